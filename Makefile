@@ -1,0 +1,52 @@
+# `make demo` and `make test` are all the set-up there is: both make the environment first, and do nothing for it when
+# the lock has not changed.
+.DEFAULT_GOAL := help
+.PHONY: help demo dev test check bench soak clean lock
+
+PYTHON ?= python3
+BIN := .venv/bin
+STAMP := .venv/.installed
+export MLOPS_HOME ?= $(CURDIR)/.mlops
+export DAGSTER_HOME ?= $(MLOPS_HOME)/dagster
+# No part of the project or of its libraries may report anything to anybody.
+export DO_NOT_TRACK = 1
+export DAGSTER_DISABLE_TELEMETRY = 1
+export MLFLOW_DISABLE_TELEMETRY = true
+
+help: ## this list
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 10
+
+$(STAMP): requirements.lock pyproject.toml
+	@echo "Environment: installing what requirements.lock names into .venv (once, some minutes) …"
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $(STAMP)
+
+demo: $(STAMP) ## the main job: four models from rows to champion, card and monitoring verdicts
+	@$(BIN)/mlops demo
+
+dev: $(STAMP) ## Dagster on port 3000 and MLflow on port 5000, on what the demo left behind
+	@$(BIN)/mlops dev
+
+test: $(STAMP) ## all tests
+	@$(BIN)/python -m pytest
+
+check: $(STAMP) ## formatter, linter, types, import contract, declarations
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/pyright
+	$(BIN)/lint-imports
+	$(BIN)/dg check defs
+
+bench: $(STAMP) ## benchmarks, side by side with the peers
+	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+
+soak: $(STAMP) ## the long trials
+	@$(BIN)/python -m pytest -m soak
+
+lock: ## compile requirements.lock again, with hashes and without index addresses
+	$(BIN)/uv pip compile pyproject.toml --group dev --universal --generate-hashes --no-annotate --no-header --no-emit-index-url -o requirements.lock
+
+clean: ## remove the environment and everything a run left behind
+	rm -rf .venv .mlops

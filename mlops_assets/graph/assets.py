@@ -1,0 +1,210 @@
+"""Stages as assets: one table of what the graph of a model consists of, and one factory that turns a row into an asset.
+
+Belongs here: keys, dependencies, descriptions, checks and partitions of a model's assets. What a stage does is in
+`graph/stages/`.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import dagster as dg
+
+from mlops_assets.declaration import Cadence, Declaration
+from mlops_assets.graph.bench import Bench, Outcome, Stage
+from mlops_assets.graph.metadata import check_metadata, to_metadata
+from mlops_assets.graph.resource import PlatformResource
+
+if TYPE_CHECKING:
+    from mlops_assets.governance.decisions import GateResult
+    from mlops_assets.governance.policy import Policy
+
+MODEL_TAG = "mlops/model"
+REQUEST_TAG = "mlops/retraining_request"
+# A new champion must not mark every past window as stale: the windows were scored by the champion of their time.
+CONSTANT_VERSION = "see metadata: version"
+
+
+@dataclass(frozen=True)
+class StageSpec:
+    """One row of the graph.
+
+    Attributes:
+        name: last part of the asset key.
+        deps: names of the stages it reads.
+        description: what the asset holds, for the reviewer in the UI.
+        kinds: at most three badges.
+        gates: gates decided on it, each an asset check.
+        blocking: gates that stop the run at once when they fail; the others decide at promotion.
+        windowed: one partition a monitoring window.
+        load: imports the function that does the work; late, because it imports what it needs.
+    """
+
+    name: str
+    deps: tuple[str, ...]
+    description: str
+    kinds: tuple[str, ...]
+    load: Callable[[], Stage]
+    gates: tuple[str, ...] = ()
+    blocking: tuple[str, ...] = ()
+    windowed: bool = False
+
+
+def asset_key(model: str, stage: str) -> dg.AssetKey:
+    """Key of one of a model's assets."""
+    return dg.AssetKey([model, stage])
+
+
+def owners_of(declaration: Declaration) -> list[str]:
+    """Owner in the form Dagster takes: an e-mail address or `team:name`."""
+    owner = declaration.owner
+    return [owner if "@" in owner or owner.startswith("team:") else f"team:{owner.replace(' ', '-')}"]
+
+
+def window_partitions(declaration: Declaration) -> dg.TimeWindowPartitionsDefinition:
+    """Partitions of the declared windows; the key is the window's start."""
+    from mlops_assets.datasets.windows import cron_of, window_start
+
+    cadence = declaration.monitoring.cadence
+    start = declaration.monitoring.start or declaration.training.until
+    assert start is not None
+    end = declaration.monitoring.end
+    return dg.TimeWindowPartitionsDefinition(
+        start=window_start(start, cadence).isoformat(),
+        end=end.isoformat() if end else None,
+        fmt="%Y-%m-%d",
+        cron_schedule=cron_of(cadence),
+    )
+
+
+def build_assets(declaration: Declaration, stages: Sequence[StageSpec]) -> list[dg.AssetsDefinition]:
+    """The assets of one model; a model without time has no windowed ones."""
+    partitions = window_partitions(declaration) if declaration.has_time else None
+    return [
+        _build(declaration, stage, partitions if stage.windowed else None)
+        for stage in stages
+        if partitions is not None or not stage.windowed
+    ]
+
+
+def _build(
+    declaration: Declaration, stage: StageSpec, partitions: dg.PartitionsDefinition | None
+) -> dg.AssetsDefinition:
+    model = declaration.name
+    key = asset_key(model, stage.name)
+    deps: list[dg.AssetDep] = [dg.AssetDep(asset_key(model, name)) for name in stage.deps]
+    if not stage.deps or stage.name in ("predictions", "outcomes"):
+        deps.append(dg.AssetDep(dg.AssetKey(list(declaration.source.key))))
+    spec = dg.AssetSpec(
+        key,
+        deps=deps,
+        description=stage.description,
+        group_name=model,
+        owners=owners_of(declaration),
+        kinds=set(stage.kinds),
+        tags={"mlops/tier": declaration.tier.value, "mlops/task": declaration.task.value},
+        partitions_def=partitions,
+    )
+    checks = [
+        dg.AssetCheckSpec(gate, asset=key, blocking=gate in stage.blocking, description=GATE_QUESTIONS[gate])
+        for gate in stage.gates
+    ]
+
+    @dg.multi_asset(name=f"{model}__{stage.name}", specs=[spec], check_specs=checks, op_tags={MODEL_TAG: model})
+    def stage_asset(
+        context: dg.AssetExecutionContext, platform: PlatformResource
+    ) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
+        bench = open_bench(context, platform, declaration)
+        outcome = stage.load()(bench)
+        yield _materialized(key, outcome)
+        yield from _checks(bench.policy, stage, outcome, key)
+
+    return stage_asset
+
+
+def open_bench(context: dg.AssetExecutionContext, platform: PlatformResource, declaration: Declaration) -> Bench:
+    """The stage's place of work in this run."""
+    from mlops_assets.datasets.windows import window_of_key
+
+    opened = platform.open()
+    window = None
+    if context.has_partition_key:
+        window = window_of_key(context.partition_key, declaration.monitoring.cadence)
+    return Bench(
+        platform=opened,
+        declaration=declaration,
+        policy=opened.policy_of(declaration),
+        run_id=context.run_id,
+        job_name=context.job_name,
+        window=window,
+        tags=dict(context.run_tags),
+        log=context.log.info,
+    )
+
+
+def _materialized(key: dg.AssetKey, outcome: Outcome) -> dg.MaterializeResult:
+    version = dg.DataVersion(outcome.data_version) if outcome.data_version else None
+    return dg.MaterializeResult(asset_key=key, metadata=to_metadata(outcome.metadata), data_version=version)
+
+
+def _checks(
+    policy: "Policy", stage: StageSpec, outcome: Outcome, key: dg.AssetKey
+) -> Iterator[dg.AssetCheckResult]:
+    decided = {result.gate: result for result in outcome.decisions}
+    missing = [gate for gate in stage.gates if gate not in decided]
+    if missing:
+        raise dg.DagsterInvariantViolationError(f"{stage.name}: decided nothing on {', '.join(missing)}")
+    for gate in stage.gates:
+        yield _check(policy, decided[gate], key)
+
+
+def _check(policy: "Policy", result: "GateResult", key: dg.AssetKey) -> dg.AssetCheckResult:
+    # What is decided on a window is no gate of a version, and always matters.
+    required = result.gate in WINDOW_CHECKS or policy.gates.rule(result.gate).required
+    return dg.AssetCheckResult(
+        asset_key=key,
+        check_name=result.gate,
+        passed=result.outcome == "passed",
+        severity=dg.AssetCheckSeverity.ERROR if required else dg.AssetCheckSeverity.WARN,
+        description=result.reason,
+        metadata=check_metadata(result, policy.tier, policy.digest, required),
+    )
+
+
+def training_stages(stages: Sequence[StageSpec]) -> list[str]:
+    """Names of the stages from rows to champion."""
+    return [stage.name for stage in stages if not stage.windowed]
+
+
+def window_stages(stages: Sequence[StageSpec]) -> list[str]:
+    """Names of the stages of a monitoring window."""
+    return [stage.name for stage in stages if stage.windowed]
+
+
+def cadences(declarations: Sequence[Declaration]) -> list[Cadence]:
+    """Cadences in use, shortest first."""
+    used = {d.monitoring.cadence for d in declarations if d.has_time}
+    return [cadence for cadence in Cadence if cadence in used]
+
+
+WINDOW_CHECKS = ("input_contract", "severity")
+GATE_QUESTIONS = {
+    "input_contract": "Do the rows to be scored keep the declared contract?",
+    "contract": "Do the rows keep the declared contract?",
+    "volume": "Are there enough rows, and enough of each outcome?",
+    "leakage": "Does any single feature predict too well, or know the future?",
+    "label_bias": "Are the labels themselves even-handed between protected groups?",
+    "proxy": "Does any feature stand in for a protected attribute?",
+    "parity": "Do the same rows give the same features in training and in scoring?",
+    "artifact": "Is the stored model signed, unchanged and safe to read?",
+    "performance": "Is the model good enough, and no worse than the champion?",
+    "slices": "Is any segment served much worse than the whole?",
+    "calibration": "Do predicted probabilities mean what they say?",
+    "robustness": "Does small damage to the inputs do small damage to the predictions?",
+    "stability": "Does training again with another seed give about the same model?",
+    "cost": "Is the model affordable to run?",
+    "fairness": "Are decisions even-handed between protected groups?",
+    "reason_codes": "Does every adverse decision come with reasons that are true?",
+    "completeness": "Does the card answer what the requirement profiles ask?",
+    "severity": "Does this window need anybody's attention?",
+}

@@ -1,0 +1,71 @@
+"""What a stage works with, and what it hands back: the border between Dagster and the stages.
+
+A stage is a function `Bench -> Outcome`. It loads, calls the rooms that compute, records, and returns what a reviewer
+should see; it never sees Dagster's context. `graph/assets.py` makes assets out of stages.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from mlops_assets.datasets.windows import Window
+from mlops_assets.declaration import Declaration
+from mlops_assets.governance.policy import Policy
+from mlops_assets.platform import Platform
+
+if TYPE_CHECKING:
+    from mlops_assets.governance.decisions import GateResult
+
+
+class StageError(Exception):
+    """A stage cannot be run now; the text says what is missing and what to materialize first."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a stage found.
+
+    Attributes:
+        metadata: shown on the materialization; plain values, Markdown text, tables (lists of equal dicts), links.
+        data_version: content digest; an unchanged one tells Dagster that nothing downstream is stale.
+        decisions: gate results that become the asset's checks.
+    """
+
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    data_version: str | None = None
+    decisions: Sequence["GateResult"] = ()
+
+
+@dataclass(frozen=True)
+class Bench:
+    """One stage's place of work: one model, one run, perhaps one window."""
+
+    platform: Platform
+    declaration: Declaration
+    policy: Policy
+    run_id: str
+    job_name: str = ""
+    window: Window | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
+    log: Callable[[str], None] = print
+
+    @property
+    def model(self) -> str:
+        """Name of the model."""
+        return self.declaration.name
+
+    def table(self, name: str) -> str:
+        """Address of one of the model's tables in the lake."""
+        return f"{self.model}/{name}"
+
+    @contextmanager
+    def mlflow_run(self) -> Iterator[str]:
+        """The MLflow run of this Dagster run, active inside the block."""
+        from mlops_assets.graph.tracking import mlflow_run
+
+        with mlflow_run(self) as run_id:
+            yield run_id
+
+
+Stage = Callable[[Bench], Outcome]

@@ -1,0 +1,80 @@
+"""The one assembly point: a project's `defs` folder to Dagster definitions.
+
+Lenient when serving: a model whose declaration cannot be read is shown as a broken asset with the reason, and leaves
+the others running. Strict when checking (`dg check defs`, `dagster definitions validate`): any mistake is an error.
+"""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+
+from mlops_assets.graph.broken import broken_asset
+from mlops_assets.graph.component import GovernedModel
+from mlops_assets.graph.fleet import fleet_assets
+from mlops_assets.graph.resource import PlatformResource
+from mlops_assets.graph.schedules import schedules
+from mlops_assets.graph.sensors import sensors
+from mlops_assets.graph.sources import source_specs
+from mlops_assets.project import Project
+from mlops_assets.stores.home import be_quiet
+
+VALIDATING = "DAGSTER_IS_DEFS_VALIDATION_CLI"
+
+
+def build_definitions(defs: Path, *, resources: Mapping[str, Any] | None = None) -> dg.Definitions:
+    """Definitions of the project whose models, policy and requirements are in the folder `defs`.
+
+    Args:
+        defs: the folder, inside a project with a `pyproject.toml`.
+        resources: replace the project's own, for tests.
+
+    Raises:
+        DagsterInvalidDefinitionError: while validating, when any declaration is wrong; the message has a line each.
+    """
+    be_quiet()
+    project = Project.load(Path(defs))
+    broken = dict(project.broken)
+    parts = []
+    tree = dg.ComponentTree.for_project(project.defs)
+    for model in project.models:
+        if model.declaration is None:
+            continue
+        try:
+            part = tree.build_defs_at_path(model.path.parent.relative_to(project.defs))
+            # Resolving the assets here finds what would otherwise take the whole code location down.
+            part.get_repository_def()
+        except Exception as error:
+            broken[model.name] = f"{model.path}: {_root_cause(error)}"
+        else:
+            parts.append(part)
+    if broken and os.environ.get(VALIDATING):
+        raise dg.DagsterInvalidDefinitionError("\n".join(broken.values()))
+    declarations = [d for name, d in project.declarations.items() if name not in broken]
+    fleet = dg.Definitions(
+        assets=[
+            *source_specs(declarations),
+            *fleet_assets(declarations),
+            *(broken_asset(name, reason) for name, reason in broken.items()),
+        ],
+        sensors=sensors(declarations),
+        schedules=schedules(declarations),
+        resources={"platform": PlatformResource(defs_folder=str(project.defs)), **(resources or {})},
+        executor=dg.in_process_executor,
+    )
+    return dg.Definitions.merge(*parts, *_other_definitions(tree, project), fleet)
+
+
+def _other_definitions(tree: dg.ComponentTree, project: Project) -> list[dg.Definitions]:
+    """Whatever else a bank keeps in `defs/`: plain Dagster definitions beside the models."""
+    reserved = {"models", "policy", "requirements"}
+    folders = [p for p in sorted(project.defs.iterdir()) if p.is_dir() and p.name not in reserved]
+    return [tree.build_defs_at_path(p.name) for p in folders if any(p.rglob("*.py")) or any(p.rglob("defs.yaml"))]
+
+
+def _root_cause(error: BaseException) -> str:
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return str(error) or type(error).__name__

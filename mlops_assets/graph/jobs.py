@@ -1,0 +1,53 @@
+"""Two jobs a model: `<model>__training` from rows to champion, `<model>__monitoring` for one window.
+
+One run a model, in process: twelve small steps take four seconds in one process and most of a minute in twelve.
+Parallelism comes from runs, not from steps.
+"""
+
+from collections.abc import Sequence
+
+import dagster as dg
+
+from mlops_assets.declaration import Declaration
+from mlops_assets.graph.assets import MODEL_TAG, StageSpec, asset_key, training_stages, window_stages
+
+RELEASE_STAGES = ("approval", "champion")
+
+
+def training_job_name(model: str) -> str:
+    """Name of the job from rows to champion."""
+    return f"{model}__training"
+
+
+def release_job_name(model: str) -> str:
+    """Name of the job that looks at the approvals again and promotes."""
+    return f"{model}__release"
+
+
+def monitoring_job_name(model: str) -> str:
+    """Name of the job of one window."""
+    return f"{model}__monitoring"
+
+
+def model_jobs(declaration: Declaration, stages: Sequence[StageSpec]) -> list:
+    """The jobs of one model."""
+    model = declaration.name
+
+    def job(name: str, names: Sequence[str], description: str):
+        return dg.define_asset_job(
+            name,
+            selection=dg.AssetSelection.assets(*(asset_key(model, stage) for stage in names)),
+            description=description,
+            tags={MODEL_TAG: model},
+            executor_def=dg.in_process_executor,
+        )
+
+    jobs = [
+        job(training_job_name(model), training_stages(stages), "From rows to champion: train, evaluate, decide, release."),
+        job(release_job_name(model), RELEASE_STAGES, "Look at the approvals again, and promote when nothing is missing."),
+    ]
+    if declaration.has_time:
+        jobs.append(
+            job(monitoring_job_name(model), window_stages(stages), "Score, compare and judge one window.")
+        )
+    return jobs

@@ -1,0 +1,188 @@
+"""A bank's project on disk: where its root is, which models it declares, and what is wrong with a declaration.
+
+Reading is lenient: every `models/<name>/defs.yaml` gives either a declaration or an explained error, so that one broken
+model never hides the others. Whether an error stops anything is decided by whoever asks.
+"""
+
+import tomllib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from mlops_assets.declaration import Declaration
+from mlops_assets.stores.home import Home
+
+COMPONENT_TYPE = "mlops_assets.GovernedModel"
+
+
+class ProjectError(Exception):
+    """The folder is not a project, or a model that was named is not declared in it."""
+
+
+class DeclarationError(Exception):
+    """A declaration that cannot be read; the text names file, line, field, what was found and what was expected."""
+
+
+@dataclass(frozen=True)
+class DeclaredModel:
+    """One `defs.yaml`: the declaration, or the reason why there is none."""
+
+    name: str
+    path: Path
+    declaration: Declaration | None = None
+    error: str = ""
+
+
+@dataclass(frozen=True)
+class Project:
+    """A project: its root, and its `defs` folder with models, policy and requirements."""
+
+    root: Path
+    defs: Path
+    models: tuple[DeclaredModel, ...] = field(default=())
+
+    @classmethod
+    def load(cls, defs: Path) -> "Project":
+        """Read the project to which the folder `defs` belongs."""
+        defs = defs.resolve()
+        root = next((p for p in defs.parents if (p / "pyproject.toml").is_file()), None)
+        if root is None:
+            raise ProjectError(f"{defs}: no pyproject.toml in any folder above it, so the project's root is unknown")
+        return cls(root, defs, tuple(read_model(path) for path in sorted((defs / "models").glob("*/defs.yaml"))))
+
+    @classmethod
+    def find(cls, start: Path) -> "Project":
+        """The project around the folder `start`, as its `[tool.dg.project]` describes it."""
+        for folder in (start.resolve(), *start.resolve().parents):
+            pyproject = folder / "pyproject.toml"
+            if not pyproject.is_file():
+                continue
+            settings = tomllib.loads(pyproject.read_text()).get("tool", {}).get("dg", {}).get("project")
+            if settings:
+                module = settings.get("defs_module") or f"{settings['root_module']}.defs"
+                parts = module.split(".")
+                defs = next((p for p in (folder.joinpath(*parts), folder.joinpath("src", *parts)) if p.is_dir()), None)
+                if defs is None:
+                    raise ProjectError(f"{pyproject}: names the module {module}, but there is no such folder")
+                return cls.load(defs)
+        raise ProjectError(
+            f"{start}: no pyproject.toml with [tool.dg.project] here or above; run this inside a project, "
+            "or name its folder with --project"
+        )
+
+    @cached_property
+    def home(self) -> Home:
+        """The project's stores."""
+        return Home.of(self.root)
+
+    @property
+    def declarations(self) -> dict[str, Declaration]:
+        """The readable declarations by model name."""
+        return {m.name: m.declaration for m in self.models if m.declaration is not None}
+
+    @property
+    def broken(self) -> dict[str, str]:
+        """The errors of the unreadable declarations by model name."""
+        return {m.name: m.error for m in self.models if m.declaration is None}
+
+    def declaration(self, model: str) -> Declaration:
+        """The declaration of `model`.
+
+        Raises:
+            ProjectError: the model is broken or not declared.
+        """
+        if model in self.broken:
+            raise ProjectError(f"{model}: its declaration cannot be read: {self.broken[model]}")
+        if model not in self.declarations:
+            known = ", ".join(m.name for m in self.models) or "none"
+            raise ProjectError(f"{model}: no such model; declared are: {known}")
+        return self.declarations[model]
+
+
+def read_model(path: Path) -> DeclaredModel:
+    """Read one `defs.yaml`; an error becomes part of the answer."""
+    name = path.parent.name
+    try:
+        declaration = read_declaration(path)
+    except DeclarationError as error:
+        return DeclaredModel(name, path, error=str(error))
+    return DeclaredModel(declaration.name, path, declaration)
+
+
+def read_declaration(path: Path) -> Declaration:
+    """The declaration in `path`.
+
+    Raises:
+        DeclarationError: every mistake, a line each.
+    """
+    text = path.read_text(encoding="utf-8")
+    try:
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        content = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = mark.line + 1 if mark else 1
+        raise DeclarationError(f"{path}:{line}: not YAML: {getattr(error, 'problem', error)}") from error
+    if not isinstance(content, dict) or not isinstance(content.get("attributes"), dict):
+        raise DeclarationError(f"{path}:1: found no `attributes:` mapping, expected `type: {COMPONENT_TYPE}` and one")
+    try:
+        return named(Declaration.model_validate(content["attributes"]), path.parent.name)
+    except ValidationError as error:
+        raise DeclarationError("\n".join(explain(error, path, node, ("attributes",)))) from error
+
+
+def named(declaration: Declaration, folder: str) -> Declaration:
+    """The declaration with its folder's name where it has none of its own."""
+    if declaration.name:
+        return declaration
+    return Declaration.model_validate({**declaration.model_dump(), "name": folder})
+
+
+def explain(error: ValidationError, path: Path, node: yaml.Node | None, prefix: Sequence[str | int]) -> list[str]:
+    """One line for each mistake: file, line, field, what was found and what is expected."""
+    lines = []
+    for problem in error.errors():
+        location = [*prefix, *(part for part in problem["loc"] if not _is_validator_name(part))]
+        line = line_of(node, location)
+        found = "" if problem["type"] in ("missing", "value_error") else f", found {problem['input']!r:.80}"
+        message = problem["msg"].removeprefix("Value error, ")
+        if problem["type"] == "extra_forbidden":
+            message, found = "unknown field" + _suggestion(str(location[-1]), location), ""
+        lines.append(f"{path}:{line}: {'.'.join(str(p) for p in location[len(prefix) :]) or 'declaration'}: {message}{found}")
+    return lines
+
+
+def line_of(node: yaml.Node | None, location: Sequence[str | int]) -> int:
+    """Line of the value at `location`, or of the deepest part of it that exists."""
+    line = node.start_mark.line + 1 if node is not None else 1
+    for part in location:
+        if isinstance(node, yaml.MappingNode):
+            match = next(((k, v) for k, v in node.value if k.value == str(part)), None)
+            if match is None:
+                return line
+            line, node = match[0].start_mark.line + 1, match[1]
+        elif isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
+            node = node.value[part]
+            line = node.start_mark.line + 1
+        else:
+            return line
+    return line
+
+
+def _is_validator_name(part: Any) -> bool:
+    # Pydantic puts the name of a wrapping validator into the path, for example "function-before[...]".
+    return isinstance(part, str) and "[" in part
+
+
+def _suggestion(name: str, location: Sequence[str | int]) -> str:
+    import difflib
+
+    if len(location) != 2:
+        return ""
+    close = difflib.get_close_matches(name, Declaration.model_fields, n=1)
+    return f"; did you mean {close[0]!r}?" if close else f"; known are {', '.join(Declaration.model_fields)}"

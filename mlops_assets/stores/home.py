@@ -1,0 +1,87 @@
+"""Where everything a run leaves behind is kept.
+
+Only places and environment variables are decided here; opening a store is the business of the file named after it.
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+# Set for every process of the project, before any of these libraries is imported: none of them may send anything.
+QUIET = {
+    "DO_NOT_TRACK": "1",
+    "DAGSTER_DISABLE_TELEMETRY": "1",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_DISABLE_AGENT_SKILL_NUDGE": "true",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    "GIT_PYTHON_REFRESH": "quiet",
+}
+
+
+@dataclass(frozen=True)
+class Home:
+    """The folder of a project's stores, with the three addresses that can move elsewhere.
+
+    Attributes:
+        root: `$MLOPS_HOME`, by default `.mlops` in the project's root.
+        ledger_url: SQLAlchemy URL of the ledger.
+        tracking_uri: MLflow tracking URI.
+    """
+
+    root: Path
+    ledger_url: str
+    tracking_uri: str
+
+    @classmethod
+    def of(cls, project_root: Path, environment: Mapping[str, str] | None = None) -> "Home":
+        """Read `MLOPS_HOME`, `MLOPS_LEDGER_URL` and `MLFLOW_TRACKING_URI`; what is not set lies under the home."""
+        environment = os.environ if environment is None else environment
+        root = Path(environment.get("MLOPS_HOME") or project_root / ".mlops").expanduser().resolve()
+        return cls(
+            root=root,
+            ledger_url=environment.get("MLOPS_LEDGER_URL") or f"sqlite:///{root / 'ledger.db'}",
+            tracking_uri=environment.get("MLFLOW_TRACKING_URI") or f"sqlite:///{root / 'mlflow' / 'mlflow.db'}",
+        )
+
+    @property
+    def lake(self) -> Path:
+        """Delta tables, one folder a model."""
+        return self.root / "lake"
+
+    @property
+    def mlflow(self) -> Path:
+        """Artifacts of the embedded MLflow."""
+        return self.root / "mlflow"
+
+    @property
+    def dagster(self) -> Path:
+        """The DAGSTER_HOME."""
+        return self.root / "dagster"
+
+    @property
+    def keys(self) -> Path:
+        """Private keys of the demo; a bank keeps its own elsewhere."""
+        return self.root / "keys"
+
+    @property
+    def reports(self) -> Path:
+        """Pages for people: cards, window reports, the fleet page."""
+        return self.root / "reports"
+
+    @property
+    def anchors(self) -> Path:
+        """Signed heads of the ledger, outside its database."""
+        return self.root / "anchors.jsonl"
+
+    def create(self) -> None:
+        """Make the folders; what exists stays as it is."""
+        for folder in (self.root, self.lake, self.mlflow, self.dagster, self.reports):
+            folder.mkdir(parents=True, exist_ok=True)
+        self.keys.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+
+def be_quiet() -> None:
+    """Turn off every library's telemetry in this process and those it starts; what a user has set stays."""
+    for name, value in QUIET.items():
+        os.environ.setdefault(name, value)

@@ -1,0 +1,135 @@
+"""The lake: Delta tables under one root, a folder a model.
+
+A table is either a *snapshot* (each write is a new version of the whole) or *windowed* (each write replaces one
+window). Both are atomic: a reader never sees half a write, and writing the same content again adds no version.
+"""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+WINDOW = "window"
+DIGEST = "mlops_digest"
+# A replay must still find what a record names ten years later (EU AI Act, Article 18), while Delta's own default
+# drops its log after thirty days.
+RETENTION = {
+    "delta.logRetentionDuration": "interval 4000 days",
+    "delta.deletedFileRetentionDuration": "interval 4000 days",
+}
+ATTEMPTS = 6
+
+
+class LakeError(Exception):
+    """A table, version or window that was asked for is not in the lake."""
+
+
+@dataclass(frozen=True)
+class Written:
+    """One write: the table's address and the version that holds it."""
+
+    table: str
+    version: int
+    rows: int
+
+
+class Lake:
+    """Delta tables under `root`, addressed as `model/table`."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def path(self, table: str) -> Path:
+        """Folder of `table`."""
+        return self.root / table
+
+    def exists(self, table: str) -> bool:
+        """Whether anything was ever written to `table`."""
+        return (self.path(table) / "_delta_log").is_dir()
+
+    def write_snapshot(self, table: str, frame: pl.DataFrame, digest: str) -> Written:
+        """Make `frame` the newest version of `table`, unless a version with this content digest is there already."""
+        known = self.version_of(table, digest)
+        if known is not None:
+            return Written(table, known, frame.height)
+        self._write(table, frame, digest, {"mode": "overwrite", "schema_mode": "overwrite"})
+        version = self.version_of(table, digest)
+        if version is None:
+            raise LakeError(f"{table}: the version just written is not in the table's history")
+        return Written(table, version, frame.height)
+
+    def write_window(self, table: str, window: str, frame: pl.DataFrame) -> Written:
+        """Replace the rows of one window; other windows stay as they are."""
+        frame = frame.with_columns(pl.lit(window).alias(WINDOW))
+        options: dict[str, Any] = {"mode": "overwrite", "partition_by": [WINDOW]}
+        if self.exists(table):
+            options |= {"predicate": f"{WINDOW} = '{window}'", "schema_mode": "merge"}
+        self._write(table, frame, "", options)
+        return Written(table, self._open(table).version(), frame.height)
+
+    def read(self, table: str, *, version: int | None = None, window: str | None = None) -> pl.DataFrame:
+        """Rows of a table, of one version of it, or of one window."""
+        return self.scan(table, version=version, window=window).collect()
+
+    def scan(self, table: str, *, version: int | None = None, window: str | None = None) -> pl.LazyFrame:
+        """The same as `read`, lazily."""
+        if not self.exists(table):
+            raise LakeError(f"{table}: no such table under {self.root}; materialize the asset that writes it first")
+        frame = pl.scan_delta(str(self.path(table)), version=version)
+        return frame if window is None else frame.filter(pl.col(WINDOW) == window)
+
+    def windows(self, table: str) -> list[str]:
+        """Windows that hold rows, in order."""
+        if not self.exists(table):
+            return []
+        found = {str(partition[WINDOW]) for partition in self._open(table).partitions()}
+        return sorted(found)
+
+    def version_of(self, table: str, digest: str) -> int | None:
+        """Newest version that was written with this content digest."""
+        if not self.exists(table):
+            return None
+        for commit in self._open(table).history():
+            if commit.get(DIGEST) == digest:
+                return int(commit["version"])
+        return None
+
+    def latest_version(self, table: str) -> int | None:
+        """Number of the newest version."""
+        return self._open(table).version() if self.exists(table) else None
+
+    def _open(self, table: str) -> Any:
+        from deltalake import DeltaTable
+
+        return DeltaTable(str(self.path(table)))
+
+    def _write(self, table: str, frame: pl.DataFrame, digest: str, options: Mapping[str, Any]) -> None:
+        from deltalake import CommitProperties, write_deltalake
+        from deltalake.exceptions import CommitFailedError
+
+        # Delta's writer stops on dictionary columns.
+        text = [name for name, kind in frame.schema.items() if kind in (pl.Categorical, pl.Enum)]
+        # A column without a single value has no type that Delta knows.
+        empty = [name for name, kind in frame.schema.items() if kind == pl.Null]
+        arrow = frame.with_columns(pl.col(text + empty).cast(pl.String)).to_arrow()
+        properties = CommitProperties(custom_metadata={DIGEST: digest}) if digest else None
+        self.path(table).mkdir(parents=True, exist_ok=True)
+        for attempt in range(ATTEMPTS):
+            try:
+                write_deltalake(
+                    str(self.path(table)),
+                    arrow,
+                    configuration=RETENTION if not self.exists(table) else None,
+                    commit_properties=properties,
+                    **options,
+                )
+            except CommitFailedError:
+                # Another run wrote another window of the same table at this moment.
+                if attempt == ATTEMPTS - 1:
+                    raise
+                time.sleep(0.05 * 2**attempt)
+            else:
+                return

@@ -1,0 +1,224 @@
+"""The model registry: MLflow behind the few calls that the project needs.
+
+MLflow stores models, metrics and evidence. Who may become champion is not decided here: an alias is only the picture
+of what the ledger says, and `release.reconciliation` puts it back when the two disagree.
+"""
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from mlops_assets.stores.home import Home, be_quiet
+
+TRAINING_KEY = "mlops.training_key"
+EVIDENCE = "evidence"
+
+
+class RegistryError(Exception):
+    """A model, version or piece of evidence that was asked for is not in MLflow."""
+
+
+class Registry:
+    """One MLflow tracking store and model registry.
+
+    Args:
+        home: where the tracking store is, and where the embedded one keeps its artifacts.
+    """
+
+    def __init__(self, home: Home) -> None:
+        self.home = home
+        self._client: Any = None
+
+    @property
+    def client(self) -> Any:
+        """MLflow's client, imported and connected at first use: its import takes seconds."""
+        if self._client is None:
+            be_quiet()
+            import logging
+
+            import mlflow
+
+            # Alembic announces every migration on the root logger.
+            logging.getLogger("alembic").setLevel(logging.WARNING)
+            mlflow.set_tracking_uri(self.home.tracking_uri)
+            mlflow.set_registry_uri(self.home.tracking_uri)
+            self._client = mlflow.MlflowClient(self.home.tracking_uri, self.home.tracking_uri)
+        return self._client
+
+    def experiment(self, model: str) -> str:
+        """Id of the model's experiment, made at first use."""
+        found = self.client.get_experiment_by_name(model)
+        if found is not None:
+            return found.experiment_id
+        location = None
+        if self.home.tracking_uri.startswith("sqlite:"):
+            location = (self.home.mlflow / "artifacts" / model).as_uri()
+        return self.client.create_experiment(model, artifact_location=location)
+
+    # ---------------------------------------------------------------- versions and aliases (release.promotion's protocol)
+
+    def versions(self, model: str) -> dict[int, dict[str, str]]:
+        """Tags of every registered version that still exists, by version number."""
+        found = self.client.search_model_versions(f"name = '{model}'")
+        return {int(v.version): dict(v.tags) for v in sorted(found, key=lambda v: int(v.version))}
+
+    def aliases(self, model: str) -> dict[str, int]:
+        """Version by alias; empty for a model that has none."""
+        from mlflow.exceptions import MlflowException
+
+        try:
+            registered = self.client.get_registered_model(model)
+        except MlflowException as error:
+            if error.error_code == "RESOURCE_DOES_NOT_EXIST":
+                return {}
+            raise
+        return {alias: int(version) for alias, version in registered.aliases.items()}
+
+    def set_alias(self, model: str, alias: str, version: int) -> None:
+        """Point `alias` at `version`."""
+        self.client.set_registered_model_alias(model, alias, str(version))
+
+    def delete_alias(self, model: str, alias: str) -> None:
+        """Remove `alias`; one that is not there is no error."""
+        from mlflow.exceptions import MlflowException
+
+        with suppress(MlflowException):
+            self.client.delete_registered_model_alias(model, alias)
+
+    def set_tag(self, model: str, version: int, key: str, value: str) -> None:
+        """Write one searchable tag of a version."""
+        self.client.set_model_version_tag(model, str(version), key, value)
+
+    def register(self, model: str, model_uri: str, run_id: str, tags: Mapping[str, str]) -> int:
+        """Register a logged model; the training key in `tags` makes it one version however often it is called."""
+        from mlflow.exceptions import MlflowException
+
+        key = tags[TRAINING_KEY]
+        for version, known in self.versions(model).items():
+            if known.get(TRAINING_KEY) == key:
+                return version
+        with suppress(MlflowException):
+            self.client.create_registered_model(model)
+        created = self.client.create_model_version(model, model_uri, run_id=run_id, tags=dict(tags))
+        return int(created.version)
+
+    def folder(self, model: str, version: int) -> Path:
+        """Local folder with the artifacts of a version (downloaded where the store is remote).
+
+        Raises:
+            RegistryError: the version, or its artifacts, are gone.
+        """
+        import mlflow
+        from mlflow.exceptions import MlflowException
+
+        _ = self.client
+        try:
+            return Path(mlflow.artifacts.download_artifacts(artifact_uri=f"models:/{model}/{version}"))
+        except (MlflowException, OSError) as error:
+            raise RegistryError(f"{model} version {version}: its artifacts cannot be read from MLflow: {error}") from error
+
+    # ---------------------------------------------------------------- runs and evidence
+
+    def run_with_key(self, model: str, training_key: str) -> str | None:
+        """Id of the finished training with this key, if there is one."""
+        found = self.client.search_runs(
+            [self.experiment(model)],
+            f"tags.`{TRAINING_KEY}` = '{training_key}' and tags.`mlops.trained` = 'yes'",
+            max_results=1,
+        )
+        return found[0].info.run_id if found else None
+
+    def run_tags(self, run_id: str) -> dict[str, str]:
+        """Tags of a run."""
+        return dict(self.client.get_run(run_id).data.tags)
+
+    def tag_run(self, run_id: str, tags: Mapping[str, str]) -> None:
+        """Write tags of a run."""
+        for name, value in tags.items():
+            self.client.set_tag(run_id, name, value)
+
+    def log_evidence(self, run_id: str, name: str, content: Mapping[str, Any]) -> str:
+        """Store `content` as `evidence/<name>.json` of the run.
+
+        Returns:
+            SHA-256 of the bytes stored.
+        """
+        data = evidence_bytes(content)
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / f"{name}.json"
+            path.write_bytes(data)
+            self.client.log_artifact(run_id, str(path), EVIDENCE)
+        return hashlib.sha256(data).hexdigest()
+
+    def evidence(self, run_id: str, name: str) -> dict[str, Any]:
+        """Read back what `log_evidence` stored.
+
+        Raises:
+            RegistryError: there is no such evidence.
+        """
+        import mlflow
+        from mlflow.exceptions import MlflowException
+
+        _ = self.client
+        try:
+            path = mlflow.artifacts.download_artifacts(run_id=run_id, artifact_path=f"{EVIDENCE}/{name}.json")
+            return json.loads(Path(path).read_bytes())
+        except (MlflowException, OSError) as error:
+            raise RegistryError(
+                f"run {run_id}: no evidence {name!r} in MLflow; materialize the asset that writes it first"
+            ) from error
+
+    def log_file(self, run_id: str, path: Path, folder: str) -> None:
+        """Store a file with the run."""
+        self.client.log_artifact(run_id, str(path), folder)
+
+    @contextmanager
+    def candidate_run(self, model: str, parent: str, name: str) -> Iterator[str]:
+        """A run nested under `parent`; ends as failed when the body raises."""
+        run = self.client.create_run(
+            self.experiment(model), run_name=name, tags={"mlflow.parentRunId": parent, "mlops.model": model}
+        )
+        try:
+            yield run.info.run_id
+        except BaseException:
+            self.client.set_terminated(run.info.run_id, "FAILED")
+            raise
+        self.client.set_terminated(run.info.run_id, "FINISHED")
+
+    def log_candidate(
+        self, run_id: str, parameters: Mapping[str, Any], metrics: Mapping[str, float], tags: Mapping[str, str]
+    ) -> None:
+        """Write one candidate's parameters, metrics and tags in a single call."""
+        import time
+
+        from mlflow.entities import Metric, Param, RunTag
+
+        now = int(time.time() * 1000)
+        self.client.log_batch(
+            run_id,
+            metrics=[Metric(k, float(v), now, 0) for k, v in metrics.items()],
+            params=[Param(k, str(v)[:500]) for k, v in parameters.items()],
+            tags=[RunTag(k, str(v)) for k, v in tags.items()],
+        )
+
+
+def evidence_bytes(content: Mapping[str, Any]) -> bytes:
+    """Canonical JSON of a piece of evidence: sorted keys, no NaN; equal content gives equal bytes."""
+    return json.dumps(content, sort_keys=True, allow_nan=False, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def migrate(home: Home) -> None:
+    """Create or upgrade the embedded MLflow database.
+
+    Done once at set-up: four processes that initialise one new SQLite database at the same time end with three of them
+    failing inside the migration.
+    """
+    if not home.tracking_uri.startswith("sqlite:"):
+        return
+    os.makedirs(home.mlflow, exist_ok=True)
+    Registry(home).client.search_experiments(max_results=1)
