@@ -1,0 +1,58 @@
+"""Bootstrap on counts: a resample of n rows in k cells is one draw of k numbers, whatever n is.
+
+Belongs here: drawing and summarising resamples. What is computed from a resample belongs to its caller.
+"""
+
+import numpy as np
+
+from mlops_assets.statistics.intervals import Interval
+
+
+def resample_counts(counts: np.ndarray, resamples: int, seed: int) -> np.ndarray:
+    """Multinomial bootstrap of a table of counts.
+
+    `counts` has any shape and holds non-negative whole numbers; the answer has shape (resamples, *counts.shape), each
+    resample with the same total. Equal to drawing rows with replacement and counting them again.
+    """
+    flat = np.asarray(counts, dtype=np.int64).ravel()
+    total = int(flat.sum())
+    if total == 0:
+        raise ValueError("found an empty table of counts, expected at least one row to resample")
+    drawn = np.random.default_rng(seed).multinomial(total, flat / total, size=resamples)
+    return drawn.reshape(resamples, *np.shape(counts))
+
+
+def resample_poisson(counts: np.ndarray, resamples: int, seed: int) -> np.ndarray:
+    """Poisson bootstrap of a table of counts: like `resample_counts` with a total that varies by its square root.
+
+    Cheaper than the multinomial for tables of thousands of cells, and equal to it for large totals.
+    """
+    generator = np.random.default_rng(seed)
+    return generator.poisson(np.asarray(counts, dtype=float), size=(resamples, *np.shape(counts)))
+
+
+def percentile_interval(values: np.ndarray, confidence: float = 0.95) -> Interval | None:
+    """Percentile interval of bootstrap values (shape (resamples,)); None when most resamples had no value."""
+    finite = values[np.isfinite(values)]
+    if len(finite) < len(values) / 2 or len(finite) == 0:
+        return None
+    tail = (1 - confidence) / 2
+    low, high = np.quantile(finite, [tail, 1 - tail])
+    return Interval(float(low), float(high))
+
+
+def equal_frequency_edges(values: np.ndarray, bins: int) -> np.ndarray:
+    """Inner edges of at most `bins` bins that hold about equally many `values`; a bin is `edge <= value < next edge`.
+
+    Fewer bins where values repeat. Sorted, distinct, without infinities; empty when all values are equal.
+    """
+    finite = values[np.isfinite(values)]
+    if len(finite) == 0:
+        return np.empty(0)
+    edges = np.unique(np.quantile(finite, np.linspace(0, 1, bins + 1)[1:-1], method="higher"))
+    return edges[edges > finite.min()]
+
+
+def assign_bins(values: np.ndarray, edges: np.ndarray) -> np.ndarray:
+    """Number of the bin of each value, 0 to len(edges)."""
+    return np.searchsorted(edges, values, side="right")

@@ -1,0 +1,84 @@
+import numpy as np
+import pytest
+from scipy.stats import rankdata
+from sklearn.metrics import roc_auc_score
+
+from mlops_assets.statistics.delong import area, areas_from_counts, compare_areas, midranks
+
+
+def draw(n, seed, signal=1.0, digits=None):
+    generator = np.random.default_rng(seed)
+    y = (generator.random(n) < 0.3).astype(int)
+    score = generator.normal(size=n) + signal * y
+    return y, score if digits is None else score.round(digits)
+
+
+def delong_by_definition(y, score):
+    """The structural components as the paper writes them, pair by pair."""
+    positive, negative = score[y == 1], score[y == 0]
+    kernel = (positive[:, None] > negative[None, :]) + 0.5 * (positive[:, None] == negative[None, :])
+    v10, v01 = kernel.mean(1), kernel.mean(0)
+    return kernel.mean(), np.sqrt(v10.var(ddof=1) / len(v10) + v01.var(ddof=1) / len(v01)), v10, v01
+
+
+@pytest.mark.parametrize(("digits", "reason"), [(None, "no ties"), (0, "many ties"), (-1, "almost all ties")])
+def test_area_equals_definition_and_sklearn(digits, reason):
+    y, score = draw(400, 3, digits=digits)
+    found = area(y, score)
+    value, error, _, _ = delong_by_definition(y, score)
+    assert found.value == pytest.approx(roc_auc_score(y, score), abs=1e-12), reason
+    assert found.value == pytest.approx(value, abs=1e-12)
+    assert found.standard_error == pytest.approx(error, rel=1e-9)
+    assert found.influence.mean() == pytest.approx(0, abs=1e-12)
+    assert np.sqrt(np.mean(found.influence**2) / len(y)) == pytest.approx(error, rel=0.01)
+
+
+def test_midranks_equal_scipy():
+    values = np.array([3.0, 1.0, 3.0, 2.0, 3.0, 1.0])
+    assert midranks(values).tolist() == rankdata(values).tolist()
+
+
+def test_paired_difference_equals_definition():
+    y, first = draw(500, 5)
+    second = first + np.random.default_rng(6).normal(size=len(y)) * 0.7
+    _, _, a10, a01 = delong_by_definition(y, first)
+    _, _, b10, b01 = delong_by_definition(y, second)
+    error = np.sqrt((b10 - a10).var(ddof=1) / len(a10) + (b01 - a01).var(ddof=1) / len(a01))
+    found = compare_areas(y, first, second)
+    assert found.difference == pytest.approx(roc_auc_score(y, second) - roc_auc_score(y, first))
+    assert found.standard_error == pytest.approx(error, rel=1e-9)
+
+
+def test_same_scores_have_no_difference():
+    y, score = draw(200, 7)
+    found = compare_areas(y, score, score * 2 + 1)
+    assert found.difference == 0
+    assert found.p_value == 1
+
+
+def test_rejection_rate_without_difference_is_the_level():
+    rejected = 0
+    for seed in range(400):
+        generator = np.random.default_rng(seed)
+        y = (generator.random(300) < 0.4).astype(int)
+        truth = generator.normal(size=300) + y
+        noise = generator.normal(size=(2, 300))
+        rejected += compare_areas(y, truth + noise[0], truth + noise[1]).p_value < 0.05
+    assert 0.025 <= rejected / 400 <= 0.08
+
+
+def test_counts_equal_rows():
+    y, score = draw(3000, 9, digits=1)
+    bins = np.unique(score, return_inverse=True)[1]
+    positives = np.bincount(bins[y == 1], minlength=bins.max() + 1)
+    negatives = np.bincount(bins[y == 0], minlength=bins.max() + 1)
+    value, error = areas_from_counts(np.stack([positives] * 2), np.stack([negatives] * 2))
+    expected = area(y, score)
+    assert value.tolist() == pytest.approx([expected.value] * 2, abs=1e-12)
+    assert error.tolist() == pytest.approx([expected.standard_error] * 2, rel=1e-9)
+
+
+def test_one_class_is_refused():
+    with pytest.raises(ValueError, match="0 positives and 3 negatives"):
+        area(np.zeros(3, int), np.arange(3.0))
+    assert np.isnan(areas_from_counts(np.zeros(4), np.ones(4))[0])
