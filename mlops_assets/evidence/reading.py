@@ -1,0 +1,257 @@
+"""Reading of evidence dicts: numbers with intervals, tables of unknown shape, and how both are written for people.
+
+Evidence comes as JSON from many stages and, in a packet, from older releases. What is known by name is read by name;
+what is not known is still shown, so that nothing that was recorded disappears from a card. Nothing is ever filled in.
+"""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import Any
+
+from mlops_assets.evidence.blocks import Block, Facts, Paragraph, Table
+
+NOTHING = "–"
+
+_VALUE_KEYS = ("value", "estimate", "point", "mean")
+_LOW_KEYS = ("low", "lower", "ci_low", "lo")
+_HIGH_KEYS = ("high", "upper", "ci_high", "hi")
+_PAIR_KEYS = ("interval", "ci", "confidence_interval")
+
+_NAMES = {
+    "auc": "AUC",
+    "auc_pr": "AUC (precision-recall)",
+    "average_precision": "Average precision",
+    "brier": "Brier score",
+    "ece": "Expected calibration error",
+    "f1": "F1",
+    "id": "Id",
+    "ks": "Kolmogorov-Smirnov",
+    "log_loss": "Log loss",
+    "mae": "Mean absolute error",
+    "n": "Rows",
+    "p_value": "p-value",
+    "pr_auc": "AUC (precision-recall)",
+    "psi": "PSI",
+    "r2": "R²",
+    "rmse": "RMSE",
+    "roc_auc": "ROC AUC",
+    "fpr": "False positive rate",
+    "fnr": "False negative rate",
+    "tpr": "True positive rate",
+    "tnr": "True negative rate",
+}
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A number, with the bounds of its confidence interval where they are known."""
+
+    value: float
+    low: float | None = None
+    high: float | None = None
+
+    @property
+    def text(self) -> str:
+        """`0.713 (0.702 to 0.724)`."""
+        if self.low is None or self.high is None:
+            return number(self.value)
+        return f"{number(self.value)} ({number(self.low)} to {number(self.high)})"
+
+
+def moment(value: object) -> datetime | None:
+    """A UTC instant from ISO text, a date or a datetime; None where there is none to read."""
+    if isinstance(value, datetime):
+        return value if value.tzinfo else value.replace(tzinfo=UTC)
+    if isinstance(value, date):
+        return datetime(value.year, value.month, value.day, tzinfo=UTC)
+    if isinstance(value, str) and value:
+        try:
+            return moment(datetime.fromisoformat(value))
+        except ValueError:
+            return None
+    return None
+
+
+def day(value: object) -> str:
+    """The day of an instant, or a dash."""
+    found = moment(value)
+    return found.astimezone(UTC).strftime("%Y-%m-%d") if found else NOTHING
+
+
+def minute(value: object) -> str:
+    """The minute of an instant in UTC, or a dash."""
+    found = moment(value)
+    return found.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC") if found else NOTHING
+
+
+def number(value: object) -> str:
+    """A number for people: thousands separated, three or four significant places, a dash for nothing."""
+    if value is None:
+        return NOTHING
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    if not isinstance(value, float):
+        return str(value)
+    if not math.isfinite(value):
+        return NOTHING
+    if value.is_integer() and abs(value) < 1e15:
+        return f"{int(value):,}"
+    size = abs(value)
+    if size >= 1000:
+        return f"{value:,.0f}"
+    if size >= 100:
+        return f"{value:,.1f}"
+    if size >= 0.01:
+        return f"{value:.3f}"
+    if size >= 0.0001:
+        return f"{value:.4f}"
+    return f"{value:.1e}"
+
+
+def percent(value: object) -> str:
+    """A share as a percentage with one place."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+        return NOTHING
+    return f"{100 * value:.1f}%"
+
+
+def label(key: str) -> str:
+    """`equal_opportunity` as `Equal opportunity`; terms of the field by their usual name."""
+    known = _NAMES.get(key.lower())
+    if known:
+        return known
+    words = key.replace("_", " ").strip()
+    return words[:1].upper() + words[1:]
+
+
+def short(digest: object, places: int = 12) -> str:
+    """First places of a digest, for reading; the whole one is in the evidence."""
+    return digest[:places] if isinstance(digest, str) and digest else NOTHING
+
+
+def estimate(value: object) -> Estimate | None:
+    """Read a number with or without interval from any of the shapes evidence uses; None where there is no number."""
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, (int, float)):
+        return Estimate(float(value)) if math.isfinite(value) else None
+    if not isinstance(value, Mapping):
+        return None
+    point = next((value[k] for k in _VALUE_KEYS if is_number(value.get(k))), None)
+    if point is None:
+        return None
+    low = next((value[k] for k in _LOW_KEYS if is_number(value.get(k))), None)
+    high = next((value[k] for k in _HIGH_KEYS if is_number(value.get(k))), None)
+    for key in _PAIR_KEYS:
+        pair = value.get(key)
+        if low is None and isinstance(pair, Sequence) and len(pair) == 2 and all(is_number(p) for p in pair):
+            low, high = pair
+        elif low is None and isinstance(pair, Mapping):
+            low = next((pair[k] for k in _LOW_KEYS if is_number(pair.get(k))), None)
+            high = next((pair[k] for k in _HIGH_KEYS if is_number(pair.get(k))), None)
+    return Estimate(float(point), None if low is None else float(low), None if high is None else float(high))
+
+
+def is_number(value: object) -> bool:
+    """Whether `value` is a finite number (a truth value is none)."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def first(evidence: Mapping[str, Any], *keys: str) -> Any:
+    """The first of `keys` that holds something."""
+    return next((evidence[k] for k in keys if evidence.get(k) is not None), None)
+
+
+def records_of(value: object, key: str = "name") -> list[dict[str, Any]]:
+    """A table of mappings from a list of mappings, or from a mapping of mappings or numbers (its keys under `key`)."""
+    if isinstance(value, Mapping):
+        return [{key: name, **(dict(v) if isinstance(v, Mapping) else {"value": v})} for name, v in value.items()]
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return [dict(item) for item in value if isinstance(item, Mapping)]
+    return []
+
+
+def cell(value: object) -> str:
+    """Any evidence value in one table cell."""
+    if isinstance(value, Mapping):
+        found = estimate(value)
+        if found is not None:
+            return found.text
+        return "; ".join(f"{label(str(k))}: {cell(v)}" for k, v in value.items()) or NOTHING
+    if isinstance(value, str):
+        return value or NOTHING
+    if isinstance(value, Iterable):
+        return ", ".join(cell(v) for v in value) or NOTHING
+    return number(value)
+
+
+def table(
+    rows: Sequence[Mapping[str, Any]],
+    columns: Sequence[tuple[str, str]] | None = None,
+    *,
+    title: str = "",
+    note: str = "",
+    limit: int = 40,
+) -> Table:
+    """A table block from records.
+
+    Args:
+        rows: One mapping per row.
+        columns: Key and heading of each column; None takes every key in order of appearance.
+        title: Heading of the table.
+        note: Sentence below it.
+        limit: Rows shown; how many are left out is said in the note.
+    """
+    if columns is None:
+        keys = list(dict.fromkeys(k for row in rows for k in row))
+        columns = [(k, label(k)) for k in keys]
+    columns = [(k, h) for k, h in columns if any(row.get(k) is not None for row in rows)] or list(columns)
+    shown = rows[:limit]
+    if len(rows) > limit:
+        note = " ".join(filter(None, [note, f"{len(rows) - limit} more rows are in the evidence."]))
+    numeric = tuple(
+        i
+        for i, (k, _) in enumerate(columns)
+        if any(estimate(row.get(k)) is not None for row in shown)
+        and not any(isinstance(row.get(k), str) for row in shown)
+    )
+    cells = tuple(tuple(cell(row.get(k)) for k, _ in columns) for row in shown)
+    return Table(tuple(h for _, h in columns), cells, title=title, note=note, numeric=numeric)
+
+
+def leftovers(evidence: Mapping[str, Any], known: Iterable[str]) -> list[Block]:
+    """What a section does not know by name, shown all the same: scalars as facts, lists of mappings as tables."""
+    taken = set(known)
+    facts: list[tuple[str, str]] = []
+    tables: list[Block] = []
+    for key, value in evidence.items():
+        if key in taken or value is None or value == "" or value == [] or value == {}:
+            continue
+        if (
+            isinstance(value, Mapping)
+            and estimate(value) is None
+            and not any(isinstance(v, Mapping) for v in value.values())
+        ):
+            facts += [(f"{label(key)}: {label(str(k)).lower()}", cell(v)) for k, v in value.items() if not _is_curve(v)]
+            continue
+        rows = records_of(value) if estimate(value) is None else []
+        if rows and len(rows) == len(value):
+            tables.append(table(rows, title=label(key), limit=20))
+        elif not _is_curve(value):
+            facts.append((label(key), cell(value)))
+    return [*([Facts(tuple(facts))] if facts else []), *tables]
+
+
+def _is_curve(value: object) -> bool:
+    """Points of a curve are drawn, not listed."""
+    return isinstance(value, (list, tuple)) and len(value) > 12 and all(is_number(v) for v in value)
+
+
+def sentences(value: object) -> list[Block]:
+    """Reasons given as text or as a list of texts."""
+    texts = [value] if isinstance(value, str) else list(value) if isinstance(value, (list, tuple)) else []
+    return [Paragraph(str(t)) for t in texts if t]
