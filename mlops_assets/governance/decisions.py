@@ -1,0 +1,232 @@
+"""Decisions of gates as records, and where a version stands by them.
+
+A gate decides once: its result is appended to the ledger, and whoever needs it later looks it up. Nothing here computes
+a decision (`mlops_assets/gates/`) and nothing acts on one (`mlops_assets/release/`).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from mlops_assets.governance.canonical import digest
+from mlops_assets.governance.ledger import Ledger, Record
+from mlops_assets.governance.policy import Policy
+
+Outcome = Literal["passed", "failed", "not_measurable"]
+GateState = Literal["passed", "failed", "not_measurable", "missing", "excepted"]
+
+
+@dataclass(frozen=True)
+class GateResult:
+    """What one gate found.
+
+    Attributes:
+        gate: name.
+        outcome: `not_measurable` is never a pass.
+        value: what was held against the threshold, in the gate's own unit; None where there is no single number.
+        threshold: what it was held against.
+        rule: the rule in words, such as `roc_auc, lower bound, at least 0.6`.
+        reason: why, in a sentence or two, with names and numbers.
+        details: JSON-able; `measured` is what the decision rests on, enough to decide again under another policy;
+            `absent` is true when there was nothing to measure.
+        evidence: name to SHA-256 of what was looked at.
+    """
+
+    gate: str
+    outcome: Outcome
+    value: float | None
+    threshold: float | None
+    rule: str
+    reason: str
+    details: dict[str, Any] = field(default_factory=dict)
+    evidence: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def passed(self) -> bool:
+        """Whether the outcome is `passed`."""
+        return self.outcome == "passed"
+
+
+@dataclass(frozen=True)
+class Lift:
+    """A valid exception that stands in for one gate's pass."""
+
+    gate: str
+    seq: int
+    expires: datetime
+    role: str = ""
+    person: str = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class GateStanding:
+    """One gate of one version.
+
+    Attributes:
+        gate: name.
+        state: outcome of the decision that counts; `missing` without one; `excepted` where an exception lifts it.
+        required: by the policy.
+        blocks: whether it keeps the version from becoming champion.
+        reason: the decision's, or what to do.
+        decision: the record that counts.
+        lift: the exception, if one is needed and holds.
+    """
+
+    gate: str
+    state: GateState
+    required: bool
+    blocks: bool
+    reason: str
+    decision: Record | None = None
+    lift: Lift | None = None
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Every gate of one version under one policy."""
+
+    model: str
+    version: str
+    policy_digest: str
+    gates: tuple[GateStanding, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether no gate blocks."""
+        return not self.blocking
+
+    @property
+    def blocking(self) -> tuple[GateStanding, ...]:
+        """The gates that block."""
+        return tuple(gate for gate in self.gates if gate.blocks)
+
+    @property
+    def excepted(self) -> tuple[GateStanding, ...]:
+        """The gates that an exception lifts."""
+        return tuple(gate for gate in self.gates if gate.state == "excepted")
+
+    @property
+    def decisions(self) -> tuple[int, ...]:
+        """Numbers of the records that count, in order."""
+        return tuple(sorted(gate.decision.seq for gate in self.gates if gate.decision is not None))
+
+
+def record(
+    ledger: Ledger,
+    model: str,
+    version: str | int,
+    result: GateResult,
+    policy: Policy,
+    happened_at: datetime | None = None,
+) -> Record:
+    """Append a decision; deciding the same again from the same evidence returns the record that stands.
+
+    A decision from other evidence is a new record, and from then on the one that counts; both stay.
+
+    Raises:
+        ValueError: the result names a gate that the policy does not know, or rests on no evidence.
+    """
+    if result.gate not in type(policy.gates).model_fields:
+        raise ValueError(f"found gate {result.gate!r}, expected one of {', '.join(type(policy.gates).model_fields)}")
+    if not result.evidence:
+        raise ValueError(f"gate {result.gate}: found a decision without evidence, expected the digest of what it saw")
+    version = str(version)
+    before = _decisions(ledger, model, version, policy.digest).get(result.gate)
+    body = {
+        "gate": result.gate,
+        "outcome": result.outcome,
+        "value": result.value,
+        "threshold": result.threshold,
+        "rule": result.rule,
+        "reason": result.reason,
+        "policy_digest": policy.digest,
+        "tier": policy.tier,
+        "evidence": result.evidence,
+        "details": result.details,
+    }
+    same = ("outcome", "evidence", "value", "threshold")
+    if before is not None and digest([before.body[k] for k in same]) == digest([body[k] for k in same]):
+        return before
+    # The key names what it follows, so that of two processes deciding the same thing at once one record remains,
+    # while a later return to an earlier result is still recorded.
+    cause = digest([policy.digest, result.evidence, result.outcome, result.value, before.seq if before else 0])
+    return ledger.append(
+        "gate_decision",
+        body,
+        model=model,
+        subject=version,
+        happened_at=happened_at,
+        key=f"gate/{model}/{version}/{result.gate}/{cause}",
+    )
+
+
+def standing(
+    ledger: Ledger,
+    model: str,
+    version: str | int,
+    policy: Policy,
+    *,
+    lifts: Mapping[str, Lift] | None = None,
+    at: datetime | None = None,
+    known_at: datetime | None = None,
+) -> Standing:
+    """Look every gate up again.
+
+    Only decisions under exactly this policy count: when the policy has changed, the gates must decide again.
+
+    Args:
+        ledger: to read.
+        model: name.
+        version: as in the registry.
+        policy: effective policy of the model.
+        lifts: valid exceptions by gate, their signatures verified by the caller.
+        at: moment at which exceptions must hold; default now.
+        known_at: as the ledger stood then.
+    """
+    moment = at or known_at or datetime.now(UTC)
+    found = _decisions(ledger, model, str(version), policy.digest, known_at)
+    gates = tuple(
+        _gate_standing(name, policy, found.get(name), (lifts or {}).get(name), moment)
+        for name in type(policy.gates).model_fields
+    )
+    return Standing(model, str(version), policy.digest, gates)
+
+
+def result_of(entry: Record) -> GateResult:
+    """The result that a `gate_decision` record holds."""
+    names = ("gate", "outcome", "value", "threshold", "rule", "reason", "details", "evidence")
+    return GateResult(**{name: entry.body[name] for name in names})
+
+
+def _gate_standing(
+    gate: str, policy: Policy, decision: Record | None, lift: Lift | None, moment: datetime
+) -> GateStanding:
+    rule = policy.gates.rule(gate)
+    if decision is None:
+        state: GateState = "missing"
+        reason = f"no decision under the policy {policy.digest[:12]}: let the gate decide again"
+        blocks = rule.required
+    else:
+        state, reason = decision.body["outcome"], decision.body["reason"]
+        absent = bool(decision.body["details"].get("absent"))
+        blocks = rule.required and {
+            "passed": False,
+            "failed": True,
+            "not_measurable": rule.absence_blocks if absent else rule.not_measurable_blocks,
+        }.get(state, True)
+    # An exception lifts a decision that was made, never one that was not.
+    if blocks and decision is not None and lift is not None and moment < lift.expires:
+        return GateStanding(gate, "excepted", rule.required, False, reason, decision, lift)
+    return GateStanding(gate, state, rule.required, blocks, reason, decision)
+
+
+def _decisions(
+    ledger: Ledger, model: str, version: str, policy_digest: str, known_at: datetime | None = None
+) -> dict[str, Record]:
+    """The latest decision of each gate under one policy, made since the version's registration."""
+    registered = ledger.records(kind="version_registered", model=model, subject=version, known_at=known_at)
+    since = registered[0].seq if registered else 0
+    found = ledger.records(kind="gate_decision", model=model, subject=version, known_at=known_at)
+    return {r.body["gate"]: r for r in found if r.seq > since and r.body["policy_digest"] == policy_digest}

@@ -1,0 +1,316 @@
+"""What a risk tier asks of its models: the policy, field by field, and how a model may be stricter than its tier.
+
+A policy is one YAML a tier in `defs/policy/`. The rules of the gates are in `gate_rules`.
+Nothing here decides anything.
+"""
+
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, Field, ValidationError, model_validator
+
+from mlops_assets.governance.canonical import digest
+from mlops_assets.governance.gate_rules import Gates, Part
+from mlops_assets.governance.policy_reading import PolicyError, explain_field, read_document
+from mlops_assets.governance.strictness import (
+    HigherFloat,
+    HigherInt,
+    LowerFloat,
+    LowerInt,
+    Stricter,
+    TrueStricter,
+)
+
+Action = Literal["none", "watch", "incident", "quarantine_window", "recalibrate", "retrain", "suspend"]
+Kind = Literal["feed_fault", "population_shift", "base_rate_shift", "relation_change"]
+
+
+class ApprovalRule(Part):
+    """So many people in one role."""
+
+    role: str = Field(min_length=1)
+    """Role in which they sign, such as `validator`."""
+    count: int = Field(default=1, ge=1)
+    """How many different people."""
+
+
+class Independence(Part):
+    """Who may not sign."""
+
+    authors_excluded: TrueStricter = True
+    """Whether the declared developers, and whoever trained the version, are refused as approvers."""
+    one_role_per_person: TrueStricter = True
+    """Whether one person counts in one role only."""
+
+
+class ExceptionRule(Part):
+    """Who may lift a gate, and for how long."""
+
+    roles: Annotated[tuple[str, ...], Stricter("fewer")] = ("model-risk",)
+    """Roles that may sign an exception; none: no exception is possible."""
+    max_days: LowerInt = Field(default=90, ge=1)
+    """Longest time, in days, until an exception expires."""
+
+
+class Retraining(Part):
+    """When a model may be trained again."""
+
+    mode: Annotated[
+        Literal["automatic", "on_signed_request", "never"],
+        Stricter("ordered", ("automatic", "on_signed_request", "never")),
+    ] = "automatic"
+    """`automatic`: a verdict starts it; `on_signed_request`: a person signs first; `never`: replaced instead."""
+    cooldown_windows: HigherInt = Field(default=1, ge=0)
+    """Windows that must pass after a request before a verdict may start the next one."""
+    budget_per_year: LowerInt = Field(default=4, ge=0)
+    """Most automatic requests within any 365 days."""
+
+
+class Monitoring(Part):
+    """When a window's change is worth a word. Shares and differences are absolute unless said otherwise."""
+
+    psi_watch: LowerFloat = Field(default=0.1, gt=0)
+    """Population stability index from which on a change is worth watching."""
+    psi_act: LowerFloat = Field(default=0.25, gt=0)
+    """Population stability index from which on a change is worth acting on."""
+    alpha: HigherFloat = Field(default=0.01, gt=0, lt=1)
+    """False-alarm level, controlled over all features of a window; a higher one alarms on weaker evidence."""
+    persistence_k: LowerInt = Field(default=2, ge=1)
+    """Windows, of the last `persistence_n`, that must show a change before it escalates; feed faults need none."""
+    persistence_n: HigherInt = Field(default=3, ge=1)
+    """Windows over which persistence is counted."""
+    minimum_rows: Annotated[int, Stricter("fixed")] = Field(default=200, ge=1)
+    """Windows with fewer rows are not measurable."""
+    performance_drop_watch: LowerFloat = Field(default=0.03, ge=0)
+    """Loss of performance (AUC or skill) against the reference that is worth watching."""
+    performance_drop_act: LowerFloat = Field(default=0.06, ge=0)
+    """Loss of performance (AUC or skill) against the reference that is worth acting on."""
+    max_null_increase: LowerFloat = Field(default=0.05, ge=0, le=1)
+    """Rise of a column's share of missing values that counts as a fault of the feed."""
+    max_new_category_share: LowerFloat = Field(default=0.05, ge=0, le=1)
+    """Share of rows with categories never seen in training that counts as a fault of the feed."""
+
+    @model_validator(mode="after")
+    def _rising(self) -> Self:
+        if self.psi_watch > self.psi_act:
+            raise ValueError(f"psi_watch {self.psi_watch} is above psi_act {self.psi_act}, expected at most that")
+        if self.performance_drop_watch > self.performance_drop_act:
+            raise ValueError(
+                f"performance_drop_watch {self.performance_drop_watch} is above performance_drop_act "
+                f"{self.performance_drop_act}, expected at most that"
+            )
+        if self.persistence_k > self.persistence_n:
+            raise ValueError(
+                f"persistence_k {self.persistence_k} is above persistence_n {self.persistence_n}, expected at most that"
+            )
+        return self
+
+
+class Release(Part):
+    """The ladder a challenger climbs beside a champion; a model's first champion climbs nothing."""
+
+    shadow_windows: HigherInt = Field(default=1, ge=0)
+    """Windows in which the challenger scores every row and decides none."""
+    canary_windows: HigherInt = Field(default=0, ge=0)
+    """Windows in which the challenger decides the rows of `canary_share`."""
+    canary_share: LowerFloat = Field(default=0.1, gt=0, lt=1)
+    """Share of rows that the challenger decides as a canary."""
+    probation_windows: HigherInt = Field(default=1, ge=0)
+    """Windows after promotion in which `rollback_on` brings the former champion back."""
+    rollback_on: Annotated[Literal["never", "critical", "act"], Stricter("ordered", ("never", "critical", "act"))] = (
+        "critical"
+    )
+    """Severity of performance from which on a step is lost, or a new champion is rolled back."""
+
+    @property
+    def ladder(self) -> tuple[tuple[str, int], ...]:
+        """The steps before champion with their lengths in windows; steps of no length are left out."""
+        steps = (("shadow", self.shadow_windows), ("canary", self.canary_windows))
+        return tuple((name, windows) for name, windows in steps if windows)
+
+
+class Findings(Part):
+    """What a validator's open findings do."""
+
+    blocks_from: Annotated[
+        Literal["never", "critical", "high", "medium", "low"],
+        Stricter("ordered", ("never", "critical", "high", "medium", "low")),
+    ] = "high"
+    """Severity from which on an open finding blocks promotion."""
+
+
+ActionTuple = Annotated[tuple[Action, ...], Stricter("fixed")]
+
+
+class Response(Part):
+    """What is done about each kind of change, once it is worth acting on."""
+
+    feed_fault: ActionTuple = ("incident", "quarantine_window")
+    """A broken feed."""
+    population_shift: ActionTuple = ("watch",)
+    """Other people or things than in training, the same relation."""
+    base_rate_shift: ActionTuple = ("incident", "recalibrate")
+    """The outcome has become more or less frequent."""
+    relation_change: ActionTuple = ("incident", "retrain")
+    """The inputs mean something else than they did."""
+    validation_expired: ActionTuple = ("incident",)
+    """The validation of the champion is older than `validity_days`."""
+
+    @model_validator(mode="after")
+    def _feed_fault_never_retrains(self) -> Self:
+        if "retrain" in self.feed_fault or "recalibrate" in self.feed_fault:
+            raise ValueError(
+                f"feed_fault: found {list(self.feed_fault)}, expected neither 'retrain' nor 'recalibrate': "
+                "a model must not learn from a broken feed"
+            )
+        return self
+
+
+class Policy(Part):
+    """Everything a risk tier asks."""
+
+    tier: Annotated[Literal["high", "medium", "low"], Stricter("fixed")]
+    """Tier that the policy is for; the name of its file."""
+    gates: Gates = Field(default_factory=Gates)
+    """The gates and their thresholds."""
+    approvals: Annotated[tuple[ApprovalRule, ...], Stricter("counts")]
+    """Signatures that a version needs to become champion."""
+    independence: Independence = Field(default_factory=Independence)
+    """Who may not sign."""
+    exceptions: ExceptionRule = Field(default_factory=ExceptionRule)
+    """Who may lift a gate, and for how long."""
+    findings: Findings = Field(default_factory=Findings)
+    """What open findings do."""
+    retraining: Retraining = Field(default_factory=Retraining)
+    """When a model may be trained again."""
+    monitoring: Monitoring = Field(default_factory=Monitoring)
+    """When a window's change is worth a word."""
+    release: Release = Field(default_factory=Release)
+    """The ladder a challenger climbs."""
+    response: Response = Field(default_factory=Response)
+    """What is done about each kind of change."""
+    validity_days: LowerInt = Field(default=365, ge=1)
+    """Days for which a validation holds; then `response.validation_expired` applies."""
+    retention_days: HigherInt = Field(default=3650, ge=1)
+    """Days for which data, evidence and logs of a version are kept after it retired."""
+
+    @model_validator(mode="after")
+    def _roles_once(self) -> Self:
+        roles = [rule.role for rule in self.approvals]
+        doubled = sorted({role for role in roles if roles.count(role) > 1})
+        if doubled:
+            raise ValueError(f"approvals: found {', '.join(doubled)} twice, expected each role once, with its count")
+        return self
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 over the canonical JSON of every field, defaults included: equal exactly when the same is asked."""
+        return digest(self.model_dump(mode="json"))
+
+    def actions(self, kind: str) -> tuple[Action, ...]:
+        """What is done about a change of this kind; nothing for `none`.
+
+        Raises:
+            ValueError: no such kind.
+        """
+        if kind == "none":
+            return ()
+        if kind not in Response.model_fields:
+            raise ValueError(f"found kind {kind!r}, expected none or one of {', '.join(Response.model_fields)}")
+        return getattr(self.response, kind)
+
+
+def read_policy(path: Path) -> Policy:
+    """The policy in one YAML file, whose name must be its tier.
+
+    Raises:
+        PolicyError: one line for each mistake, with file, line, field, what was found and what is expected.
+    """
+    policy = read_document(path, Policy)
+    if policy.tier != path.stem:
+        raise PolicyError(
+            f"{path}: tier: found {policy.tier!r} in {path.name}, expected {path.stem!r}, "
+            "because a policy's file is named after its tier"
+        )
+    return policy
+
+
+def load_policies(folder: Path) -> dict[str, Policy]:
+    """Every policy in `folder`, by tier.
+
+    Raises:
+        PolicyError: no policy there, or mistakes in any of them: all are listed.
+    """
+    paths = sorted(folder.glob("*.yaml"))
+    if not paths:
+        raise PolicyError(f"{folder}: found no policy, expected one YAML file a tier, such as {folder / 'high.yaml'}")
+    policies: dict[str, Policy] = {}
+    problems: list[str] = []
+    for path in paths:
+        try:
+            policies[path.stem] = read_policy(path)
+        except PolicyError as error:
+            problems.append(str(error))
+    if problems:
+        raise PolicyError("\n".join(problems))
+    return policies
+
+
+def effective(policy: Policy, overrides: Mapping[str, Any]) -> Policy:
+    """The policy with a model's own, stricter values.
+
+    Args:
+        policy: the tier's policy.
+        overrides: nested like the policy; only what the model changes.
+
+    Raises:
+        PolicyError: a field that does not exist, a value of the wrong kind, or one laxer than the tier's (both
+            values are named); a line for each.
+    """
+    if not overrides:
+        return policy
+    try:
+        tightened = Policy.model_validate(_merge(policy.model_dump(), overrides))
+    except ValidationError as error:
+        raise PolicyError(
+            "\n".join(f"policy.{explain_field(problem, Policy)}" for problem in error.errors())
+        ) from error
+    problems = list(_laxer(policy, tightened, ("policy",), policy.tier))
+    if problems:
+        raise PolicyError("\n".join(problems))
+    return tightened
+
+
+def _merge(base: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(base)
+    for name, value in overrides.items():
+        inner = base.get(name)
+        merged[name] = _merge(inner, value) if isinstance(inner, Mapping) and isinstance(value, Mapping) else value
+    return merged
+
+
+def _laxer(base: BaseModel, other: BaseModel, location: tuple[str, ...], tier: str) -> list[str]:
+    """A line for every field of `other` that is laxer than in `base`."""
+    problems: list[str] = []
+    for name, field in type(base).model_fields.items():
+        ours, theirs, here = getattr(base, name), getattr(other, name), (*location, name)
+        if isinstance(ours, BaseModel):
+            problems += _laxer(ours, theirs, here, tier)
+            continue
+        mark = next(m for m in field.metadata if isinstance(m, Stricter))
+        if not mark.allows(ours, theirs):
+            problems.append(
+                f"{'.'.join(here)}: found {_show(theirs)}, laxer than {_show(ours)} of tier {tier!r}; "
+                f"expected {mark.expectation}"
+            )
+    return problems
+
+
+def _show(value: Any) -> str:
+    if isinstance(value, tuple):
+        return "[" + ", ".join(_show(v) for v in value) + "]"
+    if isinstance(value, ApprovalRule):
+        return f"{value.count} {value.role}"
+    return "no limit" if value is None else str(value)

@@ -1,0 +1,127 @@
+"""Reading a policy's YAML so that every mistake is reported with file, line, field, found and expected.
+
+Stricter than YAML itself: a key written twice is refused, because the second, laxer value would win in silence.
+"""
+
+import difflib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+class PolicyError(ValueError):
+    """A policy, or a model's override of one, that cannot be used; one line for each mistake."""
+
+
+def read_document(path: Path, model: type[Model]) -> Model:
+    """The YAML document in `path` as `model`.
+
+    Raises:
+        PolicyError: the file is missing, is not YAML, or does not fit the model: a line for each mistake.
+    """
+    # PyYAML is needed only where a policy is read from a file, not where a recorded one is.
+    import yaml
+
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise PolicyError(f"{path}: cannot be read ({error}), expected a YAML file") from error
+    try:
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        _refuse_twice(node, path, ())
+        content = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        raise PolicyError(
+            f"{path}:{mark.line + 1 if mark else 1}: not YAML: {getattr(error, 'problem', error)}"
+        ) from error
+    if not isinstance(content, dict):
+        raise PolicyError(f"{path}:1: found {type(content).__name__}, expected a mapping with {_names(model)}")
+    try:
+        return model.model_validate(content)
+    except ValidationError as error:
+        raise PolicyError("\n".join(_explain(problem, path, node, model) for problem in error.errors())) from error
+
+
+def explain_field(problem: Any, model: type[BaseModel]) -> str:
+    """One Pydantic problem as `field: what is wrong, found what, expected what`."""
+    location = [part for part in problem["loc"] if not (isinstance(part, str) and "[" in part)]
+    field = ".".join(str(part) for part in location) or "policy"
+    message = str(problem["msg"]).removeprefix("Value error, ")
+    match problem["type"]:
+        case "extra_forbidden":
+            known = list(_model_at(model, location[:-1]).model_fields)
+            close = difflib.get_close_matches(str(location[-1]), known, n=1)
+            hint = f"did you mean {close[0]!r}?" if close else f"expected one of {', '.join(known)}"
+            return f"{field}: unknown field; {hint}"
+        case "missing":
+            return f"{field}: found nothing, expected {_description(model, location)}"
+        case "value_error":
+            return f"{field}: {message}"
+    expected = message[0].lower() + message[1:]
+    return f"{field}: found {problem['input']!r:.80}, expected: {expected.removeprefix('input should be ')}"
+
+
+def _explain(problem: Any, path: Path, node: Any, model: type[BaseModel]) -> str:
+    location = [part for part in problem["loc"] if not (isinstance(part, str) and "[" in part)]
+    return f"{path}:{_line(node, location)}: {explain_field(problem, model)}"
+
+
+def _line(node: Any, location: Sequence[str | int]) -> int:
+    """Line (from 1) of the value at `location`, or of the deepest part of it that exists."""
+    line = node.start_mark.line + 1
+    for part in location:
+        if node.id == "mapping":
+            pair = next(((key, value) for key, value in node.value if key.value == str(part)), None)
+        elif node.id == "sequence" and isinstance(part, int) and part < len(node.value):
+            pair = (node.value[part], node.value[part])
+        else:
+            pair = None
+        if pair is None:
+            return line
+        line, node = pair[0].start_mark.line + 1, pair[1]
+    return line
+
+
+def _refuse_twice(node: Any, path: Path, location: tuple[str, ...]) -> None:
+    if node is None or node.id == "scalar":
+        return
+    if node.id == "sequence":
+        for child in node.value:
+            _refuse_twice(child, path, location)
+        return
+    seen: dict[str, int] = {}
+    for key, value in node.value:
+        line = key.start_mark.line + 1
+        here = (*location, key.value)
+        if key.value in seen:
+            raise PolicyError(f"{path}:{line}: {'.'.join(here)}: written twice (line {seen[key.value]}), expected once")
+        seen[key.value] = line
+        _refuse_twice(value, path, here)
+
+
+def _model_at(model: type[BaseModel], location: Sequence[str | int]) -> type[BaseModel]:
+    for part in location:
+        field = model.model_fields.get(str(part))
+        inner = field.annotation if field else None
+        if not (isinstance(inner, type) and issubclass(inner, BaseModel)):
+            # Inside a list the element's model is the last argument of the annotation.
+            arguments = [a for a in getattr(inner, "__args__", ()) if isinstance(a, type) and issubclass(a, BaseModel)]
+            if not arguments:
+                continue
+            inner = arguments[0]
+        model = inner
+    return model
+
+
+def _description(model: type[BaseModel], location: Sequence[str | int]) -> str:
+    field = _model_at(model, location[:-1]).model_fields.get(str(location[-1]))
+    return f"a value: {field.description}" if field and field.description else "a value"
+
+
+def _names(model: type[BaseModel]) -> str:
+    return ", ".join(model.model_fields)
