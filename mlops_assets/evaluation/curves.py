@@ -20,7 +20,8 @@ def curves_of(rows: Scored, seed: int) -> dict[str, Any]:
     """Points by task.
 
     Binary: `roc` (false_positive_rate, true_positive_rate), `precision_recall`, `score_histogram` by outcome.
-    Multiclass: `confusion` (rows true, columns predicted). Regression: `residuals` of a seeded sample, `score_histogram`.
+    Multiclass: `confusion` (rows true, columns predicted). Regression: `residuals` of a seeded sample,
+    `score_histogram`.
     """
     if rows.task is Task.MULTICLASS:
         k = len(rows.classes)

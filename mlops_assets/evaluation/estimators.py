@@ -3,8 +3,8 @@ tests all follow.
 
 For a metric that is a smooth function of means, `influence[i]` is its derivative in the direction of row i (the
 infinitesimal jackknife; Efron & Tibshirani 1993, ch. 21): its mean is 0 and `se² = mean(influence²) / n`. On the same
-rows, the influence of a difference is the difference of influences. Metrics without one (`pr_auc`, `ks`) are bootstrapped in
-`performance.py`.
+rows, the influence of a difference is the difference of influences. Metrics without one (`pr_auc`, `ks`) are
+bootstrapped in `performance.py`.
 
 Arrays only. A metric that the rows cannot tell (an AUC of one class) raises `NotMeasurable`, with the reason.
 """
@@ -23,7 +23,7 @@ BINARY_METRICS = (
     "roc_auc", "gini", "pr_auc", "ks", "brier", "log_loss", "accuracy", "precision", "recall", "f1",
     "selection_rate", "base_rate", "mean_score",
 )  # fmt: skip
-MULTICLASS_METRICS = ("log_loss", "accuracy", "balanced_accuracy", "macro_f1", "macro_auc")
+MULTICLASS_METRICS = ("log_loss", "log_loss_skill", "accuracy", "balanced_accuracy", "macro_f1", "macro_auc")
 REGRESSION_METRICS = ("rmse", "mae", "r2", "wape", "mape", "bias", "mean_score")
 METRICS: dict[Task, tuple[str, ...]] = {
     Task.BINARY: BINARY_METRICS,
@@ -260,6 +260,23 @@ def _rmse(rows: Scored) -> Estimate:
     return Estimate(value, squared.influence / (2 * value) if value else squared.influence)
 
 
+def trivial_losses(rows: Scored) -> np.ndarray:
+    """Row losses of predicting every row by the class shares (classification) or the mean (regression, squared)."""
+    if rows.task is Task.REGRESSION:
+        return (rows.y - rows.y.mean()) ** 2
+    share = np.bincount(rows.y, minlength=2) / rows.n
+    return -np.log(share[rows.y])
+
+
+def _log_loss_skill(rows: Scored) -> Estimate:
+    # The shares are estimated on the same rows; at their own minimum that adds nothing to the influence.
+    unexplained = _ratio(
+        row_losses(rows), trivial_losses(rows), "only one class occurs: there is nothing to tell apart"
+    )
+    assert unexplained.influence is not None
+    return Estimate(1 - unexplained.value, -unexplained.influence)
+
+
 def _r2(rows: Scored) -> Estimate:
     squared, centred = (rows.score - rows.y) ** 2, (rows.y - rows.y.mean()) ** 2
     unexplained = _ratio(squared, centred, "the target is constant, so that there is no variance to explain")
@@ -276,6 +293,7 @@ def _mape(rows: Scored) -> Estimate:
 _ESTIMATORS = {
     "brier": lambda r: _mean((r.score - r.y) ** 2),
     "log_loss": lambda r: _mean(row_losses(r)),
+    "log_loss_skill": _log_loss_skill,
     "accuracy": _accuracy,
     "balanced_accuracy": _balanced_accuracy,
     "precision": lambda r: _ratio(r.y * r.predicted * 1.0, r.predicted * 1.0, "no row is predicted positive"),

@@ -31,6 +31,7 @@ _FACTS = (
     MetricFacts("ks", "Kolmogorov-Smirnov", True, False),
     MetricFacts("brier", "Brier score", False, True),
     MetricFacts("log_loss", "log loss", False, True),
+    MetricFacts("log_loss_skill", "share of the trivial log loss removed", True, False),
     MetricFacts("accuracy", "accuracy", True, False),
     MetricFacts("balanced_accuracy", "balanced accuracy", True, False),
     MetricFacts("precision", "precision", True, False),
@@ -52,6 +53,10 @@ CATALOGUE: dict[str, MetricFacts] = {facts.name: facts for facts in _FACTS}
 
 MAIN_METRIC: dict[Task, str] = {Task.BINARY: "roc_auc", Task.MULTICLASS: "log_loss", Task.REGRESSION: "rmse"}
 """The metric that ranks models of a task, unless the declaration names another."""
+
+QUALITY_METRIC: dict[Task, str] = {Task.BINARY: "roc_auc", Task.MULTICLASS: "log_loss_skill", Task.REGRESSION: "r2"}
+"""The metric in which gaps are counted (champion against challenger, slice against whole, probe against undisturbed): on
+one scale for all data, 1 is perfect."""
 
 
 def gain(metric: str, former: float, latter: float) -> float:

@@ -159,7 +159,9 @@ def _interval(name: str, rows: Scored, value: float, error: float, confidence: f
         return Interval(2 * area.low - 1, 2 * area.high - 1)
     plain_interval = normal_interval(value, error, confidence)
     floor = 0.0 if CATALOGUE[name].higher_is_better is False else -math.inf
-    return Interval(max(floor, plain_interval.low), min(1.0 if name == "r2" else math.inf, plain_interval.high))
+    return Interval(
+        max(floor, plain_interval.low), min(1.0 if name in ("r2", "log_loss_skill") else math.inf, plain_interval.high)
+    )
 
 
 def _share_counts(name: str, rows: Scored) -> tuple[float, float] | None:
@@ -213,7 +215,7 @@ def _trivial_values(rows: Scored) -> dict[str, float]:
         share = np.bincount(rows.y, minlength=len(rows.classes)) / rows.n
         constant = Scored(rows.task, rows.y, np.tile(share, (rows.n, 1)), None, rows.classes)
         loss = float(row_losses(constant).mean())
-        return {"log_loss": loss, "accuracy": float(share.max()), "macro_auc": 0.5}
+        return {"log_loss": loss, "log_loss_skill": 0.0, "accuracy": float(share.max()), "macro_auc": 0.5}
     base = float(rows.y.mean())
     trivial = {"roc_auc": 0.5, "gini": 0.0, "ks": 0.0, "pr_auc": base, "brier": base * (1 - base)}
     entropy = -sum(p * math.log(p) for p in (base, 1 - base) if p > 0)

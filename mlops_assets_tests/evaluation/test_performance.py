@@ -48,6 +48,9 @@ def test_multiclass_equals_sklearn():
     said = np.array(classes)[probability.argmax(1)]
     expected = {
         "log_loss": metrics.log_loss(y, probability, labels=list(classes)),
+        "log_loss_skill": 1
+        - metrics.log_loss(y, probability, labels=list(classes))
+        / metrics.log_loss(y, [[(y == c).mean() for c in classes]] * len(y), labels=list(classes)),
         "accuracy": metrics.accuracy_score(y, said),
         "balanced_accuracy": metrics.balanced_accuracy_score(y, said),
         "macro_f1": metrics.f1_score(y, said, average="macro"),
