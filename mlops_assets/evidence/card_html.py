@@ -1,4 +1,4 @@
-"""The card as one HTML file that needs nothing else (no network, no script, no font), for screen, dark screen, paper."""
+"""The card as one HTML file that needs nothing else (no network, script or font), for screen, dark screen, paper."""
 
 from typing import TYPE_CHECKING, Any
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlops_assets.declaration import Task
 from mlops_assets.evidence import card_figures as figures
-from mlops_assets.evidence.blocks import Block, Missing, Paragraph, Table
+from mlops_assets.evidence.blocks import Block, Missing, Paragraph, Table, Tone
 from mlops_assets.evidence.reading import (
     estimate,
     first,
@@ -39,8 +39,8 @@ def candidates(inputs: "CardInputs") -> list[Block]:
     metric = next((str(c["metric"]) for c in inputs.candidates if c.get("metric")), "")
     rows = [{k: v for k, v in c.items() if k not in ("metric", "fold_scores")} for c in inputs.candidates]
     shown = table(rows, note=f"Compared by {label(metric)} in cross-validation on the fitting rows." if metric else "")
-    tones = tuple("good" if c.get("selected") else "plain" for c in inputs.candidates[: len(shown.rows)])
-    return [Table(shown.columns, shown.rows, note=shown.note, numeric=shown.numeric, tones=tones)]
+    tones: list[Tone] = ["good" if c.get("selected") else "plain" for c in inputs.candidates[: len(shown.rows)]]
+    return [Table(shown.columns, shown.rows, note=shown.note, numeric=shown.numeric, tones=tuple(tones))]
 
 
 def performance(inputs: "CardInputs") -> list[Block]:

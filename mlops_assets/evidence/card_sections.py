@@ -288,7 +288,8 @@ def exceptions(inputs: "CardInputs") -> list[Block]:
         ("expires", "Expires"),
     )
     shown = table(rows, columns)
-    return [Table(shown.columns, shown.rows, tones=("warn",) * len(rows))]
+    tones: list[Tone] = ["warn" for _ in rows]
+    return [Table(shown.columns, shown.rows, tones=tuple(tones))]
 
 
 def findings(inputs: "CardInputs") -> list[Block]:
