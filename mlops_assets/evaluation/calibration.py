@@ -1,11 +1,11 @@
 """Whether predictions may be taken at their word: probabilities that come true, values that are right on average.
 
-Belongs here: calibration of one model on one set of rows, over equal-frequency grades. Not here: how calibration moved in
-production (`monitoring/performance.py`).
+Belongs here: calibration of one model on one set of rows, over equal-frequency grades. Not here: how calibration moved
+in production (`monitoring/performance.py`).
 """
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -85,6 +85,29 @@ class Calibration:
         return plain(asdict(self))
 
 
+_NOTHING = Calibration(
+    task="",
+    n=0,
+    mean_score=None,
+    observed=None,
+    bias=None,
+    bias_low=None,
+    bias_high=None,
+    bias_standardised=None,
+    bias_p_value=None,
+    ece=None,
+    ece_expected=None,
+    slope=None,
+    slope_low=None,
+    slope_high=None,
+    intercept=None,
+    brier=None,
+    grades=(),
+    classes={},
+    reason="",
+)
+
+
 def calibrate(
     y_true: np.ndarray,
     score: np.ndarray,
@@ -97,16 +120,16 @@ def calibrate(
 ) -> Calibration:
     """Measure calibration (shapes as in `performance.evaluate`).
 
-    `edges` are inner edges of fixed grades (a master scale); default `grades` of equal frequency. Standard errors of the
-    bias come from the rows, not from assuming that the scores are right.
+    `edges` are inner edges of fixed grades (a master scale); default `grades` of equal frequency. Standard errors of
+    the bias come from the rows, not from assuming that the scores are right.
 
     Raises:
         ValueError: input that does not fit the task.
     """
     rows = prepare(y_true, score, task, classes=classes)
     if rows.n < 2:
-        return Calibration(
-            rows.task.value, rows.n, *(None,) * 14, (), {}, f"{rows.n} rows: too few to measure calibration"
+        return replace(
+            _NOTHING, task=rows.task.value, n=rows.n, reason=f"{rows.n} rows: too few to measure calibration"
         )
     if rows.task is Task.MULTICLASS:
         return _multiclass(rows, grades)
@@ -243,16 +266,11 @@ def _multiclass(rows: Scored, grades: int) -> Calibration:
     confidence = rows.score.max(1)
     top = calibrate((rows.predicted == rows.y).astype(int), np.clip(confidence, 0, 1), Task.BINARY, grades=grades)
     worst = max(by_class, key=lambda label: abs(by_class[label]["bias"]))
-    return Calibration(
-        **{
-            **{field: getattr(top, field) for field in Calibration.__dataclass_fields__},
-            "task": rows.task.value,
-            "brier": None,
-            "classes": by_class,
-            "reason": f"the predicted class is right in {top.observed:.1%} of rows, said {top.mean_score:.1%}; "
-            f"largest bias of a class: {worst} ({by_class[worst]['bias']:+.4f})",
-        }
+    reason = (
+        f"the predicted class is right in {top.observed:.1%} of rows, said {top.mean_score:.1%}; "
+        f"largest bias of a class: {worst} ({by_class[worst]['bias']:+.4f})"
     )
+    return replace(top, task=rows.task.value, brier=None, classes=by_class, reason=reason)
 
 
 def _sentence(rows: Scored, bias: float, p_value: float, table: tuple[Grade, ...]) -> str:

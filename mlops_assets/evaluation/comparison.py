@@ -24,7 +24,8 @@ RESAMPLE_BINS = 500
 
 @dataclass(frozen=True)
 class Comparison:
-    """Two models on the same rows. Differences are in the metric's unit, turned so that positive favours the challenger."""
+    """Two models on the same rows. Differences are in the metric's unit, turned so that positive favours the
+    challenger."""
 
     metric: str
     n: int
@@ -66,8 +67,9 @@ def compare(
     `metric` defaults to ROC AUC (binary), the share of the trivial log loss removed (multiclass) or R² (regression), so
     that `margin` means the same on any data; another metric's margin is in its own unit.
 
-    The verdict is `better` when the whole interval is above 0; `no_worse` when it is above `-margin`; `worse` when it is
-    below 0 and reaches `-margin`; else `undecidable`: the rows are too few to tell. DeLong for AUC, paired bootstrap for
+    The verdict is `better` when the whole interval is above 0; `no_worse` when it is above `-margin`; `worse` when it
+    is below 0 and reaches `-margin`; else `undecidable`: the rows are too few to tell. DeLong for AUC, paired bootstrap
+    for
     `pr_auc` and `ks`, paired influence values for the rest. All assume independent rows.
 
     Raises:

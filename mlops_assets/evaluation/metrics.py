@@ -55,8 +55,8 @@ MAIN_METRIC: dict[Task, str] = {Task.BINARY: "roc_auc", Task.MULTICLASS: "log_lo
 """The metric that ranks models of a task, unless the declaration names another."""
 
 QUALITY_METRIC: dict[Task, str] = {Task.BINARY: "roc_auc", Task.MULTICLASS: "log_loss_skill", Task.REGRESSION: "r2"}
-"""The metric in which gaps are counted (champion against challenger, slice against whole, probe against undisturbed): on
-one scale for all data, 1 is perfect."""
+"""The metric in which gaps are counted (champion against challenger, slice against whole, probe against undisturbed):
+on one scale for all data, 1 is perfect."""
 
 
 def gain(metric: str, former: float, latter: float) -> float:

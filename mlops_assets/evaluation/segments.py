@@ -5,6 +5,7 @@ Belongs here: which row is in which segment, and what the segment is called. Use
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import polars as pl
@@ -74,7 +75,7 @@ def by_edges(frame: pl.DataFrame, column: str, edges: Sequence[float]) -> Segmen
     shown = [f"{edge:g}" for edge in edges]
     names = [
         f"under {shown[0]}",
-        *(f"{a} to {b}" for a, b in zip(shown, shown[1:], strict=False)),
+        *(f"{a} to {b}" for a, b in pairwise(shown)),
         f"{shown[-1]} and over",
     ]
     if missing.any():

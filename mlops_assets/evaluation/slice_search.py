@@ -1,8 +1,8 @@
 """The search for segments that a model serves badly: every column and every pair, ranked on counts.
 
-For binary scores a segment is a histogram of its scores by outcome, from which its AUC and standard error follow; for the
-other tasks it is the sum and the sum of squares of its losses. So a pair of columns costs one or two counting passes over
-the rows, however many segments it has.
+For binary scores a segment is a histogram of its scores by outcome, from which its AUC and standard error follow; for
+the other tasks it is the sum and the sum of squares of its losses. So a pair of columns costs one or two counting
+passes over the rows, however many segments it has.
 """
 
 from collections.abc import Sequence

@@ -3,8 +3,8 @@
 Belongs here: whether some rows are served worse than the whole. Not here: protected groups (`fairness.py`).
 
 What is compared is one number on one scale: ROC AUC (binary), or the share of the trivial loss removed (multiclass: log
-loss; regression: squared error), where trivial is the constant prediction over *all* rows, so that a slice is not punished
-for having little to explain.
+loss; regression: squared error), where trivial is the constant prediction over *all* rows, so that a slice is not
+punished for having little to explain.
 """
 
 from collections.abc import Sequence
@@ -25,7 +25,6 @@ from mlops_assets.statistics.intervals import (
     logit_interval,
     normal_interval,
     normal_upper_tail,
-    two_sided_p,
     z_of,
 )
 
