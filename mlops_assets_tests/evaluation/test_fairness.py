@@ -161,7 +161,7 @@ def test_a_group_without_an_outcome_has_no_rate_for_it():
 
 
 def test_nobody_selected_has_no_ratio():
-    frame, y, score = people(1000)
+    frame, y, _ = people(1000)
     found = measure_fairness(y, np.ones(1000), "binary", frame, [SEX], threshold=0.5).attribute("sex")
     assert found.disparities["demographic_parity_ratio"].value is None
     assert "no group" in found.disparities["demographic_parity_ratio"].reason
