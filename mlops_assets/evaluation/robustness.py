@@ -110,8 +110,9 @@ def probe(
     for name, damage in _damages(declaration, share, noise).items():
         damaged, columns, touched = damage(sample, generator)
         if columns:
-            probes.append(_score(name, predict, damaged, columns, touched, before, y, undamaged, declaration, cut,
-            classes))
+            probes.append(
+                _score(name, predict, damaged, columns, touched, before, y, undamaged, declaration, cut, classes)
+            )
     return Robustness(
         QUALITY_METRIC[declaration.task], sample.height, undamaged, tuple(probes), seed, _sentence(probes, undamaged)
     )
@@ -174,8 +175,8 @@ def _replace(
             column = column.cast(pl.String)  # an enumeration cannot hold what it has not seen
         filler = pl.lit(value, dtype=column.dtype if value is None else None)
         column_after = pl.select(pl.when(pl.Series(hit)).then(filler).otherwise(column)).to_series()
-        changed.append((column_after if value is not None and isinstance(value, str) else
-        column_after.cast(column.dtype)).alias(name)) touched |= hit
+        changed.append((column_after if isinstance(value, str) else column_after.cast(column.dtype)).alias(name))
+        touched |= hit
     return frame.with_columns(changed), tuple(s.name for s in changed), int(touched.sum())
 
 
