@@ -1,0 +1,489 @@
+"""The ledger: what was decided, by whom, when; append-only, hash-chained, bitemporal, its head signed and anchored.
+
+A record has two times: when the thing happened and when it was recorded; the second never goes backwards, so that
+"what was known on that day" has one answer. Each record's digest is over its own text and the digest before it; the
+head is signed with a key that the database does not hold, and its signature is kept outside as well. What the kinds
+of records mean is for the rooms that write them.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from mlops_assets.governance.anchors import Anchor, read_anchor, sign_head, write_anchor
+from mlops_assets.governance.canonical import canonical_json, iso, moment
+from mlops_assets.governance.chain import Problem, check_chain
+from mlops_assets.governance.keys import PublicKey, SigningKey
+from mlops_assets.stores.ledger_database import BUSY_SECONDS, LedgerDatabase, heads_table, records_table
+
+NOTHING_BEFORE = "0" * 64
+CLOCK_TOLERANCE = timedelta(seconds=5)
+"""How far a writer's clock may lie behind the last record's (two machines never agree exactly) before it is refused."""
+
+
+class LedgerTampered(RuntimeError):
+    """What is stored is not what was recorded."""
+
+
+class ClockWentBack(RuntimeError):
+    """The writer's clock is behind the last record's time."""
+
+
+class Conflict(RuntimeError):
+    """Somebody else wrote first: what the caller decided on is no longer the latest."""
+
+
+@dataclass(frozen=True)
+class Record:
+    """One entry of the ledger.
+
+    Attributes:
+        seq: 1, 2, 3 … without a gap.
+        kind: what sort of entry, such as `gate_decision`.
+        model: name of the model concerned, or empty.
+        subject: what it is about within the kind: a version, a person, a window.
+        happened_at: when the thing was true (UTC).
+        recorded_at: when the ledger was told (UTC); never before the record before it.
+        body: the content.
+        previous: digest of the record before.
+        digest: SHA-256 over all of the above and `key`.
+        key: idempotency key, unique for ever, or None.
+    """
+
+    seq: int
+    kind: str
+    model: str
+    subject: str
+    happened_at: datetime
+    recorded_at: datetime
+    body: dict[str, Any]
+    previous: str
+    digest: str
+    key: str | None
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A record to be: what `Ledger.append_all` takes."""
+
+    kind: str
+    body: Mapping[str, Any]
+    model: str = ""
+    subject: str = ""
+    happened_at: datetime | None = None
+    key: str | None = None
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What must still be so when a record is written: a compare-and-swap done by the database.
+
+    Attributes:
+        kinds: of the records looked at.
+        model: whose.
+        seq: of the latest such record; 0 when there must be none.
+    """
+
+    kinds: tuple[str, ...]
+    model: str
+    seq: int
+
+
+def utc_now() -> datetime:
+    """The time, with its zone."""
+    return datetime.now(UTC)
+
+
+class Ledger:
+    """The ledger in one database; open as many as wanted, in as many processes as wanted.
+
+    Args:
+        url: SQLAlchemy URL of a SQLite file or a PostgreSQL database; it is migrated before use.
+        head_key: signs the head after each append; a ledger opened without it can append, and what it appends is
+            sealed by the next one that has it.
+        anchor_path: file outside the database that keeps the latest signed head.
+        trusted: public head keys besides `head_key`'s own, for readers and after a rotation.
+        clock: where `recorded_at` comes from; for tests.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        head_key: SigningKey | None = None,
+        anchor_path: Path | None = None,
+        *,
+        trusted: Iterable[PublicKey] = (),
+        clock: Callable[[], datetime] = utc_now,
+    ):
+        self.database = LedgerDatabase(url)
+        self.head_key = head_key
+        self.anchor_path = Path(anchor_path) if anchor_path is not None else None
+        self.trusted = (*([head_key.public] if head_key else []), *trusted)
+        self.clock = clock
+
+    def append(
+        self,
+        kind: str,
+        body: Mapping[str, Any],
+        *,
+        model: str = "",
+        subject: str = "",
+        happened_at: datetime | None = None,
+        key: str | None = None,
+        expect: Expected | None = None,
+    ) -> Record:
+        """Write one record after the last.
+
+        Args:
+            kind: what sort of entry.
+            body: content that JSON can say.
+            model: whose, or empty.
+            subject: what it is about, or empty.
+            happened_at: default: now.
+            key: idempotency key: when a record with it exists, that one is returned and nothing is written.
+            expect: write only if this still holds.
+
+        Raises:
+            Conflict: `expect` no longer holds.
+            ClockWentBack: this machine's clock is behind the last record.
+            LedgerTampered: the database no longer holds what its anchor says it held.
+            ValueError: the record cannot be written as text, or `key` belongs to a record of another kind or model.
+        """
+        return self.append_all([Entry(kind, body, model, subject, happened_at, key)], expect=expect)[0]
+
+    def append_all(self, entries: Sequence[Entry], *, expect: Expected | None = None) -> list[Record]:
+        """Write several records in one transaction: all of them or none; see `append`."""
+        if not entries:
+            return []
+        prepared = [(_checked(entry), canonical_json(entry.body)) for entry in entries]
+        known = {key: record for key in {e.key for e in entries if e.key} if (record := self.find(key)) is not None}
+        if all(entry.key in known for entry in entries):
+            return [_same(entry, known[str(entry.key)]) for entry in entries]
+        anchor = self._anchor()
+        with self.database.writing() as connection:
+            written, head = self._write(connection, prepared, expect, anchor)
+        if head is not None and self.anchor_path is not None:
+            write_anchor(self.anchor_path, head)
+        return written
+
+    def _write(
+        self,
+        connection: Connection,
+        prepared: Sequence[tuple[Entry, str]],
+        expect: Expected | None,
+        anchor: Anchor | None,
+    ) -> tuple[list[Record], Anchor | None]:
+        last = self._last(connection)
+        self._refuse_if_cut(connection, anchor, last)
+        found: dict[int, Record] = {}
+        for index, (entry, _) in enumerate(prepared):
+            if entry.key is not None and (record := self._find(connection, entry.key)) is not None:
+                found[index] = _same(entry, record)
+        if len(found) == len(prepared):
+            return [found[index] for index in range(len(prepared))], None
+        if expect is not None:
+            self._require(connection, expect)
+        recorded = self._now(last)
+        result: list[Record] = []
+        rows: list[dict[str, Any]] = []
+        seq, previous = (last.seq, last.digest) if last else (0, NOTHING_BEFORE)
+        for index, (entry, body) in enumerate(prepared):
+            if index in found:
+                result.append(found[index])
+                continue
+            seq += 1
+            row = {
+                "seq": seq,
+                "kind": entry.kind,
+                "model": entry.model,
+                "subject": entry.subject,
+                "happened_at": iso(entry.happened_at or recorded),
+                "recorded_at": iso(recorded),
+                "key": entry.key,
+                "body": body,
+                "previous": previous,
+            }
+            row["digest"] = previous = record_digest(**row)
+            rows.append(row)
+            result.append(_record(row))
+        connection.execute(sa.insert(records_table), rows)
+        head = None
+        if self.head_key is not None:
+            head = sign_head(self.head_key, seq, previous)
+            connection.execute(sa.insert(heads_table), [head.to_dict()])
+        return result, head
+
+    def seal(self) -> Anchor | None:
+        """Sign what was appended without the head key, and bring the anchor file up to date.
+
+        Returns the latest signed head, or None when the ledger is empty.
+
+        Raises:
+            ValueError: the ledger was opened without the head key.
+            LedgerTampered: what would be sealed does not hold together.
+        """
+        if self.head_key is None:
+            raise ValueError("found no head key to seal with; open the ledger with it")
+        anchor = self._anchor()
+        with self.database.writing() as connection:
+            last = self._last(connection)
+            self._refuse_if_cut(connection, anchor, last)
+            if last is None:
+                return None
+            head = self._head(connection)
+            if head is None or head.seq < last.seq:
+                problems = check_chain(self.database, connection, ())
+                if problems:
+                    raise LedgerTampered(f"the ledger is not sealed: {problems[0].message}")
+                head = sign_head(self.head_key, last.seq, last.digest)
+                connection.execute(sa.insert(heads_table), [head.to_dict()])
+        if self.anchor_path is not None:
+            write_anchor(self.anchor_path, head)
+        return head
+
+    def records(
+        self,
+        *,
+        kind: str | Sequence[str] | None = None,
+        model: str | None = None,
+        subject: str | None = None,
+        known_at: datetime | None = None,
+        happened_until: datetime | None = None,
+    ) -> list[Record]:
+        """Records in order of seq.
+
+        Args:
+            kind: one kind, or several.
+            model: of this model only; "" for those of none.
+            subject: about this only.
+            known_at: as the ledger stood then: recorded at or before.
+            happened_until: of things that happened at or before.
+
+        Raises:
+            LedgerTampered: a row's text does not match its digest.
+        """
+        query = _select(kind, model, subject, known_at, happened_until).order_by(records_table.c.seq)
+        with self.database.reading() as connection:
+            return [_record({**row}) for row in connection.execute(query).mappings()]
+
+    def latest(
+        self,
+        kind: str | Sequence[str],
+        *,
+        model: str | None = None,
+        subject: str | None = None,
+        known_at: datetime | None = None,
+    ) -> Record | None:
+        """The last record of a kind, or None."""
+        query = _select(kind, model, subject, known_at, None).order_by(records_table.c.seq.desc()).limit(1)
+        with self.database.reading() as connection:
+            row = connection.execute(query).mappings().first()
+        return _record({**row}) if row is not None else None
+
+    def get(self, seq: int) -> Record | None:
+        """The record of that number, or None."""
+        query = sa.select(records_table).where(records_table.c.seq == seq)
+        with self.database.reading() as connection:
+            row = connection.execute(query).mappings().first()
+        return _record({**row}) if row is not None else None
+
+    def find(self, key: str) -> Record | None:
+        """The record with that idempotency key, or None."""
+        with self.database.reading() as connection:
+            return self._find(connection, key)
+
+    def head(self) -> Anchor | None:
+        """The latest signed head, for a packet or any other place outside; None when nothing was signed."""
+        with self.database.reading() as connection:
+            return self._head(connection)
+
+    def verify(self, *, anchors: Iterable[Anchor] = (), trusted: Iterable[PublicKey] = ()) -> list[Problem]:
+        """What is wrong with the ledger: chain, guards, signed head, anchors; the first problem first, [] when whole.
+
+        Args:
+            anchors: heads kept elsewhere, such as in packets, besides the anchor file.
+            trusted: head keys besides those the ledger was opened with.
+        """
+        problems: list[Problem] = []
+        known = list(anchors)
+        if self.anchor_path is not None:
+            try:
+                # Read before the database: what was anchored by then must be in what is read after.
+                kept = read_anchor(self.anchor_path)
+                known += [kept] if kept is not None else []
+            except ValueError as error:
+                problems.append(Problem("anchor_unreadable", str(error)))
+        with self.database.reading() as connection:
+            problems += check_chain(self.database, connection, known, (*self.trusted, *trusted), heads=True)
+        return problems
+
+    def lock(self, name: str, timeout: float = BUSY_SECONDS) -> AbstractContextManager[None]:
+        """A lock between processes and threads, freed when its holder dies; not re-entrant.
+
+        Raises:
+            LockTimeout: held by another for longer than `timeout` seconds.
+        """
+        return self.database.lock(name, timeout)
+
+    def close(self) -> None:
+        """Close the connections; the ledger can be used again afterwards."""
+        self.database.dispose()
+
+    def _anchor(self) -> Anchor | None:
+        if self.anchor_path is None:
+            return None
+        try:
+            return read_anchor(self.anchor_path)
+        except ValueError as error:
+            raise LedgerTampered(
+                f"nothing is appended: {error}; restore the file or look into who changed it"
+            ) from error
+
+    def _refuse_if_cut(self, connection: Connection, anchor: Anchor | None, last: Record | None) -> None:
+        """New records after a cut tail would bury the cut: the anchor must still be part of the chain."""
+        if anchor is None:
+            return
+        query = sa.select(records_table.c.digest).where(records_table.c.seq == anchor.seq)
+        if connection.execute(query).scalar() != anchor.digest:
+            raise LedgerTampered(
+                f"nothing is appended: the anchor {self.anchor_path} says that record {anchor.seq} has digest "
+                f"{anchor.digest[:12]}…, and the database, which ends at {last.seq if last else 0}, does not hold it; "
+                "restore the database from a backup, then run `mlops verify`"
+            )
+
+    def _require(self, connection: Connection, expect: Expected) -> None:
+        query = sa.select(sa.func.coalesce(sa.func.max(records_table.c.seq), 0)).where(
+            records_table.c.kind.in_(expect.kinds), records_table.c.model == expect.model
+        )
+        found = connection.execute(query).scalar_one()
+        if found != expect.seq:
+            raise Conflict(
+                f"model {expect.model!r}: found record {found} as the latest of {', '.join(expect.kinds)}, expected "
+                f"{expect.seq}: another process was faster; look again and decide again"
+            )
+
+    def _now(self, last: Record | None) -> datetime:
+        now = self.clock().astimezone(UTC)
+        if last is None or now >= last.recorded_at:
+            return now
+        if last.recorded_at - now > CLOCK_TOLERANCE:
+            raise ClockWentBack(
+                f"this machine's clock says {iso(now)}, and the ledger's last record was written at "
+                f"{iso(last.recorded_at)}: set the clock right (nothing was written)"
+            )
+        return last.recorded_at
+
+    def _last(self, connection: Connection) -> Record | None:
+        query = sa.select(records_table).order_by(records_table.c.seq.desc()).limit(1)
+        row = connection.execute(query).mappings().first()
+        return _record({**row}) if row is not None else None
+
+    def _find(self, connection: Connection, key: str) -> Record | None:
+        row = connection.execute(sa.select(records_table).where(records_table.c.key == key)).mappings().first()
+        return _record({**row}) if row is not None else None
+
+    def _head(self, connection: Connection) -> Anchor | None:
+        row = connection.execute(sa.select(heads_table).order_by(heads_table.c.seq.desc()).limit(1)).mappings().first()
+        return Anchor(**row) if row is not None else None
+
+
+def record_digest(
+    *,
+    seq: int,
+    kind: str,
+    model: str,
+    subject: str,
+    happened_at: str,
+    recorded_at: str,
+    key: str | None,
+    body: str,
+    previous: str,
+) -> str:
+    """SHA-256 over the stored texts of a record, one a line.
+
+    No field but the last can hold a line break (`append` refuses it, and JSON escapes it), so two records never give
+    the same lines.
+    """
+    lines = (str(seq), previous, kind, model, subject, happened_at, recorded_at, key or "", body)
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+def _record(row: Mapping[str, Any]) -> Record:
+    stored = row["digest"]
+    if record_digest(**{name: value for name, value in row.items() if name != "digest"}) != stored:
+        raise LedgerTampered(
+            f"record {row['seq']} ({row['kind']}) does not match its digest: it was edited; run `mlops verify`"
+        )
+    return Record(
+        seq=row["seq"],
+        kind=row["kind"],
+        model=row["model"],
+        subject=row["subject"],
+        happened_at=moment(row["happened_at"]),
+        recorded_at=moment(row["recorded_at"]),
+        body=json.loads(row["body"]),
+        previous=row["previous"],
+        digest=stored,
+        key=row["key"],
+    )
+
+
+def _checked(entry: Entry) -> Entry:
+    if not entry.kind:
+        raise ValueError("a record needs a kind")
+    if entry.key == "":
+        raise ValueError("found an empty idempotency key; leave it out, or give one that names the cause")
+    for name in ("kind", "model", "subject", "key"):
+        value = getattr(entry, name)
+        if value is None:
+            continue
+        if (
+            not isinstance(value, str)
+            or any(ord(c) < 32 for c in value)
+            or any(0xD800 <= ord(c) < 0xE000 for c in value)
+        ):
+            raise ValueError(f"{name}: found {value!r}, expected text of one line")
+    if not isinstance(entry.body, Mapping):
+        raise ValueError(f"body: found {type(entry.body).__name__}, expected a mapping")
+    if entry.happened_at is not None:
+        iso(entry.happened_at)
+    return entry
+
+
+def _same(entry: Entry, record: Record) -> Record:
+    if (record.kind, record.model) != (entry.kind, entry.model):
+        raise ValueError(
+            f"idempotency key {entry.key!r} belongs to record {record.seq} ({record.kind} of {record.model!r}), "
+            f"found it given for {entry.kind} of {entry.model!r}; a key names one cause for ever"
+        )
+    return record
+
+
+def _select(
+    kind: str | Sequence[str] | None,
+    model: str | None,
+    subject: str | None,
+    known_at: datetime | None,
+    happened_until: datetime | None,
+) -> sa.Select:
+    query = sa.select(records_table)
+    if kind is not None:
+        kinds = [kind] if isinstance(kind, str) else list(kind)
+        query = query.where(records_table.c.kind.in_(kinds))
+    if model is not None:
+        query = query.where(records_table.c.model == model)
+    if subject is not None:
+        query = query.where(records_table.c.subject == subject)
+    if known_at is not None:
+        query = query.where(records_table.c.recorded_at <= iso(known_at))
+    if happened_until is not None:
+        query = query.where(records_table.c.happened_at <= iso(happened_until))
+    return query

@@ -1,0 +1,127 @@
+"""A small bank for tests: people with keys, a ledger, versions, decisions, and a registry in memory."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from mlops_assets.governance.approvals import sign_approval
+from mlops_assets.governance.canonical import digest
+from mlops_assets.governance.decisions import GateResult, record
+from mlops_assets.governance.keys import SigningKey
+from mlops_assets.governance.ledger import Ledger, Record
+from mlops_assets.governance.people import enrol
+from mlops_assets.governance.policy import Policy
+
+START = datetime(2026, 1, 5, 9, tzinfo=UTC)
+MODEL = "loans"
+ROLES = {
+    "root": "root",
+    "developer": "developer",
+    "validator": "validator",
+    "risk": "model-risk",
+    "second": "validator",
+}
+
+
+class Clock:
+    """A clock that moves only when told, and a little at every look, as real ones do."""
+
+    def __init__(self, now: datetime = START):
+        self.now = now
+
+    def __call__(self) -> datetime:
+        self.now += timedelta(milliseconds=1)
+        return self.now
+
+    def pass_days(self, days: float) -> None:
+        self.now += timedelta(days=days)
+
+
+class MemoryRegistry:
+    """The registry's protocol over two dicts."""
+
+    def __init__(self) -> None:
+        self.tags: dict[tuple[str, int], dict[str, str]] = {}
+        self.pointing: dict[str, dict[str, int]] = {}
+
+    def versions(self, model: str) -> Mapping[int, Mapping[str, str]]:
+        return {version: tags for (name, version), tags in self.tags.items() if name == model}
+
+    def aliases(self, model: str) -> Mapping[str, int]:
+        return dict(self.pointing.get(model, {}))
+
+    def set_alias(self, model: str, alias: str, version: int) -> None:
+        self.pointing.setdefault(model, {})[alias] = version
+
+    def delete_alias(self, model: str, alias: str) -> None:
+        self.pointing.get(model, {}).pop(alias, None)
+
+    def set_tag(self, model: str, version: int, key: str, value: str) -> None:
+        self.tags[model, version][key] = value
+
+
+@dataclass
+class World:
+    """Everything a test of governance needs."""
+
+    folder: Path
+    ledger: Ledger
+    clock: Clock
+    keys: dict[str, SigningKey]
+    registry: MemoryRegistry = field(default_factory=MemoryRegistry)
+
+    def register(self, version: int = 1, model: str = MODEL, content: str = "") -> Record:
+        """Register a version whose artifact is digested from its name and `content`."""
+        artifact = digest([model, version, content])
+        self.registry.tags[model, version] = {}
+        body = {
+            "artifact_digest": artifact,
+            "data_digest": digest(["data", model]),
+            "declaration_digest": digest(["declaration", model]),
+            "features_digest": digest(["features", model]),
+            "training_key": digest(["training", model, version]),
+            "developers": ["Developer"],
+        }
+        registered = self.ledger.append("version_registered", body, model=model, subject=str(version))
+        for name in ("artifact_digest", "data_digest", "declaration_digest", "training_key"):
+            self.registry.set_tag(model, version, f"mlops.{name}", body[name])
+        self.registry.set_alias(model, "challenger", version)
+        return registered
+
+    def decide(self, policy: Policy, version: int = 1, model: str = MODEL, **outcomes: str) -> None:
+        """Record a decision of every gate: passed unless said otherwise."""
+        for gate in type(policy.gates).model_fields:
+            outcome = outcomes.get(gate, "passed")
+            result = GateResult(gate, outcome, 0.8, 0.7, "rule", "reason", {}, {"evidence": digest([model, version])})  # pyright: ignore[reportArgumentType]
+            record(self.ledger, model, version, result, policy)
+
+    def approve(self, policy: Policy, *names: str, version: int = 1, model: str = MODEL) -> None:
+        """Sign approvals."""
+        for name in names:
+            sign_approval(self.ledger, self.keys[name], model, version, "evidence is sound", policy=policy)
+
+    def verify_artifact(self, model: str, version: int) -> str:
+        """The artifact is what was registered."""
+        found = self.ledger.latest("version_registered", model=model, subject=str(version))
+        assert found is not None
+        return found.body["artifact_digest"]
+
+
+def build(folder: Path, url: str | None = None, clock: Clock | None = None) -> World:
+    """A new world: five people enrolled, nothing else."""
+    clock = clock or Clock()
+    keys = {name: SigningKey.generate() for name in (*ROLES, "head", "stranger")}
+    ledger = Ledger(url or f"sqlite:///{folder}/ledger.db", keys["head"], folder / "anchor.json", clock=clock)
+    for name, role in ROLES.items():
+        enrol(ledger, keys["root"], name, keys[name].public, [role])
+    return World(folder, ledger, clock, keys)
+
+
+def policy(**changes: object) -> Policy:
+    """A high tier: one validator and one of model-risk approve."""
+    content: dict[str, object] = {
+        "tier": "high",
+        "approvals": [{"role": "validator", "count": 1}, {"role": "model-risk", "count": 1}],
+    }
+    return Policy.model_validate(content | changes)
