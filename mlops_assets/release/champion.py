@@ -1,0 +1,88 @@
+"""Which version decides, read from the ledger: the registry's alias only shows it.
+
+The champion is what the records of promotion, rollback, suspension, resumption and retirement add up to, so it has one
+answer for any moment, past ones included.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Literal
+
+from mlops_assets.governance.ledger import Expected, Ledger, Record
+from mlops_assets.release.registry import CHAMPION, FORMER
+
+KINDS = ("promotion", "rollback", "suspension", "resumption", "retirement")
+"""Records that change which version decides."""
+
+
+@dataclass(frozen=True)
+class Reign:
+    """Who decides for a model.
+
+    Attributes:
+        model: name.
+        status: `none` before the first champion, `active`, `suspended` (nothing may decide), `retired` (for ever).
+        champion: version that decides, or would if it were not suspended.
+        former: version that stays ready to take over again.
+        seq: of the last record that changed this; 0 when there is none.
+        since: when that was recorded.
+        promoted: every version that was ever promoted, in order.
+    """
+
+    model: str
+    status: Literal["none", "active", "suspended", "retired"] = "none"
+    champion: int | None = None
+    former: int | None = None
+    seq: int = 0
+    since: datetime | None = None
+    promoted: tuple[int, ...] = ()
+
+    @property
+    def deciding(self) -> int | None:
+        """The version that may score now: the champion unless suspended or retired."""
+        return self.champion if self.status == "active" else None
+
+    @property
+    def expected(self) -> Expected:
+        """For a record that may be written only while nobody else has changed the champion."""
+        return Expected(KINDS, self.model, self.seq)
+
+    @property
+    def aliases(self) -> dict[str, int]:
+        """The registry's aliases as they must be; the challenger's is not decided here."""
+        if self.status == "retired":
+            return {}
+        pairs = {CHAMPION: self.deciding, FORMER: self.former}
+        return {alias: version for alias, version in pairs.items() if version is not None}
+
+
+def reign(ledger: Ledger, model: str, known_at: datetime | None = None) -> Reign:
+    """Who decides for `model`, now or as the ledger stood at `known_at`."""
+    return reign_of(model, ledger.records(kind=KINDS, model=model, known_at=known_at))
+
+
+def reign_of(model: str, records: Iterable[Record]) -> Reign:
+    """`reign` over records already at hand."""
+    state = Reign(model)
+    for record in records:
+        if record.kind not in KINDS:
+            continue
+        state = replace(_after(state, record), seq=record.seq, since=record.recorded_at)
+    return state
+
+
+def _after(state: Reign, record: Record) -> Reign:
+    match record.kind:
+        case "promotion":
+            version = int(record.subject)
+            promoted = (*state.promoted, version)
+            return replace(state, status="active", champion=version, former=state.champion, promoted=promoted)
+        case "rollback":
+            return replace(state, status="active", champion=int(record.subject), former=state.champion)
+        case "suspension":
+            return replace(state, status="suspended")
+        case "resumption":
+            return replace(state, status="active")
+        case _:
+            return replace(state, status="retired")

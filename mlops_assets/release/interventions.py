@@ -1,0 +1,179 @@
+"""What a person does to a model at once: rollback, suspension, resumption, retirement. Signed, recorded, then done.
+
+Stopping a model is open to everybody who is enrolled for it; letting it decide again is not open to those who built it.
+Each statement names the state it changes, so that yesterday's signed rollback is worth nothing today.
+"""
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from mlops_assets.governance.authority import sign_act
+from mlops_assets.governance.dossier import authors_of, registered
+from mlops_assets.governance.keys import PublicKey, SigningKey
+from mlops_assets.governance.ledger import Ledger, Record
+from mlops_assets.release.champion import Reign, reign
+from mlops_assets.release.promotion import VerifyArtifact, lock_name
+from mlops_assets.release.reconciliation import put_right
+from mlops_assets.release.registry import Registry
+
+
+class InterventionRefused(ValueError):
+    """The model is not in a state in which this can be done."""
+
+
+def rollback(
+    ledger: Ledger,
+    registry: Registry,
+    model: str,
+    key: SigningKey,
+    rationale: str,
+    verify_artifact: VerifyArtifact,
+    *,
+    version: int | str | None = None,
+    root: PublicKey | None = None,
+) -> Record:
+    """Let a former champion decide again.
+
+    Args:
+        ledger: to write to.
+        registry: whose aliases follow.
+        model: name.
+        key: of anybody enrolled for the model.
+        rationale: why, in a sentence.
+        verify_artifact: as for `promote`.
+        version: which; default: the one before the present champion. It must have been promoted once.
+        root: root key, when known from outside the ledger.
+
+    Raises:
+        InterventionRefused: there is no former champion, it was never promoted, or its artifact is not what it was.
+        NotAllowed: the key is nobody's, or not for this model.
+    """
+    with ledger.lock(lock_name(model)):
+        now = _require(reign(ledger, model), "rolled back", ("active", "suspended"))
+        target = int(version) if version is not None else now.former
+        if target is None:
+            raise InterventionRefused(f"{model} has no former champion to go back to; suspend it instead")
+        if target == now.champion or target not in now.promoted:
+            raise InterventionRefused(
+                f"{model} version {target} cannot take over: promoted so far were "
+                f"{', '.join(map(str, now.promoted))}, and {now.champion} is champion"
+            )
+        if target not in registry.versions(model):
+            raise InterventionRefused(f"{model} version {target} was deleted from the registry")
+        expected = registered(ledger, model, target).body.get("artifact_digest")
+        found = verify_artifact(model, target)
+        if found != expected:
+            raise InterventionRefused(f"{model} version {target}: artifact digest {found}, expected {expected}")
+        about = {"former": now.champion, "version": str(target)}
+        # A suspended model starts deciding again with this: as for a resumption, its authors may not do that.
+        barred = _authors(ledger, model, target) if now.status == "suspended" else ()
+        return _intervene(ledger, registry, now, "rollback", str(target), key, rationale, about, barred, root)
+
+
+def suspend(
+    ledger: Ledger,
+    registry: Registry,
+    model: str,
+    key: SigningKey,
+    rationale: str,
+    *,
+    root: PublicKey | None = None,
+) -> Record:
+    """Stop the champion: nothing decides until it is resumed.
+
+    Raises:
+        InterventionRefused: there is no champion, or it is suspended already.
+        NotAllowed: the key is nobody's, or not for this model.
+    """
+    with ledger.lock(lock_name(model)):
+        now = _require(reign(ledger, model), "suspended", ("active",))
+        return _intervene(ledger, registry, now, "suspension", str(now.champion), key, rationale, {}, (), root)
+
+
+def resume(
+    ledger: Ledger,
+    registry: Registry,
+    model: str,
+    key: SigningKey,
+    rationale: str,
+    verify_artifact: VerifyArtifact,
+    *,
+    root: PublicKey | None = None,
+) -> Record:
+    """Let a suspended champion decide again; not for those who built it.
+
+    Raises:
+        InterventionRefused: it is not suspended, or its artifact is not what it was.
+        NotAllowed: the key is nobody's, not for this model, or an author's.
+    """
+    with ledger.lock(lock_name(model)):
+        now = _require(reign(ledger, model), "resumed", ("suspended",))
+        assert now.champion is not None
+        expected = registered(ledger, model, now.champion).body.get("artifact_digest")
+        found = verify_artifact(model, now.champion)
+        if found != expected:
+            raise InterventionRefused(f"{model} version {now.champion}: artifact digest {found}, expected {expected}")
+        barred = _authors(ledger, model, now.champion)
+        return _intervene(ledger, registry, now, "resumption", str(now.champion), key, rationale, {}, barred, root)
+
+
+def retire(
+    ledger: Ledger,
+    registry: Registry,
+    model: str,
+    key: SigningKey,
+    rationale: str,
+    *,
+    root: PublicKey | None = None,
+) -> Record:
+    """End a model for ever: no version of it decides or is promoted again.
+
+    Raises:
+        InterventionRefused: it is retired already.
+        NotAllowed: the key is nobody's, or not for this model.
+    """
+    with ledger.lock(lock_name(model)):
+        now = _require(reign(ledger, model), "retired", ("none", "active", "suspended"))
+        subject = str(now.champion) if now.champion is not None else ""
+        return _intervene(ledger, registry, now, "retirement", subject, key, rationale, {}, (), root)
+
+
+def _require(now: Reign, done: str, statuses: Collection[str]) -> Reign:
+    if now.status not in statuses:
+        found = "has no champion" if now.status == "none" else f"is {now.status}"
+        raise InterventionRefused(f"{now.model} {found} and cannot be {done}")
+    return now
+
+
+def _intervene(
+    ledger: Ledger,
+    registry: Registry,
+    now: Reign,
+    kind: str,
+    subject: str,
+    key: SigningKey,
+    rationale: str,
+    about: Mapping[str, Any],
+    barred: Collection[str],
+    root: PublicKey | None,
+) -> Record:
+    if not rationale.strip():
+        raise ValueError(f"a {kind} needs a rationale")
+    state = ledger.get(now.seq) if now.seq else ledger.latest("person_enrolled")
+    body = sign_act(
+        ledger,
+        key,
+        f"{kind}/v1",
+        now.model,
+        {"state": state.digest if state else "0" * 64},
+        {**about, "subject": subject, "rationale": rationale.strip(), "follows": now.seq},
+        barred=barred,
+        root=root,
+    )
+    record = ledger.append(kind, body, model=now.model, subject=subject, expect=now.expected)
+    put_right(ledger, registry, now.model)
+    return record
+
+
+def _authors(ledger: Ledger, model: str, version: int) -> frozenset[str]:
+    return authors_of(registered(ledger, model, version))

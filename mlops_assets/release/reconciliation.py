@@ -1,0 +1,121 @@
+"""The registry against the ledger: what differs, and putting it right.
+
+The ledger says which version decides; aliases and tags in the registry are its picture. Anybody with the registry's
+own client can change the picture, so it is compared, and what was changed outside is named before it is put back.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from mlops_assets.governance.ledger import Ledger
+from mlops_assets.release.champion import reign
+from mlops_assets.release.registry import CHALLENGER, CHAMPION, FORMER, Registry, version_tags
+
+Kind = Literal[
+    "alias_moved", "alias_missing", "alias_unexpected", "version_deleted", "version_unregistered", "tag_edited"
+]
+
+
+@dataclass(frozen=True)
+class Discrepancy:
+    """One difference between registry and ledger.
+
+    Attributes:
+        kind: of difference.
+        model: name.
+        name: alias, version or tag that differs.
+        expected: what the ledger says, or None.
+        found: what the registry says, or None.
+        message: the difference in a sentence.
+        repairable: whether `repair` can put it right; a deleted version cannot be brought back.
+    """
+
+    kind: Kind
+    model: str
+    name: str
+    expected: str | None
+    found: str | None
+    message: str
+    repairable: bool = True
+
+
+def reconcile(ledger: Ledger, registry: Registry, model: str) -> list[Discrepancy]:
+    """Every difference between the registry and the ledger for one model; [] when they agree.
+
+    A promotion under way looks like a moved alias for a moment: hold the model's lock, or look twice, before an
+    incident is made of it; `repair` holds it.
+    """
+    return [*_versions(ledger, registry, model), *_aliases(ledger, registry, model)]
+
+
+def repair(ledger: Ledger, registry: Registry, model: str) -> list[Discrepancy]:
+    """Finish what a crash interrupted and put back what was changed outside; returns what differed before.
+
+    Safe to call at any time, and by several processes at once.
+    """
+    from mlops_assets.release.promotion import lock_name
+
+    with ledger.lock(lock_name(model)):
+        found = reconcile(ledger, registry, model)
+        if found:
+            put_right(ledger, registry, model)
+        return found
+
+
+def put_right(ledger: Ledger, registry: Registry, model: str) -> None:
+    """Make aliases and tags what the ledger says; the caller holds the model's lock."""
+    versions = registry.versions(model)
+    expected = {alias: v for alias, v in reign(ledger, model).aliases.items() if v in versions}
+    present = registry.aliases(model)
+    for alias in (CHAMPION, FORMER):
+        if alias in expected and present.get(alias) != expected[alias]:
+            registry.set_alias(model, alias, expected[alias])
+        elif alias not in expected and alias in present:
+            registry.delete_alias(model, alias)
+    if CHALLENGER in present and present[CHALLENGER] == expected.get(CHAMPION):
+        registry.delete_alias(model, CHALLENGER)
+    for record in ledger.records(kind="version_registered", model=model):
+        for key, value in version_tags(record).items():
+            if int(record.subject) in versions and versions[int(record.subject)].get(key) != value:
+                registry.set_tag(model, int(record.subject), key, value)
+
+
+def _versions(ledger: Ledger, registry: Registry, model: str) -> list[Discrepancy]:
+    present = registry.versions(model)
+    found: list[Discrepancy] = []
+    registrations = {int(r.subject): r for r in ledger.records(kind="version_registered", model=model)}
+    for version, registration in registrations.items():
+        if version not in present:
+            message = f"{model} version {version} is registered in the ledger and was deleted from the registry"
+            found.append(
+                Discrepancy("version_deleted", model, str(version), str(version), None, message, repairable=False)
+            )
+            continue
+        for key, value in version_tags(registration).items():
+            tagged = present[version].get(key)
+            if tagged != value:
+                message = f"{model} version {version}: tag {key} is {tagged!r}, the ledger says {value!r}"
+                found.append(Discrepancy("tag_edited", model, f"{version}/{key}", value, tagged, message))
+    for version in present:
+        if version not in registrations:
+            message = f"{model} version {version} is in the registry and was never registered in the ledger"
+            found.append(
+                Discrepancy("version_unregistered", model, str(version), None, str(version), message, repairable=False)
+            )
+    return found
+
+
+def _aliases(ledger: Ledger, registry: Registry, model: str) -> list[Discrepancy]:
+    expected, present = reign(ledger, model).aliases, registry.aliases(model)
+    found: list[Discrepancy] = []
+    for alias in (CHAMPION, FORMER):
+        want, have = expected.get(alias), present.get(alias)
+        if want == have:
+            continue
+        kind: Kind = "alias_missing" if have is None else "alias_unexpected" if want is None else "alias_moved"
+        wanted = f"version {want}" if want is not None else "no version"
+        message = (
+            f"{model}: alias {alias} points at {f'version {have}' if have else 'nothing'}, the ledger says {wanted}"
+        )
+        found.append(Discrepancy(kind, model, alias, str(want) if want else None, str(have) if have else None, message))
+    return found
