@@ -200,26 +200,36 @@ def result_of(entry: Record) -> GateResult:
     return GateResult(**{name: entry.body[name] for name in names})
 
 
+def blocks(policy: Policy, gate: str, outcome: str, absent: bool) -> bool:
+    """Whether an outcome keeps a version from becoming champion, exceptions apart.
+
+    Args:
+        policy: effective.
+        gate: name.
+        outcome: of the decision.
+        absent: whether there was nothing to measure.
+    """
+    rule = policy.gates.rule(gate)
+    if outcome == "not_measurable":
+        return rule.required and (rule.absence_blocks if absent else rule.not_measurable_blocks)
+    return rule.required and outcome != "passed"
+
+
 def _gate_standing(
     gate: str, policy: Policy, decision: Record | None, lift: Lift | None, moment: datetime
 ) -> GateStanding:
-    rule = policy.gates.rule(gate)
+    required = policy.gates.rule(gate).required
     if decision is None:
         state: GateState = "missing"
         reason = f"no decision under the policy {policy.digest[:12]}: let the gate decide again"
-        blocks = rule.required
+        blocked = required
     else:
         state, reason = decision.body["outcome"], decision.body["reason"]
-        absent = bool(decision.body["details"].get("absent"))
-        blocks = rule.required and {
-            "passed": False,
-            "failed": True,
-            "not_measurable": rule.absence_blocks if absent else rule.not_measurable_blocks,
-        }.get(state, True)
+        blocked = blocks(policy, gate, state, bool(decision.body["details"].get("absent")))
     # An exception lifts a decision that was made, never one that was not.
-    if blocks and decision is not None and lift is not None and moment < lift.expires:
-        return GateStanding(gate, "excepted", rule.required, False, reason, decision, lift)
-    return GateStanding(gate, state, rule.required, blocks, reason, decision)
+    if blocked and decision is not None and lift is not None and moment < lift.expires:
+        return GateStanding(gate, "excepted", required, False, reason, decision, lift)
+    return GateStanding(gate, state, required, blocked, reason, decision)
 
 
 def _decisions(

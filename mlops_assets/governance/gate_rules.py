@@ -135,7 +135,9 @@ class SlicesRule(GateRule):
     """No segment may be served much worse than the whole."""
 
     max_gap: LowerFloat = Field(default=0.1, ge=0)
-    """Largest loss of a slice against the whole (AUC or skill); a slice breaches when even its upper bound is below."""
+    """Largest loss of a slice against the whole (AUC or skill)."""
+    alpha: HigherFloat = Field(default=0.05, gt=0, lt=1)
+    """A breach counts when its p-value, adjusted for the number of slices, is below this."""
     min_rows: LowerInt = Field(default=200, ge=1)
     """Slices with fewer rows are not measured."""
     include_found: TrueStricter = False
@@ -178,6 +180,10 @@ class FairnessRule(GateRule):
     """Largest difference of true-positive rates between groups."""
     max_error_difference: LowerFloat = Field(default=0.5, ge=0)
     """Largest difference of group mean errors in standard deviations of the target (regression)."""
+    max_accuracy_difference: LowerFloat = Field(default=0.2, ge=0, le=1)
+    """Largest difference of group accuracies (multiclass)."""
+    include_intersections: TrueStricter = False
+    """Whether groups of two attributes together, such as sex and age, count like the attributes themselves."""
     min_group_size: LowerInt = Field(default=100, ge=1)
     """Groups with fewer rows are not measured."""
     min_group_positives: LowerInt = Field(default=10, ge=1)
