@@ -268,9 +268,9 @@ def decisions(inputs: "CardInputs") -> list[Block]:
         )
         for x in inputs.decisions
     ]
-    tones = tuple(OUTCOME_TONES.get(str(x.get("outcome")), "warn") for x in inputs.decisions)
+    tones: list[Tone] = [OUTCOME_TONES.get(str(x.get("outcome")), "warn") for x in inputs.decisions]
     columns = ("Gate", "Outcome", "Value", "Threshold", "Rule", "Reason")
-    return [*blocks, Table(columns, tuple(rows), numeric=(2, 3), tones=tones)]
+    return [*blocks, Table(columns, tuple(rows), numeric=(2, 3), tones=tuple(tones))]
 
 
 def exceptions(inputs: "CardInputs") -> list[Block]:

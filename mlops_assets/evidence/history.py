@@ -114,6 +114,15 @@ class ModelState:
     records: tuple[Record, ...] = ()
 
     @property
+    def lifecycle(self) -> str:
+        """development, in use, suspended or decommissioned."""
+        if self.retired:
+            return "decommissioned"
+        if self.suspended is not None:
+            return "suspended"
+        return "in use" if self.champion else "development"
+
+    @property
     def last_verdict(self) -> Verdict | None:
         """The verdict on the latest window."""
         return self.verdicts[-1] if self.verdicts else None

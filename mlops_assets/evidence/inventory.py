@@ -127,7 +127,7 @@ def _row(model: DeclaredModel | None, state: ModelState, policies: Mapping[str, 
         "exceptions": [_exception(e) for e in state.exceptions_in_force(at)],
         "evidence_missing": evidence_missing(state, version, policy),
         "error": error,
-        "lifecycle": _lifecycle(state),
+        "lifecycle": state.lifecycle,
         "version": version,
         "technique": registered.get("algorithm"),
         "task": declaration.task.value if declaration else None,
@@ -158,14 +158,6 @@ def _row(model: DeclaredModel | None, state: ModelState, policies: Mapping[str, 
         "last_change": state.changes[-1].kind if state.changes else None,
         "last_record": state.records[-1].seq if state.records else None,
     }
-
-
-def _lifecycle(state: ModelState) -> str:
-    if state.retired:
-        return "decommissioned"
-    if state.suspended is not None:
-        return "suspended"
-    return "in use" if state.champion else "development"
 
 
 def _recorded_tier(state: ModelState) -> str | None:
