@@ -1,0 +1,188 @@
+"""The training snapshot: its content digest, which rows train, and which are held out.
+
+Belongs here: pure functions from frame to digest or frames. Does not belong here: the Delta table that keeps a snapshot
+(`stores/`), or what makes a row acceptable (`datasets/contract.py`).
+"""
+
+import hashlib
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Literal
+
+import numpy as np
+import polars as pl
+
+from mlops_assets.datasets.windows import event_time_expr, shift
+from mlops_assets.declaration import Declaration, Task
+
+EXACT_INTEGERS = 2**53
+# Holding out by whole days can miss the wanted share; beyond this factor, time is too coarse to split by.
+SHARE_TOLERANCE = 1.6
+
+
+@dataclass(frozen=True)
+class Split:
+    """Training rows in two parts.
+
+    Attributes:
+        fit: rows the model is fitted on.
+        holdout: rows kept for evaluation and reference, never seen in fitting.
+        method: `time` when the holdout is the latest rows, `hash` when it is a seeded stratified draw.
+        cut: first day of the holdout; none for method `hash`.
+    """
+
+    fit: pl.DataFrame
+    holdout: pl.DataFrame
+    method: Literal["time", "hash"]
+    cut: date | None
+
+
+def rows_digest(frame: pl.DataFrame, by: str | None = None) -> str:
+    """SHA-256 over the rows' content, the same whatever their order, file format, process or Polars version.
+
+    What is hashed: the number of rows, then for each column in order of name: its name, its kind, one byte a row for
+    missing (1) or not (0), and its values in row order. Rows are sorted by `by` (where that is not unique or not
+    given, by all columns in order of name). Numbers are little-endian float64 (so 1 and 1.0 are the same; -0.0
+    counts as 0.0, NaN as missing); whole-number columns that go beyond 2**53 are text. Text is UTF-8: all byte
+    lengths as little-endian uint32, then the bytes. Booleans are one byte; dates and times are little-endian int64
+    microseconds since 1970 in UTC. Any other type is hashed as the text Polars casts it to.
+    """
+    names = sorted(frame.columns)
+    canonical = frame.select([_canonical(frame[name]) for name in names])
+    if by is not None and by in canonical.columns and canonical[by].n_unique() == canonical.height:
+        canonical = canonical.sort(by)
+    elif names:
+        canonical = canonical.sort(names, nulls_last=False)
+    digest = hashlib.sha256(f"rows-v1\n{frame.height}\n".encode())
+    for name in names:
+        _update(digest, canonical[name])
+    return digest.hexdigest()
+
+
+def _canonical(series: pl.Series) -> pl.Series:
+    dtype = series.dtype
+    if dtype == pl.Boolean or dtype == pl.String:
+        return series
+    if dtype.is_integer():
+        bound = max(abs(int(series.min() or 0)), abs(int(series.max() or 0)))  # pyright: ignore[reportArgumentType]
+        return series.cast(pl.Float64) if bound <= EXACT_INTEGERS else series.cast(pl.String)
+    if dtype.is_float():
+        # Adding 0.0 turns -0.0 into 0.0.
+        return series.cast(pl.Float64).fill_nan(None) + 0.0
+    if dtype == pl.Null:
+        return series.cast(pl.Float64)
+    if isinstance(dtype, pl.Datetime):
+        utc = series.dt.convert_time_zone("UTC").dt.replace_time_zone(None) if dtype.time_zone else series
+        return utc.cast(pl.Datetime("us"))
+    if dtype == pl.Date:
+        return series.cast(pl.Datetime("us"))
+    if dtype.is_nested():
+        as_struct = series.to_frame().select(pl.struct(pl.col(series.name)).struct.json_encode().alias(series.name))
+        return as_struct.to_series()
+    return series.cast(pl.String)
+
+
+def _update(digest: "hashlib._Hash", series: pl.Series) -> None:
+    missing = series.is_null()
+    if series.dtype == pl.String:
+        # A column without a value has no kind: it reads as text from one format and as numbers from another.
+        kind, values = "text", series.fill_null("")
+        lengths = values.str.len_bytes().cast(pl.UInt32).to_numpy().astype("<u4")
+        body = lengths.tobytes() + (values.str.join("").item() or "").encode()
+    elif series.dtype == pl.Boolean:
+        kind, body = "boolean", series.fill_null(False).cast(pl.UInt8).to_numpy().tobytes()
+    elif isinstance(series.dtype, pl.Datetime):
+        kind, body = "time", series.cast(pl.Int64).fill_null(0).to_numpy().astype("<i8").tobytes()
+    else:
+        kind, body = "number", series.fill_null(0.0).to_numpy().astype("<f8").tobytes()
+    if missing.all():
+        kind, body = "nothing", b""
+    name = series.name.encode()
+    digest.update(f"{len(name)}:".encode() + name + b"\n" + kind.encode() + b"\n")
+    digest.update(missing.cast(pl.UInt8).to_numpy().tobytes())
+    digest.update(body)
+
+
+def select_training(
+    frame: pl.DataFrame, declaration: Declaration, until: date | None = None, known_at: date | None = None
+) -> pl.DataFrame:
+    """Rows that train: events before `until`, no older than the declared window.
+
+    Args:
+        frame: accepted rows.
+        declaration: the model.
+        until: first day that is not training any more; default `training.until`.
+        known_at: day on which the training is done; rows whose outcome has not matured by then (event time plus
+            `target.matures_after`) are left out. Not given: every outcome in the frame counts as known.
+    """
+    if declaration.event_time is None:
+        return frame
+    end = until or declaration.training.until
+    assert end is not None  # the declaration refuses a timed model without `until`
+    time = event_time_expr(declaration.event_time)
+    keep = time < _midnight(end)
+    if declaration.training.window is not None:
+        keep &= time >= _midnight(shift(end, declaration.training.window, sign=-1))
+    if known_at is not None and declaration.target.matures_after is not None:
+        keep &= time < _midnight(shift(known_at, declaration.target.matures_after, sign=-1))
+    return frame.filter(keep.fill_null(False))
+
+
+def split(frame: pl.DataFrame, declaration: Declaration) -> Split:
+    """Part training rows into those to fit on and those held out.
+
+    With an event time the holdout is the latest days, cut between two days so that rows of one moment stay together,
+    as near to `training.holdout` as days allow. Where time is too coarse for that (a survey year, one snapshot) the
+    holdout is drawn by a seeded hash of the id, the same share from each class.
+
+    Raises:
+        ValueError: when there are fewer than two rows.
+    """
+    if frame.height < 2:
+        raise ValueError(f"found {frame.height} training row(s); at least two are needed to hold some out")
+    if declaration.event_time is not None:
+        cut = _day_cut(frame, declaration)
+        if cut is not None:
+            late = event_time_expr(declaration.event_time) >= _midnight(cut)
+            return Split(frame.filter(~late), frame.filter(late), "time", cut)
+    held = _hash_draw(frame, declaration)
+    return Split(frame.filter(~held), frame.filter(held), "hash", None)
+
+
+def _day_cut(frame: pl.DataFrame, declaration: Declaration) -> date | None:
+    assert declaration.event_time is not None
+    days = frame.select(event_time_expr(declaration.event_time).dt.date().alias("day")).to_series()
+    counts = days.value_counts().sort("day")
+    if counts.height < 2:
+        return None
+    share = counts["count"].reverse().cum_sum().reverse().to_numpy()[1:] / frame.height
+    wanted = declaration.training.holdout
+    best = int(np.argmin(np.abs(share - wanted)))
+    if not wanted / SHARE_TOLERANCE <= share[best] <= wanted * SHARE_TOLERANCE:
+        return None
+    return counts["day"][best + 1]
+
+
+def _hash_draw(frame: pl.DataFrame, declaration: Declaration) -> pl.Series:
+    order = frame.select(
+        pl.Series("_draw", seeded_hash(frame[declaration.id], declaration.training.seed)),
+        pl.lit(0).alias("_class")
+        if declaration.task is Task.REGRESSION
+        else pl.col(declaration.target.column).cast(pl.String).alias("_class"),
+    )
+    rank = pl.col("_draw").rank("ordinal").over("_class")
+    size = pl.len().over("_class")
+    # Half a row is added so that the share is met on the whole and not always rounded down.
+    return order.select((rank <= (size * declaration.training.holdout + 0.5).floor()).alias("held")).to_series()
+
+
+def seeded_hash(ids: pl.Series, seed: int) -> np.ndarray:
+    """A uint64 a row that depends on seed and id alone: a random order that every process agrees on."""
+    prefix = f"{seed}:".encode()
+    texts = ids.cast(pl.String).fill_null("").to_list()
+    digests = b"".join(hashlib.blake2b(prefix + text.encode(), digest_size=8).digest() for text in texts)
+    return np.frombuffer(digests, dtype="<u8")
+
+
+def _midnight(day: date) -> datetime:
+    return datetime(day.year, day.month, day.day)  # noqa: DTZ001 - frames hold UTC without a zone

@@ -1,0 +1,349 @@
+"""The algorithms a declaration asks for, each cross-validated and fitted on all training rows.
+
+Belongs here: building estimators and folds, and fitting the same bit for bit every time. Does not belong here: which
+candidate wins (`selection.py`) and how good the winner is on held-out rows (`evaluation/`).
+"""
+
+import importlib
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+
+from mlops_assets.datasets.snapshot import seeded_hash
+from mlops_assets.datasets.windows import event_time_expr
+from mlops_assets.declaration import Candidate, Declaration, Task
+from mlops_assets.training.features import Form, build_transformer, target_vector, to_model_frame
+from mlops_assets.training.metrics import default_metric, metrics_of, scores_of
+
+if TYPE_CHECKING:
+    from sklearn.pipeline import Pipeline
+
+# Folds compare candidates; a comparison on this many rows ranks them as one on all would, in a fraction of the time.
+CROSS_VALIDATION_ROWS = 40_000
+FOREST_THREADS = 2
+# A flexible candidate fitted on the first few rows alone would be compared where it will never be used.
+EARLIEST_FIT_SHARE = 0.4
+
+
+class CandidateError(ValueError):
+    """A candidate cannot be built or fitted; the message names the algorithm and what to do."""
+
+
+@dataclass(frozen=True)
+class FittedCandidate:
+    """One algorithm, compared and fitted.
+
+    Attributes:
+        algorithm: as declared.
+        label: short name for tables.
+        pipeline: transformer and estimator (steps `features` and `model`), fitted on `fit_rows` rows.
+        parameters: every parameter of the estimator, JSON-able.
+        metric: name of the metric that ranks candidates.
+        cv_mean: metric -> mean over folds; None where no fold could measure it.
+        cv_std: metric -> standard deviation over folds.
+        folds: the metrics of each fold, in order of the folds.
+        fold_method: `time` (each fold is tested on later days than it was fitted on) or `stratified`.
+        cv_rows: rows used in the cross-validation.
+        fit_rows: rows of the final fit.
+        fit_seconds: wall time of the final fit; the only value here that differs between two trainings.
+    """
+
+    algorithm: str
+    label: str
+    pipeline: "Pipeline"
+    parameters: dict[str, Any]
+    metric: str
+    cv_mean: dict[str, float | None]
+    cv_std: dict[str, float | None]
+    folds: tuple[dict[str, float | None], ...]
+    fold_method: str
+    cv_rows: int
+    fit_rows: int
+    fit_seconds: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """The candidate without its pipeline, for an evidence file."""
+        skipped = {"pipeline"}
+        return {name: getattr(self, name) for name in self.__dataclass_fields__ if name not in skipped}
+
+
+def fit_candidates(declaration: Declaration, fit_frame: pl.DataFrame) -> list[FittedCandidate]:
+    """Cross-validate and fit every declared candidate, in declared order.
+
+    The result depends on the rows' content, not on their order. Everything random is seeded and sums are done on one
+    thread, so that two trainings agree bit for bit on the same kind of machine. Fitting uses at most
+    `training.max_rows` rows, the cross-validation at most 40,000, both drawn by a seeded hash of the id.
+
+    Raises:
+        CandidateError: when a candidate cannot be built or fitted.
+        ValueError: when there are too few rows, or a classifier's target has one class only.
+    """
+    rows = canonical_order(_draw(fit_frame, declaration, declaration.training.max_rows), declaration)
+    target = target_vector(rows, declaration)
+    _require_learnable(target, rows.height, declaration)
+    features = to_model_frame(rows, declaration)
+    chosen = _draw_mask(rows, declaration, CROSS_VALIDATION_ROWS)
+    cv_rows, cv_target, cv_features = rows.filter(chosen), target[chosen], features[chosen].reset_index(drop=True)
+    folds, method = make_folds(cv_rows, cv_target, declaration)
+    metric = declaration.training.metric or default_metric(declaration.task)
+    fitted = []
+    with single_threaded():
+        for candidate in declaration.candidates:
+            scores = []
+            for train, test in folds:
+                pipeline = _fit(candidate, declaration, cv_features.iloc[train], cv_target[train])
+                predicted = scores_of(pipeline, cv_features.iloc[test], declaration)
+                scores.append(metrics_of(cv_target[test], predicted, pipeline, declaration))
+            if metric not in scores[0]:
+                raise CandidateError(f"training.metric: found {metric!r}, expected one of {', '.join(scores[0])}")
+            started = time.perf_counter()
+            pipeline = _fit(candidate, declaration, features, target)
+            seconds = time.perf_counter() - started
+            mean, std = _summary(scores)
+            fitted.append(
+                FittedCandidate(
+                    algorithm=candidate.algorithm,
+                    label=candidate.label,
+                    pipeline=pipeline,
+                    parameters=_parameters(pipeline),
+                    metric=metric,
+                    cv_mean=mean,
+                    cv_std=std,
+                    folds=tuple(scores),
+                    fold_method=method,
+                    cv_rows=cv_rows.height,
+                    fit_rows=rows.height,
+                    fit_seconds=seconds,
+                )
+            )
+    return fitted
+
+
+def refit(declaration: Declaration, candidate: Candidate, fit_frame: pl.DataFrame) -> "Pipeline":
+    """Fit one candidate as `fit_candidates` does, without comparing it; equal bit for bit (a replay needs no folds)."""
+    rows = canonical_order(_draw(fit_frame, declaration, declaration.training.max_rows), declaration)
+    target = target_vector(rows, declaration)
+    _require_learnable(target, rows.height, declaration)
+    with single_threaded():
+        return _fit(candidate, declaration, to_model_frame(rows, declaration), target)
+
+
+def canonical_order(frame: pl.DataFrame, declaration: Declaration) -> pl.DataFrame:
+    """Rows in the order of time, then of a seeded hash of the id: the same however they were delivered."""
+    order: list[pl.Expr | pl.Series] = [
+        pl.Series("_draw", seeded_hash(frame[declaration.id], declaration.training.seed))
+    ]
+    if declaration.event_time is not None:
+        order.insert(0, event_time_expr(declaration.event_time))
+    return frame.sort(*order, maintain_order=True)
+
+
+def make_folds(
+    frame: pl.DataFrame, target: np.ndarray, declaration: Declaration
+) -> tuple[list[tuple[np.ndarray, np.ndarray]], str]:
+    """Positions of (fitting, testing) rows for each fold, and how they were made.
+
+    With time: the earliest 40 % of the rows are never tested on, the others are cut between days into as many parts as
+    there are folds, of about equal size; each is tested on by a fit on everything before it. Where there
+    are fewer different days than folds, or no time: seeded shuffled folds, stratified by class.
+
+    Args:
+        frame: rows in canonical order.
+        target: their targets.
+        declaration: the model.
+    """
+    from sklearn.model_selection import KFold, StratifiedKFold
+
+    count = declaration.training.folds
+    if declaration.event_time is not None:
+        days = frame.select(event_time_expr(declaration.event_time).dt.date()).to_series().to_physical().to_numpy()
+        wanted = [EARLIEST_FIT_SHARE + (1 - EARLIEST_FIT_SHARE) * k / count for k in range(count)]
+        cuts = _day_cuts(days, wanted)
+        if cuts is not None:
+            bounds = [0, *cuts, len(days)]
+            return [(np.arange(0, bounds[k]), np.arange(bounds[k], bounds[k + 1])) for k in range(1, count + 1)], "time"
+    seed = declaration.training.seed % 2**32
+    if declaration.task is Task.REGRESSION:
+        return list(KFold(count, shuffle=True, random_state=seed).split(target)), "shuffled"
+    smallest = int(np.unique(target, return_counts=True)[1].min())
+    if smallest < count:
+        return list(KFold(count, shuffle=True, random_state=seed).split(target)), "shuffled"
+    return list(StratifiedKFold(count, shuffle=True, random_state=seed).split(target, target)), "stratified"
+
+
+def _day_cuts(days: np.ndarray, shares: list[float]) -> list[int] | None:
+    """Positions, each the first row of a day, that cut sorted `days` as wanted; None when there are too few days."""
+    starts = np.flatnonzero(np.diff(days)) + 1
+    if len(starts) < len(shares):
+        return None
+    cuts = [int(starts[np.argmin(np.abs(starts - len(days) * share))]) for share in shares]
+    return cuts if len(set(cuts)) == len(cuts) else None
+
+
+@contextmanager
+def single_threaded() -> Iterator[None]:
+    """Sums on one thread: with more, their order and so their last bits depend on the number of cores."""
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(limits=1):
+        yield
+
+
+def build_estimator(candidate: Candidate, declaration: Declaration, rows: int) -> tuple[Any, Form]:
+    """The unfitted estimator of a candidate, seeded, and the form of features it reads.
+
+    Raises:
+        CandidateError: when the algorithm cannot be imported, called, or does not take the parameters.
+    """
+    seed = declaration.training.seed % 2**32
+    regression = declaration.task is Task.REGRESSION
+    builders: dict[str, tuple[Callable[[bool, int, int], Any], Form]] = {
+        "linear": (_linear, "linear"),
+        "hist_gradient_boosting": (_hist_gradient_boosting, "trees"),
+        "random_forest": (_random_forest, "trees"),
+    }
+    try:
+        if candidate.algorithm in builders:
+            build, form = builders[candidate.algorithm]
+            return build(regression, seed, rows).set_params(**candidate.parameters), form
+        return _seeded(_own(candidate), seed), "linear"
+    except CandidateError:
+        raise
+    except Exception as error:
+        raise CandidateError(
+            f"candidate {candidate.algorithm}: cannot be built with {candidate.parameters} "
+            f"({type(error).__name__}: {error}). Correct its parameters in the declaration."
+        ) from error
+
+
+def _linear(regression: bool, seed: int, rows: int) -> Any:
+    from sklearn.linear_model import LogisticRegression, Ridge
+
+    return Ridge(alpha=1.0, random_state=seed) if regression else LogisticRegression(max_iter=1000, random_state=seed)
+
+
+def _hist_gradient_boosting(regression: bool, seed: int, rows: int) -> Any:
+    from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+
+    kind: Any = HistGradientBoostingRegressor if regression else HistGradientBoostingClassifier
+    return kind(
+        max_iter=150,
+        learning_rate=0.08,
+        max_leaf_nodes=15,
+        min_samples_leaf=40 if rows >= 4000 else 10,
+        l2_regularization=1.0,
+        early_stopping=False,
+        random_state=seed,
+    )
+
+
+def _random_forest(regression: bool, seed: int, rows: int) -> Any:
+    from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
+
+    kind: Any = RandomForestRegressor if regression else RandomForestClassifier
+    return kind(
+        n_estimators=60,
+        max_leaf_nodes=256,
+        min_samples_leaf=10 if rows >= 4000 else 3,
+        max_features="sqrt" if not regression else 0.5,
+        max_samples=20_000 if rows > 20_000 else None,
+        random_state=seed,
+    )
+
+
+def _own(candidate: Candidate) -> Any:
+    module_name, _, function_name = candidate.algorithm.partition(":")
+    try:
+        function = getattr(importlib.import_module(module_name), function_name)
+    except (ImportError, AttributeError) as error:
+        raise CandidateError(
+            f"candidate {candidate.algorithm}: cannot be imported ({error}). "
+            "It must be an importable `module:function` that returns an unfitted estimator."
+        ) from error
+    estimator = function(**candidate.parameters)
+    if not (hasattr(estimator, "fit") and hasattr(estimator, "predict") and hasattr(estimator, "get_params")):
+        raise CandidateError(
+            f"candidate {candidate.algorithm}: returned {type(estimator).__name__}, expected a scikit-learn estimator"
+        )
+    return estimator
+
+
+def _seeded(estimator: Any, seed: int) -> Any:
+    """Set every random_state that was left open: an unseeded part would train differently each time."""
+    for name, value in estimator.get_params(deep=True).items():
+        if name.split("__")[-1] == "random_state" and value is None:
+            estimator.set_params(**{name: seed})
+    return estimator
+
+
+def _fit(candidate: Candidate, declaration: Declaration, features: Any, target: np.ndarray) -> "Pipeline":
+    import warnings
+
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.pipeline import Pipeline
+
+    estimator, form = build_estimator(candidate, declaration, len(target))
+    forest = candidate.algorithm == "random_forest"
+    if forest:
+        # Trees are seeded one by one, so fitting them side by side changes nothing; predicting side by side would
+        # add them up in the order in which threads finish.
+        estimator.set_params(n_jobs=FOREST_THREADS)
+    pipeline = Pipeline([("features", build_transformer(declaration, form)), ("model", estimator)])
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            pipeline.fit(features, target)
+    except Exception as error:
+        raise CandidateError(
+            f"candidate {candidate.algorithm}: fitting on {len(target)} rows failed ({type(error).__name__}: {error})"
+        ) from error
+    if forest:
+        estimator.set_params(n_jobs=1)
+        for tree in estimator.estimators_:
+            tree.random_state = int(tree.random_state)
+    return pipeline
+
+
+def _parameters(pipeline: "Pipeline") -> dict[str, Any]:
+    parameters = pipeline.named_steps["model"].get_params(deep=True)
+    plain = (str, int, float, bool, type(None))
+    return {name: value if isinstance(value, plain) else repr(value) for name, value in sorted(parameters.items())}
+
+
+def _summary(folds: list[dict[str, float | None]]) -> tuple[dict[str, float | None], dict[str, float | None]]:
+    mean: dict[str, float | None] = {}
+    std: dict[str, float | None] = {}
+    for name in folds[0]:
+        values = [v for fold in folds if (v := fold[name]) is not None]
+        mean[name] = float(np.mean(values)) if values else None
+        std[name] = float(np.std(values, ddof=1)) if len(values) > 1 else None
+    return mean, std
+
+
+def _draw_mask(frame: pl.DataFrame, declaration: Declaration, most: int | None) -> np.ndarray:
+    if most is None or frame.height <= most:
+        return np.ones(frame.height, dtype=bool)
+    order = seeded_hash(frame[declaration.id], declaration.training.seed + 1)
+    mask = np.zeros(frame.height, dtype=bool)
+    mask[np.argsort(order, kind="stable")[:most]] = True
+    return mask
+
+
+def _draw(frame: pl.DataFrame, declaration: Declaration, most: int | None) -> pl.DataFrame:
+    return frame.filter(_draw_mask(frame, declaration, most))
+
+
+def _require_learnable(target: np.ndarray, rows: int, declaration: Declaration) -> None:
+    least = 2 * (declaration.training.folds + 1)
+    if rows < least:
+        raise ValueError(f"found {rows} rows to fit on; {declaration.training.folds} folds need at least {least}")
+    if declaration.task is not Task.REGRESSION and len(np.unique(target)) < 2:
+        raise ValueError(
+            f"{declaration.target.column}: the rows to fit on have one class only; widen training.window, or check "
+            "`target.positive` in the declaration"
+        )
