@@ -85,7 +85,7 @@ class CardInputs:
     def evidence(self) -> dict[str, Any]:
         """Every evidence field by name, plain data, None where it was not supplied."""
         skipped = {"declaration", "version", "issued_at", "algorithm"}
-        return {f.name: plain(getattr(self, f.name)) for f in fields(self) if f.name not in skipped}
+        return {f.name: plain(getattr(self, f.name), f.name) for f in fields(self) if f.name not in skipped}
 
     def content(self) -> dict[str, Any]:
         """What the card's digest is over: everything but what is decided on the card itself."""

@@ -1,0 +1,53 @@
+from mlops_assets.evidence.history import fold
+from mlops_assets.governance.ledger import Ledger
+from mlops_assets_tests.evidence.conftest import at
+
+
+def test_a_life(lived: Ledger):
+    state = fold(lived.records())["sba_loan_default"]
+    assert state.champion == "3"
+    assert [(c.version, c.former) for c in state.changes] == [("2", None), ("3", "2")]
+    assert [v.severity for v in state.verdicts] == ["none", "act", "watch"]
+    assert state.open_incidents == ()
+    assert state.incidents[0].disposition == "true"
+    assert state.open_requests == ()
+    assert state.champion_at(at("2004-01-01")) == "2"
+    assert state.champion_at(at("2003-01-01")) is None
+
+
+def test_exceptions_end(lived: Ledger):
+    state = fold(lived.records())["sba_loan_default"]
+    assert len(state.exceptions_in_force(at("2004-09-30"))) == 1
+    assert state.exceptions_in_force(at("2004-10-01")) == (), "the day it expires is not covered"
+    assert state.exceptions_in_force(at("2004-04-01")) == (), "not yet granted"
+
+
+def test_a_second_verdict_on_a_window_replaces_the_first(lived: Ledger):
+    lived.append(
+        "health_verdict",
+        {"severity": "critical", "kind": "relation_change", "version": "2"},
+        model="sba_loan_default",
+        subject="2004-01-01",
+        happened_at=at("2004-04-01"),
+    )
+    state = fold(lived.records())["sba_loan_default"]
+    assert [v.severity for v in state.verdicts] == ["none", "critical", "watch"]
+
+
+def test_rollback_suspension_retirement(lived: Ledger):
+    name = "sba_loan_default"
+    lived.append("suspension", {"rationale": "incident"}, model=name, happened_at=at("2005-01-01"))
+    assert fold(lived.records())[name].lifecycle == "suspended"
+    lived.append("rollback", {"former": "3"}, model=name, subject="2", happened_at=at("2005-01-02"))
+    state = fold(lived.records())[name]
+    assert (state.champion, state.lifecycle) == ("2", "in use")
+    lived.append("retirement", {}, model=name, subject="2", happened_at=at("2005-01-03"))
+    state = fold(lived.records())[name]
+    assert (state.champion, state.lifecycle) == (None, "decommissioned")
+
+
+def test_kinds_that_are_not_known_change_nothing(lived: Ledger):
+    before = fold(lived.records())["sba_loan_default"]
+    lived.append("of_another_release", {"x": 1}, model="sba_loan_default", subject="9")
+    after = fold(lived.records())["sba_loan_default"]
+    assert (after.champion, after.versions, after.verdicts) == (before.champion, before.versions, before.verdicts)

@@ -1,0 +1,63 @@
+from dataclasses import dataclass
+from types import SimpleNamespace
+
+import pytest
+
+from mlops_assets.evidence.inventory import STATUS_FIELDS, inventory, status
+from mlops_assets.governance.canonical import canonical_json
+from mlops_assets.governance.ledger import Ledger
+from mlops_assets_tests.evidence.conftest import Declared, at, declaration_of
+
+POLICY = SimpleNamespace(
+    digest="b" * 64, validity_days=365, gates=SimpleNamespace(required=("performance", "fairness"))
+)
+
+
+@dataclass
+class Models:
+    sba = Declared("sba_loan_default", declaration_of("sba_loan_default"))
+    card = Declared("card_default", declaration_of("card_default"))
+    broken = Declared("half_written", None, "half_written/defs.yaml:3: teir: unknown field")
+
+
+def rows(ledger: Ledger, **kwargs):
+    found = inventory(ledger, (Models.sba, Models.card, Models.broken), {"high": POLICY}, **kwargs)
+    return {row["model"]: row for row in found}
+
+
+def test_status_fields_are_the_contract(lived: Ledger):
+    found = status(inventory(lived, [Models.sba], {"high": POLICY}))
+    assert all(tuple(row) == STATUS_FIELDS for row in found)
+    assert canonical_json(found)
+
+
+def test_a_model_with_a_life(lived: Ledger):
+    row = rows(lived)["sba_loan_default"]
+    assert (row["champion"], row["tier"], row["owner"]) == ("3", "high", "team:small-business-credit")
+    assert (row["window"], row["severity"], row["kind"]) == ("2004-04-01", "watch", "population_shift")
+    assert row["evidence_missing"] == ["gate:fairness", "card:risk_register"]
+    assert row["valid_until"].startswith("2005-05-01")
+    assert row["lifecycle"] == "in use"
+
+
+@pytest.mark.parametrize(
+    ("model", "field", "value", "why"),
+    [
+        ("half_written", "error", "half_written/defs.yaml:3: teir: unknown field", "broken models are shown as broken"),
+        ("half_written", "severity", "not_measurable", "nothing is claimed of them"),
+        ("card_default", "champion", None, "never trained"),
+        ("card_default", "evidence_missing", ["model_version"], "nothing is there to have evidence"),
+        ("card_default", "monitored", False, "no event time"),
+        ("acs_employment", "error", "recorded in the ledger, and no longer declared", "a declaration was removed"),
+    ],
+)
+def test_rows(lived: Ledger, model: str, field: str, value: object, why: str):
+    assert rows(lived)[model][field] == value, why
+
+
+def test_as_of_a_day_in_between(lived: Ledger):
+    row = rows(lived, as_of=at("2004-04-15"))["sba_loan_default"]
+    assert row["champion"] == "2"
+    assert [i["id"] for i in row["open_incidents"]] == ["inc-1"]
+    assert [e["gate"] for e in row["exceptions"]] == ["fairness"]
+    assert row["open_retraining_requests"] == ["r-1"]
