@@ -1,0 +1,109 @@
+"""Telling somebody: a notifier takes a notice and puts it where people, or another system, will see it.
+
+Belongs here: ways out that need no network. A bank adds its own by anything that has `send`.
+"""
+
+import json
+import logging
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from mlops_assets.governance.canonical import iso
+from mlops_assets.governance.ledger import Record
+
+log = logging.getLogger("mlops_assets.notification")
+
+
+@dataclass(frozen=True)
+class Notice:
+    """One thing worth telling; `key` names the ledger record, so that a receiver can drop what it has seen."""
+
+    key: str
+    kind: str
+    model: str
+    severity: str
+    text: str
+    at: str
+    details: dict[str, Any] = field(default_factory=dict)
+
+
+class Notifier(Protocol):
+    """Anything that can send a notice."""
+
+    def send(self, notice: Notice) -> None:
+        """Send it, once."""
+        ...
+
+
+class LogNotifier:
+    """Writes to the log of the process."""
+
+    def send(self, notice: Notice) -> None:
+        """One line: warning from `act` on, else information."""
+        level = logging.WARNING if notice.severity in ("act", "critical") else logging.INFO
+        log.log(level, "%s %s [%s] %s", notice.kind, notice.model or "fleet", notice.severity, notice.text)
+
+
+class FileNotifier:
+    """Appends one JSON object a line to a file that another system reads."""
+
+    def __init__(self, path: Path):
+        self.path = path
+
+    def send(self, notice: Notice) -> None:
+        """Append, unless the file holds a notice with this key."""
+        if notice.key in self._keys():
+            return
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with self.path.open("a", encoding="utf-8") as file:
+            # A crash may have cut the last line short; the next notice starts a line of its own.
+            start = "" if not file.tell() or self.path.read_bytes().endswith(b"\n") else "\n"
+            file.write(start + json.dumps(asdict(notice), sort_keys=True, ensure_ascii=False) + "\n")
+
+    def _keys(self) -> set[str]:
+        if not self.path.is_file():
+            return set()
+        keys = set()
+        for line in self.path.read_text(encoding="utf-8").splitlines():
+            try:
+                keys.add(json.loads(line)["key"])
+            except (json.JSONDecodeError, KeyError, TypeError):
+                # A line cut short by a crash: its notice is sent again.
+                continue
+        return keys
+
+
+def notice_of(record: Record) -> Notice:
+    """The notice of a ledger record: an incident, a retraining request, a promotion or the like."""
+    body = record.body
+    text = next((str(body[name]) for name in ("summary", "cause", "reason", "note") if body.get(name)), record.kind)
+    details = {"subject": record.subject, "window": body.get("window"), "columns": body.get("columns")}
+    return Notice(
+        key=f"{record.seq}:{record.digest[:12]}",
+        kind=record.kind,
+        model=record.model,
+        severity=str(body.get("severity") or "none"),
+        text=text,
+        at=iso(record.happened_at),
+        details={name: value for name, value in details.items() if value},
+    )
+
+
+def tell(notifiers: Sequence[Notifier], records: Sequence[Record]) -> list[str]:
+    """Send a notice of each record by every notifier; one that fails keeps no other from sending.
+
+    Returns:
+        What went wrong, a line each.
+    """
+    problems = []
+    for record in records:
+        notice = notice_of(record)
+        for notifier in notifiers:
+            try:
+                notifier.send(notice)
+            # A way out may raise whatever it likes.
+            except Exception as error:
+                problems.append(f"{type(notifier).__name__}: {notice.key} was not sent: {error}")
+    return problems
