@@ -88,6 +88,9 @@ class LedgerDatabase:
     def __init__(self, url: str | URL):
         self.url = make_url(url)
         self.dialect = self.url.get_backend_name()
+        if self.url.drivername == "postgresql":
+            # SQLAlchemy 2.1's default is psycopg 3; the driver that comes with dagster-postgres is psycopg2.
+            self.url = self.url.set(drivername="postgresql+psycopg2")
         if self.dialect not in GUARDS:
             raise ValueError(f"found ledger URL for {self.dialect!r}, expected sqlite or postgresql")
         if self.dialect == "sqlite" and self.url.database in (None, "", ":memory:"):
@@ -185,7 +188,7 @@ class LedgerDatabase:
             query = "SELECT name FROM sqlite_master WHERE type = 'trigger' AND sql LIKE '%RAISE(ABORT%'"
         else:
             query = (
-                "SELECT tgname FROM pg_trigger WHERE NOT tgisinternal AND tgenabled IN ('O', 'A') "
+                "SELECT tgname FROM pg_trigger WHERE NOT tgisinternal AND tgenabled = 'A' "
                 "AND tgrelid IN (to_regclass('ledger_records'), to_regclass('ledger_heads'))"
             )
         found = {row[0] for row in connection.execute(sa.text(query))}

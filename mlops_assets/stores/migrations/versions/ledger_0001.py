@@ -97,6 +97,11 @@ def _postgresql_guards() -> list[str]:
             "FOR EACH STATEMENT EXECUTE FUNCTION ledger_refuse_change()",
             f"CREATE TRIGGER {table}_refuse_disorder BEFORE INSERT ON {table} "
             "FOR EACH ROW EXECUTE FUNCTION ledger_refuse_disorder()",
+            # ALWAYS: also where session_replication_role would silence ordinary triggers.
+            *(
+                f"ALTER TABLE {table} ENABLE ALWAYS TRIGGER {table}_refuse_{name}"
+                for name in ("change", "truncate", "disorder")
+            ),
         ]
     return statements
 

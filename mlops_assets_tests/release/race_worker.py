@@ -1,0 +1,93 @@
+"""What the processes of a race do: promote, approve and roll back the same model, as fast as they can."""
+
+import json
+import os
+import random
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from mlops_assets.governance.approvals import sign_approval
+from mlops_assets.governance.keys import SigningKey
+from mlops_assets.governance.ledger import Conflict, Ledger
+from mlops_assets.governance.people import NotAllowed
+from mlops_assets.release.interventions import InterventionRefused, rollback
+from mlops_assets.release.promotion import PromotionRefused, promote
+from mlops_assets.stores.ledger_database import locked_file
+from mlops_assets_tests.governance.world import MODEL, policy
+
+POLICY = policy()
+
+
+class FileRegistry:
+    """The registry's protocol over a JSON file that several processes change."""
+
+    def __init__(self, folder: Path):
+        self.path = folder / "registry.json"
+
+    def read(self) -> dict:
+        return json.loads(self.path.read_text()) if self.path.exists() else {"aliases": {}, "tags": {}}
+
+    def change(self, part: str, name: str, value: object) -> None:
+        with locked_file(self.path.with_suffix(".lock")):
+            content = self.read()
+            if value is None:
+                content[part].pop(name, None)
+            else:
+                content[part][name] = value
+            partial = self.path.with_suffix(f".{os.getpid()}")
+            partial.write_text(json.dumps(content))
+            partial.replace(self.path)
+
+    def versions(self, model: str) -> Mapping[int, Mapping[str, str]]:
+        return {int(version): tags for version, tags in self.read()["tags"].items()}
+
+    def aliases(self, model: str) -> Mapping[str, int]:
+        return self.read()["aliases"]
+
+    def set_alias(self, model: str, alias: str, version: int) -> None:
+        self.change("aliases", alias, version)
+
+    def delete_alias(self, model: str, alias: str) -> None:
+        self.change("aliases", alias, None)
+
+    def set_tag(self, model: str, version: int, key: str, value: str) -> None:
+        self.change("tags", str(version), {**self.versions(model).get(version, {}), key: value})
+
+
+def open_ledger(url: str, folder: Path) -> Ledger:
+    return Ledger(url, SigningKey.load(folder / "head.pem"), folder / "anchor.json")
+
+
+def work(url: str, folder: Path, seed: int, seconds: float, report: Path) -> None:
+    """Act at random until the time is over; write down every record that the ledger said it took."""
+    ledger, registry, dice = open_ledger(url, folder), FileRegistry(folder), random.Random(seed)
+    keys = {name: SigningKey.load(folder / f"{name}.pem") for name in ("validator", "second", "risk")}
+    digests = {
+        int(record.subject): record.body["artifact_digest"]
+        for record in ledger.records(kind="version_registered", model=MODEL)
+    }
+
+    def verify_artifact(model: str, version: int) -> str:
+        return digests[version]
+
+    end = time.monotonic() + seconds
+    with report.open("a") as file:
+        while time.monotonic() < end:
+            version = dice.choice(list(digests))
+            try:
+                match dice.randrange(4):
+                    case 0:
+                        name = dice.choice(list(keys))
+                        decision = dice.choice(["approve", "approve", "reject"])
+                        record = sign_approval(ledger, keys[name], MODEL, version, "because", decision, policy=POLICY)  # pyright: ignore[reportArgumentType]
+                    case 1:
+                        record = rollback(ledger, registry, MODEL, keys["risk"], "because", verify_artifact)
+                    case 2:
+                        record = ledger.append("note", {"by": os.getpid()}, model=MODEL)
+                    case _:
+                        record = promote(ledger, registry, POLICY, MODEL, version, verify_artifact).record
+            except (PromotionRefused, InterventionRefused, Conflict, NotAllowed):
+                continue
+            file.write(f"{record.seq} {record.digest}\n")
+            file.flush()

@@ -1,0 +1,96 @@
+"""Several real processes at one model: exactly one champion at each moment, nothing lost, nothing broken."""
+
+import multiprocessing
+import random
+import time
+from pathlib import Path
+
+import pytest
+
+from mlops_assets.governance.ledger import Ledger, utc_now
+from mlops_assets.release.champion import KINDS, reign, reign_of
+from mlops_assets.release.reconciliation import reconcile, repair
+from mlops_assets_tests.governance.world import MODEL, build
+from mlops_assets_tests.release.race_worker import POLICY, FileRegistry, open_ledger, work
+
+pytestmark = pytest.mark.integration
+PROCESSES = 8
+
+
+def prepare(url: str, folder: Path) -> Ledger:
+    world = build(folder, url, clock=utc_now)  # pyright: ignore[reportArgumentType]
+    for name in ("head", "validator", "second", "risk"):
+        world.keys[name].save(folder / f"{name}.pem")
+    registry = FileRegistry(folder)
+    for version in (1, 2, 3):
+        registration = world.register(version)
+        world.decide(POLICY, version)
+        world.approve(POLICY, "validator", "risk", version=version)
+        for name in ("artifact_digest", "data_digest", "declaration_digest", "training_key"):
+            registry.set_tag(MODEL, version, f"mlops.{name}", registration.body[name])
+    world.ledger.close()
+    return open_ledger(url, folder)
+
+
+def start(url: str, folder: Path, seconds: float, seed: int) -> list:
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["mlops_assets_tests.release.race_worker"])
+    workers = [
+        context.Process(target=work, args=(url, folder, seed + number, seconds, folder / f"report{number}"))
+        for number in range(PROCESSES)
+    ]
+    for worker in workers:
+        worker.start()
+    return workers
+
+
+def check(ledger: Ledger, folder: Path) -> None:
+    """The chain is whole, nothing that was acknowledged is missing, and the champion had one successor at a time."""
+    assert ledger.verify() == []
+    records = ledger.records()
+    digests = {record.seq: record.digest for record in records}
+    for report in folder.glob("report*"):
+        # The last line of a killed process may be cut short.
+        for line in report.read_text().split("\n")[:-1]:
+            seq, digest = line.split()
+            assert digests[int(seq)] == digest
+    changes = [record for record in records if record.kind in KINDS]
+    for place, record in enumerate(changes):
+        before = reign_of(MODEL, changes[:place])
+        assert record.body["former"] == before.champion, f"record {record.seq} was decided on an outdated champion"
+        assert record.subject != str(before.champion)
+
+
+def test_eight_processes_at_once_leave_one_champion(url, tmp_path):
+    ledger = prepare(url, tmp_path)
+    workers = start(url, tmp_path, 6.0, seed=100)
+    for worker in workers:
+        worker.join(90)
+    assert [worker.exitcode for worker in workers] == [0] * PROCESSES
+    check(ledger, tmp_path)
+    assert sum(len(r.read_text().splitlines()) for r in tmp_path.glob("report*")) > 50
+    assert len(ledger.records(kind="promotion")) > 3
+    registry = FileRegistry(tmp_path)
+    assert reconcile(ledger, registry, MODEL) == []
+    assert registry.aliases(MODEL)["champion"] == reign(ledger, MODEL).champion
+
+
+def test_processes_killed_at_random_leave_a_state_that_is_repaired(url, tmp_path):
+    ledger, dice = prepare(url, tmp_path), random.Random(7)
+    registry = FileRegistry(tmp_path)
+    killed = 0
+    for turn in range(25):
+        workers = start(url, tmp_path, 30.0, seed=1000 * turn)
+        time.sleep(dice.uniform(0.2, 0.6))
+        for worker in dice.sample(workers, PROCESSES):
+            time.sleep(dice.uniform(0, 0.02))
+            worker.kill()
+            worker.join(30)
+            killed += 1
+        repair(ledger, registry, MODEL)
+        assert reconcile(ledger, registry, MODEL) == []
+    assert killed == 200
+    check(ledger, tmp_path)
+    # Not a race in which everybody was killed before they did anything.
+    assert len(ledger.records(kind=["note", "approval", *KINDS])) > 300
+    assert len(ledger.records(kind="promotion")) > 10
