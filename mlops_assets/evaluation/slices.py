@@ -7,7 +7,7 @@ loss; regression: squared error), where trivial is the constant prediction over 
 punished for having little to explain.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
@@ -96,6 +96,7 @@ def measure_slices(
     declared: Sequence[Slice] = (),
     *,
     search: Sequence[str] = (),
+    edges: Mapping[str, Sequence[float]] | None = None,
     classes: tuple[str, ...] | list[str] | None = None,
     minimum_rows: int = MINIMUM_ROWS,
     keep: int = 5,
@@ -104,7 +105,8 @@ def measure_slices(
 ) -> SliceReport:
     """Measure the declared slices, and search the columns `search` (alone and in pairs) for worse ones.
 
-    `frame` holds the columns of the same n rows as `y_true` and `score` (shapes as in `performance.evaluate`).
+    `frame` holds the columns of the same n rows as `y_true` and `score` (shapes as in `performance.evaluate`). `edges`
+    fixes the bins of a binned slice, by column, so that a window is cut where its reference was.
 
     Raises:
         ValueError: a column is not in the frame, or the frame has other rows than the scores.
@@ -120,7 +122,11 @@ def measure_slices(
         return SliceReport(metric, rows.n, None, (), (), 0, minimum_rows, text)
     results: list[SliceResult] = []
     for one in declared:
-        segments = by_value(frame, one.column) if one.bins is None else by_quantile(frame, one.column, one.bins)
+        segments = (
+            by_value(frame, one.column)
+            if one.bins is None
+            else by_quantile(frame, one.column, one.bins, edges=(edges or {}).get(one.column))
+        )
         for position, name in enumerate(segments.names):
             inside = segments.codes == position
             results.append(

@@ -1,0 +1,79 @@
+"""Whether the same score still means the same: outcomes by grade, window against reference.
+
+Belongs here: tests on two grade tables. Two questions are told apart. Did outcomes by grade change at all? And did they
+change in a way that a shifted base rate alone does not explain? Under a pure shift of the base rate every grade's
+log-odds move by one and the same amount (Bayes' rule; Saerens, Latinne & Decaestecker 2002); what differs from grade to
+grade beyond that is a changed relation between inputs and outcome.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from mlops_assets.monitoring.reference import GradeTable
+
+
+@dataclass(frozen=True)
+class Relation:
+    """Change of outcomes given the score."""
+
+    p_any: float | None
+    """P-value that outcomes by grade are those of the reference."""
+    common_shift: float | None
+    """Shift that all grades share: of log-odds (classification), or of the mean outcome (regression)."""
+    p_beyond: float | None
+    """P-value that the common shift is all there is (Cochran's Q over grades): small for a changed relation."""
+    unexplained: float | None
+    """Mean absolute change of the outcome by grade beyond the common shift, in the outcome's unit, weighted by rows;
+    holds the noise of the grades too: look at it only where `p_beyond` is small."""
+    grades: int
+    reason: str = ""
+
+
+def compare_grades(reference: GradeTable, window: GradeTable, *, binary: bool) -> Relation:
+    """Test two tables with the same edges; grades with fewer than five rows on either side take no part."""
+    from scipy.stats import chi2
+
+    n, m = np.array(reference.n, dtype=float), np.array(window.n, dtype=float)
+    used = (n >= 5) & (m >= 5)
+    if used.sum() < 2:
+        return Relation(None, None, None, None, int(used.sum()), "fewer than two grades have five rows on both sides")
+    n, m = n[used], m[used]
+    before, after = np.array(reference.outcome)[used], np.array(window.outcome)[used]
+    if binary:
+        pooled = (before + after) / (n + m)
+        variance = pooled * (1 - pooled) * (1 / n + 1 / m)
+        gap = after / m - before / n
+        # One half added to each cell: the empirical logit exists for grades without events.
+        shift = _logit(after, m) - _logit(before, n)
+        spread = sum(1 / (part + 0.5) for part in (before, n - before, after, m - after))
+    else:
+        gap = after / m - before / n
+        variance = _residual_variance(reference, used) / n + _residual_variance(window, used) / m
+        # Scores inside a grade may have moved: only what they do not explain is a change of the relation.
+        gap = gap - (np.array(window.score)[used] / m - np.array(reference.score)[used] / n)
+        shift, spread = gap, variance
+    known = variance > 0
+    statistic = float((gap[known] ** 2 / variance[known]).sum())
+    p_any = float(chi2.sf(statistic, max(1, int(known.sum())))) if known.any() else 1.0
+    weight = 1 / np.maximum(spread, 1e-300)
+    common = float((weight * shift).sum() / weight.sum())
+    q = float((weight * (shift - common) ** 2).sum())
+    p_beyond = float(chi2.sf(q, len(shift) - 1))
+    if binary:
+        level = np.log((before + 0.5) / (n - before + 0.5)) + common
+        expected = 1 / (1 + np.exp(-level))
+        beyond = np.abs(after / m - expected)
+    else:
+        beyond = np.abs(shift - common)
+    return Relation(p_any, common, p_beyond, float((m * beyond).sum() / m.sum()), int(used.sum()))
+
+
+def _logit(events: np.ndarray, n: np.ndarray) -> np.ndarray:
+    return np.log((events + 0.5) / (n - events + 0.5))
+
+
+def _residual_variance(table: GradeTable, used: np.ndarray) -> np.ndarray:
+    n = np.array(table.n, dtype=float)[used]
+    mean = (np.array(table.outcome)[used] - np.array(table.score)[used]) / n
+    return np.maximum(np.array(table.residual_squares)[used] / n - mean**2, 0) * n / np.maximum(n - 1, 1)
