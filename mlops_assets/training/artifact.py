@@ -1,0 +1,289 @@
+"""The stored model: skops without pickle, an allow-list of types, a canonical digest, and an OpenSSF signature.
+
+Belongs here: writing, checking and reading the files of one model. Does not belong here: the registry that keeps them
+(`stores/`) and who may sign (`governance/`).
+
+What was tried with MLflow 3.17: `mlflow.sklearn.log_model(pipeline, name=..., serialization_format="skops",
+skops_trusted_types=list(trusted_types(declaration)), pip_requirements=[...])` stores `model.skops` and no
+pickle. MLflow's own `load_model` reads the allow-list from the model's own `MLmodel` file, which whoever replaces the model can edit
+too; therefore models are read by `load` below, from the downloaded folder, against the list in this file. A download
+also holds `registered_model_meta`, which MLflow writes anew whenever the version is registered or fetched: it is not
+part of what is signed, and nothing reads it.
+"""
+
+import hashlib
+import io
+import json
+import tempfile
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mlops_assets.declaration import Declaration
+
+if TYPE_CHECKING:
+    from sklearn.pipeline import Pipeline
+
+MODEL_FILE = "model.skops"
+# What the built-in candidates hold beyond what skops itself trusts: node tables of trees, and names of number types.
+ALLOWED_TYPES = (
+    "numpy.dtype",
+    "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
+    "sklearn.tree._tree.Tree",
+)
+UNSIGNED_FILES = ("registered_model_meta",)
+PICKLE_SUFFIXES = (".pkl", ".pickle", ".joblib", ".cloudpickle", ".dill")
+PICKLE_STARTS = tuple(bytes([0x80, protocol]) for protocol in range(2, 6))
+
+
+class ArtifactError(ValueError):
+    """A stored model is not what it should be and was not loaded."""
+
+
+@dataclass(frozen=True)
+class ArtifactReport:
+    """What was found in a model's folder, without loading any of it.
+
+    Attributes:
+        digest: canonical content digest; empty when the model file cannot be read.
+        size_bytes: size of all files.
+        untrusted_types: types in the model that are not on the allow-list.
+        pickles: files that are pickles by name or content.
+        problems: every reason why the folder may not be loaded; empty when it may.
+    """
+
+    digest: str
+    size_bytes: int
+    untrusted_types: tuple[str, ...]
+    pickles: tuple[str, ...]
+    problems: tuple[str, ...]
+
+
+def trusted_types(declaration: Declaration) -> tuple[str, ...]:
+    """The allow-list: the project's own, and what the declaration trusts for the user's own algorithms."""
+    own = {name for candidate in declaration.candidates for name in candidate.trusted_types}
+    return tuple(sorted({*ALLOWED_TYPES, *own}))
+
+
+def save(pipeline: "Pipeline", folder: Path, declaration: Declaration) -> Path:
+    """Write `pipeline` as `model.skops` into `folder` and check that it can be loaded.
+
+    Raises:
+        ArtifactError: when it holds a type that is not on the allow-list.
+    """
+    import skops.io
+
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / MODEL_FILE
+    buffer = skops.io.dumps(pipeline, compression=zipfile.ZIP_DEFLATED)
+    foreign = _foreign_types(buffer, declaration)
+    if foreign:
+        raise ArtifactError(_foreign_message("the model", foreign))
+    path.write_bytes(buffer)
+    return path
+
+
+def load(folder: Path, declaration: Declaration, expected_digest: str | None = None) -> "Pipeline":
+    """Read the model in `folder`, after everything about it has been checked.
+
+    Args:
+        folder: holds exactly one `.skops` file, anywhere below it, and no pickle.
+        declaration: the model; its trusted types are added to the allow-list.
+        expected_digest: the canonical digest on record; a model with another one is not loaded.
+
+    Raises:
+        ArtifactError: naming the file and every reason.
+    """
+    import skops.io
+
+    report = inspect(folder, declaration)
+    problems = list(report.problems)
+    if expected_digest is not None and report.digest != expected_digest:
+        problems.append(f"content digest is {report.digest[:12] or 'unknown'}, on record is {expected_digest[:12]}")
+    if problems:
+        raise ArtifactError(f"{folder}: not loaded: {'; '.join(problems)}. Restore the registered artifact.")
+    return skops.io.loads(_model_file(folder).read_bytes(), trusted=list(trusted_types(declaration)))
+
+
+def inspect(folder: Path, declaration: Declaration) -> ArtifactReport:
+    """Look through a model's folder without loading anything from it."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file()) if folder.is_dir() else []
+    pickles = tuple(str(path.relative_to(folder)) for path in files if _is_pickle(path))
+    problems = [f"{name} is a pickle, which runs code when it is read" for name in pickles]
+    digest, foreign = "", ()
+    try:
+        buffer = _model_file(folder).read_bytes()
+        digest = canonical_digest(folder)
+        foreign = _foreign_types(buffer, declaration)
+        if foreign:
+            problems.append(_foreign_message(MODEL_FILE, foreign))
+    except ArtifactError as error:
+        problems.append(str(error))
+    except Exception as error:
+        problems.append(f"the model file is damaged ({type(error).__name__}: {str(error)[:120]})")
+    return ArtifactReport(
+        digest=digest,
+        size_bytes=sum(path.stat().st_size for path in files),
+        untrusted_types=foreign,
+        pickles=pickles,
+        problems=tuple(problems),
+    )
+
+
+def canonical_digest(folder: Path) -> str:
+    """SHA-256 over what the model is, equal for every save of the same model.
+
+    A skops file is a zip with time stamps, and names objects by their address in memory. Hashed instead is the tree of
+    objects: each node by its class and its parts, each array by type, shape and values (field by field, since
+    the gaps between fields hold whatever was in memory), a repeated object by what it is.
+
+    Raises:
+        ArtifactError: when there is not exactly one readable `.skops` file.
+    """
+    path = _model_file(folder)
+    try:
+        with zipfile.ZipFile(path) as archive:
+            schema = json.loads(archive.read("schema.json"))
+            schema.pop("_skops_version", None)
+            return _node_digest(schema, archive, {})
+    except ArtifactError:
+        raise
+    except Exception as error:
+        raise ArtifactError(
+            f"{path.name} is damaged or no skops file ({type(error).__name__}: {str(error)[:120]})"
+        ) from error
+
+
+def sign_folder(folder: Path, key_pem: Path, signature_path: Path) -> Path:
+    """Sign every file below `folder` with an EC P-256 private key, offline (OpenSSF model signing, Sigstore bundle).
+
+    Args:
+        folder: the model's folder; the signature must lie outside it.
+        key_pem: private key file.
+        signature_path: where the signature is written.
+
+    Raises:
+        ArtifactError: when the signature would lie inside what it signs, or the key cannot be used.
+    """
+    import model_signing.hashing
+    import model_signing.signing
+
+    if folder.resolve() in signature_path.resolve().parents:
+        raise ArtifactError(f"{signature_path}: the signature must lie outside the folder it signs, {folder}")
+    signature_path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        config = model_signing.signing.Config().use_elliptic_key_signer(private_key=key_pem)
+        # Left to itself the library skips .git folders and .gitignore files, which could then be added unseen.
+        unsigned = [folder / name for name in UNSIGNED_FILES]
+        config.set_hashing_config(
+            model_signing.hashing.Config().set_ignored_paths(paths=unsigned, ignore_git_paths=False)
+        )
+        config.sign(folder, signature_path)
+    except Exception as error:
+        raise ArtifactError(f"{folder}: cannot be signed ({type(error).__name__}: {error})") from error
+    return signature_path
+
+
+def verify_folder(folder: Path, public_key_pem: Path | bytes, signature_path: Path) -> None:
+    """Check that `folder` is, byte for byte and file for file, what was signed with the key.
+
+    Raises:
+        ArtifactError: when a file was changed, added or removed, or the signature is another key's or damaged.
+    """
+    import model_signing.verifying
+
+    with tempfile.TemporaryDirectory() as scratch:
+        key_path = public_key_pem
+        if isinstance(public_key_pem, bytes):
+            key_path = Path(scratch) / "public.pem"
+            key_path.write_bytes(public_key_pem)
+        if not signature_path.is_file():
+            raise ArtifactError(f"{signature_path}: the signature of {folder.name} is missing")
+        try:
+            config = model_signing.verifying.Config().use_elliptic_key_verifier(public_key=key_path)  # pyright: ignore[reportArgumentType]
+            config.verify(folder, signature_path)
+        except Exception as error:
+            raise ArtifactError(
+                f"{folder}: the signature does not hold ({type(error).__name__}: {str(error)[:300]}). "
+                "Restore the registered artifact."
+            ) from error
+
+
+def _model_file(folder: Path) -> Path:
+    found = sorted(folder.rglob("*.skops")) if folder.is_dir() else []
+    if len(found) != 1:
+        raise ArtifactError(f"found {len(found)} .skops files in {folder}, expected exactly one")
+    return found[0]
+
+
+def _is_pickle(path: Path) -> bool:
+    if path.suffix.lower() in PICKLE_SUFFIXES:
+        return True
+    with path.open("rb") as stream:
+        return stream.read(2) in PICKLE_STARTS
+
+
+def _foreign_types(buffer: bytes, declaration: Declaration) -> tuple[str, ...]:
+    import skops.io
+
+    allowed = set(trusted_types(declaration))
+    return tuple(sorted(set(skops.io.get_untrusted_types(data=buffer)) - allowed))
+
+
+def _foreign_message(name: str, foreign: tuple[str, ...]) -> str:
+    return (
+        f"{name} holds types that are not on the allow-list: {', '.join(foreign)}. If they belong to your own "
+        "algorithm and are harmless to load, list them under its `trusted_types`"
+    )
+
+
+def _node_digest(node: Any, archive: zipfile.ZipFile, seen: dict[Any, str]) -> str:
+    identity = node.get("__id__") if isinstance(node, dict) else None
+    if identity is not None and identity in seen:
+        return seen[identity]
+    if identity is not None:
+        # A part that refers back to what holds it is hashed as such; the real digest replaces this one below.
+        seen[identity] = "above"
+    digest = hashlib.sha256()
+    for part in _parts(node, archive, seen):
+        digest.update(part.encode())
+        digest.update(b"\x00")
+    text = digest.hexdigest()
+    if identity is not None:
+        seen[identity] = text
+    return text
+
+
+def _parts(node: Any, archive: zipfile.ZipFile, seen: dict[Any, str]) -> Iterator[str]:
+    if isinstance(node, dict):
+        yield "object"
+        for name in sorted(node):
+            if name == "__id__":
+                continue
+            yield name
+            if name == "file" and isinstance(node[name], str):
+                yield _file_digest(archive.read(node[name]))
+            else:
+                yield _node_digest(node[name], archive, seen)
+    elif isinstance(node, list):
+        yield "list"
+        for item in node:
+            yield _node_digest(item, archive, seen)
+    else:
+        yield json.dumps(node)
+
+
+def _file_digest(content: bytes) -> str:
+    import numpy as np
+
+    if not content.startswith(b"\x93NUMPY"):
+        return hashlib.sha256(content).hexdigest()
+    array = np.lib.format.read_array(io.BytesIO(content), allow_pickle=False)
+    digest = hashlib.sha256(f"{array.shape}".encode())
+    for field in array.dtype.names or (None,):
+        column = array if field is None else array[field]
+        digest.update(f"{field}:{column.dtype.str}\n".encode())
+        digest.update(np.ascontiguousarray(column).tobytes())
+    return digest.hexdigest()

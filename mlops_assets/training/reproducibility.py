@@ -1,0 +1,111 @@
+"""What a training depended on, so that it can be done again: environment, code, and the key that names it all.
+
+Belongs here: facts about the running interpreter and the source files. Does not belong here: the data's digest
+(`datasets/snapshot.py`) and the ledger record that keeps these facts.
+"""
+
+import hashlib
+import importlib.util
+import json
+import platform
+import sys
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from mlops_assets.declaration import Declaration
+
+# Packages whose version can change what a training gives.
+PACKAGES = (
+    "joblib",
+    "numpy",
+    "pandas",
+    "pandera",
+    "polars",
+    "scikit-learn",
+    "scipy",
+    "skops",
+    "threadpoolctl",
+)
+
+
+def environment() -> dict[str, Any]:
+    """What the numbers depend on besides data and code: Python, system, processor family, versions of `PACKAGES`."""
+    return {
+        "python": platform.python_version(),
+        "implementation": platform.python_implementation(),
+        "system": platform.system(),
+        "machine": platform.machine(),
+        "libc": " ".join(platform.libc_ver()).strip(),
+        "packages": {name: _version(name) for name in PACKAGES},
+    }
+
+
+def environment_digest(described: dict[str, Any] | None = None) -> str:
+    """SHA-256 of the environment as canonical JSON."""
+    return _json_digest(described if described is not None else environment())
+
+
+def pinned_requirements() -> list[str]:
+    """The packages a stored model needs, pinned; handed to MLflow, which takes many seconds to infer them itself."""
+    return [f"{name}=={version}" for name in PACKAGES if (version := _version(name)) != "absent"]
+
+
+def code_version(declaration: Declaration | None = None) -> str:
+    """Version of the code that trains: `<package version>+<digest>`.
+
+    The digest is over the source files of this package that decide what a training gives (declaration, datasets,
+    training), and of the modules of the declaration's own algorithms: an edit changes it without a new version.
+
+    Raises:
+        ValueError: when the module of an own algorithm cannot be found.
+    """
+    package = Path(__file__).resolve().parents[1]
+    files = [package / "declaration.py", *(package / "datasets").rglob("*.py"), *(package / "training").rglob("*.py")]
+    named = [(str(path.relative_to(package)), path) for path in files]
+    for candidate in declaration.candidates if declaration is not None else ():
+        if ":" in candidate.algorithm:
+            module = candidate.algorithm.partition(":")[0]
+            named.append((module, _module_file(module)))
+    digest = hashlib.sha256()
+    for name, path in sorted(named):
+        digest.update(f"{name}\n{hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
+    return f"{_version('mlops_assets')}+{digest.hexdigest()[:16]}"
+
+
+def training_key(
+    declaration_digest: str, data_digest: str, code_version: str, environment_digest: str, seed: int
+) -> str:
+    """SHA-256 that names a training: the same key means the same model, so it need not be trained again."""
+    return _json_digest(
+        {
+            "declaration": declaration_digest,
+            "data": data_digest,
+            "code": code_version,
+            "environment": environment_digest,
+            "seed": seed,
+        }
+    )
+
+
+def _module_file(module: str) -> Path:
+    try:
+        spec = importlib.util.find_spec(module)
+    except (ImportError, ValueError) as error:
+        raise ValueError(f"candidate module {module!r} cannot be found ({error}); is it installed?") from error
+    loaded = sys.modules.get(module)
+    origin = spec.origin if spec is not None else getattr(loaded, "__file__", None)
+    if origin is None or not Path(origin).is_file():
+        raise ValueError(f"candidate module {module!r} has no source file, so its version cannot be recorded")
+    return Path(origin)
+
+
+def _version(name: str) -> str:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return "absent"
+
+
+def _json_digest(value: Any) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
