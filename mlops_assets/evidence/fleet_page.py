@@ -11,7 +11,7 @@ from itertools import groupby
 from typing import Any
 
 from mlops_assets.evidence.card_html import render as render_template
-from mlops_assets.evidence.history import ExceptionGranted, ModelState, Verdict, fold
+from mlops_assets.evidence.history import ModelState, Verdict, fold
 from mlops_assets.evidence.inventory import DeclaredModel, RecordSource, inventory
 from mlops_assets.evidence.reading import day, label, minute, number
 from mlops_assets.evidence.story import sentence, worth_telling
@@ -39,7 +39,6 @@ class ModelView:
     row: Mapping[str, Any]
     state: ModelState
     links: Links = field(default_factory=Links)
-    exceptions: tuple[ExceptionGranted, ...] = ()
 
     @property
     def name(self) -> str:
@@ -101,7 +100,6 @@ def view(
             row,
             states.get(row["model"], ModelState(row["model"])),
             (links or {}).get(row["model"], Links()),
-            states[row["model"]].exceptions_in_force(at) if row["model"] in states else (),
         )
         for row in rows
     ]

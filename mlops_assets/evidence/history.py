@@ -1,7 +1,8 @@
 """The state of each model, folded from the ledger's records: what inventory, fleet page, as-of and trace read.
 
-Pure: records in, state out. Things count in the order in which they happened; what the caller did not pass (because it
-was recorded later than some day) is not known here. What each kind of record means is written down here once.
+Pure: records in, state out. Things count in the order in which they were recorded, as everywhere in the project; what
+the caller did not pass (because it was recorded later than some day, say) is not known here. What each kind of record
+means is written down here once.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,7 +14,8 @@ from mlops_assets.evidence.reading import moment
 from mlops_assets.governance.ledger import Record
 
 CHAMPION_KINDS = ("promotion", "rollback", "retirement")
-SEVERITY_ORDER = ("none", "not_measurable", "watch", "act", "critical")
+DATA_SUBJECT = "data:"
+"""Subjects of decisions on a snapshot, made before there is a version."""
 
 
 @dataclass(frozen=True)
@@ -74,10 +76,12 @@ class ExceptionGranted:
     granted_at: datetime
     expires: datetime | None
     seq: int
+    withdrawn_at: datetime | None = None
 
     def in_force(self, at: datetime) -> bool:
         """Whether it counts at that time; one without an expiry never does."""
-        return self.expires is not None and self.granted_at <= at < self.expires
+        ends = [t for t in (self.expires, self.withdrawn_at) if t is not None]
+        return self.expires is not None and self.granted_at <= at < min(ends)
 
 
 @dataclass(frozen=True)
@@ -103,6 +107,7 @@ class ModelState:
     suspended: Record | None = None
     changes: tuple[ChampionChange, ...] = ()
     versions: Mapping[str, VersionState] = field(default_factory=dict)
+    data_decisions: Mapping[str, Record] = field(default_factory=dict)
     verdicts: tuple[Verdict, ...] = ()
     incidents: tuple[Incident, ...] = ()
     exceptions: tuple[ExceptionGranted, ...] = ()
@@ -147,7 +152,8 @@ class ModelState:
         """The version that evidence is asked of: the champion, or without one the latest that was registered."""
         if self.champion is not None:
             return self.champion
-        return max(self.versions, key=_version_order) if self.versions else None
+        registered = [name for name, v in self.versions.items() if v.registered_at is not None]
+        return max(registered, key=_version_order) if registered else None
 
     def exceptions_in_force(self, at: datetime) -> tuple[ExceptionGranted, ...]:
         """Exceptions that count at that time."""
@@ -171,10 +177,10 @@ def fold(records: Iterable[Record]) -> dict[str, ModelState]:
 def fold_model(name: str, records: Sequence[Record]) -> ModelState:
     """State of one model from its records."""
     builder = _Builder(name)
-    # By time of happening; what happened at the same moment counts in the order in which the ledger was told.
-    for record in sorted(records, key=lambda r: (r.happened_at, r.seq)):
+    ordered = tuple(sorted(records, key=lambda r: r.seq))
+    for record in ordered:
         builder.take(record)
-    return builder.state(tuple(sorted(records, key=lambda r: r.seq)))
+    return builder.state(ordered)
 
 
 class _Builder:
@@ -187,6 +193,7 @@ class _Builder:
         self.suspended: Record | None = None
         self.changes: list[ChampionChange] = []
         self.versions: dict[str, VersionState] = {}
+        self.data_decisions: dict[str, Record] = {}
         self.verdicts: dict[str, Verdict] = {}
         self.incidents: dict[str, Incident] = {}
         self.exceptions: list[ExceptionGranted] = []
@@ -211,6 +218,7 @@ class _Builder:
             suspended=self.suspended,
             changes=tuple(self.changes),
             versions=dict(sorted(self.versions.items(), key=lambda item: _version_order(item[0]))),
+            data_decisions=self.data_decisions,
             verdicts=tuple(self.verdicts[w] for w in sorted(self.verdicts)),
             incidents=tuple(self.incidents.values()),
             exceptions=tuple(self.exceptions),
@@ -233,6 +241,9 @@ class _Builder:
         self.versions[record.subject] = replace(known, registered=record.body, registered_at=record.happened_at)
 
     def _on_gate_decision(self, record: Record) -> None:
+        if record.subject.startswith(DATA_SUBJECT):
+            self.data_decisions[str(record.body.get("gate"))] = record
+            return
         known = self._version(record.subject)
         decisions = {**known.decisions, str(record.body.get("gate")): record}
         self.versions[record.subject] = replace(known, decisions=decisions)
@@ -272,9 +283,6 @@ class _Builder:
 
     def _on_health_verdict(self, record: Record) -> None:
         body = record.body
-        earlier = self.verdicts.get(record.subject)
-        if earlier is not None and earlier.seq > record.seq:
-            return
         self.verdicts[record.subject] = Verdict(
             window=record.subject,
             severity=str(body.get("severity", "not_measurable")),
@@ -329,6 +337,12 @@ class _Builder:
                 seq=record.seq,
             )
         )
+
+    def _on_exception_withdrawn(self, record: Record) -> None:
+        self.exceptions = [
+            replace(e, withdrawn_at=record.happened_at) if e.seq == record.body.get("seq") else e
+            for e in self.exceptions
+        ]
 
     def _on_finding_recorded(self, record: Record) -> None:
         self.findings[record.subject] = record

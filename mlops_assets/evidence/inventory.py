@@ -9,9 +9,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
 from mlops_assets.declaration import Declaration
-from mlops_assets.evidence.history import ModelState, fold, text
+from mlops_assets.evidence.history import ExceptionGranted, ModelState, fold, text
 from mlops_assets.governance.canonical import iso
-from mlops_assets.governance.ledger import Record
+from mlops_assets.governance.exceptions import exceptions as signed_exceptions
+from mlops_assets.governance.ledger import Ledger, Record
+from mlops_assets.governance.policy import Policy
 
 STATUS_FIELDS = (
     "model",
@@ -75,7 +77,7 @@ def inventory(
     at = as_of or datetime.now(UTC)
     declared = {m.name: m for m in models}
     return [
-        _row(declared.get(name), states.get(name, ModelState(name)), policies, at)
+        _row(ledger, declared.get(name), states.get(name, ModelState(name)), policies, at)
         for name in sorted(declared.keys() | states.keys())
     ]
 
@@ -101,12 +103,32 @@ def evidence_missing(state: ModelState, version: str | None, policy: Any | None)
     return missing
 
 
+def exceptions_in_force(
+    ledger: RecordSource, state: ModelState, policy: Any | None, at: datetime
+) -> tuple[tuple[ExceptionGranted, ...], tuple[dict[str, Any], ...]]:
+    """Exceptions that count at a time, and those that are on record and count for nothing, with the reason.
+
+    Signatures are checked where the ledger and the policy are at hand; a record alone gives nobody a permission.
+    """
+    recorded = state.exceptions_in_force(at)
+    if not recorded or not isinstance(ledger, Ledger) or not isinstance(policy, Policy):
+        return recorded, ()
+    checked = {granted.seq: granted for granted in signed_exceptions(ledger, policy, state.name, at=at)}
+    refused = [e for e in recorded if checked[e.seq].status == "refused"]
+    return (
+        tuple(e for e in recorded if checked[e.seq].status == "active"),
+        tuple({"gate": e.gate, "record": e.seq, "why": checked[e.seq].why} for e in refused),
+    )
+
+
 def policy_of(name: str, tier: str | None, policies: Mapping[str, Any]) -> Any | None:
     """The effective policy of a model, or else that of its tier."""
     return policies.get(name) or (policies.get(tier) if tier else None)
 
 
-def _row(model: DeclaredModel | None, state: ModelState, policies: Mapping[str, Any], at: datetime) -> dict[str, Any]:
+def _row(
+    ledger: RecordSource, model: DeclaredModel | None, state: ModelState, policies: Mapping[str, Any], at: datetime
+) -> dict[str, Any]:
     declaration = model.declaration if model else None
     tier = declaration.tier.value if declaration else _recorded_tier(state)
     policy = policy_of(state.name, tier, policies)
@@ -114,6 +136,7 @@ def _row(model: DeclaredModel | None, state: ModelState, policies: Mapping[str, 
     known = state.versions.get(version) if version else None
     registered = known.registered if known else {}
     verdict = state.last_verdict
+    granted, refused = exceptions_in_force(ledger, state, policy, at)
     error = (model.error or None) if model else "recorded in the ledger, and no longer declared"
     return {
         "model": state.name,
@@ -124,9 +147,10 @@ def _row(model: DeclaredModel | None, state: ModelState, policies: Mapping[str, 
         "severity": verdict.severity if verdict else "not_measurable",
         "kind": verdict.kind if verdict else "none",
         "open_incidents": [_incident(i) for i in state.open_incidents],
-        "exceptions": [_exception(e) for e in state.exceptions_in_force(at)],
+        "exceptions": [_exception(e) for e in granted],
         "evidence_missing": evidence_missing(state, version, policy),
         "error": error,
+        "exceptions_refused": list(refused),
         "lifecycle": state.lifecycle,
         "version": version,
         "technique": registered.get("algorithm"),

@@ -242,6 +242,44 @@ def due_at_card(findings: Iterable[ClauseFinding]) -> tuple[ClauseFinding, ...]:
     return tuple(f for f in findings if f.stage == "card")
 
 
+def applicable(profiles: Iterable[Profile], inputs: "CardInputs", names: Sequence[str] | None = None) -> list[Profile]:
+    """The profiles that are about this model: by task, and those on credit decisions only where the bank names them.
+
+    Args:
+        profiles: All that were loaded.
+        inputs: Whose card is asked.
+        names: Profiles that the bank's policy names; they apply whatever their scope says about credit.
+    """
+    task = inputs.declaration.task.value
+    named = set(names or ())
+    return [
+        p
+        for p in profiles
+        if task in p.applies_to.tasks
+        and p.superseded_by is None
+        and (p.profile in named or not p.applies_to.credit_decision)
+    ]
+
+
+def completeness_evidence(
+    profiles: Iterable[Profile], inputs: "CardInputs", card_digest: str | None
+) -> dict[str, object]:
+    """What the completeness gate decides on: each clause that can be asked before approval, and whether it is answered.
+
+    Args:
+        profiles: Those that apply.
+        inputs: What the card was made from.
+        card_digest: The card's digest; None when there is no card.
+    """
+    artefacts = artefacts_of_card(inputs)
+    asked = [
+        {"profile": f.profile, "item": f"{f.clause}: {f.asked}", "status": f.verdict, "missing": list(f.missing)}
+        for p in profiles
+        for f in due_at_card(assess(p, artefacts, inputs.issued_at, inputs.version))
+    ]
+    return {"asked": asked, "card_digest": card_digest}
+
+
 def _assess_clause(
     profile: str, clause: Clause, present: Mapping[str, Sequence[Artefact]], at: datetime, version: str
 ) -> ClauseFinding:

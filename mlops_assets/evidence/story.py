@@ -1,6 +1,6 @@
 """One sentence a record: what happened, and why, in words a person outside the project understands."""
 
-from mlops_assets.evidence.history import text, texts
+from mlops_assets.evidence.history import DATA_SUBJECT, text, texts
 from mlops_assets.evidence.reading import day, label, number, short
 from mlops_assets.governance.ledger import Record
 
@@ -32,7 +32,10 @@ def _gate(record: Record) -> str:
     body = record.body
     outcome = {"passed": "passed", "failed": "refused", "not_measurable": "could not measure"}
     done = outcome.get(str(body.get("outcome")), str(body.get("outcome")))
-    said = f"Gate {label(str(body.get('gate'))).lower()} {done} version {record.subject}"
+    about = f"version {record.subject}"
+    if record.subject.startswith(DATA_SUBJECT):
+        about = f"the data {short(record.subject.removeprefix(DATA_SUBJECT))}"
+    said = f"Gate {label(str(body.get('gate'))).lower()} {done} {about}"
     if body.get("value") is not None and body.get("threshold") is not None:
         said += f" ({number(body['value'])}, threshold {number(body['threshold'])})"
     return said + _because(record, "reason") + "."
@@ -114,6 +117,7 @@ _TELLERS = {
     "suspension": lambda r: f"Suspended{_because(r, 'rationale', 'reason', 'cause')}.",
     "resumption": lambda r: f"Resumed{_because(r, 'rationale', 'reason')}.",
     "retirement": lambda r: f"Retired{_because(r, 'rationale', 'reason')}.",
+    "exception_withdrawn": lambda r: f"Exception to gate {r.subject} withdrawn{_because(r, 'reason')}.",
     "incident_acknowledged": lambda r: f"Incident {r.subject} acknowledged{_because(r, 'note')}.",
     "incident_closed": lambda r: f"Incident {r.subject} closed as {text(r.body, 'disposition')}{_because(r, 'note')}.",
     "finding_recorded": lambda r: (

@@ -51,3 +51,20 @@ def test_kinds_that_are_not_known_change_nothing(lived: Ledger):
     lived.append("of_another_release", {"x": 1}, model="sba_loan_default", subject="9")
     after = fold(lived.records())["sba_loan_default"]
     assert (after.champion, after.versions, after.verdicts) == (before.champion, before.versions, before.verdicts)
+
+
+def test_decisions_on_data_are_of_no_version(ledger: Ledger):
+    ledger.append("gate_decision", {"gate": "volume", "outcome": "failed"}, model="m", subject="data:" + "d" * 64)
+    state = fold(ledger.records())["m"]
+    assert list(state.data_decisions) == ["volume"]
+    assert state.subject_version is None
+
+
+def test_a_withdrawn_exception_ends(lived: Ledger):
+    seq = next(r.seq for r in lived.records(kind="exception_granted"))
+    lived.append(
+        "exception_withdrawn", {"seq": seq}, model="sba_loan_default", subject="fairness", happened_at=at("2004-06-01")
+    )
+    state = fold(lived.records())["sba_loan_default"]
+    assert len(state.exceptions_in_force(at("2004-05-31"))) == 1
+    assert state.exceptions_in_force(at("2004-06-01")) == ()

@@ -6,7 +6,8 @@ import pytest
 from mlops_assets.evidence.inventory import STATUS_FIELDS, inventory, status
 from mlops_assets.governance.canonical import canonical_json
 from mlops_assets.governance.ledger import Ledger
-from mlops_assets_tests.evidence.conftest import Declared, at, declaration_of
+from mlops_assets.governance.policy import load_policies
+from mlops_assets_tests.evidence.conftest import ROOT, Declared, at, declaration_of
 
 POLICY = SimpleNamespace(
     digest="b" * 64, validity_days=365, gates=SimpleNamespace(required=("performance", "fairness"))
@@ -61,3 +62,11 @@ def test_as_of_a_day_in_between(lived: Ledger):
     assert [i["id"] for i in row["open_incidents"]] == ["inc-1"]
     assert [e["gate"] for e in row["exceptions"]] == ["fairness"]
     assert row["open_retraining_requests"] == ["r-1"]
+
+
+def test_an_exception_that_nobody_signed_counts_for_nothing(lived: Ledger):
+    policies = load_policies(ROOT / "mlops_assets" / "defs" / "policy")
+    found = inventory(lived, [Models.sba], policies, as_of=at("2004-04-15"))
+    row = next(r for r in found if r["model"] == "sba_loan_default")
+    assert row["exceptions"] == []
+    assert "no signature" in row["exceptions_refused"][0]["why"]

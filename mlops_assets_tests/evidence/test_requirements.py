@@ -11,9 +11,11 @@ from mlops_assets.evidence.requirements import (
     Artefact,
     Profile,
     ProfileError,
+    applicable,
     artefacts_of_card,
     artefacts_of_ledger,
     assess,
+    completeness_evidence,
     counts,
     due_at_card,
     load_profiles,
@@ -129,3 +131,23 @@ def test_a_profile_is_named_as_its_file(tmp_path: Path):
     path.write_text((SHIPPED / "sr_26_2.yaml").read_text())
     with pytest.raises(ProfileError, match="expected 'other'"):
         read_profile(path)
+
+
+def test_credit_profiles_apply_where_the_bank_names_them(card_inputs: CardInputs):
+    found = load_profiles(SHIPPED).values()
+    assert [p.profile for p in applicable(found, card_inputs)] == ["sr_26_2", "ss1_23"]
+    assert [p.profile for p in applicable(found, card_inputs, ["ecoa_reg_b"])] == ["ecoa_reg_b", "sr_26_2", "ss1_23"]
+
+
+def test_the_completeness_gate_takes_it(card_inputs: CardInputs):
+    from mlops_assets.gates.completeness import decide
+    from mlops_assets.governance.gate_rules import CompletenessRule
+
+    profiles = load_profiles(SHIPPED)
+    evidence = completeness_evidence([profiles["sr_26_2"]], card_inputs, "d" * 64)
+    lenient = decide(evidence, CompletenessRule(min_share=0.5))
+    assert lenient.outcome == "passed", lenient.reason
+    without = completeness_evidence([profiles["sr_26_2"]], replace(card_inputs, performance=None), "d" * 64)
+    strict = decide(without, CompletenessRule(min_share=1.0))
+    assert strict.outcome == "failed"
+    assert "V.1.b" in strict.reason
