@@ -1,0 +1,122 @@
+"""How good the estimates of performance turned out to be, once the truth had arrived.
+
+Belongs here: estimate against measurement, window by window. What comes out says how far the next estimate may be
+trusted.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from mlops_assets.evaluation.performance import plain
+from mlops_assets.monitoring.estimate import PerformanceEstimate
+from mlops_assets.monitoring.performance import WindowPerformance
+from mlops_assets.statistics.intervals import wilson_interval
+
+FEWEST_WINDOWS = 4
+
+
+@dataclass(frozen=True)
+class Checked:
+    """One window: what was estimated and what came."""
+
+    window: str
+    metric: str
+    estimated: float
+    low: float
+    high: float
+    measured: float
+    error: float
+    """Estimate minus measurement."""
+    covered: bool
+    """Whether the intervals of estimate and measurement meet."""
+    right_direction: bool | None
+    """Whether both lie on the same side of the reference; None when there is none."""
+
+
+@dataclass(frozen=True)
+class Reliability:
+    """The record of a model's estimates of one metric."""
+
+    metric: str
+    windows: tuple[Checked, ...]
+    abstained: int
+    mean_error: float | None
+    """Positive: estimates were too high."""
+    mean_absolute_error: float | None
+    coverage: float | None
+    coverage_low: float | None
+    direction: float | None
+    """Share of windows in which the estimate fell or rose as the truth did."""
+    trusted: bool
+    """At least four windows, four of five intervals holding the truth, and errors below the spread of the truth."""
+    reason: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON-able form, without NaN."""
+        return plain(asdict(self))
+
+
+def check_estimates(
+    pairs: Sequence[tuple[str, PerformanceEstimate, WindowPerformance]], metric: str | None = None
+) -> Reliability:
+    """Compare estimates with what was measured later: (window, estimate, measurement) in order of time.
+
+    `metric` defaults to the quality (AUC or skill); `base_rate` may be asked for binary models. Windows whose outcomes
+    were too few to measure take no part.
+    """
+    name = metric or next((next(iter(e.metrics)) for _, e, _ in pairs if e.metrics), "quality")
+    checked: list[Checked] = []
+    for window, guess, truth in pairs:
+        found = guess.metrics.get(name)
+        measured = _measured(truth, name)
+        if found is None or measured is None:
+            continue
+        value, low, high = measured
+        same = None
+        if found.reference is not None:
+            same = bool((found.value >= found.reference) == (value >= found.reference))
+        meets = found.low <= high and low <= found.high
+        checked.append(
+            Checked(window, name, found.value, found.low, found.high, value, found.value - value, meets, same)
+        )
+    abstained = sum(guess.abstained for _, guess, _ in pairs)
+    if not checked:
+        return Reliability(name, (), abstained, *(None,) * 5, False, "no window has both")  # pyright: ignore
+    errors = np.array([c.error for c in checked])
+    covered = sum(c.covered for c in checked)
+    directions = [c.right_direction for c in checked if c.right_direction is not None]
+    truth_spread = float(np.std([c.measured for c in checked]))
+    error = float(np.abs(errors).mean())
+    bound = wilson_interval(covered, len(checked)).low
+    faults = []
+    if len(checked) < FEWEST_WINDOWS:
+        faults.append(f"{len(checked)} windows, fewer than {FEWEST_WINDOWS}")
+    if covered / len(checked) < 0.8:
+        faults.append(f"only {covered} of {len(checked)} intervals held the truth")
+    if error > max(truth_spread, 0.01):
+        faults.append(f"the mean error {error:.3f} is above the spread of the truth {truth_spread:.3f}")
+    return Reliability(
+        metric=name,
+        windows=tuple(checked),
+        abstained=abstained,
+        mean_error=float(errors.mean()),
+        mean_absolute_error=error,
+        coverage=covered / len(checked),
+        coverage_low=bound,
+        direction=float(np.mean(directions)) if directions else None,
+        trusted=not faults,
+        reason="; ".join(faults) or f"{covered} of {len(checked)} intervals held the truth, mean error {error:.3f}",
+    )
+
+
+def _measured(truth: WindowPerformance, name: str) -> tuple[float, float, float] | None:
+    if truth.ranking is not None and name == truth.ranking.metric and truth.ranking.window is not None:
+        found = truth.ranking
+        return found.window, found.low, found.high  # pyright: ignore[reportReturnType]
+    metric = truth.metrics.get(name) or {}
+    if metric.get("value") is None or metric.get("low") is None:
+        return None
+    return metric["value"], metric["low"], metric["high"]
