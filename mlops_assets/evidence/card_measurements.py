@@ -22,6 +22,20 @@ if TYPE_CHECKING:
     from mlops_assets.evidence.model_card import CardInputs
 
 _VALUE_KEYS = ("value", "metric_value", "performance", "roc_auc", "auc", "selection_rate", "rate")
+_GROUP_HIDDEN = ("measurable", "mean_absolute_error")
+_SLICE_TITLES = {
+    "declared": "Declared segments",
+    "found": "Weakest segments that a search found",
+    "worst": "Weakest segments",
+}
+_SLICE_COLUMNS = (
+    ("slice", "Segment"),
+    ("n", "Rows"),
+    ("value", "Value"),
+    ("difference", "Against the whole"),
+    ("p_adjusted", "p-value, adjusted"),
+    ("reason", "Remark"),
+)
 _SLICE_LISTS = ("slices", "declared", "found", "worst", "segments")
 
 
@@ -126,7 +140,8 @@ def slices(inputs: "CardInputs") -> list[Block] | str:
     for key in _SLICE_LISTS:
         found = records_of(evidence.get(key) or [], "slice")
         if found:
-            blocks.append(table(found, title="" if key == "slices" else label(key), limit=30))
+            known = any("slice" in r and "difference" in r for r in found)
+            blocks.append(table(found, _SLICE_COLUMNS if known else None, title=_SLICE_TITLES.get(key, ""), limit=30))
     return [*blocks, *leftovers(evidence, ("reason", "metric", *_SLICE_LISTS))] or [Missing("performance by segment")]
 
 
@@ -174,8 +189,9 @@ def _attribute(attribute: Mapping[str, Any], bases: Mapping[str, str]) -> list[B
     if drawn:
         blocks.append(drawn)
     if groups:
-        blocks.append(table(groups, title=f"Groups of {name}"))
-    return [*blocks, *leftovers(attribute, ("attribute", "name", "column", "groups", "reason"))]
+        shown = [{k: v for k, v in g.items() if k not in _GROUP_HIDDEN} for g in groups]
+        blocks.append(table(shown, title=f"Groups of {name}"))
+    return [*blocks, *leftovers(attribute, ("attribute", "name", "column", "columns", "groups", "reason", "basis"))]
 
 
 def explanations(inputs: "CardInputs") -> list[Block]:

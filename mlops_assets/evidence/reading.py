@@ -13,10 +13,12 @@ from typing import Any
 from mlops_assets.evidence.blocks import Block, Facts, Paragraph, Table
 
 NOTHING = "–"
+LIST_SHOWN = 6
 
 _VALUE_KEYS = ("value", "estimate", "point", "mean")
 _LOW_KEYS = ("low", "lower", "ci_low", "lo")
 _HIGH_KEYS = ("high", "upper", "ci_high", "hi")
+_HOSTS = ("difference", "selection_rate", "observed", "importance", "rate", "mean_error", "accuracy")
 _PAIR_KEYS = ("interval", "ci", "confidence_interval")
 
 _NAMES = {
@@ -34,6 +36,12 @@ _NAMES = {
     "p_value": "p-value",
     "pr_auc": "AUC (precision-recall)",
     "psi": "PSI",
+    "bias_p_value": "Bias, p-value",
+    "ece_expected": "Calibration error expected by chance",
+    "p_adjusted": "p-value, adjusted",
+    "p_underestimated": "p-value, underestimated",
+    "p_overestimated": "p-value, overestimated",
+    "brier_skill": "Brier skill",
     "r2": "R²",
     "rmse": "RMSE",
     "roc_auc": "ROC AUC",
@@ -175,6 +183,23 @@ def records_of(value: object, key: str = "name") -> list[dict[str, Any]]:
     return []
 
 
+def merged(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A row with each value and its bounds in one place: `slope`, `slope_low`, `slope_high` become one estimate.
+
+    Bounds without a name (`low`, `high`) belong to the first of the usual names of a value.
+    """
+    hosts = {f"{key}_low": key for key in row if f"{key}_low" in row and f"{key}_high" in row}
+    bare = next((k for k in (*_VALUE_KEYS, *_HOSTS) if k in row), None)
+    if bare is not None and "low" in row and "high" in row:
+        hosts["low"] = bare
+    found = dict(row)
+    for low, host in hosts.items():
+        bounds = found.pop(low), found.pop(low[: -len("low")] + "high")
+        if is_number(found[host]):
+            found[host] = {"value": found[host], "low": bounds[0], "high": bounds[1]}
+    return found
+
+
 def cell(value: object) -> str:
     """Any evidence value in one table cell."""
     if isinstance(value, Mapping):
@@ -185,7 +210,9 @@ def cell(value: object) -> str:
     if isinstance(value, str):
         return value or NOTHING
     if isinstance(value, Iterable):
-        return ", ".join(cell(v) for v in value) or NOTHING
+        parts = [cell(v) for v in value]
+        rest = f" and {len(parts) - LIST_SHOWN} more" if len(parts) > LIST_SHOWN + 1 else ""
+        return ", ".join(parts[:LIST_SHOWN] if rest else parts) + rest or NOTHING
     return number(value)
 
 
@@ -206,10 +233,11 @@ def table(
         note: Sentence below it.
         limit: Rows shown; how many are left out is said in the note.
     """
+    rows = [merged(row) for row in rows]
     if columns is None:
         keys = list(dict.fromkeys(k for row in rows for k in row))
         columns = [(k, label(k)) for k in keys]
-    columns = [(k, h) for k, h in columns if any(row.get(k) is not None for row in rows)] or list(columns)
+    columns = [(k, h) for k, h in columns if any(row.get(k) not in (None, "") for row in rows)] or list(columns)
     shown = rows[:limit]
     if len(rows) > limit:
         note = " ".join(filter(None, [note, f"{len(rows) - limit} more rows are in the evidence."]))
@@ -225,10 +253,10 @@ def table(
 
 def leftovers(evidence: Mapping[str, Any], known: Iterable[str]) -> list[Block]:
     """What a section does not know by name, shown all the same: scalars as facts, lists of mappings as tables."""
-    taken = set(known)
+    taken = {*known, "seed", "task"}
     facts: list[tuple[str, str]] = []
     tables: list[Block] = []
-    for key, value in evidence.items():
+    for key, value in merged(evidence).items():
         if key in taken or value is None or value == "" or value == [] or value == {}:
             continue
         if (
@@ -242,7 +270,7 @@ def leftovers(evidence: Mapping[str, Any], known: Iterable[str]) -> list[Block]:
         if rows and len(rows) == len(value):
             tables.append(table(rows, title=label(key), limit=20))
         elif not _is_curve(value):
-            facts.append((label(key), cell(value)))
+            facts.append((label(key), label(value) if key == "metric" and isinstance(value, str) else cell(value)))
     return [*([Facts(tuple(facts))] if facts else []), *tables]
 
 
@@ -254,4 +282,11 @@ def _is_curve(value: object) -> bool:
 def sentences(value: object) -> list[Block]:
     """Reasons given as text or as a list of texts."""
     texts = [value] if isinstance(value, str) else list(value) if isinstance(value, (list, tuple)) else []
-    return [Paragraph(str(t)) for t in texts if t]
+    return [Paragraph(_as_sentence(str(t))) for t in texts if t]
+
+
+def _as_sentence(text: str) -> str:
+    """First letter large, except where it starts a name such as `roc_auc`; a stop at the end."""
+    head = text.split(" ", 1)[0]
+    text = text if "_" in head else text[:1].upper() + text[1:]
+    return text if text.endswith((".", "!", "?")) else text + "."
