@@ -254,9 +254,7 @@ def _joint_auc(codes: np.ndarray, groups: np.ndarray) -> tuple[float | None, int
             fit, held = half != fold, half == fold
             if min(truth[fit].sum(), (~truth[fit]).sum(), truth[held].sum(), (~truth[held]).sum()) < 10:
                 continue
-            model = HistGradientBoostingClassifier(
-                max_iter=40, max_leaf_nodes=15, random_state=SEED
-            )
+            model = HistGradientBoostingClassifier(max_iter=40, max_leaf_nodes=15, random_state=SEED)
             model.fit(codes[fit], truth[fit])
             parts.append(float(roc_auc_score(truth[held], model.predict_proba(codes[held])[:, 1])))
         if parts:

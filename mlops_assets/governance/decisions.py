@@ -151,7 +151,15 @@ def record(
         return before
     # The key names what it follows, so that of two processes deciding the same thing at once one record remains,
     # while a later return to an earlier result is still recorded.
-    cause = digest([policy.digest, result.evidence, result.outcome, result.value, before.seq if before else 0])
+    cause = digest(
+        [
+            policy.digest,
+            result.evidence,
+            result.outcome,
+            result.value,
+            before.seq if before else _registered_at(ledger, model, version),
+        ]
+    )
     return ledger.append(
         "gate_decision",
         body,
@@ -236,7 +244,12 @@ def _decisions(
     ledger: Ledger, model: str, version: str, policy_digest: str, known_at: datetime | None = None
 ) -> dict[str, Record]:
     """The latest decision of each gate under one policy, made since the version's registration."""
-    registered = ledger.records(kind="version_registered", model=model, subject=version, known_at=known_at)
-    since = registered[0].seq if registered else 0
+    since = _registered_at(ledger, model, version, known_at)
     found = ledger.records(kind="gate_decision", model=model, subject=version, known_at=known_at)
     return {r.body["gate"]: r for r in found if r.seq > since and r.body["policy_digest"] == policy_digest}
+
+
+def _registered_at(ledger: Ledger, model: str, version: str, known_at: datetime | None = None) -> int:
+    """Number of the version's registration; 0 before it (and for decisions on a snapshot)."""
+    found = ledger.records(kind="version_registered", model=model, subject=version, known_at=known_at)
+    return found[0].seq if found else 0

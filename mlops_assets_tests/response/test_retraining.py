@@ -1,0 +1,189 @@
+"""When a verdict may start a training, when it must wait, and what one request in flight means."""
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import date
+
+import pytest
+
+from mlops_assets.declaration import Cadence
+from mlops_assets.governance.ledger import Ledger
+from mlops_assets.governance.policy import Policy
+from mlops_assets.response.retraining import (
+    REQUEST_TAG,
+    close,
+    consider,
+    in_flight,
+    open_requests,
+    request_of,
+    windows_between,
+)
+
+QUARTERS = [date(2004 + i // 4, 1 + 3 * (i % 4), 1) for i in range(12)]
+
+
+@pytest.fixture
+def ledger(tmp_path) -> Ledger:
+    return Ledger(f"sqlite:///{tmp_path}/ledger.db")
+
+
+def policy(mode="automatic", cooldown=0, budget=100) -> Policy:
+    rule = {"mode": mode, "cooldown_windows": cooldown, "budget_per_year": budget}
+    return Policy.model_validate({"tier": "high", "approvals": [], "retraining": rule})
+
+
+def ask(ledger, rule, window=QUARTERS[0], model="m", kind="relation_change", **more):
+    return consider(
+        ledger, rule, model, cause="c", kind=kind, window=window, until=window, cadence=Cadence.QUARTER, **more
+    )
+
+
+def asked_and_closed(ledger, rule, window, **more):
+    found = ask(ledger, rule, window, **more)
+    if found.status == "requested":
+        assert found.request is not None
+        close(ledger, found.request, "challenger", version=2)
+    return found.status
+
+
+def test_a_verdict_starts_a_training_once(ledger):
+    first, again = ask(ledger, policy()), ask(ledger, policy())
+    assert (first.status, again.status) == ("requested", "known")
+    assert first.request == again.request
+    assert first.requested
+    assert again.requested
+    assert first.request is not None
+    assert first.request.body["automatic"] is True
+    assert first.request.body["until"] == "2004-01-01"
+
+
+def test_one_request_is_in_flight_at_a_time(ledger):
+    first = ask(ledger, policy())
+    second = ask(ledger, policy(), QUARTERS[1])
+    assert second.status == "in_flight"
+    assert not second.requested
+    assert second.request == first.request == in_flight(ledger, "m")
+    assert first.request is not None
+    close(ledger, first.request, "failed")
+    assert in_flight(ledger, "m") is None
+    assert ask(ledger, policy(), QUARTERS[1]).status == "requested"
+
+
+def test_models_do_not_wait_for_each_other(ledger):
+    assert ask(ledger, policy(), model="a").status == "requested"
+    assert ask(ledger, policy(), model="b").status == "requested"
+    assert [r.model for r in open_requests(ledger)] == ["a", "b"]
+    assert [r.model for r in open_requests(ledger, ["b"])] == ["b"]
+
+
+@pytest.mark.parametrize(
+    ("cooldown", "expected"),
+    [
+        (0, ["requested", "requested", "requested", "requested"]),
+        (1, ["requested", "cooling_down", "requested", "cooling_down"]),
+        (2, ["requested", "cooling_down", "cooling_down", "requested"]),
+    ],
+)
+def test_cool_down_is_counted_in_windows(ledger, cooldown, expected):
+    rule = policy(cooldown=cooldown)
+    assert [asked_and_closed(ledger, rule, window) for window in QUARTERS[:4]] == expected
+
+
+def test_the_same_window_cools_down_too(ledger):
+    asked_and_closed(ledger, policy(), QUARTERS[0])
+    assert ask(ledger, policy(), QUARTERS[0], kind="base_rate_shift").status == "cooling_down"
+
+
+def test_the_budget_is_of_any_365_days(ledger):
+    rule = policy(budget=2)
+    assert [asked_and_closed(ledger, rule, window) for window in QUARTERS[:7]] == [
+        "requested",
+        "requested",
+        "budget_spent",
+        "budget_spent",
+        "requested",
+        "requested",
+        "budget_spent",
+    ]
+
+
+def test_no_budget_means_no_automatic_request(ledger):
+    found = ask(ledger, policy(budget=0))
+    assert found.status == "budget_spent"
+    assert found.command == "mlops retrain m --key PEM --rationale TEXT"
+
+
+def test_a_signed_request_waits_for_neither_cool_down_nor_budget(ledger):
+    rule = policy(cooldown=5, budget=1)
+    asked_and_closed(ledger, rule, QUARTERS[0])
+    assert ask(ledger, rule, QUARTERS[1]).status == "cooling_down"
+    signed = ask(ledger, rule, QUARTERS[1], kind="manual", envelope={"payload": "x"}, person="validator")
+    assert signed.status == "requested"
+    assert signed.request is not None
+    assert signed.request.body["automatic"] is False
+    assert signed.request.body["person"] == "validator"
+
+
+def test_a_signed_request_does_not_use_the_budget_up(ledger):
+    rule = policy(budget=1)
+    asked_and_closed(ledger, rule, QUARTERS[0], kind="manual", envelope={"payload": "x"})
+    assert ask(ledger, rule, QUARTERS[1]).status == "requested"
+
+
+@pytest.mark.parametrize(
+    ("mode", "envelope", "status"),
+    [
+        ("on_signed_request", None, "needs_signature"),
+        ("on_signed_request", {"payload": "x"}, "requested"),
+        ("never", None, "never"),
+        ("never", {"payload": "x"}, "never"),
+    ],
+)
+def test_modes(ledger, mode, envelope, status):
+    found = ask(ledger, policy(mode), envelope=envelope)
+    assert found.status == status
+    assert bool(found.command) == (status == "needs_signature")
+    assert len(ledger.records(kind="retraining_request")) == (status == "requested")
+
+
+def test_a_request_in_flight_holds_a_signed_one_too(ledger):
+    ask(ledger, policy())
+    assert ask(ledger, policy(), QUARTERS[1], envelope={"payload": "x"}).status == "in_flight"
+
+
+def test_closing_twice_keeps_the_first_closure(ledger):
+    request = ask(ledger, policy()).request
+    assert request is not None
+    first = close(ledger, request, "promoted", version=3)
+    assert close(ledger, request, "failed") == first
+    assert first.body == {"version": "3", "outcome": "promoted", "note": ""}
+
+
+def test_of_many_at_once_one_is_made(tmp_path):
+    url = f"sqlite:///{tmp_path}/ledger.db"
+    Ledger(url)
+
+    def attempt(i: int) -> str:
+        return ask(Ledger(url), policy(), QUARTERS[i]).status
+
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(attempt, range(4)))
+    assert sorted(found) == ["in_flight", "in_flight", "in_flight", "requested"]
+
+
+@pytest.mark.parametrize(
+    ("cadence", "later", "count"),
+    [
+        (Cadence.DAY, date(2024, 3, 1), 29),
+        (Cadence.WEEK, date(2024, 2, 15), 2),
+        (Cadence.MONTH, date(2025, 1, 1), 11),
+        (Cadence.QUARTER, date(2025, 2, 1), 4),
+        (Cadence.YEAR, date(2026, 2, 1), 2),
+    ],
+)
+def test_windows_between(cadence, later, count):
+    assert windows_between(date(2024, 2, 1), later, cadence) == count
+
+
+def test_a_run_says_which_request_it_answers():
+    assert request_of({REQUEST_TAG: "m-1"}) == "m-1"
+    assert request_of({}) is None
