@@ -172,6 +172,8 @@ def _evidence(
     body = {
         "digests": about.subjects,
         "policy_digest": policy.digest,
+        # Whole, so that the decision can be made again from this record when the files have long changed.
+        "policy": policy.model_dump(mode="json"),
         "decisions": list(gates.decisions),
         "exceptions": [
             {"gate": gate.gate, "seq": gate.lift.seq, "expires": gate.lift.expires}

@@ -1,0 +1,69 @@
+"""Every signature in the ledger, checked again: what `Ledger.verify` leaves out because it takes longer.
+
+The chain proves that records are as they were written; this proves that those who are named really said it, with keys
+that counted at that place. Whether a promotion was right when it was made is `release.audit`'s.
+"""
+
+from collections.abc import Iterable
+
+from mlops_assets.governance import approvals, authority, exceptions, findings
+from mlops_assets.governance.chain import Problem
+from mlops_assets.governance.keys import PublicKey
+from mlops_assets.governance.ledger import Ledger, LedgerTampered, Record
+from mlops_assets.governance.people import KINDS as PEOPLE_KINDS
+from mlops_assets.governance.people import NotAllowed, People, load_people
+from mlops_assets.governance.signatures import SignatureRefused
+
+PURPOSES = {
+    "approval": approvals.PURPOSE,
+    "exception_granted": exceptions.PURPOSE,
+    "exception_withdrawn": exceptions.WITHDRAWAL,
+    "finding_recorded": findings.RECORD,
+    "finding_responded": findings.RESPOND,
+    "finding_closed": findings.CLOSE,
+    "rollback": "rollback/v1",
+    "suspension": "suspension/v1",
+    "resumption": "resumption/v1",
+    "retirement": "retirement/v1",
+}
+"""Kinds of records that are worth nothing without a signature, and the purpose it must have.
+
+A record of any other kind may carry an `envelope` too; its purpose is then `<kind>/v1`.
+"""
+
+
+def verify_all(ledger: Ledger, root: PublicKey | None = None, trusted: Iterable[PublicKey] = ()) -> list[Problem]:
+    """Chain, guards, heads and anchors, then every signature; the first problem first, [] when all is well."""
+    try:
+        people = load_people(ledger, root)
+        problems = ledger.verify(trusted=[*trusted, *people.ledger_keys()])
+        return problems + verify_signatures(ledger, root)
+    except LedgerTampered as error:
+        return ledger.verify(trusted=trusted) or [Problem("edited", str(error))]
+
+
+def verify_signatures(ledger: Ledger, root: PublicKey | None = None) -> list[Problem]:
+    """What is wrong with the signatures in the ledger, in order of record."""
+    people = load_people(ledger, root)
+    problems = [Problem("enrolment", f"record {seq}: {why}", seq) for seq, why in people.refused]
+    for record in ledger.records():
+        if record.kind in PEOPLE_KINDS or (record.kind not in PURPOSES and record.body.get("envelope") is None):
+            continue
+        if (why := _objection(people, record)) is not None:
+            message = f"record {record.seq} ({record.kind} {record.model} {record.subject}): {why}"
+            problems.append(Problem("signature", message, record.seq))
+    return sorted(problems, key=lambda problem: problem.seq or 0)
+
+
+def _objection(people: People, record: Record) -> str | None:
+    try:
+        signed = authority.read_act(people, record, PURPOSES.get(record.kind, f"{record.kind}/v1"))
+    except (NotAllowed, SignatureRefused) as error:
+        return str(error)
+    said = signed.predicate
+    differing = sorted(name for name in said.keys() & record.body.keys() if said[name] != record.body[name])
+    if differing:
+        return f"the record says otherwise than what was signed: {', '.join(differing)}"
+    if said.get("person") != signed.person:
+        return f"signed by {signed.person} in the name of {said.get('person')}"
+    return None

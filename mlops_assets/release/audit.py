@@ -1,0 +1,65 @@
+"""Were the promotions on record right when they were made? Each is decided again from what the ledger held then."""
+
+from mlops_assets.governance.approvals import state as approval_state
+from mlops_assets.governance.chain import Problem
+from mlops_assets.governance.decisions import standing
+from mlops_assets.governance.dossier import NotRegistered
+from mlops_assets.governance.exceptions import lifts
+from mlops_assets.governance.keys import PublicKey
+from mlops_assets.governance.ledger import Ledger, LedgerTampered, Record
+from mlops_assets.governance.policy import Policy
+from mlops_assets.release.champion import KINDS, reign_of
+
+
+def audit_promotions(ledger: Ledger, root: PublicKey | None = None, model: str | None = None) -> list[Problem]:
+    """Every change of champion that did not rest on what it had to rest on; [] when all did.
+
+    A record written past `promote`, by somebody who may append to the database, shows here.
+
+    Args:
+        ledger: to read.
+        root: root key, when known from outside the ledger.
+        model: only this one; default all.
+    """
+    changes = ledger.records(kind=KINDS, model=model)
+    problems: list[Problem] = []
+    for place, record in enumerate(changes):
+        before = reign_of(record.model, [r for r in changes[:place] if r.model == record.model])
+        if record.kind == "promotion":
+            reasons = _promotion(ledger, record, root)
+            if before.status in ("suspended", "retired"):
+                reasons.append(f"the model was {before.status}")
+            if record.body.get("former") != before.champion:
+                reasons.append(f"it names {record.body.get('former')} as former champion, which was {before.champion}")
+        else:
+            follows = record.body.get("follows")
+            reasons = [] if follows == before.seq else [f"signed for the state after record {follows}: a replay"]
+            if record.kind == "rollback" and int(record.subject) not in before.promoted:
+                reasons.append(f"version {record.subject} had never been promoted")
+        problems += [
+            Problem(
+                "promotion", f"record {record.seq} ({record.kind} {record.model} {record.subject}): {why}", record.seq
+            )
+            for why in reasons
+        ]
+    return problems
+
+
+def _promotion(ledger: Ledger, record: Record, root: PublicKey | None) -> list[str]:
+    try:
+        policy = Policy.model_validate(record.body["policy"])
+    except (KeyError, ValueError) as error:
+        return [f"it holds no readable policy: {error}"]
+    if policy.digest != record.body.get("policy_digest"):
+        return ["the policy in it is not the one whose digest it names"]
+    model, version, then = record.model, record.subject, record.recorded_at
+    try:
+        lifted = lifts(ledger, policy, model, version, root=root, known_at=then)
+        gates = standing(ledger, model, version, policy, lifts=lifted, known_at=then)
+        approvals = approval_state(ledger, policy, model, version, root=root, known_at=then)
+    except (NotRegistered, LedgerTampered) as error:
+        return [str(error)]
+    reasons = [f"gate {gate.gate} was {gate.state}" for gate in gates.blocking]
+    if approvals.status != "approved":
+        reasons.append(f"it was {approvals.status} then")
+    return reasons

@@ -1,0 +1,95 @@
+from datetime import timedelta
+
+import pytest
+
+from mlops_assets.governance.exceptions import exceptions, lifts, sign_exception, withdraw_exception
+from mlops_assets.governance.people import NotAllowed, enrol
+from mlops_assets_tests.governance.world import MODEL, policy
+
+POLICY = policy(exceptions={"roles": ["model-risk"], "max_days": 60})
+
+
+@pytest.fixture
+def ready(world):
+    world.register()
+    return world
+
+
+def grant(world, by="risk", days=30, version=None, rule=POLICY, gate="fairness"):
+    expires = world.clock.now + timedelta(days=days)
+    return sign_exception(world.ledger, world.keys[by], rule, MODEL, gate, "a pilot", expires, version=version)
+
+
+def test_it_lifts_one_gate_until_it_expires(ready):
+    record = grant(ready)
+    found = lifts(ready.ledger, POLICY, MODEL, 1)
+    assert {gate: lift.seq for gate, lift in found.items()} == {"fairness": record.seq}
+    ready.clock.pass_days(31)
+    assert lifts(ready.ledger, POLICY, MODEL, 1) == {}
+    assert exceptions(ready.ledger, POLICY, MODEL)[0].status == "expired"
+
+
+def test_one_for_a_version_is_for_no_other(ready):
+    grant(ready, version=1)
+    ready.register(2)
+    assert set(lifts(ready.ledger, POLICY, MODEL, 1)) == {"fairness"}
+    assert lifts(ready.ledger, POLICY, MODEL, 2) == {}
+
+
+def test_the_one_that_lasts_longest_counts(ready):
+    grant(ready, days=10)
+    longer = grant(ready, days=20)
+    assert lifts(ready.ledger, POLICY, MODEL, 1)["fairness"].seq == longer.seq
+
+
+def test_it_can_be_withdrawn(ready):
+    record = grant(ready)
+    withdraw_exception(ready.ledger, ready.keys["validator"], MODEL, record.seq, "pilot ended")
+    assert lifts(ready.ledger, POLICY, MODEL, 1) == {}
+    assert exceptions(ready.ledger, POLICY, MODEL)[0].status == "withdrawn"
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"by": "validator"}, "needs model-risk"),
+        ({"by": "stranger"}, "nobody's"),
+        ({"days": 61}, "at most 60 days"),
+        ({"days": -1}, "not after now"),
+        ({"rule": policy(exceptions={"roles": [], "max_days": 9})}, "at most 9 days"),
+        ({"rule": policy(exceptions={"roles": [], "max_days": 90})}, "knows no exceptions"),
+    ],
+)
+def test_what_the_policy_does_not_allow_is_not_signed(ready, changes, why):
+    with pytest.raises(ValueError, match=why):
+        grant(ready, **changes)
+    assert ready.ledger.records(kind="exception_granted") == []
+
+
+def test_an_author_grants_none(ready):
+    enrol(ready.ledger, ready.keys["root"], "developer", ready.keys["developer"].public, ["model-risk"])
+    with pytest.raises(NotAllowed, match="built this version"):
+        grant(ready, by="developer")
+
+
+@pytest.mark.parametrize(
+    ("gate", "rule", "why"),
+    [
+        ("performance", POLICY, "signed for gate 'fairness'"),
+        ("fairness", policy(exceptions={"roles": ["validator"], "max_days": 60}), "may not sign exception"),
+        ("fairness", policy(exceptions={"roles": ["model-risk"], "max_days": 5}), "longer than the 5 days"),
+    ],
+)
+def test_a_record_that_does_not_fit_counts_for_nothing(ready, gate, rule, why):
+    body = grant(ready).body
+    ready.ledger.append("exception_granted", body, model=MODEL, subject=gate)
+    found = exceptions(ready.ledger, rule, MODEL)[-1]
+    assert found.status == "refused"
+    assert why in found.why
+
+
+def test_it_cannot_be_carried_to_another_model(ready):
+    body = grant(ready).body
+    ready.register(1, "cards")
+    ready.ledger.append("exception_granted", body, model="cards", subject="fairness")
+    assert lifts(ready.ledger, POLICY, "cards", 1) == {}

@@ -1,0 +1,76 @@
+from datetime import timedelta
+
+import pytest
+
+from mlops_assets.governance.findings import blocking, close_finding, findings, record_finding, respond
+from mlops_assets.governance.people import NotAllowed, enrol
+from mlops_assets_tests.governance.world import MODEL, policy
+
+POLICY = policy(findings={"blocks_from": "medium"})
+
+
+@pytest.fixture
+def ready(world):
+    world.register()
+    return world
+
+
+def find(world, severity="high", by="validator", version=None, days=30):
+    due = world.clock.now + timedelta(days=days)
+    return record_finding(
+        world.ledger, world.keys[by], MODEL, severity, "weak data", "developer", due, version=version, condition="cap"
+    ).subject
+
+
+def test_its_life(ready):
+    identity = find(ready)
+    assert identity == "loans-F1"
+    respond(ready.ledger, ready.keys["developer"], MODEL, identity, "we added two years")
+    (found,) = findings(ready.ledger, MODEL)
+    assert (found.response, found.open, found.condition) == ("we added two years", True, "cap")
+    close_finding(ready.ledger, ready.keys["second"], MODEL, identity, "two years are enough")
+    (found,) = findings(ready.ledger, MODEL)
+    assert (found.open, found.closed_by) == (False, "second")
+    with pytest.raises(ValueError, match="no open finding"):
+        close_finding(ready.ledger, ready.keys["second"], MODEL, identity, "again")
+
+
+@pytest.mark.parametrize(
+    ("severity", "version", "blocks"),
+    [("low", None, False), ("medium", None, True), ("critical", 1, True), ("critical", 2, False)],
+)
+def test_what_blocks_which_version(ready, severity, version, blocks):
+    ready.register(2)
+    find(ready, severity, version=version)
+    assert bool(blocking(ready.ledger, POLICY, MODEL, 1)) == blocks
+    assert blocking(ready.ledger, policy(findings={"blocks_from": "never"}), MODEL, 1) == []
+
+
+def test_one_past_its_due_date_is_overdue_until_closed_and_afterwards_was(ready):
+    identity = find(ready, days=5)
+    (found,) = findings(ready.ledger)
+    assert not found.overdue(ready.clock.now)
+    ready.clock.pass_days(6)
+    assert found.overdue(ready.clock.now)
+    close_finding(ready.ledger, ready.keys["second"], MODEL, identity, "late, but done")
+    (found,) = findings(ready.ledger)
+    assert found.overdue(ready.clock.now)
+
+
+def test_only_validators_find_and_close_and_never_their_own_work(ready):
+    with pytest.raises(NotAllowed, match="needs validator"):
+        find(ready, by="root")
+    enrol(ready.ledger, ready.keys["root"], "developer", ready.keys["developer"].public, ["validator"])
+    with pytest.raises(NotAllowed, match="built this version"):
+        find(ready, by="developer")
+    identity = find(ready)
+    with pytest.raises(NotAllowed, match="built this version"):
+        close_finding(ready.ledger, ready.keys["developer"], MODEL, identity, "fine")
+
+
+def test_a_closure_of_another_finding_closes_nothing(ready):
+    first, second = find(ready), find(ready)
+    body = close_finding(ready.ledger, ready.keys["second"], MODEL, first, "fine").body
+    ready.ledger.append("finding_closed", body, model=MODEL, subject=second)
+    ready.ledger.append("finding_closed", {"person": "second"}, model=MODEL, subject=second)
+    assert [finding.open for finding in findings(ready.ledger, MODEL)] == [False, True]

@@ -1,0 +1,69 @@
+from datetime import timedelta
+
+import pytest
+
+from mlops_assets.governance.exceptions import sign_exception
+from mlops_assets.governance.findings import record_finding
+from mlops_assets.governance.keys import SigningKey
+from mlops_assets.governance.people import enrol
+from mlops_assets.governance.verification import verify_all, verify_signatures
+from mlops_assets_tests.governance.test_ledger import attack
+from mlops_assets_tests.governance.world import MODEL, policy
+
+POLICY = policy()
+
+
+@pytest.fixture
+def busy(world):
+    world.register()
+    world.decide(POLICY)
+    world.approve(POLICY, "validator", "risk")
+    later = world.clock.now + timedelta(days=20)
+    sign_exception(world.ledger, world.keys["risk"], POLICY, MODEL, "fairness", "pilot", later)
+    record_finding(world.ledger, world.keys["second"], MODEL, "low", "thin slice", "developer", later)
+    return world
+
+
+def test_a_ledger_of_genuine_records_is_whole(busy):
+    assert verify_all(busy.ledger, busy.keys["root"].public) == []
+
+
+def test_with_another_root_nobody_counts(busy):
+    assert verify_all(busy.ledger, SigningKey.generate().public) != []
+
+
+@pytest.mark.parametrize("kind", ["approval", "exception_granted", "rollback", "finding_closed"])
+def test_an_unsigned_record_of_a_kind_that_needs_a_signature_is_named(busy, kind):
+    record = busy.ledger.append(kind, {"person": "risk"}, model=MODEL, subject="1")
+    found = verify_signatures(busy.ledger)
+    assert [problem.seq for problem in found] == [record.seq]
+    assert "carries no signature" in found[0].message
+
+
+def test_a_summary_that_differs_from_what_was_signed_is_named(busy):
+    signed = busy.ledger.latest("exception_granted")
+    busy.ledger.append("exception_granted", {**signed.body, "reason": "because"}, model=MODEL, subject="fairness")
+    assert "otherwise than what was signed: reason" in verify_signatures(busy.ledger)[0].message
+
+
+def test_a_forged_enrolment_is_named(busy):
+    key = SigningKey.generate()
+    old = busy.ledger.latest("person_enrolled", subject="risk")
+    busy.ledger.append("person_enrolled", {**old.body, "public_key": key.public.pem}, subject="risk")
+    assert [problem.code for problem in verify_signatures(busy.ledger)] == ["enrolment"]
+
+
+def test_an_edited_record_is_named_not_raised(busy):
+    attack(busy.ledger, "UPDATE ledger_records SET body = '{}' WHERE seq = 4")
+    assert verify_all(busy.ledger)[0].message.startswith("record 4")
+
+
+def test_a_rotated_head_key_is_known_by_its_enrolment(busy):
+    from mlops_assets.governance.ledger import Ledger
+
+    new = SigningKey.generate()
+    enrol(busy.ledger, busy.keys["root"], "ledger", new.public, ["ledger"])
+    reader = Ledger(str(busy.ledger.database.url), new, busy.ledger.anchor_path, clock=busy.clock)
+    reader.append("note", {})
+    assert verify_all(busy.ledger) == []
+    assert [problem.code for problem in busy.ledger.verify()] == ["head_signature", "anchor_signature"]

@@ -1,0 +1,47 @@
+import pytest
+
+from mlops_assets.release.audit import audit_promotions
+from mlops_assets.release.interventions import rollback, suspend
+from mlops_assets_tests.governance.world import MODEL
+from mlops_assets_tests.release.test_promotion import POLICY, go, prepare
+
+
+@pytest.fixture
+def promoted(world):
+    go(prepare(world))
+    go(prepare(world, 2), 2)
+    rollback(world.ledger, world.registry, MODEL, world.keys["risk"], "worse", world.verify_artifact)
+    return world
+
+
+def test_what_came_through_promote_is_right(promoted):
+    assert audit_promotions(promoted.ledger) == []
+
+
+def test_what_was_right_stays_right_when_gates_decide_anew(promoted):
+    promoted.clock.pass_days(10)
+    promoted.decide(POLICY, 1, performance="failed")
+    assert audit_promotions(promoted.ledger) == []
+
+
+def test_a_promotion_written_past_promote_is_named(promoted):
+    promoted.register(3)
+    body = promoted.ledger.latest("promotion").body
+    promoted.ledger.append("promotion", {**body, "former": 1}, model=MODEL, subject="3")
+    found = [problem.message for problem in audit_promotions(promoted.ledger)]
+    assert any("gate performance was missing" in message for message in found)
+    assert any("it was pending then" in message for message in found)
+
+
+def test_a_promotion_under_an_invented_policy_is_named(promoted):
+    body = promoted.ledger.latest("promotion").body
+    lax = {**body["policy"], "approvals": []}
+    promoted.ledger.append("promotion", {**body, "policy": lax, "former": 1}, model=MODEL, subject="2")
+    assert "not the one whose digest" in audit_promotions(promoted.ledger)[0].message
+
+
+def test_a_signed_rollback_played_again_is_named(promoted):
+    old = promoted.ledger.latest("rollback")
+    suspend(promoted.ledger, promoted.registry, MODEL, promoted.keys["risk"], "look into it")
+    promoted.ledger.append("rollback", old.body, model=MODEL, subject=old.subject)
+    assert "a replay" in audit_promotions(promoted.ledger)[0].message
