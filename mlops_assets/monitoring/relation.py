@@ -6,6 +6,7 @@ log-odds move by one and the same amount (Bayes' rule; Saerens, Latinne & Decaes
 grade beyond that is a changed relation between inputs and outcome.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,8 +25,8 @@ class Relation:
     p_beyond: float | None
     """P-value that the common shift is all there is (Cochran's Q over grades): small for a changed relation."""
     unexplained: float | None
-    """Mean absolute change of the outcome by grade beyond the common shift, in the outcome's unit, weighted by rows;
-    holds the noise of the grades too: look at it only where `p_beyond` is small."""
+    """Root mean square change of the outcome by grade beyond the common shift, in the outcome's unit, weighted by rows;
+    what chance alone would give is taken off, so that small windows do not look worse than large ones."""
     grades: int
     reason: str = ""
 
@@ -63,10 +64,13 @@ def compare_grades(reference: GradeTable, window: GradeTable, *, binary: bool) -
     if binary:
         level = np.log((before + 0.5) / (n - before + 0.5)) + common
         expected = 1 / (1 + np.exp(-level))
-        beyond = np.abs(after / m - expected)
+        beyond = after / m - expected
     else:
-        beyond = np.abs(shift - common)
-    return Relation(p_any, common, p_beyond, float((m * beyond).sum() / m.sum()), int(used.sum()))
+        beyond = shift - common
+    # One degree of freedom of the noise went into the common shift.
+    noise = variance * (len(shift) - 1) / len(shift)
+    excess = float((m * (beyond**2 - noise)).sum() / m.sum())
+    return Relation(p_any, common, p_beyond, math.sqrt(max(0.0, excess)), int(used.sum()))
 
 
 def _logit(events: np.ndarray, n: np.ndarray) -> np.ndarray:
