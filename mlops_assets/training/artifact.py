@@ -4,11 +4,11 @@ Belongs here: writing, checking and reading the files of one model. Does not bel
 (`stores/`) and who may sign (`governance/`).
 
 What was tried with MLflow 3.17: `mlflow.sklearn.log_model(pipeline, name=..., serialization_format="skops",
-skops_trusted_types=list(trusted_types(declaration)), pip_requirements=[...])` stores `model.skops` and no
-pickle. MLflow's own `load_model` reads the allow-list from the model's own `MLmodel` file, which whoever replaces the model can edit
-too; therefore models are read by `load` below, from the downloaded folder, against the list in this file. A download
-also holds `registered_model_meta`, which MLflow writes anew whenever the version is registered or fetched: it is not
-part of what is signed, and nothing reads it.
+skops_trusted_types=list(trusted_types(declaration)), pip_requirements=pinned_requirements())` stores `model.skops`
+and no pickle. MLflow's own `load_model` reads the allow-list from the model's own `MLmodel` file, which whoever
+replaces the model can edit too; therefore models are read by `load` below, from the downloaded folder, against the
+list in this file. A download also holds `registered_model_meta`, which MLflow writes anew whenever the version is
+registered or fetched: it is not part of what is signed, and nothing reads it.
 """
 
 import hashlib
@@ -49,16 +49,26 @@ class ArtifactReport:
     Attributes:
         digest: canonical content digest; empty when the model file cannot be read.
         size_bytes: size of all files.
-        untrusted_types: types in the model that are not on the allow-list.
+        foreign_types: types in the model that are not on the allow-list.
         pickles: files that are pickles by name or content.
         problems: every reason why the folder may not be loaded; empty when it may.
     """
 
     digest: str
     size_bytes: int
-    untrusted_types: tuple[str, ...]
+    foreign_types: tuple[str, ...]
     pickles: tuple[str, ...]
     problems: tuple[str, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The report for an evidence file; `bytes` is the size."""
+        return {
+            "digest": self.digest,
+            "bytes": self.size_bytes,
+            "foreign_types": list(self.foreign_types),
+            "pickles": list(self.pickles),
+            "problems": list(self.problems),
+        }
 
 
 def trusted_types(declaration: Declaration) -> tuple[str, ...]:
@@ -126,7 +136,7 @@ def inspect(folder: Path, declaration: Declaration) -> ArtifactReport:
     return ArtifactReport(
         digest=digest,
         size_bytes=sum(path.stat().st_size for path in files),
-        untrusted_types=foreign,
+        foreign_types=foreign,
         pickles=pickles,
         problems=tuple(problems),
     )
@@ -167,7 +177,6 @@ def sign_folder(folder: Path, key_pem: Path, signature_path: Path) -> Path:
     Raises:
         ArtifactError: when the signature would lie inside what it signs, or the key cannot be used.
     """
-    import model_signing.hashing
     import model_signing.signing
 
     if folder.resolve() in signature_path.resolve().parents:
@@ -175,11 +184,7 @@ def sign_folder(folder: Path, key_pem: Path, signature_path: Path) -> Path:
     signature_path.parent.mkdir(parents=True, exist_ok=True)
     try:
         config = model_signing.signing.Config().use_elliptic_key_signer(private_key=key_pem)
-        # Left to itself the library skips .git folders and .gitignore files, which could then be added unseen.
-        unsigned = [folder / name for name in UNSIGNED_FILES]
-        config.set_hashing_config(
-            model_signing.hashing.Config().set_ignored_paths(paths=unsigned, ignore_git_paths=False)
-        )
+        config.set_hashing_config(_hashing(folder))
         config.sign(folder, signature_path)
     except Exception as error:
         raise ArtifactError(f"{folder}: cannot be signed ({type(error).__name__}: {error})") from error
@@ -195,20 +200,27 @@ def verify_folder(folder: Path, public_key_pem: Path | bytes, signature_path: Pa
     import model_signing.verifying
 
     with tempfile.TemporaryDirectory() as scratch:
-        key_path = public_key_pem
-        if isinstance(public_key_pem, bytes):
-            key_path = Path(scratch) / "public.pem"
-            key_path.write_bytes(public_key_pem)
+        key_path = Path(scratch) / "public.pem"
+        key_path.write_bytes(public_key_pem if isinstance(public_key_pem, bytes) else public_key_pem.read_bytes())
         if not signature_path.is_file():
             raise ArtifactError(f"{signature_path}: the signature of {folder.name} is missing")
         try:
-            config = model_signing.verifying.Config().use_elliptic_key_verifier(public_key=key_path)  # pyright: ignore[reportArgumentType]
+            config = model_signing.verifying.Config().use_elliptic_key_verifier(public_key=key_path)
+            config.set_hashing_config(_hashing(folder))
             config.verify(folder, signature_path)
         except Exception as error:
             raise ArtifactError(
                 f"{folder}: the signature does not hold ({type(error).__name__}: {str(error)[:300]}). "
                 "Restore the registered artifact."
             ) from error
+
+
+def _hashing(folder: Path) -> Any:
+    import model_signing.hashing
+
+    unsigned = [folder / name for name in UNSIGNED_FILES]
+    # Left to itself the library skips .git folders and .gitignore files, which could then be added unseen.
+    return model_signing.hashing.Config().set_ignored_paths(paths=unsigned, ignore_git_paths=False)
 
 
 def _model_file(folder: Path) -> Path:

@@ -6,8 +6,7 @@ candidate wins (`selection.py`) and how good the winner is on held-out rows (`ev
 
 import importlib
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +17,7 @@ from mlops_assets.datasets.snapshot import seeded_hash
 from mlops_assets.datasets.windows import event_time_expr
 from mlops_assets.declaration import Candidate, Declaration, Task
 from mlops_assets.training.features import Form, build_transformer, target_vector, to_model_frame
-from mlops_assets.training.metrics import default_metric, metrics_of, scores_of
+from mlops_assets.training.metrics import default_metric, metrics_of, scores_of, single_threaded
 
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
@@ -183,15 +182,6 @@ def _day_cuts(days: np.ndarray, shares: list[float]) -> list[int] | None:
         return None
     cuts = [int(starts[np.argmin(np.abs(starts - len(days) * share))]) for share in shares]
     return cuts if len(set(cuts)) == len(cuts) else None
-
-
-@contextmanager
-def single_threaded() -> Iterator[None]:
-    """Sums on one thread: with more, their order and so their last bits depend on the number of cores."""
-    from threadpoolctl import threadpool_limits
-
-    with threadpool_limits(limits=1):
-        yield
 
 
 def build_estimator(candidate: Candidate, declaration: Declaration, rows: int) -> tuple[Any, Form]:
