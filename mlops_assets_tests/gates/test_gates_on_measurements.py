@@ -1,0 +1,150 @@
+"""The gates read what the other rooms really measure, and the shipped policies fit the shipped tables."""
+
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+import yaml
+
+from mlops_assets.datasets.screening import screen
+from mlops_assets.declaration import Declaration, Protected, Slice
+from mlops_assets.evaluation.calibration import calibrate
+from mlops_assets.evaluation.comparison import compare
+from mlops_assets.evaluation.fairness import measure_fairness
+from mlops_assets.evaluation.performance import evaluate
+from mlops_assets.evaluation.slices import measure_slices
+from mlops_assets.gates import calibration, fairness, label_bias, leakage, performance, proxy, slices
+from mlops_assets.gates.label_bias import two_proportions
+from mlops_assets.governance.gate_rules import (
+    CalibrationRule,
+    FairnessRule,
+    LabelBiasRule,
+    PerformanceRule,
+    SlicesRule,
+)
+from mlops_assets.governance.policy import load_policies
+
+ROOT = Path(__file__).parents[2]
+POLICIES = load_policies(ROOT / "mlops_assets" / "defs" / "policy")
+N = 6000
+
+
+def scored(task: str, seed: int = 3) -> tuple[np.ndarray, np.ndarray, pl.DataFrame, list[str] | None]:
+    """Outcomes, well calibrated scores, the rows' columns, and the classes."""
+    rng = np.random.default_rng(seed)
+    z = rng.normal(size=N)
+    frame = pl.DataFrame({"sex": rng.choice(["f", "m"], N), "sector": rng.choice(["a", "b", "c"], N)})
+    if task == "regression":
+        return z + rng.normal(0, 0.5, N), z, frame, None
+    if task == "binary":
+        p = 1 / (1 + np.exp(-1.5 * z))
+        return (rng.random(N) < p).astype(int), p, frame, None
+    logits = np.column_stack([1.5 * z, np.zeros(N), -1.5 * z])
+    p = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
+    y = np.array(["a", "b", "c"])[(rng.random((N, 1)) > p.cumsum(1)).sum(1)]
+    return y, p, frame, ["a", "b", "c"]
+
+
+@pytest.mark.parametrize("task", ["binary", "multiclass", "regression"])
+def test_a_good_model_passes_every_gate_of_every_task(task):
+    y, score, frame, classes = scored(task)
+    threshold = 0.5 if task == "binary" else None
+    found = evaluate(y, score, task, threshold=threshold, classes=classes)
+    same = compare(y, score, score, task, classes=classes)
+    assert performance.decide(found, PerformanceRule(), same).passed
+    report = measure_slices(y, score, task, frame, [Slice(column="sector")], classes=classes)
+    assert slices.decide(report, SlicesRule()).passed
+    assert calibration.decide(calibrate(y, score, task, classes=classes), CalibrationRule()).passed
+    groups = measure_fairness(
+        y, score, task, frame, [Protected(column="sex")], threshold=threshold, classes=classes, resamples=50
+    )
+    assert fairness.decide(groups, FairnessRule()).passed, fairness.decide(groups, FairnessRule()).reason
+
+
+@pytest.mark.parametrize("task", ["binary", "multiclass", "regression"])
+def test_a_model_that_guesses_is_refused_by_the_floor(task):
+    y, score, _, classes = scored(task)
+    shuffled = np.random.default_rng(1).permutation(score)
+    found = evaluate(y, shuffled, task, threshold=0.5 if task == "binary" else None, classes=classes)
+    for tier in POLICIES.values():
+        assert performance.decide(found, tier.gates.performance).outcome == "failed"
+
+
+def test_a_worse_challenger_is_refused_and_a_better_one_passes():
+    y, score, _, _ = scored("binary")
+    worse = np.clip(score + np.random.default_rng(2).normal(0, 0.4, N), 0.001, 0.999)
+    found = evaluate(y, score, "binary", threshold=0.5)
+    assert performance.decide(found, PerformanceRule(), compare(y, worse, score, "binary")).passed
+    refused = performance.decide(found, PerformanceRule(), compare(y, score, worse, "binary"))
+    assert refused.outcome == "failed"
+    assert refused.details["verdict"] == "worse"
+
+
+def test_decisions_that_favour_one_group_are_refused():
+    y, score, frame, _ = scored("binary")
+    tilted = np.clip(score + np.where(frame["sex"].to_numpy() == "f", -0.3, 0.0), 0.001, 0.999)
+    groups = measure_fairness(
+        y, tilted, "binary", frame, [Protected(column="sex")], threshold=0.5, favourable="positive", resamples=50
+    )
+    found = fairness.decide(groups, POLICIES["medium"].gates.fairness)
+    assert found.outcome == "failed"
+    assert "sex" in found.reason
+
+
+def rows_of(name: str, **features: str) -> tuple[pl.DataFrame, Declaration]:
+    attributes = yaml.safe_load((ROOT / "mlops_assets/defs/models" / name / "defs.yaml").read_text())["attributes"]
+    attributes["features"].update(features)
+    declaration = Declaration.model_validate({**attributes, "name": name})
+    rows = pl.read_parquet(ROOT / str(declaration.source.path))
+    if name == "sba_loan_default":
+        rows = rows.filter(pl.col("approval_date") < datetime(2003, 10, 1))  # noqa: DTZ001 - the table has no zone
+    elif declaration.event_time is not None:
+        until = declaration.training.until
+        assert until is not None
+        rows = rows.filter(pl.col(declaration.event_time.column) < until.year)
+    return rows, declaration
+
+
+@pytest.mark.parametrize("name", ["card_default", "census_income", "acs_employment", "sba_loan_default"])
+def test_the_example_fleet_has_no_leak_and_no_proxy_beyond_its_policy(name):
+    rows, declaration = rows_of(name)
+    gates = POLICIES[declaration.tier.value].gates
+    found = screen(rows, declaration)
+    assert leakage.decide(found, gates.leakage).passed
+    assert proxy.decide(found, gates.proxy).outcome != "failed"
+
+
+def test_the_loan_model_with_the_term_is_refused_by_name():
+    rows, declaration = rows_of("sba_loan_default", term_months="numeric")
+    refused = leakage.decide(screen(rows, declaration), POLICIES["high"].gates.leakage)
+    assert refused.outcome == "failed"
+    assert refused.details["features"] == ["term_months"]
+
+
+def test_labels_of_the_census_would_be_refused_where_policy_asked():
+    rows, declaration = rows_of("census_income")
+    found = label_bias.decide(screen(rows, declaration), POLICIES["medium"].gates.label_bias)
+    assert found.outcome == "failed"
+    assert not POLICIES["medium"].gates.label_bias.required
+
+
+def test_significance_is_strict():
+    rows = {"task": "binary", "protected": ["s"]}
+    labels = [
+        {"attribute": "s", "group": g, "rows": 200, "favourable": n} for g, n in (("a", 100), ("b", 70), ("c", 90))
+    ]
+    p = two_proportions(70, 200, 100, 200)
+    for alpha, outcome in ((p, "not_measurable"), (np.nextafter(p, 1), "failed")):
+        rule = LabelBiasRule(alpha=float(alpha))
+        assert label_bias.decide({**rows, "labels": labels}, rule).outcome == outcome
+
+
+def test_groups_too_small_are_named():
+    labels = [
+        {"attribute": "s", "group": g, "rows": n, "favourable": n} for g, n in (("a", 100), ("b", 101), ("c", 99))
+    ]
+    found = label_bias.decide({"task": "binary", "protected": ["s"], "labels": labels}, LabelBiasRule())
+    assert found.details["attributes"][0]["too_small"] == ["c"]
+    assert found.passed
