@@ -237,7 +237,7 @@ def _proxy(frame: pl.DataFrame, declaration: Declaration, protected: Protected) 
 
 
 def _joint_auc(codes: np.ndarray, groups: np.ndarray) -> tuple[float | None, int]:
-    """Cross-validated AUC with which boosted trees tell groups apart by coded features, macro over the largest groups."""
+    """Cross-validated AUC with which boosted trees tell groups apart by their codes, macro over the largest groups."""
     from sklearn.ensemble import HistGradientBoostingClassifier
     from sklearn.metrics import roc_auc_score
 
