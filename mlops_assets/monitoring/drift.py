@@ -1,0 +1,305 @@
+"""Reference against window, column by column: how large a change is, how sure, and how much it matters.
+
+An alarm needs evidence (a p-value, adjusted over the columns so that their number does not make alarms) *and* size (a
+PSI, less what noise alone would give). Signs of a broken feed (`faults.py`) are told apart from a changed population.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from mlops_assets.monitoring.faults import Fault, find_fault, find_swaps, find_unit_changes
+from mlops_assets.monitoring.rules import Rules, Severity, at_least, worst
+from mlops_assets.statistics.counting import ColumnCounts, WindowCounts
+from mlops_assets.statistics.homogeneity import chi_square_two_sample
+from mlops_assets.statistics.jensen_shannon import jensen_shannon
+from mlops_assets.statistics.kolmogorov_smirnov import kolmogorov_smirnov
+from mlops_assets.statistics.multiplicity import benjamini_hochberg
+from mlops_assets.statistics.profile import ColumnProfile, Profile
+from mlops_assets.statistics.psi import net_psi, psi
+from mlops_assets.statistics.wasserstein import normalised_wasserstein
+
+HARDLY_USED = 0.01
+"""A feature with less than this share of all importance is worth a note; an alarm on it alone is only `watch`."""
+CRITICAL_SHARE = 0.5
+"""Broken or shifted features that carry this share of all importance make the window critical."""
+LEAST_EVIDENCE = 30
+"""Below the minimum of rows no distribution is judged, but a fault this many rows agree on is still named."""
+
+
+@dataclass(frozen=True)
+class ColumnDrift:
+    """One column's verdict.
+
+    Attributes:
+        name: of the column.
+        kind: numeric or categorical.
+        statistic: what `value` is: `psi`.
+        value: PSI.
+        effect: PSI less what noise alone would give; what the thresholds are held against.
+        p_value: that the distribution is the same, adjusted over the columns (Benjamini-Hochberg).
+        raw_p_value: before that.
+        severity: of this column.
+        reason: in words.
+        fault: the sign of a broken feed, or empty.
+        ks, jensen_shannon, wasserstein: further distances (numeric: KS and Wasserstein), for the reader.
+        null_share, reference_null_share: shares of missing values.
+        new_share: share of rows with values never seen.
+        importance: share of all importance, None where it is not known.
+        partner: the other column of a swap.
+    """
+
+    name: str
+    kind: str
+    statistic: str
+    value: float | None
+    effect: float | None
+    p_value: float | None
+    raw_p_value: float | None
+    severity: Severity
+    reason: str
+    fault: str = ""
+    ks: float | None = None
+    jensen_shannon: float | None = None
+    wasserstein: float | None = None
+    null_share: float = 0.0
+    reference_null_share: float = 0.0
+    new_share: float = 0.0
+    importance: float | None = None
+    partner: str = ""
+
+
+@dataclass(frozen=True)
+class DriftVerdict:
+    """A window's verdict over all columns.
+
+    Attributes:
+        rows: of the window.
+        reference_rows: of the reference.
+        severity: of the window: its worst column, weighted by importance.
+        columns: worst first.
+        faults: columns with a sign of a broken feed.
+        shifted: columns whose distribution changed without such a sign.
+        extra: columns the reference does not know.
+        reason: two sentences.
+    """
+
+    rows: int
+    reference_rows: int
+    severity: Severity
+    columns: tuple[ColumnDrift, ...]
+    faults: tuple[str, ...]
+    shifted: tuple[str, ...]
+    extra: tuple[str, ...]
+    reason: str
+
+    def column(self, name: str) -> ColumnDrift:
+        """The verdict on one column."""
+        return next(c for c in self.columns if c.name == name)
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-able form."""
+        return asdict(self)
+
+
+def compare(
+    profile: Profile,
+    counts: WindowCounts,
+    rules: Rules,
+    *,
+    importance: Mapping[str, float] | None = None,
+    sample: pl.DataFrame | None = None,
+) -> DriftVerdict:
+    """Judge a window.
+
+    Args:
+        profile: of the reference.
+        counts: of the window, in the profile's bins.
+        rules: thresholds.
+        importance: weight of each feature in the model (any scale, negative counts as 0); None: all alike.
+        sample: rows of the window, for what counts cannot tell (units, swapped columns); None: not looked for.
+    """
+    shares = _shares(importance)
+    measurable = counts.rows >= rules.minimum_rows
+    columns = [
+        _judge(column, counts.columns[name], rules, len(profile.columns), measurable, shares.get(name) if shares else None)
+        for name, column in profile.columns.items()
+    ]
+    if measurable:
+        columns = _adjusted(columns, rules, shares)
+        if sample is not None:
+            columns = _with_sample_faults(columns, profile, sample, rules)
+    columns.sort(key=_rank)
+    faults = tuple(c.name for c in columns if c.fault)
+    shifted = tuple(c.name for c in columns if not c.fault and at_least(c.severity, "watch"))
+    severity = _window_severity(columns, measurable)
+    return DriftVerdict(
+        rows=counts.rows,
+        reference_rows=profile.rows,
+        severity=severity,
+        columns=tuple(columns),
+        faults=faults,
+        shifted=shifted,
+        extra=counts.extra,
+        reason=_explain(columns, counts, rules, faults, shifted, severity),
+    )
+
+
+def _judge(
+    reference: ColumnProfile, window: ColumnCounts, rules: Rules, tests: int, measurable: bool, share: float | None
+) -> ColumnDrift:
+    level = rules.alpha / max(tests, 1) / 5
+    fault = find_fault(reference, window, rules, level) if counts_enough(window) else None
+    base = ColumnDrift(
+        name=reference.name,
+        kind=reference.kind,
+        statistic="psi",
+        value=None,
+        effect=None,
+        p_value=None,
+        raw_p_value=None,
+        severity="not_measurable",
+        reason=f"{window.rows} rows are fewer than {rules.minimum_rows}",
+        null_share=window.nulls / window.rows if window.rows else 0.0,
+        reference_null_share=reference.nulls / reference.rows,
+        new_share=window.new_rows / window.present if window.present else 0.0,
+        importance=share,
+    )
+    if fault is not None:
+        base = replace(base, severity="act", reason=fault.text, fault=fault.sign, partner=fault.partner)
+    if window.missing or window.wrong_type or not measurable:
+        return base
+    before, now = comparable_counts(reference, window)
+    if before.sum() == 0 or now.sum() == 0:
+        return base if fault else replace(base, reason="no value to compare", severity="not_measurable")
+    test = chi_square_two_sample(before, now)
+    distances: dict[str, float | None] = {"jensen_shannon": jensen_shannon(before, now)}
+    p_value = test.p_value
+    if reference.kind == "numeric":
+        smirnov = kolmogorov_smirnov(before, now)
+        distances["ks"] = smirnov.statistic
+        p_value = min(1.0, 2 * min(p_value, smirnov.p_value))
+        if None not in (reference.minimum, reference.maximum, window.minimum, window.maximum, reference.std):
+            low, high = min(reference.minimum, window.minimum), max(reference.maximum, window.maximum)  # type: ignore[type-var]
+            distances["wasserstein"] = normalised_wasserstein(before, now, reference.edges, low, high, reference.std)  # type: ignore[arg-type]
+    return replace(
+        base,
+        value=psi(before, now),
+        effect=net_psi(before, now),
+        raw_p_value=p_value,
+        severity=base.severity if fault else "none",
+        reason=base.reason if fault else "",
+        **distances,
+    )
+
+
+def counts_enough(window: ColumnCounts) -> bool:
+    """Whether a window has the rows for a fault to be more than an accident."""
+    return window.rows >= LEAST_EVIDENCE
+
+
+def comparable_counts(reference: ColumnProfile, window: ColumnCounts) -> tuple[np.ndarray, np.ndarray]:
+    """Counts of both sides over the same cells; for categories with a cell for others and one for new values."""
+    if reference.kind == "numeric":
+        return np.asarray(reference.counts), np.asarray(window.counts)
+    before = [*reference.categories.values(), reference.others, 0]
+    return np.asarray(before), np.asarray([*window.counts, window.others, window.new_rows])
+
+
+def _adjusted(columns: list[ColumnDrift], rules: Rules, shares: Mapping[str, float] | None) -> list[ColumnDrift]:
+    tested = [i for i, c in enumerate(columns) if c.raw_p_value is not None]
+    adjusted = benjamini_hochberg([columns[i].raw_p_value or 0.0 for i in tested])
+    for i, p_value in zip(tested, adjusted, strict=True):
+        columns[i] = _graded(replace(columns[i], p_value=p_value), rules)
+    return columns
+
+
+def _graded(column: ColumnDrift, rules: Rules) -> ColumnDrift:
+    if column.fault:
+        return column
+    effect, p_value = column.effect or 0.0, column.p_value if column.p_value is not None else 1.0
+    if p_value >= rules.alpha:
+        return replace(column, reason="no more than chance would bring")
+    if effect < rules.psi_watch:
+        return replace(column, reason=f"changed, but little: PSI {effect:.3f} net of noise")
+    severity: Severity = "act" if effect >= rules.psi_act else "watch"
+    reason = f"PSI {effect:.2f} net of noise, p {p_value:.1g}"
+    if severity == "act" and column.importance is not None and column.importance < HARDLY_USED:
+        return replace(column, severity="watch", reason=f"{reason}; the model hardly uses it ({column.importance:.1%})")
+    return replace(column, severity=severity, reason=reason)
+
+
+def _with_sample_faults(
+    columns: list[ColumnDrift], profile: Profile, sample: pl.DataFrame, rules: Rules
+) -> list[ColumnDrift]:
+    suspects = {
+        c.name: profile.columns[c.name]
+        for c in columns
+        if at_least(c.severity, "watch") and c.fault in ("", "new_categories", "renamed_category")
+    }
+    found: dict[str, Fault] = {**find_unit_changes(suspects, sample, rules), **find_swaps(suspects, sample, rules)}
+    return [
+        replace(c, severity="act", fault=found[c.name].sign, reason=found[c.name].text, partner=found[c.name].partner)
+        if c.name in found
+        else c
+        for c in columns
+    ]
+
+
+def _window_severity(columns: list[ColumnDrift], measurable: bool) -> Severity:
+    severity = worst([c.severity for c in columns if measurable or c.fault])
+    if severity != "act":
+        return severity
+    carried = sum(c.importance or 0.0 for c in columns if c.severity == "act")
+    return "critical" if carried >= CRITICAL_SHARE else "act"
+
+
+def _shares(importance: Mapping[str, float] | None) -> dict[str, float] | None:
+    if not importance:
+        return None
+    positive = {name: max(0.0, value) for name, value in importance.items()}
+    total = sum(positive.values())
+    return {name: value / total for name, value in positive.items()} if total > 0 else None
+
+
+def _rank(column: ColumnDrift) -> tuple[Any, ...]:
+    order = {"critical": 0, "act": 1, "watch": 2, "none": 3, "not_measurable": 4}
+    return (order[column.severity], not column.fault, -(column.importance or 0.0), -(column.effect or 0.0), column.name)
+
+
+def _explain(
+    columns: list[ColumnDrift],
+    counts: WindowCounts,
+    rules: Rules,
+    faults: tuple[str, ...],
+    shifted: tuple[str, ...],
+    severity: Severity,
+) -> str:
+    if severity == "not_measurable":
+        return (
+            f"The window has {counts.rows} rows, fewer than the {rules.minimum_rows} that a verdict needs. "
+            "Nothing is said about its distributions."
+        )
+    parts = []
+    if faults:
+        parts.append(f"{len(faults)} column{'s look' if len(faults) > 1 else ' looks'} broken: {_list(faults)}.")
+    if shifted:
+        top = next(c for c in columns if c.name == shifted[0])
+        parts.append(f"{len(shifted)} column{'s have' if len(shifted) > 1 else ' has'} shifted, most of all {top.name} ({top.reason}).")
+    if not parts:
+        tiny = [c for c in columns if c.p_value is not None and c.p_value < rules.alpha]
+        parts.append(f"None of {len(columns)} columns changed by more than its threshold in {counts.rows} rows.")
+        if tiny:
+            parts.append(f"Changed for certain, but too little to matter: {_list([c.name for c in tiny])}.")
+    if counts.extra:
+        parts.append(f"Columns the reference does not know: {_list(counts.extra)}.")
+    return " ".join(parts)
+
+
+def _list(names: Any, most: int = 8) -> str:
+    names = list(names)
+    rest = len(names) - most
+    return ", ".join(names[:most]) + (f" and {rest} more" if rest > 0 else "")

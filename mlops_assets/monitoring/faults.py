@@ -1,0 +1,200 @@
+"""Signs that a column is broken rather than changed: what a feed does and a population does not.
+
+Each sign is a small function from the counts of a column in reference and window (and, for units and swaps, a bounded
+sample of both) to a `Fault` or nothing. Whether the evidence is enough is part of each sign.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from mlops_assets.monitoring.rules import Rules
+from mlops_assets.statistics.counting import ColumnCounts
+from mlops_assets.statistics.profile import ColumnProfile, as_number
+from mlops_assets.statistics.proportions import share_increase, unseen_values
+from mlops_assets.statistics.psi import net_psi
+
+# Factors between units that tables really mix: powers of ten, percent, dozens, hours, minutes, days, weeks, miles, inches, pounds.
+# Small factors look like honest shifts: they need a better fit, on a column with enough different values.
+UNIT_FACTORS = (10.0, 100.0, 1000.0, 1e4, 1e6, 12.0, 24.0, 60.0, 3600.0, 7.0, 30.0, 365.0, 1.609344, 2.54, 2.2046226)
+SMALL_FACTOR = 5.0
+SMALL_FACTOR_FIT = 0.02
+SMALL_FACTOR_BINS = 12
+MOST_SAMPLED = 20_000
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A sign of a broken column.
+
+    Attributes:
+        sign: missing_column, wrong_type, missing_values, infinite_values, collapsed, renamed_category, new_categories,
+            unit_change or swapped.
+        text: what was found, in words, with numbers.
+        p_value: of the evidence; 0 where no chance is involved.
+        partner: the other column of a swap.
+    """
+
+    sign: str
+    text: str
+    p_value: float = 0.0
+    partner: str = ""
+
+
+def find_fault(reference: ColumnProfile, window: ColumnCounts, rules: Rules, level: float) -> Fault | None:
+    """The first sign that counts tell of, gravest first; `level` is the p-value a chance finding must be below."""
+    if window.missing:
+        return Fault("missing_column", f"{reference.name} is not in the window")
+    if window.wrong_type:
+        return Fault("wrong_type", f"{reference.name} is {window.dtype}, expected {_expected(reference)}")
+    for sign in (missing_values, infinite_values, collapsed, renamed_category, new_categories):
+        fault = sign(reference, window, rules)
+        if fault is not None and fault.p_value < level:
+            return fault
+    return None
+
+
+def missing_values(reference: ColumnProfile, window: ColumnCounts, rules: Rules) -> Fault | None:
+    """Many more missing values than in the reference."""
+    test = share_increase(reference.nulls, reference.rows, window.nulls, window.rows)
+    if test.effect <= rules.max_null_increase:
+        return None
+    before, now = reference.nulls / reference.rows, window.nulls / window.rows
+    return Fault("missing_values", f"{reference.name}: {now:.1%} of the rows are missing, {before:.1%} before", test.p_value)
+
+
+def infinite_values(reference: ColumnProfile, window: ColumnCounts, rules: Rules) -> Fault | None:
+    """Infinite values where there were none to speak of."""
+    test = share_increase(reference.infinite, reference.rows, window.infinite, window.rows)
+    if not window.infinite or test.effect <= 0:
+        return None
+    return Fault("infinite_values", f"{reference.name}: {window.infinite} infinite values", test.p_value)
+
+
+def collapsed(reference: ColumnProfile, window: ColumnCounts, rules: Rules) -> Fault | None:
+    """One value only, where the reference had several."""
+    if window.present < 2:
+        return None
+    if reference.kind == "numeric":
+        several = reference.minimum != reference.maximum
+        single = window.minimum == window.maximum
+        value = f"{window.minimum:g}" if window.minimum is not None else "nothing"
+        most = max(reference.counts, default=0) / max(reference.present, 1)
+    else:
+        several = reference.distinct > 1
+        single = window.distinct == 1
+        value = next((v for v, n in zip(reference.categories, window.counts, strict=True) if n), None)
+        value = repr(value if value is not None else next(iter(window.new), "?"))
+        most = max(reference.categories.values(), default=0) / max(reference.present, 1)
+    if not (several and single):
+        return None
+    # Every row alike by chance: the most frequent value's share to the power of the rows.
+    chance = float(np.exp(window.present * np.log(min(max(most, 1e-9), 1.0))))
+    return Fault("collapsed", f"{reference.name}: every one of {window.present} rows is {value}", chance)
+
+
+def renamed_category(reference: ColumnProfile, window: ColumnCounts, rules: Rules) -> Fault | None:
+    """A frequent value is gone, and one never seen before stands at its place with about its share."""
+    if reference.kind != "categorical" or not window.new or not window.present:
+        return None
+    for (value, before), now in zip(reference.categories.items(), window.counts, strict=True):
+        share = before / reference.present
+        if now or share < rules.max_new_category_share / 2:
+            continue
+        for name, rows in window.new.items():
+            new_share = rows / window.present
+            spread = 4 * np.sqrt(share * (1 - share) * (1 / window.present + 1 / reference.present))
+            if abs(new_share - share) <= max(spread, 0.1 * share):
+                gone = float(np.exp(window.present * np.log1p(-share)))
+                text = f"{reference.name}: {value!r} ({share:.1%}) is gone and {name!r} ({new_share:.1%}) is new"
+                return Fault("renamed_category", text, gone)
+    return None
+
+
+def new_categories(reference: ColumnProfile, window: ColumnCounts, rules: Rules) -> Fault | None:
+    """Many rows with values never seen before."""
+    if reference.kind != "categorical" or not window.new_rows:
+        return None
+    if reference.distinct < 2:
+        # A constant reference never showed what values there are: it is the reference that lacks them.
+        return None
+    # A column that is nearly all different values (a free text, a code list with a long tail) always brings new ones.
+    test = unseen_values(reference.singletons, reference.present, window.new_rows, window.present)
+    if test.effect <= rules.max_new_category_share:
+        return None
+    most = next(iter(window.new), "")
+    return Fault("new_categories", f"{reference.name}: {test.effect:.1%} of the rows hold values never seen, such as {most!r}", test.p_value)
+
+
+def find_unit_changes(
+    shifted: Mapping[str, ColumnProfile], sample: pl.DataFrame, rules: Rules
+) -> dict[str, Fault]:
+    """Numeric columns that fit the reference again when divided by a factor between two units."""
+    found: dict[str, Fault] = {}
+    for name, profile in shifted.items():
+        if profile.kind != "numeric" or name not in sample.columns or not profile.edges:
+            continue
+        values = _finite(sample[name])
+        if len(values) < 100:
+            continue
+        reference = np.asarray(profile.counts)
+        # The size of the change as the sample sees it, so that both numbers carry the same noise.
+        now = net_psi(reference, _counts(values, profile))
+        best = min(
+            ((net_psi(reference, _counts(values * f, profile)), f) for base in UNIT_FACTORS for f in (base, 1 / base)),
+            key=lambda pair: pair[0],
+        )
+        small = max(best[1], 1 / best[1]) < SMALL_FACTOR
+        if small and (best[0] > SMALL_FACTOR_FIT or len(reference) < SMALL_FACTOR_BINS):
+            continue
+        if now > rules.psi_act and best[0] < min(rules.psi_watch, now / 5):
+            text = f"{name}: values are {1 / best[1]:.6g} times what they were; divided by that they fit (PSI {now:.2f} → {best[0]:.3f})"
+            found[name] = Fault("unit_change", text)
+    return found
+
+
+def find_swaps(shifted: Mapping[str, ColumnProfile], sample: pl.DataFrame, rules: Rules) -> dict[str, Fault]:
+    """Pairs of columns, both shifted, of which each holds what the other held."""
+    found: dict[str, Fault] = {}
+    names = [n for n in shifted if n in sample.columns]
+    for i, first in enumerate(names):
+        for second in names[i + 1 :]:
+            a, b = shifted[first], shifted[second]
+            if a.kind != b.kind or first in found or second in found:
+                continue
+            crossed = [_fit(sample[second], a), _fit(sample[first], b)]
+            straight = [_fit(sample[first], a), _fit(sample[second], b)]
+            # Both must fit at the other's place, and far better there than at their own.
+            if max(crossed) < rules.psi_watch and min(straight) > rules.psi_watch and max(crossed) < min(straight) / 3:
+                text = f"{first} and {second} have changed places (PSI {straight[0]:.2f} and {straight[1]:.2f}, swapped back below {max(max(crossed), 0.01):.2f})"
+                found[first] = Fault("swapped", text, partner=second)
+                found[second] = Fault("swapped", text, partner=first)
+    return found
+
+
+def _fit(values: pl.Series, profile: ColumnProfile) -> float:
+    if profile.kind == "numeric":
+        if not (values.dtype.is_numeric() or values.dtype.is_temporal()):
+            return float("inf")
+        return net_psi(np.asarray(profile.counts), _counts(_finite(values), profile))
+    text = values.cast(pl.String).drop_nulls().head(MOST_SAMPLED)
+    by_value = dict(text.value_counts(name="n").iter_rows())
+    window = [by_value.pop(v, 0) for v in profile.categories]
+    return net_psi(
+        np.asarray([*profile.categories.values(), profile.others]), np.asarray([*window, sum(by_value.values())])
+    )
+
+
+def _finite(series: pl.Series) -> np.ndarray:
+    values = as_number(series).drop_nulls().head(MOST_SAMPLED).to_numpy()
+    return values[np.isfinite(values)]
+
+
+def _counts(values: np.ndarray, profile: ColumnProfile) -> np.ndarray:
+    return np.bincount(np.searchsorted(profile.edges, values, side="right"), minlength=len(profile.edges) + 1)
+
+
+def _expected(reference: ColumnProfile) -> str:
+    return "a number or a time" if reference.kind == "numeric" else "text"

@@ -1,0 +1,262 @@
+"""What kind of change a window shows, how grave it is, and what is to be done: the verdict `health`.
+
+Several causes may be true at once. Each is named with its evidence and ranked; the first gives the window its `kind`.
+What inputs can tell (a broken feed, another population) is known at once; what only outcomes can tell (another base
+rate, another relation) waits for them, and is said to be unknown until then.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from mlops_assets.monitoring.drift import ColumnDrift, DriftVerdict
+from mlops_assets.monitoring.performance import PerformanceRules, WindowPerformance
+from mlops_assets.monitoring.rules import SEVERITIES, Kind, Rules, Severity, at_least, worst
+
+SCORE_COLUMN = "score"
+FAULT_WEIGHT = 1.0
+"""A broken column outranks a shifted one of the same importance: it is known for certain, and mended elsewhere."""
+
+
+@dataclass(frozen=True)
+class Cause:
+    """One thing that is true of the window.
+
+    Attributes:
+        kind: of the change.
+        severity: before persistence.
+        evidence: in words, with numbers.
+        columns: concerned, the most important first.
+        weight: what the ranking goes by among causes of one severity: the importance of the columns concerned, or the
+            size of the change in units of the threshold for acting.
+        estimated: rests on an estimate, not on outcomes.
+    """
+
+    kind: Kind
+    severity: Severity
+    evidence: str
+    columns: tuple[str, ...] = ()
+    weight: float = 0.0
+    estimated: bool = False
+
+
+@dataclass(frozen=True)
+class Earlier:
+    """What an earlier window found, as persistence needs it: severity by kind, before persistence."""
+
+    window: str
+    raw: Mapping[str, Severity] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Health:
+    """The verdict on one window.
+
+    Attributes:
+        severity: after persistence: `act` and worse only where it was seen in k of the last n windows, or where the
+            feed is broken.
+        kind: of the first cause.
+        causes: ranked.
+        actions: what the policy attaches to the first cause, when it is worth acting on; empty otherwise.
+        columns: of the first cause.
+        reasons: two sentences: what was found, and what follows.
+        raw: severity by kind before persistence; handed to later windows as `Earlier`.
+        unknown: what cannot be known yet.
+    """
+
+    severity: Severity
+    kind: Kind
+    causes: tuple[Cause, ...]
+    actions: tuple[str, ...]
+    columns: tuple[str, ...]
+    reasons: tuple[str, ...]
+    raw: dict[str, Severity]
+    unknown: tuple[str, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-able form."""
+        return asdict(self)
+
+
+def triage(
+    drift: DriftVerdict,
+    performance: WindowPerformance | None,
+    earlier: Sequence[Earlier],
+    rules: Rules,
+    response: Mapping[str, Sequence[str]],
+) -> Health:
+    """Give the verdict.
+
+    Args:
+        drift: what inputs and score show.
+        performance: what matured outcomes show; None while there are none.
+        earlier: the windows before this one under the same champion, oldest first.
+        rules: thresholds and persistence.
+        response: actions by kind.
+    """
+    causes = sorted(_causes(drift, performance, rules), key=_order)
+    raw: dict[str, Severity] = {}
+    for cause in causes:
+        raw[cause.kind] = worst([raw.get(cause.kind, "none"), cause.severity])
+    held = {kind: _held(kind, severity, earlier, rules) for kind, severity in raw.items()}
+    unknown = _unknown(performance)
+    if not causes:
+        measurable = drift.severity != "not_measurable" or bool(performance and performance.measurable)
+        severity: Severity = "none" if measurable else "not_measurable"
+        return Health(severity, "none", (), (), (), _calm(drift, performance, severity), raw, unknown)
+    severity = worst(list(held.values()))
+    # Ranking is by what stands after persistence; within that, causes keep their order.
+    first = max(causes, key=lambda c: (SEVERITIES.index(held[c.kind]), -causes.index(c)))
+    ranked = (first, *(c for c in causes if c is not first))
+    actions = tuple(response.get(first.kind, ())) if at_least(severity, "act") else ()
+    return Health(
+        severity, first.kind, ranked, actions, first.columns, _sentences(first, ranked, severity, raw, actions), raw, unknown
+    )
+
+
+def _causes(drift: DriftVerdict, performance: WindowPerformance | None, rules: Rules) -> list[Cause]:
+    found = [*_feed_faults(drift), *_population(drift)]
+    if performance is not None and performance.measurable:
+        found += _from_outcomes(performance, rules)
+    return found
+
+
+def _feed_faults(drift: DriftVerdict) -> list[Cause]:
+    broken = [c for c in drift.columns if c.fault]
+    if not broken:
+        return []
+    carried = _carried(broken, len(drift.columns))
+    severity: Severity = "critical" if carried >= 0.5 else "act"
+    text = "; ".join(c.reason for c in broken[:8]) + (f"; and {len(broken) - 8} more columns" if len(broken) > 8 else "")
+    return [Cause("feed_fault", severity, text, tuple(c.name for c in broken), FAULT_WEIGHT + carried * len(broken))]
+
+
+def _population(drift: DriftVerdict) -> list[Cause]:
+    shifted = [c for c in drift.columns if not c.fault and at_least(c.severity, "watch")]
+    inputs = [c for c in shifted if c.name != SCORE_COLUMN]
+    if not shifted:
+        return []
+    severity = worst([c.severity for c in shifted])
+    named = inputs or shifted
+    text = ", ".join(f"{c.name} ({c.reason})" for c in named[:4])
+    if len(named) > 4:
+        text += f" and {len(named) - 4} more columns"
+    if any(c.name == SCORE_COLUMN for c in shifted):
+        text += "; the scores have moved with them" if inputs else " have moved while no single input did"
+    return [Cause("population_shift", severity, text, tuple(c.name for c in named), _carried(named, len(drift.columns)))]
+
+
+def _from_outcomes(performance: WindowPerformance, rules: Rules) -> list[Cause]:
+    limits = PerformanceRules.of(rules)
+    adjusted = performance.p_adjusted
+    causes: list[Cause] = []
+    relation_evidence, relation_severity, relation_weight = [], "none", 0.0
+    ranking = performance.ranking
+    if ranking is not None and ranking.drop is not None and adjusted.get("ranking", 1.0) < limits.alpha:
+        severity = _size(ranking.drop, limits.performance_drop_watch, limits.performance_drop_act)
+        if severity != "none":
+            relation_severity = worst([relation_severity, severity])  # type: ignore[list-item]
+            relation_weight = max(relation_weight, ranking.drop / limits.performance_drop_act)
+            relation_evidence.append(
+                f"{ranking.metric} fell from {ranking.reference:.3f} to {ranking.window:.3f} (p {ranking.p_value:.1g})"
+            )
+    relation = performance.relation
+    if relation is not None and relation.unexplained is not None and adjusted.get("relation", 1.0) < limits.alpha:
+        unit = _outcome_spread(performance)
+        size = relation.unexplained / unit if unit else 0.0
+        severity = _size(size, limits.relation_watch, limits.relation_act)
+        if severity != "none":
+            relation_severity = worst([relation_severity, severity])  # type: ignore[list-item]
+            relation_weight = max(relation_weight, size / limits.relation_act)
+            relation_evidence.append(
+                f"outcomes at the same score differ by {relation.unexplained:.3f} beyond a common shift (p {relation.p_beyond:.1g})"
+            )
+    if relation_evidence:
+        causes.append(Cause("relation_change", relation_severity, "; ".join(relation_evidence), (), relation_weight))  # type: ignore[arg-type]
+    causes += _base_rate(performance, limits)
+    return causes
+
+
+def _base_rate(performance: WindowPerformance, limits: PerformanceRules) -> list[Cause]:
+    """Outcomes more or less frequent than the scores foresaw; one the scores did foresee is the population's."""
+    calibration, base = performance.calibration, performance.base_rate
+    if calibration is None or calibration.p_value is None or performance.p_adjusted.get("calibration", 1.0) >= limits.alpha:
+        return []
+    regression = performance.task == "regression"
+    watch, act = (limits.bias_watch, limits.bias_act) if regression else (limits.calibration_watch, limits.calibration_act)
+    severity = _size(calibration.size, watch, act)
+    if severity == "none":
+        return []
+    rates = ""
+    if base is not None and base.reference is not None and base.window is not None:
+        rates = f"the outcome's mean went from {base.reference:.3f} to {base.window:.3f}"
+        rates += f", the scores foresaw {base.foreseen:.3f}; " if base.foreseen is not None else "; "
+    text = f"{rates}outcomes are {calibration.direction} than the scores say by {abs(calibration.change):.3f} (p {calibration.p_value:.1g})"
+    return [Cause("base_rate_shift", severity, text, (), calibration.size / act)]
+
+
+def _outcome_spread(performance: WindowPerformance) -> float:
+    """Standard deviation of the reference's outcome, from what the window's result carries."""
+    base, calibration = performance.base_rate, performance.calibration
+    if performance.task == "binary" and base is not None and base.reference is not None:
+        return (base.reference * (1 - base.reference)) ** 0.5
+    if calibration is not None and calibration.size and calibration.change:
+        return abs(calibration.change) / calibration.size
+    return 1.0
+
+
+def _size(value: float, watch: float, act: float) -> Severity:
+    if value >= 2 * act:
+        return "critical"
+    return "act" if value >= act else "watch" if value >= watch else "none"
+
+
+def _carried(columns: Sequence[ColumnDrift], of: int) -> float:
+    """Share of all importance that columns carry; where it is not known, their share of the columns."""
+    if any(c.importance is not None for c in columns):
+        return sum(c.importance or 0.0 for c in columns)
+    return len(columns) / max(of, 1)
+
+
+def _held(kind: str, severity: Severity, earlier: Sequence[Earlier], rules: Rules) -> Severity:
+    """Severity after persistence: acting on a change needs it in k of the last n windows, this one included."""
+    if kind == "feed_fault" or not at_least(severity, "act"):
+        return severity
+    recent = list(earlier)[-(rules.persistence_n - 1) :] if rules.persistence_n > 1 else []
+    seen = 1 + sum(at_least(window.raw.get(kind, "none"), "act") for window in recent)
+    return severity if seen >= rules.persistence_k else "watch"
+
+
+def _order(cause: Cause) -> tuple[float, ...]:
+    return (-SEVERITIES.index(cause.severity), -cause.weight, cause.kind != "feed_fault")
+
+
+def _unknown(performance: WindowPerformance | None) -> tuple[str, ...]:
+    if performance is not None and performance.measurable:
+        return ()
+    return ("base_rate_shift and relation_change show in outcomes, and too few of them are known",)
+
+
+def _calm(drift: DriftVerdict, performance: WindowPerformance | None, severity: Severity) -> tuple[str, ...]:
+    if severity == "not_measurable":
+        return (drift.reason, "No verdict is given; the window is too small.")
+    seen = "Outcomes agree with the scores." if performance is not None and performance.measurable else (
+        "Whether outcomes still agree with the scores is not known yet."
+    )
+    return (drift.reason, seen)
+
+
+def _sentences(
+    first: Cause, ranked: Sequence[Cause], severity: Severity, raw: Mapping[str, Severity], actions: Sequence[str]
+) -> tuple[str, ...]:
+    said = f"{first.kind.replace('_', ' ').capitalize()}: {first.evidence}."
+    if actions:
+        follows = f"Policy: {', '.join(a.replace('_', ' ') for a in actions)}."
+    elif at_least(raw[first.kind], "act") and not at_least(severity, "act"):
+        follows = "It is watched: it must be seen in more windows before anything is done."
+    else:
+        follows = "Nothing is to be done but to watch."
+    others = [c.kind.replace("_", " ") for c in ranked[1:]]
+    if others:
+        follows += f" Also true: {', '.join(dict.fromkeys(others))}."
+    return (said, follows)

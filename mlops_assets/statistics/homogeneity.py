@@ -1,0 +1,65 @@
+"""Whether two columns of counts come from one distribution: Pearson's chi-square test, made safe for sparse bins."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+LEAST_EXPECTED = 5.0
+
+
+@dataclass(frozen=True)
+class TestResult:
+    """A test's answer.
+
+    Attributes:
+        statistic: value of the test statistic.
+        p_value: probability of a statistic at least as large when nothing changed.
+        effect: size of the change, in the unit the test's own docstring names.
+    """
+
+    statistic: float
+    p_value: float
+    effect: float
+
+
+def chi_square_two_sample(reference: np.ndarray, window: np.ndarray) -> TestResult:
+    """Pearson's chi-square test of homogeneity of two count vectors over the same k cells.
+
+    X² = Σ over both samples and all cells of (observed − expected)² / expected, expected = row total · column total /
+    grand total; asymptotically chi-square with k − 1 degrees of freedom (Pearson 1900). Cells whose smaller expected
+    count is below 5 are joined, smallest first, since the approximation does not hold for them (Cochran 1954).
+
+    Args:
+        reference, window: counts, shape (k,).
+
+    Returns:
+        Effect: Cramér's V, 0 (same) to 1 (disjoint). With one cell left nothing can differ: p-value 1.
+    """
+    from scipy.stats import chi2
+
+    table = merge_sparse(np.asarray([reference, window], dtype=float))
+    total = table.sum()
+    if table.shape[1] < 2 or (table.sum(axis=1) == 0).any():
+        return TestResult(0.0, 1.0, 0.0)
+    expected = np.outer(table.sum(axis=1), table.sum(axis=0)) / total
+    statistic = float(((table - expected) ** 2 / expected).sum())
+    return TestResult(statistic, float(chi2.sf(statistic, table.shape[1] - 1)), float(np.sqrt(statistic / total)))
+
+
+def merge_sparse(table: np.ndarray) -> np.ndarray:
+    """Join cells (columns of a 2 × k table) until each expects at least 5 in both rows; the total stays."""
+    table = table[:, table.sum(axis=0) > 0]
+    share = table.sum(axis=1).min() / max(table.sum(), 1.0)
+    order = np.argsort(table.sum(axis=0), kind="stable")
+    table = table[:, order]
+    sparse = table.sum(axis=0) * share < LEAST_EXPECTED
+    if not sparse.any():
+        return table
+    kept = table[:, ~sparse]
+    pooled = table[:, sparse].sum(axis=1, keepdims=True)
+    if pooled.sum() * share < LEAST_EXPECTED and kept.shape[1]:
+        # The pool itself is too small: it joins the smallest cell that is not.
+        kept = kept.copy()
+        kept[:, :1] += pooled
+        return kept
+    return np.concatenate([pooled, kept], axis=1)

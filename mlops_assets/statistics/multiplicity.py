@@ -1,0 +1,20 @@
+"""Many tests at once: p-values adjusted so that their number does not make alarms."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+
+def benjamini_hochberg(p_values: Sequence[float]) -> list[float]:
+    """Adjusted p-values that control the false discovery rate (Benjamini & Hochberg 1995).
+
+    When nothing changed at all, the probability of any adjusted value below α is at most α.
+    """
+    p = np.asarray(p_values, dtype=float)
+    if not len(p):
+        return []
+    order = np.argsort(-p, kind="stable")
+    ranks = np.arange(len(p), 0, -1)
+    adjusted = np.empty(len(p))
+    adjusted[order] = np.minimum.accumulate(np.minimum(1.0, p[order] * len(p) / ranks))
+    return [float(v) for v in adjusted]

@@ -1,0 +1,209 @@
+"""The reference profile: what a table looked like, in a few kilobytes that any window can be compared with.
+
+A profile holds, for each column, bin edges with counts (numbers) or categories with counts (text), missing values,
+infinities, range and moments. It is made once, from the rows a model was made with; a window then costs one scan
+(`counting.py`), and no reference row is read again.
+"""
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+import polars as pl
+
+Kind = Literal["numeric", "categorical"]
+
+VERSION = 1
+BINS = 20
+MOST_CATEGORIES = 200
+NUMERIC_ROLES = frozenset({"numeric", "ordinal", "date", "score"})
+
+
+class ProfileError(ValueError):
+    """A table cannot be profiled, or a stored profile cannot be read; the message names the column."""
+
+
+@dataclass(frozen=True)
+class ColumnProfile:
+    """One column of the reference.
+
+    Attributes:
+        name: of the column.
+        kind: `numeric` (compared in bins) or `categorical` (compared by value).
+        rows: of the table.
+        nulls: rows without a value; NaN counts as missing.
+        infinite: rows with an infinite value (numeric).
+        edges: inner bin edges in rising order; bin i holds `edges[i-1] <= x < edges[i]`, the first and the last are open.
+        counts: rows in each bin, one more than there are edges.
+        categories: rows by value, most frequent first, at most 200.
+        others: rows with values beyond those (categorical).
+        distinct: different values (categorical).
+        singletons: values that occur once (categorical); tells how often unseen values are to be expected.
+        minimum, maximum, mean, std: of finite values (numeric).
+    """
+
+    name: str
+    kind: Kind
+    rows: int
+    nulls: int
+    infinite: int = 0
+    edges: tuple[float, ...] = ()
+    counts: tuple[int, ...] = ()
+    categories: dict[str, int] = field(default_factory=dict)
+    others: int = 0
+    distinct: int = 0
+    singletons: int = 0
+    minimum: float | None = None
+    maximum: float | None = None
+    mean: float | None = None
+    std: float | None = None
+
+    @property
+    def present(self) -> int:
+        """Rows with a finite value."""
+        return self.rows - self.nulls - self.infinite
+
+    @property
+    def resolution(self) -> float:
+        """Largest share of rows in one bin: a Kolmogorov-Smirnov distance from bins is at most this much too small."""
+        return max(self.counts, default=0) / self.present if self.present else 1.0
+
+
+@dataclass(frozen=True)
+class Profile:
+    """A whole table as a reference."""
+
+    rows: int
+    columns: dict[str, ColumnProfile]
+    version: int = VERSION
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-able form, without NaN."""
+        return {"version": self.version, "rows": self.rows, "columns": [asdict(c) for c in self.columns.values()]}
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 over the canonical JSON of the profile."""
+        text = json.dumps(self.to_dict(), sort_keys=True, separators=(",", ":"), allow_nan=False)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    @classmethod
+    def from_dict(cls, stored: Mapping[str, Any]) -> "Profile":
+        """Read back what `to_dict` wrote.
+
+        Raises:
+            ProfileError: written by a later version of the project.
+        """
+        if stored.get("version") != VERSION:
+            raise ProfileError(f"found a profile of version {stored.get('version')}, expected {VERSION}: build it again")
+        columns = [ColumnProfile(**{**c, "edges": tuple(c["edges"]), "counts": tuple(c["counts"])}) for c in stored["columns"]]
+        return cls(stored["rows"], {c.name: c for c in columns})
+
+
+def build_profile(frame: pl.DataFrame | pl.LazyFrame, columns: Mapping[str, str], *, bins: int = BINS) -> Profile:
+    """Profile the reference table.
+
+    Args:
+        frame: reference rows.
+        columns: role by column name: numeric, ordinal, date and score are compared in bins, everything else by value.
+        bins: how many bins of about equal counts a continuous column gets; a value that fills a bin alone has its own.
+
+    Raises:
+        ProfileError: a column is missing, or the table is empty.
+    """
+    if isinstance(frame, pl.LazyFrame):
+        frame = frame.select([name for name in columns if name in frame.collect_schema().names()]).collect()
+    missing = [name for name in columns if name not in frame.columns]
+    if missing:
+        raise ProfileError(f"the reference lacks the column{'s' if len(missing) > 1 else ''} {', '.join(missing)}")
+    if frame.height == 0:
+        raise ProfileError("the reference has no rows")
+    return Profile(frame.height, {name: _column(frame[name], role, bins) for name, role in columns.items()})
+
+
+def kind_of(role: str, dtype: pl.DataType) -> Kind:
+    """How a column is compared: in bins where its role and its values are numbers or times, by value otherwise."""
+    if role in NUMERIC_ROLES and (dtype.is_numeric() or dtype.is_temporal()):
+        return "numeric"
+    return "categorical"
+
+
+def as_number(series: pl.Series) -> pl.Series:
+    """A number or time as float64; times in days since 1970, so that no unit is larger than the data."""
+    if series.dtype == pl.Date:
+        return series.to_physical().cast(pl.Float64)
+    if series.dtype.is_temporal():
+        return series.cast(pl.Datetime("us")).to_physical().cast(pl.Float64) / 86_400_000_000
+    return series.cast(pl.Float64)
+
+
+def _column(series: pl.Series, role: str, bins: int) -> ColumnProfile:
+    kind = kind_of(role, series.dtype)
+    return _numeric(series, bins) if kind == "numeric" else _categorical(series)
+
+
+def _numeric(series: pl.Series, bins: int) -> ColumnProfile:
+    numbers = as_number(series).fill_nan(None)
+    nulls = numbers.null_count()
+    present = numbers.drop_nulls().to_numpy()
+    finite = present[np.isfinite(present)]
+    edges = choose_edges(finite, bins)
+    counts = np.bincount(np.searchsorted(edges, finite, side="right"), minlength=len(edges) + 1)
+    return ColumnProfile(
+        name=series.name,
+        kind="numeric",
+        rows=series.len(),
+        nulls=nulls,
+        infinite=len(present) - len(finite),
+        edges=tuple(float(e) for e in edges),
+        counts=tuple(int(c) for c in counts),
+        minimum=float(finite.min()) if len(finite) else None,
+        maximum=float(finite.max()) if len(finite) else None,
+        mean=float(finite.mean()) if len(finite) else None,
+        std=float(finite.std()) if len(finite) else None,
+    )
+
+
+def choose_edges(finite: np.ndarray, bins: int) -> np.ndarray:
+    """Inner edges that part values into about `bins` bins of equal counts.
+
+    Few different values get a bin each. A value so frequent that several quantiles fall on it is fenced in by an edge
+    on each side: else it would share its bin, and hide, with what lies beside it.
+    """
+    if len(finite) == 0:
+        return np.empty(0)
+    values, counts = np.unique(finite, return_counts=True)
+    if len(values) <= bins:
+        return values[1:]
+    cumulated = np.cumsum(counts)
+    targets = len(finite) * np.arange(1, bins) / bins
+    chosen = np.searchsorted(cumulated, targets, side="left")
+    heavy = np.flatnonzero(counts >= len(finite) / bins)
+    fences = [values[i] for i in heavy if i > 0] + [values[i + 1] for i in heavy if i + 1 < len(values)]
+    light = [values[i] for i in np.unique(chosen) if i > 0 and i not in set(heavy.tolist())]
+    return np.unique(np.asarray([*light, *fences], dtype=float))
+
+
+def _categorical(series: pl.Series) -> ColumnProfile:
+    text = series.cast(pl.String)
+    counts = text.drop_nulls().value_counts(name="rows").sort(["rows", series.name], descending=[True, False])
+    kept = counts.head(MOST_CATEGORIES)
+    return ColumnProfile(
+        name=series.name,
+        kind="categorical",
+        rows=series.len(),
+        nulls=text.null_count(),
+        categories={str(k): int(v) for k, v in kept.iter_rows()},
+        others=int(counts["rows"].sum() or 0) - int(kept["rows"].sum() or 0),
+        distinct=counts.height,
+        singletons=int((counts["rows"] == 1).sum()),
+    )
+
+
+def finite_or_none(value: float | None) -> float | None:
+    """A number that JSON can say."""
+    return value if value is not None and math.isfinite(value) else None
