@@ -18,6 +18,7 @@ from mlops_assets.training.metrics import model_scores
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
 
+REFERENCE_ROWS = 20_000
 BACKGROUND_ROWS = 16
 # Rows put through the model at once: bounds the memory whatever the number of features.
 BATCH_ROWS = 100_000
@@ -28,7 +29,8 @@ class Reference:
     """What a row is compared with.
 
     Attributes:
-        typical: feature -> median (numbers) or most frequent value (categories) of the reference rows.
+        typical: feature -> median (numbers) or most frequent value (categories) of the reference rows,
+            those decided favourably where decisions are made.
         typical_row: the typical row in the model's matrix, shape (columns,).
         background: some reference rows in the model's matrix, shape (rows, columns), rows decided favourably where
             decisions are made.
@@ -44,6 +46,10 @@ def build_reference(
 ) -> Reference:
     """The typical row, and a seeded draw of background rows.
 
+    Where decisions are made, both are of the rows decided favourably: somebody who was refused is told in what they
+    differ from those who were not. The official interpretation of 12 CFR 1002.9(b)(2) names comparisons of this kind
+    (with applicants who just passed, or with all) and leaves the choice of a statistically sound method open.
+
     Args:
         pipeline: fitted, steps `features` and `model`.
         frame: reference rows (training or held out), at least one.
@@ -58,29 +64,33 @@ def build_reference(
     if frame.height == 0:
         raise ValueError("reference: found no rows; the typical values need at least one")
     order = np.argsort(seeded_hash(frame[declaration.id], declaration.training.seed + 3), kind="stable")
-    rows = to_model_frame(frame[np.sort(order[:20_000])], declaration)
-    numbers = set(number_features(declaration))
-    typical: dict[str, float | str | None] = {}
-    for name in declaration.features:
-        if name in numbers:
-            median = float(np.nanmedian(rows[name])) if np.isfinite(rows[name].to_numpy()).any() else float("nan")
-            typical[name] = None if np.isnan(median) else float(median)
-        else:
-            # The first of several most frequent values in order of the alphabet, so that it is the same each time.
-            counts = rows[name].value_counts()
-            most_often = int(counts.max())
-            typical[name] = min(str(value) for value, count in counts.items() if count == most_often)
-    values = {name: [float("nan") if typical[name] is None else typical[name]] for name in declaration.features}
+    rows = to_model_frame(frame[np.sort(order[:REFERENCE_ROWS])], declaration)
     transformer, model = pipeline.named_steps["features"], pipeline.named_steps["model"]
-    matrix = np.asarray(transformer.transform(rows.iloc[:2000]))
+    matrix = np.asarray(transformer.transform(rows))
     if declaration.task is Task.BINARY and threshold is not None:
         favourable = ~is_adverse(model_scores(model, matrix, declaration), declaration, threshold)
-        matrix = matrix[favourable] if favourable.any() else matrix
+        if favourable.any():
+            rows, matrix = rows[favourable], matrix[favourable]
+    numbers = set(number_features(declaration))
+    typical = {name: _median(rows[name]) if name in numbers else _mode(rows[name]) for name in declaration.features}
+    values = {name: [float("nan") if value is None else value] for name, value in typical.items()}
     return Reference(
         typical=typical,
         typical_row=np.asarray(transformer.transform(pd.DataFrame(values)))[0],
         background=matrix[:BACKGROUND_ROWS],
     )
+
+
+def _median(values: Any) -> float | None:
+    numbers = values.to_numpy()
+    return float(np.nanmedian(numbers)) if np.isfinite(numbers).any() else None
+
+
+def _mode(values: Any) -> str:
+    counts = values.value_counts()
+    most_often = int(counts.max())
+    # The first of several in order of the alphabet, so that it is the same each time.
+    return min(str(value) for value, count in counts.items() if count == most_often)
 
 
 def contributions(

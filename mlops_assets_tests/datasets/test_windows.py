@@ -1,0 +1,100 @@
+from datetime import UTC, date, datetime, timedelta, timezone
+
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mlops_assets.datasets.windows import (
+    declared_windows,
+    event_time_expr,
+    in_window,
+    shift,
+    window_of,
+    window_of_key,
+    windows_between,
+)
+from mlops_assets.declaration import Cadence, EventTime, Period
+from mlops_assets_tests.training.tables import declare
+
+
+@pytest.mark.parametrize(
+    ("cadence", "start", "end"),
+    [
+        (Cadence.DAY, date(2024, 2, 29), date(2024, 3, 1)),
+        (Cadence.WEEK, date(2024, 2, 26), date(2024, 3, 4)),
+        (Cadence.MONTH, date(2024, 2, 1), date(2024, 3, 1)),
+        (Cadence.QUARTER, date(2024, 1, 1), date(2024, 4, 1)),
+        (Cadence.YEAR, date(2024, 1, 1), date(2025, 1, 1)),
+    ],
+)
+def test_window_of_a_leap_day(cadence: Cadence, start: date, end: date) -> None:
+    window = window_of(date(2024, 2, 29), cadence)
+    assert (window.start, window.end, window.key) == (start, end, start.isoformat())
+
+
+@given(day=st.dates(date(1900, 1, 1), date(2200, 1, 1)), cadence=st.sampled_from(list(Cadence)))
+def test_windows_tile_time(day: date, cadence: Cadence) -> None:
+    window = window_of(day, cadence)
+    assert window.start <= day < window.end
+    assert window_of_key(window.key, cadence) == window
+    assert window_of(window.end, cadence).start == window.end
+    assert window_of(window.end - timedelta(days=1), cadence) == window
+
+
+def test_windows_between_and_declared() -> None:
+    keys = [w.key for w in windows_between(date(2003, 10, 1), date(2004, 7, 1), Cadence.QUARTER)]
+    assert keys == ["2003-10-01", "2004-01-01", "2004-04-01"]
+    live = declared_windows(declare(), today=date(2021, 3, 15))
+    assert [w.key for w in live] == ["2021-01-01", "2021-02-01"]
+    snapshot = declare(event_time=None, training={}, monitoring={})
+    assert declared_windows(snapshot, today=date(2021, 3, 15)) == []
+
+
+@pytest.mark.parametrize("key", ["2003-10-02", "2003", "soon"])
+def test_a_key_that_starts_no_window_is_refused(key: str) -> None:
+    with pytest.raises(ValueError, match="partition key"):
+        window_of_key(key, Cadence.QUARTER)
+
+
+def test_shift_stays_inside_the_month() -> None:
+    assert shift(date(2024, 1, 31), Period(count=1, unit=Cadence.MONTH)) == date(2024, 2, 29)
+    assert shift(date(2024, 2, 29), Period(count=1, unit=Cadence.YEAR), sign=-1) == date(2023, 2, 28)
+    assert shift(date(2003, 10, 1), Period(count=36, unit=Cadence.MONTH), sign=-1) == date(2000, 10, 1)
+
+
+PLUS_TWO = timezone(timedelta(hours=2))
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        pytest.param(pl.Series("t", [date(2020, 5, 1)]), id="date"),
+        pytest.param(pl.Series("t", ["2020-05-01"]), id="ISO day"),
+        pytest.param(pl.Series("t", ["2020-05-01T00:00:00"]), id="ISO time"),
+        pytest.param(pl.Series("t", ["2020-05-01 00:00:00.000"]), id="text with fractions"),
+        pytest.param(pl.Series("t", ["2020-05-01T02:00:00+02:00"]), id="text with offset"),
+        pytest.param(pl.Series("t", ["2020-05-01T00:00:00Z"]), id="text in UTC"),
+        pytest.param(pl.Series("t", [datetime(2020, 5, 1, 2, tzinfo=PLUS_TWO)]), id="time with zone"),
+        pytest.param(pl.Series("t", [datetime(2020, 5, 1)]).cast(pl.Datetime("ns")), id="ns"),  # noqa: DTZ001
+    ],
+)
+def test_every_way_to_write_a_moment_is_the_same_moment(values: pl.Series) -> None:
+    expression = event_time_expr(EventTime(column="t"), values.dtype)
+    found = values.to_frame().select(expression).to_series()
+    assert found.dtype == pl.Datetime("us")
+    assert found.item() == datetime(2020, 5, 1, tzinfo=UTC).replace(tzinfo=None)
+
+
+def test_years_and_what_is_no_time() -> None:
+    year = EventTime(column="t", format="year")
+    frame = pl.DataFrame({"t": [1994, None, 0]})
+    assert frame.select(event_time_expr(year)).to_series().dt.year().to_list() == [1994, None, None]
+    text = pl.DataFrame({"t": ["someday"]})
+    assert text.select(event_time_expr(EventTime(column="t"), pl.String())).item() is None
+
+
+def test_a_row_is_in_the_window_that_starts_at_its_moment() -> None:
+    window = window_of(date(2020, 5, 1), Cadence.MONTH)
+    frame = pl.DataFrame({"opened": [datetime(2020, 5, 1), datetime(2020, 6, 1), None]})  # noqa: DTZ001
+    assert frame.select(in_window(declare(), window)).to_series().to_list() == [True, False, False]
