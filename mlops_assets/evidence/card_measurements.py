@@ -1,5 +1,6 @@
 """The sections of a card that show what was measured: numbers with their intervals, and a picture where one helps."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -51,10 +52,23 @@ def candidates(inputs: "CardInputs") -> list[Block]:
     if not inputs.candidates:
         return [Missing("alternatives considered")]
     metric = next((str(c["metric"]) for c in inputs.candidates if c.get("metric")), "")
-    rows = [{k: v for k, v in c.items() if k not in ("metric", "fold_scores")} for c in inputs.candidates]
+    rows = [_candidate(c, metric, inputs.algorithm) for c in inputs.candidates]
     shown = table(rows, note=f"Compared by {label(metric)} in cross-validation on the fitting rows." if metric else "")
-    tones: list[Tone] = ["good" if c.get("selected") else "plain" for c in inputs.candidates[: len(shown.rows)]]
+    tones: list[Tone] = ["good" if r.get("selected") else "plain" for r in rows[: len(shown.rows)]]
     return [Table(shown.columns, shown.rows, note=shown.note, numeric=shown.numeric, tones=tuple(tones))]
+
+
+def _candidate(candidate: Mapping[str, Any], metric: str, chosen: str) -> dict[str, Any]:
+    """One row: the metric that ranks and its spread over the folds first; wall times say nothing about the model."""
+    hidden = ("metric", "label", "folds", "cv_mean", "cv_std", "fit_seconds", "environment")
+    row: dict[str, Any] = {"algorithm": label(str(first(candidate, "label", "algorithm", "name")))}
+    for key, title in (("cv_mean", label(metric)), ("cv_std", "Standard deviation over folds")):
+        found = candidate.get(key)
+        if isinstance(found, Mapping):
+            row[title] = found.get(metric)
+    row |= {k: v for k, v in candidate.items() if k not in hidden and k != "algorithm" and v != {}}
+    row.setdefault("selected", chosen in (candidate.get("label"), candidate.get("algorithm")))
+    return row
 
 
 def performance(inputs: "CardInputs") -> list[Block]:
@@ -185,7 +199,7 @@ def _attribute(attribute: Mapping[str, Any], bases: Mapping[str, str]) -> list[B
     basis = f" Basis: {bases[name]}" if bases.get(name) else ""
     blocks: list[Block] = [Paragraph(f"By {name}.{basis}"), *sentences(attribute.get("reason"))]
     axis = "mean_error" if any("mean_error" in g for g in groups) else "selection_rate"
-    drawn = figures.dots(rows, f"fairness_{name}", f"{label(axis)} by {name}", axis)
+    drawn = figures.dots(rows, "fairness_" + re.sub(r"\W+", "_", name), f"{label(axis)} by {name}", axis)
     if drawn:
         blocks.append(drawn)
     if groups:
@@ -199,17 +213,26 @@ def explanations(inputs: "CardInputs") -> list[Block]:
     e = inputs.explanations
     if e is None:
         return [Missing("explanations")]
-    importance = records_of(first(e, "importance", "importances", "global_importance") or [], "feature")
+    found = first(e, "importance", "importances", "global_importance")
+    about = found if isinstance(found, Mapping) and "features" in found else {}
+    importance = records_of(about.get("features") or found or [], "feature")
     blocks: list[Block] = sentences(e.get("reason"))
-    drawn = figures.importance_figure(importance)
-    if drawn:
-        blocks.append(drawn)
-    elif not importance:
+    if not importance:
         blocks.append(Missing("importance of the features"))
-    if importance:
+    else:
+        if about.get("metric"):
+            text = f"Mean loss of {label(str(about['metric']))} when the feature is shuffled"
+            blocks.append(Paragraph(f"{text}, on {number(about.get('rows'))} rows it was not fitted on."))
+        drawn = figures.importance_figure(importance)
+        blocks += [drawn] if drawn else []
         blocks.append(table(importance, title="Importance", limit=15))
-    if inputs.declaration.task is Task.BINARY and not any("reason_code" in k or k == "reasons" for k in e):
+    codes = e.get("reason_codes")
+    if isinstance(codes, Mapping):
+        blocks.append(Paragraph("Reason codes for adverse decisions:"))
+        blocks += [*sentences(codes.get("reason")), *leftovers(codes, ("reason", "examples", "applies"))]
+        examples = records_of(codes.get("examples") or [], "example")
+        blocks += [table(examples, title="Examples", limit=5)] if examples else []
+    elif inputs.declaration.task is Task.BINARY and not any("reason_code" in k or k == "reasons" for k in e):
         blocks.append(Missing("reason codes"))
     known = ("reason", "importance", "importances", "global_importance")
-    rest = {k: v for k, v in e.items() if k not in known}
-    return [*blocks, *leftovers(rest, ())]
+    return [*blocks, *leftovers(e, known if not isinstance(codes, Mapping) else (*known, "reason_codes"))]

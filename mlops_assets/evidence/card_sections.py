@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from mlops_assets.declaration import Feature, Role
+from mlops_assets.declaration import Feature
 from mlops_assets.evidence import card_measurements as measured
 from mlops_assets.evidence.blocks import Block, Bullets, Facts, Missing, Paragraph, Section, SectionStatus, Table, Tone
 from mlops_assets.evidence.reading import (
@@ -201,7 +201,7 @@ def features(inputs: "CardInputs") -> list[Block]:
                 "description": feature.description or None,
                 "accepted": _accepted(feature),
                 "missing": None if nulls is None else percent(float(nulls)),
-                "typical": _typical(seen, feature.role),
+                "typical": _typical(seen),
             }
         )
     columns = (
@@ -233,18 +233,17 @@ def _accepted(feature: Feature) -> str | None:
     return f"{number(feature.minimum)} to {number(feature.maximum)}"
 
 
-def _typical(seen: Mapping[str, Any], role: Role) -> str | None:
-    top = seen.get("top")
-    if (
-        role in (Role.CATEGORICAL, Role.BOOLEAN, Role.ORDINAL)
-        and isinstance(top, Sequence)
-        and not isinstance(top, str)
-    ):
-        return ", ".join(str(t.get("value", t)) if isinstance(t, Mapping) else str(t) for t in top[:3])
-    low, middle, high = first(seen, "minimum", "min"), first(seen, "median", "mean"), first(seen, "maximum", "max")
+def _typical(seen: Mapping[str, Any]) -> str | None:
+    """The most frequent values with their shares, or smallest, mean and largest."""
+    categories = seen.get("categories")
+    if isinstance(categories, Mapping) and categories:
+        total = seen.get("rows") or sum(categories.values())
+        top = sorted(categories.items(), key=lambda item: -item[1])[:3]
+        rest = f", … ({number(seen['distinct'])} values)" if (seen.get("distinct") or 0) > len(top) else ""
+        return ", ".join(f"{value or 'empty'} {percent(count / total)}" for value, count in top) + rest
+    low, middle, high = first(seen, "minimum", "min"), first(seen, "mean", "median"), first(seen, "maximum", "max")
     if middle is None and low is None:
-        distinct = first(seen, "distinct", "categories")
-        return f"{number(distinct)} values" if isinstance(distinct, int) else None
+        return None
     return f"{number(low)} … {number(middle)} … {number(high)}"
 
 

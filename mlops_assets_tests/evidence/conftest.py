@@ -92,7 +92,14 @@ def card_inputs() -> CardInputs:
         calibration={"bins": bins},
         fairness={"attributes": [{"attribute": "female", "groups": groups}]},
         explanations={
-            "importance": [{"feature": n, "importance": float(w)} for n, w in zip(names, weights, strict=True)]
+            "importance": {
+                "metric": "roc_auc",
+                "rows": 1000,
+                "features": [
+                    {"feature": n, "importance": float(w), "std": 0.01} for n, w in zip(names, weights, strict=True)
+                ],
+            },
+            "reason_codes": {"adverse": 300, "explained": 300, "faithful_share": 0.99, "frequent": {"pay_0": 120}},
         },
         decisions=[
             {

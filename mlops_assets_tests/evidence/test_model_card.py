@@ -146,3 +146,28 @@ def test_written_twice_gives_the_same_bytes(card_inputs: CardInputs, tmp_path):
 def test_a_number_that_is_none_is_refused_with_its_place(card_inputs: CardInputs):
     with pytest.raises(ValueError, match=r"calibration\.ece"):
         build_card(replace(card_inputs, calibration={"ece": float("nan")}))
+
+
+def test_shapes_that_the_stages_record(card_inputs: CardInputs):
+    candidates = [
+        {
+            "label": "linear",
+            "algorithm": "linear",
+            "metric": "roc_auc",
+            "cv_mean": {"roc_auc": 0.721},
+            "fit_seconds": 1.2,
+        },
+        {"label": "forest", "algorithm": "random_forest", "metric": "roc_auc", "cv_mean": {"roc_auc": 0.702}},
+    ]
+    text = card_markdown(build_card(replace(card_inputs, candidates=candidates)))
+    assert "| Linear | 0.721 | yes |" in text
+    assert "| Forest | 0.702 | no |" in text
+    assert "Mean loss of ROC AUC when the feature is shuffled, on 1,000 rows" in text
+    assert "Faithful share:** 0.990" in text
+
+
+def test_names_of_pictures_are_names_of_files(card_inputs: CardInputs, tmp_path):
+    groups = [{"group": "a", "n": 9, "selection_rate": 0.5}, {"group": "b", "n": 9, "selection_rate": 0.4}]
+    crossed = replace(card_inputs, fairness={"attributes": [{"attribute": "../sex × age", "groups": groups}]})
+    build_card(crossed).write(tmp_path / "card")
+    assert (tmp_path / "card" / "plots" / "fairness__sex_age.svg").is_file()
