@@ -104,6 +104,18 @@ class DriftVerdict:
         """JSON-able form."""
         return asdict(self)
 
+    @classmethod
+    def from_dict(cls, stored: Mapping[str, Any]) -> "DriftVerdict":
+        """Read back what `to_dict` wrote; keys it does not know are what others stored beside it."""
+        known = {name: stored[name] for name in cls.__dataclass_fields__ if name in stored}
+        for name in ("faults", "shifted", "extra"):
+            known[name] = tuple(known[name])
+        fields = ColumnDrift.__dataclass_fields__
+        known["columns"] = tuple(
+            ColumnDrift(**{k: v for k, v in column.items() if k in fields}) for column in stored["columns"]
+        )
+        return cls(**known)
+
 
 def compare(
     profile: Profile,

@@ -14,7 +14,7 @@ An alarm needs evidence (p-values, Holm over the tests of the window) and size. 
 could have seen. All tests assume independent rows.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -100,6 +100,20 @@ class WindowPerformance:
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON-able form, without NaN."""
         return plain(asdict(self))
+
+    @classmethod
+    def from_dict(cls, stored: Mapping[str, Any]) -> "WindowPerformance":
+        """Read back what `to_dict` wrote; keys it does not know are what others stored beside it."""
+        known = {name: stored[name] for name in cls.__dataclass_fields__ if name in stored}
+        known["reasons"] = tuple(known["reasons"])
+        for name, part in (("ranking", RankingChange), ("base_rate", BaseRateChange), ("relation", Relation)):
+            if known.get(name) is not None:
+                known[name] = part(**known[name])
+        if known.get("calibration") is not None:
+            calibration = known["calibration"]
+            known["calibration"] = CalibrationChange(**{**calibration, "grades": tuple(calibration["grades"])})
+        known["slices"] = tuple(SliceChange(**found) for found in known.get("slices", ()))
+        return cls(**known)
 
 
 def measure(
