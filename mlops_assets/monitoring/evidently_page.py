@@ -1,0 +1,120 @@
+"""Evidently's page for a window: pictures of the columns, from bounded samples, with pinned methods.
+
+The page draws; the verdict is ours (`drift.py`), and no number is read back from it. Evidently raises on columns that
+hold nothing to draw; those are left out here, and the page says so.
+"""
+
+import html
+import os
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+
+import polars as pl
+
+from mlops_assets.statistics.profile import as_number, kind_of
+
+METHOD = "psi"
+THRESHOLD = 0.1
+MOST_CATEGORIES = 30
+OTHERS = "(others)"
+
+
+def draw(reference: pl.DataFrame, current: pl.DataFrame, roles: Mapping[str, str], path: Path) -> Path:
+    """Write the page.
+
+    Args:
+        reference, current: samples; a thousand rows each make a page in about a second.
+        roles: by column; numeric, ordinal, date and score are drawn as numbers, everything else by value.
+        path: of the HTML file; its folder is made when it is not there.
+
+    Returns:
+        The path. Where no column can be drawn, the page is a note that says why.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    numeric, categorical, left_out = _drawable(reference, current, roles)
+    if numeric or categorical:
+        _report(reference, current, numeric, categorical, path)
+    else:
+        path.write_text("<!doctype html><html><head><title>Drift</title></head><body></body></html>", encoding="utf-8")
+    if left_out:
+        _add_note(path, left_out)
+    return path
+
+
+def _report(
+    reference: pl.DataFrame, current: pl.DataFrame, numeric: list[str], categorical: list[str], path: Path
+) -> None:
+    # Evidently looks at this when it is imported, and sends usage data otherwise.
+    os.environ["DO_NOT_TRACK"] = "1"
+    from evidently import DataDefinition, Dataset, Report
+    from evidently.metrics import DriftedColumnsCount, ValueDrift
+
+    definition = DataDefinition(numerical_columns=numeric, categorical_columns=categorical)
+    before = Dataset.from_pandas(_frame(reference, reference, numeric, categorical), definition)
+    now = Dataset.from_pandas(_frame(current, reference, numeric, categorical), definition)
+    # Column by column: the preset draws every distribution twice.
+    columns = [ValueDrift(column=name, method=METHOD, threshold=THRESHOLD) for name in [*numeric, *categorical]]
+    count = DriftedColumnsCount(num_method=METHOD, cat_method=METHOD, num_threshold=THRESHOLD, cat_threshold=THRESHOLD)
+    partial = path.with_suffix(".partial")
+    with warnings.catch_warnings():
+        # It correlates columns on its way, those without spread too.
+        warnings.simplefilter("ignore")
+        Report([count, *columns]).run(now, before).save_html(str(partial))
+    partial.replace(path)
+
+
+def _frame(rows: pl.DataFrame, reference: pl.DataFrame, numeric: list[str], categorical: list[str]):  # noqa: ANN202
+    columns = [_finite(rows[name]) for name in numeric]
+    columns += [_capped(rows[name], reference[name]) for name in categorical]
+    return pl.DataFrame(columns).to_pandas()
+
+
+def _drawable(
+    reference: pl.DataFrame, current: pl.DataFrame, roles: Mapping[str, str]
+) -> tuple[list[str], list[str], dict[str, str]]:
+    """Numeric and categorical columns that can be drawn, and why the others cannot."""
+    numeric: list[str] = []
+    categorical: list[str] = []
+    left_out: dict[str, str] = {}
+    for name, role in roles.items():
+        absent = [side for side, rows in (("reference", reference), ("window", current)) if name not in rows.columns]
+        if absent:
+            left_out[name] = f"not in the {absent[0]}"
+            continue
+        is_number = kind_of(role, reference[name].dtype) == "numeric"
+        if is_number and kind_of(role, current[name].dtype) != "numeric":
+            left_out[name] = f"{current[name].dtype} in the window, {reference[name].dtype} in the reference"
+            continue
+        sides = [_finite(rows[name]) if is_number else rows[name] for rows in (reference, current)]
+        if any(side.drop_nulls().is_empty() for side in sides):
+            left_out[name] = "without a finite value on one side"
+        elif is_number and sides[0].drop_nulls().append(sides[1].drop_nulls()).n_unique() == 1:
+            left_out[name] = "one and the same value on both sides"
+        else:
+            (numeric if is_number else categorical).append(name)
+    return numeric, categorical, left_out
+
+
+def _finite(series: pl.Series) -> pl.Series:
+    numbers = as_number(series)
+    return numbers.set(~numbers.is_finite().fill_null(False), None)
+
+
+def _capped(series: pl.Series, reference: pl.Series) -> pl.Series:
+    """Text with the reference's rarer values under one name: a bar for each of thousands is no picture."""
+    kept = reference.cast(pl.String).drop_nulls().value_counts(sort=True).head(MOST_CATEGORIES)[reference.name]
+    text = series.cast(pl.String)
+    new = ~text.is_in(reference.cast(pl.String).drop_nulls().unique().implode())
+    most_new = text.filter(new.fill_null(False)).value_counts(sort=True).head(5)[series.name]
+    shown = pl.concat([kept, most_new])
+    return text.set(~text.is_in(shown.implode()).fill_null(True), OTHERS)
+
+
+def _add_note(path: Path, left_out: Mapping[str, str]) -> None:
+    items = "".join(f"<li>{html.escape(name)}: {html.escape(why)}</li>" for name, why in left_out.items())
+    note = f'<div style="font-family: sans-serif; margin: 1em"><p>Not drawn:</p><ul>{items}</ul></div>'
+    text = path.read_text(encoding="utf-8")
+    start = text.find("<body")
+    after = text.find(">", start) + 1 if start >= 0 else 0
+    path.write_text(text[:after] + note + text[after:], encoding="utf-8")
