@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
 
 
+SCORED_ROWS = 500_000
+
+
 @dataclass(frozen=True)
 class FeatureImportance:
     """What shuffling one feature costs.
@@ -75,12 +78,14 @@ def permutation_importance(
         pipeline: fitted, steps `features` and `model`.
         frame: held-out rows with targets.
         declaration: the model.
-        most_rows: size of the sample.
+        most_rows: largest size of the sample; wide tables (above about 40 features) get a smaller one.
         repeats: shuffles of each feature.
 
     Raises:
         ValueError: when the metric cannot be measured on the rows (none, or one class only).
     """
+    # Each feature costs a pass over the sample: a wide table is measured on fewer rows, never on fewer than 500.
+    most_rows = min(most_rows, max(500, SCORED_ROWS // (repeats * len(declaration.features))))
     sample = frame
     if frame.height > most_rows:
         order = np.argsort(seeded_hash(frame[declaration.id], declaration.training.seed + 2), kind="stable")

@@ -191,8 +191,7 @@ def build_estimator(candidate: Candidate, declaration: Declaration, rows: int) -
         CandidateError: when the algorithm cannot be imported, called, or does not take the parameters.
     """
     seed = declaration.training.seed % 2**32
-    regression = declaration.task is Task.REGRESSION
-    builders: dict[str, tuple[Callable[[bool, int, int], Any], Form]] = {
+    builders: dict[str, tuple[Callable[[Declaration, int, int], Any], Form]] = {
         "linear": (_linear, "linear"),
         "hist_gradient_boosting": (_hist_gradient_boosting, "trees"),
         "random_forest": (_random_forest, "trees"),
@@ -200,7 +199,7 @@ def build_estimator(candidate: Candidate, declaration: Declaration, rows: int) -
     try:
         if candidate.algorithm in builders:
             build, form = builders[candidate.algorithm]
-            return build(regression, seed, rows).set_params(**candidate.parameters), form
+            return build(declaration, seed, rows).set_params(**candidate.parameters), form
         return _seeded(_own(candidate), seed), "linear"
     except CandidateError:
         raise
@@ -211,16 +210,18 @@ def build_estimator(candidate: Candidate, declaration: Declaration, rows: int) -
         ) from error
 
 
-def _linear(regression: bool, seed: int, rows: int) -> Any:
+def _linear(declaration: Declaration, seed: int, rows: int) -> Any:
     from sklearn.linear_model import LogisticRegression, Ridge
 
-    return Ridge(alpha=1.0, random_state=seed) if regression else LogisticRegression(max_iter=1000, random_state=seed)
+    if declaration.task is Task.REGRESSION:
+        return Ridge(alpha=1.0, random_state=seed)
+    return LogisticRegression(max_iter=1000, random_state=seed)
 
 
-def _hist_gradient_boosting(regression: bool, seed: int, rows: int) -> Any:
+def _hist_gradient_boosting(declaration: Declaration, seed: int, rows: int) -> Any:
     from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
-    kind: Any = HistGradientBoostingRegressor if regression else HistGradientBoostingClassifier
+    kind: Any = HistGradientBoostingRegressor if declaration.task is Task.REGRESSION else HistGradientBoostingClassifier
     return kind(
         max_iter=150,
         learning_rate=0.08,
@@ -232,15 +233,18 @@ def _hist_gradient_boosting(regression: bool, seed: int, rows: int) -> Any:
     )
 
 
-def _random_forest(regression: bool, seed: int, rows: int) -> Any:
+def _random_forest(declaration: Declaration, seed: int, rows: int) -> Any:
     from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 
+    regression = declaration.task is Task.REGRESSION
     kind: Any = RandomForestRegressor if regression else RandomForestClassifier
+    # A third of the features is usual for regression; on a wide table it costs more than it finds.
+    narrow = regression and len(declaration.features) <= 60
     return kind(
         n_estimators=60,
         max_leaf_nodes=256,
         min_samples_leaf=10 if rows >= 4000 else 3,
-        max_features="sqrt" if not regression else 0.5,
+        max_features=1 / 3 if narrow else "sqrt",
         max_samples=20_000 if rows > 20_000 else None,
         random_state=seed,
     )
