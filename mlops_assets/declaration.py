@@ -107,7 +107,9 @@ class Feature(Part):
     def _bounds_fit_role(self) -> Self:
         numeric = self.role in (Role.NUMERIC, Role.ORDINAL)
         if not numeric and (self.minimum is not None or self.maximum is not None):
-            raise ValueError(f"minimum and maximum are for numeric and ordinal features, found role {self.role.value!r}")
+            raise ValueError(
+                f"minimum and maximum are for numeric and ordinal features, found role {self.role.value!r}"
+            )
         if self.minimum is not None and self.maximum is not None and self.minimum > self.maximum:
             raise ValueError(f"minimum {self.minimum} is above maximum {self.maximum}")
         if self.role in (Role.NUMERIC, Role.DATE, Role.BOOLEAN) and self.allowed is not None:

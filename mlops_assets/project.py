@@ -153,7 +153,9 @@ def explain(error: ValidationError, path: Path, node: yaml.Node | None, prefix: 
         message = problem["msg"].removeprefix("Value error, ")
         if problem["type"] == "extra_forbidden":
             message, found = "unknown field" + _suggestion(str(location[-1]), location), ""
-        lines.append(f"{path}:{line}: {'.'.join(str(p) for p in location[len(prefix) :]) or 'declaration'}: {message}{found}")
+        lines.append(
+            f"{path}:{line}: {'.'.join(str(p) for p in location[len(prefix) :]) or 'declaration'}: {message}{found}"
+        )
     return lines
 
 

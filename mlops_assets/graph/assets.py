@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from mlops_assets.governance.policy import Policy
 
 MODEL_TAG = "mlops/model"
-REQUEST_TAG = "mlops/retraining_request"
 # A new champion must not mark every past window as stale: the windows were scored by the champion of their time.
 CONSTANT_VERSION = "see metadata: version"
 
@@ -147,9 +146,7 @@ def _materialized(key: dg.AssetKey, outcome: Outcome) -> dg.MaterializeResult:
     return dg.MaterializeResult(asset_key=key, metadata=to_metadata(outcome.metadata), data_version=version)
 
 
-def _checks(
-    policy: "Policy", stage: StageSpec, outcome: Outcome, key: dg.AssetKey
-) -> Iterator[dg.AssetCheckResult]:
+def _checks(policy: "Policy", stage: StageSpec, outcome: Outcome, key: dg.AssetKey) -> Iterator[dg.AssetCheckResult]:
     decided = {result.gate: result for result in outcome.decisions}
     missing = [gate for gate in stage.gates if gate not in decided]
     if missing:

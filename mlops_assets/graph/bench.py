@@ -13,6 +13,7 @@ from mlops_assets.datasets.windows import Window
 from mlops_assets.declaration import Declaration
 from mlops_assets.governance.policy import Policy
 from mlops_assets.platform import Platform
+from mlops_assets.response.retraining import request_of
 
 if TYPE_CHECKING:
     from mlops_assets.governance.decisions import GateResult
@@ -54,6 +55,11 @@ class Bench:
     def model(self) -> str:
         """Name of the model."""
         return self.declaration.name
+
+    @property
+    def request(self) -> str | None:
+        """Id of the retraining request that this run answers; None for a first training."""
+        return request_of(self.tags)
 
     def table(self, name: str) -> str:
         """Address of one of the model's tables in the lake."""

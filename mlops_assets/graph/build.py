@@ -12,8 +12,7 @@ from typing import Any
 import dagster as dg
 
 from mlops_assets.graph.broken import broken_asset
-from mlops_assets.graph.component import GovernedModel
-from mlops_assets.graph.fleet import fleet_assets
+from mlops_assets.graph.fleet import fleet_assets, fleet_jobs
 from mlops_assets.graph.resource import PlatformResource
 from mlops_assets.graph.schedules import schedules
 from mlops_assets.graph.sensors import sensors
@@ -37,7 +36,8 @@ def build_definitions(defs: Path, *, resources: Mapping[str, Any] | None = None)
     be_quiet()
     project = Project.load(Path(defs))
     broken = dict(project.broken)
-    parts = []
+    platform = {"platform": PlatformResource(defs_folder=str(project.defs)), **(resources or {})}
+    parts: list[dg.Definitions] = []
     tree = dg.ComponentTree.for_project(project.defs)
     for model in project.models:
         if model.declaration is None:
@@ -45,7 +45,7 @@ def build_definitions(defs: Path, *, resources: Mapping[str, Any] | None = None)
         try:
             part = tree.build_defs_at_path(model.path.parent.relative_to(project.defs))
             # Resolving the assets here finds what would otherwise take the whole code location down.
-            part.get_repository_def()
+            dg.Definitions.merge(part, dg.Definitions(resources=platform)).get_repository_def()
         except Exception as error:
             broken[model.name] = f"{model.path}: {_root_cause(error)}"
         else:
@@ -59,9 +59,10 @@ def build_definitions(defs: Path, *, resources: Mapping[str, Any] | None = None)
             *fleet_assets(declarations),
             *(broken_asset(name, reason) for name, reason in broken.items()),
         ],
-        sensors=sensors(declarations),
+        jobs=fleet_jobs(declarations),
+        sensors=sensors(declarations, {job.name: job for part in parts for job in part.jobs or ()}),
         schedules=schedules(declarations),
-        resources={"platform": PlatformResource(defs_folder=str(project.defs)), **(resources or {})},
+        resources=platform,
         executor=dg.in_process_executor,
     )
     return dg.Definitions.merge(*parts, *_other_definitions(tree, project), fleet)
@@ -69,7 +70,7 @@ def build_definitions(defs: Path, *, resources: Mapping[str, Any] | None = None)
 
 def _other_definitions(tree: dg.ComponentTree, project: Project) -> list[dg.Definitions]:
     """Whatever else a bank keeps in `defs/`: plain Dagster definitions beside the models."""
-    reserved = {"models", "policy", "requirements"}
+    reserved = {"models", "policy", "requirements", "refused"}
     folders = [p for p in sorted(project.defs.iterdir()) if p.is_dir() and p.name not in reserved]
     return [tree.build_defs_at_path(p.name) for p in folders if any(p.rglob("*.py")) or any(p.rglob("defs.yaml"))]
 

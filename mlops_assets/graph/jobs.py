@@ -43,11 +43,15 @@ def model_jobs(declaration: Declaration, stages: Sequence[StageSpec]) -> list:
         )
 
     jobs = [
-        job(training_job_name(model), training_stages(stages), "From rows to champion: train, evaluate, decide, release."),
-        job(release_job_name(model), RELEASE_STAGES, "Look at the approvals again, and promote when nothing is missing."),
+        job(
+            training_job_name(model),
+            training_stages(stages),
+            "From rows to champion: train, evaluate, decide, release.",
+        ),
+        job(
+            release_job_name(model), RELEASE_STAGES, "Look at the approvals again, and promote when nothing is missing."
+        ),
     ]
     if declaration.has_time:
-        jobs.append(
-            job(monitoring_job_name(model), window_stages(stages), "Score, compare and judge one window.")
-        )
+        jobs.append(job(monitoring_job_name(model), window_stages(stages), "Score, compare and judge one window."))
     return jobs

@@ -88,14 +88,16 @@ class Lake:
         found = {str(partition[WINDOW]) for partition in self._open(table).partitions()}
         return sorted(found)
 
+    def digests(self, table: str) -> dict[int, str]:
+        """Content digest by version, newest first, of the versions that were written with one."""
+        if not self.exists(table):
+            return {}
+        history = self._open(table).history()
+        return {int(commit["version"]): str(commit[DIGEST]) for commit in history if commit.get(DIGEST)}
+
     def version_of(self, table: str, digest: str) -> int | None:
         """Newest version that was written with this content digest."""
-        if not self.exists(table):
-            return None
-        for commit in self._open(table).history():
-            if commit.get(DIGEST) == digest:
-                return int(commit["version"])
-        return None
+        return next((version for version, found in self.digests(table).items() if found == digest), None)
 
     def latest_version(self, table: str) -> int | None:
         """Number of the newest version."""

@@ -8,8 +8,8 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -120,7 +120,9 @@ class Registry:
         try:
             return Path(mlflow.artifacts.download_artifacts(artifact_uri=f"models:/{model}/{version}"))
         except (MlflowException, OSError) as error:
-            raise RegistryError(f"{model} version {version}: its artifacts cannot be read from MLflow: {error}") from error
+            raise RegistryError(
+                f"{model} version {version}: its artifacts cannot be read from MLflow: {error}"
+            ) from error
 
     # ---------------------------------------------------------------- runs and evidence
 
@@ -176,6 +178,47 @@ class Registry:
     def log_file(self, run_id: str, path: Path, folder: str) -> None:
         """Store a file with the run."""
         self.client.log_artifact(run_id, str(path), folder)
+
+    def log_model(
+        self,
+        run_id: str,
+        pipeline: Any,
+        example: Any,
+        predictions: Any,
+        trusted_types: Sequence[str],
+        pins: Sequence[str],
+    ) -> str:
+        """Store a fitted pipeline with the run, as skops, with the signature of its inputs and outputs.
+
+        Args:
+            run_id: an active run.
+            pipeline: fitted scikit-learn pipeline.
+            example: a few input rows, as the pipeline takes them.
+            predictions: what it says of them.
+            trusted_types: types that the file may hold.
+            pins: requirements; given, because inferring them takes MLflow many seconds.
+
+        Returns:
+            The model's URI.
+        """
+        _ = self.client
+        import logging
+
+        import mlflow
+        from mlflow.models import infer_signature
+
+        # Its hint to turn integer columns into floats, which the model frame has done already.
+        logging.getLogger("mlflow").setLevel(logging.ERROR)
+        with mlflow.start_run(run_id=run_id, nested=True) if mlflow.active_run() is None else nullcontext():
+            stored = mlflow.sklearn.log_model(
+                pipeline,
+                name="model",
+                serialization_format="skops",
+                skops_trusted_types=list(trusted_types),
+                pip_requirements=list(pins),
+                signature=infer_signature(example, predictions),
+            )
+        return stored.model_uri
 
     @contextmanager
     def candidate_run(self, model: str, parent: str, name: str) -> Iterator[str]:

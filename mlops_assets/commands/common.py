@@ -1,0 +1,90 @@
+"""What all commands share: opening the project, printing, and turning errors into exit codes."""
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+
+from mlops_assets.platform import Platform
+from mlops_assets.project import Project
+
+NOT_WELL = 1
+WRONG_CALL = 2
+
+
+def open_platform(context: click.Context) -> Platform:
+    """The platform of the project that the command is about."""
+    return Platform(Project.find(Path(context.obj or Path())))
+
+
+def json_option(command: Any) -> Any:
+    """`--json`: print a list of objects, or one object, instead of a table."""
+    return click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")(command)
+
+
+def key_option(command: Any) -> Any:
+    """`--key`: the private key that signs."""
+    return click.option(
+        "--key", "key_file", required=True, type=click.Path(path_type=Path), help="PEM file of your private key."
+    )(command)
+
+
+def rationale_option(command: Any) -> Any:
+    """`--rationale`: why; part of what is signed."""
+    return click.option("--rationale", required=True, help="Why; part of what is signed.")(command)
+
+
+def print_json(value: Any) -> None:
+    """Print a value as JSON; dates as ISO text."""
+    click.echo(json.dumps(value, indent=2, ensure_ascii=False, default=_plain))
+
+
+def print_table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], title: str = "") -> None:
+    """Print rows as a table as wide as the terminal; colours only where there is one."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title=title or None, title_justify="left", header_style="bold", box=None, pad_edge=False)
+    for column in columns:
+        table.add_column(column.replace("_", " "), overflow="fold")
+    for row in rows:
+        table.add_row(*(cell(row.get(column)) for column in columns))
+    # A terminal knows its width; a pipe or a log does not, and 80 columns would break every line.
+    Console(width=None if os.isatty(1) else 160, highlight=False).print(table)
+
+
+def cell(value: Any) -> str:
+    """A value as a table shows it."""
+    if value is None or value == [] or value == "":
+        return "–"
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    if isinstance(value, list | tuple):
+        return ", ".join(cell(v) for v in value)
+    if isinstance(value, Mapping):
+        return ", ".join(f"{k} {cell(v)}" for k, v in value.items())
+    return str(value)
+
+
+def one_line(error: BaseException) -> str:
+    """An error in one line; its kind is named where the text alone would not say enough."""
+    text = " ".join(str(error).split())
+    return text or type(error).__name__
+
+
+def exit_code_of(error: BaseException) -> int:
+    """2 where the call was wrong (no such model, key, file), 1 where what was asked about is not well."""
+    wrong_call = ("ProjectError", "KeyRefused", "NotRegistered", "SourceError", "PolicyError", "FileNotFoundError")
+    return WRONG_CALL if type(error).__name__ in wrong_call else NOT_WELL
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, datetime | date):
+        return value.isoformat()
+    if isinstance(value, Path):
+        return str(value)
+    raise TypeError(f"{type(value).__name__} is not JSON")

@@ -1,0 +1,112 @@
+"""`mlops setup`, `mlops demo` and `mlops dev`: making a project ready, running the example, opening the pages."""
+
+import os
+import subprocess
+import sys
+import time
+from typing import Any
+
+import click
+
+from mlops_assets.commands.common import NOT_WELL, open_platform
+from mlops_assets.platform import Platform
+
+DAGSTER_PORT = 3000
+MLFLOW_PORT = 5000
+
+
+@click.command()
+@click.pass_context
+def setup(context: click.Context) -> None:
+    """Make folders, databases and the root key; safe to call again."""
+    from mlops_assets.setup import prepare
+
+    platform = open_platform(context)
+    prepare(platform)
+    click.echo(f"ready: {platform.home.root}")
+
+
+@click.command()
+@click.pass_context
+def demo(context: click.Context) -> int:
+    """Run the example fleet through its whole lifecycle; safe to run twice."""
+    import logging
+    import warnings
+
+    # Dagster logs every event of a run that is executed in this process; progress is told a line a job.
+    logging.getLogger("dagster").setLevel(logging.CRITICAL)
+    warnings.filterwarnings("ignore")
+    from mlops_assets.graph.demo import Demo
+
+    platform = open_platform(context)
+    started = time.monotonic()
+    run = Demo(platform, say=lambda text: click.echo(text))
+    run.run()
+    click.echo(f"\ndone in {time.monotonic() - started:.0f} s\n")
+    summary(platform)
+    if run.failures:
+        click.echo("\nwhat failed:\n" + "\n".join(f"  {line}" for line in run.failures), err=True)
+        return NOT_WELL
+    return 0
+
+
+def summary(platform: Platform) -> None:
+    """The fleet's table, what happened and why, where the pages are, and what to type next."""
+    from mlops_assets.commands.common import print_table
+    from mlops_assets.evidence.inventory import inventory, status
+    from mlops_assets.evidence.story import sentence, worth_telling
+    from mlops_assets.fleet_files import effective_policies
+
+    rows: list[dict[str, Any]] = status(
+        inventory(platform.ledger, platform.project.models, effective_policies(platform))
+    )
+    for row in rows:
+        for name in ("open_incidents", "exceptions", "evidence_missing"):
+            row[name] = len(row[name])
+    print_table(rows, ["model", "tier", "champion", "window", "severity", "kind", "open_incidents", "exceptions"])
+    click.echo("\nwhat happened and why")
+    told = [r for r in platform.ledger.records() if worth_telling(r)]
+    for kind in ("retraining_request", "promotion", "exception_granted", "incident_opened"):
+        for record in (r for r in told if r.kind == kind):
+            click.echo(f"  {record.model}: {sentence(record)[:220]}")
+    reports = platform.home.reports
+    click.echo(
+        f"\nfleet page   {reports / 'fleet.html'}\ncards        {reports / 'cards'}\nwindows      {reports / 'windows'}\n"
+        "\nnext         make dev                      Dagster and MLflow on this history\n"
+        "             .venv/bin/mlops status        the fleet\n"
+        "             .venv/bin/mlops verify        the ledger, the registry, the lake and the artifacts"
+    )
+
+
+@click.command()
+@click.option("--dagster-port", default=DAGSTER_PORT, show_default=True)
+@click.option("--mlflow-port", default=MLFLOW_PORT, show_default=True)
+@click.pass_context
+def dev(context: click.Context, dagster_port: int, mlflow_port: int) -> int:
+    """Open Dagster and MLflow on what the demo left behind, on this machine only."""
+    from mlops_assets.setup import prepare
+
+    platform = open_platform(context)
+    prepare(platform)
+    home = platform.home
+    environment = {**os.environ, "DAGSTER_HOME": str(home.dagster), "MLOPS_HOME": str(home.root)}
+    commands = [
+        [sys.executable, "-m", "dagster", "dev", "-w", "workspace.yaml", "-h", "127.0.0.1", "-p", str(dagster_port)],
+        [
+            *(sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(mlflow_port)),
+            *("--backend-store-uri", home.tracking_uri, "--workers", "1"),
+        ],
+    ]
+    click.echo(f"Dagster http://127.0.0.1:{dagster_port}   MLflow http://127.0.0.1:{mlflow_port}   (Ctrl-C ends both)")
+    processes = [subprocess.Popen(c, env=environment, cwd=platform.project.root) for c in commands]
+    try:
+        while all(process.poll() is None for process in processes):
+            time.sleep(0.5)
+    except KeyboardInterrupt:
+        return 0
+    finally:
+        for process in processes:
+            process.terminate()
+        for process in processes:
+            process.wait(20)
+    return NOT_WELL

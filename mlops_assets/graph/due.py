@@ -1,0 +1,263 @@
+"""What is to be run now, read from the ledger: windows to judge, trainings to run, versions to release.
+
+The sensors turn this into run requests, the demo runs it itself; both see the same. Every look-up is over the fleet as
+a whole, so that it costs about the same for four models as for four hundred.
+"""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+
+from mlops_assets.datasets.sources import digest_of, scan
+from mlops_assets.datasets.windows import declared_windows, event_time_expr, shift, window_of_key
+from mlops_assets.declaration import Declaration
+from mlops_assets.governance.approvals import state as approval_state
+from mlops_assets.governance.decisions import standing
+from mlops_assets.governance.exceptions import lifts
+from mlops_assets.governance.ledger import Record
+from mlops_assets.graph.jobs import monitoring_job_name, release_job_name, training_job_name
+from mlops_assets.platform import Platform
+from mlops_assets.release.champion import KINDS as REIGN_KINDS
+from mlops_assets.release.champion import Reign, reign_of
+from mlops_assets.release.ladder import climb
+from mlops_assets.response import retraining
+
+VERDICT = "health_verdict"
+WINDOW_DUE = "window_due"
+
+
+@dataclass(frozen=True)
+class Due:
+    """One run that is to be started.
+
+    Attributes:
+        model: whose.
+        job: name of the job.
+        run_key: names the cause; Dagster starts one run for it, ever.
+        partition: the window, for the monitoring job.
+        tags: of the run.
+        why: in a sentence.
+    """
+
+    model: str
+    job: str
+    run_key: str
+    why: str
+    partition: str | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Found:
+    """What is due, and why the rest is not."""
+
+    due: tuple[Due, ...]
+    waiting: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Arrived:
+    """How far a source reaches: its content digest and its last event."""
+
+    digest: str
+    last: date | None
+
+
+def windows_due(
+    platform: Platform, now: datetime, known: Mapping[str, Arrived] | None = None
+) -> tuple[Found, dict[str, Arrived]]:
+    """The next window of each model that has ended, has rows (or is overdue), and has no verdict.
+
+    One window a model at a time: a verdict needs those before it, and may change the champion of those after it.
+
+    Args:
+        platform: the project.
+        now: windows that end later are not due.
+        known: what was found at the last look, by source; an unchanged source is not read again.
+    """
+    declarations = [d for d in platform.project.declarations.values() if d.has_time]
+    verdicts = _latest_by_window(platform.ledger.records(kind=VERDICT))
+    overdue = {(r.model, r.subject) for r in platform.ledger.records(kind=WINDOW_DUE)}
+    reigns = _reigns(platform)
+    arrived: dict[str, Arrived] = {}
+    due: list[Due] = []
+    waiting: list[str] = []
+    for declaration in declarations:
+        model = declaration.name
+        reign = reigns.get(model)
+        if reign is None or reign.deciding is None:
+            waiting.append(f"{model}: no champion that may decide")
+            continue
+        name = "/".join(declaration.source.key)
+        if name not in arrived:
+            try:
+                arrived[name] = look(platform, declaration, (known or {}).get(name))
+            except Exception as error:  # a source that cannot be read must not keep the other models from being watched
+                waiting.append(f"{model}: {error}")
+                continue
+        reach = arrived[name]
+        done = verdicts.get(model, {})
+        chosen = None
+        for window in declared_windows(declaration, now.date()):
+            if window.end > now.date():
+                break
+            if window.key in done and not _matured_since(declaration, window.key, done[window.key], now):
+                continue
+            chosen = window
+            break
+        if chosen is None:
+            waiting.append(f"{model}: every window that has ended has its verdict")
+        elif (reach.last is None or reach.last < chosen.start) and (model, chosen.key) not in overdue:
+            waiting.append(f"{model}: no rows have come for the window {chosen.key}")
+        else:
+            again = "/matured" if chosen.key in done else ""
+            due.append(
+                Due(
+                    model,
+                    monitoring_job_name(model),
+                    f"{model}/{chosen.key}/{reach.digest[:12]}/v{reign.deciding}{again}",
+                    f"the window {chosen.key} has its outcomes now"
+                    if again
+                    else f"the window {chosen.key} has no verdict",
+                    chosen.key,
+                )
+            )
+    return Found(tuple(due), tuple(waiting)), arrived
+
+
+def trainings_due(platform: Platform, since: int) -> tuple[Found, int]:
+    """Requests that are open, after policy has considered the verdicts recorded after `since`.
+
+    Returns:
+        What is due, and the number of the last verdict considered.
+    """
+    declarations = platform.project.declarations
+    waiting: list[str] = []
+    last = since
+    for verdict in platform.ledger.records(kind=VERDICT):
+        if verdict.seq <= since:
+            continue
+        last = verdict.seq
+        if "retrain" not in verdict.body["action"] or verdict.model not in declarations:
+            continue
+        declaration = declarations[verdict.model]
+        window = window_of_key(verdict.subject, declaration.monitoring.cadence)
+        considered = retraining.consider(
+            platform.ledger,
+            platform.policy(verdict.model),
+            verdict.model,
+            cause=verdict.body["reasons"][0],
+            kind=verdict.body["kind"],
+            window=window.start,
+            until=window.end,
+            cadence=declaration.monitoring.cadence,
+            happened_at=verdict.happened_at,
+        )
+        if not considered.requested:
+            waiting.append(f"{verdict.model}: {considered.reason}")
+    due = [
+        Due(
+            request.model,
+            training_job_name(request.model),
+            f"train/{request.subject}",
+            str(request.body["cause"]),
+            tags={retraining.REQUEST_TAG: request.subject},
+        )
+        for request in retraining.open_requests(platform.ledger, declarations)
+        if not _trained(platform, request)
+    ]
+    return Found(tuple(due), tuple(waiting)), last
+
+
+def releases_due(platform: Platform) -> Found:
+    """Versions for which nothing is missing any more."""
+    reigns = _reigns(platform)
+    newest: dict[str, Record] = {}
+    for record in platform.ledger.records(kind="version_registered"):
+        newest[record.model] = record
+    due: list[Due] = []
+    waiting: list[str] = []
+    for model, registration in newest.items():
+        declaration = platform.project.declarations.get(model)
+        reign = reigns.get(model)
+        version = int(registration.subject)
+        if declaration is None or (reign is not None and version in reign.promoted):
+            continue
+        policy = platform.policy(model)
+        missing = _missing(platform, declaration, registration)
+        if missing:
+            waiting.append(f"{model} version {version}: {missing}")
+            continue
+        head = platform.ledger.latest(
+            ("approval", "exception_granted", "gate_decision", "finding_closed", "window_scored"), model=model
+        )
+        due.append(
+            Due(
+                model,
+                release_job_name(model),
+                f"release/{model}/{version}/{policy.digest[:12]}/{head.seq if head else 0}",
+                f"version {version} lacks nothing",
+                tags={retraining.REQUEST_TAG: registration.body["request"]} if registration.body["request"] else {},
+            )
+        )
+    return Found(tuple(due), tuple(waiting))
+
+
+def look(platform: Platform, declaration: Declaration, before: Arrived | None) -> Arrived:
+    """How far the source reaches now; one whose content is as before is not read again."""
+    digest = digest_of(declaration.source, platform.project.root)
+    if before is not None and before.digest == digest:
+        return before
+    assert declaration.event_time is not None
+    frame = scan(declaration.source, platform.project.root, [declaration.event_time.column])
+    dtype = frame.collect_schema()[declaration.event_time.column]
+    last = frame.select(event_time_expr(declaration.event_time, dtype).max()).collect().item()
+    return Arrived(digest, last.date() if last is not None else None)
+
+
+def _missing(platform: Platform, declaration: Declaration, registration: Record) -> str:
+    """The first thing that keeps a version from promotion; empty when nothing does."""
+    ledger, policy, model = platform.ledger, platform.policy(declaration.name), declaration.name
+    gates = standing(
+        ledger, model, registration.subject, policy, lifts=lifts(ledger, policy, model, registration.subject)
+    )
+    if not gates.ok:
+        return "; ".join(f"gate {g.gate} is {g.state.replace('_', ' ')}" for g in gates.blocking)
+    approved = approval_state(ledger, policy, model, registration.subject)
+    if approved.status != "approved":
+        lacking = ", ".join(f"{count} as {role}" for role, count in approved.missing)
+        return f"approvals are missing: {lacking}" if approved.status == "pending" else "it was rejected"
+    step = climb(ledger, policy, model, int(registration.subject), has_windows=declaration.has_time)
+    return step.reason if step.waiting else ""
+
+
+def _trained(platform: Platform, request: Record) -> bool:
+    """Whether a version answers the request already and waits for people or the ladder."""
+    made = platform.ledger.records(kind="version_registered", model=request.model)
+    answered = [r for r in made if r.body["request"] == request.subject]
+    return any(platform.ledger.latest("card_issued", model=r.model, subject=r.subject) for r in answered)
+
+
+def _matured_since(declaration: Declaration, window: str, verdict: Record, now: datetime) -> bool:
+    """Whether the window's outcomes came due after its last verdict."""
+    matures = declaration.target.matures_after
+    if matures is None:
+        return False
+    due = shift(window_of_key(window, declaration.monitoring.cadence).end, matures)
+    instant = datetime(due.year, due.month, due.day, tzinfo=UTC)
+    return verdict.recorded_at < instant <= now
+
+
+def _latest_by_window(records: Sequence[Record]) -> dict[str, dict[str, Record]]:
+    found: dict[str, dict[str, Record]] = defaultdict(dict)
+    for record in records:
+        found[record.model][record.subject] = record
+    return found
+
+
+def _reigns(platform: Platform) -> dict[str, Reign]:
+    by_model: dict[str, list[Record]] = defaultdict(list)
+    for record in platform.ledger.records(kind=REIGN_KINDS):
+        by_model[record.model].append(record)
+    return {model: reign_of(model, records) for model, records in by_model.items()}

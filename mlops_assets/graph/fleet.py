@@ -1,0 +1,101 @@
+"""The fleet as a whole: `inventory`, `fleet_report`, and the windows that are due by the calendar."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+import dagster as dg
+
+from mlops_assets.declaration import Cadence, Declaration
+from mlops_assets.graph.assets import asset_key, cadences
+from mlops_assets.graph.metadata import to_metadata
+from mlops_assets.graph.resource import PlatformResource
+
+FLEET_JOB = "fleet__report"
+
+
+def fleet_assets(declarations: Sequence[Declaration]) -> list[dg.AssetsDefinition]:
+    """Assets over all models."""
+    champions = [asset_key(d.name, "champion") for d in declarations]
+    verdicts = [asset_key(d.name, "health") for d in declarations if d.has_time]
+
+    @dg.asset(
+        key=["fleet", "inventory"],
+        deps=[*champions, *verdicts],
+        group_name="fleet",
+        kinds={"json"},
+        description="Every model that is declared or recorded, with the fields an examiner asks for.",
+    )
+    def inventory(platform: PlatformResource) -> dg.MaterializeResult:
+        from mlops_assets.fleet_files import write_inventory
+
+        path, rows = write_inventory(platform.open())
+        shown = ("model", "tier", "owner", "champion", "window", "severity", "kind", "open_incidents", "error")
+        table = [{name: row.get(name) for name in shown} for row in rows]
+        return dg.MaterializeResult(metadata=to_metadata({"models": len(rows), "fleet": table, "file": path}))
+
+    @dg.asset(
+        key=["fleet", "fleet_report"],
+        deps=[dg.AssetKey(["fleet", "inventory"])],
+        group_name="fleet",
+        kinds={"html"},
+        description="The fleet on one page: who decides, how windows went, what is open, and why.",
+    )
+    def fleet_report(platform: PlatformResource) -> dg.MaterializeResult:
+        from mlops_assets.fleet_files import write_fleet_page
+
+        page, problems = write_fleet_page(platform.open())
+        return dg.MaterializeResult(metadata=to_metadata({"page": page, "ledger": problems or "whole"}))
+
+    return [inventory, fleet_report, *(_windows_due(c, declarations) for c in cadences(declarations))]
+
+
+def windows_key(cadence: Cadence) -> dg.AssetKey:
+    """Key of the calendar asset of a cadence."""
+    return dg.AssetKey(["fleet", f"{cadence.value}_windows"])
+
+
+def _windows_due(cadence: Cadence, declarations: Sequence[Declaration]) -> dg.AssetsDefinition:
+    members = [d for d in declarations if d.has_time and d.monitoring.cadence is cadence]
+
+    @dg.asset(
+        key=windows_key(cadence),
+        group_name="fleet",
+        kinds={"calendar"},
+        description=f"Windows of one {cadence.value} that have ended: they are judged even when no data has come.",
+    )
+    def windows(platform: PlatformResource) -> dg.MaterializeResult:
+        from mlops_assets.datasets.windows import declared_windows
+        from mlops_assets.graph.due import WINDOW_DUE
+
+        ledger, today = platform.open().ledger, datetime.now(UTC).date()
+        ended = []
+        for declaration in members:
+            last = [w for w in declared_windows(declaration, today) if w.end <= today][-1:]
+            for window in last:
+                key = f"due/{declaration.name}/{window.key}"
+                ledger.append(
+                    WINDOW_DUE, {"ended": window.end.isoformat()}, model=declaration.name, subject=window.key, key=key
+                )
+                ended.append({"model": declaration.name, "window": window.key})
+        return dg.MaterializeResult(metadata=to_metadata({"due": ended or None}))
+
+    return windows
+
+
+def fleet_jobs(declarations: Sequence[Declaration]) -> list:
+    """The report, and one job a cadence."""
+    report = dg.define_asset_job(
+        FLEET_JOB,
+        selection=dg.AssetSelection.assets(dg.AssetKey(["fleet", "inventory"]), dg.AssetKey(["fleet", "fleet_report"])),
+        description="Inventory and fleet page as things stand.",
+        executor_def=dg.in_process_executor,
+    )
+    calendar = [
+        dg.define_asset_job(
+            f"fleet__mark_{c.value}_windows",
+            selection=dg.AssetSelection.assets(windows_key(c)),
+            executor_def=dg.in_process_executor,
+        )
+        for c in cadences(declarations)
+    ]
+    return [report, *calendar]

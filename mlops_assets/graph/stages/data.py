@@ -1,0 +1,202 @@
+"""Stages from the source to the features: `training_data` and `features`."""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+import polars as pl
+
+from mlops_assets.datasets.contract import check, declared_columns
+from mlops_assets.datasets.screening import screen
+from mlops_assets.datasets.snapshot import rows_digest, select_training, split
+from mlops_assets.datasets.sources import scan
+from mlops_assets.datasets.windows import event_time_expr, shift
+from mlops_assets.declaration import Declaration, Task
+from mlops_assets.gates import contract, label_bias, leakage, proxy, volume
+from mlops_assets.governance.ledger import Record
+from mlops_assets.graph.bench import Bench, Outcome, StageError
+from mlops_assets.graph.stages.decisions import data_subject, decided
+
+SNAPSHOT = "training_data"
+QUARANTINE = "quarantine"
+FEATURES = "features"
+PART = "_part"
+
+
+@dataclass(frozen=True)
+class TrainingPeriod:
+    """Which events train: from `since` (none: from the beginning) to before `until`."""
+
+    since: date | None
+    until: date | None
+
+
+def training_data(bench: Bench) -> Outcome:
+    """Check the rows of the training period, keep the good ones as a snapshot, and the bad ones with their reasons."""
+    declaration = bench.declaration
+    period = training_period(bench)
+    source = scan(declaration.source, bench.platform.project.root, declared_columns(declaration))
+    checked = check(within(source, declaration, period).collect(), declaration)
+    rows = select_training(checked.accepted, declaration, period.until)
+    digest = rows_digest(rows, by=declaration.id)
+    kept = bench.platform.lake.write_snapshot(bench.table(SNAPSHOT), rows, digest)
+    if checked.quarantined.height:
+        bench.platform.lake.write_snapshot(bench.table(QUARANTINE), checked.quarantined, f"quarantine:{digest}")
+    screening = screen(rows, declaration)
+    record = bench.platform.ledger.append(
+        "snapshot_taken",
+        {
+            "rows": rows.height,
+            "quarantined": checked.quarantined.height,
+            "reasons": checked.summary,
+            "table": kept.table,
+            "delta_version": kept.version,
+            "since": period.since.isoformat() if period.since else None,
+            "until": period.until.isoformat() if period.until else None,
+            "declaration_digest": declaration.digest,
+            "request": bench.request,
+            "screening": screening.to_dict(),
+            "contract": checked.to_dict(),
+        },
+        model=bench.model,
+        subject=digest,
+        key=f"snapshot/{bench.model}/{digest}/{declaration.digest}/{bench.request or ''}",
+    )
+    rules = bench.policy.gates
+    results = [
+        contract.decide(checked.to_dict(), rules.contract),
+        volume.decide(volume_evidence(rows, checked.to_dict(), declaration), rules.volume),
+        leakage.decide(screening, rules.leakage),
+        label_bias.decide(screening, rules.label_bias),
+        proxy.decide(screening, rules.proxy),
+    ]
+    return Outcome(
+        metadata={
+            "rows": rows.height,
+            "quarantined": checked.quarantined.height,
+            "quarantine reasons": [{"reason": k, "rows": v} for k, v in checked.summary.items()] or None,
+            "period": period_text(period),
+            "table": str(bench.platform.lake.path(kept.table)),
+            "delta version": kept.version,
+            "snapshot digest": digest,
+            "ledger record": record.seq,
+            "strongest single features": screening_table(screening),
+            "first rows": rows.head(5).to_dicts(),
+        },
+        data_version=digest,
+        decisions=decided(bench, data_subject(digest), results),
+    )
+
+
+def features(bench: Bench) -> Outcome:
+    """Part the snapshot into rows to fit on and rows held out, and keep the declared inputs of both."""
+    snapshot = current_snapshot(bench)
+    declaration = bench.declaration
+    rows = bench.platform.lake.read(snapshot.body["table"], version=snapshot.body["delta_version"])
+    parts = split(rows, declaration)
+    table = pl.concat(
+        [parts.fit.with_columns(pl.lit("fit").alias(PART)), parts.holdout.with_columns(pl.lit("holdout").alias(PART))]
+    )
+    digest = rows_digest(table, by=declaration.id)
+    kept = bench.platform.lake.write_snapshot(bench.table(FEATURES), table, f"{digest}:{snapshot.subject}")
+    return Outcome(
+        metadata={
+            "rows to fit on": parts.fit.height,
+            "rows held out": parts.holdout.height,
+            "held out by": "time: the latest days" if parts.method == "time" else "seeded draw within each class",
+            "holdout starts": parts.cut.isoformat() if parts.cut else None,
+            "inputs": [
+                {"feature": name, "role": f.role.value, "description": f.description}
+                for name, f in declaration.features.items()
+            ],
+            "delta version": kept.version,
+        },
+        data_version=digest,
+    )
+
+
+def training_period(bench: Bench) -> TrainingPeriod:
+    """The period that the retraining request of this run names, or the declared first one."""
+    declaration = bench.declaration
+    if not declaration.has_time:
+        return TrainingPeriod(None, None)
+    until = declaration.training.until
+    request = bench.request
+    if request is not None:
+        record = bench.platform.ledger.latest("retraining_request", model=bench.model, subject=request)
+        if record is None:
+            raise StageError(
+                f"{bench.model}: this run names the retraining request {request!r}, which the ledger lacks"
+            )
+        until = date.fromisoformat(record.body["until"])
+    assert until is not None
+    window = declaration.training.window
+    return TrainingPeriod(shift(until, window, sign=-1) if window else None, until)
+
+
+def within(frame: pl.LazyFrame, declaration: Declaration, period: TrainingPeriod) -> pl.LazyFrame:
+    """Rows of the period; a row without a readable time stays in, for the contract to quarantine it."""
+    if declaration.event_time is None:
+        return frame
+    time = event_time_expr(declaration.event_time, frame.collect_schema()[declaration.event_time.column])
+    keep = pl.lit(True)
+    if period.until is not None:
+        keep = keep & (time < datetime(period.until.year, period.until.month, period.until.day))  # noqa: DTZ001
+    if period.since is not None:
+        keep = keep & (time >= datetime(period.since.year, period.since.month, period.since.day))  # noqa: DTZ001
+    return frame.filter(keep | time.is_null())
+
+
+def current_snapshot(bench: Bench) -> Record:
+    """The ledger's record of the snapshot that this training works on.
+
+    Raises:
+        StageError: none was taken under the present declaration.
+    """
+    request = bench.request
+    for record in reversed(bench.platform.ledger.records(kind="snapshot_taken", model=bench.model)):
+        if record.body["declaration_digest"] == bench.declaration.digest and (
+            request is None or record.body["request"] == request
+        ):
+            return record
+    raise StageError(
+        f"{bench.model}: no snapshot was taken under the present declaration "
+        f"({bench.declaration.digest[:12]}); materialize {bench.model}/training_data first"
+    )
+
+
+def feature_rows(bench: Bench, part: str | None = None) -> pl.DataFrame:
+    """Rows of the features table that belong to the current snapshot: all, `fit` or `holdout`."""
+    snapshot = current_snapshot(bench)
+    lake, table = bench.platform.lake, bench.table(FEATURES)
+    version = next((v for v, digest in lake.digests(table).items() if digest.endswith(f":{snapshot.subject}")), None)
+    if version is None:
+        raise StageError(f"{bench.model}: no features of snapshot {snapshot.subject[:12]}; materialize features first")
+    rows = lake.read(table, version=version)
+    return rows if part is None else rows.filter(pl.col(PART) == part).drop(PART)
+
+
+def period_text(period: TrainingPeriod) -> str:
+    """The period in words."""
+    if period.until is None:
+        return "all rows (one snapshot without time)"
+    return f"{period.since or 'the beginning'} to {period.until} (excluded)"
+
+
+def volume_evidence(rows: pl.DataFrame, checked: dict[str, Any], declaration: Declaration) -> dict[str, Any]:
+    """Counts that the volume gate asks for."""
+    target = declaration.target.column
+    counts = {} if declaration.task is Task.REGRESSION else dict(rows[target].value_counts().iter_rows())
+    return {
+        "task": declaration.task.value,
+        "rows": rows.height,
+        "class_rows": {str(k): int(v) for k, v in counts.items()},
+        "missing_target": sum(v for k, v in checked["reasons"].items() if k.startswith(f"{target}: missing")),
+        "delivered": checked["rows"],
+    }
+
+
+def screening_table(screening: Any) -> list[dict[str, Any]] | None:
+    """The features that predict best alone, strongest first."""
+    found = screening.to_dict().get("features") or []
+    return found[:8] or None

@@ -1,0 +1,238 @@
+"""Stages of a window's traffic: `predictions` and `outcomes`."""
+
+import json
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import polars as pl
+
+from mlops_assets.datasets.snapshot import rows_digest
+from mlops_assets.datasets.sources import digest_of, scan
+from mlops_assets.datasets.windows import Window, event_time_expr, in_window, shift
+from mlops_assets.declaration import Declaration, Task
+from mlops_assets.evaluation.contributions import Reference, build_reference
+from mlops_assets.evaluation.explanations import reason_codes
+from mlops_assets.gates import contract
+from mlops_assets.governance.dossier import registered
+from mlops_assets.governance.ledger import Record
+from mlops_assets.graph.bench import Bench, Outcome, StageError
+from mlops_assets.graph.stages.models import load_version
+from mlops_assets.release.champion import reign
+from mlops_assets.release.ladder import WINDOW_SCORED
+from mlops_assets.scoring.batch import score
+from mlops_assets.scoring.input_contract import check
+from mlops_assets.scoring.prediction_id import row_digest
+
+PREDICTIONS = "predictions"
+SCORED_ROWS = "scored_rows"
+OUTCOMES = "outcomes"
+QUARANTINE = "scoring_quarantine"
+REASONS = "reasons"
+
+
+def predictions(bench: Bench) -> Outcome:
+    """Score the window's rows with the champion, and with the challenger beside it where one is waiting."""
+    platform, declaration, window = bench.platform, bench.declaration, window_of(bench)
+    version = deciding(bench)
+    source = scan(declaration.source, platform.project.root)
+    checked = check(rows_of_window(source, declaration, window), declaration)
+    rows = checked.accepted
+    registration = registered(platform.ledger, bench.model, version)
+    said = with_reasons(bench, version, rows, _scored(bench, registration, rows, window))
+    shadow = waiting_challenger(bench, version)
+    if shadow is not None:
+        beside = _scored(bench, shadow, rows, window).select(
+            pl.lit(int(shadow.subject)).alias("challenger_version"), pl.col("score").alias("challenger_score")
+        )
+        said = pl.concat([said, beside], how="horizontal")
+    lake = platform.lake
+    kept = lake.write_window(bench.table(SCORED_ROWS), window.key, rows)
+    written = lake.write_window(bench.table(PREDICTIONS), window.key, said)
+    if checked.quarantined.height:
+        lake.write_window(bench.table(QUARANTINE), window.key, checked.quarantined)
+    digest = rows_digest(said.drop(REASONS, strict=False), by="prediction_id")
+    record = platform.ledger.append(
+        WINDOW_SCORED,
+        {
+            "version": version,
+            "challenger": int(shadow.subject) if shadow else None,
+            "rows": rows.height,
+            "quarantined": checked.quarantined.height,
+            "reasons": checked.summary,
+            "predictions_digest": digest,
+            "predictions_version": written.version,
+            "rows_version": kept.version,
+            "source_digest": digest_of(declaration.source, platform.project.root),
+        },
+        model=bench.model,
+        subject=window.key,
+        key=f"scored/{bench.model}/{window.key}/{digest}",
+    )
+    result = replace(contract.decide(checked.to_dict(), bench.policy.gates.contract), gate="input_contract")
+    return Outcome(
+        metadata={
+            "version": version,
+            "challenger beside it": record.body["challenger"],
+            "rows scored": rows.height,
+            "quarantined": checked.quarantined.height,
+            "quarantine reasons": [{"reason": k, "rows": v} for k, v in checked.summary.items()] or None,
+            "mean score": float(said["score"].mean() or 0.0) if rows.height else None,  # type: ignore[arg-type]
+            "first predictions": said.select("prediction_id", "score", "prediction").head(3).to_dicts() or None,
+            "ledger record": record.seq,
+        },
+        data_version=digest,
+        decisions=[result],
+    )
+
+
+def outcomes(bench: Bench) -> Outcome:
+    """Take down what is known of the window's outcomes; a value that changes is kept beside the one before."""
+    platform, declaration, window = bench.platform, bench.declaration, window_of(bench)
+    source = scan(declaration.source, platform.project.root)
+    found = source.collect_schema().names()
+    if declaration.target.column not in found:
+        return Outcome(metadata={"known": 0, "note": f"the source has no column {declaration.target.column!r} yet"})
+    rows = rows_of_window(source, declaration, window)
+    now = recordings(rows, declaration, window)
+    table = bench.table(OUTCOMES)
+    before = (
+        platform.lake.read(table, window=window.key).drop("window")
+        if window.key in platform.lake.windows(table)
+        else None
+    )
+    kept = now if before is None else pl.concat([before, changed(before, now)])
+    written = platform.lake.write_window(table, window.key, kept)
+    return Outcome(
+        metadata={
+            "known": kept["id"].n_unique(),
+            "recordings": kept.height,
+            "of rows": rows.height,
+            "delta version": written.version,
+        },
+        data_version=rows_digest(kept),
+    )
+
+
+def recordings(rows: pl.DataFrame, declaration: Declaration, window: Window) -> pl.DataFrame:
+    """Outcomes as the source tells them: id, value, and when it was known: on the day it was due."""
+    matures = declaration.target.matures_after
+    end = datetime(window.end.year, window.end.month, window.end.day, tzinfo=UTC)
+    due = shift(window.end, matures) if matures else window.end
+    recorded = min(datetime(due.year, due.month, due.day, tzinfo=UTC), max(end, datetime.now(UTC)))
+    return rows.select(
+        pl.col(declaration.id).cast(pl.String).alias("id"),
+        pl.col(declaration.target.column).cast(pl.String).alias("outcome"),
+        pl.lit(recorded).dt.convert_time_zone("UTC").dt.cast_time_unit("us").alias("recorded_at"),
+    ).filter(pl.col("outcome").is_not_null() & pl.col("id").is_not_null())
+
+
+def changed(before: pl.DataFrame, now: pl.DataFrame) -> pl.DataFrame:
+    """Recordings that say something new: ids not heard of, and values other than the last one; recorded at present."""
+    last = before.sort("recorded_at", maintain_order=True).group_by("id", maintain_order=True).last()
+    joined = now.join(last.select("id", pl.col("outcome").alias("known")), on="id", how="left")
+    new = joined.filter(~pl.col("outcome").eq_missing(pl.col("known"))).drop("known")
+    return new.with_columns(pl.lit(datetime.now(UTC)).dt.cast_time_unit("us").alias("recorded_at")).select(
+        before.columns
+    )
+
+
+def rows_of_window(source: pl.LazyFrame, declaration: Declaration, window: Window) -> pl.DataFrame:
+    """Rows whose event falls into the window."""
+    assert declaration.event_time is not None
+    dtype = source.collect_schema().get(declaration.event_time.column)
+    if dtype is None:
+        raise StageError(f"{declaration.name}: the source has no column {declaration.event_time.column!r}")
+    return source.filter(in_window(declaration, window, dtype)).collect()
+
+
+def window_of(bench: Bench) -> Window:
+    """The run's window.
+
+    Raises:
+        StageError: the run has none.
+    """
+    if bench.window is None:
+        raise StageError(f"{bench.model}: this asset has a partition a window; materialize it for one")
+    return bench.window
+
+
+def deciding(bench: Bench) -> int:
+    """The version that may score.
+
+    Raises:
+        StageError: there is none: never promoted, suspended or retired.
+    """
+    now = reign(bench.platform.ledger, bench.model)
+    if now.deciding is None:
+        what = "has no champion yet; approve a version first" if now.status == "none" else f"is {now.status}"
+        raise StageError(f"{bench.model} {what}, so nothing may be scored")
+    return now.deciding
+
+
+def waiting_challenger(bench: Bench, champion: int) -> Record | None:
+    """The newest version after the champion that was never promoted: it is seen in shadow."""
+    promoted = reign(bench.platform.ledger, bench.model).promoted
+    found = bench.platform.ledger.records(kind="version_registered", model=bench.model)
+    later = [r for r in found if int(r.subject) > champion and int(r.subject) not in promoted]
+    # A version of another declaration may ask for columns that this one does not read.
+    later = [r for r in later if r.body["declaration_digest"] == bench.declaration.digest]
+    return later[-1] if later else None
+
+
+def scored_record(bench: Bench) -> Record:
+    """The record of this window's scoring.
+
+    Raises:
+        StageError: it was not scored.
+    """
+    window = window_of(bench)
+    record = bench.platform.ledger.latest(WINDOW_SCORED, model=bench.model, subject=window.key)
+    if record is None:
+        raise StageError(f"{bench.model}: the window {window.key} was not scored; materialize predictions first")
+    return record
+
+
+def _scored(bench: Bench, registration: Record, rows: pl.DataFrame, window: Window) -> pl.DataFrame:
+    version = int(registration.subject)
+    pipeline = load_version(bench, version)
+    said = score(pipeline, rows, bench.declaration, registration.body["threshold"], version=version, window=window.key)
+    return said.with_columns(pl.lit(version).alias("version"))
+
+
+def with_reasons(bench: Bench, version: int, rows: pl.DataFrame, said: pl.DataFrame) -> pl.DataFrame:
+    """The predictions with the reason codes of adverse decisions as JSON text, where the policy asks for them."""
+    declaration = bench.declaration
+    wanted = bench.policy.gates.reason_codes.required and declaration.task is Task.BINARY
+    if not wanted or rows.height == 0:
+        return said
+    pipeline = load_version(bench, version)
+    threshold = registered(bench.platform.ledger, bench.model, version).body["threshold"]
+    given = reason_codes(pipeline, rows, declaration, threshold, _typical(bench, version, pipeline, threshold))
+    texts = pl.DataFrame(
+        {
+            declaration.id: given[declaration.id],
+            REASONS: [json.dumps([dict(r) for r in reasons], default=float) for reasons in given[REASONS].to_list()],
+        },
+        schema_overrides={REASONS: pl.String},
+    )
+    return said.join(texts, on=declaration.id, how="left", maintain_order="left")
+
+
+def _typical(bench: Bench, version: int, pipeline: Any, threshold: float) -> Reference:
+    """What rows are compared with: the sample of training rows that was kept with the version."""
+    sample = bench.platform.lake.read(bench.table("reference_sample"), window=f"v{version}").drop("window")
+    return build_reference(pipeline, sample, bench.declaration, threshold)
+
+
+def row_of(prediction_row: str, ids: pl.Series) -> int | None:
+    """Position of the row whose id hashes to the last part of a prediction id."""
+    return next(
+        (i for i, value in enumerate(ids.cast(pl.String).to_list()) if row_digest(value) == prediction_row), None
+    )
+
+
+def event_times(rows: pl.DataFrame, declaration: Declaration) -> pl.Series:
+    """Event time of each row."""
+    assert declaration.event_time is not None
+    return rows.select(event_time_expr(declaration.event_time).alias("event_time")).to_series()

@@ -1,0 +1,233 @@
+"""Stages from evidence to the version that decides: `model_card`, `approval`, `champion`."""
+
+from datetime import datetime
+from typing import Any
+
+from mlops_assets.evidence.model_card import CardInputs, build_card
+from mlops_assets.evidence.requirements import applicable, completeness_evidence, load_profiles
+from mlops_assets.gates import completeness
+from mlops_assets.governance.approvals import state as approval_state
+from mlops_assets.governance.decisions import standing
+from mlops_assets.governance.exceptions import lifts
+from mlops_assets.governance.ledger import Record
+from mlops_assets.graph.bench import Bench, Outcome
+from mlops_assets.graph.stages.data import current_snapshot
+from mlops_assets.graph.stages.decisions import current_version, decided
+from mlops_assets.graph.stages.models import verify_artifact
+from mlops_assets.release.champion import reign
+from mlops_assets.release.ladder import climb
+from mlops_assets.release.promotion import PromotionRefused, promote
+from mlops_assets.response import retraining
+from mlops_assets.training.reproducibility import environment
+
+CARDS = "cards"
+
+
+def model_card(bench: Bench) -> Outcome:
+    """Write the card of the version from recorded evidence, and decide whether it answers what is asked."""
+    platform = bench.platform
+    registered = current_version(bench)
+    inputs = card_inputs(bench, registered)
+    card = build_card(inputs)
+    folder = platform.home.reports / CARDS / bench.model / f"v{registered.subject}"
+    paths = card.write(folder)
+    for path in paths.values():
+        platform.registry.log_file(registered.body["run_id"], path, "card")
+    platform.ledger.append(
+        "card_issued",
+        {"digest": card.digest, "path": str(folder.relative_to(platform.home.root)), "missing": list(card.missing)},
+        model=bench.model,
+        subject=registered.subject,
+        key=f"card/{bench.model}/{registered.subject}/{card.digest}",
+    )
+    profiles = applicable(load_profiles(platform.project.defs / "requirements").values(), inputs)
+    asked = completeness_evidence(profiles, inputs, card.digest)
+    result = completeness.decide(asked, bench.policy.gates.completeness)
+    return Outcome(
+        metadata={
+            "version": int(registered.subject),
+            "card": paths["html"],
+            "CycloneDX": paths["cyclonedx"],
+            "card digest": card.digest,
+            "evidence missing": list(card.missing) or None,
+            "requirement profiles": [p.profile for p in profiles],
+            "summary": paths["markdown"].read_text(encoding="utf-8")[:4000],
+        },
+        data_version=card.digest,
+        decisions=decided(bench, int(registered.subject), [result]),
+    )
+
+
+def card_inputs(bench: Bench, registered: Record) -> CardInputs:
+    """Everything the card shows, from the ledger and the evidence of the version's run."""
+    platform, declaration = bench.platform, bench.declaration
+    run_id, version = registered.body["run_id"], int(registered.subject)
+    evidence = {
+        name: platform.registry.evidence(run_id, name)
+        for name in ("candidates", "evaluation", "fairness", "explanations", "reference_profile")
+    }
+    snapshot = current_snapshot(bench)
+    evaluated = evidence["evaluation"]
+    decisions = [
+        {**r.body, "record": r.seq}
+        for r in platform.ledger.records(kind="gate_decision", model=bench.model, subject=registered.subject)
+    ]
+    return CardInputs(
+        declaration=declaration,
+        version=registered.subject,
+        # The card is issued with the version: a time of its own would make every rendering another card.
+        issued_at=registered.happened_at,
+        algorithm=registered.body["algorithm"],
+        snapshot={
+            **{k: v for k, v in snapshot.body.items() if k not in ("screening", "contract")},
+            "data_digest": snapshot.subject,
+        },
+        profile={"rows": evidence["reference_profile"]["rows"], "columns": evidence["reference_profile"]["columns"]},
+        screening=snapshot.body["screening"],
+        candidates=evidence["candidates"]["candidates"],
+        performance=evaluated["performance"],
+        comparison=evaluated["comparison"],
+        slices=evaluated["slices"],
+        calibration=evaluated["calibration"],
+        robustness=evaluated["robustness"],
+        fairness=evidence["fairness"],
+        explanations=evidence["explanations"],
+        decisions=decisions,
+        policy=bench.policy.model_dump(mode="json") | {"digest": bench.policy.digest},
+        exceptions=[],
+        findings=[],
+        environment={
+            **environment(),
+            "code_version": registered.body["code_version"],
+            "digest": registered.body["environment_digest"],
+        },
+        digests={
+            "artifact": registered.body["artifact_digest"],
+            "data": registered.body["data_digest"],
+            "declaration": registered.body["declaration_digest"],
+            "policy": bench.policy.digest,
+        },
+        lineage={
+            "source": "/".join(declaration.source.key),
+            "source path": declaration.source.path or declaration.source.sql,
+            "mlflow run": run_id,
+            "registered model": f"models:/{bench.model}/{version}",
+            "ledger record": registered.seq,
+        },
+        monitoring_plan=monitoring_plan(bench),
+        changes=earlier_versions(bench, version),
+    )
+
+
+def monitoring_plan(bench: Bench) -> dict[str, Any]:
+    """How the model will be watched, in words and numbers."""
+    declaration, policy = bench.declaration, bench.policy
+    if not declaration.has_time:
+        return {"windows": "none: the data has no time order, so no drift is claimed"}
+    return {
+        "windows": f"one a {declaration.monitoring.cadence.value}",
+        "outcomes": f"mature after {declaration.target.matures_after}"
+        if declaration.target.matures_after
+        else "as soon as a window ends",
+        "statistics": "PSI net of noise with chi-square and Kolmogorov-Smirnov p-values, false discovery rate over columns",
+        "thresholds": policy.monitoring.model_dump(mode="json"),
+        "actions": policy.response.model_dump(mode="json"),
+        "retraining": policy.retraining.model_dump(mode="json"),
+    }
+
+
+def earlier_versions(bench: Bench, version: int) -> list[dict[str, Any]]:
+    """Versions before this one and why each was trained."""
+    return [
+        {
+            "version": r.subject,
+            "algorithm": r.body["algorithm"],
+            "request": r.body["request"] or "first training",
+            "registered": r.happened_at.date().isoformat(),
+        }
+        for r in bench.platform.ledger.records(kind="version_registered", model=bench.model)
+        if int(r.subject) < version
+    ]
+
+
+def approval(bench: Bench) -> Outcome:
+    """Look every signature up again and show what is missing; waiting for people is no failure."""
+    registered = current_version(bench)
+    state = approval_state(bench.platform.ledger, bench.policy, bench.model, registered.subject)
+    gates = _standing(bench, registered.subject)
+    return Outcome(
+        metadata={
+            "version": int(registered.subject),
+            "state": state.status,
+            "signed by": [{"person": p, "role": r, "record": s} for p, r, s in state.counted] or None,
+            "rejected by": [{"person": p, "role": r, "record": s} for p, r, s in state.rejections] or None,
+            "missing": [{"role": role, "signatures": count} for role, count in state.missing] or None,
+            "not counted": [{"record": s, "person": p, "why": w} for s, p, w in state.refused] or None,
+            "to supply what is missing": f"```\n{state.command}\n```" if state.command else None,
+            "gates that block": [{"gate": g.gate, "state": g.state, "why": g.reason} for g in gates.blocking] or None,
+            "gates under exception": [
+                {
+                    "gate": g.gate,
+                    "until": g.lift.expires.date().isoformat() if g.lift else None,
+                    "why": g.lift.reason if g.lift else "",
+                }
+                for g in gates.excepted
+            ]
+            or None,
+        },
+        data_version=f"{registered.subject}:{state.status}:{len(state.counted)}",
+    )
+
+
+def champion(bench: Bench) -> Outcome:
+    """Promote the version if everything its policy asks for stands now; otherwise say what does not."""
+    platform = bench.platform
+    registered = current_version(bench)
+    version = int(registered.subject)
+    before = reign(platform.ledger, bench.model)
+    note, why = "", None
+    step = climb(platform.ledger, bench.policy, bench.model, version, has_windows=bench.declaration.has_time)
+    if version in before.promoted:
+        note = f"version {version} was promoted before"
+    elif step.waiting:
+        note, why = f"version {version} is on the ladder: {step.reason}", None
+    else:
+        try:
+            promoted = promote(
+                platform.ledger, platform.registry, bench.policy, bench.model, version,
+                lambda model, number: verify_artifact(platform, model, number),
+            )  # fmt: skip
+            note = f"version {version} was promoted (record {promoted.record.seq})"
+            close_request(bench, registered, version)
+        except PromotionRefused as refusal:
+            note, why = f"version {version} was not promoted", [{"reason": reason} for reason in refusal.reasons]
+    now = reign(platform.ledger, bench.model)
+    return Outcome(
+        metadata={
+            "version": now.deciding,
+            "former": now.former,
+            "status": now.status,
+            "what happened": note,
+            "why not": why,
+            "since": _iso(now.since),
+        },
+    )
+
+
+def close_request(bench: Bench, registered: Record, version: int) -> None:
+    """Close the retraining request that the version answers."""
+    if registered.body["request"]:
+        request = bench.platform.ledger.latest(
+            "retraining_request", model=bench.model, subject=registered.body["request"]
+        )
+        if request is not None:
+            retraining.close(bench.platform.ledger, request, "promoted", version=version)
+
+
+def _standing(bench: Bench, version: str) -> Any:
+    ledger, policy = bench.platform.ledger, bench.policy
+    return standing(ledger, bench.model, version, policy, lifts=lifts(ledger, policy, bench.model, version))
+
+
+def _iso(moment: datetime | None) -> str | None:
+    return moment.isoformat(timespec="seconds") if moment else None

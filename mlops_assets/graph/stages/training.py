@@ -1,0 +1,274 @@
+"""Stages from features to a registered challenger: `candidates`, `challenger` and `reference_profile`."""
+
+import hashlib
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from mlops_assets.declaration import Declaration, Task
+from mlops_assets.gates import artifact, parity
+from mlops_assets.graph.bench import Bench, Outcome, StageError
+from mlops_assets.graph.stages.data import PART, current_snapshot, feature_rows
+from mlops_assets.graph.stages.decisions import carry_over, current_version, decided
+from mlops_assets.graph.stages.models import (
+    artifact_facts,
+    classes_of,
+    load_version,
+    score_frame,
+    score_roles,
+    scored_rows,
+    sign_artifact,
+)
+from mlops_assets.monitoring.reference import build_reference
+from mlops_assets.scoring.batch import decision_threshold
+from mlops_assets.statistics.profile import Profile, build_profile
+from mlops_assets.stores.registry import TRAINING_KEY
+from mlops_assets.training.artifact import canonical_digest, trusted_types
+from mlops_assets.training.candidates import FittedCandidate, fit_candidates
+from mlops_assets.training.features import features_digest, target_vector, to_model_frame
+from mlops_assets.training.metrics import scores_of
+from mlops_assets.training.reproducibility import (
+    code_version,
+    environment,
+    environment_digest,
+    pinned_requirements,
+    training_key,
+)
+from mlops_assets.training.selection import best
+
+PARITY_ROWS = 2000
+SAMPLE_ROWS = 5000
+CHALLENGER = "challenger"
+
+
+def candidates(bench: Bench) -> Outcome:
+    """Fit and compare every declared algorithm; what was trained before from the same inputs is not trained again."""
+    registry, declaration = bench.platform.registry, bench.declaration
+    snapshot = current_snapshot(bench)
+    key = key_of(declaration, snapshot.subject)
+    known = registry.run_with_key(bench.model, key)
+    if known is not None:
+        kept = registry.evidence(known, "candidates")
+        return Outcome(
+            metadata={**_shown(kept), "mlflow run": known, "note": "same inputs as before: not trained again"},
+            data_version=key,
+        )
+    rows = feature_rows(bench, "fit")
+    fitted = fit_candidates(declaration, rows)
+    selection = best(fitted)
+    with bench.mlflow_run() as run_id:
+        for candidate in fitted:
+            with registry.candidate_run(bench.model, run_id, candidate.label) as nested:
+                registry.log_candidate(
+                    nested, candidate.parameters, _logged(candidate), {"mlops.candidate": candidate.label}
+                )
+        example = to_model_frame(rows.head(5), declaration)
+        said = scores_of(selection.chosen.pipeline, example, declaration)
+        uri = registry.log_model(
+            run_id, selection.chosen.pipeline, example, said, trusted_types(declaration), pinned_requirements()
+        )
+        found = {
+            "training_key": key,
+            "chosen": selection.chosen.label,
+            "highest": selection.highest,
+            "reason": selection.reason,
+            "table": selection.table,
+            "candidates": [candidate.to_dict() for candidate in fitted],
+            "environment": environment(),
+            "code_version": code_version(declaration),
+            "data_digest": snapshot.subject,
+            # Taken from the object that training holds, before it is stored: the gate compares it with what is loaded.
+            "probe": probe_digests(selection.chosen.pipeline, probe_rows(bench), declaration),
+            "seed": declaration.training.seed,
+        }
+        registry.log_evidence(run_id, "candidates", found)
+        # Written last: a training that was cut short is never taken for a finished one.
+        registry.tag_run(run_id, {"mlops.model_uri": uri, TRAINING_KEY: key, "mlops.trained": "yes"})
+    return Outcome(metadata={**_shown(found), "mlflow run": run_id}, data_version=key)
+
+
+def challenger(bench: Bench) -> Outcome:
+    """Register the best candidate, sign it, and decide what can be decided about the artifact alone."""
+    platform, registry, declaration = bench.platform, bench.platform.registry, bench.declaration
+    snapshot = current_snapshot(bench)
+    key = key_of(declaration, snapshot.subject)
+    run_id = registry.run_with_key(bench.model, key)
+    if run_id is None:
+        raise StageError(
+            f"{bench.model}: no finished training of snapshot {snapshot.subject[:12]}; materialize candidates first"
+        )
+    trained = registry.evidence(run_id, "candidates")
+    fit = feature_rows(bench, "fit")
+    tags = {
+        TRAINING_KEY: key,
+        "mlops.data_digest": snapshot.subject,
+        "mlops.declaration_digest": declaration.digest,
+        "mlops.algorithm": trained["chosen"],
+        "mlops.tier": declaration.tier.value,
+    }
+    version = registry.register(bench.model, registry.run_tags(run_id)["mlops.model_uri"], run_id, tags)
+    folder = registry.folder(bench.model, version)
+    digest = canonical_digest(folder)
+    registry.set_tag(bench.model, version, "mlops.artifact_digest", digest)
+    registered = platform.ledger.find(f"version/{bench.model}/{key}")
+    if registered is None:
+        registered = platform.ledger.append(
+            "version_registered",
+            {
+                "algorithm": trained["chosen"],
+                "artifact_digest": digest,
+                "data_digest": snapshot.subject,
+                "snapshot_record": snapshot.seq,
+                "declaration_digest": declaration.digest,
+                "declaration": declaration.model_dump(mode="json"),
+                "training_key": key,
+                "run_id": run_id,
+                "code_version": trained["code_version"],
+                "environment_digest": environment_digest(trained["environment"]),
+                "developers": list(declaration.developers),
+                "request": bench.request,
+                "threshold": threshold_of(declaration, target_vector(fit, declaration)),
+                "signature": sign_artifact(platform, folder),
+            },
+            model=bench.model,
+            subject=str(version),
+            key=f"version/{bench.model}/{key}",
+        )
+    carry_over(bench, snapshot.subject, version)
+    results = [
+        artifact.decide(artifact_facts(bench, registered), bench.policy.gates.artifact),
+        parity.decide(parity_facts(bench, version), bench.policy.gates.parity),
+    ]
+    registry.set_alias(bench.model, CHALLENGER, version)
+    return Outcome(
+        metadata={
+            "version": version,
+            "algorithm": trained["chosen"],
+            "why this candidate": trained["reason"],
+            "mlflow": f"models:/{bench.model}/{version}",
+            "mlflow run": run_id,
+            "artifact digest": digest,
+            "training key": key,
+            "decision threshold": registered.body["threshold"],
+            "ledger record": registered.seq,
+        },
+        data_version=digest,
+        decisions=decided(bench, version, results),
+    )
+
+
+def key_of(declaration: Declaration, data_digest: str) -> str:
+    """What makes two trainings the same."""
+    return training_key(
+        declaration.digest,
+        data_digest,
+        code_version(declaration),
+        environment_digest(environment()),
+        declaration.training.seed,
+    )
+
+
+def threshold_of(declaration: Declaration, target: np.ndarray) -> float | None:
+    """Score from which on a row is predicted positive: declared, or the share of positives in training."""
+    return decision_threshold(declaration, float(np.mean(target)) if declaration.task is Task.BINARY else 0.0)
+
+
+def parity_facts(bench: Bench, version: int) -> dict[str, Any]:
+    """Features of the same rows, once as training had them and once through the stored model as scoring reads it."""
+    registered = current_version(bench)
+    kept = bench.platform.registry.evidence(registered.body["run_id"], "candidates")["probe"]
+    rows = probe_rows(bench)
+    found = probe_digests(load_version(bench, version), rows, bench.declaration)
+    return {
+        "rows": kept["rows"],
+        "available": kept["rows"],
+        "training_features": kept["features"],
+        "scoring_features": found["features"],
+        "training_scores": kept["scores"],
+        "scoring_scores": found["scores"],
+    }
+
+
+def probe_rows(bench: Bench) -> pl.DataFrame:
+    """A fixed sample of held-out rows on which training and scoring are compared."""
+    return feature_rows(bench, "holdout").sort(bench.declaration.id).head(PARITY_ROWS)
+
+
+def probe_digests(pipeline: Any, rows: pl.DataFrame, declaration: Declaration) -> dict[str, Any]:
+    """What the pipeline makes of the probe: digests of features and scores."""
+    return {
+        "rows": rows.height,
+        "features": features_digest(pipeline.named_steps["features"], rows, declaration),
+        "scores": _scores_digest(pipeline, rows, declaration),
+    }
+
+
+def _scores_digest(pipeline: Any, rows: pl.DataFrame, declaration: Declaration) -> str:
+    return hashlib.sha256(
+        np.ascontiguousarray(scored_rows(pipeline, rows, declaration), dtype="<f8").tobytes()
+    ).hexdigest()
+
+
+def _logged(candidate: FittedCandidate) -> dict[str, float]:
+    means = {f"cv_{name}": value for name, value in candidate.cv_mean.items() if value is not None}
+    spreads = {f"cv_{name}_std": value for name, value in candidate.cv_std.items() if value is not None}
+    return {**means, **spreads, "fit_seconds": candidate.fit_seconds}
+
+
+def _shown(found: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "chosen": found["chosen"],
+        "why": found["reason"],
+        "candidates": found["table"],
+        "training key": found["training_key"],
+    }
+
+
+def reference_profile(bench: Bench) -> Outcome:
+    """Profile what the version was made with, so that a window can be compared without reading a reference row."""
+    registered = current_version(bench)
+    version = int(registered.subject)
+    declaration = bench.declaration
+    rows, holdout = feature_rows(bench), feature_rows(bench, "holdout")
+    pipeline = load_version(bench, version)
+    scores = scored_rows(pipeline, holdout, declaration)
+    roles = {name: feature.role.value for name, feature in declaration.features.items()}
+    inputs = build_profile(rows, roles)
+    # Rows the model was fitted on flatter its scores: score and target are profiled on held-out rows.
+    outputs = build_profile(score_frame(scores, holdout, declaration), score_roles(declaration))
+    profile = Profile(inputs.rows, {**inputs.columns, **outputs.columns})
+    yardstick = build_reference(
+        target_vector(holdout, declaration),
+        scores,
+        declaration.task,
+        threshold=registered.body["threshold"],
+        classes=classes_of(pipeline, declaration),
+        frame=holdout,
+        declaration=declaration,
+    )
+    run_id = registered.body["run_id"]
+    platform = bench.platform
+    digest = platform.registry.log_evidence(run_id, "reference_profile", profile.to_dict())
+    platform.registry.log_evidence(run_id, "reference_performance", yardstick.to_dict())
+    sample = rows.drop(PART).sample(min(SAMPLE_ROWS, rows.height), seed=declaration.training.seed % 2**32)
+    platform.lake.write_window(bench.table("reference_sample"), f"v{version}", sample)
+    return Outcome(
+        metadata={
+            "version": version,
+            "rows": profile.rows,
+            "columns": [
+                {
+                    "column": c.name,
+                    "compared": "in bins" if c.kind == "numeric" else "by value",
+                    "cells": len(c.counts) or len(c.categories),
+                    "missing": c.nulls / c.rows,
+                    "KS resolution": c.resolution if c.kind == "numeric" else None,
+                }
+                for c in profile.columns.values()
+            ],
+            "quality on held-out rows": yardstick.quality,
+            "profile digest": digest,
+        },
+        data_version=profile.digest,
+    )
