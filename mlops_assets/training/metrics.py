@@ -6,6 +6,7 @@ intervals on held-out rows (`evaluation/`).
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -31,10 +32,19 @@ GREATER_IS_BETTER = {
 @contextmanager
 def single_threaded() -> Iterator[None]:
     """Sums on one thread: with more, their order and so their last bits depend on the number of cores."""
-    from threadpoolctl import threadpool_limits
-
-    with threadpool_limits(limits=1):
+    with _thread_pools().limit(limits=1):
         yield
+
+
+@cache
+def _thread_pools() -> Any:
+    """Handles on the loaded thread pools; finding them takes milliseconds, too long for every call to a model."""
+    # They are found among the libraries loaded so far, so all that train or score are loaded first.
+    import sklearn.ensemble
+    import sklearn.linear_model  # noqa: F401
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()
 
 
 def default_metric(task: Task) -> str:
