@@ -15,10 +15,12 @@ from mlops_assets.monitoring.faults import Fault, find_fault, find_swaps, find_u
 from mlops_assets.monitoring.rules import Rules, Severity, at_least, worst
 from mlops_assets.statistics.counting import ColumnCounts, WindowCounts
 from mlops_assets.statistics.homogeneity import chi_square_two_sample
+from mlops_assets.statistics.implied_base_rate import implied_base_rate
 from mlops_assets.statistics.jensen_shannon import jensen_shannon
 from mlops_assets.statistics.kolmogorov_smirnov import kolmogorov_smirnov
 from mlops_assets.statistics.multiplicity import benjamini_hochberg
 from mlops_assets.statistics.profile import ColumnProfile, Profile
+from mlops_assets.statistics.proportions import share_increase
 from mlops_assets.statistics.psi import net_psi, psi
 from mlops_assets.statistics.wasserstein import normalised_wasserstein
 
@@ -26,6 +28,12 @@ HARDLY_USED = 0.01
 """A feature with less than this share of all importance is worth a note; an alarm on it alone is only `watch`."""
 CRITICAL_SHARE = 0.5
 """Broken or shifted features that carry this share of all importance make the window critical."""
+SCORE_COLUMN = "score"
+LEAST_CATEGORY = 10
+GROUP_FACTOR = 2.0
+GROUP_POINTS = 0.02
+BASE_RATE_WATCH = 0.25
+"""Change of the base rate that a moved mean score would mean, relative to it, worth a word."""
 LEAST_EVIDENCE = 30
 """Below the minimum of rows no distribution is judged, but a fault this many rows agree on is still named."""
 
@@ -50,6 +58,10 @@ class ColumnDrift:
         new_share: share of rows with values never seen.
         importance: share of all importance, None where it is not known.
         partner: the other column of a swap.
+        fault_strength: how far a fault is likelier than an honest change, 0 to 1; 0 without a fault.
+        group: the category whose share has at least doubled, or empty.
+        implied_base_rate, reference_base_rate: of a probability score: the mean outcome its window would mean if only
+            the base rate had changed, and the reference's.
     """
 
     name: str
@@ -70,6 +82,10 @@ class ColumnDrift:
     new_share: float = 0.0
     importance: float | None = None
     partner: str = ""
+    fault_strength: float = 0.0
+    group: str = ""
+    implied_base_rate: float | None = None
+    reference_base_rate: float | None = None
 
 
 @dataclass(frozen=True)
@@ -137,7 +153,9 @@ def compare(
     shares = _shares(importance)
     measurable = counts.rows >= rules.minimum_rows
     columns = [
-        _judge(column, counts.columns[name], rules, len(profile.columns), measurable, shares.get(name) if shares else None)
+        _judge(
+            column, counts.columns[name], rules, len(profile.columns), measurable, shares.get(name) if shares else None
+        )
         for name, column in profile.columns.items()
     ]
     if measurable:
@@ -181,7 +199,7 @@ def _judge(
         importance=share,
     )
     if fault is not None:
-        base = replace(base, severity="act", reason=fault.text, fault=fault.sign, partner=fault.partner)
+        base = replace(base, severity="act", reason=fault.text, fault=fault.sign, fault_strength=fault.strength)
     if window.missing or window.wrong_type or not measurable:
         return base
     before, now = comparable_counts(reference, window)
@@ -197,6 +215,14 @@ def _judge(
         if None not in (reference.minimum, reference.maximum, window.minimum, window.maximum, reference.std):
             low, high = min(reference.minimum, window.minimum), max(reference.maximum, window.maximum)  # type: ignore[type-var]
             distances["wasserstein"] = normalised_wasserstein(before, now, reference.edges, low, high, reference.std)  # type: ignore[arg-type]
+    extra: dict[str, Any] = {}
+    if reference.kind == "categorical":
+        extra["group"] = grown_group(reference, window, level)
+    elif reference.name == SCORE_COLUMN and fault is None:
+        moved = implied_base_rate(reference, window)
+        if moved is not None:
+            p_value = min(1.0, 1.5 * min(p_value, 2 * moved.p_value))
+            extra = {"implied_base_rate": moved.window, "reference_base_rate": moved.reference}
     return replace(
         base,
         value=psi(before, now),
@@ -205,6 +231,7 @@ def _judge(
         severity=base.severity if fault else "none",
         reason=base.reason if fault else "",
         **distances,
+        **extra,
     )
 
 
@@ -217,8 +244,28 @@ def comparable_counts(reference: ColumnProfile, window: ColumnCounts) -> tuple[n
     """Counts of both sides over the same cells; for categories with a cell for others and one for new values."""
     if reference.kind == "numeric":
         return np.asarray(reference.counts), np.asarray(window.counts)
-    before = [*reference.categories.values(), reference.others, 0]
-    return np.asarray(before), np.asarray([*window.counts, window.others, window.new_rows])
+    before = np.asarray(list(reference.categories.values()))
+    now = np.asarray(window.counts)
+    # Which values are known was decided by the reference's own rows: the rarer a value there, the more its share is
+    # overstated. Values below ten rows share a cell with those never seen, where this does not show.
+    kept = before >= LEAST_CATEGORY
+    pooled = int(before[~kept].sum()) + reference.others
+    pooled_now = int(now[~kept].sum()) + window.others + window.new_rows
+    return np.append(before[kept], pooled), np.append(now[kept], pooled_now)
+
+
+def grown_group(reference: ColumnProfile, window: ColumnCounts, level: float) -> str:
+    """The category whose share at least doubled, by two points or more, beyond chance; PSI hardly sees a small one."""
+    before, now = np.asarray(list(reference.categories.values()), dtype=float), np.asarray(window.counts, dtype=float)
+    if not len(before) or not window.present:
+        return ""
+    p, q = before / max(reference.present, 1), now / window.present
+    grown = (q >= GROUP_FACTOR * p) & (q - p >= GROUP_POINTS) & (before >= LEAST_CATEGORY)
+    if not grown.any():
+        return ""
+    at = int(np.argmax(np.where(grown, q - p, 0.0)))
+    test = share_increase(int(before[at]), reference.present, int(now[at]), window.present)
+    return list(reference.categories)[at] if test.p_value * len(before) < level else ""
 
 
 def _adjusted(columns: list[ColumnDrift], rules: Rules, shares: Mapping[str, float] | None) -> list[ColumnDrift]:
@@ -235,6 +282,13 @@ def _graded(column: ColumnDrift, rules: Rules) -> ColumnDrift:
     effect, p_value = column.effect or 0.0, column.p_value if column.p_value is not None else 1.0
     if p_value >= rules.alpha:
         return replace(column, reason="no more than chance would bring")
+    if effect < rules.psi_watch and column.group:
+        return replace(column, severity="watch", reason=f"{column.group!r} is at least twice as frequent as it was")
+    implied, expected = column.implied_base_rate, column.reference_base_rate
+    moved = abs(implied / expected - 1) if implied is not None and expected else 0.0
+    if effect < rules.psi_watch and moved >= BASE_RATE_WATCH:
+        reason = f"as if the base rate had gone from {expected:.3f} to {implied:.3f}"
+        return replace(column, severity="watch", reason=reason)
     if effect < rules.psi_watch:
         return replace(column, reason=f"changed, but little: PSI {effect:.3f} net of noise")
     severity: Severity = "act" if effect >= rules.psi_act else "watch"
@@ -254,7 +308,14 @@ def _with_sample_faults(
     }
     found: dict[str, Fault] = {**find_unit_changes(suspects, sample, rules), **find_swaps(suspects, sample, rules)}
     return [
-        replace(c, severity="act", fault=found[c.name].sign, reason=found[c.name].text, partner=found[c.name].partner)
+        replace(
+            c,
+            severity="act",
+            fault=found[c.name].sign,
+            reason=found[c.name].text,
+            partner=found[c.name].partner,
+            fault_strength=found[c.name].strength,
+        )
         if c.name in found
         else c
         for c in columns
@@ -300,7 +361,8 @@ def _explain(
         parts.append(f"{len(faults)} column{'s look' if len(faults) > 1 else ' looks'} broken: {_list(faults)}.")
     if shifted:
         top = next(c for c in columns if c.name == shifted[0])
-        parts.append(f"{len(shifted)} column{'s have' if len(shifted) > 1 else ' has'} shifted, most of all {top.name} ({top.reason}).")
+        have = "columns have" if len(shifted) > 1 else "column has"
+        parts.append(f"{len(shifted)} {have} shifted, most of all {top.name} ({top.reason}).")
     if not parts:
         tiny = [c for c in columns if c.p_value is not None and c.p_value < rules.alpha]
         parts.append(f"None of {len(columns)} columns changed by more than its threshold in {counts.rows} rows.")

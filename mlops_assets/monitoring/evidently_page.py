@@ -64,7 +64,7 @@ def _report(
     partial.replace(path)
 
 
-def _frame(rows: pl.DataFrame, reference: pl.DataFrame, numeric: list[str], categorical: list[str]):  # noqa: ANN202
+def _frame(rows: pl.DataFrame, reference: pl.DataFrame, numeric: list[str], categorical: list[str]):
     columns = [_finite(rows[name]) for name in numeric]
     columns += [_capped(rows[name], reference[name]) for name in categorical]
     return pl.DataFrame(columns).to_pandas()

@@ -16,13 +16,15 @@ from mlops_assets.statistics.profile import ColumnProfile, as_number
 from mlops_assets.statistics.proportions import share_increase, unseen_values
 from mlops_assets.statistics.psi import net_psi
 
-# Factors between units that tables really mix: powers of ten, percent, dozens, hours, minutes, days, weeks, miles, inches, pounds.
-# Small factors look like honest shifts: they need a better fit, on a column with enough different values.
+# Factors between units that tables really mix: powers of ten, percent, dozens, hours, minutes, days, weeks, miles,
+# inches, pounds. Small factors look like honest shifts: they need a better fit, and many values.
 UNIT_FACTORS = (10.0, 100.0, 1000.0, 1e4, 1e6, 12.0, 24.0, 60.0, 3600.0, 7.0, 30.0, 365.0, 1.609344, 2.54, 2.2046226)
 SMALL_FACTOR = 5.0
 SMALL_FACTOR_FIT = 0.02
 SMALL_FACTOR_BINS = 12
 MOST_SAMPLED = 20_000
+MERGED_SHARE = 0.25
+MERGED_TAKEN = 0.8
 
 
 @dataclass(frozen=True)
@@ -30,17 +32,20 @@ class Fault:
     """A sign of a broken column.
 
     Attributes:
-        sign: missing_column, wrong_type, missing_values, infinite_values, collapsed, renamed_category, new_categories,
-            unit_change or swapped.
+        sign: missing_column, wrong_type, missing_values, infinite_values, collapsed, renamed_category,
+            merged_category, new_categories, unit_change or swapped; of a whole batch (`batches.py`): duplicated_ids,
+            duplicated_rows, stale_batch.
         text: what was found, in words, with numbers.
         p_value: of the evidence; 0 where no chance is involved.
         partner: the other column of a swap.
+        strength: 0 to 1, how far a fault is likelier than an honest change; below .5 a population may do the same.
     """
 
     sign: str
     text: str
     p_value: float = 0.0
     partner: str = ""
+    strength: float = 1.0
 
 
 def find_fault(reference: ColumnProfile, window: ColumnCounts, rules: Rules, level: float) -> Fault | None:
@@ -49,7 +54,7 @@ def find_fault(reference: ColumnProfile, window: ColumnCounts, rules: Rules, lev
         return Fault("missing_column", f"{reference.name} is not in the window")
     if window.wrong_type:
         return Fault("wrong_type", f"{reference.name} is {window.dtype}, expected {_expected(reference)}")
-    for sign in (missing_values, infinite_values, collapsed, renamed_category, new_categories):
+    for sign in (missing_values, infinite_values, collapsed, renamed_category, merged_category, new_categories):
         fault = sign(reference, window, rules)
         if fault is not None and fault.p_value < level:
             return fault
@@ -62,7 +67,10 @@ def missing_values(reference: ColumnProfile, window: ColumnCounts, rules: Rules)
     if test.effect <= rules.max_null_increase:
         return None
     before, now = reference.nulls / reference.rows, window.nulls / window.rows
-    return Fault("missing_values", f"{reference.name}: {now:.1%} of the rows are missing, {before:.1%} before", test.p_value)
+    text = f"{reference.name}: {now:.1%} of the rows are missing, {before:.1%} before"
+    # A little more than the policy allows may be how people fill in forms; four times that is not.
+    strength = min(1.0, test.effect / (4 * max(rules.max_null_increase, 1e-9)))
+    return Fault("missing_values", text, test.p_value, strength=strength)
 
 
 def infinite_values(reference: ColumnProfile, window: ColumnCounts, rules: Rules) -> Fault | None:
@@ -81,18 +89,22 @@ def collapsed(reference: ColumnProfile, window: ColumnCounts, rules: Rules) -> F
         several = reference.minimum != reference.maximum
         single = window.minimum == window.maximum
         value = f"{window.minimum:g}" if window.minimum is not None else "nothing"
+        held = next((n for n, now in zip(reference.counts, window.counts, strict=True) if now), 0)
         most = max(reference.counts, default=0) / max(reference.present, 1)
     else:
         several = reference.distinct > 1
         single = window.distinct == 1
         value = next((v for v, n in zip(reference.categories, window.counts, strict=True) if n), None)
+        held = reference.categories.get(value, 0) if value is not None else 0
         value = repr(value if value is not None else next(iter(window.new), "?"))
         most = max(reference.categories.values(), default=0) / max(reference.present, 1)
     if not (several and single):
         return None
     # Every row alike by chance: the most frequent value's share to the power of the rows.
     chance = float(np.exp(window.present * np.log(min(max(most, 1e-9), 1.0))))
-    return Fault("collapsed", f"{reference.name}: every one of {window.present} rows is {value}", chance)
+    text = f"{reference.name}: every one of {window.present} rows is {value}"
+    # A value that nearly all rows had before may have taken the rest honestly.
+    return Fault("collapsed", text, chance, strength=1 - held / max(reference.present, 1))
 
 
 def renamed_category(reference: ColumnProfile, window: ColumnCounts, rules: Rules) -> Fault | None:
@@ -113,6 +125,26 @@ def renamed_category(reference: ColumnProfile, window: ColumnCounts, rules: Rule
     return None
 
 
+def merged_category(reference: ColumnProfile, window: ColumnCounts, rules: Rules) -> Fault | None:
+    """A value that many rows had is gone, and another known one has taken nearly all of them: two codes became one."""
+    if reference.kind != "categorical" or not window.present or reference.others:
+        return None
+    before = np.asarray(list(reference.categories.values())) / max(reference.present, 1)
+    now = np.asarray(window.counts) / window.present
+    for lost in np.flatnonzero((now == 0) & (before >= MERGED_SHARE)):
+        gained = now - before
+        taker = int(np.argmax(gained))
+        if gained[taker] >= MERGED_TAKEN * before[lost]:
+            names = list(reference.categories)
+            gone = float(np.exp(window.present * np.log1p(-min(before[lost], 1 - 1e-9))))
+            text = (
+                f"{reference.name}: {names[lost]!r} ({before[lost]:.1%}) is gone and {names[taker]!r} rose from "
+                f"{before[taker]:.1%} to {now[taker]:.1%}"
+            )
+            return Fault("merged_category", text, gone)
+    return None
+
+
 def new_categories(reference: ColumnProfile, window: ColumnCounts, rules: Rules) -> Fault | None:
     """Many rows with values never seen before."""
     if reference.kind != "categorical" or not window.new_rows:
@@ -121,16 +153,17 @@ def new_categories(reference: ColumnProfile, window: ColumnCounts, rules: Rules)
         # A constant reference never showed what values there are: it is the reference that lacks them.
         return None
     # A column that is nearly all different values (a free text, a code list with a long tail) always brings new ones.
-    test = unseen_values(reference.singletons, reference.present, window.new_rows, window.present)
+    test = unseen_values(reference.singletons, reference.doubletons, reference.present, window.new_rows, window.present)
     if test.effect <= rules.max_new_category_share:
         return None
     most = next(iter(window.new), "")
-    return Fault("new_categories", f"{reference.name}: {test.effect:.1%} of the rows hold values never seen, such as {most!r}", test.p_value)
+    share = window.new_rows / window.present
+    text = f"{reference.name}: {share:.1%} of the rows hold values never seen, such as {most!r}"
+    strength = min(1.0, test.effect / (2 * max(rules.max_new_category_share, 1e-9)))
+    return Fault("new_categories", text, test.p_value, strength=strength)
 
 
-def find_unit_changes(
-    shifted: Mapping[str, ColumnProfile], sample: pl.DataFrame, rules: Rules
-) -> dict[str, Fault]:
+def find_unit_changes(shifted: Mapping[str, ColumnProfile], sample: pl.DataFrame, rules: Rules) -> dict[str, Fault]:
     """Numeric columns that fit the reference again when divided by a factor between two units."""
     found: dict[str, Fault] = {}
     for name, profile in shifted.items():
@@ -150,7 +183,8 @@ def find_unit_changes(
         if small and (best[0] > SMALL_FACTOR_FIT or len(reference) < SMALL_FACTOR_BINS):
             continue
         if now > rules.psi_act and best[0] < min(rules.psi_watch, now / 5):
-            text = f"{name}: values are {1 / best[1]:.6g} times what they were; divided by that they fit (PSI {now:.2f} → {best[0]:.3f})"
+            text = f"{name}: values are {1 / best[1]:.6g} times what they were; divided by that they fit "
+            text += f"(PSI {now:.2f} → {best[0]:.3f})"
             found[name] = Fault("unit_change", text)
     return found
 
@@ -168,7 +202,8 @@ def find_swaps(shifted: Mapping[str, ColumnProfile], sample: pl.DataFrame, rules
             straight = [_fit(sample[first], a), _fit(sample[second], b)]
             # Both must fit at the other's place, and far better there than at their own.
             if max(crossed) < rules.psi_watch and min(straight) > rules.psi_watch and max(crossed) < min(straight) / 3:
-                text = f"{first} and {second} have changed places (PSI {straight[0]:.2f} and {straight[1]:.2f}, swapped back below {max(max(crossed), 0.01):.2f})"
+                text = f"{first} and {second} have changed places (PSI {straight[0]:.2f} and {straight[1]:.2f}, "
+                text += f"swapped back below {max(*crossed, 0.01):.2f})"
                 found[first] = Fault("swapped", text, partner=second)
                 found[second] = Fault("swapped", text, partner=first)
     return found

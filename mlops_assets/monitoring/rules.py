@@ -1,5 +1,6 @@
 """The thresholds monitoring works with, where no policy says otherwise; a policy's `monitoring` has the same fields."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -51,9 +52,9 @@ class MonitoringRules:
     max_new_category_share: float = 0.05
 
 
-def worst(severities: "list[Severity] | tuple[Severity, ...]") -> Severity:
+def worst(severities: Iterable[Severity]) -> Severity:
     """The highest severity; `not_measurable` only where nothing was measured."""
-    return max(severities, key=SEVERITIES.index, default="not_measurable")
+    return SEVERITIES[max((SEVERITIES.index(s) for s in severities), default=0)]
 
 
 def at_least(severity: Severity, floor: Severity) -> bool:

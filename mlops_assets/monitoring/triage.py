@@ -5,17 +5,19 @@ What inputs can tell (a broken feed, another population) is known at once; what 
 rate, another relation) waits for them, and is said to be unknown until then.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from mlops_assets.monitoring.drift import ColumnDrift, DriftVerdict
+from mlops_assets.monitoring.faults import Fault
 from mlops_assets.monitoring.performance import PerformanceRules, WindowPerformance
 from mlops_assets.monitoring.rules import SEVERITIES, Kind, Rules, Severity, at_least, worst
 
 SCORE_COLUMN = "score"
-FAULT_WEIGHT = 1.0
-"""A broken column outranks a shifted one of the same importance: it is known for certain, and mended elsewhere."""
+CERTAIN = 0.5
+"""Strength from which a fault is taken as one, whatever else has changed; a weaker one is ranked by what it carries."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,7 @@ class Cause:
         weight: what the ranking goes by among causes of one severity: the importance of the columns concerned, or the
             size of the change in units of the threshold for acting.
         estimated: rests on an estimate, not on outcomes.
+        certain: a broken feed that no honest change looks like; it ranks before everything that may follow from it.
     """
 
     kind: Kind
@@ -38,6 +41,7 @@ class Cause:
     columns: tuple[str, ...] = ()
     weight: float = 0.0
     estimated: bool = False
+    certain: bool = False
 
 
 @dataclass(frozen=True)
@@ -84,6 +88,8 @@ def triage(
     earlier: Sequence[Earlier],
     rules: Rules,
     response: Mapping[str, Sequence[str]],
+    *,
+    batch: Sequence[Fault] = (),
 ) -> Health:
     """Give the verdict.
 
@@ -93,32 +99,64 @@ def triage(
         earlier: the windows before this one under the same champion, oldest first.
         rules: thresholds and persistence.
         response: actions by kind.
+        batch: signs that the delivery as a whole is broken (`batches.py`).
     """
-    causes = sorted(_causes(drift, performance, rules), key=_order)
+    causes = sorted(_causes(drift, performance, rules, batch), key=_order)
     raw: dict[str, Severity] = {}
     for cause in causes:
-        raw[cause.kind] = worst([raw.get(cause.kind, "none"), cause.severity])
-    held = {kind: _held(kind, severity, earlier, rules) for kind, severity in raw.items()}
+        raw[cause.kind] = worst([cause.severity, *(c.severity for c in causes if c.kind == cause.kind)])
     unknown = _unknown(performance)
     if not causes:
         measurable = drift.severity != "not_measurable" or bool(performance and performance.measurable)
         severity: Severity = "none" if measurable else "not_measurable"
         return Health(severity, "none", (), (), (), _calm(drift, performance, severity), raw, unknown)
-    severity = worst(list(held.values()))
+    held: list[Severity] = [_held(cause, earlier, rules) for cause in causes]
+    severity = worst(held)
     # Ranking is by what stands after persistence; within that, causes keep their order.
-    first = max(causes, key=lambda c: (SEVERITIES.index(held[c.kind]), -causes.index(c)))
-    ranked = (first, *(c for c in causes if c is not first))
+    ranks = sorted(range(len(causes)), key=lambda i: (-causes[i].certain, -SEVERITIES.index(held[i]), i))
+    ranked = tuple(causes[i] for i in ranks)
+    first = ranked[0]
     actions = tuple(response.get(first.kind, ())) if at_least(severity, "act") else ()
     return Health(
-        severity, first.kind, ranked, actions, first.columns, _sentences(first, ranked, severity, raw, actions), raw, unknown
+        severity,
+        first.kind,
+        ranked,
+        actions,
+        first.columns,
+        _sentences(first, ranked, severity, raw, actions),
+        raw,
+        unknown,
     )
 
 
-def _causes(drift: DriftVerdict, performance: WindowPerformance | None, rules: Rules) -> list[Cause]:
-    found = [*_feed_faults(drift), *_population(drift)]
+def _causes(
+    drift: DriftVerdict, performance: WindowPerformance | None, rules: Rules, batch: Sequence[Fault]
+) -> list[Cause]:
+    found = [*_broken_batch(batch), *_feed_faults(drift)]
     if performance is not None and performance.measurable:
-        found += _from_outcomes(performance, rules)
-    return found
+        return [*found, *_population(drift), *_from_outcomes(performance, rules)]
+    implied = _implied_base_rate(drift)
+    return [*found, *(implied or _population(drift))]
+
+
+def _broken_batch(batch: Sequence[Fault]) -> list[Cause]:
+    if not batch:
+        return []
+    return [Cause("feed_fault", "act", "; ".join(f.text for f in batch), (), 1.0, certain=True)]
+
+
+def _implied_base_rate(drift: DriftVerdict) -> list[Cause]:
+    """Scores that moved while inputs hardly did: another base rate is the likeliest; only outcomes can confirm it."""
+    score = next((c for c in drift.columns if c.name == SCORE_COLUMN), None)
+    if score is None or score.implied_base_rate is None or score.fault or not at_least(score.severity, "watch"):
+        return []
+    if any(at_least(c.severity, "watch") for c in drift.columns if c.name != SCORE_COLUMN):
+        return []
+    text = (
+        f"no input moved by more than its threshold, but the scores did, as if the base rate had gone from "
+        f"{score.reference_base_rate:.3f} to {score.implied_base_rate:.3f} (an estimate; outcomes are not known yet)"
+    )
+    return [Cause("base_rate_shift", score.severity, text, (SCORE_COLUMN,), 0.5, estimated=True)]
 
 
 def _feed_faults(drift: DriftVerdict) -> list[Cause]:
@@ -127,8 +165,12 @@ def _feed_faults(drift: DriftVerdict) -> list[Cause]:
         return []
     carried = _carried(broken, len(drift.columns))
     severity: Severity = "critical" if carried >= 0.5 else "act"
-    text = "; ".join(c.reason for c in broken[:8]) + (f"; and {len(broken) - 8} more columns" if len(broken) > 8 else "")
-    return [Cause("feed_fault", severity, text, tuple(c.name for c in broken), FAULT_WEIGHT + carried * len(broken))]
+    text = "; ".join(c.reason for c in broken[:8]) + (
+        f"; and {len(broken) - 8} more columns" if len(broken) > 8 else ""
+    )
+    strength = 1 - math.prod(1 - c.fault_strength for c in broken)
+    names = tuple(c.name for c in broken)
+    return [Cause("feed_fault", severity, text, names, carried * strength, certain=strength >= CERTAIN)]
 
 
 def _population(drift: DriftVerdict) -> list[Cause]:
@@ -143,19 +185,23 @@ def _population(drift: DriftVerdict) -> list[Cause]:
         text += f" and {len(named) - 4} more columns"
     if any(c.name == SCORE_COLUMN for c in shifted):
         text += "; the scores have moved with them" if inputs else " have moved while no single input did"
-    return [Cause("population_shift", severity, text, tuple(c.name for c in named), _carried(named, len(drift.columns)))]
+    return [
+        Cause("population_shift", severity, text, tuple(c.name for c in named), _carried(named, len(drift.columns)))
+    ]
 
 
 def _from_outcomes(performance: WindowPerformance, rules: Rules) -> list[Cause]:
     limits = PerformanceRules.of(rules)
     adjusted = performance.p_adjusted
     causes: list[Cause] = []
-    relation_evidence, relation_severity, relation_weight = [], "none", 0.0
+    relation_evidence: list[str] = []
+    relation_severity: Severity = "none"
+    relation_weight = 0.0
     ranking = performance.ranking
     if ranking is not None and ranking.drop is not None and adjusted.get("ranking", 1.0) < limits.alpha:
         severity = _size(ranking.drop, limits.performance_drop_watch, limits.performance_drop_act)
         if severity != "none":
-            relation_severity = worst([relation_severity, severity])  # type: ignore[list-item]
+            relation_severity = worst([relation_severity, severity])
             relation_weight = max(relation_weight, ranking.drop / limits.performance_drop_act)
             relation_evidence.append(
                 f"{ranking.metric} fell from {ranking.reference:.3f} to {ranking.window:.3f} (p {ranking.p_value:.1g})"
@@ -166,13 +212,14 @@ def _from_outcomes(performance: WindowPerformance, rules: Rules) -> list[Cause]:
         size = relation.unexplained / unit if unit else 0.0
         severity = _size(size, limits.relation_watch, limits.relation_act)
         if severity != "none":
-            relation_severity = worst([relation_severity, severity])  # type: ignore[list-item]
+            relation_severity = worst([relation_severity, severity])
             relation_weight = max(relation_weight, size / limits.relation_act)
             relation_evidence.append(
-                f"outcomes at the same score differ by {relation.unexplained:.3f} beyond a common shift (p {relation.p_beyond:.1g})"
+                f"outcomes at the same score differ by {relation.unexplained:.3f} beyond a common shift "
+                f"(p {relation.p_beyond:.1g})"
             )
     if relation_evidence:
-        causes.append(Cause("relation_change", relation_severity, "; ".join(relation_evidence), (), relation_weight))  # type: ignore[arg-type]
+        causes.append(Cause("relation_change", relation_severity, "; ".join(relation_evidence), (), relation_weight))
     causes += _base_rate(performance, limits)
     return causes
 
@@ -180,10 +227,16 @@ def _from_outcomes(performance: WindowPerformance, rules: Rules) -> list[Cause]:
 def _base_rate(performance: WindowPerformance, limits: PerformanceRules) -> list[Cause]:
     """Outcomes more or less frequent than the scores foresaw; one the scores did foresee is the population's."""
     calibration, base = performance.calibration, performance.base_rate
-    if calibration is None or calibration.p_value is None or performance.p_adjusted.get("calibration", 1.0) >= limits.alpha:
+    if (
+        calibration is None
+        or calibration.p_value is None
+        or performance.p_adjusted.get("calibration", 1.0) >= limits.alpha
+    ):
         return []
     regression = performance.task == "regression"
-    watch, act = (limits.bias_watch, limits.bias_act) if regression else (limits.calibration_watch, limits.calibration_act)
+    watch, act = (
+        (limits.bias_watch, limits.bias_act) if regression else (limits.calibration_watch, limits.calibration_act)
+    )
     severity = _size(calibration.size, watch, act)
     if severity == "none":
         return []
@@ -191,7 +244,8 @@ def _base_rate(performance: WindowPerformance, limits: PerformanceRules) -> list
     if base is not None and base.reference is not None and base.window is not None:
         rates = f"the outcome's mean went from {base.reference:.3f} to {base.window:.3f}"
         rates += f", the scores foresaw {base.foreseen:.3f}; " if base.foreseen is not None else "; "
-    text = f"{rates}outcomes are {calibration.direction} than the scores say by {abs(calibration.change):.3f} (p {calibration.p_value:.1g})"
+    text = f"{rates}outcomes are {calibration.direction} than the scores say by {abs(calibration.change):.3f} "
+    text += f"(p {calibration.p_value:.1g})"
     return [Cause("base_rate_shift", severity, text, (), calibration.size / act)]
 
 
@@ -218,17 +272,19 @@ def _carried(columns: Sequence[ColumnDrift], of: int) -> float:
     return len(columns) / max(of, 1)
 
 
-def _held(kind: str, severity: Severity, earlier: Sequence[Earlier], rules: Rules) -> Severity:
-    """Severity after persistence: acting on a change needs it in k of the last n windows, this one included."""
-    if kind == "feed_fault" or not at_least(severity, "act"):
-        return severity
+def _held(cause: Cause, earlier: Sequence[Earlier], rules: Rules) -> Severity:
+    """Severity after persistence: acting on a change needs it in k of the last n windows, this one included; a feed
+    that is broken for certain is acted on at once."""
+    if cause.certain or not at_least(cause.severity, "act"):
+        return cause.severity
     recent = list(earlier)[-(rules.persistence_n - 1) :] if rules.persistence_n > 1 else []
-    seen = 1 + sum(at_least(window.raw.get(kind, "none"), "act") for window in recent)
-    return severity if seen >= rules.persistence_k else "watch"
+    seen = 1 + sum(at_least(window.raw.get(cause.kind, "none"), "act") for window in recent)
+    return cause.severity if seen >= rules.persistence_k else "watch"
 
 
 def _order(cause: Cause) -> tuple[float, ...]:
-    return (-SEVERITIES.index(cause.severity), -cause.weight, cause.kind != "feed_fault")
+    # A feed that is broken for certain explains what follows from it (moved scores, lost ranking), not the other way.
+    return (-cause.certain, -SEVERITIES.index(cause.severity), -cause.weight, cause.kind != "feed_fault")
 
 
 def _unknown(performance: WindowPerformance | None) -> tuple[str, ...]:
@@ -240,8 +296,10 @@ def _unknown(performance: WindowPerformance | None) -> tuple[str, ...]:
 def _calm(drift: DriftVerdict, performance: WindowPerformance | None, severity: Severity) -> tuple[str, ...]:
     if severity == "not_measurable":
         return (drift.reason, "No verdict is given; the window is too small.")
-    seen = "Outcomes agree with the scores." if performance is not None and performance.measurable else (
-        "Whether outcomes still agree with the scores is not known yet."
+    seen = (
+        "Outcomes agree with the scores."
+        if performance is not None and performance.measurable
+        else ("Whether outcomes still agree with the scores is not known yet.")
     )
     return (drift.reason, seen)
 

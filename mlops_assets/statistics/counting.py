@@ -7,6 +7,7 @@ plan, so the rows stay where they are.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 from mlops_assets.statistics.profile import NUMERIC_ROLES, ColumnProfile, Profile
@@ -72,25 +73,41 @@ class WindowCounts:
     extra: tuple[str, ...] = ()
 
 
-def count_window(frame: Any, profile: Profile) -> WindowCounts:
+def count_window(frame: Any, profile: Profile, engine: str | None = None) -> WindowCounts:
     """Count a window in the bins of `profile`.
 
     Args:
         frame: a Polars frame or lazy frame, a DuckDB relation, a PySpark frame, or anything else Narwhals reads.
         profile: of the reference.
+        engine: None lets the frame's own engine count; `duckdb` hands a Polars frame over to DuckDB.
+
+    Raises:
+        ValueError: an unknown engine.
     """
     import narwhals as nw
 
+    if engine == "duckdb":
+        frame = _in_duckdb(frame)
+    elif engine not in (None, "polars", "pyspark"):
+        raise ValueError(f"found engine {engine!r}, expected polars, duckdb or pyspark")
     native: Any = nw.from_native(frame)
+    if native.implementation.is_pyspark():
+        native = nw.from_native(_spark_times_as_days(frame, profile))
+    elif native.implementation.is_duckdb():
+        native = nw.from_native(_duckdb_times_as_days(frame, profile))
     schema = native.collect_schema()
     found = list(schema.names())
     readable = {
         name: column for name, column in profile.columns.items() if name in found and _fits(column, schema[name])
     }
     numeric = [c for c in readable.values() if c.kind == "numeric"]
+    categorical = [c for c in readable.values() if c.kind == "categorical"]
     lazy = native.lazy() if hasattr(native, "lazy") else native
-    totals = _numeric_totals(nw, lazy, numeric, schema)
+    plans = [_numeric_plan(nw, lazy, numeric, schema), *(_categorical_plan(nw, lazy, c) for c in categorical)]
+    collected = _collect(nw, plans)
+    totals = _numeric_totals(collected[0], numeric)
     rows = int(totals["rows"])
+    by_value = {c.name: table for c, table in zip(categorical, collected[1:], strict=True)}
     columns: dict[str, ColumnCounts] = {}
     for name, column in profile.columns.items():
         dtype = str(schema[name]) if name in found else ""
@@ -101,8 +118,65 @@ def count_window(frame: Any, profile: Profile) -> WindowCounts:
         elif column.kind == "numeric":
             columns[name] = _numeric_counts(column, totals, rows, dtype)
         else:
-            columns[name] = _categorical_counts(nw, lazy, column, rows, dtype)
+            columns[name] = _categorical_counts(by_value[name], column, rows, dtype)
     return WindowCounts(rows, columns, tuple(n for n in found if n not in profile.columns))
+
+
+def _in_duckdb(frame: Any) -> Any:
+    import duckdb
+    import polars as pl
+
+    if isinstance(frame, pl.LazyFrame):
+        frame = frame.collect(engine="streaming")
+    # A relation borrows the frame by name: it has to live as long as the relation, in the relation's connection.
+    connection = duckdb.connect()
+    connection.register("window_rows", frame.to_arrow() if isinstance(frame, pl.DataFrame) else frame)
+    return connection.table("window_rows")
+
+
+def _duckdb_times_as_days(relation: Any, profile: Profile) -> Any:
+    """Narwhals cannot read times out of DuckDB either."""
+    replaced = []
+    for name, kind in zip(relation.columns, map(str, relation.types), strict=True):
+        column = profile.columns.get(name)
+        if column is None or column.kind != "numeric" or not (kind == "DATE" or kind.startswith("TIMESTAMP")):
+            continue
+        quoted = '"' + name.replace('"', '""') + '"'
+        time = quoted if "TIME ZONE" in kind else f"CAST({quoted} AS TIMESTAMP)"
+        replaced.append(f"CAST(epoch_us({time}) AS DOUBLE) / {float(DAY_IN_MICROSECONDS)!r} AS {quoted}")
+    return relation.project(f"* REPLACE ({', '.join(replaced)})") if replaced else relation
+
+
+def _spark_times_as_days(frame: Any, profile: Profile) -> Any:
+    """Narwhals cannot read times out of Spark; wall-clock times are taken as UTC there as everywhere."""
+    from pyspark.sql import functions as f
+
+    for name, kind in frame.dtypes:
+        column = profile.columns.get(name)
+        if column is None or column.kind != "numeric":
+            continue
+        if kind == "date":
+            frame = frame.withColumn(name, f.datediff(f.col(name), f.to_date(f.lit("1970-01-01"))).cast("double"))
+        elif kind == "timestamp_ntz":
+            since = f.timestamp_diff("MICROSECOND", f.to_timestamp_ntz(f.lit("1970-01-01 00:00:00")), f.col(name))
+            frame = frame.withColumn(name, since.cast("double") / f.lit(float(DAY_IN_MICROSECONDS)))
+        elif kind == "timestamp":
+            since = f.unix_micros(f.col(name)).cast("double")
+            frame = frame.withColumn(name, since / f.lit(float(DAY_IN_MICROSECONDS)))
+    return frame
+
+
+def _collect(nw: Any, plans: list[Any]) -> list[Any]:
+    """Run all plans; by Polars together and in pieces, so that a file is neither read twice nor held as a whole."""
+    if _is_polars(plans[0]):
+        import polars as pl
+
+        return [nw.from_native(t) for t in pl.collect_all([nw.to_native(p) for p in plans], engine="streaming")]
+    return [plan.collect() if hasattr(plan, "collect") else plan for plan in plans]
+
+
+def _is_polars(frame: Any) -> bool:
+    return frame.implementation.is_polars()
 
 
 def _fits(column: ColumnProfile, dtype: Any) -> bool:
@@ -120,39 +194,48 @@ def _as_number(nw: Any, name: str, dtype: Any) -> Any:
     return column.cast(nw.Float64)
 
 
-def _numeric_totals(nw: Any, lazy: Any, columns: list[ColumnProfile], schema: Mapping[str, Any]) -> dict[str, Any]:
+def _numeric_plan(nw: Any, lazy: Any, columns: list[ColumnProfile], schema: Mapping[str, Any]) -> Any:
     """One row: `rows`, and for each column its counts below each edge, nulls, infinities and range."""
+    polars = _is_polars(lazy)
+
+    def count(condition: Any) -> Any:
+        # Spark does not sum booleans; Polars counts them in bits, far faster than as numbers.
+        return condition.sum() if polars else condition.cast(nw.Int64).sum()
+
     expressions = [nw.len().alias("rows")]
     for position, column in enumerate(columns):
         number = _as_number(nw, column.name, schema[column.name])
-        is_nan = (number != number).cast(nw.Int64)  # noqa: PLR0124 - the one test for NaN that every engine has
-        infinite = (number == float("inf")) | (number == float("-inf"))
-        # Engines disagree on whether NaN is above infinity, so only finite values are ever compared with an edge.
-        finite = nw.when((number == number) & ~infinite).then(number)  # noqa: PLR0124
+        low, high = number == float("-inf"), number == float("inf")
+        finite = nw.when((number < float("inf")) & (number > float("-inf"))).then(number)
         expressions += [
-            number.is_null().cast(nw.Int64).sum().alias(f"null_{position}"),
-            is_nan.sum().alias(f"nan_{position}"),
-            infinite.cast(nw.Int64).sum().alias(f"inf_{position}"),
+            count(number.is_null()).alias(f"null_{position}"),
+            # The one test for NaN that every engine has; those that count NaN as equal to itself say so in their order.
+            count(number > float("inf")).alias(f"above_{position}"),
+            count(number != number).alias(f"nan_{position}"),
+            count(low).alias(f"low_{position}"),
+            count(high).alias(f"high_{position}"),
             finite.min().alias(f"min_{position}"),
             finite.max().alias(f"max_{position}"),
             finite.mean().alias(f"mean_{position}"),
         ]
-        for index, edge in enumerate(column.edges):
-            # Spark does not sum booleans.
-            expressions.append((finite < edge).cast(nw.Int64).sum().alias(f"below_{position}_{index}"))
-    collected = lazy.select(*expressions)
-    collected = collected.collect() if hasattr(collected, "collect") else collected
+        # NaN is below no edge in any engine, as the greatest value or as none; -inf is below all and taken off later.
+        expressions += [count(number < edge).alias(f"below_{position}_{i}") for i, edge in enumerate(column.edges)]
+    return lazy.select(*expressions)
+
+
+def _numeric_totals(collected: Any, columns: list[ColumnProfile]) -> dict[str, Any]:
     row = next(iter(collected.iter_rows(named=True)))
     totals: dict[str, Any] = {"rows": row["rows"]}
     for position, column in enumerate(columns):
-        below = [int(row[f"below_{position}_{i}"] or 0) for i in range(len(column.edges))]
+        low = int(row[f"low_{position}"] or 0)
+        nan = max(int(row[f"nan_{position}"] or 0), int(row[f"above_{position}"] or 0))
         totals[column.name] = {
-            "nulls": int(row[f"null_{position}"] or 0) + int(row[f"nan_{position}"] or 0),
-            "infinite": int(row[f"inf_{position}"] or 0),
+            "nulls": int(row[f"null_{position}"] or 0) + nan,
+            "infinite": low + int(row[f"high_{position}"] or 0),
             "minimum": row[f"min_{position}"],
             "maximum": row[f"max_{position}"],
             "mean": row[f"mean_{position}"],
-            "below": below,
+            "below": [int(row[f"below_{position}_{i}"] or 0) - low for i in range(len(column.edges))],
         }
     return totals
 
@@ -166,7 +249,7 @@ def _numeric_counts(column: ColumnProfile, totals: Mapping[str, Any], rows: int,
         rows=rows,
         nulls=found["nulls"],
         infinite=found["infinite"],
-        counts=tuple(b - a for a, b in zip(cumulated, cumulated[1:], strict=False)),
+        counts=tuple(b - a for a, b in pairwise(cumulated)),
         minimum=found["minimum"],
         maximum=found["maximum"],
         mean=found["mean"],
@@ -174,11 +257,21 @@ def _numeric_counts(column: ColumnProfile, totals: Mapping[str, Any], rows: int,
     )
 
 
-def _categorical_counts(nw: Any, lazy: Any, column: ColumnProfile, rows: int, dtype: str) -> ColumnCounts:
-    text = lazy.select(nw.col(column.name).cast(nw.String).alias("value"))
-    counted = text.group_by("value").agg(nw.len().alias("rows"))
-    counted = counted.collect() if hasattr(counted, "collect") else counted
-    by_value = dict(counted.select("value", "rows").iter_rows())
+def _categorical_plan(nw: Any, lazy: Any, column: ColumnProfile) -> Any:
+    """Rows by value, `null` among them."""
+    return (
+        lazy.select(nw.col(column.name).alias("value"))
+        .group_by("value")
+        .agg(nw.len().alias("rows"))
+        .select(nw.col("value").cast(nw.String), "rows")
+    )
+
+
+def _categorical_counts(counted: Any, column: ColumnProfile, rows: int, dtype: str) -> ColumnCounts:
+    by_value: dict[str | None, int] = {}
+    for value, found in counted.select("value", "rows").iter_rows():
+        # Two numbers may have one text.
+        by_value[value] = by_value.get(value, 0) + int(found)
     nulls = int(by_value.pop(None, 0))
     counts = tuple(int(by_value.pop(value, 0)) for value in column.categories)
     # Where the reference had too many values to keep all, a value that was not kept need not be new.

@@ -37,12 +37,13 @@ class ColumnProfile:
         rows: of the table.
         nulls: rows without a value; NaN counts as missing.
         infinite: rows with an infinite value (numeric).
-        edges: inner bin edges in rising order; bin i holds `edges[i-1] <= x < edges[i]`, the first and the last are open.
+        edges: inner bin edges in rising order; bin i holds `edges[i-1] <= x < edges[i]`, first and last are open.
         counts: rows in each bin, one more than there are edges.
         categories: rows by value, most frequent first, at most 200.
         others: rows with values beyond those (categorical).
         distinct: different values (categorical).
-        singletons: values that occur once (categorical); tells how often unseen values are to be expected.
+        singletons, doubletons: values that occur once, twice (categorical); they tell how often unseen values are to be
+            expected, and how well that is known.
         minimum, maximum, mean, std: of finite values (numeric).
     """
 
@@ -57,6 +58,7 @@ class ColumnProfile:
     others: int = 0
     distinct: int = 0
     singletons: int = 0
+    doubletons: int = 0
     minimum: float | None = None
     maximum: float | None = None
     mean: float | None = None
@@ -99,8 +101,12 @@ class Profile:
             ProfileError: written by a later version of the project.
         """
         if stored.get("version") != VERSION:
-            raise ProfileError(f"found a profile of version {stored.get('version')}, expected {VERSION}: build it again")
-        columns = [ColumnProfile(**{**c, "edges": tuple(c["edges"]), "counts": tuple(c["counts"])}) for c in stored["columns"]]
+            raise ProfileError(
+                f"found a profile of version {stored.get('version')}, expected {VERSION}: build it again"
+            )
+        columns = [
+            ColumnProfile(**{**c, "edges": tuple(c["edges"]), "counts": tuple(c["counts"])}) for c in stored["columns"]
+        ]
         return cls(stored["rows"], {c.name: c for c in columns})
 
 
@@ -201,6 +207,7 @@ def _categorical(series: pl.Series) -> ColumnProfile:
         others=int(counts["rows"].sum() or 0) - int(kept["rows"].sum() or 0),
         distinct=counts.height,
         singletons=int((counts["rows"] == 1).sum()),
+        doubletons=int((counts["rows"] == 2).sum()),
     )
 
 

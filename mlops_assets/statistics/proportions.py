@@ -22,20 +22,26 @@ def share_increase(reference_hits: int, reference_rows: int, window_hits: int, w
     return TestResult(difference, min(1.0, p_value), difference)
 
 
-def unseen_values(singletons: int, reference_rows: int, new_rows: int, window_rows: int) -> TestResult:
+def unseen_values(singletons: int, doubletons: int, reference_rows: int, new_rows: int, window_rows: int) -> TestResult:
     """Whether more rows hold never-seen values than chance brings.
 
-    In a sample of n rows the probability that the next row holds an unseen value is about f₁ / n, f₁ the number of
-    values seen once (Good 1953); one is added to f₁ because an estimate of 0 is never certain. The rows expected in the
-    window are compared by a negative binomial, which is a Poisson whose rate is itself uncertain.
+    In a sample of n rows the probability U that the next row holds an unseen value is about f₁ / n, with a variance of
+    about (f₁ + 2 f₂) / n², f₁ and f₂ the numbers of values seen once and twice (Good 1953; Esty 1983). U is taken as a
+    gamma variable of that mean and variance (one is added to f₁: an estimate of 0 is never certain), so that the rows
+    with unseen values in the window are negative binomial.
 
     Returns:
-        Statistic: rows with new values. Effect: their share of the window.
+        Statistic: rows with new values. Effect: their share of the window beyond the one to be expected.
     """
     from scipy.stats import nbinom
 
     if not window_rows or not reference_rows:
         return TestResult(0.0, 1.0, 0.0)
-    # Gamma(f₁ + 1) prior on the number of unseen values a sample as large as the reference would bring.
-    p_value = float(nbinom.sf(new_rows - 1, singletons + 1, reference_rows / (reference_rows + window_rows)))
-    return TestResult(float(new_rows), p_value if new_rows else 1.0, new_rows / window_rows)
+    effect = max(0.0, new_rows / window_rows - singletons / reference_rows)
+    if not new_rows:
+        return TestResult(0.0, 1.0, effect)
+    # In units of 1 / reference rows.
+    mean, variance = singletons + 1.0, singletons + 2.0 * doubletons + 1.0
+    scale = variance / mean * window_rows / reference_rows
+    p_value = float(nbinom.sf(new_rows - 1, mean**2 / variance, 1 / (1 + scale)))
+    return TestResult(float(new_rows), p_value, effect)

@@ -1,0 +1,70 @@
+"""Signs that a delivery as a whole is broken: sent twice, sent again, or with identifiers that repeat.
+
+Belongs here: what only whole rows tell. What single columns tell is in `faults.py`.
+"""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+
+import polars as pl
+
+from mlops_assets.monitoring.faults import Fault
+
+LEAST_ROWS = 30
+
+
+def content_digest(frame: pl.DataFrame, columns: Sequence[str]) -> str:
+    """SHA-256 over the rows' values, whatever their order; leave the identifier out of `columns` to see through new ones.
+
+    Row hashes are those of the installed Polars: digests of two versions of it need not agree.
+    """
+    rows = frame.select(columns).hash_rows(seed=0).sort()
+    return hashlib.sha256(f"{frame.height}:".encode() + rows.to_numpy().tobytes()).hexdigest()
+
+
+def find_batch_faults(
+    frame: pl.DataFrame,
+    columns: Sequence[str],
+    *,
+    identifier: str | None = None,
+    earlier: Mapping[str, str] | None = None,
+) -> list[Fault]:
+    """Look at a window's rows.
+
+    Args:
+        frame: the window.
+        columns: what is compared (the features); those the window lacks are left out.
+        identifier: column that must not repeat; None where there is none.
+        earlier: content digest by name, of the reference and of earlier windows.
+
+    Returns:
+        Signs `duplicated_ids`, `duplicated_rows` and `stale_batch`, as found.
+    """
+    found: list[Fault] = []
+    present = [name for name in columns if name in frame.columns]
+    if identifier is not None and identifier in frame.columns:
+        ids = frame[identifier].drop_nulls()
+        again = len(ids) - ids.n_unique()
+        if again:
+            found.append(Fault("duplicated_ids", f"{again} of {frame.height} rows repeat a {identifier} of the window"))
+    if frame.height < LEAST_ROWS or not present:
+        return found
+    digest = content_digest(frame, present)
+    for name, other in (earlier or {}).items():
+        if other == digest:
+            found.append(Fault("stale_batch", f"all {frame.height} rows are those of {name}"))
+            break
+    if _sent_twice(frame.select(present)):
+        found.append(
+            Fault("duplicated_rows", f"every row of the window is there an even number of times ({frame.height})")
+        )
+    return found
+
+
+def _sent_twice(rows: pl.DataFrame) -> bool:
+    """Whether the window is two copies of one batch; honest rows repeat too, but not all of them, in even numbers."""
+    if rows.height % 2:
+        return False
+    times = rows.hash_rows(seed=0).value_counts()["count"]
+    # A handful of different rows may come out even by chance.
+    return bool((times % 2 == 0).all()) and len(times) >= LEAST_ROWS
