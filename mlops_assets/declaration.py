@@ -271,6 +271,15 @@ class Monitoring(Part):
     """End of the last window for a closed history; nothing for a live model."""
 
 
+class Risk(Part):
+    """Something that can go wrong, and what is done about it."""
+
+    risk: str = Field(min_length=3, examples=["The base rate changes faster than outcomes mature."])
+    """What can go wrong, and for whom."""
+    mitigation: str = Field(min_length=3, examples=["Quarterly monitoring of scores; officers review every refusal."])
+    """What is done about it."""
+
+
 class CardText(Part):
     """What only people know about the model."""
 
@@ -280,6 +289,8 @@ class CardText(Part):
     """Where the data forces something that would not be done in production."""
     out_of_scope: tuple[str, ...] = ()
     ethical_considerations: tuple[str, ...] = ()
+    risks: tuple[Risk, ...] = ()
+    """The risk register."""
     human_oversight: str = ""
     references: tuple[str, ...] = ()
     licence: str = ""

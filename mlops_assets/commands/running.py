@@ -30,11 +30,9 @@ def setup(context: click.Context) -> None:
 @click.pass_context
 def demo(context: click.Context) -> int:
     """Run the example fleet through its whole lifecycle; safe to run twice."""
-    import logging
     import warnings
 
-    # Dagster logs every event of a run that is executed in this process; progress is told a line a job.
-    logging.getLogger("dagster").setLevel(logging.CRITICAL)
+    # Beta notices of libraries are for those who write the project, not for those who run it.
     warnings.filterwarnings("ignore")
     from mlops_assets.graph.demo import Demo
 

@@ -240,6 +240,7 @@ def _joint_auc(codes: np.ndarray, groups: np.ndarray) -> tuple[float | None, int
     """Cross-validated AUC with which boosted trees tell groups apart by their codes, macro over the largest groups."""
     from sklearn.ensemble import HistGradientBoostingClassifier
     from sklearn.metrics import roc_auc_score
+    from threadpoolctl import threadpool_limits
 
     if len(groups) > MAX_PROXY_ROWS:
         kept = np.sort(np.random.default_rng(SEED).choice(len(groups), MAX_PROXY_ROWS, replace=False))
@@ -255,7 +256,9 @@ def _joint_auc(codes: np.ndarray, groups: np.ndarray) -> tuple[float | None, int
             if min(truth[fit].sum(), (~truth[fit]).sum(), truth[held].sum(), (~truth[held]).sum()) < 10:
                 continue
             model = HistGradientBoostingClassifier(max_iter=40, max_leaf_nodes=15, random_state=SEED)
-            model.fit(codes[fit], truth[fit])
+            # Fits this small gain nothing from threads, and lose much where other runs want the same processors.
+            with threadpool_limits(limits=1):
+                model.fit(codes[fit], truth[fit])
             parts.append(float(roc_auc_score(truth[held], model.predict_proba(codes[held])[:, 1])))
         if parts:
             areas.append(sum(parts) / len(parts))

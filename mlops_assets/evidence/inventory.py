@@ -57,6 +57,10 @@ class RecordSource(Protocol):
         ...
 
 
+UNDECLARED = "recorded in the ledger, and no longer declared"
+TRIAL = "trial"
+"""Lifecycle of a name that was never declared in the fleet and never registered: nothing of it can run."""
+
 def inventory(
     ledger: RecordSource,
     models: Iterable[DeclaredModel],
@@ -83,8 +87,12 @@ def inventory(
 
 
 def status(rows: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """The few fields of `mlops status`, from inventory rows."""
-    return [{field: row[field] for field in STATUS_FIELDS} for row in rows]
+    """The few fields of `mlops status`, from inventory rows.
+
+    A name that the ledger knows from a refused trial alone, never declared since and never registered, is no model of
+    the fleet; the inventory still has it.
+    """
+    return [{field: row[field] for field in STATUS_FIELDS} for row in rows if row["lifecycle"] != TRIAL]
 
 
 def evidence_missing(state: ModelState, version: str | None, policy: Any | None) -> list[str]:
@@ -99,7 +107,9 @@ def evidence_missing(state: ModelState, version: str | None, policy: Any | None)
     if known is None or known.card is None:
         missing.append("model_card")
     else:
-        missing += [f"card:{name}" for name in known.card.body.get("missing") or []]
+        # Approvals are signed over the card, so no card ever holds its own; the ledger has them.
+        unsigned = bool(getattr(policy, "approvals", ()) and not known.approvals)
+        missing += [f"card:{n}" for n in known.card.body.get("missing") or [] if n != "approvals" or unsigned]
     return missing
 
 
@@ -137,7 +147,8 @@ def _row(
     registered = known.registered if known else {}
     verdict = state.last_verdict
     granted, refused = exceptions_in_force(ledger, state, policy, at)
-    error = (model.error or None) if model else "recorded in the ledger, and no longer declared"
+    trial = model is None and not state.versions and not state.changes
+    error = (model.error or None) if model else None if trial else UNDECLARED
     return {
         "model": state.name,
         "tier": tier,
@@ -151,7 +162,7 @@ def _row(
         "evidence_missing": evidence_missing(state, version, policy),
         "error": error,
         "exceptions_refused": list(refused),
-        "lifecycle": state.lifecycle,
+        "lifecycle": TRIAL if trial else state.lifecycle,
         "version": version,
         "technique": registered.get("algorithm"),
         "task": declaration.task.value if declaration else None,

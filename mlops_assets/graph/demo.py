@@ -44,6 +44,8 @@ EXCEPTED = {
 EXCEPTION_DAYS = 30
 REFUSED = Path("refused") / "sba_loan_with_term" / "declaration.yaml"
 RUNNING_TAG = "mlops/demo"
+# Dagster prints every event of a run that is executed in this process; the demo tells a line a job.
+QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
 @dataclass
@@ -94,6 +96,7 @@ class Demo:
                     instance=self._instance,
                     resources=resources,
                     raise_on_error=False,
+                    run_config=QUIET,
                     tags={RUNNING_TAG: "yes"},
                 )
         refusals = [
@@ -225,6 +228,7 @@ class Demo:
         result = self._repository.get_job(job).execute_in_process(
             instance=self._instance,
             tags={**tags, RUNNING_TAG: "yes"},
+            run_config=QUIET,
             partition_key=partition,
             asset_selection=selection,
             raise_on_error=False,

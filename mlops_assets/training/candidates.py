@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
 
 # Folds compare candidates; a comparison on this many rows ranks them as one on all would, in a fraction of the time.
-CROSS_VALIDATION_ROWS = 40_000
+CROSS_VALIDATION_ROWS = 20_000
 FOREST_THREADS = 2
 # A flexible candidate fitted on the first few rows alone would be compared where it will never be used.
 EARLIEST_FIT_SHARE = 0.4
@@ -76,7 +76,7 @@ def fit_candidates(declaration: Declaration, fit_frame: pl.DataFrame) -> list[Fi
 
     The result depends on the rows' content, not on their order. Everything random is seeded and sums are done on one
     thread, so that two trainings agree bit for bit on the same kind of machine. Fitting uses at most
-    `training.max_rows` rows, the cross-validation at most 40,000, both drawn by a seeded hash of the id.
+    `training.max_rows` rows, the cross-validation at most 20,000, both drawn by a seeded hash of the id.
 
     Raises:
         CandidateError: when a candidate cannot be built or fitted.

@@ -32,28 +32,37 @@ def sign_artifact(platform: Platform, folder: Path) -> dict[str, Any]:
         return json.loads(signed.read_text())
 
 
-def verify_artifact(platform: Platform, model: str, version: int) -> str:
-    """Check the signature of a stored version; returns the SHA-256 of its content as it is now.
+def verify_signature(platform: Platform, registration: Record) -> Path:
+    """Check that a stored version is, byte for byte, what was signed when it was registered; returns its folder.
 
     Raises:
-        ArtifactError: the artifact is not, byte for byte, what was signed.
+        ArtifactError: it is not.
         RegistryError: it is gone.
     """
-    registration = registered(platform.ledger, model, version)
-    folder = platform.registry.folder(model, version)
+    folder = platform.registry.folder(registration.model, int(registration.subject))
     public = public_path(key_path(ARTIFACT_KEY, platform.home.keys)).read_bytes()
     with tempfile.TemporaryDirectory() as scratch:
         bundle = Path(scratch) / "model.sig"
         bundle.write_text(json.dumps(registration.body["signature"]))
         verify_folder(folder, public, bundle)
-    return canonical_digest(folder)
+    return folder
+
+
+def verify_artifact(platform: Platform, model: str, version: int) -> str:
+    """Check the signature of a stored version; returns the SHA-256 of its content as it is now.
+
+    Raises:
+        ArtifactError: the artifact is not what was signed.
+        RegistryError: it is gone.
+    """
+    return canonical_digest(verify_signature(platform, registered(platform.ledger, model, version)))
 
 
 def load_version(bench: Bench, version: int) -> Any:
     """The fitted pipeline of a version; signature and content digest are verified before it is read."""
-    verify_artifact(bench.platform, bench.model, version)
-    expected = registered(bench.platform.ledger, bench.model, version).body["artifact_digest"]
-    return load(bench.platform.registry.folder(bench.model, version), bench.declaration, expected)
+    registration = registered(bench.platform.ledger, bench.model, version)
+    folder = verify_signature(bench.platform, registration)
+    return load(folder, bench.declaration, registration.body["artifact_digest"])
 
 
 def artifact_facts(bench: Bench, registration: Record) -> dict[str, Any]:
@@ -61,7 +70,7 @@ def artifact_facts(bench: Bench, registration: Record) -> dict[str, Any]:
     version = int(registration.subject)
     report = inspect(bench.platform.registry.folder(bench.model, version), bench.declaration)
     try:
-        verify_artifact(bench.platform, bench.model, version)
+        verify_signature(bench.platform, registration)
         signature = "valid"
     except ArtifactError:
         signature = "invalid"

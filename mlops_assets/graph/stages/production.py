@@ -39,10 +39,12 @@ def predictions(bench: Bench) -> Outcome:
     checked = check(rows_of_window(source, declaration, window), declaration)
     rows = checked.accepted
     registration = registered(platform.ledger, bench.model, version)
-    said = with_reasons(bench, version, rows, _scored(bench, registration, rows, window))
+    pipeline = load_version(bench, version)
+    said = with_reasons(bench, registration, pipeline, rows, _scored(bench, registration, pipeline, rows, window))
     shadow = waiting_challenger(bench, version)
     if shadow is not None:
-        beside = _scored(bench, shadow, rows, window).select(
+        other = load_version(bench, int(shadow.subject))
+        beside = _scored(bench, shadow, other, rows, window).select(
             pl.lit(int(shadow.subject)).alias("challenger_version"), pl.col("score").alias("challenger_score")
         )
         said = pl.concat([said, beside], how="horizontal")
@@ -193,22 +195,22 @@ def scored_record(bench: Bench) -> Record:
     return record
 
 
-def _scored(bench: Bench, registration: Record, rows: pl.DataFrame, window: Window) -> pl.DataFrame:
-    version = int(registration.subject)
-    pipeline = load_version(bench, version)
-    said = score(pipeline, rows, bench.declaration, registration.body["threshold"], version=version, window=window.key)
+def _scored(bench: Bench, registration: Record, pipeline: Any, rows: pl.DataFrame, window: Window) -> pl.DataFrame:
+    version, threshold = int(registration.subject), registration.body["threshold"]
+    said = score(pipeline, rows, bench.declaration, threshold, version=version, window=window.key)
     return said.with_columns(pl.lit(version).alias("version"))
 
 
-def with_reasons(bench: Bench, version: int, rows: pl.DataFrame, said: pl.DataFrame) -> pl.DataFrame:
+def with_reasons(
+    bench: Bench, registration: Record, pipeline: Any, rows: pl.DataFrame, said: pl.DataFrame
+) -> pl.DataFrame:
     """The predictions with the reason codes of adverse decisions as JSON text, where the policy asks for them."""
     declaration = bench.declaration
-    wanted = bench.policy.gates.reason_codes.required and declaration.task is Task.BINARY
-    if not wanted or rows.height == 0:
+    if not bench.policy.gates.reason_codes.required or declaration.task is not Task.BINARY or rows.height == 0:
         return said
-    pipeline = load_version(bench, version)
-    threshold = registered(bench.platform.ledger, bench.model, version).body["threshold"]
-    given = reason_codes(pipeline, rows, declaration, threshold, _typical(bench, version, pipeline, threshold))
+    threshold = registration.body["threshold"]
+    typical = _typical(bench, int(registration.subject), pipeline, threshold)
+    given = reason_codes(pipeline, rows, declaration, threshold, typical)
     texts = pl.DataFrame(
         {
             declaration.id: given[declaration.id],

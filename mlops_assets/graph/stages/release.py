@@ -8,7 +8,8 @@ from mlops_assets.evidence.requirements import applicable, completeness_evidence
 from mlops_assets.gates import completeness
 from mlops_assets.governance.approvals import state as approval_state
 from mlops_assets.governance.decisions import standing
-from mlops_assets.governance.exceptions import lifts
+from mlops_assets.governance.exceptions import exceptions, lifts
+from mlops_assets.governance.findings import findings
 from mlops_assets.governance.ledger import Record
 from mlops_assets.graph.bench import Bench, Outcome
 from mlops_assets.graph.stages.data import current_snapshot
@@ -40,7 +41,8 @@ def model_card(bench: Bench) -> Outcome:
         subject=registered.subject,
         key=f"card/{bench.model}/{registered.subject}/{card.digest}",
     )
-    profiles = applicable(load_profiles(platform.project.defs / "requirements").values(), inputs)
+    named = bench.policy.gates.completeness.blocking_profiles
+    profiles = applicable(load_profiles(platform.project.defs / "requirements").values(), inputs, named)
     asked = completeness_evidence(profiles, inputs, card.digest)
     result = completeness.decide(asked, bench.policy.gates.completeness)
     return Outcome(
@@ -94,8 +96,15 @@ def card_inputs(bench: Bench, registered: Record) -> CardInputs:
         explanations=evidence["explanations"],
         decisions=decisions,
         policy=bench.policy.model_dump(mode="json") | {"digest": bench.policy.digest},
-        exceptions=[],
-        findings=[],
+        exceptions=[
+            {"gate": e.gate, "expires": e.expires, "role": e.role, "person": e.person, "reason": e.reason, "record": e.seq}
+            for e in exceptions(platform.ledger, bench.policy, bench.model)
+            if e.status == "active" and e.version in (None, registered.subject)
+        ],
+        findings=[
+            {"id": f.id, "severity": f.severity, "summary": f.summary, "owner": f.owner, "due": f.due, "closed": f.closed_at}
+            for f in findings(platform.ledger, bench.model)
+        ],
         environment={
             **environment(),
             "code_version": registered.body["code_version"],
@@ -115,6 +124,7 @@ def card_inputs(bench: Bench, registered: Record) -> CardInputs:
             "ledger record": registered.seq,
         },
         monitoring_plan=monitoring_plan(bench),
+        risk_register=[r.model_dump() for r in declaration.card.risks] or None,
         changes=earlier_versions(bench, version),
     )
 
