@@ -45,6 +45,7 @@ class Registry:
 
             # Alembic announces every migration on the root logger.
             logging.getLogger("alembic").setLevel(logging.WARNING)
+            logging.getLogger("mlflow.store.db.utils").setLevel(logging.WARNING)
             mlflow.set_tracking_uri(self.home.tracking_uri)
             mlflow.set_registry_uri(self.home.tracking_uri)
             self._client = mlflow.MlflowClient(self.home.tracking_uri, self.home.tracking_uri)
