@@ -190,6 +190,8 @@ def blocking(
     model: str,
     version: str | int,
     root: PublicKey | None = None,
+    *,
+    known_at: datetime | None = None,
 ) -> list[Finding]:
     """Open findings about the version, or about the model as such, from the severity on that the policy names."""
     limit = policy.findings.blocks_from
@@ -197,7 +199,7 @@ def blocking(
         return []
     return [
         finding
-        for finding in findings(ledger, model, root=root)
+        for finding in findings(ledger, model, root=root, known_at=known_at)
         if finding.open
         and finding.version in (None, str(version))
         and SEVERITIES.index(finding.severity) >= SEVERITIES.index(limit)

@@ -5,10 +5,12 @@ from mlops_assets.governance.chain import Problem
 from mlops_assets.governance.decisions import standing
 from mlops_assets.governance.dossier import NotRegistered
 from mlops_assets.governance.exceptions import lifts
+from mlops_assets.governance.findings import blocking
 from mlops_assets.governance.keys import PublicKey
 from mlops_assets.governance.ledger import Ledger, LedgerTampered, Record
 from mlops_assets.governance.policy import Policy
-from mlops_assets.release.champion import KINDS, reign_of
+from mlops_assets.release.champion import KINDS, Reign, reign_of
+from mlops_assets.release.ladder import climb
 
 
 def audit_promotions(ledger: Ledger, root: PublicKey | None = None, model: str | None = None) -> list[Problem]:
@@ -26,7 +28,7 @@ def audit_promotions(ledger: Ledger, root: PublicKey | None = None, model: str |
     for place, record in enumerate(changes):
         before = reign_of(record.model, [r for r in changes[:place] if r.model == record.model])
         if record.kind == "promotion":
-            reasons = _promotion(ledger, record, root)
+            reasons = _promotion(ledger, record, before, root)
             if before.status in ("suspended", "retired"):
                 reasons.append(f"the model was {before.status}")
             if record.body.get("former") != before.champion:
@@ -45,7 +47,7 @@ def audit_promotions(ledger: Ledger, root: PublicKey | None = None, model: str |
     return problems
 
 
-def _promotion(ledger: Ledger, record: Record, root: PublicKey | None) -> list[str]:
+def _promotion(ledger: Ledger, record: Record, before: Reign, root: PublicKey | None) -> list[str]:
     try:
         policy = Policy.model_validate(record.body["policy"])
     except (KeyError, ValueError) as error:
@@ -57,9 +59,15 @@ def _promotion(ledger: Ledger, record: Record, root: PublicKey | None) -> list[s
         lifted = lifts(ledger, policy, model, version, root=root, known_at=then)
         gates = standing(ledger, model, version, policy, lifts=lifted, known_at=then)
         approvals = approval_state(ledger, policy, model, version, root=root, known_at=then)
+        held = blocking(ledger, policy, model, version, root, known_at=then)
+        # What was known then includes the promotion itself, so whether there was a champion is the caller's to say.
+        step = climb(ledger, policy, model, version, known_at=then) if before.champion is not None else None
     except (NotRegistered, LedgerTampered) as error:
         return [str(error)]
     reasons = [f"gate {gate.gate} was {gate.state}" for gate in gates.blocking]
     if approvals.status != "approved":
         reasons.append(f"it was {approvals.status} then")
+    reasons += [f"finding {finding.id} ({finding.severity}) was open" for finding in held]
+    if step is not None and step.waiting:
+        reasons.append(f"it was on the ladder ({step.name}): {step.reason}")
     return reasons

@@ -1,7 +1,7 @@
 """Promotion: the one way a version becomes champion.
 
 Whatever asks for it (a Dagster asset, a sensor, the command line), this function looks everything up again: the whole
-ledger, the artifact, every gate's decision, every signature. It trusts no run that was green and no alias. What it
+ledger, the artifact, every gate's decision, every signature, the windows it was seen in. It trusts no run that was green and no alias. What it
 writes first is the ledger; the registry's alias follows and is put right by `release.reconciliation.repair` when a
 crash came between.
 """
@@ -20,6 +20,7 @@ from mlops_assets.governance.ledger import Ledger, LedgerTampered, Record
 from mlops_assets.governance.people import load_people
 from mlops_assets.governance.policy import Policy
 from mlops_assets.release.champion import reign
+from mlops_assets.release.ladder import climb
 from mlops_assets.release.reconciliation import put_right
 from mlops_assets.release.registry import Registry
 
@@ -169,6 +170,9 @@ def _evidence(
     reasons += [
         f"finding {f.id} ({f.severity}) is open: {f.summary}" for f in blocking(ledger, policy, model, version, root)
     ]
+    step = climb(ledger, policy, model, version)
+    if step.waiting:
+        reasons.append(f"it is on the ladder ({step.name}): {step.reason}")
     body = {
         "digests": about.subjects,
         "policy_digest": policy.digest,
@@ -182,5 +186,6 @@ def _evidence(
         ],
         "approvals": [seq for _, _, seq in approvals.counted],
         "approvers": [{"person": person, "role": role} for person, role, _ in approvals.counted],
+        "ladder": {"step": step.name, "reason": step.reason},
     }
     return body, reasons

@@ -71,8 +71,8 @@ class World:
     keys: dict[str, SigningKey]
     registry: MemoryRegistry = field(default_factory=MemoryRegistry)
 
-    def register(self, version: int = 1, model: str = MODEL, content: str = "") -> Record:
-        """Register a version whose artifact is digested from its name and `content`."""
+    def register(self, version: int = 1, model: str = MODEL, content: str = "", time: bool = False) -> Record:
+        """Register a version whose artifact is digested from its name and `content`; with `time`, it has windows."""
         artifact = digest([model, version, content])
         self.registry.tags[model, version] = {}
         body = {
@@ -82,6 +82,7 @@ class World:
             "features_digest": digest(["features", model]),
             "training_key": digest(["training", model, version]),
             "developers": ["Developer"],
+            "declaration": {"name": model, "event_time": {"column": "applied_on"} if time else None},
         }
         registered = self.ledger.append("version_registered", body, model=model, subject=str(version))
         for name in ("artifact_digest", "data_digest", "declaration_digest", "training_key"):
@@ -95,6 +96,11 @@ class World:
             outcome = outcomes.get(gate, "passed")
             result = GateResult(gate, outcome, 0.8, 0.7, "rule", "reason", {}, {"evidence": digest([model, version])})  # pyright: ignore[reportArgumentType]
             record(self.ledger, model, version, result, policy)
+
+    def score(self, window: str, challenger: int | None = None, model: str = MODEL, **more: object) -> Record:
+        """Record that a window was scored, with a challenger beside the champion."""
+        body = {"version": 1, "challenger": challenger, "rows": 100, **more}
+        return self.ledger.append("window_scored", body, model=model, subject=window)
 
     def approve(self, policy: Policy, *names: str, version: int = 1, model: str = MODEL) -> None:
         """Sign approvals."""

@@ -1,0 +1,108 @@
+import pytest
+
+from mlops_assets.release.audit import audit_promotions
+from mlops_assets.release.ladder import climb
+from mlops_assets.release.promotion import PromotionRefused, promote
+from mlops_assets_tests.governance.world import MODEL, World, policy
+
+POLICY = policy(release={"shadow_windows": 2, "canary_windows": 1, "canary_share": 0.25})
+
+
+def prepare(world: World, version: int, time: bool = True) -> None:
+    world.register(version, time=time)
+    world.decide(POLICY, version)
+    world.approve(POLICY, "validator", "risk", version=version)
+
+
+def go(world: World, version: int):
+    return promote(world.ledger, world.registry, POLICY, MODEL, version, world.verify_artifact)
+
+
+@pytest.fixture
+def beside(world):
+    """Version 1 is champion; version 2 passed everything and was seen in nothing."""
+    prepare(world, 1)
+    go(world, 1)
+    prepare(world, 2)
+    return world
+
+
+def test_the_first_champion_climbs_nothing(world):
+    prepare(world, 1)
+    assert climb(world.ledger, POLICY, MODEL, 1).name == "none"
+    assert go(world, 1).record.body["ladder"]["step"] == "none"
+
+
+def test_the_whole_way_up(beside):
+    def where():
+        step = climb(beside.ledger, POLICY, MODEL, 2)
+        return step.name, step.seen, step.asked, step.share
+
+    assert where() == ("shadow", 0, 2, 0.0)
+    beside.score("2020-01-01", 2)
+    assert where() == ("shadow", 1, 2, 0.0)
+    beside.score("2020-02-01", 2)
+    assert where() == ("canary", 0, 1, 0.25)
+    with pytest.raises(PromotionRefused, match=r"on the ladder .canary.: decided 25% of the rows of 0 of 1"):
+        go(beside, 2)
+    beside.score("2020-03-01", 2, canary_share=0.25)
+    assert where() == ("top", 3, 3, 0.0)
+    assert go(beside, 2).record.body["ladder"]["step"] == "top"
+    assert audit_promotions(beside.ledger) == []
+
+
+@pytest.mark.parametrize(
+    ("windows", "why"),
+    [
+        ([], "none was scored"),
+        ([("2020-01-01", 2, 100)], "one is not two"),
+        ([("2020-01-01", 2, 100), ("2020-01-01", 2, 100)], "the same window, scored twice"),
+        ([("2020-01-01", 3, 100), ("2020-02-01", 3, 100)], "another challenger"),
+        ([("2020-01-01", None, 100), ("2020-02-01", None, 100)], "the champion alone"),
+        ([("2020-01-01", 2, 0), ("2020-02-01", 2, 0)], "windows without a row"),
+    ],
+)
+def test_no_path_leads_past_the_shadow(beside, windows, why):
+    for window, challenger, rows in windows:
+        beside.score(window, challenger, rows=rows)
+    with pytest.raises(PromotionRefused, match=r"on the ladder .shadow.: scored [01] of 2"):
+        go(beside, 2)
+    assert beside.registry.aliases(MODEL)["champion"] == 1, why
+
+
+def test_windows_of_another_model_do_not_count(beside):
+    for window in ("2020-01-01", "2020-02-01"):
+        beside.score(window, 2, model="cards")
+    assert climb(beside.ledger, POLICY, MODEL, 2).seen == 0
+
+
+def test_data_without_time_has_no_ladder(world):
+    for version in (1, 2):
+        prepare(world, version, time=False)
+        assert go(world, version).version == version
+
+
+def test_a_version_registered_without_its_declaration_does_not_escape(beside):
+    body = {k: v for k, v in beside.ledger.latest("version_registered").body.items() if k != "declaration"}
+    beside.ledger.append("version_registered", body, model=MODEL, subject="3")
+    assert climb(beside.ledger, POLICY, MODEL, 3).waiting
+    assert not climb(beside.ledger, POLICY, MODEL, 3, has_windows=False).waiting, "the caller may know better"
+
+
+def test_a_canary_alone_needs_no_shadow(beside):
+    step = climb(beside.ledger, policy(release={"shadow_windows": 0, "canary_windows": 1}), MODEL, 2)
+    assert (step.name, step.share) == ("canary", 0.1)
+
+
+def test_a_promotion_written_past_the_ladder_is_named(beside):
+    body = beside.ledger.latest("promotion").body
+    beside.ledger.append("promotion", {**body, "former": 1}, model=MODEL, subject="2")
+    assert ["on the ladder (shadow)" in p.message for p in audit_promotions(beside.ledger)] == [True]
+
+
+def test_the_past_is_seen_as_it_was(beside):
+    then = beside.clock.now
+    beside.clock.pass_days(1)
+    beside.score("2020-01-01", 2)
+    assert climb(beside.ledger, POLICY, MODEL, 2, known_at=then).seen == 0
+    assert climb(beside.ledger, POLICY, MODEL, 2).seen == 1
