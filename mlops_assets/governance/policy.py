@@ -2,6 +2,9 @@
 
 A policy is one YAML a tier in `defs/policy/`. The rules of the gates are in `gate_rules`.
 Nothing here decides anything.
+
+What no bank may switch off is no field: authors never judge their own work, one person counts once and in one role, a
+signature over other digests counts for nothing. `governance.approvals` and `governance.authority` hold to that.
 """
 
 from collections.abc import Mapping
@@ -20,7 +23,6 @@ from mlops_assets.governance.strictness import (
     LowerFloat,
     LowerInt,
     Stricter,
-    TrueStricter,
 )
 
 Action = Literal["none", "watch", "incident", "quarantine_window", "recalibrate", "retrain", "suspend"]
@@ -34,15 +36,6 @@ class ApprovalRule(Part):
     """Role in which they sign, such as `validator`."""
     count: int = Field(default=1, ge=1)
     """How many different people."""
-
-
-class Independence(Part):
-    """Who may not sign."""
-
-    authors_excluded: TrueStricter = True
-    """Whether the declared developers, and whoever trained the version, are refused as approvers."""
-    one_role_per_person: TrueStricter = True
-    """Whether one person counts in one role only."""
 
 
 class ExceptionRule(Part):
@@ -176,9 +169,7 @@ class Policy(Part):
     gates: Gates = Field(default_factory=Gates)
     """The gates and their thresholds."""
     approvals: Annotated[tuple[ApprovalRule, ...], Stricter("counts")]
-    """Signatures that a version needs to become champion."""
-    independence: Independence = Field(default_factory=Independence)
-    """Who may not sign."""
+    """Signatures that a version needs to become champion; never an author's, and one person counts once."""
     exceptions: ExceptionRule = Field(default_factory=ExceptionRule)
     """Who may lift a gate, and for how long."""
     findings: Findings = Field(default_factory=Findings)

@@ -202,7 +202,9 @@ def test_an_empty_folder_is_refused(tmp_path):
 def test_actions_and_ladder(policies):
     assert policies["high"].actions("feed_fault") == ("incident", "quarantine_window")
     assert policies["high"].actions("none") == ()
-    assert policies["high"].release.ladder == (("shadow", 1), ("canary", 1))
+    assert policies["high"].release.ladder == (("shadow", 1),)
+    tried = effective(policies["high"], {"release": {"canary_windows": 2}})
+    assert tried.release.ladder == (("shadow", 1), ("canary", 2))
     assert policies["low"].release.ladder == ()
     with pytest.raises(ValueError, match="expected none or one of feed_fault"):
         policies["high"].actions("earthquake")
