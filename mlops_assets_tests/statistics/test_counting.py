@@ -1,6 +1,6 @@
 import math
 from dataclasses import replace
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 
 import numpy as np
 import polars as pl
@@ -9,7 +9,7 @@ import pytest
 from mlops_assets.statistics.counting import count_window
 from mlops_assets.statistics.profile import build_profile
 
-ROLES = {"x": "numeric", "i": "numeric", "k": "categorical", "yes": "boolean", "d": "date", "t": "date"}
+ROLES = {"x": "numeric", "i": "numeric", "k": "categorical", "yes": "boolean", "d": "date", "t": "date", "u": "date"}
 
 
 def table(rows=2000, seed=1):
@@ -21,7 +21,8 @@ def table(rows=2000, seed=1):
             "k": generator.choice(["a", "b", f"only {seed}", None], rows, p=[0.5, 0.3, 0.1, 0.1]).tolist(),
             "yes": generator.random(rows) < 0.3,
             "d": [date(2020, 1, 1 + i % 28) for i in range(rows)],
-            "t": [datetime(2020, 1, 1 + i % 28, i % 24) for i in range(rows)],
+            "t": [datetime(2020, 1, 1 + i % 28, i % 24) for i in range(rows)],  # noqa: DTZ001 - wall-clock
+            "u": [datetime(2020, 1, 1 + i % 28, i % 24, tzinfo=UTC) for i in range(rows)],
         }
     )
 

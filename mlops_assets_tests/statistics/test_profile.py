@@ -1,6 +1,6 @@
 import json
 import math
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 
 import numpy as np
 import polars as pl
@@ -85,6 +85,6 @@ def test_the_reference_counted_as_a_window_gives_its_own_counts(values):
 
 
 def test_times_are_days():
-    frame = pl.DataFrame({"d": [datetime(1970, 1, 2, 12), datetime(1970, 1, 3)]})
+    frame = pl.DataFrame({"d": [datetime(1970, 1, 2, 12, tzinfo=UTC), datetime(1970, 1, 3, tzinfo=UTC)]})
     column = build_profile(frame, {"d": "date"}).columns["d"]
     assert (column.minimum, column.maximum) == (1.5, 2.0)

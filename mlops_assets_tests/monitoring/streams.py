@@ -1,0 +1,53 @@
+"""Tables for tests of drift: invented rows with every kind of column, and the real streams of the repository."""
+
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from mlops_assets.monitoring.drift import DriftVerdict, compare
+from mlops_assets.monitoring.rules import MonitoringRules
+from mlops_assets.statistics.counting import count_window
+from mlops_assets.statistics.profile import build_profile
+
+DATA = Path(__file__).resolve().parents[2] / "data"
+RULES = MonitoringRules()
+ROLES = {
+    "amount": "numeric",
+    "age": "numeric",
+    "visits": "numeric",
+    "rate": "numeric",
+    "state": "categorical",
+    "product": "categorical",
+    "code": "categorical",
+    "yes": "boolean",
+}
+
+
+def customers(rows: int, seed: int) -> pl.DataFrame:
+    g = np.random.default_rng(seed)
+    return pl.DataFrame(
+        {
+            "amount": g.lognormal(8, 1, rows),
+            "age": g.normal(45, 12, rows).round(),
+            "visits": g.poisson(3, rows),
+            "rate": pl.Series(g.beta(2, 5, rows)).set(pl.Series(g.random(rows) < 0.05), None),
+            "state": g.choice(["CA", "NY", "TX", "WA"], rows, p=[0.45, 0.3, 0.15, 0.1]),
+            "product": g.choice(["basic", "plus"], rows, p=[0.8, 0.2]),
+            "code": "c" + pl.Series(np.minimum(g.zipf(1.6, rows), 10**6)).cast(pl.String),
+            "yes": g.random(rows) < 0.3,
+        }
+    )
+
+
+def judge(reference: pl.DataFrame, window: pl.DataFrame, roles=None, importance=None) -> DriftVerdict:
+    profile = build_profile(reference, roles or ROLES)
+    return compare(profile, count_window(window, profile), RULES, importance=importance, sample=window.head(5000))
+
+
+def roles_of(table: pl.DataFrame, *left_out: str) -> dict[str, str]:
+    return {
+        name: "numeric" if dtype.is_numeric() else "date" if dtype.is_temporal() else "categorical"
+        for name, dtype in table.schema.items()
+        if name not in left_out
+    }

@@ -1,0 +1,173 @@
+import json
+
+import numpy as np
+import polars as pl
+import pytest
+
+from mlops_assets.monitoring.drift import ColumnDrift, DriftVerdict
+from mlops_assets.monitoring.faults import Fault
+from mlops_assets.monitoring.performance import WindowPerformance, measure
+from mlops_assets.monitoring.reference import build_reference
+from mlops_assets.monitoring.triage import Earlier, triage
+from mlops_assets_tests.monitoring.streams import RULES, customers, judge
+from mlops_assets_tests.monitoring.test_performance import loans
+
+RESPONSE = {
+    "feed_fault": ["incident", "suspend"],
+    "population_shift": ["retrain"],
+    "base_rate_shift": ["recalibrate"],
+    "relation_change": ["retrain"],
+}
+
+
+def column(name, severity="none", fault="", strength=1.0, importance=None, **extra):
+    return ColumnDrift(
+        name, "numeric", "psi", 0.3, 0.3, 0.0, 0.0, severity, f"{name} moved", fault,
+        importance=importance, fault_strength=strength if fault else 0.0, **extra,
+    )  # fmt: skip
+
+
+def drift(*columns, severity="none"):
+    return DriftVerdict(
+        1000, 1000, severity, columns, tuple(c.name for c in columns if c.fault), (), (), "what drift said"
+    )
+
+
+QUIET = drift(column("a"), column("b"), column("c"))
+SHIFTED = drift(column("a", "act"), column("b"), column("c"))
+BROKEN = drift(column("a", "act", fault="unit_change"), column("b"), column("c"))
+
+
+@pytest.fixture(scope="module")
+def reference():
+    return build_reference(*loans(10_000, 1), "binary", threshold=0.3)
+
+
+def outcomes(reference, **change):
+    y, score = loans(5000, 2, **change)
+    return measure(reference, y, score)
+
+
+def judged(found, performance=None, earlier=(), **options):
+    return triage(found, performance, earlier, RULES, RESPONSE, **options)
+
+
+@pytest.mark.parametrize(
+    ("found", "change", "kind", "why"),
+    [
+        (QUIET, {}, "none", "nothing happened"),
+        (BROKEN, {}, "feed_fault", "a broken column"),
+        (SHIFTED, {}, "population_shift", "inputs moved, outcomes agree"),
+        (QUIET, {"odds": 1.2}, "base_rate_shift", "twice the outcomes at the same scores"),
+        (QUIET, {"flip": 0.2}, "relation_change", "a fifth of the labels are random"),
+        (BROKEN, {"flip": 0.2}, "feed_fault", "a certain fault explains what follows from it"),
+    ],
+)
+def test_kind(reference, found, change, kind, why):
+    health = judged(found, outcomes(reference, **change))
+    assert health.kind == kind, why
+    assert health.unknown == ()
+    assert len(health.reasons) == 2
+    json.dumps(health.to_dict(), allow_nan=False)
+
+
+def test_a_stored_performance_gives_the_same_verdict(reference):
+    measured = outcomes(reference, flip=0.2)
+    again = WindowPerformance.from_dict({**json.loads(json.dumps(measured.to_dict())), "unknown": 1})
+    assert again == measured
+    assert judged(QUIET, again) == judged(QUIET, measured)
+    few = measure(reference, *loans(50, 2))
+    assert WindowPerformance.from_dict(few.to_dict()) == few
+
+
+@pytest.mark.parametrize(
+    ("earlier", "severity", "actions", "why"),
+    [
+        ([], "watch", (), "first window"),
+        ([{"population_shift": "act"}], "act", ("retrain",), "second of two"),
+        ([{"population_shift": "act"}, {}], "act", ("retrain",), "two of the last three"),
+        ([{"population_shift": "act"}, {}, {}], "watch", (), "too long ago"),
+        ([{"relation_change": "act"}], "watch", (), "another kind does not count"),
+        ([{"population_shift": "watch"}], "watch", (), "watching is not acting"),
+    ],
+)
+def test_persistence(earlier, severity, actions, why):
+    health = judged(SHIFTED, None, [Earlier(str(i), raw) for i, raw in enumerate(earlier)])
+    assert (health.severity, health.kind, health.actions) == (severity, "population_shift", actions), why
+    assert health.raw == {"population_shift": "act"}
+
+
+def test_a_broken_feed_acts_at_once_and_a_weak_sign_waits():
+    health = judged(BROKEN)
+    assert (health.severity, health.actions) == ("act", ("incident", "suspend"))
+    weak = drift(column("a", "act", fault="missing_values", strength=0.3), column("b"), column("c"))
+    assert judged(weak).severity == "watch"
+    assert judged(weak).kind == "feed_fault"
+    assert judged(weak, None, [Earlier("1", {"feed_fault": "act"})]).severity == "act"
+
+
+def test_a_weak_sign_ranks_behind_a_population_that_moved_in_more_important_columns():
+    both = drift(
+        column("a", "act", fault="collapsed", strength=0.15, importance=0.05),
+        column("b", "act", importance=0.6),
+        column("c", "act", importance=0.35),
+    )
+    health = judged(both)
+    assert [c.kind for c in health.causes] == ["population_shift", "feed_fault"]
+    assert "Also true: feed fault" in health.reasons[1]
+
+
+def test_the_most_important_columns_make_a_fault_critical():
+    found = drift(column("a", "act", fault="collapsed", importance=0.7), column("b", importance=0.3))
+    assert judged(found).severity == "critical"
+
+
+def test_without_outcomes_what_they_would_tell_is_unknown():
+    for performance in (None, WindowPerformance("binary", 3, 1, 0.1, "not_measurable", False, ("3 outcomes",), {})):
+        health = judged(QUIET, performance)
+        assert health.kind == "none"
+        assert health.unknown
+        assert "not known yet" in health.reasons[1]
+
+
+def test_scores_alone_that_moved_are_an_estimated_base_rate(reference):
+    score = column("score", "watch", implied_base_rate=0.4, reference_base_rate=0.2)
+    alone = drift(column("a"), score)
+    health = judged(alone)
+    assert (health.kind, health.severity) == ("base_rate_shift", "watch")
+    assert health.causes[0].estimated
+    assert "estimate" in health.reasons[0]
+    with_inputs = judged(drift(column("a", "act"), score))
+    assert with_inputs.kind == "population_shift"
+    known = judged(alone, outcomes(reference))
+    assert known.kind == "population_shift"
+
+
+def test_a_small_window_is_not_measurable():
+    health = judged(judge(customers(1000, 1), customers(20, 2)))
+    assert (health.severity, health.kind, health.causes) == ("not_measurable", "none", ())
+    assert "20 rows" in health.reasons[0]
+
+
+def test_a_batch_sent_again_is_a_feed_fault():
+    health = judged(QUIET, batch=[Fault("stale_batch", "all 1000 rows are those of 2024-01")])
+    assert (health.kind, health.severity) == ("feed_fault", "act")
+    assert "2024-01" in health.reasons[0]
+
+
+def test_no_change_is_seldom_named(reference):
+    names = [
+        judged(judge(known, customers(1000, 50 + i)), measure(reference, *loans(1000, 500 + i))).kind
+        for known in [customers(5000, 1)]
+        for i in range(30)
+    ]
+    assert names.count("none") >= 29
+
+
+def test_frames_are_not_changed():
+    rows = customers(500, 1)
+    before = rows.clone()
+    judge(rows, rows)
+    assert rows.equals(before)
+    assert isinstance(rows, pl.DataFrame)
+    assert np.isfinite(rows["amount"].to_numpy()).all()
