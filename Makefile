@@ -19,7 +19,8 @@ help: ## this list
 $(STAMP): requirements.lock pyproject.toml
 	@echo "Environment: installing what requirements.lock names into .venv (once, some minutes) …"
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@# --no-deps: the lock names everything, and pip refuses an extra of a hashed package as not pinned.
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $(STAMP)
 

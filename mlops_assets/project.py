@@ -169,8 +169,8 @@ def line_of(node: yaml.Node | None, location: Sequence[str | int]) -> int:
                 return line
             line, node = match[0].start_mark.line + 1, match[1]
         elif isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
-            node = node.value[part]
-            line = node.start_mark.line + 1
+            item: yaml.Node = node.value[part]
+            node, line = item, item.start_mark.line + 1
         else:
             return line
     return line

@@ -105,7 +105,7 @@ def _build(
         partitions_def=partitions,
     )
     checks = [
-        dg.AssetCheckSpec(gate, asset=key, blocking=gate in stage.blocking, description=GATE_QUESTIONS[gate])
+        dg.AssetCheckSpec(gate, asset=key, blocking=gate in stage.blocking, description=question(gate))
         for gate in stage.gates
     ]
 
@@ -156,13 +156,21 @@ def _checks(policy: "Policy", stage: StageSpec, outcome: Outcome, key: dg.AssetK
 
 
 def _check(policy: "Policy", result: "GateResult", key: dg.AssetKey) -> dg.AssetCheckResult:
+    from mlops_assets.governance.decisions import blocks
+
     # What is decided on a window is no gate of a version, and always matters.
-    required = result.gate in WINDOW_CHECKS or policy.gates.rule(result.gate).required
+    windowed = result.gate in WINDOW_CHECKS
+    required = windowed or policy.gates.rule(result.gate).required
+    grave = (
+        result.outcome == "failed"
+        if windowed
+        else blocks(policy, result.gate, result.outcome, bool(result.details.get("absent")))
+    )
     return dg.AssetCheckResult(
         asset_key=key,
         check_name=result.gate,
         passed=result.outcome == "passed",
-        severity=dg.AssetCheckSeverity.ERROR if required else dg.AssetCheckSeverity.WARN,
+        severity=dg.AssetCheckSeverity.ERROR if grave else dg.AssetCheckSeverity.WARN,
         description=result.reason,
         metadata=check_metadata(result, policy.tier, policy.digest, required),
     )
@@ -184,24 +192,14 @@ def cadences(declarations: Sequence[Declaration]) -> list[Cadence]:
     return [cadence for cadence in Cadence if cadence in used]
 
 
-WINDOW_CHECKS = ("input_contract", "severity")
-GATE_QUESTIONS = {
+WINDOW_CHECKS = {
     "input_contract": "Do the rows to be scored keep the declared contract?",
-    "contract": "Do the rows keep the declared contract?",
-    "volume": "Are there enough rows, and enough of each outcome?",
-    "leakage": "Does any single feature predict too well, or know the future?",
-    "label_bias": "Are the labels themselves even-handed between protected groups?",
-    "proxy": "Does any feature stand in for a protected attribute?",
-    "parity": "Do the same rows give the same features in training and in scoring?",
-    "artifact": "Is the stored model signed, unchanged and safe to read?",
-    "performance": "Is the model good enough, and no worse than the champion?",
-    "slices": "Is any segment served much worse than the whole?",
-    "calibration": "Do predicted probabilities mean what they say?",
-    "robustness": "Does small damage to the inputs do small damage to the predictions?",
-    "stability": "Does training again with another seed give about the same model?",
-    "cost": "Is the model affordable to run?",
-    "fairness": "Are decisions even-handed between protected groups?",
-    "reason_codes": "Does every adverse decision come with reasons that are true?",
-    "completeness": "Does the card answer what the requirement profiles ask?",
     "severity": "Does this window need anybody's attention?",
 }
+
+
+def question(check: str) -> str:
+    """What a check asks, in words."""
+    from mlops_assets.gates.registry import GATES
+
+    return WINDOW_CHECKS[check] if check in WINDOW_CHECKS else GATES[check].question

@@ -90,7 +90,8 @@ class Demo:
             with self._step(f"{declaration.name}: training data"):
                 part = GovernedModel(declaration).definitions()
                 resources = {"platform": PlatformResource(defs_folder=str(self.platform.project.defs))}
-                assets = [a for a in part.assets or () if asset_key(declaration.name, "training_data") in a.keys]  # type: ignore[union-attr]
+                key = asset_key(declaration.name, "training_data")
+                assets = [a for a in part.assets or () if isinstance(a, dg.AssetsDefinition) and key in a.keys]
                 dg.materialize(
                     assets,
                     instance=self._instance,

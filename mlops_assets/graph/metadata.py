@@ -21,7 +21,8 @@ def _entry(value: Any) -> Any:
     if isinstance(value, bool | int | float):
         return value
     if isinstance(value, Path):
-        return dg.MetadataValue.url(value.as_uri())
+        # A page served over http may not open a file: the path is there to be copied.
+        return dg.MetadataValue.path(str(value))
     if isinstance(value, str):
         if value.startswith(("http://", "https://", "file://")):
             return dg.MetadataValue.url(value)

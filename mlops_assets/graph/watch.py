@@ -25,7 +25,7 @@ def watch(platform: Platform, since: int) -> tuple[int, str]:
                 kind="registry_changed",
                 severity="act",
                 summary=difference.message,
-                cause=f"registry:{difference.kind}:{difference.subject}",
+                cause=f"registry:{difference.kind}:{difference.name}",
                 rule="reconciliation",
             )
     fresh = [r for r in ledger.records(kind=TOLD) if r.seq > since]

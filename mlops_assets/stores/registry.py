@@ -17,6 +17,7 @@ from mlops_assets.stores.home import Home, be_quiet
 
 TRAINING_KEY = "mlops.training_key"
 EVIDENCE = "evidence"
+DEV_SERVER = "http://127.0.0.1:5000"
 
 
 class RegistryError(Exception):
@@ -114,12 +115,12 @@ class Registry:
         Raises:
             RegistryError: the version, or its artifacts, are gone.
         """
-        import mlflow
+        from mlflow.artifacts import download_artifacts
         from mlflow.exceptions import MlflowException
 
         _ = self.client
         try:
-            return Path(mlflow.artifacts.download_artifacts(artifact_uri=f"models:/{model}/{version}"))
+            return Path(download_artifacts(artifact_uri=f"models:/{model}/{version}"))
         except (MlflowException, OSError) as error:
             raise RegistryError(
                 f"{model} version {version}: its artifacts cannot be read from MLflow: {error}"
@@ -139,6 +140,13 @@ class Registry:
     def run_tags(self, run_id: str) -> dict[str, str]:
         """Tags of a run."""
         return dict(self.client.get_run(run_id).data.tags)
+
+    def run_url(self, run_id: str) -> str:
+        """Address of a run in MLflow's UI: the tracking server's own, or where `mlops dev` opens it."""
+        run = self.client.get_run(run_id)
+        uri = self.home.tracking_uri
+        server = uri if uri.startswith(("http://", "https://")) else DEV_SERVER
+        return f"{server.rstrip('/')}/#/experiments/{run.info.experiment_id}/runs/{run_id}"
 
     def tag_run(self, run_id: str, tags: Mapping[str, str]) -> None:
         """Write tags of a run."""
@@ -164,12 +172,12 @@ class Registry:
         Raises:
             RegistryError: there is no such evidence.
         """
-        import mlflow
+        from mlflow.artifacts import download_artifacts
         from mlflow.exceptions import MlflowException
 
         _ = self.client
         try:
-            path = mlflow.artifacts.download_artifacts(run_id=run_id, artifact_path=f"{EVIDENCE}/{name}.json")
+            path = download_artifacts(run_id=run_id, artifact_path=f"{EVIDENCE}/{name}.json")
             return json.loads(Path(path).read_bytes())
         except (MlflowException, OSError) as error:
             raise RegistryError(
@@ -206,12 +214,13 @@ class Registry:
         import logging
 
         import mlflow
+        import mlflow.sklearn
         from mlflow.models import infer_signature
 
         # Its hint to turn integer columns into floats, which the model frame has done already.
         logging.getLogger("mlflow").setLevel(logging.ERROR)
         with mlflow.start_run(run_id=run_id, nested=True) if mlflow.active_run() is None else nullcontext():
-            stored = mlflow.sklearn.log_model(
+            stored = mlflow.sklearn.log_model(  # pyright: ignore[reportPrivateImportUsage]
                 pipeline,
                 name="model",
                 serialization_format="skops",

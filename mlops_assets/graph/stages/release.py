@@ -49,6 +49,7 @@ def model_card(bench: Bench) -> Outcome:
         metadata={
             "version": int(registered.subject),
             "card": paths["html"],
+            "card in MLflow": platform.registry.run_url(registered.body["run_id"]) + "/artifacts",
             "CycloneDX": paths["cyclonedx"],
             "card digest": card.digest,
             "evidence missing": list(card.missing) or None,
@@ -97,12 +98,26 @@ def card_inputs(bench: Bench, registered: Record) -> CardInputs:
         decisions=decisions,
         policy=bench.policy.model_dump(mode="json") | {"digest": bench.policy.digest},
         exceptions=[
-            {"gate": e.gate, "expires": e.expires, "role": e.role, "person": e.person, "reason": e.reason, "record": e.seq}
+            {
+                "gate": e.gate,
+                "expires": e.expires,
+                "role": e.role,
+                "person": e.person,
+                "reason": e.reason,
+                "record": e.seq,
+            }
             for e in exceptions(platform.ledger, bench.policy, bench.model)
             if e.status == "active" and e.version in (None, registered.subject)
         ],
         findings=[
-            {"id": f.id, "severity": f.severity, "summary": f.summary, "owner": f.owner, "due": f.due, "closed": f.closed_at}
+            {
+                "id": f.id,
+                "severity": f.severity,
+                "summary": f.summary,
+                "owner": f.owner,
+                "due": f.due,
+                "closed": f.closed_at,
+            }
             for f in findings(platform.ledger, bench.model)
         ],
         environment={

@@ -51,7 +51,11 @@ def candidates(bench: Bench) -> Outcome:
     if known is not None:
         kept = registry.evidence(known, "candidates")
         return Outcome(
-            metadata={**_shown(kept), "mlflow run": known, "note": "same inputs as before: not trained again"},
+            metadata={
+                **_shown(kept),
+                "MLflow run": registry.run_url(known),
+                "note": "same inputs as before: not trained again",
+            },
             data_version=key,
         )
     rows = feature_rows(bench, "fit")
@@ -85,7 +89,7 @@ def candidates(bench: Bench) -> Outcome:
         registry.log_evidence(run_id, "candidates", found)
         # Written last: a training that was cut short is never taken for a finished one.
         registry.tag_run(run_id, {"mlops.model_uri": uri, TRAINING_KEY: key, "mlops.trained": "yes"})
-    return Outcome(metadata={**_shown(found), "mlflow run": run_id}, data_version=key)
+    return Outcome(metadata={**_shown(found), "MLflow run": registry.run_url(run_id)}, data_version=key)
 
 
 def challenger(bench: Bench) -> Outcome:
@@ -146,8 +150,8 @@ def challenger(bench: Bench) -> Outcome:
             "version": version,
             "algorithm": trained["chosen"],
             "why this candidate": trained["reason"],
-            "mlflow": f"models:/{bench.model}/{version}",
-            "mlflow run": run_id,
+            "registered model": f"models:/{bench.model}/{version}",
+            "MLflow run": registry.run_url(run_id),
             "artifact digest": digest,
             "training key": key,
             "decision threshold": registered.body["threshold"],
