@@ -41,7 +41,7 @@ class ColumnProfile:
         counts: rows in each bin, one more than there are edges.
         categories: rows by value, most frequent first, at most 200.
         others: rows with values beyond those (categorical).
-        distinct: different values (categorical).
+        distinct: different values.
         singletons, doubletons: values that occur once, twice (categorical); they tell how often unseen values are to be
             expected, and how well that is known.
         minimum, maximum, mean, std: of finite values (numeric).
@@ -121,14 +121,18 @@ def build_profile(frame: pl.DataFrame | pl.LazyFrame, columns: Mapping[str, str]
     Raises:
         ProfileError: a column is missing, or the table is empty.
     """
-    if isinstance(frame, pl.LazyFrame):
-        frame = frame.select([name for name in columns if name in frame.collect_schema().names()]).collect()
-    missing = [name for name in columns if name not in frame.columns]
+    found = frame.collect_schema().names()
+    missing = [name for name in columns if name not in found]
     if missing:
         raise ProfileError(f"the reference lacks the column{'s' if len(missing) > 1 else ''} {', '.join(missing)}")
-    if frame.height == 0:
+    lazy = frame.lazy()
+    rows = int(lazy.select(pl.len()).collect().item())
+    if rows == 0:
         raise ProfileError("the reference has no rows")
-    return Profile(frame.height, {name: _column(frame[name], role, bins) for name, role in columns.items()})
+    # One column after another: a table larger than memory needs room for its largest column only.
+    series = (lazy.select(name).collect()[name] for name in columns)
+    profiled = [_column(s, role, bins) for s, role in zip(series, columns.values(), strict=True)]
+    return Profile(rows, {c.name: c for c in profiled})
 
 
 def kind_of(role: str, dtype: pl.DataType) -> Kind:
@@ -160,6 +164,7 @@ def _numeric(series: pl.Series, bins: int) -> ColumnProfile:
     edges = choose_edges(finite, bins)
     counts = np.bincount(np.searchsorted(edges, finite, side="right"), minlength=len(edges) + 1)
     return ColumnProfile(
+        distinct=len(np.unique(finite)),
         name=series.name,
         kind="numeric",
         rows=series.len(),

@@ -101,7 +101,7 @@ def test_one_feature_of_two_hundred_is_found():
         return pl.DataFrame({f"x{i}": c for i, c in enumerate(np.random.default_rng(seed).normal(size=(200, rows)))})
 
     rows = wide(3000, 2).with_columns(C.x17 + 1)
-    found = judge(wide(5000, 1), rows, {n: "numeric" for n in rows.columns})
+    found = judge(wide(5000, 1), rows, dict.fromkeys(rows.columns, "numeric"))
     assert found.shifted == ("x17",)
     assert found.severity == "act"
 

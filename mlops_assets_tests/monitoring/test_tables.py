@@ -1,0 +1,122 @@
+import json
+
+import polars as pl
+import pytest
+
+from mlops_assets.monitoring.tables import compare_tables
+from mlops_assets_tests.monitoring.streams import DATA, customers
+
+
+@pytest.fixture
+def tables(tmp_path):
+    customers(3000, 1).with_row_index("id").write_parquet(tmp_path / "before.parquet")
+    broken = customers(2000, 2).with_row_index("id").with_columns(pl.col("amount") * 1000, pl.col("id") + 3000)
+    broken.write_parquet(tmp_path / "now.parquet")
+    return tmp_path
+
+
+def test_a_fault_is_named_in_every_form(tables):
+    found = compare_tables(tables / "before.parquet", tables / "now.parquet")
+    assert found.verdict["kind"] == "feed_fault"
+    assert found.verdict["severity"] == "act"
+    assert found.verdict["columns"] == ["amount"]
+    assert found.columns[0].name == "amount"
+    assert found.columns[0].fault == "unit_change"
+    assert found.left_out == {"id": "an identifier: whole numbers, each once"}
+    assert json.loads(json.dumps(found.to_dict(), allow_nan=False))["verdict"]["rows"] == 2000
+    page = found.html(tables / "out" / "page.html").read_text()
+    assert "unit change" in page
+    assert "Not compared" in page
+
+
+def test_a_change_counts_though_there_is_but_one_window(tables):
+    now = customers(2000, 2).with_columns(pl.col("age") + 10)
+    now.write_parquet(tables / "older.parquet")
+    found = compare_tables(tables / "before.parquet", tables / "older.parquet")
+    assert (found.health.severity, found.health.kind) == ("act", "population_shift")
+
+
+def test_csv_delta_and_duckdb_give_the_same_verdict(tables):
+    expected = compare_tables(tables / "before.parquet", tables / "now.parquet").drift
+    for name in ("before", "now"):
+        frame = pl.read_parquet(tables / f"{name}.parquet")
+        frame.write_csv(tables / f"{name}.csv")
+        frame.with_columns(pl.col("id").cast(pl.Int64)).write_delta(str(tables / f"{name}_delta"))
+    for ending, engine in ((".csv", "polars"), ("_delta", "polars"), (".parquet", "duckdb"), (".csv", "duckdb")):
+        found = compare_tables(tables / f"before{ending}", tables / f"now{ending}", engine).drift
+        assert [(c.name, c.severity, c.fault) for c in found.columns] == [
+            (c.name, c.severity, c.fault) for c in expected.columns
+        ]
+        assert [c.value for c in found.columns] == pytest.approx([c.value for c in expected.columns])
+
+
+def test_the_same_file_twice_is_a_stale_batch(tables):
+    found = compare_tables(tables / "before.parquet", tables / "before.parquet")
+    assert found.verdict["kind"] == "feed_fault"
+    assert "all 3000 rows are those of the reference" in found.verdict["reasons"][0]
+
+
+def test_repeated_identifiers_are_named(tables):
+    now = pl.read_parquet(tables / "now.parquet")
+    pl.concat([now, now.head(7)]).with_columns(pl.col("amount") / 1000).write_parquet(tables / "again.parquet")
+    found = compare_tables(tables / "before.parquet", tables / "again.parquet", identifier="id")
+    assert "7 of 2007 rows repeat a id" in found.verdict["reasons"][0].replace("an id", "a id")
+
+
+def test_the_time_between_two_windows_is_not_drift(tables):
+    for name, day in (("t1", 1), ("t2", 40)):
+        frame = customers(2000, day).with_columns(
+            day=pl.date(2024, 1, 1) + pl.duration(days=pl.int_range(2000) % 28 + day)
+        )
+        frame.write_parquet(tables / f"{name}.parquet")
+    found = compare_tables(tables / "t1.parquet", tables / "t2.parquet")
+    assert found.left_out == {"day": "the time that separates the tables"}
+    assert found.verdict["severity"] == "none"
+
+
+def truncated(folder):
+    whole = (folder / "now.parquet").read_bytes()
+    (folder / "cut.parquet").write_bytes(whole[: len(whole) // 2])
+    return folder / "cut.parquet"
+
+
+def empty(folder):
+    pl.read_parquet(folder / "now.parquet").clear().write_parquet(folder / "empty.parquet")
+    return folder / "empty.parquet"
+
+
+def unrelated(folder):
+    pl.DataFrame({"z": [1, 2]}).write_parquet(folder / "z.parquet")
+    return folder / "z.parquet"
+
+
+@pytest.mark.parametrize(
+    ("current", "names"),
+    [
+        (truncated, ["cut.parquet"]),
+        (empty, ["empty.parquet"]),
+        (unrelated, ["z.parquet", "amount"]),
+        (lambda folder: folder / "nothing.parquet", ["nothing.parquet", "not found"]),
+    ],
+)
+def test_what_cannot_be_compared_is_refused_by_name(tables, current, names):
+    with pytest.raises(ValueError) as refused:
+        compare_tables(tables / "before.parquet", current(tables))
+    for name in names:
+        assert name in str(refused.value)
+
+
+def test_options_that_do_not_fit_are_refused(tables):
+    with pytest.raises(ValueError, match="no column 'zz' to ignore"):
+        compare_tables(tables / "before.parquet", tables / "now.parquet", ignore=["zz"])
+    with pytest.raises(ValueError, match="found engine 'abacus'"):
+        compare_tables(tables / "before.parquet", tables / "now.parquet", "abacus")
+
+
+def test_a_real_table_against_itself_a_year_later(tmp_path):
+    table = pl.read_parquet(DATA / "acs_employment.parquet")
+    for year in (2015, 2017):
+        table.filter(pl.col("survey_year") == year).write_parquet(tmp_path / f"{year}.parquet")
+    found = compare_tables(tmp_path / "2015.parquet", tmp_path / "2017.parquet", ignore=["survey_year"])
+    assert found.verdict["severity"] == "none"
+    assert "person_id" in found.left_out
