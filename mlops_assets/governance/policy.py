@@ -23,6 +23,7 @@ from mlops_assets.governance.strictness import (
     LowerFloat,
     LowerInt,
     Stricter,
+    TrueStricter,
 )
 
 Action = Literal["none", "watch", "incident", "quarantine_window", "recalibrate", "retrain", "suspend"]
@@ -134,6 +135,13 @@ class Findings(Part):
     """Severity from which on an open finding blocks promotion."""
 
 
+class ValidationRule(Part):
+    """What is asked of independent validation; one that rejected, or has ended, always blocks."""
+
+    required: TrueStricter = False
+    """Whether a version needs a validator's recorded validation, besides the approvals, to become champion."""
+
+
 ActionTuple = Annotated[tuple[Action, ...], Stricter("fixed")]
 
 
@@ -149,7 +157,7 @@ class Response(Part):
     relation_change: ActionTuple = ("incident", "retrain")
     """The inputs mean something else than they did."""
     validation_expired: ActionTuple = ("incident",)
-    """The validation of the champion is older than `validity_days`."""
+    """The validation of the champion (without one, its approval) has ended."""
 
     @model_validator(mode="after")
     def _feed_fault_never_retrains(self) -> Self:
@@ -174,6 +182,8 @@ class Policy(Part):
     """Who may lift a gate, and for how long."""
     findings: Findings = Field(default_factory=Findings)
     """What open findings do."""
+    validation: ValidationRule = Field(default_factory=ValidationRule)
+    """What is asked of independent validation; one that rejected, or has ended, always blocks."""
     retraining: Retraining = Field(default_factory=Retraining)
     """When a model may be trained again."""
     monitoring: Monitoring = Field(default_factory=Monitoring)
@@ -183,7 +193,7 @@ class Policy(Part):
     response: Response = Field(default_factory=Response)
     """What is done about each kind of change."""
     validity_days: LowerInt = Field(default=365, ge=1)
-    """Days for which a validation holds; then `response.validation_expired` applies."""
+    """Longest time, in days, for which a validation holds; then `response.validation_expired` applies."""
     retention_days: HigherInt = Field(default=3650, ge=1)
     """Days for which data, evidence and logs of a version are kept after it retired."""
 

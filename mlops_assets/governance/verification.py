@@ -6,7 +6,7 @@ that counted at that place. Whether a promotion was right when it was made is `r
 
 from collections.abc import Iterable
 
-from mlops_assets.governance import approvals, authority, exceptions, findings
+from mlops_assets.governance import approvals, authority, exceptions, findings, validations
 from mlops_assets.governance.chain import Problem
 from mlops_assets.governance.keys import PublicKey
 from mlops_assets.governance.ledger import Ledger, LedgerTampered, Record
@@ -21,6 +21,7 @@ PURPOSES = {
     "finding_recorded": findings.RECORD,
     "finding_responded": findings.RESPOND,
     "finding_closed": findings.CLOSE,
+    validations.KIND: validations.PURPOSE,
     "rollback": "rollback/v1",
     "suspension": "suspension/v1",
     "resumption": "resumption/v1",

@@ -9,6 +9,7 @@ from mlops_assets.governance.findings import blocking
 from mlops_assets.governance.keys import PublicKey
 from mlops_assets.governance.ledger import Ledger, LedgerTampered, Record
 from mlops_assets.governance.policy import Policy
+from mlops_assets.governance.validations import objections, standing_validation
 from mlops_assets.release.champion import KINDS, Reign, reign_of
 from mlops_assets.release.ladder import climb
 
@@ -60,6 +61,7 @@ def _promotion(ledger: Ledger, record: Record, before: Reign, root: PublicKey | 
         gates = standing(ledger, model, version, policy, lifts=lifted, known_at=then)
         approvals = approval_state(ledger, policy, model, version, root=root, known_at=then)
         held = blocking(ledger, policy, model, version, root, known_at=then)
+        validation = standing_validation(ledger, model, version, root=root, known_at=then)
         # What was known then includes the promotion itself, so whether there was a champion is the caller's to say.
         step = climb(ledger, policy, model, version, known_at=then) if before.champion is not None else None
     except (NotRegistered, LedgerTampered) as error:
@@ -68,6 +70,7 @@ def _promotion(ledger: Ledger, record: Record, before: Reign, root: PublicKey | 
     if approvals.status != "approved":
         reasons.append(f"it was {approvals.status} then")
     reasons += [f"finding {finding.id} ({finding.severity}) was open" for finding in held]
+    reasons += objections(validation, policy, then)
     if step is not None and step.waiting:
         reasons.append(f"it was on the ladder ({step.name}): {step.reason}")
     return reasons

@@ -19,6 +19,7 @@ from mlops_assets.governance.keys import PublicKey
 from mlops_assets.governance.ledger import Ledger, LedgerTampered, Record
 from mlops_assets.governance.people import load_people
 from mlops_assets.governance.policy import Policy
+from mlops_assets.governance.validations import objections, standing_validation
 from mlops_assets.release.champion import reign
 from mlops_assets.release.ladder import climb
 from mlops_assets.release.reconciliation import put_right
@@ -170,6 +171,8 @@ def _evidence(
     reasons += [
         f"finding {f.id} ({f.severity}) is open: {f.summary}" for f in blocking(ledger, policy, model, version, root)
     ]
+    validation = standing_validation(ledger, model, version, root=root)
+    reasons += objections(validation, policy, ledger.clock())
     step = climb(ledger, policy, model, version)
     if step.waiting:
         reasons.append(f"it is on the ladder ({step.name}): {step.reason}")
@@ -186,6 +189,7 @@ def _evidence(
         ],
         "approvals": [seq for _, _, seq in approvals.counted],
         "approvers": [{"person": person, "role": role} for person, role, _ in approvals.counted],
+        "validation": validation.seq if validation is not None else None,
         "ladder": {"step": step.name, "reason": step.reason},
     }
     return body, reasons

@@ -1,0 +1,219 @@
+"""Independent validation: a validator's signed judgement of a version, how long it holds, and for which use.
+
+A validation approves, approves with conditions, or rejects. The latest one about a version is the one that stands; each
+names the one it follows, so that an old judgement played again counts for nothing. It holds until the date it says, and
+never longer than the policy's `validity_days`. Findings are `governance.findings`'.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Literal, get_args
+
+from mlops_assets.governance.authority import read_act, sign_act
+from mlops_assets.governance.canonical import iso, moment
+from mlops_assets.governance.dossier import NotRegistered, authors_of, registered
+from mlops_assets.governance.findings import VALIDATING
+from mlops_assets.governance.keys import PublicKey, SigningKey
+from mlops_assets.governance.ledger import Expected, Ledger, Record
+from mlops_assets.governance.people import NotAllowed, People, load_people
+from mlops_assets.governance.policy import Policy
+from mlops_assets.governance.restrictions import Restriction, RestrictionError, read_restriction
+from mlops_assets.governance.signatures import SignatureRefused
+
+PURPOSE = "validation/v1"
+KIND = "validation_recorded"
+Outcome = Literal["approved", "approved_with_conditions", "rejected"]
+OUTCOMES: tuple[str, ...] = get_args(Outcome)
+
+
+@dataclass(frozen=True)
+class Validation:
+    """One judgement that counts.
+
+    Attributes:
+        seq: of its record.
+        model: name.
+        version: judged.
+        outcome: `approved`, `approved_with_conditions` or `rejected`.
+        summary: what was examined and why this outcome.
+        conditions: what must hold, in words.
+        restrictions: for which rows it holds, as data.
+        person: validator.
+        role: in which they signed.
+        recorded_at: when.
+        valid_until: as the validator said.
+    """
+
+    seq: int
+    model: str
+    version: str
+    outcome: Outcome
+    summary: str
+    conditions: tuple[str, ...]
+    restrictions: tuple[Restriction, ...]
+    person: str
+    role: str
+    recorded_at: datetime
+    valid_until: datetime
+
+    def ends(self, policy: Policy) -> datetime:
+        """Until when it holds under `policy`, which may have become stricter since."""
+        return min(self.valid_until, self.recorded_at + timedelta(days=policy.validity_days))
+
+    def to_dict(self) -> dict[str, Any]:
+        """For a card or a report."""
+        return {
+            "outcome": self.outcome,
+            "summary": self.summary,
+            "conditions": list(self.conditions),
+            "restrictions": [restriction.to_dict() for restriction in self.restrictions],
+            "person": self.person,
+            "role": self.role,
+            "date": self.recorded_at,
+            "valid_until": self.valid_until,
+            "record": self.seq,
+        }
+
+
+def record_validation(
+    ledger: Ledger,
+    key: SigningKey,
+    policy: Policy,
+    model: str,
+    version: str | int,
+    outcome: Outcome,
+    summary: str,
+    *,
+    valid_until: datetime | None = None,
+    conditions: Sequence[str] = (),
+    restrictions: Sequence[Mapping[str, Any]] = (),
+    root: PublicKey | None = None,
+) -> Record:
+    """Sign a judgement on a version and record it.
+
+    Args:
+        ledger: to write to.
+        key: of the validator.
+        policy: the model's effective policy.
+        model: name.
+        version: as in the registry.
+        outcome: `approved`, `approved_with_conditions` or `rejected`.
+        summary: what was examined and why this outcome.
+        valid_until: default and latest: `policy.validity_days` from now.
+        conditions: what must hold, in words.
+        restrictions: as `governance.restrictions.read_restriction` takes them.
+        root: root key, when known from outside the ledger.
+
+    Raises:
+        NotAllowed: the signer is no validator of this model, or built the version.
+        NotRegistered: there is no such version.
+        RestrictionError: a restriction cannot be read.
+        ValueError: unknown outcome, no summary, an end that is past or too far off, or conditions where none belong.
+        Conflict: another validation of the model was recorded in the same moment; call again.
+    """
+    if outcome not in OUTCOMES:
+        raise ValueError(f"found outcome {outcome!r}, expected one of {', '.join(OUTCOMES)}")
+    if not summary.strip():
+        raise ValueError("a validation needs a summary: what was examined, and why this outcome?")
+    if (outcome == "approved_with_conditions") != bool(conditions or restrictions):
+        raise ValueError(
+            f"found outcome {outcome} with {len(conditions)} conditions and {len(restrictions)} restrictions: "
+            "approved_with_conditions needs at least one of either, and the others have none"
+        )
+    now = ledger.clock()
+    latest = now + timedelta(days=policy.validity_days)
+    ends = valid_until or latest
+    if not now < ends <= latest:
+        raise ValueError(f"found valid_until {iso(ends)}, expected after now and by {iso(latest)}, as policy says")
+    registration = registered(ledger, model, version)
+    read = [read_restriction(restriction) for restriction in restrictions]
+    earlier = validations(ledger, model, root=root)
+    records = ledger.records(kind=KIND, model=model)
+    body = sign_act(
+        ledger,
+        key,
+        PURPOSE,
+        model,
+        {"registration": registration.digest},
+        {
+            "version": str(version),
+            "outcome": outcome,
+            "summary": summary.strip(),
+            "valid_until": iso(ends),
+            "conditions": [condition.strip() for condition in conditions],
+            "restrictions": [restriction.to_dict() for restriction in read],
+            "follows": max((v.seq for v in earlier if v.version == str(version)), default=0),
+        },
+        roles=VALIDATING,
+        barred=authors_of(registration),
+        root=root,
+    )
+    expect = Expected((KIND,), model, records[-1].seq if records else 0)
+    return ledger.append(KIND, body, model=model, subject=str(version), expect=expect)
+
+
+def validations(
+    ledger: Ledger, model: str, *, root: PublicKey | None = None, known_at: datetime | None = None
+) -> list[Validation]:
+    """Every validation that counts, in order of record; what carries no signature that counts is left out."""
+    people = load_people(ledger, root, known_at)
+    found: list[Validation] = []
+    last: dict[str, int] = {}
+    for record in ledger.records(kind=KIND, model=model, known_at=known_at):
+        try:
+            validation = _read(ledger, people, record, last.get(record.subject, 0))
+        except (NotAllowed, SignatureRefused, NotRegistered, RestrictionError, KeyError, TypeError, ValueError):
+            continue
+        found.append(validation)
+        last[record.subject] = record.seq
+    return found
+
+
+def standing_validation(
+    ledger: Ledger,
+    model: str,
+    version: str | int,
+    *,
+    root: PublicKey | None = None,
+    known_at: datetime | None = None,
+) -> Validation | None:
+    """The validation that stands for a version, or None; whether it has ended is the caller's question."""
+    found = [v for v in validations(ledger, model, root=root, known_at=known_at) if v.version == str(version)]
+    return found[-1] if found else None
+
+
+def restrictions_of(
+    ledger: Ledger, model: str, version: str | int, *, root: PublicKey | None = None
+) -> tuple[Restriction, ...]:
+    """What a version's rows must be; an expired validation's restrictions hold on."""
+    standing = standing_validation(ledger, model, version, root=root)
+    return standing.restrictions if standing is not None else ()
+
+
+def objections(validation: Validation | None, policy: Policy, at: datetime) -> list[str]:
+    """What a validation, or its absence, holds against promotion at that moment."""
+    if validation is None:
+        return ["no validation is on record, and the policy requires one"] if policy.validation.required else []
+    if validation.outcome == "rejected":
+        return [f"{validation.person} rejected it in validation (record {validation.seq}): {validation.summary}"]
+    if at >= validation.ends(policy):
+        return [f"its validation (record {validation.seq}) expired on {iso(validation.ends(policy))}"]
+    return []
+
+
+def _read(ledger: Ledger, people: People, record: Record, follows: int) -> Validation:
+    registration = registered(ledger, record.model, record.subject)
+    signed = read_act(people, record, PURPOSE, roles=VALIDATING, barred=authors_of(registration))
+    said = signed.predicate
+    if said["version"] != record.subject or signed.statement.subjects.get("registration") != registration.digest:
+        raise NotAllowed(f"signed for another version than {record.subject}")
+    if said["follows"] != follows:
+        raise NotAllowed(f"signed after record {said['follows']}, recorded after {follows}: a replay")
+    if said["outcome"] not in OUTCOMES:
+        raise NotAllowed(f"found outcome {said['outcome']!r}")
+    return Validation(
+        record.seq, record.model, record.subject, said["outcome"], said["summary"], tuple(said["conditions"]),
+        tuple(read_restriction(restriction) for restriction in said["restrictions"]), signed.person, said["role"],
+        record.recorded_at, moment(said["valid_until"]),
+    )  # fmt: skip

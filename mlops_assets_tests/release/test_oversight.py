@@ -1,0 +1,118 @@
+from datetime import timedelta
+
+import pytest
+
+from mlops_assets.governance.findings import close_finding, record_finding
+from mlops_assets.governance.validations import record_validation
+from mlops_assets.release.audit import audit_promotions
+from mlops_assets.release.interventions import suspend
+from mlops_assets.release.oversight import due
+from mlops_assets.release.promotion import PromotionRefused, promote
+from mlops_assets_tests.governance.world import MODEL, policy
+
+POLICY = policy(validity_days=100)
+
+
+def prepare(world, under=POLICY, version=1):
+    world.register(version)
+    world.decide(under, version)
+    world.approve(under, "validator", "risk", version=version)
+
+
+def go(world, under=POLICY, version=1):
+    return promote(world.ledger, world.registry, under, MODEL, version, world.verify_artifact)
+
+
+def validate(world, outcome="approved", under=POLICY, **more):
+    return record_validation(world.ledger, world.keys["second"], under, MODEL, 1, outcome, "examined", **more)
+
+
+def test_a_rejected_version_is_not_promoted(world):
+    prepare(world)
+    validate(world, "rejected")
+    with pytest.raises(PromotionRefused, match="second rejected it in validation"):
+        go(world)
+
+
+def test_an_expired_validation_promotes_nothing(world):
+    prepare(world)
+    validate(world)
+    world.clock.pass_days(101)
+    with pytest.raises(PromotionRefused, match=r"its validation .* expired"):
+        go(world)
+    assert validate(world).seq == go(world).record.body["validation"]
+    assert audit_promotions(world.ledger) == []
+
+
+def test_a_required_validation_must_be_there(world):
+    strict = policy(validation={"required": True})
+    prepare(world, strict)
+    with pytest.raises(PromotionRefused, match="no validation is on record"):
+        go(world, strict)
+    validate(world, under=strict)
+    assert go(world, strict).version == 1
+
+
+def test_a_promotion_written_past_a_rejection_is_named(world):
+    prepare(world)
+    body = go(world).record.body
+    prepare(world, version=2)
+    record_validation(world.ledger, world.keys["second"], POLICY, MODEL, 2, "rejected", "no")
+    about = world.ledger.latest("version_registered").digest
+    world.ledger.append(
+        "promotion", {**body, "former": 1, "digests": {"registration": about}}, model=MODEL, subject="2"
+    )
+    assert any("rejected it in validation" in p.message for p in audit_promotions(world.ledger))
+
+
+@pytest.mark.parametrize("validated", [True, False], ids=["a validation", "the approval"])
+def test_what_ended_raises_an_incident_once(world, validated):
+    prepare(world)
+    if validated:
+        validate(world)
+    go(world)
+    assert due(world.ledger, POLICY, MODEL) == []
+    world.clock.pass_days(101)
+    (opening,) = due(world.ledger, POLICY, MODEL)
+    assert (opening.kind, opening.severity, opening.actions) == ("validation_expired", "act", ("incident",))
+    assert opening.summary.startswith("the validation of" if validated else "the approval of")
+    assert due(world.ledger, POLICY, MODEL)[0].occasion == opening.occasion
+    if validated:
+        validate(world)
+        assert due(world.ledger, POLICY, MODEL) == []
+
+
+@pytest.mark.parametrize(
+    ("actions", "expected"), [([], []), (["none"], []), (["watch"], ["watch"]), (["incident", "suspend"], ["act"])]
+)
+def test_the_policy_says_what_is_done(world, actions, expected):
+    under = policy(validity_days=100, response={"validation_expired": actions})
+    prepare(world, under)
+    go(world, under)
+    world.clock.pass_days(101)
+    assert [opening.severity for opening in due(world.ledger, under, MODEL)] == expected
+
+
+def test_a_model_that_decides_nothing_expires_nothing(world):
+    assert due(world.ledger, POLICY, MODEL) == []
+    prepare(world)
+    go(world)
+    suspend(world.ledger, world.registry, MODEL, world.keys["risk"], "odd")
+    world.clock.pass_days(101)
+    assert due(world.ledger, POLICY, MODEL) == []
+
+
+@pytest.mark.parametrize(("severity", "expected"), [("critical", "act"), ("high", "act"), ("low", "watch")])
+def test_an_overdue_finding_raises_an_incident_until_it_is_closed(world, severity, expected):
+    world.register()
+    deadline = world.clock.now + timedelta(days=5)
+    identity = record_finding(
+        world.ledger, world.keys["validator"], MODEL, severity, "weak data", "developer", deadline
+    ).subject
+    assert due(world.ledger, POLICY, MODEL) == []
+    world.clock.pass_days(6)
+    (opening,) = due(world.ledger, POLICY, MODEL)
+    assert (opening.kind, opening.severity, opening.happened_at) == ("finding_overdue", expected, deadline)
+    assert "developer must answer" in opening.summary
+    close_finding(world.ledger, world.keys["second"], MODEL, identity, "done")
+    assert due(world.ledger, POLICY, MODEL) == []
