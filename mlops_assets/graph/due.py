@@ -228,7 +228,7 @@ def _missing(platform: Platform, declaration: Declaration, registration: Record)
     if approved.status != "approved":
         lacking = ", ".join(f"{count} as {role}" for role, count in approved.missing)
         return f"approvals are missing: {lacking}" if approved.status == "pending" else "it was rejected"
-    step = climb(ledger, policy, model, int(registration.subject), has_windows=declaration.has_time)
+    step = climb(ledger, policy, model, int(registration.subject))
     return step.reason if step.waiting else ""
 
 

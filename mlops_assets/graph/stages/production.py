@@ -14,15 +14,19 @@ from mlops_assets.declaration import Declaration, Task
 from mlops_assets.evaluation.contributions import Reference, build_reference
 from mlops_assets.evaluation.explanations import reason_codes
 from mlops_assets.gates import contract
+from mlops_assets.governance.approvals import state as approval_state
+from mlops_assets.governance.decisions import standing
 from mlops_assets.governance.dossier import registered
+from mlops_assets.governance.exceptions import lifts
 from mlops_assets.governance.ledger import Record
 from mlops_assets.graph.bench import Bench, Outcome, StageError
 from mlops_assets.graph.stages.models import load_version
 from mlops_assets.release.champion import reign
-from mlops_assets.release.ladder import WINDOW_SCORED
+from mlops_assets.release.ladder import WINDOW_SCORED, climb
 from mlops_assets.scoring.batch import score
 from mlops_assets.scoring.input_contract import check
 from mlops_assets.scoring.prediction_id import row_digest
+from mlops_assets.scoring.routing import route
 
 PREDICTIONS = "predictions"
 SCORED_ROWS = "scored_rows"
@@ -42,12 +46,11 @@ def predictions(bench: Bench) -> Outcome:
     pipeline = load_version(bench, version)
     said = with_reasons(bench, registration, pipeline, rows, _scored(bench, registration, pipeline, rows, window))
     shadow = waiting_challenger(bench, version)
+    share = canary_share(bench, shadow)
     if shadow is not None:
-        other = load_version(bench, int(shadow.subject))
-        beside = _scored(bench, shadow, other, rows, window).select(
-            pl.lit(int(shadow.subject)).alias("challenger_version"), pl.col("score").alias("challenger_score")
+        said = beside(
+            bench, said, _scored(bench, shadow, load_version(bench, int(shadow.subject)), rows, window), share
         )
-        said = pl.concat([said, beside], how="horizontal")
     lake = platform.lake
     kept = lake.write_window(bench.table(SCORED_ROWS), window.key, rows)
     written = lake.write_window(bench.table(PREDICTIONS), window.key, said)
@@ -59,6 +62,7 @@ def predictions(bench: Bench) -> Outcome:
         {
             "version": version,
             "challenger": int(shadow.subject) if shadow else None,
+            "canary_share": share,
             "rows": rows.height,
             "quarantined": checked.quarantined.height,
             "reasons": checked.summary,
@@ -76,6 +80,7 @@ def predictions(bench: Bench) -> Outcome:
         metadata={
             "version": version,
             "challenger beside it": record.body["challenger"],
+            "share of rows it decided as a canary": share or None,
             "rows scored": rows.height,
             "quarantined": checked.quarantined.height,
             "quarantine reasons": [{"reason": k, "rows": v} for k, v in checked.summary.items()] or None,
@@ -182,6 +187,29 @@ def waiting_challenger(bench: Bench, champion: int) -> Record | None:
     return later[-1] if later else None
 
 
+def canary_share(bench: Bench, challenger: Record | None) -> float:
+    """Share of the window's rows that the challenger decides: none before gates and people have agreed to it."""
+    if challenger is None:
+        return 0.0
+    ledger, policy, version = bench.platform.ledger, bench.policy, challenger.subject
+    gates = standing(ledger, bench.model, version, policy, lifts=lifts(ledger, policy, bench.model, version))
+    if not gates.ok or approval_state(ledger, policy, bench.model, version).status != "approved":
+        return 0.0
+    return climb(ledger, policy, bench.model, version).share
+
+
+def beside(bench: Bench, said: pl.DataFrame, other: pl.DataFrame, share: float) -> pl.DataFrame:
+    """The champion's predictions with the challenger's, and for each row which of the two decided it."""
+    version = int(other["version"][0]) if other.height else 0
+    chosen = route(said[bench.declaration.id], share, f"{bench.model}/{version}")
+    return said.with_columns(
+        other["version"].alias("challenger_version"),
+        other["score"].alias("challenger_score"),
+        other["prediction"].alias("challenger_prediction"),
+        pl.when(chosen).then(other["version"]).otherwise(pl.col("version")).alias("decided_by"),
+    )
+
+
 def scored_record(bench: Bench) -> Record:
     """The record of this window's scoring.
 
@@ -198,7 +226,9 @@ def scored_record(bench: Bench) -> Record:
 def _scored(bench: Bench, registration: Record, pipeline: Any, rows: pl.DataFrame, window: Window) -> pl.DataFrame:
     version, threshold = int(registration.subject), registration.body["threshold"]
     said = score(pipeline, rows, bench.declaration, threshold, version=version, window=window.key)
-    return said.with_columns(pl.lit(version).alias("version"))
+    return said.with_columns(
+        pl.lit(version, dtype=pl.Int64).alias("version"), pl.lit(version, dtype=pl.Int64).alias("decided_by")
+    )
 
 
 def with_reasons(

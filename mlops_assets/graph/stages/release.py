@@ -211,7 +211,7 @@ def champion(bench: Bench) -> Outcome:
     version = int(registered.subject)
     before = reign(platform.ledger, bench.model)
     note, why = "", None
-    step = climb(platform.ledger, bench.policy, bench.model, version, has_windows=bench.declaration.has_time)
+    step = climb(platform.ledger, bench.policy, bench.model, version)
     if version in before.promoted:
         note = f"version {version} was promoted before"
     elif step.waiting:
