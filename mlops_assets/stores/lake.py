@@ -64,10 +64,11 @@ class Lake:
     def write_window(self, table: str, window: str, frame: pl.DataFrame) -> Written:
         """Replace the rows of one window; other windows stay as they are."""
         frame = frame.with_columns(pl.lit(window).alias(WINDOW))
-        options: dict[str, Any] = {"mode": "overwrite", "partition_by": [WINDOW]}
-        if self.exists(table):
-            options |= {"predicate": f"{WINDOW} = '{window}'", "schema_mode": "merge"}
-        self._write(table, frame, "", options)
+        # The table is made first, so that no write is ever without a predicate: two processes that write the first two
+        # windows would replace each other's.
+        self._create_windowed(table, frame)
+        options = {"predicate": f"{WINDOW} = '{window}'", "schema_mode": "merge", "partition_by": [WINDOW]}
+        self._write(table, frame, "", {"mode": "overwrite", **options})
         return Written(table, self._open(table).version(), frame.height)
 
     def read(self, table: str, *, version: int | None = None, window: str | None = None) -> pl.DataFrame:
@@ -108,15 +109,32 @@ class Lake:
 
         return DeltaTable(str(self.path(table)))
 
+    def _create_windowed(self, table: str, frame: pl.DataFrame) -> None:
+        """Make the table with the frame's columns and no rows, unless it is there."""
+        if self.exists(table):
+            return
+        from deltalake import DeltaTable
+        from deltalake.exceptions import CommitFailedError, DeltaError
+
+        self.path(table).mkdir(parents=True, exist_ok=True)
+        try:
+            DeltaTable.create(
+                str(self.path(table)),
+                _writable(frame).clear().to_arrow().schema,
+                mode="ignore",
+                partition_by=[WINDOW],
+                configuration=RETENTION,
+            )
+        except (CommitFailedError, DeltaError):
+            # Another process made it at this moment.
+            if not self.exists(table):
+                raise
+
     def _write(self, table: str, frame: pl.DataFrame, digest: str, options: Mapping[str, Any]) -> None:
         from deltalake import CommitProperties, write_deltalake
         from deltalake.exceptions import CommitFailedError
 
-        # Delta's writer stops on dictionary columns.
-        text = [name for name, kind in frame.schema.items() if kind in (pl.Categorical, pl.Enum)]
-        # A column without a single value has no type that Delta knows.
-        empty = [name for name, kind in frame.schema.items() if kind == pl.Null]
-        arrow = frame.with_columns(pl.col(text + empty).cast(pl.String)).to_arrow()
+        arrow = _writable(frame).to_arrow()
         properties = CommitProperties(custom_metadata={DIGEST: digest}) if digest else None
         self.path(table).mkdir(parents=True, exist_ok=True)
         for attempt in range(ATTEMPTS):
@@ -135,3 +153,11 @@ class Lake:
                 time.sleep(0.05 * 2**attempt)
             else:
                 return
+
+
+def _writable(frame: pl.DataFrame) -> pl.DataFrame:
+    # Delta's writer stops on dictionary columns.
+    text = [name for name, kind in frame.schema.items() if kind in (pl.Categorical, pl.Enum)]
+    # A column without a single value has no type that Delta knows.
+    empty = [name for name, kind in frame.schema.items() if kind == pl.Null]
+    return frame.with_columns(pl.col(text + empty).cast(pl.String))
