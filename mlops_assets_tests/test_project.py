@@ -75,7 +75,7 @@ def test_every_mistake_is_reported_at_once(defs):
     ],
 )
 def test_a_file_that_is_no_declaration(defs, text, expected, why):
-    with pytest.raises(DeclarationError, match="defs.yaml") as refused:
+    with pytest.raises(DeclarationError, match=r"defs.yaml") as refused:
         read_declaration(write(defs, "loans", text))
     assert expected in str(refused.value), why
 
@@ -120,9 +120,9 @@ class TestFind:
 
     def test_a_module_without_folder(self, tmp_path):
         (tmp_path / "pyproject.toml").write_text('[tool.dg.project]\nroot_module = "bank"\n')
-        with pytest.raises(ProjectError, match="names the module bank.defs, but there is no such folder"):
+        with pytest.raises(ProjectError, match=r"names the module bank.defs, but there is no such folder"):
             Project.find(tmp_path)
 
     def test_without_pyproject(self, tmp_path):
-        with pytest.raises(ProjectError, match="no pyproject.toml in any folder above"):
+        with pytest.raises(ProjectError, match=r"no pyproject.toml in any folder above"):
             Project.load(tmp_path / "defs")

@@ -1,0 +1,133 @@
+import multiprocessing
+from pathlib import Path
+
+import polars as pl
+import pytest
+from polars.testing import assert_frame_equal
+
+from mlops_assets.stores.lake import Lake, LakeError
+
+
+@pytest.fixture
+def lake(tmp_path) -> Lake:
+    return Lake(tmp_path)
+
+
+def frame(*values: int) -> pl.DataFrame:
+    return pl.DataFrame({"id": list(values), "odd name (€)": [f"v{v}" for v in values]})
+
+
+class TestSnapshots:
+    def test_the_same_content_adds_no_version(self, lake):
+        first = lake.write_snapshot("m/rows", frame(1, 2), "a" * 64)
+        again = lake.write_snapshot("m/rows", frame(1, 2), "a" * 64)
+        assert (first.version, again.version, lake.latest_version("m/rows")) == (0, 0, 0)
+
+    def test_each_content_is_a_version_that_stays_readable(self, lake):
+        old = lake.write_snapshot("m/rows", frame(1, 2), "a")
+        new = lake.write_snapshot("m/rows", frame(3), "b")
+        back = lake.write_snapshot("m/rows", frame(1, 2), "a")
+        assert back.version == old.version, "content that was there before is found, not written again"
+        assert_frame_equal(lake.read("m/rows", version=old.version), frame(1, 2))
+        assert_frame_equal(lake.read("m/rows", version=new.version), frame(3))
+        assert lake.digests("m/rows") == {1: "b", 0: "a"}
+
+    def test_columns_may_change(self, lake):
+        lake.write_snapshot("m/rows", frame(1), "a")
+        lake.write_snapshot("m/rows", pl.DataFrame({"id": ["x"], "new": [1.5]}), "b")
+        assert lake.read("m/rows").columns == ["id", "new"]
+
+    def test_an_empty_table_keeps_its_columns(self, lake):
+        lake.write_snapshot("m/rows", frame(1).clear(), "a")
+        assert lake.read("m/rows").columns == frame(1).columns
+
+    @pytest.mark.parametrize(
+        ("column", "why"),
+        [
+            (pl.Series("c", ["x", "y"], dtype=pl.Categorical), "Delta's writer stops on dictionaries"),
+            (pl.Series("c", ["x", "y"], dtype=pl.Enum(["x", "y"])), "the same"),
+            (pl.Series("c", [None, None], dtype=pl.Null), "a column without any value has no type"),
+        ],
+    )
+    def test_columns_that_delta_does_not_know_are_text(self, lake, column, why):
+        lake.write_snapshot("m/rows", pl.DataFrame([column]), "a")
+        assert lake.read("m/rows")["c"].to_list() == column.cast(pl.String).to_list(), why
+
+    def test_the_log_is_kept_for_years(self, lake):
+        from deltalake import DeltaTable
+
+        lake.write_snapshot("m/rows", frame(1), "a")
+        kept = DeltaTable(str(lake.path("m/rows"))).metadata().configuration
+        assert kept["delta.logRetentionDuration"] == "interval 4000 days"
+        assert kept["delta.deletedFileRetentionDuration"] == "interval 4000 days"
+
+
+class TestWindows:
+    def test_a_window_is_replaced_and_the_others_stay(self, lake):
+        lake.write_window("m/said", "2021-01-01", frame(1, 2))
+        lake.write_window("m/said", "2021-02-01", frame(3))
+        lake.write_window("m/said", "2021-01-01", frame(7))
+        assert lake.windows("m/said") == ["2021-01-01", "2021-02-01"]
+        assert lake.read("m/said", window="2021-01-01")["id"].to_list() == [7]
+        assert lake.read("m/said", window="2021-02-01")["id"].to_list() == [3]
+
+    def test_what_a_record_names_stays_readable(self, lake):
+        first = lake.write_window("m/said", "2021-01-01", frame(1, 2))
+        lake.write_window("m/said", "2021-01-01", frame(7))
+        assert lake.read("m/said", version=first.version, window="2021-01-01")["id"].to_list() == [1, 2]
+
+    def test_a_new_column_is_merged_into_the_table(self, lake):
+        lake.write_window("m/said", "2021-01-01", frame(1))
+        lake.write_window("m/said", "2021-02-01", frame(2).with_columns(pl.lit(0.5).alias("challenger")))
+        read = lake.read("m/said").sort("id")
+        assert read["challenger"].to_list() == [None, 0.5]
+
+    def test_a_window_without_rows(self, lake):
+        lake.write_window("m/said", "2021-01-01", frame(1))
+        lake.write_window("m/said", "2021-01-01", frame(1).clear())
+        assert lake.windows("m/said") == []
+        assert lake.read("m/said", window="2021-01-01").height == 0
+
+
+@pytest.mark.parametrize("call", ["read", "scan"])
+def test_a_table_that_is_not_there(lake, call):
+    with pytest.raises(LakeError, match=r"m/none: no such table under .* materialize the asset"):
+        getattr(lake, call)("m/none")
+    assert lake.windows("m/none") == []
+    assert lake.digests("m/none") == {}
+    assert lake.latest_version("m/none") is None
+
+
+def _write_many(root: Path, month: int) -> None:
+    lake = Lake(root)
+    for turn in range(4):
+        lake.write_window("m/said", f"2021-{month:02d}-01", frame(100 * month + turn))
+
+
+def test_processes_write_windows_of_one_table_at_once(lake):
+    lake.write_window("m/said", "2020-12-01", frame(0))
+    start = multiprocessing.get_context("spawn")
+    workers = [start.Process(target=_write_many, args=(lake.root, month)) for month in (1, 2)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join(60)
+    assert [w.exitcode for w in workers] == [0, 0]
+    assert sorted(lake.read("m/said")["id"].to_list()) == [0, 103, 203], (
+        "each window holds its last write, none is lost"
+    )
+
+
+def _write_first(root: Path, month: int) -> None:
+    Lake(root).write_window("m/new", f"2021-{month:02d}-01", frame(month))
+
+
+def test_processes_make_the_table_at_once(lake):
+    start = multiprocessing.get_context("spawn")
+    workers = [start.Process(target=_write_first, args=(lake.root, month)) for month in (1, 2, 3)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join(60)
+    assert [w.exitcode for w in workers] == [0, 0, 0]
+    assert sorted(lake.read("m/new")["id"].to_list()) == [1, 2, 3]

@@ -1,0 +1,114 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from mlops_assets.stores.home import Home
+from mlops_assets.stores.registry import EVIDENCE, TRAINING_KEY, Registry, RegistryError, evidence_bytes, migrate
+
+pytestmark = pytest.mark.integration
+MODEL = "loans"
+
+
+@pytest.fixture(scope="module")
+def registry(tmp_path_factory) -> Registry:
+    home = Home.of(tmp_path_factory.mktemp("registry"), environment={})
+    home.create()
+    migrate(home)
+    return Registry(home)
+
+
+@pytest.fixture(scope="module")
+def trained(registry) -> tuple[str, str]:
+    """A run with a stored pipeline, and the pipeline's URI."""
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    inputs = pd.DataFrame({"a": np.arange(20.0), "b": np.tile([1.0, 2.0], 10)})
+    pipeline = make_pipeline(StandardScaler(), LogisticRegression()).fit(inputs, inputs["a"] > 9)
+    run = registry.client.create_run(registry.experiment(MODEL)).info.run_id
+    uri = registry.log_model(run, pipeline, inputs.head(2), pipeline.predict_proba(inputs.head(2)), [], ["numpy==2"])
+    registry.client.set_terminated(run)
+    return run, uri
+
+
+def test_registered_twice_is_one_version(registry, trained):
+    run, uri = trained
+    first = registry.register(MODEL, uri, run, {TRAINING_KEY: "k1", "mlops.tier": "low"})
+    again = registry.register(MODEL, uri, run, {TRAINING_KEY: "k1", "mlops.tier": "low"})
+    other = registry.register(MODEL, uri, run, {TRAINING_KEY: "k2"})
+    assert (first, again, other) == (1, 1, 2)
+    assert registry.versions(MODEL)[1] == {TRAINING_KEY: "k1", "mlops.tier": "low"}
+    folder = registry.folder(MODEL, first)
+    assert (folder / "MLmodel").is_file()
+    assert not list(folder.rglob("*.pkl")), "no pickle in the registry"
+
+
+def test_a_version_that_is_not_there(registry):
+    with pytest.raises(RegistryError, match="loans version 99: its artifacts cannot be read"):
+        registry.folder(MODEL, 99)
+
+
+def test_an_unknown_model_has_nothing(registry):
+    assert registry.aliases("nobody") == {}
+    assert registry.versions("nobody") == {}
+
+
+def test_aliases_are_set_moved_and_removed(registry, trained):
+    run, uri = trained
+    version = registry.register("aliased", uri, run, {TRAINING_KEY: "k"})
+    registry.set_alias("aliased", "champion", version)
+    assert registry.aliases("aliased") == {"champion": version}
+    registry.delete_alias("aliased", "champion")
+    registry.delete_alias("aliased", "champion")
+    assert registry.aliases("aliased") == {}
+
+
+class TestEvidence:
+    @pytest.fixture(scope="class")
+    def run(self, registry) -> str:
+        return registry.client.create_run(registry.experiment("evidence")).info.run_id
+
+    def test_is_read_back_as_it_was(self, registry, run):
+        content = {"größe": [1, 2.5, None], "a": {"b": True}, "text": "€"}
+        digest = registry.log_evidence(run, "evaluation", content)
+        assert registry.evidence(run, "evaluation") == content
+        assert digest == registry.log_evidence(run, "evaluation", dict(reversed(content.items())))
+
+    def test_that_is_missing_says_what_to_do(self, registry, run):
+        with pytest.raises(RegistryError, match="no evidence 'nothing' in MLflow; materialize the asset"):
+            registry.evidence(run, "nothing")
+
+    def test_with_nan_is_refused(self):
+        with pytest.raises(ValueError, match="JSON compliant"):
+            evidence_bytes({"value": float("nan")})
+
+    def test_is_where_people_look_for_it(self, registry, run):
+        registry.log_evidence(run, "drift", {"a": 1})
+        assert f"{EVIDENCE}/drift.json" in [f.path for f in registry.client.list_artifacts(run, EVIDENCE)]
+
+
+def test_only_a_finished_training_is_found_by_its_key(registry):
+    run = registry.client.create_run(registry.experiment("keyed")).info.run_id
+    registry.tag_run(run, {TRAINING_KEY: "k"})
+    assert registry.run_with_key("keyed", "k") is None, "cut short: what is there may be half of it"
+    registry.tag_run(run, {"mlops.trained": "yes"})
+    assert registry.run_with_key("keyed", "k") == run
+
+
+def test_candidates_are_nested_and_end_as_they_went(registry):
+    parent = registry.client.create_run(registry.experiment(MODEL)).info.run_id
+    with registry.candidate_run(MODEL, parent, "linear") as good:
+        registry.log_candidate(good, {"C": 1.0}, {"cv_roc_auc": 0.7}, {"mlops.candidate": "linear"})
+    with pytest.raises(ZeroDivisionError), registry.candidate_run(MODEL, parent, "forest") as bad:
+        _ = 1 / 0
+    found = registry.client.get_run(good)
+    assert found.data.params == {"C": "1.0"}
+    assert found.data.metrics == {"cv_roc_auc": 0.7}
+    assert found.data.tags["mlflow.parentRunId"] == parent
+    assert (found.info.status, registry.client.get_run(bad).info.status) == ("FINISHED", "FAILED")
+
+
+def test_artifacts_lie_under_the_home(registry, trained):
+    run = registry.client.get_run(trained[0])
+    assert run.info.artifact_uri.startswith(registry.home.mlflow.as_uri())
