@@ -68,8 +68,8 @@ def missing_values(reference: ColumnProfile, window: ColumnCounts, rules: Rules)
         return None
     before, now = reference.nulls / reference.rows, window.nulls / window.rows
     text = f"{reference.name}: {now:.1%} of the rows are missing, {before:.1%} before"
-    # A little more than the policy allows may be how people fill in forms; four times that is not.
-    strength = min(1.0, test.effect / (4 * max(rules.max_null_increase, 1e-9)))
+    # A little more than the policy allows may be how people fill in forms; three times that is not.
+    strength = min(1.0, test.effect / (3 * max(rules.max_null_increase, 1e-9)))
     return Fault("missing_values", text, test.p_value, strength=strength)
 
 
