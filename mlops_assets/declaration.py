@@ -82,7 +82,18 @@ class Period(Part):
         return f"{self.count} {self.unit.value}{'s' if self.count != 1 else ''}"
 
 
-PeriodText = Annotated[Period, BeforeValidator(Period.parse)]
+# The short spellings are part of the schema too: `dg check yaml` and editors read it.
+PeriodText = Annotated[Period, BeforeValidator(Period.parse, json_schema_input_type=str | Period)]
+
+
+def _expand_column(value: object) -> object:
+    """`sex` is short for `{column: sex}`."""
+    return {"column": value} if isinstance(value, str) else value
+
+
+def _expand_algorithm(value: object) -> object:
+    """`linear` is short for `{algorithm: linear}`."""
+    return {"algorithm": value} if isinstance(value, str) else value
 
 
 class Feature(Part):
@@ -122,7 +133,7 @@ def _expand_role(value: object) -> object:
     return {"role": value} if isinstance(value, str) else value
 
 
-FeatureText = Annotated[Feature, BeforeValidator(_expand_role)]
+FeatureText = Annotated[Feature, BeforeValidator(_expand_role, json_schema_input_type=Role | Feature)]
 
 
 class Source(Part):
@@ -169,7 +180,7 @@ class EventTime(Part):
     """`timestamp` for dates, times or ISO text; `year` for a whole number such as 1994 (read as 1 January)."""
 
 
-EventTimeText = Annotated[EventTime, BeforeValidator(lambda v: {"column": v} if isinstance(v, str) else v)]
+EventTimeText = Annotated[EventTime, BeforeValidator(_expand_column, json_schema_input_type=str | EventTime)]
 
 
 class Target(Part):
@@ -184,7 +195,7 @@ class Target(Part):
     """How long after the event the outcome is known; nothing: as soon as the window ends."""
 
 
-TargetText = Annotated[Target, BeforeValidator(lambda v: {"column": v} if isinstance(v, str) else v)]
+TargetText = Annotated[Target, BeforeValidator(_expand_column, json_schema_input_type=str | Target)]
 
 
 class Protected(Part):
@@ -199,7 +210,7 @@ class Protected(Part):
     """The rule that protects it; shown in the card."""
 
 
-ProtectedText = Annotated[Protected, BeforeValidator(lambda v: {"column": v} if isinstance(v, str) else v)]
+ProtectedText = Annotated[Protected, BeforeValidator(_expand_column, json_schema_input_type=str | Protected)]
 
 
 class Slice(Part):
@@ -210,7 +221,7 @@ class Slice(Part):
     """Number of quantile bins of a numeric column."""
 
 
-SliceText = Annotated[Slice, BeforeValidator(lambda v: {"column": v} if isinstance(v, str) else v)]
+SliceText = Annotated[Slice, BeforeValidator(_expand_column, json_schema_input_type=str | Slice)]
 
 
 class Candidate(Part):
@@ -238,7 +249,7 @@ class Candidate(Part):
         return self.algorithm.rsplit(":", 1)[-1]
 
 
-CandidateText = Annotated[Candidate, BeforeValidator(lambda v: {"algorithm": v} if isinstance(v, str) else v)]
+CandidateText = Annotated[Candidate, BeforeValidator(_expand_algorithm, json_schema_input_type=str | Candidate)]
 
 
 class Training(Part):
