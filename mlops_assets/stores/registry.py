@@ -58,7 +58,8 @@ class Registry:
         if found is not None:
             return found.experiment_id
         location = None
-        if self.home.tracking_uri.startswith("sqlite:"):
+        if not self.home.tracking_uri.startswith("http"):
+            # A database has no server that chooses; MLflow would write below whatever folder the process runs in.
             location = (self.home.mlflow / "artifacts" / model).as_uri()
         return self.client.create_experiment(model, artifact_location=location)
 
