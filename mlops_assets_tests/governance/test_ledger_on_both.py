@@ -1,13 +1,28 @@
 """What must hold on SQLite and on PostgreSQL alike."""
 
+from datetime import timedelta
+
 import pytest
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 
 from mlops_assets.governance.approvals import state
+from mlops_assets.governance.canonical import canonical_json, iso
 from mlops_assets.governance.keys import SigningKey
-from mlops_assets.governance.ledger import Conflict, Entry, Expected, Ledger, LedgerTampered
-from mlops_assets_tests.governance.world import MODEL, Clock, build, policy
+from mlops_assets.governance.ledger import (
+    ClockWentBack,
+    Conflict,
+    Entry,
+    Expected,
+    Ledger,
+    LedgerTampered,
+    record_digest,
+)
+from mlops_assets.governance.validations import record_validation
+from mlops_assets.governance.verification import verify_all
+from mlops_assets.release.audit import audit_promotions
+from mlops_assets.release.promotion import PromotionRefused, promote
+from mlops_assets_tests.governance.world import MODEL, START, Clock, build, policy
 
 
 @pytest.fixture
@@ -82,3 +97,111 @@ def test_people_and_approvals(url, tmp_path):
     world.approve(policy(), "validator", "risk")
     assert state(world.ledger, policy(), MODEL, 1).status == "approved"
     assert world.ledger.verify() == []
+
+
+COPY = "kind, model, subject, happened_at, recorded_at"
+
+
+@pytest.mark.parametrize(
+    ("statements", "first", "why"),
+    [
+        (["DELETE FROM ledger_records WHERE seq = 3"], "missing", "deleted"),
+        (
+            [
+                "UPDATE ledger_records SET seq = 100 WHERE seq = 3",
+                "UPDATE ledger_records SET seq = 3 WHERE seq = 4",
+                "UPDATE ledger_records SET seq = 4 WHERE seq = 100",
+            ],
+            "edited",
+            "re-ordered",
+        ),
+        (
+            [
+                "UPDATE ledger_records SET seq = seq + 100 WHERE seq > 3",
+                "UPDATE ledger_records SET seq = seq - 99 WHERE seq > 100",
+                f"INSERT INTO ledger_records (seq, {COPY}, key, body, previous, digest) SELECT 4, {COPY}, NULL, body, "
+                "previous, digest FROM ledger_records WHERE seq = 3",
+            ],
+            "edited",
+            "inserted",
+        ),
+        (["DELETE FROM ledger_heads"], "unsealed", "signatures removed"),
+        (["UPDATE ledger_heads SET signature = 'AAAA' WHERE seq = 6"], "head_signature", "a signature forged"),
+        (["DELETE FROM ledger_records WHERE seq > 4"], "tail_cut", "tail cut, heads left"),
+    ],
+)
+def test_whoever_owns_the_database_is_found_out(ledger, statements, first, why):
+    without_guards(ledger, *statements)
+    found = [p.code for p in ledger.verify()]
+    # On SQLite the guards are dropped, on PostgreSQL switched off: that alone is named, too.
+    assert "guard_missing" in found
+    assert next(code for code in found if code != "guard_missing") == first, why
+
+
+@pytest.mark.parametrize("heads", [False, True], ids=["heads left", "heads changed along"])
+def test_a_chain_recomputed_without_the_key_is_found(ledger, heads):
+    records = ledger.records()
+    previous, statements = records[1].digest, []
+    for record in records[2:]:
+        body = '{"number":99}' if record.seq == 3 else canonical_json(record.body)
+        digest = record_digest(
+            seq=record.seq, kind=record.kind, model=record.model, subject=record.subject,
+            happened_at=iso(record.happened_at), recorded_at=iso(record.recorded_at), key=record.key, body=body,
+            previous=previous,
+        )  # fmt: skip
+        quoted = body.replace(":", "\\:")
+        statements.append(
+            f"UPDATE ledger_records SET body = '{quoted}', previous = '{previous}', digest = '{digest}' "
+            f"WHERE seq = {record.seq}"
+        )
+        if heads:
+            statements.append(f"UPDATE ledger_heads SET digest = '{digest}' WHERE seq = {record.seq}")
+        previous = digest
+    without_guards(ledger, *statements)
+    found = {p.code for p in ledger.verify()}
+    assert "rewritten" in found
+    assert "edited" not in found, "the forged chain holds together: only signature and anchor give it away"
+    assert ("head_signature" in found) == heads
+    with pytest.raises(LedgerTampered):
+        ledger.append("note", {})
+
+
+def test_a_clock_set_back_is_refused(ledger):
+    ledger.clock.pass_days(-1)
+    with pytest.raises(ClockWentBack, match="set the clock right"):
+        ledger.append("note", {})
+    assert len(ledger.records()) == 6
+    ledger.clock.pass_days(1)
+    ledger.append("note", {})
+    assert ledger.verify() == []
+
+
+def test_a_record_dated_before_its_predecessor_is_found(ledger, monkeypatch):
+    """A writer with a changed program, who holds the key."""
+    monkeypatch.setattr(Ledger, "_now", lambda self, last: START - timedelta(days=400))
+    ledger.append("note", {})
+    assert [problem.code for problem in ledger.verify()] == ["clock"]
+
+
+def test_promotion_with_its_ladder_and_validation(url, tmp_path):
+    world = build(tmp_path, url)
+    under = policy(release={"shadow_windows": 1})
+    for version in (1, 2):
+        world.register(version, time=True)
+        world.decide(under, version)
+        world.approve(under, "validator", "risk", version=version)
+
+    def go(version: int):
+        return promote(world.ledger, world.registry, under, MODEL, version, world.verify_artifact)
+
+    go(1)
+    with pytest.raises(PromotionRefused, match="on the ladder"):
+        go(2)
+    world.score("2020-01-01", challenger=2)
+    record_validation(world.ledger, world.keys["second"], under, MODEL, 2, "rejected", "unsound")
+    with pytest.raises(PromotionRefused, match="rejected it in validation"):
+        go(2)
+    record_validation(world.ledger, world.keys["second"], under, MODEL, 2, "approved", "mended")
+    assert go(2).former == 1
+    assert audit_promotions(world.ledger) == []
+    assert verify_all(world.ledger) == []
