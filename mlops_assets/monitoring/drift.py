@@ -29,7 +29,8 @@ HARDLY_USED = 0.01
 CRITICAL_SHARE = 0.5
 """Broken or shifted features that carry this share of all importance make the window critical."""
 SCORE_COLUMN = "score"
-LEAST_CATEGORY = 10
+LOOKS_LIKE_A_SWAP = ("", "new_categories", "renamed_category", "merged_category")
+LEAST_CATEGORY = 20
 GROUP_FACTOR = 2.0
 GROUP_POINTS = 0.02
 BASE_RATE_WATCH = 0.25
@@ -247,7 +248,7 @@ def comparable_counts(reference: ColumnProfile, window: ColumnCounts) -> tuple[n
     before = np.asarray(list(reference.categories.values()))
     now = np.asarray(window.counts)
     # Which values are known was decided by the reference's own rows: the rarer a value there, the more its share is
-    # overstated. Values below ten rows share a cell with those never seen, where this does not show.
+    # overstated. Values below twenty rows share a cell with those never seen, where this does not show.
     kept = before >= LEAST_CATEGORY
     pooled = int(before[~kept].sum()) + reference.others
     pooled_now = int(now[~kept].sum()) + window.others + window.new_rows
@@ -304,7 +305,7 @@ def _with_sample_faults(
     suspects = {
         c.name: profile.columns[c.name]
         for c in columns
-        if at_least(c.severity, "watch") and c.fault in ("", "new_categories", "renamed_category")
+        if at_least(c.severity, "watch") and (c.fault in LOOKS_LIKE_A_SWAP or c.fault_strength < 0.5)
     }
     found: dict[str, Fault] = {**find_unit_changes(suspects, sample, rules), **find_swaps(suspects, sample, rules)}
     return [

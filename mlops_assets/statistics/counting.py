@@ -106,6 +106,11 @@ def count_window(frame: Any, profile: Profile, engine: str | None = None) -> Win
     plans = [_numeric_plan(nw, lazy, numeric, schema), *(_categorical_plan(nw, lazy, c) for c in categorical)]
     collected = _collect(nw, plans)
     totals = _numeric_totals(collected[0], numeric)
+    unclean = [c for c in numeric if totals[c.name]["unclean"]]
+    if unclean:
+        exact = _collect(nw, [_range_plan(nw, lazy, unclean, schema)])[0]
+        for position, column in enumerate(unclean):
+            totals[column.name] |= _range(next(iter(exact.iter_rows(named=True))), position)
     rows = int(totals["rows"])
     by_value = {c.name: table for c, table in zip(categorical, collected[1:], strict=True)}
     columns: dict[str, ColumnCounts] = {}
@@ -167,11 +172,10 @@ def _spark_times_as_days(frame: Any, profile: Profile) -> Any:
 
 
 def _collect(nw: Any, plans: list[Any]) -> list[Any]:
-    """Run all plans; by Polars together and in pieces, so that a file is neither read twice nor held as a whole."""
+    """Run all plans; by Polars in pieces, so that a file is never held as a whole. One after another: run together,
+    they would share what they scan, which then is held."""
     if _is_polars(plans[0]):
-        import polars as pl
-
-        return [nw.from_native(t) for t in pl.collect_all([nw.to_native(p) for p in plans], engine="streaming")]
+        return [nw.from_native(nw.to_native(plan).collect(engine="streaming")) for plan in plans]
     return [plan.collect() if hasattr(plan, "collect") else plan for plan in plans]
 
 
@@ -206,7 +210,6 @@ def _numeric_plan(nw: Any, lazy: Any, columns: list[ColumnProfile], schema: Mapp
     for position, column in enumerate(columns):
         number = _as_number(nw, column.name, schema[column.name])
         low, high = number == float("-inf"), number == float("inf")
-        finite = nw.when((number < float("inf")) & (number > float("-inf"))).then(number)
         expressions += [
             count(number.is_null()).alias(f"null_{position}"),
             # The one test for NaN that every engine has; those that count NaN as equal to itself say so in their order.
@@ -214,13 +217,33 @@ def _numeric_plan(nw: Any, lazy: Any, columns: list[ColumnProfile], schema: Mapp
             count(number != number).alias(f"nan_{position}"),
             count(low).alias(f"low_{position}"),
             count(high).alias(f"high_{position}"),
-            finite.min().alias(f"min_{position}"),
-            finite.max().alias(f"max_{position}"),
-            finite.mean().alias(f"mean_{position}"),
+            *_range_expressions(number, position),
         ]
         # NaN is below no edge in any engine, as the greatest value or as none; -inf is below all and taken off later.
         expressions += [count(number < edge).alias(f"below_{position}_{i}") for i, edge in enumerate(column.edges)]
     return lazy.select(*expressions)
+
+
+def _range_expressions(number: Any, position: int) -> list[Any]:
+    return [
+        number.min().alias(f"min_{position}"),
+        number.max().alias(f"max_{position}"),
+        number.mean().alias(f"mean_{position}"),
+    ]
+
+
+def _range_plan(nw: Any, lazy: Any, columns: list[ColumnProfile], schema: Mapping[str, Any]) -> Any:
+    """Range and mean of finite values alone: a second scan, for the columns that hold others too."""
+    expressions = []
+    for position, column in enumerate(columns):
+        number = _as_number(nw, column.name, schema[column.name])
+        finite = nw.when((number < float("inf")) & (number > float("-inf"))).then(number)
+        expressions += _range_expressions(finite, position)
+    return lazy.select(*expressions)
+
+
+def _range(row: Mapping[str, Any], position: int) -> dict[str, float | None]:
+    return {"minimum": row[f"min_{position}"], "maximum": row[f"max_{position}"], "mean": row[f"mean_{position}"]}
 
 
 def _numeric_totals(collected: Any, columns: list[ColumnProfile]) -> dict[str, Any]:
@@ -232,9 +255,8 @@ def _numeric_totals(collected: Any, columns: list[ColumnProfile]) -> dict[str, A
         totals[column.name] = {
             "nulls": int(row[f"null_{position}"] or 0) + nan,
             "infinite": low + int(row[f"high_{position}"] or 0),
-            "minimum": row[f"min_{position}"],
-            "maximum": row[f"max_{position}"],
-            "mean": row[f"mean_{position}"],
+            "unclean": bool(nan or low or int(row[f"high_{position}"] or 0)),
+            **_range(row, position),
             "below": [int(row[f"below_{position}_{i}"] or 0) - low for i in range(len(column.edges))],
         }
     return totals
