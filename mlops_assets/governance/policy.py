@@ -112,11 +112,11 @@ class Release(Part):
     canary_share: LowerFloat = Field(default=0.1, gt=0, lt=1)
     """Share of rows that the challenger decides as a canary."""
     probation_windows: HigherInt = Field(default=1, ge=0)
-    """Windows after promotion in which `rollback_on` brings the former champion back."""
+    """First windows of a new champion beside a former one, in which `rollback_on` calls for a rollback."""
     rollback_on: Annotated[Literal["never", "critical", "act"], Stricter("ordered", ("never", "critical", "act"))] = (
         "critical"
     )
-    """Severity of performance from which on a step is lost, or a new champion is rolled back."""
+    """Severity of a window on probation from which on an incident asks a person to sign the rollback."""
 
     @property
     def ladder(self) -> tuple[tuple[str, int], ...]:

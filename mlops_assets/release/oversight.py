@@ -1,4 +1,4 @@
-"""What the calendar does to a champion: a validation that ended, a finding nobody closed in time.
+"""What time does to a champion: a validation that ended, a finding nobody closed, a probation it did not pass.
 
 Says which incidents should stand; opening them, once for one cause, is `response.incidents`'.
 """
@@ -9,13 +9,15 @@ from datetime import datetime, timedelta
 from mlops_assets.governance.canonical import iso
 from mlops_assets.governance.findings import findings
 from mlops_assets.governance.keys import PublicKey
-from mlops_assets.governance.ledger import Ledger
+from mlops_assets.governance.ledger import Ledger, Record
 from mlops_assets.governance.policy import Action, Policy
 from mlops_assets.governance.validations import standing_validation
 from mlops_assets.release.champion import Reign, reign
 
 VALIDATION_EXPIRED = "validation_expired"
 FINDING_OVERDUE = "finding_overdue"
+PROBATION_FAILED = "probation_failed"
+SEVERITIES = ("none", "watch", "act", "critical")
 
 
 @dataclass(frozen=True)
@@ -23,7 +25,7 @@ class Opening:
     """An incident that should stand.
 
     Attributes:
-        kind: `validation_expired` or `finding_overdue`.
+        kind: `validation_expired`, `finding_overdue` or `probation_failed`.
         severity: `watch`, `act` or `critical`.
         summary: in a sentence.
         cause: what it is about; incidents of one cause are one while open.
@@ -44,7 +46,7 @@ class Opening:
 def due(
     ledger: Ledger, policy: Policy, model: str, *, at: datetime | None = None, root: PublicKey | None = None
 ) -> list[Opening]:
-    """Every date about `model` that has passed with nothing done, in order of the date.
+    """Everything about `model` that somebody should have acted on by now, in order of when it came up.
 
     Args:
         ledger: to read.
@@ -54,7 +56,8 @@ def due(
         root: root key, when known from outside the ledger.
     """
     when = at or ledger.clock()
-    found = [*_expired(ledger, policy, reign(ledger, model), when, root)]
+    now = reign(ledger, model)
+    found = [*_expired(ledger, policy, now, when, root), *_failed_probation(ledger, policy, now)]
     for finding in findings(ledger, model, root=root):
         if finding.open and finding.overdue(when):
             summary = f"finding {finding.id} ({finding.severity}) was due on {iso(finding.due)}: {finding.summary}"
@@ -109,3 +112,30 @@ def _expired(ledger: Ledger, policy: Policy, now: Reign, when: datetime, root: P
             actions,
         )
     ]
+
+
+def _failed_probation(ledger: Ledger, policy: Policy, now: Reign) -> list[Opening]:
+    """The first window on probation that was too bad; going back stays a signed act of a person."""
+    rule = policy.release
+    if now.status != "active" or now.former is None or rule.rollback_on == "never":
+        return []
+    last = ledger.latest(("promotion", "rollback"), model=now.model)
+    if last is None or last.kind != "promotion":
+        return []
+    verdicts: dict[str, Record] = {}
+    for record in ledger.records(kind="health_verdict", model=now.model):
+        # A window judged again counts once, as it was judged last.
+        if record.seq > last.seq and str(record.body.get("version")) == str(now.champion):
+            verdicts[record.subject] = record
+    limit = SEVERITIES.index(rule.rollback_on)
+    for window in sorted(verdicts)[: rule.probation_windows]:
+        record = verdicts[window]
+        severity = str(record.body.get("severity"))
+        if severity in SEVERITIES and SEVERITIES.index(severity) >= limit:
+            summary = (
+                f"version {now.champion} is on probation and its window {window} is at {severity} (record {record.seq}): "
+                f'mlops rollback {now.model} --key PEM --rationale "…" brings version {now.former} back'
+            )
+            cause = f"{PROBATION_FAILED}:{now.champion}"
+            return [Opening(PROBATION_FAILED, severity, summary, cause, window, record.recorded_at, ("incident",))]
+    return []

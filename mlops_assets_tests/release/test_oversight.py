@@ -5,7 +5,7 @@ import pytest
 from mlops_assets.governance.findings import close_finding, record_finding
 from mlops_assets.governance.validations import record_validation
 from mlops_assets.release.audit import audit_promotions
-from mlops_assets.release.interventions import suspend
+from mlops_assets.release.interventions import rollback, suspend
 from mlops_assets.release.oversight import due
 from mlops_assets.release.promotion import PromotionRefused, promote
 from mlops_assets_tests.governance.world import MODEL, policy
@@ -116,3 +116,56 @@ def test_an_overdue_finding_raises_an_incident_until_it_is_closed(world, severit
     assert "developer must answer" in opening.summary
     close_finding(world.ledger, world.keys["second"], MODEL, identity, "done")
     assert due(world.ledger, POLICY, MODEL) == []
+
+
+def verdict(world, window, severity, version=2):
+    body = {"severity": severity, "kind": "relation_change", "version": version}
+    world.ledger.append("health_verdict", body, model=MODEL, subject=window)
+
+
+@pytest.fixture
+def on_probation(world):
+    """Version 2 is champion, 1 stands ready; the first two windows are its probation."""
+    for version in (1, 2):
+        prepare(world, version=version)
+        go(world, version=version)
+    return world
+
+
+PROBATION = policy(validity_days=100, release={"probation_windows": 2, "rollback_on": "act"})
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "found", "why"),
+    [
+        ([("2020-01-01", "act")], ["2020-01-01"], "bad enough"),
+        ([("2020-01-01", "watch"), ("2020-02-01", "critical")], ["2020-02-01"], "the second window counts"),
+        ([("2020-01-01", "none"), ("2020-02-01", "none"), ("2020-03-01", "critical")], [], "probation was over"),
+        ([("2020-01-01", "watch"), ("2020-02-01", "not_measurable")], [], "not bad enough, not measurable"),
+        ([("2020-01-01", "act"), ("2020-01-01", "none")], [], "judged again, and well"),
+    ],
+)
+def test_a_probation_that_was_not_passed_calls_for_a_rollback(on_probation, verdicts, found, why):
+    for window, severity in verdicts:
+        verdict(on_probation, window, severity)
+    openings = due(on_probation.ledger, PROBATION, MODEL)
+    assert [opening.occasion for opening in openings] == found, why
+    assert all("mlops rollback loans" in opening.summary for opening in openings)
+
+
+def test_probation_is_of_the_champion_and_ends_with_the_rollback(on_probation):
+    verdict(on_probation, "2020-01-01", "critical", version=1)
+    assert due(on_probation.ledger, PROBATION, MODEL) == []
+    verdict(on_probation, "2020-01-01", "critical")
+    never = policy(validity_days=100, release={"rollback_on": "never"})
+    assert due(on_probation.ledger, never, MODEL) == []
+    assert [opening.kind for opening in due(on_probation.ledger, PROBATION, MODEL)] == ["probation_failed"]
+    rollback(
+        on_probation.ledger,
+        on_probation.registry,
+        MODEL,
+        on_probation.keys["risk"],
+        "worse",
+        on_probation.verify_artifact,
+    )
+    assert due(on_probation.ledger, PROBATION, MODEL) == []
