@@ -14,6 +14,7 @@ from mlops_assets.statistics.profile import NUMERIC_ROLES, ColumnProfile, Profil
 
 DAY_IN_MICROSECONDS = 86_400_000_000
 MOST_NEW = 50
+COLUMNS_AT_ONCE = 4
 
 
 @dataclass(frozen=True)
@@ -103,16 +104,21 @@ def count_window(frame: Any, profile: Profile, engine: str | None = None) -> Win
     numeric = [c for c in readable.values() if c.kind == "numeric"]
     categorical = [c for c in readable.values() if c.kind == "categorical"]
     lazy = native.lazy() if hasattr(native, "lazy") else native
-    plans = [_numeric_plan(nw, lazy, numeric, schema), *(_categorical_plan(nw, lazy, c) for c in categorical)]
-    collected = _collect(nw, plans)
-    totals = _numeric_totals(collected[0], numeric)
+    # A plan reads its own columns: a few at a time keep what an engine reads ahead small.
+    size = COLUMNS_AT_ONCE if _is_polars(lazy) else max(1, len(numeric))
+    parts = [numeric[i : i + size] for i in range(0, len(numeric), size)] or [[]]
+    plans = [_numeric_plan(nw, lazy, part, schema) for part in parts]
+    collected = _collect(nw, [*plans, *(_categorical_plan(nw, lazy, c) for c in categorical)])
+    totals: dict[str, Any] = {}
+    for part, row in zip(parts, collected, strict=False):
+        totals |= _numeric_totals(row, part)
     unclean = [c for c in numeric if totals[c.name]["unclean"]]
     if unclean:
         exact = _collect(nw, [_range_plan(nw, lazy, unclean, schema)])[0]
         for position, column in enumerate(unclean):
             totals[column.name] |= _range(next(iter(exact.iter_rows(named=True))), position)
     rows = int(totals["rows"])
-    by_value = {c.name: table for c, table in zip(categorical, collected[1:], strict=True)}
+    by_value = {c.name: table for c, table in zip(categorical, collected[len(parts) :], strict=True)}
     columns: dict[str, ColumnCounts] = {}
     for name, column in profile.columns.items():
         dtype = str(schema[name]) if name in found else ""
