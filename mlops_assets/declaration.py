@@ -295,15 +295,21 @@ class CardText(Part):
     """What only people know about the model."""
 
     assumptions: tuple[str, ...] = ()
+    """What is taken for granted when the model is used."""
     limitations: tuple[str, ...] = ()
+    """Where the model is known to be weak."""
     simplifications: tuple[str, ...] = ()
     """Where the data forces something that would not be done in production."""
     out_of_scope: tuple[str, ...] = ()
+    """Uses it was not made for."""
     ethical_considerations: tuple[str, ...] = ()
+    """Whom it may harm, and what was weighed."""
     risks: tuple[Risk, ...] = ()
     """The risk register."""
     human_oversight: str = ""
+    """Who looks at what the model says, and what they can overrule."""
     references: tuple[str, ...] = ()
+    """Papers, reports and sources it rests on."""
     licence: str = ""
     """Of the data."""
 
@@ -367,10 +373,13 @@ class Declaration(Part):
     decision_threshold: float | None = Field(default=None, gt=0, lt=1, examples=[0.2])
     """Binary only: predicted positive from this score on; default: the share of positives in training."""
     training: Training = Field(default_factory=Training)
+    """Which rows train the model and how candidates are compared."""
     monitoring: Monitoring = Field(default_factory=Monitoring)
+    """How production is watched."""
     policy: dict[str, Any] = Field(default_factory=dict, examples=[{"gates": {"performance": {"min_auc": 0.7}}}])
     """Where this model is stricter than its tier's policy; laxer values are refused."""
     card: CardText = Field(default_factory=CardText)
+    """What only people know about the model."""
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
