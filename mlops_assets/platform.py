@@ -4,15 +4,18 @@ Opening is lazy: a command that only reads the ledger never imports MLflow.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+
+import yaml
 
 from mlops_assets.declaration import Declaration
 from mlops_assets.governance.keys import load_or_new_key
 from mlops_assets.governance.ledger import Ledger
 from mlops_assets.governance.policy import Policy, effective, load_policies
-from mlops_assets.project import Project
+from mlops_assets.governance.policy_reading import PolicyError
+from mlops_assets.project import DeclaredModel, Project, line_of
 from mlops_assets.stores.home import Home, be_quiet
 from mlops_assets.stores.lake import Lake
 from mlops_assets.stores.registry import Registry
@@ -29,9 +32,9 @@ class Platform:
 
     @classmethod
     def load(cls, defs: Path) -> "Platform":
-        """The platform of the project with this `defs` folder."""
+        """The platform of the project with this `defs` folder; a model whose own policy is refused is a broken one."""
         be_quiet()
-        return cls(Project.load(defs))
+        return cls(hold_to_policy(Project.load(defs)))
 
     @property
     def home(self) -> Home:
@@ -66,3 +69,34 @@ class Platform:
     def policy_of(self, declaration: Declaration) -> Policy:
         """The tier's policy, tightened where the declaration says so."""
         return effective(self.policies[declaration.tier.value], declaration.policy)
+
+
+def hold_to_policy(project: Project) -> Project:
+    """The project with every model broken that asks for less than its tier does, or whose tier has no policy."""
+    try:
+        policies = load_policies(project.defs / "policy")
+    except PolicyError as error:
+        return replace(project, models=tuple(_refused(m, str(error)) for m in project.models))
+    return replace(project, models=tuple(_held(model, policies) for model in project.models))
+
+
+def _held(model: DeclaredModel, policies: Mapping[str, Policy]) -> DeclaredModel:
+    if model.declaration is None:
+        return model
+    tier = model.declaration.tier.value
+    if tier not in policies:
+        return _refused(model, f"tier: {tier!r} has no policy; found are {', '.join(policies)}", "tier")
+    try:
+        effective(policies[tier], model.declaration.policy)
+    except PolicyError as error:
+        return _refused(model, f"policy: {error}", "policy")
+    return model
+
+
+def _refused(model: DeclaredModel, reason: str, field: str = "") -> DeclaredModel:
+    if model.declaration is None:
+        return model
+    node = yaml.compose(model.path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
+    line = line_of(node, ("attributes", field) if field else ())
+    lines = (f"{model.path}:{line}: {text}" for text in reason.splitlines())
+    return replace(model, declaration=None, error="\n".join(lines))

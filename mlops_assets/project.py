@@ -5,7 +5,7 @@ model never hides the others. Whether an error stops anything is decided by whoe
 """
 
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -53,7 +53,7 @@ class Project:
         root = next((p for p in defs.parents if (p / "pyproject.toml").is_file()), None)
         if root is None:
             raise ProjectError(f"{defs}: no pyproject.toml in any folder above it, so the project's root is unknown")
-        return cls(root, defs, tuple(read_model(path) for path in sorted((defs / "models").glob("*/defs.yaml"))))
+        return cls(root, defs, _once(read_model(path) for path in sorted((defs / "models").glob("*/defs.yaml"))))
 
     @classmethod
     def find(cls, start: Path) -> "Project":
@@ -102,6 +102,21 @@ class Project:
             known = ", ".join(m.name for m in self.models) or "none"
             raise ProjectError(f"{model}: no such model; declared are: {known}")
         return self.declarations[model]
+
+
+def _once(models: Iterable[DeclaredModel]) -> tuple[DeclaredModel, ...]:
+    """The models, with every later one of a name that is taken as an error."""
+    first: dict[str, DeclaredModel] = {}
+    found = []
+    for model in models:
+        taken = first.setdefault(model.name, model)
+        if taken is not model:
+            error = (
+                f"{model.path}:1: name: {model.name!r} is the model of {taken.path}; each model has a name of its own"
+            )
+            model = DeclaredModel(model.path.parent.name, model.path, error=error)
+        found.append(model)
+    return tuple(found)
 
 
 def read_model(path: Path) -> DeclaredModel:

@@ -4,6 +4,7 @@ Lenient when serving: a model whose declaration cannot be read is shown as a bro
 the others running. Strict when checking (`dg check defs`, `dagster definitions validate`): any mistake is an error.
 """
 
+import importlib
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,6 +18,7 @@ from mlops_assets.graph.resource import PlatformResource
 from mlops_assets.graph.schedules import schedules
 from mlops_assets.graph.sensors import sensors
 from mlops_assets.graph.sources import source_specs
+from mlops_assets.platform import hold_to_policy
 from mlops_assets.project import Project
 from mlops_assets.stores.home import be_quiet
 
@@ -34,7 +36,7 @@ def build_definitions(defs: Path, *, resources: Mapping[str, Any] | None = None)
         DagsterInvalidDefinitionError: while validating, when any declaration is wrong; the message has a line each.
     """
     be_quiet()
-    project = Project.load(Path(defs))
+    project = hold_to_policy(Project.load(Path(defs)))
     broken = dict(project.broken)
     platform = {"platform": PlatformResource(defs_folder=str(project.defs)), **(resources or {})}
     parts: list[dg.Definitions] = []
@@ -43,7 +45,7 @@ def build_definitions(defs: Path, *, resources: Mapping[str, Any] | None = None)
         if model.declaration is None:
             continue
         try:
-            part = tree.build_defs_at_path(model.path.parent.relative_to(project.defs))
+            part = _definitions_in(tree, project, model.path.parent.relative_to(project.defs))
             # Resolving the assets here finds what would otherwise take the whole code location down.
             dg.Definitions.merge(part, dg.Definitions(resources=platform)).get_repository_def()
         except Exception as error:
@@ -68,11 +70,23 @@ def build_definitions(defs: Path, *, resources: Mapping[str, Any] | None = None)
     return dg.Definitions.merge(*parts, *_other_definitions(tree, project), fleet)
 
 
+def _definitions_in(tree: dg.ComponentTree, project: Project, folder: Path) -> dg.Definitions:
+    # A tree over the whole `defs` reads every YAML in it before it builds any, so that one that is no YAML at all would
+    # take the others down. Each model is a tree of its own.
+    module = importlib.import_module(".".join([tree.defs_module_name, *folder.parts]))
+    own = dg.ComponentTree(defs_module=module, project_root=tree.project_root)
+    return own.build_defs_at_path(project.defs / folder)
+
+
 def _other_definitions(tree: dg.ComponentTree, project: Project) -> list[dg.Definitions]:
     """Whatever else a bank keeps in `defs/`: plain Dagster definitions beside the models."""
     reserved = {"models", "policy", "requirements", "refused"}
     folders = [p for p in sorted(project.defs.iterdir()) if p.is_dir() and p.name not in reserved]
-    return [tree.build_defs_at_path(p.name) for p in folders if any(p.rglob("*.py")) or any(p.rglob("defs.yaml"))]
+    return [
+        _definitions_in(tree, project, Path(p.name))
+        for p in folders
+        if any(p.rglob("*.py")) or any(p.rglob("defs.yaml"))
+    ]
 
 
 def _root_cause(error: BaseException) -> str:
