@@ -98,6 +98,14 @@ def test_one_broken_model_does_not_hide_the_others(defs):
         project.declaration("fourth")
 
 
+def test_a_name_belongs_to_one_model(defs):
+    first = write(defs, "first", GOOD)
+    write(defs, "second", GOOD.replace("attributes:", "attributes:\n  name: first"))
+    project = Project.load(defs)
+    assert list(project.declarations) == ["first"]
+    assert f"name: 'first' is the model of {first}" in project.broken["second"]
+
+
 def test_a_project_without_models_is_one(defs):
     assert Project.load(defs).models == ()
 
