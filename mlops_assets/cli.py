@@ -38,6 +38,7 @@ COMMANDS = {
     "status": "fleet",
     "suspend": "operations",
     "trace": "evidence",
+    "validation": "findings",
     "verify": "evidence",
 }
 

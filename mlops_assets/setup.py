@@ -20,7 +20,8 @@ def prepare(platform: Platform) -> None:
     home.create()
     settings = platform.project.root / "dagster.yaml"
     target = home.dagster / "dagster.yaml"
-    if settings.is_file() and (not target.exists() or target.read_bytes() != settings.read_bytes()):
+    # One that is there may be another store's, such as deploy/postgres/dagster.yaml.
+    if settings.is_file() and not target.exists():
         shutil.copyfile(settings, target)
     migrate(home)
     enrol_missing(platform, {ROOT_KEY: (ROOT,), HEAD_KEY: (LEDGER,)})

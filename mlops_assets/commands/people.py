@@ -98,7 +98,5 @@ def people_revoke(
 ) -> None:
     """Revoke a person's key: what it signed before stands, unless the key was in wrong hands by then."""
     since = compromised_since.replace(tzinfo=UTC) if compromised_since else None
-    record = revoke(
-        open_platform(context).ledger, SigningKey.load(key_file), name, reason, compromised_since=since
-    )
+    record = revoke(open_platform(context).ledger, SigningKey.load(key_file), name, reason, compromised_since=since)
     click.echo(f"the key of {name} is revoked (record {record.seq})")

@@ -261,7 +261,7 @@ def check_version(files: dict[str, bytes], rows: list[Row], signed: dict[int, Ac
             raise Wrong(f"{what} rests on record {seq}, which is no gate decision on this version before it")
         gate = decision["body"]["gate"]
         expected[f"gate:{gate}"] = decision["digest"]
-        if decision["body"]["outcome"] == "passed" or gate in lifted or not required(files, gate):
+        if decision["body"]["outcome"] == "passed" or gate in lifted or not blocks(files, gate, decision["body"]):
             continue
         raise Wrong(f"{what}: gate {gate} was {decision['body']['outcome']} (record {seq}), and no exception lifts it")
     decided = {name.removeprefix("gate:") for name in expected if name.startswith("gate:")}
@@ -278,10 +278,16 @@ def check_version(files: dict[str, bytes], rows: list[Row], signed: dict[int, Ac
     return f"version {version} of {model}: {counts}, promoted by record {promotion['seq']}"
 
 
-def required(files: dict[str, bytes], gate: str) -> bool:
-    """Whether the policy asks for the gate."""
+def blocks(files: dict[str, bytes], gate: str, decided: Row) -> bool:
+    """Whether a decision other than a pass keeps a version from promotion under the policy."""
     rules = json.loads(files["policy.json"])["gates"].get(gate)
-    return rules is None or rules.get("required", True)
+    if rules is None:
+        return True
+    held = rules.get("required", True)
+    if decided["outcome"] == "not_measurable":
+        absent = bool((decided.get("details") or {}).get("absent"))
+        held = held and rules.get("absence_blocks" if absent else "not_measurable_blocks", True)
+    return bool(held)
 
 
 def check_file(files: dict[str, bytes], name: str, digest: Any, why: str) -> None:

@@ -19,6 +19,7 @@ from mlops_assets.governance.approvals import sign_approval
 from mlops_assets.governance.decisions import standing
 from mlops_assets.governance.exceptions import exceptions, lifts, sign_exception
 from mlops_assets.governance.keys import load_key
+from mlops_assets.governance.validations import record_validation, standing_validation
 from mlops_assets.graph.assets import MODEL_TAG, asset_key
 from mlops_assets.graph.build import build_definitions
 from mlops_assets.graph.component import GovernedModel
@@ -152,8 +153,9 @@ class Demo:
         if registration is None:
             return
         version = registration.subject
-        if self._except(model, version):
-            # The card says which exceptions are in force, and it is what people sign.
+        validated, excepted = self._validate(model, version), self._except(model, version)
+        if validated or excepted:
+            # The card holds the validation and the exceptions in force, and it is what people sign.
             keys = [asset_key(model, name) for name in ("model_card", "approval")]
             tags = {"mlops/retraining_request": registration.body["request"]} if registration.body["request"] else {}
             self._execute(training_job_name(model), {**tags, MODEL_TAG: model}, selection=keys)
@@ -173,6 +175,24 @@ class Demo:
                 policy=policy,
             )
             self.say(f"  {model}: version {version} approved by {rule.role}")
+
+    def _validate(self, model: str, version: str) -> bool:
+        """The demo's `validator` records a judgement where the tier has one; whether any was recorded now."""
+        ledger, policy = self.platform.ledger, self.platform.policy(model)
+        if "validator" not in {rule.role for rule in policy.approvals} or standing_validation(ledger, model, version):
+            return False
+        record_validation(
+            ledger,
+            load_key("validator", self.platform.home.keys),
+            policy,
+            model,
+            version,
+            "approved",
+            "Demo validation: data, alternatives, performance, slices, calibration and robustness were looked at on the "
+            "recorded evidence, and the open points are those the card names.",
+        )
+        self.say(f"  {model}: version {version} validated by validator")
+        return True
 
     def _except(self, model: str, version: str) -> bool:
         """Grant the demo's exceptions where the gate really refuses; whether any was granted now."""

@@ -1,6 +1,7 @@
-"""Looking after the registry and telling people: what the `incidents` sensor does at each tick."""
+"""Looking after the registry and the calendar, and telling people: what the `incidents` sensor does at each tick."""
 
 from mlops_assets.platform import Platform
+from mlops_assets.release.oversight import due
 from mlops_assets.release.reconciliation import repair
 from mlops_assets.response.incidents import OPENED, open_incident
 from mlops_assets.response.notification import FileNotifier, LogNotifier, tell
@@ -28,6 +29,20 @@ def watch(platform: Platform, since: int) -> tuple[int, str]:
                 cause=f"registry:{difference.kind}:{difference.name}",
                 rule="reconciliation",
             )
+    for model in platform.project.declarations:
+        for opening in due(ledger, platform.policy(model), model):
+            if "incident" in opening.actions:
+                open_incident(
+                    ledger,
+                    model,
+                    kind=opening.kind,
+                    severity=opening.severity,
+                    summary=opening.summary,
+                    cause=opening.cause,
+                    window=opening.occasion,
+                    happened_at=opening.happened_at,
+                    rule=opening.kind,
+                )
     fresh = [r for r in ledger.records(kind=TOLD) if r.seq > since]
     problems = tell([LogNotifier(), FileNotifier(platform.home.root / "notices.jsonl")], fresh)
     last = fresh[-1].seq if fresh else since

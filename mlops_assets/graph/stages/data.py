@@ -50,6 +50,7 @@ def training_data(bench: Bench) -> Outcome:
             "quarantined": checked.quarantined.height,
             "reasons": checked.summary,
             "table": kept.table,
+            "ordered_by": declaration.id,
             "delta_version": kept.version,
             "since": period.since.isoformat() if period.since else None,
             "until": period.until.isoformat() if period.until else None,

@@ -1,6 +1,7 @@
 """Stages that judge a window: `drift`, `performance`, `health`."""
 
 import json
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -14,15 +15,19 @@ from mlops_assets.governance.decisions import GateResult
 from mlops_assets.governance.decisions import Outcome as Verdict
 from mlops_assets.governance.dossier import registered
 from mlops_assets.governance.ledger import Record
-from mlops_assets.graph.bench import Bench, Outcome
+from mlops_assets.graph.bench import Bench, Outcome, StageError
 from mlops_assets.graph.stages.models import SCORE
 from mlops_assets.graph.stages.production import OUTCOMES, PREDICTIONS, SCORED_ROWS, scored_record, window_of
+from mlops_assets.monitoring.batches import find_batch_faults
 from mlops_assets.monitoring.drift import ColumnDrift, DriftVerdict, compare
 from mlops_assets.monitoring.estimate import estimate_performance
+from mlops_assets.monitoring.faults import Fault
 from mlops_assets.monitoring.performance import WindowPerformance, measure
 from mlops_assets.monitoring.reference import ReferencePerformance
 from mlops_assets.monitoring.rules import at_least
 from mlops_assets.monitoring.triage import Earlier, Health, triage
+from mlops_assets.platform import Platform
+from mlops_assets.release.champion import reign
 from mlops_assets.response.incidents import open_incident
 from mlops_assets.scoring.outcomes import join_outcomes
 from mlops_assets.statistics.counting import count_window
@@ -149,7 +154,7 @@ def health(bench: Bench) -> Outcome:
     platform, window = bench.platform, window_of(bench)
     scored = scored_record(bench)
     version = scored.body["version"]
-    found = judge(bench, version)
+    found = judge(bench, version, batch_faults(bench, scored))
     body = {
         "severity": found.severity,
         "kind": found.kind,
@@ -211,7 +216,7 @@ def health(bench: Bench) -> Outcome:
     )
 
 
-def judge(bench: Bench, version: int) -> Health:
+def judge(bench: Bench, version: int, batch: Sequence[Fault] = ()) -> Health:
     """The verdict on the window from what drift and performance found."""
     drifted = json.loads(report(bench, "drift").read_text())
     measured = json.loads(report(bench, "performance").read_text())
@@ -224,7 +229,19 @@ def judge(bench: Bench, version: int) -> Health:
             kind: bench.policy.actions(kind)
             for kind in ("feed_fault", "population_shift", "base_rate_shift", "relation_change")
         },
+        batch=batch,
     )
+
+
+def batch_faults(bench: Bench, scored: Record) -> list[Fault]:
+    """Signs that the window as a whole is a copy of an earlier one."""
+    rows = bench.platform.lake.read(bench.table(SCORED_ROWS), window=scored.subject)
+    others = {
+        r.subject: r.body["content_digest"] for r in bench.platform.ledger.records(kind=scored.kind, model=bench.model)
+    }
+    earlier = {f"window {window}": digest for window, digest in others.items() if window < scored.subject}
+    declaration = bench.declaration
+    return find_batch_faults(rows, list(declaration.features), identifier=declaration.id, earlier=earlier)
 
 
 def earlier_windows(bench: Bench, version: int) -> list[Earlier]:
@@ -386,3 +403,23 @@ def _with_columns(bench: Bench, matured: pl.DataFrame, window: str) -> pl.DataFr
     rows = bench.platform.lake.read(bench.table(SCORED_ROWS), window=window)
     rows = rows.with_columns(pl.col(bench.declaration.id).cast(pl.String).alias("_id"))
     return matured.select(pl.col("id").alias("_id")).join(rows, on="_id", how="left", maintain_order="left")
+
+
+def profile_of_champion(platform: Platform, model: str) -> tuple[Profile, dict[str, float]]:
+    """The reference of the version that decides, without the target, and the importance of its features."""
+    now = reign(platform.ledger, model)
+    if now.champion is None:
+        raise StageError(f"{model} has no champion yet, so there is no reference to compare with")
+    run_id = registered(platform.ledger, model, now.champion).body["run_id"]
+    profile = Profile.from_dict(platform.registry.evidence(run_id, "reference_profile"))
+    target = platform.project.declaration(model).target.column
+    found = platform.registry.evidence(run_id, "explanations")["importance"]["features"]
+    kept = {name: column for name, column in profile.columns.items() if name not in (target, SCORE)}
+    return Profile(profile.rows, kept), {f["feature"]: f["share"] for f in found}
+
+
+def scored_windows(platform: Platform, model: str, most: int) -> list[pl.DataFrame]:
+    """Inputs of the latest scored windows."""
+    table = f"{model}/{SCORED_ROWS}"
+    features = list(platform.project.declaration(model).features)
+    return [platform.lake.read(table, window=w).select(features) for w in platform.lake.windows(table)[-most:]]

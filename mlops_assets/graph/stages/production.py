@@ -14,13 +14,16 @@ from mlops_assets.declaration import Declaration, Task
 from mlops_assets.evaluation.contributions import Reference, build_reference
 from mlops_assets.evaluation.explanations import reason_codes
 from mlops_assets.gates import contract
+from mlops_assets.governance import restrictions
 from mlops_assets.governance.approvals import state as approval_state
 from mlops_assets.governance.decisions import standing
 from mlops_assets.governance.dossier import registered
 from mlops_assets.governance.exceptions import lifts
 from mlops_assets.governance.ledger import Record
+from mlops_assets.governance.validations import restrictions_of
 from mlops_assets.graph.bench import Bench, Outcome, StageError
 from mlops_assets.graph.stages.models import load_version
+from mlops_assets.monitoring.batches import content_digest
 from mlops_assets.release.champion import reign
 from mlops_assets.release.ladder import WINDOW_SCORED, climb
 from mlops_assets.scoring.batch import score
@@ -41,21 +44,24 @@ def predictions(bench: Bench) -> Outcome:
     version = deciding(bench)
     source = scan(declaration.source, platform.project.root)
     checked = check(rows_of_window(source, declaration, window), declaration)
-    rows = checked.accepted
+    rows, outside, flagged = within_restrictions(bench, version, checked.accepted)
     registration = registered(platform.ledger, bench.model, version)
     pipeline = load_version(bench, version)
     said = with_reasons(bench, registration, pipeline, rows, _scored(bench, registration, pipeline, rows, window))
     shadow = waiting_challenger(bench, version)
     share = canary_share(bench, shadow)
-    if shadow is not None:
+    if shadow is None:
+        said = alone(said)
+    else:
         said = beside(
             bench, said, _scored(bench, shadow, load_version(bench, int(shadow.subject)), rows, window), share
         )
     lake = platform.lake
     kept = lake.write_window(bench.table(SCORED_ROWS), window.key, rows)
     written = lake.write_window(bench.table(PREDICTIONS), window.key, said)
-    if checked.quarantined.height:
-        lake.write_window(bench.table(QUARANTINE), window.key, checked.quarantined)
+    refused = pl.concat([checked.quarantined, outside], how="diagonal_relaxed")
+    if refused.height:
+        lake.write_window(bench.table(QUARANTINE), window.key, refused)
     digest = rows_digest(said.drop(REASONS, strict=False), by="prediction_id")
     record = platform.ledger.append(
         WINDOW_SCORED,
@@ -64,8 +70,12 @@ def predictions(bench: Bench) -> Outcome:
             "challenger": int(shadow.subject) if shadow else None,
             "canary_share": share,
             "rows": rows.height,
-            "quarantined": checked.quarantined.height,
+            "quarantined": refused.height,
+            "outside_restrictions": outside.height,
+            "flagged": flagged,
             "reasons": checked.summary,
+            # Of inputs alone, so that a batch delivered twice under new identifiers is recognised.
+            "content_digest": content_digest(rows, list(declaration.features)),
             "predictions_digest": digest,
             "predictions_version": written.version,
             "rows_version": kept.version,
@@ -82,7 +92,8 @@ def predictions(bench: Bench) -> Outcome:
             "challenger beside it": record.body["challenger"],
             "share of rows it decided as a canary": share or None,
             "rows scored": rows.height,
-            "quarantined": checked.quarantined.height,
+            "quarantined": refused.height,
+            "outside the approved population": outside.height or None,
             "quarantine reasons": [{"reason": k, "rows": v} for k, v in checked.summary.items()] or None,
             "mean score": float(said["score"].mean() or 0.0) if rows.height else None,  # type: ignore[arg-type]
             "first predictions": said.select("prediction_id", "score", "prediction").head(3).to_dicts() or None,
@@ -187,6 +198,16 @@ def waiting_challenger(bench: Bench, champion: int) -> Record | None:
     return later[-1] if later else None
 
 
+def within_restrictions(bench: Bench, version: int, rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame, int]:
+    """Rows the version may score, those a restriction of use refuses (with the reason), and how many are flagged."""
+    limits = restrictions_of(bench.platform.ledger, bench.model, version)
+    if not limits:
+        return rows, rows.clear().with_columns(pl.lit("").alias("_reasons")), 0
+    found = restrictions.check(rows, limits)
+    outside = rows.with_columns(found.reasons.alias("_reasons")).filter(found.refused)
+    return rows.filter(~found.refused), outside, int(found.flagged.sum())
+
+
 def canary_share(bench: Bench, challenger: Record | None) -> float:
     """Share of the window's rows that the challenger decides: none before gates and people have agreed to it."""
     if challenger is None:
@@ -198,6 +219,15 @@ def canary_share(bench: Bench, challenger: Record | None) -> float:
     return climb(ledger, policy, bench.model, version).share
 
 
+def alone(said: pl.DataFrame) -> pl.DataFrame:
+    """The same columns where no challenger stands by, so that every window has one schema."""
+    return said.with_columns(
+        pl.lit(None, dtype=pl.Int64).alias("challenger_version"),
+        pl.lit(None, dtype=pl.Float64).alias("challenger_score"),
+        pl.lit(None, dtype=said.schema["prediction"]).alias("challenger_prediction"),
+    )
+
+
 def beside(bench: Bench, said: pl.DataFrame, other: pl.DataFrame, share: float) -> pl.DataFrame:
     """The champion's predictions with the challenger's, and for each row which of the two decided it."""
     version = int(other["version"][0]) if other.height else 0
@@ -207,7 +237,7 @@ def beside(bench: Bench, said: pl.DataFrame, other: pl.DataFrame, share: float) 
         other["score"].alias("challenger_score"),
         other["prediction"].alias("challenger_prediction"),
         pl.when(chosen).then(other["version"]).otherwise(pl.col("version")).alias("decided_by"),
-    )
+    ).select(alone(said).columns)
 
 
 def scored_record(bench: Bench) -> Record:
@@ -237,7 +267,7 @@ def with_reasons(
     """The predictions with the reason codes of adverse decisions as JSON text, where the policy asks for them."""
     declaration = bench.declaration
     if not bench.policy.gates.reason_codes.required or declaration.task is not Task.BINARY or rows.height == 0:
-        return said
+        return said.with_columns(pl.lit(None, dtype=pl.String).alias(REASONS))
     threshold = registration.body["threshold"]
     typical = _typical(bench, int(registration.subject), pipeline, threshold)
     given = reason_codes(pipeline, rows, declaration, threshold, typical)

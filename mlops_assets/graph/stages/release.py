@@ -11,10 +11,11 @@ from mlops_assets.governance.decisions import standing
 from mlops_assets.governance.exceptions import exceptions, lifts
 from mlops_assets.governance.findings import findings
 from mlops_assets.governance.ledger import Record
+from mlops_assets.governance.validations import standing_validation
 from mlops_assets.graph.bench import Bench, Outcome
 from mlops_assets.graph.stages.data import current_snapshot
 from mlops_assets.graph.stages.decisions import current_version, decided
-from mlops_assets.graph.stages.models import verify_artifact
+from mlops_assets.inspection.versions import verify_artifact
 from mlops_assets.release.champion import reign
 from mlops_assets.release.ladder import climb
 from mlops_assets.release.promotion import PromotionRefused, promote
@@ -139,6 +140,7 @@ def card_inputs(bench: Bench, registered: Record) -> CardInputs:
             "ledger record": registered.seq,
         },
         monitoring_plan=monitoring_plan(bench),
+        validation=_validation(bench, registered.subject),
         risk_register=[r.model_dump() for r in declaration.card.risks] or None,
         changes=earlier_versions(bench, version),
     )
@@ -247,6 +249,11 @@ def close_request(bench: Bench, registered: Record, version: int) -> None:
         )
         if request is not None:
             retraining.close(bench.platform.ledger, request, "promoted", version=version)
+
+
+def _validation(bench: Bench, version: str) -> dict[str, Any] | None:
+    found = standing_validation(bench.platform.ledger, bench.model, version)
+    return found.to_dict() if found is not None else None
 
 
 def _standing(bench: Bench, version: str) -> Any:

@@ -18,8 +18,8 @@ from mlops_assets.graph.stages.models import (
     score_frame,
     score_roles,
     scored_rows,
-    sign_artifact,
 )
+from mlops_assets.inspection.versions import sign_artifact
 from mlops_assets.monitoring.reference import build_reference
 from mlops_assets.scoring.batch import decision_threshold
 from mlops_assets.statistics.profile import Profile, build_profile

@@ -1,0 +1,116 @@
+"""`mlops trace`, `packet`, `verify`, `requirements` and `replay`: the questions an examiner asks."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from mlops_assets.commands.common import (
+    NOT_WELL,
+    WRONG_CALL,
+    json_option,
+    open_platform,
+    print_json,
+    print_table,
+)
+
+
+@click.command()
+@click.argument("prediction", metavar="PREDICTION_ID")
+@json_option
+@click.pass_context
+def trace(context: click.Context, prediction: str, as_json: bool) -> None:
+    """From a prediction to version, data, policy, gates, approvals, reason codes, and health at that time."""
+    from mlops_assets.evidence.trace import trace as follow
+    from mlops_assets.evidence.trace import trace_text
+    from mlops_assets.inspection.lookup import prediction_row
+
+    platform = open_platform(context)
+    found = follow(platform.ledger, prediction_row(platform, prediction))
+    if as_json:
+        print_json(found.to_dict())
+    else:
+        click.echo(trace_text(found))
+
+
+@click.command()
+@click.argument("model")
+@click.argument("version", type=int)
+@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="ZIP file to write.")
+@click.pass_context
+def packet(context: click.Context, model: str, version: int, output: Path) -> None:
+    """Write the audit packet: evidence, signatures and a verifier that needs Python alone."""
+    from mlops_assets.evidence.packet import write_packet
+    from mlops_assets.inspection.lookup import packet_parts
+
+    platform = open_platform(context)
+    write_packet(output, platform.ledger, model, str(version), packet_parts(platform, model, version))
+    click.echo(f"{output}\nto check it:  unzip -p {output} verify.py > verify.py && python3 -I verify.py {output}")
+
+
+@click.command()
+@click.argument("file", required=False, type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.option("--root", help="Key id of the root key, known from elsewhere.")
+@json_option
+@click.pass_context
+def verify(context: click.Context, file: Path | None, root: str | None, as_json: bool) -> int:
+    """Check a packet, or the live ledger, registry, lake and artifacts: names what was tampered with."""
+    if file is not None:
+        from mlops_assets.evidence.verifier import verify as verify_packet
+
+        found = verify_packet(file, root=root)
+        if as_json:
+            print_json(found)
+        else:
+            click.echo(f"{file}: whole" if found["ok"] else f"{file}: {found['problem']}")
+            for remark in found["remarks"]:
+                click.echo(f"  {remark}")
+        return 0 if found["ok"] else WRONG_CALL if found.get("unreadable") else NOT_WELL
+    from mlops_assets.inspection.live_check import check_everything
+
+    problems = check_everything(open_platform(context))
+    if as_json:
+        print_json(problems)
+    elif problems:
+        print_table(problems, ["where", "what"])
+    else:
+        click.echo("ledger, signatures, promotions, registry, artifacts and lake are whole")
+    return NOT_WELL if problems else 0
+
+
+@click.command()
+@click.argument("profile", required=False)
+@click.argument("model", required=False)
+@json_option
+@click.pass_context
+def requirements(context: click.Context, profile: str | None, model: str | None, as_json: bool) -> int:
+    """Evidence present, missing or stale, clause by clause: for one PROFILE or all, one MODEL or all."""
+    from mlops_assets.inspection.lookup import requirement_rows
+
+    platform = open_platform(context)
+    rows = requirement_rows(platform, profile, model)
+    if as_json:
+        print_json(rows)
+    else:
+        print_table(rows, ["model", "profile", "clause", "evidence", "verdict", "lacking"])
+    return NOT_WELL if any(row["verdict"] != "present" for row in rows) else 0
+
+
+@click.command()
+@click.argument("subject", metavar="MODEL|PREDICTION_ID")
+@click.argument("version", type=int, required=False)
+@json_option
+@click.pass_context
+def replay(context: click.Context, subject: str, version: int | None, as_json: bool) -> int:
+    """Train a version, or score a prediction, again from the record, and compare."""
+    from mlops_assets.inspection.replay import replay_prediction, replay_version
+
+    platform = open_platform(context)
+    found: dict[str, Any]
+    found = replay_prediction(platform, subject) if version is None else replay_version(platform, subject, version)
+    if as_json:
+        print_json(found)
+    else:
+        for name, value in found.items():
+            click.echo(f"{name:12} {value}")
+    return 0 if found["equal"] else NOT_WELL

@@ -1,0 +1,92 @@
+"""`mlops exception`: signed, expiring permissions to pass a gate that refused."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import click
+
+from mlops_assets.commands.common import json_option, key_option, open_platform, print_json, print_table
+from mlops_assets.governance import exceptions
+from mlops_assets.governance.keys import SigningKey
+
+
+@click.group()
+def exception() -> None:
+    """Gates that a person lifts, for a while and with a reason."""
+
+
+@exception.command("grant")
+@click.argument("model")
+@click.argument("gate")
+@click.option("--days", type=click.IntRange(1), required=True, help="Until it expires.")
+@click.option("--reason", required=True)
+@click.option("--version", type=int, help="The only version it is for; default: every version.")
+@click.option("--role", help="Role in which you sign, where you hold several.")
+@key_option
+@click.pass_context
+def exception_grant(
+    context: click.Context,
+    model: str,
+    gate: str,
+    days: int,
+    reason: str,
+    version: int | None,
+    role: str | None,
+    key_file: Path,
+) -> None:
+    """Sign an exception to GATE for MODEL."""
+    platform = open_platform(context)
+    record = exceptions.sign_exception(
+        platform.ledger,
+        SigningKey.load(key_file),
+        platform.policy(model),
+        model,
+        gate,
+        reason,
+        datetime.now(UTC) + timedelta(days=days),
+        version=version,
+        role=role,
+    )
+    click.echo(f"{model}: gate {gate} is under exception until {record.body['expires']} (record {record.seq})")
+
+
+@exception.command("withdraw")
+@click.argument("model")
+@click.argument("record", type=int)
+@click.option("--reason", required=True)
+@key_option
+@click.pass_context
+def exception_withdraw(context: click.Context, model: str, record: int, reason: str, key_file: Path) -> None:
+    """End the exception of RECORD early."""
+    exceptions.withdraw_exception(open_platform(context).ledger, SigningKey.load(key_file), model, record, reason)
+    click.echo(f"{model}: exception {record} is withdrawn")
+
+
+@exception.command("list")
+@click.argument("model", required=False)
+@json_option
+@click.pass_context
+def exception_list(context: click.Context, model: str | None, as_json: bool) -> None:
+    """List every exception with its status."""
+    platform = open_platform(context)
+    names = [model] if model else list(platform.project.declarations)
+    rows = [
+        {
+            "record": e.seq,
+            "model": e.model,
+            "gate": e.gate,
+            "version": e.version,
+            "status": e.status,
+            "expires": e.expires.isoformat(),
+            "person": e.person,
+            "role": e.role,
+            "reason": e.reason,
+            "why": e.why,
+        }
+        for name in names
+        for e in exceptions.exceptions(platform.ledger, platform.policy(name), name)
+    ]
+    if as_json:
+        print_json(rows)
+    else:
+        print_table(rows, ["record", "model", "gate", "status", "expires", "person", "reason"])

@@ -1,0 +1,129 @@
+"""`mlops rollback`, `suspend`, `resume`, `retire` and `retrain`: at once, signed, and recorded."""
+
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import click
+
+from mlops_assets.commands.common import NOT_WELL, key_option, open_platform, rationale_option
+from mlops_assets.governance.keys import SigningKey
+from mlops_assets.platform import Platform
+from mlops_assets.release import interventions
+from mlops_assets.release.promotion import VerifyArtifact
+
+
+@click.command()
+@click.argument("model")
+@click.option("--version", type=int, help="Default: the former champion.")
+@key_option
+@rationale_option
+@click.pass_context
+def rollback(context: click.Context, model: str, version: int | None, key_file: Path, rationale: str) -> None:
+    """Let a former champion decide again."""
+    platform = open_platform(context)
+    record = interventions.rollback(
+        platform.ledger,
+        platform.registry,
+        model,
+        SigningKey.load(key_file),
+        rationale,
+        _verify(platform),
+        version=version,
+    )
+    click.echo(f"{model}: version {record.subject} decides again (record {record.seq})")
+
+
+@click.command()
+@click.argument("model")
+@key_option
+@rationale_option
+@click.pass_context
+def suspend(context: click.Context, model: str, key_file: Path, rationale: str) -> None:
+    """Stop the champion: nothing decides until it is resumed."""
+    platform = open_platform(context)
+    record = interventions.suspend(platform.ledger, platform.registry, model, SigningKey.load(key_file), rationale)
+    click.echo(f"{model} is suspended (record {record.seq})")
+
+
+@click.command()
+@click.argument("model")
+@key_option
+@rationale_option
+@click.pass_context
+def resume(context: click.Context, model: str, key_file: Path, rationale: str) -> None:
+    """Let a suspended champion decide again."""
+    platform = open_platform(context)
+    key = SigningKey.load(key_file)
+    record = interventions.resume(platform.ledger, platform.registry, model, key, rationale, _verify(platform))
+    click.echo(f"{model} decides again (record {record.seq})")
+
+
+@click.command()
+@click.argument("model")
+@key_option
+@rationale_option
+@click.pass_context
+def retire(context: click.Context, model: str, key_file: Path, rationale: str) -> None:
+    """End a model for ever; its evidence stays."""
+    platform = open_platform(context)
+    record = interventions.retire(platform.ledger, platform.registry, model, SigningKey.load(key_file), rationale)
+    click.echo(f"{model} is retired (record {record.seq})")
+
+
+@click.command()
+@click.argument("model")
+@click.option(
+    "--until", type=click.DateTime(["%Y-%m-%d"]), help="Training rows reach to before this day; default: today."
+)
+@key_option
+@rationale_option
+@click.pass_context
+def retrain(context: click.Context, model: str, until: datetime | None, key_file: Path, rationale: str) -> int:
+    """Sign a request to train again; the retraining sensor runs it."""
+    from mlops_assets.datasets.windows import window_start
+    from mlops_assets.governance.authority import sign_act
+    from mlops_assets.response import retraining
+
+    platform = open_platform(context)
+    declaration, policy = platform.project.declaration(model), platform.policy(model)
+    end = until.date() if until else _end_of_history(declaration.monitoring.end)
+    window = window_start(end, declaration.monitoring.cadence)
+    envelope = sign_act(
+        platform.ledger,
+        SigningKey.load(key_file),
+        "retraining_request/v1",
+        model,
+        {"declaration": declaration.digest, "policy": policy.digest},
+        {"reason": rationale, "until": end.isoformat()},
+    )
+    considered = retraining.consider(
+        platform.ledger,
+        policy,
+        model,
+        cause=rationale,
+        kind="manual",
+        window=window,
+        until=end,
+        cadence=declaration.monitoring.cadence,
+        envelope=envelope["envelope"],
+        person=str(envelope["person"]),
+    )
+    if not considered.requested or considered.request is None:
+        click.echo(f"mlops: {model}: {considered.reason}", err=True)
+        return NOT_WELL
+    click.echo(
+        f"{model}: request {considered.request.subject} (record {considered.request.seq}); "
+        f"the sensor `retraining` starts {model}__training"
+    )
+    return 0
+
+
+def _end_of_history(end: date | None) -> date:
+    today = datetime.now(UTC).date()
+    return min(end, today) if end else today
+
+
+def _verify(platform: Platform) -> VerifyArtifact:
+    from mlops_assets.inspection.versions import verify_artifact
+
+    return lambda model, version: verify_artifact(platform, model, version)

@@ -1,0 +1,146 @@
+"""Looking things up across the stores: a prediction, what a packet is made of, and which requirements are met."""
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import polars as pl
+
+from mlops_assets.evidence.history import fold
+from mlops_assets.evidence.model_card import CardInputs
+from mlops_assets.evidence.packet import PacketParts
+from mlops_assets.evidence.requirements import (
+    Artefact,
+    artefacts_of_card,
+    artefacts_of_ledger,
+    assess,
+    load_profiles,
+)
+from mlops_assets.governance.canonical import canonical_json
+from mlops_assets.governance.dossier import registered
+from mlops_assets.platform import Platform
+from mlops_assets.project import ProjectError
+from mlops_assets.scoring.prediction_id import PredictionId, parse, row_digest
+from mlops_assets.stores.registry import RegistryError, evidence_bytes
+
+EVIDENCE = ("candidates", "reference_profile", "reference_performance", "evaluation", "fairness", "explanations")
+
+
+class NotFound(LookupError):
+    """What was asked about is not in the stores."""
+
+
+def prediction_row(platform: Platform, text: str) -> dict[str, Any]:
+    """The prediction of that id: one window of one table is read, nothing is searched.
+
+    Raises:
+        NotFound: no such prediction.
+        ValueError: the text is no prediction id.
+    """
+    name = parse(text)
+    row = _rows(platform, name, "predictions").filter(pl.col("prediction_id") == text)
+    if row.height == 0:
+        raise NotFound(f"{text}: the window {name.window} of {name.model} has no such prediction")
+    scored = platform.ledger.latest("window_scored", model=name.model, subject=name.window)
+    found = row.to_dicts()[0]
+    reasons = json.loads(found.pop("reasons", None) or "[]")
+    return {
+        **found,
+        "model": name.model,
+        "version": name.version,
+        "window": name.window,
+        "scored_at": scored.recorded_at if scored else None,
+        "reasons": [f"{r['phrase']} ({r['feature']})" for r in reasons],
+    }
+
+
+def scored_row(platform: Platform, name: PredictionId) -> pl.DataFrame:
+    """The input row of a prediction, as it was scored.
+
+    Raises:
+        NotFound: it is not in the lake.
+    """
+    rows = _rows(platform, name, "scored_rows")
+    column = platform.project.declaration(name.model).id
+    for position, value in enumerate(rows[column].cast(pl.String).to_list()):
+        if row_digest(value) == name.row:
+            return rows[position]
+    raise NotFound(f"{name}: its input row is not in the window {name.window} of {name.model}/scored_rows")
+
+
+def packet_parts(platform: Platform, model: str, version: int) -> PacketParts:
+    """What goes into the packet of a version besides the ledger."""
+    registration = registered(platform.ledger, model, version)
+    promotions = platform.ledger.records(kind="promotion", model=model, subject=str(version))
+    card = platform.ledger.latest("card_issued", model=model, subject=str(version))
+    files = sorted((platform.home.root / card.body["path"]).glob("card.*")) if card else []
+    evidence = {}
+    for name in EVIDENCE:
+        try:
+            content = platform.registry.evidence(registration.body["run_id"], name)
+        except RegistryError:
+            continue
+        evidence[f"{name}.json"] = evidence_bytes(content)
+    policy = promotions[-1].body.get("policy") if promotions else None
+    return PacketParts(
+        declaration=canonical_json(registration.body["declaration"]),
+        policy=canonical_json(policy) if policy else None,
+        card={path.name: path.read_bytes() for path in files},
+        evidence=evidence,
+    )
+
+
+def requirement_rows(platform: Platform, profile: str | None, model: str | None) -> list[dict[str, Any]]:
+    """Each clause that is asked of each model, and whether its evidence is present, missing or stale.
+
+    Raises:
+        ProjectError: no such profile or model.
+    """
+    profiles = load_profiles(platform.project.defs / "requirements")
+    if profile is not None and profile not in profiles:
+        raise ProjectError(f"{profile}: no such requirement profile; there are: {', '.join(profiles)}")
+    names = [model] if model is not None else list(platform.project.declarations)
+    states = fold(platform.ledger.records())
+    rows = []
+    for name in names:
+        declaration = platform.project.declaration(name)
+        state = states.get(name)
+        version = (state.subject_version if state else None) or ""
+        artefacts = [*_card_artefacts(platform, name, version), *(artefacts_of_ledger(state, version) if state else [])]
+        for chosen in [profiles[profile]] if profile else profiles.values():
+            if declaration.task.value not in chosen.applies_to.tasks:
+                continue
+            rows += [
+                {
+                    "model": name,
+                    "profile": chosen.profile,
+                    "clause": f.clause,
+                    "evidence": f.asked,
+                    "verdict": f.verdict,
+                    "lacking": [*f.missing, *(f"{artefact}: {why}" for artefact, why in f.stale)],
+                }
+                for f in assess(chosen, artefacts, datetime.now(UTC), version)
+            ]
+    return rows
+
+
+def _card_artefacts(platform: Platform, model: str, version: str) -> list[Artefact]:
+    """What the issued card holds, read back from its own file."""
+    card = platform.ledger.latest("card_issued", model=model, subject=version) if version else None
+    if card is None:
+        return []
+    path = platform.home.root / card.body["path"] / "card.json"
+    if not path.is_file():
+        return []
+    content = json.loads(path.read_text(encoding="utf-8"))
+    declaration = platform.project.declaration(model)
+    return artefacts_of_card(
+        CardInputs(declaration, version, card.happened_at, content["algorithm"], **content["evidence"])
+    )
+
+
+def _rows(platform: Platform, name: PredictionId, table: str) -> pl.DataFrame:
+    address = f"{name.model}/{table}"
+    if name.window not in platform.lake.windows(address):
+        raise NotFound(f"{name}: the lake has no window {name.window} of {address}")
+    return platform.lake.read(address, window=name.window).drop("window")

@@ -1,0 +1,64 @@
+"""Doing it again from the record: a training, or a prediction, and whether the same comes out."""
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from mlops_assets.declaration import Declaration
+from mlops_assets.governance.dossier import registered
+from mlops_assets.inspection.lookup import prediction_row, scored_row
+from mlops_assets.inspection.versions import load_verified
+from mlops_assets.platform import Platform
+from mlops_assets.scoring.batch import score
+from mlops_assets.scoring.prediction_id import parse
+from mlops_assets.training.artifact import canonical_digest, save
+from mlops_assets.training.candidates import refit
+from mlops_assets.training.reproducibility import code_version, environment_digest
+
+
+def replay_version(platform: Platform, model: str, version: int) -> dict[str, Any]:
+    """Train a version again from its snapshot, declaration and seed, and compare the content of the two models.
+
+    Returns:
+        `equal`, both digests, and whether code and environment are those of the first training: where they are not,
+        another result is to be expected.
+    """
+    from mlops_assets.datasets.snapshot import split
+
+    registration = registered(platform.ledger, model, version)
+    declaration = Declaration.model_validate(registration.body["declaration"])
+    snapshot = platform.ledger.get(registration.body["snapshot_record"])
+    assert snapshot is not None
+    rows = platform.lake.read(snapshot.body["table"], version=snapshot.body["delta_version"])
+    candidate = next(c for c in declaration.candidates if c.label == registration.body["algorithm"])
+    with tempfile.TemporaryDirectory() as folder:
+        save(refit(declaration, candidate, split(rows, declaration).fit), Path(folder), declaration)
+        digest = canonical_digest(Path(folder))
+    return {
+        "equal": digest == registration.body["artifact_digest"],
+        "model": model,
+        "version": version,
+        "recorded": registration.body["artifact_digest"],
+        "replayed": digest,
+        "same code": code_version(declaration) == registration.body["code_version"],
+        "same environment": environment_digest() == registration.body["environment_digest"],
+    }
+
+
+def replay_prediction(platform: Platform, text: str) -> dict[str, Any]:
+    """Score the recorded row with the recorded version again; equal means equal to the last bit."""
+    name = parse(text)
+    recorded = prediction_row(platform, text)
+    registration = registered(platform.ledger, name.model, name.version)
+    declaration = Declaration.model_validate(registration.body["declaration"])
+    pipeline = load_verified(platform, declaration, int(name.version))
+    row = scored_row(platform, name)
+    again = score(
+        pipeline, row, declaration, registration.body["threshold"], version=name.version, window=name.window
+    ).to_dicts()[0]
+    return {
+        "equal": (again["score"], again["prediction"]) == (recorded["score"], recorded["prediction"]),
+        "prediction": text,
+        "recorded": recorded["score"],
+        "replayed": again["score"],
+    }
