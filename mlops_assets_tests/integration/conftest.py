@@ -11,7 +11,7 @@ import pytest
 
 from mlops_assets.graph.demo import Demo
 from mlops_assets.platform import Platform
-from mlops_assets_tests.integration.small_project import TIMED, write_project
+from mlops_assets_tests.integration.small_project import SNAPSHOT, TIMED, write_project
 
 
 @dataclass

@@ -1,0 +1,239 @@
+"""Ways around the gates, tried through Dagster, MLflow and the file system: each is refused or found, none is silent."""
+
+import pickle
+import shutil
+import warnings
+
+import dagster as dg
+import polars as pl
+import pytest
+
+from mlops_assets import GovernedModel, build_definitions
+from mlops_assets.graph.resource import PlatformResource
+from mlops_assets.graph.watch import watch
+from mlops_assets.project import read_declaration
+from mlops_assets.release.champion import reign
+from mlops_assets.release.promotion import PromotionRefused, promote
+from mlops_assets.response.incidents import incidents
+from mlops_assets_tests.integration.small_project import SNAPSHOT, TIMED, WINDOWS, declare
+
+pytestmark = pytest.mark.integration
+REFUSED = "refused_payment"
+
+
+@pytest.fixture(scope="module")
+def instance():
+    with dg.DagsterInstance.ephemeral() as made:
+        yield made
+
+
+def run_job(attacked, instance, job: str, **options) -> dg.ExecuteInProcessResult:
+    repository = build_definitions(attacked.platform.project.defs).get_repository_def()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return repository.get_job(job).execute_in_process(instance=instance, raise_on_error=False, **options)
+
+
+def failure_of(result: dg.ExecuteInProcessResult, stage: str) -> str:
+    (event,) = [e for e in result.get_step_failure_events() if e.step_key.endswith(f"__{stage}")]
+    error = event.step_failure_data.error
+    return str(error.cause or error)
+
+
+def told_by_watch(attacked) -> str:
+    return watch(attacked.platform, 0)[1]
+
+
+class TestAFailedGate:
+    """A model that uses a column which all but gives the answer away: the leakage gate stops it."""
+
+    @pytest.fixture(scope="class")
+    def refused(self, attacked, instance) -> dg.ExecuteInProcessResult:
+        defs = attacked.platform.project.defs
+        path = defs.parents[1] / "data" / "late payments.parquet"
+        rows = pl.read_parquet(path)
+        leak = (pl.col("zu spät?") == "yes").cast(pl.Float64)
+        rows.with_columns(leak.alias("reminders sent")).write_parquet(path.with_name("leaky.parquet"))
+        text = (defs / "models" / TIMED / "defs.yaml").read_text(encoding="utf-8")
+        text = text.replace("late payments.parquet", "leaky.parquet")
+        declare(
+            defs,
+            REFUSED,
+            text.replace("    days-granted: numeric", "    days-granted: numeric\n    reminders sent: numeric"),
+        )
+        return run_job(attacked, instance, f"{REFUSED}__training")
+
+    def test_stops_the_run(self, refused):
+        assert not refused.success
+        failed = {c.check_name for c in refused.get_asset_check_evaluations() if not c.passed and c.blocking}
+        assert failed == {"leakage"}
+
+    def test_materializing_the_rest_directly_promotes_nothing(self, attacked, refused, instance):
+        """As somebody does in the UI: select what is downstream of the failed check and materialize it."""
+        rest = [
+            "features", "candidates", "challenger", "reference_profile", "evaluation", "fairness", "explanations",
+            "model_card", "approval", "champion",
+        ]  # fmt: skip
+        keys = [dg.AssetKey([REFUSED, name]) for name in rest]
+        result = run_job(attacked, instance, f"{REFUSED}__training", asset_selection=keys)
+        assert result.success, "the run is green, and still nothing is promoted"
+        assert reign(attacked.ledger, REFUSED).champion is None
+        assert "champion" not in attacked.registry.aliases(REFUSED)
+        (event,) = [e for e in result.get_asset_materialization_events() if e.asset_key.path[-1] == "champion"]
+        reasons = str(event.materialization.metadata["why not"].value)
+        assert "leakage" in reasons
+
+    def test_without_checks_promotes_nothing(self, attacked, refused, instance):
+        declaration = read_declaration(attacked.platform.project.defs / "models" / REFUSED / "defs.yaml")
+        platform = {"platform": PlatformResource(defs_folder=str(attacked.platform.project.defs))}
+        assets = [
+            a for a in GovernedModel(declaration).definitions().assets or () if isinstance(a, dg.AssetsDefinition)
+        ]
+        keys = [
+            k for a in assets for k in a.keys if k.path[-1] in ("training_data", "features", "approval", "champion")
+        ]
+        selection = dg.AssetSelection.assets(*keys).without_checks()
+        # An asset and its checks are one step here, so Dagster itself finds nothing that could be run without them.
+        with pytest.raises(dg.DagsterInvalidDefinitionError):
+            dg.materialize(assets, selection=selection, instance=instance, resources=platform)
+        assert reign(attacked.ledger, REFUSED).champion is None
+
+    def test_a_result_flipped_in_dagsters_event_log_promotes_nothing(self, attacked, refused, instance):
+        key = dg.AssetKey([REFUSED, "training_data"])
+        instance.report_runless_asset_event(dg.AssetCheckEvaluation(asset_key=key, check_name="leakage", passed=True))
+        run_job(attacked, instance, f"{REFUSED}__release")
+        assert reign(attacked.ledger, REFUSED).champion is None
+
+    def test_promotion_itself_names_the_gate(self, attacked, refused):
+        policy = attacked.platform.policy(TIMED)
+        with pytest.raises(PromotionRefused, match="gate leakage is"):
+            promote(attacked.ledger, attacked.registry, policy, REFUSED, 1, lambda m, v: digest_of(attacked, m, v))
+
+
+def digest_of(attacked, model: str, version: int) -> str:
+    from mlops_assets.inspection.versions import verify_artifact
+
+    return verify_artifact(attacked.platform, model, version)
+
+
+class TestTheRegistry:
+    def test_an_alias_moved_with_mlflows_own_client_is_put_back_and_raised(self, attacked):
+        client = attacked.registry.client
+        other = client.create_model_version(TIMED, client.get_model_version(TIMED, "1").source)
+        client.set_registered_model_alias(TIMED, "champion", other.version)
+        said = told_by_watch(attacked)
+        assert attacked.registry.aliases(TIMED)["champion"] == 1
+        assert "put right" in said
+        raised = {
+            i.cause for i in incidents(attacked.ledger, model=TIMED) if i.kind == "registry_changed" and i.is_open
+        }
+        assert any("alias_moved" in cause for cause in raised)
+        assert any("version_unregistered" in cause for cause in raised), "the version made past the ledger is named too"
+        client.delete_model_version(TIMED, other.version)
+
+    def test_looking_again_raises_nothing_more(self, attacked):
+        before = [i.id for i in incidents(attacked.ledger, model=TIMED)]
+        told_by_watch(attacked)
+        assert [i.id for i in incidents(attacked.ledger, model=TIMED)] == before
+
+    def test_an_edited_tag_is_put_back(self, attacked):
+        tag = "mlops.artifact_digest"
+        right = attacked.registry.versions(TIMED)[1][tag]
+        attacked.registry.client.set_model_version_tag(TIMED, "1", tag, "0" * 64)
+        told_by_watch(attacked)
+        assert attacked.registry.versions(TIMED)[1][tag] == right
+
+    def test_a_deleted_champion_raises_an_incident_and_scores_nothing(self, attacked):
+        attacked.registry.client.delete_model_version(SNAPSHOT, "1")
+        told_by_watch(attacked)
+        raised = [i for i in incidents(attacked.ledger, model=SNAPSHOT) if i.kind == "registry_changed" and i.is_open]
+        assert any("deleted from the registry" in i.summary for i in raised)
+        policy = attacked.platform.policy(SNAPSHOT)
+        with pytest.raises(PromotionRefused, match="deleted"):
+            promote(attacked.ledger, attacked.registry, policy, SNAPSHOT, 1, lambda m, v: digest_of(attacked, m, v))
+
+
+class TestTheArtifact:
+    @pytest.fixture
+    def folder(self, attacked):
+        found = attacked.registry.folder(TIMED, 1)
+        kept = found.with_name("kept")
+        shutil.copytree(found, kept)
+        yield found
+        shutil.rmtree(found)
+        kept.rename(found)
+
+    def score(self, attacked, instance) -> dg.ExecuteInProcessResult:
+        keys = [dg.AssetKey([TIMED, "predictions"])]
+        return run_job(attacked, instance, f"{TIMED}__monitoring", partition_key=WINDOWS[0], asset_selection=keys)
+
+    def test_changed_bytes_are_not_scored_with(self, attacked, folder, instance):
+        (stored,) = folder.rglob("*.skops")
+        content = bytearray(stored.read_bytes())
+        content[len(content) // 2] ^= 1
+        stored.write_bytes(content)
+        result = self.score(attacked, instance)
+        assert not result.success
+        assert "signature" in failure_of(result, "predictions").lower()
+        assert not attacked.platform.lake.exists(f"{TIMED}/predictions")
+
+    def test_a_pickle_beside_it_is_not_loaded(self, attacked, folder, instance):
+        (folder / "model.pkl").write_bytes(pickle.dumps(Trap()))
+        result = self.score(attacked, instance)
+        assert not result.success
+        assert not Trap.sprung
+        assert failure_of(result, "predictions")
+
+    def test_a_pickle_in_its_place_is_not_loaded(self, attacked, folder, instance):
+        (stored,) = folder.rglob("*.skops")
+        stored.write_bytes(pickle.dumps(Trap()))
+        result = self.score(attacked, instance)
+        assert not result.success
+        assert not Trap.sprung
+
+    def test_another_models_artifact_is_not_scored_with(self, attacked, folder, instance):
+        (stored,) = folder.rglob("*.skops")
+        other = next(p for p in attacked.platform.home.mlflow.rglob("*.skops") if SNAPSHOT in str(p))
+        shutil.copyfile(other, stored)
+        assert not self.score(attacked, instance).success
+
+    def test_put_back_it_scores(self, attacked, instance):
+        assert self.score(attacked, instance).success
+        assert attacked.platform.lake.windows(f"{TIMED}/predictions") == [WINDOWS[0]]
+
+
+def _spring() -> None:
+    Trap.sprung = True
+
+
+class Trap:
+    """Sets a mark when it is unpickled."""
+
+    sprung = False
+
+    def __reduce__(self):
+        return _spring, ()
+
+
+def test_a_declaration_edited_after_training_has_no_champion_to_promote(attacked, instance):
+    """What was approved was another declaration: the version of the new one does not exist until it is trained."""
+    path = attacked.platform.project.defs / "models" / TIMED / "defs.yaml"
+    text = path.read_text(encoding="utf-8")
+    path.write_text(
+        text.replace("Order in which reminders", "Refusal of customers, and order in which reminders"), encoding="utf-8"
+    )
+    try:
+        result = run_job(attacked, instance, f"{TIMED}__release")
+    finally:
+        path.write_text(text, encoding="utf-8")
+    assert not result.success
+    assert "no version is registered under the present declaration" in failure_of(result, "approval")
+
+
+def test_a_model_that_may_not_decide_scores_nothing(attacked, instance):
+    result = run_job(
+        attacked, instance, f"{REFUSED}__monitoring", partition_key=WINDOWS[0],
+        asset_selection=[dg.AssetKey([REFUSED, "predictions"])],
+    )  # fmt: skip
+    assert not result.success
+    assert "has no champion yet" in failure_of(result, "predictions")
