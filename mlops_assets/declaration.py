@@ -12,7 +12,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 NAME_PATTERN = r"^[a-z][a-z0-9_]{0,62}$"
 PERIOD_PATTERN = re.compile(r"^(\d+)\s*(day|week|month|quarter|year)s?$")
@@ -361,7 +361,7 @@ class Declaration(Part):
     target: TargetText = Field(examples=["default"])
     """What is predicted."""
     features: dict[str, FeatureText] = Field(min_length=1, examples=[{"employees": "numeric"}])
-    """The model's inputs by column name; `employees: numeric` is short for `employees: {role: numeric}`."""
+    """The model's inputs by column name, in whatever order; `employees: numeric` is short for `employees: {role: numeric}`."""
     protected: tuple[ProtectedText, ...] = Field(default=(), examples=[["sex"]])
     """Protected attributes; they are inputs only where they are also listed under features."""
     slices: tuple[SliceText, ...] = Field(default=(), examples=[["naics_sector"]])
@@ -380,6 +380,13 @@ class Declaration(Part):
     """Where this model is stricter than its tier's policy; laxer values are refused."""
     card: CardText = Field(default_factory=CardText)
     """What only people know about the model."""
+
+    @field_validator("features")
+    @classmethod
+    def _in_order(cls, features: dict[str, Feature]) -> dict[str, Feature]:
+        # By name, so that what was declared, and not how it was arranged, decides the columns of the model: a record
+        # of the declaration, whose keys are sorted, then trains the same model to the last bit.
+        return dict(sorted(features.items()))
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

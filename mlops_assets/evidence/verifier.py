@@ -45,6 +45,7 @@ PURPOSES = {
     "finding_recorded": "finding/v1",
     "finding_responded": "finding-response/v1",
     "finding_closed": "finding-closure/v1",
+    "validation_recorded": "validation/v1",
     "person_enrolled": "enrolment/v1",
     "key_revoked": "revocation/v1",
 }
