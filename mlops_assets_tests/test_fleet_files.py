@@ -1,0 +1,50 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from mlops_assets.fleet_files import links_of, write_fleet_page, write_inventory
+from mlops_assets.platform import Platform
+from mlops_assets_tests.integration.small_project import SNAPSHOT, TIMED, declare, write_project
+
+
+@pytest.fixture
+def platform(tmp_path, monkeypatch) -> Platform:
+    for name in ("MLOPS_HOME", "MLOPS_LEDGER_URL", "MLFLOW_TRACKING_URI"):
+        monkeypatch.delenv(name, raising=False)
+    defs = write_project(tmp_path, TIMED, SNAPSHOT, rows=10)
+    declare(defs, "broken", "attributes: {tier: 3}\n")
+    return Platform.load(defs)
+
+
+def test_the_inventory_lists_every_model_the_broken_one_with_its_error(platform):
+    path, rows = write_inventory(platform)
+    assert json.loads(path.read_text(encoding="utf-8")) == json.loads(json.dumps(rows, default=str))
+    found = {row["model"]: row for row in rows}
+    assert set(found) == {TIMED, SNAPSHOT, "broken"}
+    assert "tier" in found["broken"]["error"]
+    assert not found[TIMED]["error"]
+    assert found[TIMED]["champion"] is None
+
+
+def test_the_page_shows_models_before_anything_has_run(platform):
+    write_inventory(platform)
+    path, problems = write_fleet_page(platform)
+    text = path.read_text(encoding="utf-8")
+    assert problems == []
+    for model in (TIMED, SNAPSHOT, "broken"):
+        assert model in text
+
+
+def test_links_are_relative_and_in_order_of_versions(tmp_path):
+    for version in ("v10", "v2"):
+        page = tmp_path / "cards" / "loans" / version / "card.html"
+        page.parent.mkdir(parents=True)
+        page.touch()
+    window = tmp_path / "windows" / "loans" / "2021-01-01" / "evidently.html"
+    window.parent.mkdir(parents=True)
+    window.touch()
+    links = links_of(tmp_path, "loans")
+    assert links.model == (("card v2", "cards/loans/v2/card.html"), ("card v10", "cards/loans/v10/card.html"))
+    assert links.windows == {"2021-01-01": "windows/loans/2021-01-01/evidently.html"}
+    assert not any(Path(page).is_absolute() for _, page in links.model)
