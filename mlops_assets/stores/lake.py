@@ -73,7 +73,15 @@ class Lake:
 
     def read(self, table: str, *, version: int | None = None, window: str | None = None) -> pl.DataFrame:
         """Rows of a table, of one version of it, or of one window."""
-        return self.scan(table, version=version, window=window).collect()
+        try:
+            return self.scan(table, version=version, window=window).collect()
+        except BaseException as error:
+            # A file that was changed past Delta makes its Rust reader panic, which Python's `except Exception` misses.
+            if type(error).__name__ != "PanicException":
+                raise
+            raise LakeError(
+                f"{table}: its files are not those that Delta wrote ({str(error)[:120]}); restore them from a backup"
+            ) from error
 
     def scan(self, table: str, *, version: int | None = None, window: str | None = None) -> pl.LazyFrame:
         """The same as `read`, lazily."""
