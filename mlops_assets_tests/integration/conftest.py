@@ -44,6 +44,8 @@ class Champions(Demo):
 
 def live(defs: Path, story: type[Demo] = Demo) -> Lived:
     """Run everything that is due in the project, with the signatures of its roles."""
+    # MLflow hands its address on to child processes through the environment; the next project has another one.
+    os.environ.pop("MLFLOW_TRACKING_URI", None)
     lived = Lived(Platform.load(defs))
     demo = story(lived.platform, say=lived.said.append)
     with warnings.catch_warnings():

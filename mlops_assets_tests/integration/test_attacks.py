@@ -1,14 +1,17 @@
 """Ways around the gates, tried through Dagster, MLflow and the file system: each is refused or found, none is silent."""
 
+import json
 import pickle
 import shutil
 import warnings
+from dataclasses import dataclass
 
 import dagster as dg
 import polars as pl
 import pytest
 
 from mlops_assets import GovernedModel, build_definitions
+from mlops_assets.cli import main
 from mlops_assets.graph.resource import PlatformResource
 from mlops_assets.graph.watch import watch
 from mlops_assets.project import read_declaration
@@ -200,6 +203,50 @@ class TestTheArtifact:
     def test_put_back_it_scores(self, attacked, instance):
         assert self.score(attacked, instance).success
         assert attacked.platform.lake.windows(f"{TIMED}/predictions") == [WINDOWS[0]]
+
+
+class TestTheLake:
+    """A row of training data is changed in the file itself, past Delta."""
+
+    @pytest.fixture
+    def part(self, attacked):
+        (found,) = attacked.platform.lake.path(f"{TIMED}/training_data").glob("*.parquet")
+        kept = found.read_bytes()
+        yield found
+        found.write_bytes(kept)
+
+    def test_one_changed_value_is_named(self, attacked, part, capsys):
+        rows = pl.read_parquet(part)
+        column = pl.col("days-granted")
+        first = pl.int_range(pl.len()) == 0
+        rows.with_columns(pl.when(first).then(column + 1).otherwise(column).alias("days-granted")).write_parquet(part)
+        found = verify(attacked, capsys)
+        assert found.code == 1
+        assert any(p["where"] == "lake" and f"{TIMED}/training_data" in p["what"] for p in found.problems)
+
+    def test_a_deleted_file_is_named(self, attacked, part, capsys):
+        part.unlink()
+        found = verify(attacked, capsys)
+        assert found.code == 1
+        assert any(p["where"] == "lake" and "cannot be read" in p["what"] for p in found.problems)
+
+    def test_put_back_the_lake_is_whole(self, attacked, capsys):
+        assert not [p for p in verify(attacked, capsys).problems if p["where"] == "lake"]
+
+
+@dataclass(frozen=True)
+class Verified:
+    """What `mlops verify --json` said."""
+
+    code: int
+    problems: list[dict[str, str]]
+
+
+def verify(attacked, capsys) -> Verified:
+    capsys.readouterr()
+    with pytest.raises(SystemExit) as left:
+        main(["--project", str(attacked.platform.project.root), "verify", "--json"])
+    return Verified(int(left.value.code or 0), json.loads(capsys.readouterr().out))
 
 
 def _spring() -> None:
