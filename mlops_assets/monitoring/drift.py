@@ -14,7 +14,7 @@ import polars as pl
 from mlops_assets.monitoring.faults import Fault, find_fault, find_swaps, find_unit_changes
 from mlops_assets.monitoring.rules import Rules, Severity, at_least, worst
 from mlops_assets.statistics.counting import ColumnCounts, WindowCounts
-from mlops_assets.statistics.homogeneity import chi_square_two_sample
+from mlops_assets.statistics.homogeneity import LEAST_EXPECTED, chi_square_two_sample
 from mlops_assets.statistics.implied_base_rate import implied_base_rate
 from mlops_assets.statistics.jensen_shannon import jensen_shannon
 from mlops_assets.statistics.kolmogorov_smirnov import kolmogorov_smirnov
@@ -242,16 +242,25 @@ def counts_enough(window: ColumnCounts) -> bool:
 
 
 def comparable_counts(reference: ColumnProfile, window: ColumnCounts) -> tuple[np.ndarray, np.ndarray]:
-    """Counts of both sides over the same cells; for categories with a cell for others and one for new values."""
+    """Counts of both sides over the same cells; for categories with a last cell for all that are too rare.
+
+    Which value is too rare is decided by both sides together. Were it decided by the reference's rows alone, each value
+    that is kept would be one whose share they overstate, and a window without change would look changed.
+    """
     if reference.kind == "numeric":
         return np.asarray(reference.counts), np.asarray(window.counts)
-    before = np.asarray(list(reference.categories.values()))
-    now = np.asarray(window.counts)
-    # Which values are known was decided by the reference's own rows: the rarer a value there, the more its share is
-    # overstated. Values below twenty rows share a cell with those never seen, where this does not show.
-    kept = before >= LEAST_CATEGORY
-    pooled = int(before[~kept].sum()) + reference.others
-    pooled_now = int(now[~kept].sum()) + window.others + window.new_rows
+    before = np.asarray([*reference.categories.values(), *(0 for _ in window.new)])
+    now = np.asarray([*window.counts, *window.new.values()])
+    rows = max(reference.present + window.present, 1)
+    kept = (before + now) * min(reference.present, window.present) / rows >= LEAST_EXPECTED
+    if reference.others:
+        # The list of values ends where the reference's own counts said: near its end the same overstatement holds.
+        listed_from = min(reference.categories.values())
+        kept &= (before + now) * reference.present / rows >= 2 * listed_from
+    pooled = reference.present - int(before[kept].sum())
+    pooled_now = window.present - int(now[kept].sum())
+    if not pooled and not pooled_now:
+        return before[kept], now[kept]
     return np.append(before[kept], pooled), np.append(now[kept], pooled_now)
 
 

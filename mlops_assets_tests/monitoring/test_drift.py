@@ -163,6 +163,17 @@ def test_no_change_raises_no_alarm(reference_rows, rows):
     assert alarms == 0
 
 
+def test_many_equal_categories_raise_no_alarm():
+    # Sixty values of about seventeen rows each: which of them the reference saw often is chance, and no sign of change.
+    def drawn(rows, seed):
+        g = np.random.default_rng(seed)
+        return pl.DataFrame({f"k{i}": "r" + pl.Series(g.integers(0, 60, rows)).cast(pl.String) for i in range(10)})
+
+    known = drawn(1000, 1)
+    found = [judge(known, drawn(200, 100 + i), dict.fromkeys(known.columns, "categorical")) for i in range(40)]
+    assert [f.severity for f in found] == ["none"] * 40
+
+
 def test_scores_of_twice_the_positives_are_noticed():
     g = np.random.default_rng(1)
 
