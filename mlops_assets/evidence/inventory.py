@@ -61,6 +61,7 @@ UNDECLARED = "recorded in the ledger, and no longer declared"
 TRIAL = "trial"
 """Lifecycle of a name that was never declared in the fleet and never registered: nothing of it can run."""
 
+
 def inventory(
     ledger: RecordSource,
     models: Iterable[DeclaredModel],

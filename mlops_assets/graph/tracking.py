@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
+from mlops_assets.stores.registry import own_address
+
 if TYPE_CHECKING:
     from mlops_assets.graph.bench import Bench
 
@@ -40,7 +42,8 @@ def mlflow_run(bench: "Bench") -> Iterator[str]:
             "extra_tags": {"mlops.model": bench.model, "mlops.declaration": bench.declaration.digest},
         },
     )
-    MlFlow(context)
+    with own_address():
+        MlFlow(context)
     active = mlflow.active_run()
     assert active is not None
     try:

@@ -44,8 +44,10 @@ def prediction_row(platform: Platform, text: str) -> dict[str, Any]:
     scored = platform.ledger.latest("window_scored", model=name.model, subject=name.window)
     found = row.to_dicts()[0]
     reasons = json.loads(found.pop("reasons", None) or "[]")
+    # Times in the lake are UTC without a zone.
+    zoned = {k: v.replace(tzinfo=UTC) if isinstance(v, datetime) and v.tzinfo is None else v for k, v in found.items()}
     return {
-        **found,
+        **zoned,
         "model": name.model,
         "version": name.version,
         "window": name.window,

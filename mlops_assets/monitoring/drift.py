@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from mlops_assets.monitoring.faults import Fault, find_fault, find_swaps, find_unit_changes
+from mlops_assets.monitoring.faults import Fault, find_fault, find_placeholders, find_swaps, find_unit_changes
 from mlops_assets.monitoring.rules import Rules, Severity, at_least, worst
 from mlops_assets.statistics.counting import ColumnCounts, WindowCounts
 from mlops_assets.statistics.homogeneity import LEAST_EXPECTED, chi_square_two_sample
@@ -29,7 +29,7 @@ HARDLY_USED = 0.01
 CRITICAL_SHARE = 0.5
 """Broken or shifted features that carry this share of all importance make the window critical."""
 SCORE_COLUMN = "score"
-LOOKS_LIKE_A_SWAP = ("", "new_categories", "renamed_category", "merged_category")
+LOOKS_LIKE_A_SWAP = ("", "new_categories", "renamed_category", "merged_category", "out_of_range")
 LEAST_CATEGORY = 20
 GROUP_FACTOR = 2.0
 GROUP_POINTS = 0.02
@@ -316,7 +316,11 @@ def _with_sample_faults(
         for c in columns
         if at_least(c.severity, "watch") and (c.fault in LOOKS_LIKE_A_SWAP or c.fault_strength < 0.5)
     }
-    found: dict[str, Fault] = {**find_unit_changes(suspects, sample, rules), **find_swaps(suspects, sample, rules)}
+    found: dict[str, Fault] = {
+        **find_placeholders(suspects, sample, rules),
+        **find_unit_changes(suspects, sample, rules),
+        **find_swaps(suspects, sample, rules),
+    }
     return [
         replace(
             c,

@@ -4,8 +4,10 @@ Each sign is a small function from the counts of a column in reference and windo
 sample of both) to a `Fault` or nothing. Whether the evidence is enough is part of each sign.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import date, timedelta
+from math import exp, lgamma, log1p
 
 import numpy as np
 import polars as pl
@@ -25,6 +27,20 @@ SMALL_FACTOR_BINS = 12
 MOST_SAMPLED = 20_000
 MERGED_SHARE = 0.25
 MERGED_TAKEN = 0.8
+OUTSIDE_LEAST = 0.01
+OUTSIDE_MOST = 0.5
+OUTSIDE_DISTINCT = 10
+PLACEHOLDER_DISTINCT = 50
+PLACEHOLDER_FIT = 0.05
+
+OTHER_SCALES: tuple[tuple[str, Callable[[np.ndarray], np.ndarray]], ...] = (
+    ("values have the other sign", lambda v: -v),
+    ("values are degrees Fahrenheit where Celsius was meant", lambda v: (v - 32) / 1.8),
+    ("values are degrees Celsius where Fahrenheit was meant", lambda v: v * 1.8 + 32),
+    ("values are kelvin where degrees Celsius were meant", lambda v: v - 273.15),
+    ("values are degrees Celsius where kelvin was meant", lambda v: v + 273.15),
+)
+"""What was done to values, and what undoes it."""
 
 
 @dataclass(frozen=True)
@@ -32,9 +48,9 @@ class Fault:
     """A sign of a broken column.
 
     Attributes:
-        sign: missing_column, wrong_type, missing_values, infinite_values, collapsed, renamed_category,
-            merged_category, new_categories, unit_change or swapped; of a whole batch (`batches.py`): duplicated_ids,
-            duplicated_rows, stale_batch.
+        sign: missing_column, wrong_type, missing_values, infinite_values, collapsed, out_of_range, renamed_category,
+            merged_category, new_categories, unit_change, placeholder or swapped; of a whole batch (`batches.py`):
+            duplicated_ids, duplicated_rows, stale_batch.
         text: what was found, in words, with numbers.
         p_value: of the evidence; 0 where no chance is involved.
         partner: the other column of a swap.
@@ -54,7 +70,7 @@ def find_fault(reference: ColumnProfile, window: ColumnCounts, rules: Rules, lev
         return Fault("missing_column", f"{reference.name} is not in the window")
     if window.wrong_type:
         return Fault("wrong_type", f"{reference.name} is {window.dtype}, expected {_expected(reference)}")
-    for sign in (missing_values, infinite_values, collapsed, renamed_category, merged_category, new_categories):
+    for sign in SIGNS:
         fault = sign(reference, window, rules)
         if fault is not None and fault.p_value < level:
             return fault
@@ -107,15 +123,44 @@ def collapsed(reference: ColumnProfile, window: ColumnCounts, rules: Rules) -> F
     return Fault("collapsed", text, chance, strength=1 - held / max(reference.present, 1))
 
 
+def out_of_range(reference: ColumnProfile, window: ColumnCounts, rules: Rules) -> Fault | None:
+    """Values farther outside the reference's range than that range is wide: -999 for an age, a date in 1900.
+
+    Not where most rows are outside: what moves as a whole is a time that goes on, another unit or another population.
+    """
+    if None in (reference.minimum, reference.maximum, window.minimum, window.maximum) or not window.present:
+        return None
+    share = window.outside / window.present
+    width = reference.maximum - reference.minimum  # type: ignore[operator]
+    beyond = max(reference.minimum - window.minimum, window.maximum - reference.maximum)  # type: ignore[operator]
+    if not OUTSIDE_LEAST <= share < OUTSIDE_MOST or beyond <= width or reference.distinct < OUTSIDE_DISTINCT:
+        return None
+    text = f"{reference.name}: {share:.1%} of the rows are outside {reference.minimum:.6g} to {reference.maximum:.6g}, "
+    text += f"the values run from {window.minimum:.6g} to {window.maximum:.6g}"
+    return Fault("out_of_range", text, beyond_by_chance(reference.present, window.present, window.outside))
+
+
+def beyond_by_chance(reference_rows: int, window_rows: int, outside: int) -> float:
+    """Probability that the largest or smallest `outside` of both samples' rows all fall to the window.
+
+    Under no change every order of n + m values is alike, so the k largest are all the window's with probability
+    C(n + m - k, n) / C(n + m, n); twice that covers both ends (Gumbel & von Schelling 1950, exceedances).
+    """
+    n, m, k = reference_rows, window_rows, (outside + 1) // 2
+    log = lgamma(n + m - k + 1) - lgamma(m - k + 1) + lgamma(m + 1) - lgamma(n + m + 1)
+    return min(1.0, 2 * exp(log))
+
+
 def renamed_category(reference: ColumnProfile, window: ColumnCounts, rules: Rules) -> Fault | None:
     """A frequent value is gone, and one never seen before stands at its place with about its share."""
-    if reference.kind != "categorical" or not window.new or not window.present:
+    appeared = {**window.new, **window.unlisted}
+    if reference.kind != "categorical" or not appeared or not window.present:
         return None
     for (value, before), now in zip(reference.categories.items(), window.counts, strict=True):
         share = before / reference.present
         if now or share < rules.max_new_category_share / 2:
             continue
-        for name, rows in window.new.items():
+        for name, rows in appeared.items():
             new_share = rows / window.present
             spread = 4 * np.sqrt(share * (1 - share) * (1 / window.present + 1 / reference.present))
             if abs(new_share - share) <= max(spread, 0.1 * share):
@@ -147,6 +192,8 @@ def merged_category(reference: ColumnProfile, window: ColumnCounts, rules: Rules
 
 def new_categories(reference: ColumnProfile, window: ColumnCounts, rules: Rules) -> Fault | None:
     """Many rows with values never seen before."""
+    if reference.others:
+        return _appeared_beside_others(reference, window, rules)
     if reference.kind != "categorical" or not window.new_rows:
         return None
     if reference.distinct < 2:
@@ -163,6 +210,39 @@ def new_categories(reference: ColumnProfile, window: ColumnCounts, rules: Rules)
     return Fault("new_categories", text, test.p_value, strength=strength)
 
 
+def _appeared_beside_others(reference: ColumnProfile, window: ColumnCounts, rules: Rules) -> Fault | None:
+    """New values of a column with more of them than are listed: those that none of its unlisted values can have been."""
+    if not window.unlisted or not window.present:
+        return None
+    # No unlisted value had more rows in the reference than the last that is listed.
+    most = min(reference.categories.values())
+    value, rows = next(iter(window.unlisted.items()))
+    test = share_increase(most, reference.present, rows, window.present)
+    if test.effect > rules.max_new_category_share:
+        text = f"{reference.name}: {rows / window.present:.1%} of the rows are {value!r}, "
+        text += f"no more than {most / reference.present:.2%} before"
+        strength = min(1.0, test.effect / (2 * max(rules.max_new_category_share, 1e-9)))
+        return Fault("new_categories", text, min(1.0, test.p_value * window.distinct), strength=strength)
+    listed = 1 - reference.others / reference.present
+    if sum(window.counts) == 0 and listed > rules.max_new_category_share:
+        text = f"{reference.name}: none of its {len(reference.categories)} most frequent values is left, "
+        text += f"others such as {value!r} stand at their place"
+        return Fault("new_categories", text, exp(window.present * log1p(-min(listed, 1 - 1e-9))))
+    return None
+
+
+SIGNS = (
+    missing_values,
+    infinite_values,
+    collapsed,
+    out_of_range,
+    renamed_category,
+    merged_category,
+    new_categories,
+)
+"""What is looked for in counts, gravest first."""
+
+
 def find_unit_changes(shifted: Mapping[str, ColumnProfile], sample: pl.DataFrame, rules: Rules) -> dict[str, Fault]:
     """Numeric columns that fit the reference again when divided by a factor between two units."""
     found: dict[str, Fault] = {}
@@ -175,18 +255,51 @@ def find_unit_changes(shifted: Mapping[str, ColumnProfile], sample: pl.DataFrame
         reference = np.asarray(profile.counts)
         # The size of the change as the sample sees it, so that both numbers carry the same noise.
         now = net_psi(reference, _counts(values, profile))
-        best = min(
-            ((net_psi(reference, _counts(values * f, profile)), f) for base in UNIT_FACTORS for f in (base, 1 / base)),
-            key=lambda pair: pair[0],
-        )
-        small = max(best[1], 1 / best[1]) < SMALL_FACTOR
-        if small and (best[0] > SMALL_FACTOR_FIT or len(reference) < SMALL_FACTOR_BINS):
+        if now <= rules.psi_act:
             continue
-        if now > rules.psi_act and best[0] < min(rules.psi_watch, now / 5):
-            text = f"{name}: values are {1 / best[1]:.6g} times what they were; divided by that they fit "
-            text += f"(PSI {now:.2f} → {best[0]:.3f})"
-            found[name] = Fault("unit_change", text)
+        candidates = [
+            (net_psi(reference, _counts(values / f, profile)), f"values are {f:.6g} times what they were", f)
+            for base in UNIT_FACTORS
+            for f in (base, 1 / base)
+        ]
+        candidates += [(net_psi(reference, _counts(undo(values), profile)), said, 1.0) for said, undo in OTHER_SCALES]
+        fit, said, factor = min(candidates, key=lambda candidate: candidate[0])
+        small = max(factor, 1 / factor) < SMALL_FACTOR
+        if small and (fit > SMALL_FACTOR_FIT or len(reference) < SMALL_FACTOR_BINS):
+            continue
+        if fit < min(rules.psi_watch, now / 5):
+            found[name] = Fault("unit_change", f"{name}: {said}; with that undone they fit (PSI {now:.2f} → {fit:.3f})")
     return found
+
+
+def find_placeholders(shifted: Mapping[str, ColumnProfile], sample: pl.DataFrame, rules: Rules) -> dict[str, Fault]:
+    """Numeric columns in which one value stands where many different ones were, and which fit again without it."""
+    found: dict[str, Fault] = {}
+    for name, profile in shifted.items():
+        if profile.kind != "numeric" or name not in sample.columns or profile.distinct < PLACEHOLDER_DISTINCT:
+            continue
+        values = _finite(sample[name])
+        if len(values) < 100:
+            continue
+        reference = np.asarray(profile.counts)
+        different, times = np.unique(values, return_counts=True)
+        value, share = different[times.argmax()], times.max() / len(values)
+        before = reference[np.searchsorted(profile.edges, value, side="right")] / max(profile.present, 1)
+        rest = values[values != value]
+        # A value with a bin of its own was frequent before: that it became more so is no sign of a filled gap.
+        if share - before <= rules.max_null_increase or before > 2 / len(reference) or len(rest) < 100:
+            continue
+        now, fit = net_psi(reference, _counts(values, profile)), net_psi(reference, _counts(rest, profile))
+        if fit < min(PLACEHOLDER_FIT, now / 5):
+            shown = _shown(value, sample[name].dtype)
+            text = f"{name}: {share:.1%} of the rows are exactly {shown}, which no value was before; "
+            text += f"without them it fits (PSI {now:.2f} → {fit:.3f})"
+            found[name] = Fault("placeholder", text)
+    return found
+
+
+def _shown(value: float, dtype: pl.DataType) -> str:
+    return str(date(1970, 1, 1) + timedelta(days=value)) if dtype.is_temporal() else f"{value:.6g}"
 
 
 def find_swaps(shifted: Mapping[str, ColumnProfile], sample: pl.DataFrame, rules: Rules) -> dict[str, Fault]:

@@ -29,6 +29,8 @@ class ColumnCounts:
         others: rows with values that the profile counts together (categorical).
         new: rows by value never seen in the reference, most frequent first (categorical).
         new_rows: rows with such values, all of them.
+        unlisted: rows by value, most frequent first, of values that the reference has, if at all, among its others.
+        outside: rows below the reference's smallest value or above its largest (numeric).
         distinct: different values (categorical).
         minimum, maximum: of finite values (numeric).
         mean: of finite values (numeric).
@@ -45,6 +47,8 @@ class ColumnCounts:
     others: int = 0
     new: dict[str, int] = field(default_factory=dict)
     new_rows: int = 0
+    unlisted: dict[str, int] = field(default_factory=dict)
+    outside: int = 0
     distinct: int = 0
     minimum: float | None = None
     maximum: float | None = None
@@ -129,7 +133,7 @@ def count_window(frame: Any, profile: Profile, engine: str | None = None) -> Win
         elif column.kind == "numeric":
             columns[name] = _numeric_counts(column, totals, rows, dtype)
         else:
-            columns[name] = _categorical_counts(by_value[name], column, rows, dtype)
+            columns[name] = _categorical_counts(by_value[name], column, rows, dtype, schema[name].is_numeric())
     return WindowCounts(rows, columns, tuple(n for n in found if n not in profile.columns))
 
 
@@ -227,6 +231,9 @@ def _numeric_plan(nw: Any, lazy: Any, columns: list[ColumnProfile], schema: Mapp
         ]
         # NaN is below no edge in any engine, as the greatest value or as none; -inf is below all and taken off later.
         expressions += [count(number < edge).alias(f"below_{position}_{i}") for i, edge in enumerate(column.edges)]
+        if column.minimum is not None and column.maximum is not None:
+            expressions.append(count(number < column.minimum).alias(f"under_{position}"))
+            expressions.append(count(number <= column.maximum).alias(f"upto_{position}"))
     return lazy.select(*expressions)
 
 
@@ -264,6 +271,8 @@ def _numeric_totals(collected: Any, columns: list[ColumnProfile]) -> dict[str, A
             "unclean": bool(nan or low or int(row[f"high_{position}"] or 0)),
             **_range(row, position),
             "below": [int(row[f"below_{position}_{i}"] or 0) - low for i in range(len(column.edges))],
+            # Both hold -inf, which is no value outside but an infinite one.
+            "inside": int(row.get(f"upto_{position}") or 0) - int(row.get(f"under_{position}") or 0),
         }
     return totals
 
@@ -281,6 +290,7 @@ def _numeric_counts(column: ColumnProfile, totals: Mapping[str, Any], rows: int,
         minimum=found["minimum"],
         maximum=found["maximum"],
         mean=found["mean"],
+        outside=present - found["inside"] if column.minimum is not None else 0,
         dtype=dtype,
     )
 
@@ -295,27 +305,37 @@ def _categorical_plan(nw: Any, lazy: Any, column: ColumnProfile) -> Any:
     )
 
 
-def _categorical_counts(counted: Any, column: ColumnProfile, rows: int, dtype: str) -> ColumnCounts:
+def _categorical_counts(counted: Any, column: ColumnProfile, rows: int, dtype: str, number: bool) -> ColumnCounts:
     by_value: dict[str | None, int] = {}
     for value, found in counted.select("value", "rows").iter_rows():
         # Two numbers may have one text.
-        by_value[value] = by_value.get(value, 0) + int(found)
+        text = _as_listed(value, column) if number and value is not None else value
+        by_value[text] = by_value.get(text, 0) + int(found)
     nulls = int(by_value.pop(None, 0))
     counts = tuple(int(by_value.pop(value, 0)) for value in column.categories)
     # Where the reference had too many values to keep all, a value that was not kept need not be new.
     unseen = {} if column.others else by_value
-    new = dict(sorted(unseen.items(), key=lambda item: (-item[1], item[0]))[:MOST_NEW])
+    frequent = {str(k): int(v) for k, v in sorted(by_value.items(), key=lambda item: (-item[1], item[0]))[:MOST_NEW]}
     return ColumnCounts(
         name=column.name,
         rows=rows,
         nulls=nulls,
         counts=counts,
         others=sum(by_value.values()) if column.others else 0,
-        new={str(k): int(v) for k, v in new.items()},
+        new={} if column.others else frequent,
+        unlisted=frequent if column.others else {},
         new_rows=int(sum(unseen.values())),
         distinct=len(by_value) + sum(c > 0 for c in counts),
         dtype=dtype,
     )
+
+
+def _as_listed(value: str, column: ColumnProfile) -> str:
+    """A number's text as the reference writes it: whole numbers become 1.0 as soon as one of them is missing."""
+    if value in column.categories:
+        return value
+    other = value[:-2] if value.endswith(".0") else f"{value}.0"
+    return other if other in column.categories else value
 
 
 def infer_roles(schema: Mapping[str, Any]) -> dict[str, str]:

@@ -20,6 +20,9 @@ Kind = Literal["numeric", "categorical"]
 VERSION = 1
 BINS = 20
 MOST_CATEGORIES = 200
+LEAST_PARTS = 5
+"""Bins, at least, for what lies beside values so frequent that they have bins of their own."""
+LEAST_IN_A_PART = 10
 NUMERIC_ROLES = frozenset({"numeric", "ordinal", "date", "score"})
 
 
@@ -183,17 +186,22 @@ def choose_edges(finite: np.ndarray, bins: int) -> np.ndarray:
     """Inner edges that part values into about `bins` bins of equal counts.
 
     Few different values get a bin each. A value so frequent that several quantiles fall on it is fenced in by an edge
-    on each side: else it would share its bin, and hide, with what lies beside it.
+    on each side: else it would share its bin, and hide, with what lies beside it. What is left is parted by its own
+    quantiles, into five bins or more where there are the rows for it: in a column that is nearly all 0, the amounts
+    are what matters.
     """
     if len(finite) == 0:
         return np.empty(0)
     values, counts = np.unique(finite, return_counts=True)
     if len(values) <= bins:
         return values[1:]
-    cumulated = np.cumsum(counts)
-    targets = len(finite) * np.arange(1, bins) / bins
-    chosen = np.searchsorted(cumulated, targets, side="left")
     heavy = np.flatnonzero(counts >= len(finite) / bins)
+    beside = counts.copy()
+    beside[heavy] = 0
+    rest = int(beside.sum())
+    parts = max(LEAST_PARTS, round(bins * rest / len(finite))) if len(heavy) else bins
+    parts = max(1, min(parts, rest // LEAST_IN_A_PART)) if len(heavy) else parts
+    chosen = np.searchsorted(np.cumsum(beside), rest * np.arange(1, parts) / parts, side="left")
     fences = [values[i] for i in heavy if i > 0] + [values[i + 1] for i in heavy if i + 1 < len(values)]
     light = [values[i] for i in np.unique(chosen) if i > 0 and i not in set(heavy.tolist())]
     return np.unique(np.asarray([*light, *fences], dtype=float))

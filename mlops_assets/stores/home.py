@@ -4,6 +4,7 @@ Only places and environment variables are decided here; opening a store is the b
 """
 
 import os
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -85,3 +86,5 @@ def be_quiet() -> None:
     """Turn off every library's telemetry in this process and those it starts; what a user has set stays."""
     for name, value in QUIET.items():
         os.environ.setdefault(name, value)
+    # Hundreds of lines at every load, for those who write the project and not for those who run it.
+    warnings.filterwarnings("ignore", message=r".* is currently in (beta|preview)")

@@ -47,8 +47,9 @@ class Registry:
             # Alembic announces every migration on the root logger.
             logging.getLogger("alembic").setLevel(logging.WARNING)
             logging.getLogger("mlflow.store.db.utils").setLevel(logging.WARNING)
-            mlflow.set_tracking_uri(self.home.tracking_uri)
-            mlflow.set_registry_uri(self.home.tracking_uri)
+            with own_address():
+                mlflow.set_tracking_uri(self.home.tracking_uri)
+                mlflow.set_registry_uri(self.home.tracking_uri)
             self._client = mlflow.MlflowClient(self.home.tracking_uri, self.home.tracking_uri)
         return self._client
 
@@ -259,6 +260,18 @@ class Registry:
             params=[Param(k, str(v)[:500]) for k, v in parameters.items()],
             tags=[RunTag(k, str(v)) for k, v in tags.items()],
         )
+
+
+@contextmanager
+def own_address() -> Iterator[None]:
+    """Keep `MLFLOW_TRACKING_URI` as it was: MLflow writes it into the environment, where another project would read it."""
+    name = "MLFLOW_TRACKING_URI"
+    before = os.environ.get(name)
+    yield
+    if before is None:
+        os.environ.pop(name, None)
+    else:
+        os.environ[name] = before
 
 
 def evidence_bytes(content: Mapping[str, Any]) -> bytes:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from mlops_assets.datasets.windows import declared_windows
 from mlops_assets.declaration import Task
 from mlops_assets.governance.canonical import digest
 from mlops_assets.governance.decisions import GateResult
@@ -343,9 +344,10 @@ def draw_page(bench: Bench, rows: pl.DataFrame, scored: Record) -> Path | None:
 
 
 def is_last(bench: Bench) -> bool:
-    """Whether no later window has been scored."""
-    last = bench.platform.lake.windows(bench.table(PREDICTIONS))
-    return not last or window_of(bench).key >= last[-1]
+    """Whether the window is the latest that has ended: people look at that one whatever it says."""
+    today = datetime.now(UTC).date()
+    ended = [w for w in declared_windows(bench.declaration, today) if w.end <= today]
+    return not ended or window_of(bench).key >= ended[-1].key
 
 
 def severity_check(severity: str, reason: str, evidence: str) -> GateResult:

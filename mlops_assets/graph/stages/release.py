@@ -1,7 +1,7 @@
 """Stages from evidence to the version that decides: `model_card`, `approval`, `champion`."""
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from mlops_assets.evidence.model_card import CardInputs, build_card
 from mlops_assets.evidence.requirements import applicable, completeness_evidence, load_profiles
@@ -216,6 +216,10 @@ def champion(bench: Bench) -> Outcome:
     step = climb(platform.ledger, bench.policy, bench.model, version)
     if version in before.promoted:
         note = f"version {version} was promoted before"
+    elif step.waiting and refused_for_good(bench, registered.subject):
+        note = f"version {version} was refused before it could climb"
+        why = [{"reason": f"gate {g.gate}: {g.reason}"} for g in _standing(bench, registered.subject).blocking]
+        close_request(bench, registered, version, "refused", "; ".join(str(w["reason"]) for w in why))
     elif step.waiting:
         note, why = f"version {version} is on the ladder: {step.reason}", None
     else:
@@ -225,8 +229,10 @@ def champion(bench: Bench) -> Outcome:
                 lambda model, number: verify_artifact(platform, model, number),
             )  # fmt: skip
             note = f"version {version} was promoted (record {promoted.record.seq})"
-            close_request(bench, registered, version)
+            close_request(bench, registered, version, "promoted")
         except PromotionRefused as refusal:
+            if refused_for_good(bench, registered.subject):
+                close_request(bench, registered, version, "refused", "; ".join(refusal.reasons))
             note, why = f"version {version} was not promoted", [{"reason": reason} for reason in refusal.reasons]
     now = reign(platform.ledger, bench.model)
     return Outcome(
@@ -241,14 +247,22 @@ def champion(bench: Bench) -> Outcome:
     )
 
 
-def close_request(bench: Bench, registered: Record, version: int) -> None:
-    """Close the retraining request that the version answers."""
-    if registered.body["request"]:
-        request = bench.platform.ledger.latest(
-            "retraining_request", model=bench.model, subject=registered.body["request"]
-        )
-        if request is not None:
-            retraining.close(bench.platform.ledger, request, "promoted", version=version)
+def refused_for_good(bench: Bench, version: str) -> bool:
+    """Whether gates or people said no; a version that merely waits for signatures is not refused."""
+    rejected = approval_state(bench.platform.ledger, bench.policy, bench.model, version).status == "rejected"
+    return rejected or not _standing(bench, version).ok
+
+
+def close_request(
+    bench: Bench, registered: Record, version: int, outcome: Literal["promoted", "refused"], note: str = ""
+) -> None:
+    """Close the retraining request that the version answers, so that a later verdict may ask again."""
+    if not registered.body["request"]:
+        return
+    ledger = bench.platform.ledger
+    request = ledger.latest("retraining_request", model=bench.model, subject=registered.body["request"])
+    if request is not None:
+        retraining.close(ledger, request, outcome, version=version, note=note)
 
 
 def _validation(bench: Bench, version: str) -> dict[str, Any] | None:
