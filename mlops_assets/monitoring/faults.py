@@ -31,6 +31,7 @@ OUTSIDE_LEAST = 0.01
 OUTSIDE_MOST = 0.5
 OUTSIDE_DISTINCT = 10
 PLACEHOLDER_DISTINCT = 50
+LISTED_LEAST = 5
 PLACEHOLDER_FIT = 0.05
 
 OTHER_SCALES: tuple[tuple[str, Callable[[np.ndarray], np.ndarray]], ...] = (
@@ -126,16 +127,15 @@ def collapsed(reference: ColumnProfile, window: ColumnCounts, rules: Rules) -> F
 def out_of_range(reference: ColumnProfile, window: ColumnCounts, rules: Rules) -> Fault | None:
     """Values farther outside the reference's range than that range is wide: -999 for an age, a date in 1900.
 
-    Not where most rows are outside: what moves as a whole is a time that goes on, another unit or another population.
+    A tail that grows reaches beyond the range too, but seldom so far and with so many rows. Not where most rows are outside: what moves as a whole is a time that goes on, another unit or another population.
     """
     if None in (reference.minimum, reference.maximum, window.minimum, window.maximum) or not window.present:
         return None
     share = window.outside / window.present
-    width = reference.maximum - reference.minimum  # type: ignore[operator]
-    beyond = max(reference.minimum - window.minimum, window.maximum - reference.maximum)  # type: ignore[operator]
-    if not OUTSIDE_LEAST <= share < OUTSIDE_MOST or beyond <= width or reference.distinct < OUTSIDE_DISTINCT:
+    if not OUTSIDE_LEAST <= share < OUTSIDE_MOST or reference.distinct < OUTSIDE_DISTINCT:
         return None
-    text = f"{reference.name}: {share:.1%} of the rows are outside {reference.minimum:.6g} to {reference.maximum:.6g}, "
+    text = f"{reference.name}: {share:.1%} of the rows are far outside {reference.minimum:.6g} to "
+    text += f"{reference.maximum:.6g}, "
     text += f"the values run from {window.minimum:.6g} to {window.maximum:.6g}"
     return Fault("out_of_range", text, beyond_by_chance(reference.present, window.present, window.outside))
 
@@ -224,7 +224,7 @@ def _appeared_beside_others(reference: ColumnProfile, window: ColumnCounts, rule
         strength = min(1.0, test.effect / (2 * max(rules.max_new_category_share, 1e-9)))
         return Fault("new_categories", text, min(1.0, test.p_value * window.distinct), strength=strength)
     listed = 1 - reference.others / reference.present
-    if sum(window.counts) == 0 and listed > rules.max_new_category_share:
+    if most >= LISTED_LEAST and sum(window.counts) == 0 and listed > rules.max_new_category_share:
         text = f"{reference.name}: none of its {len(reference.categories)} most frequent values is left, "
         text += f"others such as {value!r} stand at their place"
         return Fault("new_categories", text, exp(window.present * log1p(-min(listed, 1 - 1e-9))))

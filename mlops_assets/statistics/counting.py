@@ -30,7 +30,7 @@ class ColumnCounts:
         new: rows by value never seen in the reference, most frequent first (categorical).
         new_rows: rows with such values, all of them.
         unlisted: rows by value, most frequent first, of values that the reference has, if at all, among its others.
-        outside: rows below the reference's smallest value or above its largest (numeric).
+        outside: rows farther below or above the reference's range than that range is wide (numeric).
         distinct: different values (categorical).
         minimum, maximum: of finite values (numeric).
         mean: of finite values (numeric).
@@ -232,8 +232,9 @@ def _numeric_plan(nw: Any, lazy: Any, columns: list[ColumnProfile], schema: Mapp
         # NaN is below no edge in any engine, as the greatest value or as none; -inf is below all and taken off later.
         expressions += [count(number < edge).alias(f"below_{position}_{i}") for i, edge in enumerate(column.edges)]
         if column.minimum is not None and column.maximum is not None:
-            expressions.append(count(number < column.minimum).alias(f"under_{position}"))
-            expressions.append(count(number <= column.maximum).alias(f"upto_{position}"))
+            width = column.maximum - column.minimum
+            expressions.append(count(number < column.minimum - width).alias(f"under_{position}"))
+            expressions.append(count(number <= column.maximum + width).alias(f"upto_{position}"))
     return lazy.select(*expressions)
 
 

@@ -33,6 +33,12 @@ FAULTS = [
     ("unit_change", ["amount"], lambda w: w.with_columns(C.amount / 100), "cents to whole"),
     ("unit_change", ["amount"], lambda w: w.with_columns(C.amount * 12), "months to years"),
     ("unit_change", ["rate"], lambda w: w.with_columns(C.rate * 100), "shares to percent, with nulls"),
+    ("unit_change", ["amount"], lambda w: w.with_columns(-C.amount), "the other sign"),
+    ("unit_change", ["age"], lambda w: w.with_columns(C.age * 1.8 + 32), "as if Celsius became Fahrenheit"),
+    ("placeholder", ["amount"], lambda w: w.with_columns(amount=w["amount"].set(some(0.2), 0.0)), "gaps filled with 0"),
+    ("placeholder", ["amount"], lambda w: w.with_columns(amount=w["amount"].set(some(0.2), -999.0)), "-999 for a gap"),
+    ("placeholder", ["rate"], lambda w: w.with_columns(rate=w["rate"].set(some(0.2), 0.28)), "filled with the mean"),
+    ("out_of_range", ["age"], lambda w: w.with_columns(age=w["age"].set(some(0.03), 999.0)), "three in a hundred"),
     ("renamed_category", ["state"], lambda w: w.with_columns(C.state.replace("CA", "California")), "most frequent"),
     ("renamed_category", ["product"], lambda w: w.with_columns(pl.col("product").replace("plus", "PLUS")), "of two"),
     ("merged_category", ["state"], lambda w: w.with_columns(C.state.replace("NY", "CA")), "two codes became one"),
@@ -161,6 +167,63 @@ def test_no_change_raises_no_alarm(reference_rows, rows):
         known = customers(reference_rows, 100 + seed)
         alarms += sum(judge(known, customers(rows, 1000 * seed + i)).severity != "none" for i in range(12))
     assert alarms == 0
+
+
+MANY = {
+    "half as one": ("new_categories", lambda w: w.with_columns(zip=w["zip"].set(some(0.3), "unknown"))),
+    "all in capitals": ("new_categories", lambda w: w.with_columns(C.zip.str.to_uppercase())),
+    "as they were": ("", lambda w: w),
+}
+
+
+@pytest.mark.parametrize("name", MANY)
+def test_new_values_of_a_column_with_more_than_are_listed(name):
+    def drawn(rows, seed):
+        return pl.DataFrame(
+            {"zip": "z" + pl.Series(np.random.default_rng(seed).integers(0, 900, rows)).cast(pl.String)}
+        )
+
+    sign, change = MANY[name]
+    found = judge(drawn(20_000, 1), change(drawn(5000, 2)), {"zip": "categorical"})
+    assert found.column("zip").fault == sign
+
+
+def test_amounts_of_a_column_that_is_nearly_all_zero_are_seen():
+    def gains(rows, seed):
+        g = np.random.default_rng(seed)
+        return pl.DataFrame({"gain": np.where(g.random(rows) < 0.95, 0.0, g.lognormal(7, 1, rows))})
+
+    reference = gains(20_000, 1)
+    assert judge(reference, gains(5000, 2).with_columns(C.gain * 100), {"gain": "numeric"}).faults == ("gain",)
+    assert judge(reference, gains(5000, 2), {"gain": "numeric"}).severity == "none"
+
+
+def test_dates_out_of_range_are_named_and_time_that_goes_on_is_not():
+    def days(rows, first, seed):
+        drawn = np.random.default_rng(seed).integers(first, first + 1000, rows)
+        return pl.DataFrame({"opened": pl.Series(drawn, dtype=pl.Int32).cast(pl.Date)})
+
+    roles = {"opened": "date"}
+    reference, window = days(10_000, 14_000, 1), days(5000, 14_000, 2)
+    early = window.with_columns(opened=window["opened"].set(some(0.05), pl.Series([-25_567]).cast(pl.Date)[0]))
+    found = judge(reference, early, roles)
+    assert found.column("opened").fault == "out_of_range"
+    assert judge(reference, window, roles).severity == "none"
+    assert judge(reference, days(5000, 16_500, 3), roles).faults == ()
+
+
+def test_a_long_tail_that_goes_a_little_farther_is_no_fault():
+    def tail(rows, seed):
+        return pl.DataFrame({"x": np.random.default_rng(seed).standard_t(1.5, rows)})
+
+    for seed in range(20):
+        assert judge(tail(1000, seed), tail(5000, 100 + seed), {"x": "numeric"}).faults == ()
+
+
+def test_a_frequent_value_that_becomes_more_so_is_no_placeholder(reference):
+    rows = window()
+    more = rows.with_columns(visits=rows["visits"].set(some(0.3), 2))
+    assert judge(reference, more).faults == ()
 
 
 def test_many_equal_categories_raise_no_alarm():

@@ -94,6 +94,31 @@ def test_an_unknown_engine_is_refused(profile):
         count_window(table(), profile, engine="abacus")
 
 
+def test_rows_far_outside_the_reference_are_counted():
+    profile = build_profile(pl.DataFrame({"x": [1.0, 2.0, 3.0]}), {"x": "numeric"})
+    # One range's width beyond it, -1 to 5, is not far.
+    window = pl.DataFrame({"x": [-1.5, -1.0, 1.0, 3.0, 5.0, 5.5, 9.0, None, math.nan, math.inf, -math.inf]})
+    assert count_window(window, profile).columns["x"].outside == 3
+    assert count_window(window, profile, engine="duckdb").columns["x"].outside == 3
+
+
+@pytest.mark.parametrize("dtype", [pl.Int64, pl.Float64, pl.String], ids=str)
+def test_a_whole_number_is_the_same_category_with_and_without_a_decimal(dtype):
+    known = pl.DataFrame({"k": [1, 2, 2]})
+    for reference in (known, known.cast(pl.Float64)):
+        window = pl.DataFrame({"k": [2, 1, 3]}).cast(dtype)
+        counts = count_window(window, build_profile(reference, {"k": "categorical"})).columns["k"]
+        same = dtype.is_numeric() or reference is known
+        assert (counts.counts, counts.new_rows) == (((1, 1), 1) if same else ((0, 0), 3))
+
+
+def test_values_beyond_those_listed_are_counted_by_name():
+    profile = build_profile(pl.DataFrame({"k": [f"v{i}" for i in range(300)]}), {"k": "categorical"})
+    counts = count_window(pl.DataFrame({"k": ["w"] * 5 + ["v299"]}), profile).columns["k"]
+    assert counts.unlisted["w"] == 5
+    assert (counts.new, counts.new_rows) == ({}, 0)
+
+
 @pytest.mark.parametrize(
     ("window", "check", "why"),
     [

@@ -67,6 +67,15 @@ def test_a_frequent_value_has_its_bin_to_itself():
     assert 8000 in counts
 
 
+def test_what_lies_beside_a_frequent_value_has_bins_of_its_own():
+    values = np.concatenate([np.zeros(19_000), np.random.default_rng(1).lognormal(7, 1, 1000)])
+    edges = choose_edges(values, 20)
+    counts = np.bincount(np.searchsorted(edges, values, side="right"), minlength=len(edges) + 1)
+    assert sorted(counts.tolist()) == [199, 200, 200, 200, 201, 19_000]
+    # Too few rows to part: one bin for them all.
+    assert len(choose_edges(np.concatenate([np.zeros(995), np.arange(1.0, 26.0)]), 20)) <= 3
+
+
 def test_few_values_get_a_bin_each():
     assert list(choose_edges(np.array([3, 1, 2, 2, 3.0]), 20)) == [2, 3]
     assert len(choose_edges(np.array([]), 20)) == 0
