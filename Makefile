@@ -41,7 +41,7 @@ check: $(STAMP) ## formatter, linter, types, import contract, declarations
 	$(BIN)/dg check defs
 
 bench: $(STAMP) ## benchmarks, side by side with the peers
-	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+	@for script in benchmarks/*.py; do echo "== $$script"; PYTHONPATH=. $(BIN)/python $$script || exit 1; done
 
 soak: $(STAMP) ## the long trials
 	@$(BIN)/python -m pytest -m soak

@@ -14,33 +14,34 @@ import click
 from mlops_assets.stores.home import be_quiet
 
 COMMANDS = {
-    "approve": "approvals",
-    "asof": "fleet",
-    "calibrate": "monitoring",
-    "demo": "running",
-    "dev": "running",
-    "drift": "monitoring",
-    "drill": "monitoring",
-    "exception": "exceptions",
-    "finding": "findings",
-    "incident": "incidents",
-    "keys": "people",
-    "packet": "evidence",
-    "people": "people",
-    "policy": "policy",
-    "replay": "evidence",
-    "requirements": "evidence",
-    "resume": "operations",
-    "retire": "operations",
-    "retrain": "operations",
-    "rollback": "operations",
-    "setup": "running",
-    "status": "fleet",
-    "suspend": "operations",
-    "trace": "evidence",
-    "validation": "findings",
-    "verify": "evidence",
+    "approve": ("approvals", "Sign a decision on a version."),
+    "asof": ("fleet", "The fleet as it stood at the end of a day."),
+    "calibrate": ("monitoring", "Propose thresholds for a stated rate of false alarms."),
+    "demo": ("running", "Run the example fleet through its whole lifecycle."),
+    "dev": ("running", "Open Dagster and MLflow on what the demo left behind."),
+    "drift": ("monitoring", "Compare any two tables."),
+    "drill": ("monitoring", "Inject known faults into copies of windows, and report what was caught."),
+    "exception": ("exceptions", "Signed, expiring permissions to pass a gate."),
+    "finding": ("findings", "A validator's findings."),
+    "incident": ("incidents", "What somebody must look at."),
+    "keys": ("people", "Make keys."),
+    "packet": ("evidence", "Write the audit packet of a version."),
+    "people": ("people", "Who may sign what."),
+    "policy": ("policy", "What is asked of a model, and what another policy would have decided."),
+    "replay": ("evidence", "Train a version, or score a prediction, again from the record."),
+    "requirements": ("evidence", "Evidence present, missing or stale, clause by clause."),
+    "resume": ("operations", "Let a suspended champion decide again."),
+    "retire": ("operations", "End a model for ever; its evidence stays."),
+    "retrain": ("operations", "Sign a request to train again."),
+    "rollback": ("operations", "Let a former champion decide again."),
+    "setup": ("running", "Make folders, databases and the root key."),
+    "status": ("fleet", "The fleet, or one model, as it stands."),
+    "suspend": ("operations", "Stop the champion until it is resumed."),
+    "trace": ("evidence", "From a prediction to everything it rests on."),
+    "validation": ("findings", "A validator's judgement on a version."),
+    "verify": ("evidence", "Check a packet, or the live system."),
 }
+"""Name to module and one line of help, so that the list of commands imports none of them."""
 
 
 class LateGroup(click.Group):
@@ -54,7 +55,12 @@ class LateGroup(click.Group):
         """The command of that name."""
         if cmd_name not in COMMANDS:
             return None
-        return getattr(import_module(f"mlops_assets.commands.{COMMANDS[cmd_name]}"), cmd_name)
+        return getattr(import_module(f"mlops_assets.commands.{COMMANDS[cmd_name][0]}"), cmd_name)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The list in the help text, from the table."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, COMMANDS[name][1]) for name in self.list_commands(ctx)])
 
 
 @click.group(cls=LateGroup, context_settings={"help_option_names": ["-h", "--help"]})

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from mlops_assets.platform import Platform
+from mlops_assets.platform import Platform, hold_to_policy
 from mlops_assets.project import Project
 
 NOT_WELL = 1
@@ -18,7 +18,18 @@ WRONG_CALL = 2
 
 def open_platform(context: click.Context) -> Platform:
     """The platform of the project that the command is about."""
-    return Platform(Project.find(Path(context.obj or Path())))
+    return Platform(hold_to_policy(Project.find(Path(context.obj or Path()))))
+
+
+def known_model(platform: Platform, model: str | None) -> str | None:
+    """`model` itself, when it is declared or the ledger knows it.
+
+    Raises:
+        ProjectError: neither.
+    """
+    if model is not None and not platform.ledger.records(model=model):
+        platform.project.declaration(model)
+    return model
 
 
 def json_option(command: Any) -> Any:
@@ -78,7 +89,10 @@ def one_line(error: BaseException) -> str:
 
 def exit_code_of(error: BaseException) -> int:
     """2 where the call was wrong (no such model, key, file), 1 where what was asked about is not well."""
-    wrong_call = ("ProjectError", "KeyRefused", "NotRegistered", "SourceError", "PolicyError", "FileNotFoundError")
+    wrong_call = (
+        *("ProjectError", "KeyRefused", "NotRegistered", "SourceError", "PolicyError", "FileNotFoundError"),
+        *("ValueError", "RestrictionError", "ParserError", "ScannerError"),
+    )
     return WRONG_CALL if type(error).__name__ in wrong_call else NOT_WELL
 
 

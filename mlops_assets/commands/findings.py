@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 import yaml
 
-from mlops_assets.commands.common import json_option, key_option, open_platform, print_json, print_table
+from mlops_assets.commands.common import json_option, key_option, known_model, open_platform, print_json, print_table
 from mlops_assets.governance import findings, validations
 from mlops_assets.governance.keys import SigningKey
 
@@ -85,6 +85,8 @@ def finding_close(context: click.Context, model: str, identity: str, note: str, 
 @click.pass_context
 def finding_list(context: click.Context, model: str | None, everything: bool, as_json: bool) -> None:
     """List open findings."""
+    platform = open_platform(context)
+    known_model(platform, model)
     rows = [
         {
             "id": f.id,
@@ -98,7 +100,7 @@ def finding_list(context: click.Context, model: str | None, everything: bool, as
             "response": f.response,
             "closed_at": f.closed_at.isoformat() if f.closed_at else None,
         }
-        for f in findings.findings(open_platform(context).ledger, model)
+        for f in findings.findings(platform.ledger, model)
         if everything or f.closed_at is None
     ]
     if as_json:
@@ -158,6 +160,8 @@ def validation_record(
 @click.pass_context
 def validation_list(context: click.Context, model: str, as_json: bool) -> None:
     """List the validations of MODEL that count."""
+    platform = open_platform(context)
+    known_model(platform, model)
     rows = [
         {
             "record": v.seq,
@@ -168,7 +172,7 @@ def validation_list(context: click.Context, model: str, as_json: bool) -> None:
             "person": v.person,
             "valid_until": v.valid_until.isoformat(),
         }
-        for v in validations.validations(open_platform(context).ledger, model)
+        for v in validations.validations(platform.ledger, model)
     ]
     if as_json:
         print_json(rows)

@@ -2,7 +2,7 @@
 
 import click
 
-from mlops_assets.commands.common import json_option, open_platform, print_json, print_table
+from mlops_assets.commands.common import json_option, known_model, open_platform, print_json, print_table
 from mlops_assets.governance.keys import SigningKey
 from mlops_assets.governance.people import load_people
 from mlops_assets.platform import Platform
@@ -21,7 +21,9 @@ def incident() -> None:
 @click.pass_context
 def incident_list(context: click.Context, model: str | None, everything: bool, as_json: bool) -> None:
     """List open incidents, oldest first."""
-    found = [i for i in incidents.incidents(open_platform(context).ledger, model=model) if everything or i.is_open]
+    platform = open_platform(context)
+    known_model(platform, model)
+    found = [i for i in incidents.incidents(platform.ledger, model=model) if everything or i.is_open]
     rows = [
         {
             "id": i.id,

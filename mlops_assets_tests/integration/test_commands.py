@@ -45,6 +45,16 @@ def own(lived: Lived, tmp_path: Path) -> Path:
     return root
 
 
+def test_an_override_laxer_than_the_tier_breaks_its_model_alone(own: Path) -> None:
+    path = next(own.glob(f"*/defs/models/{TIMED}/defs.yaml"))
+    path.write_text(path.read_text() + "\n  policy: {gates: {leakage: {max_auc: 0.999}}}\n")
+    result = run_in(own, "status", "--json")
+    rows = json.loads(result.stdout)
+    assert result.returncode == 1
+    assert [row["model"] for row in rows if row["error"]] == [TIMED]
+    assert "laxer" in next(row["error"] for row in rows if row["error"])
+
+
 def test_status_lists_every_model_with_its_fields(mlops: Run, lived: Lived) -> None:
     result = mlops("status", "--json")
     rows = json.loads(result.stdout)
@@ -70,7 +80,8 @@ def test_a_broken_declaration_is_listed_and_told(own: Path) -> None:
         (("status", "nosuch"), 2, "nosuch: no such model"),
         (("asof", "yesterday"), 2, "yesterday"),
         (("nosuch",), 2, "No such command"),
-        (("trace", "no-id"), 1, "expected a prediction id"),
+        (("incident", "list", "nosuch"), 2, "nosuch: no such model"),
+        (("trace", "no-id"), 2, "expected a prediction id"),
         (("approve", TIMED, "1", "--key", "/nowhere.pem", "--rationale", "x"), 2, "found no key file"),
         (("policy", "show", "nosuch"), 2, "nosuch: no such model"),
         (("requirements", "nosuch"), 2, "no such requirement profile"),
@@ -187,7 +198,7 @@ def test_help_answers_without_heavy_imports() -> None:
     program = (
         "import sys; from mlops_assets.cli import cli; "
         "cli.main(['--help'], standalone_mode=False); "
-        "print(sorted(m for m in ('dagster', 'mlflow', 'sklearn', 'scipy', 'pandas') if m in sys.modules))"
+        "print(sorted(m for m in ('dagster', 'mlflow', 'sklearn', 'sqlalchemy', 'polars') if m in sys.modules))"
     )
     result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert result.stdout.strip().splitlines()[-1] == "[]"
