@@ -6,8 +6,6 @@
 PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
-export MLOPS_HOME ?= $(CURDIR)/.mlops
-export DAGSTER_HOME ?= $(MLOPS_HOME)/dagster
 # No part of the project or of its libraries may report anything to anybody.
 export DO_NOT_TRACK = 1
 export DAGSTER_DISABLE_TELEMETRY = 1
