@@ -86,3 +86,8 @@ def _after(state: Reign, record: Record) -> Reign:
             return replace(state, status="active")
         case _:
             return replace(state, status="retired")
+
+
+def lock_name(model: str) -> str:
+    """Name of the lock under which a model's champion changes."""
+    return f"champion/{model}"

@@ -11,8 +11,8 @@ from mlops_assets.governance.authority import sign_act
 from mlops_assets.governance.dossier import authors_of, registered
 from mlops_assets.governance.keys import PublicKey, SigningKey
 from mlops_assets.governance.ledger import Ledger, Record
-from mlops_assets.release.champion import Reign, reign
-from mlops_assets.release.promotion import VerifyArtifact, lock_name
+from mlops_assets.release.champion import Reign, lock_name, reign
+from mlops_assets.release.promotion import VerifyArtifact
 from mlops_assets.release.reconciliation import put_right
 from mlops_assets.release.registry import Registry
 

@@ -20,7 +20,7 @@ from mlops_assets.governance.ledger import Ledger, LedgerTampered, Record
 from mlops_assets.governance.people import load_people
 from mlops_assets.governance.policy import Policy
 from mlops_assets.governance.validations import objections, standing_validation
-from mlops_assets.release.champion import reign
+from mlops_assets.release.champion import lock_name, reign
 from mlops_assets.release.ladder import climb
 from mlops_assets.release.reconciliation import put_right
 from mlops_assets.release.registry import Registry
@@ -55,11 +55,6 @@ class Promotion:
     former: int | None
     record: Record
     repeated: bool
-
-
-def lock_name(model: str) -> str:
-    """Name of the lock under which a model's champion changes."""
-    return f"champion/{model}"
 
 
 def promote(

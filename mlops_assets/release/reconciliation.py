@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from mlops_assets.governance.ledger import Ledger
-from mlops_assets.release.champion import reign
+from mlops_assets.release.champion import lock_name, reign
 from mlops_assets.release.registry import CHALLENGER, CHAMPION, FORMER, Registry, version_tags
 
 Kind = Literal[
@@ -53,8 +53,6 @@ def repair(ledger: Ledger, registry: Registry, model: str) -> list[Discrepancy]:
 
     Safe to call at any time, and by several processes at once.
     """
-    from mlops_assets.release.promotion import lock_name
-
     with ledger.lock(lock_name(model)):
         found = reconcile(ledger, registry, model)
         if found:
