@@ -44,6 +44,13 @@ def start(url: str, folder: Path, seconds: float, seed: int) -> list:
     return workers
 
 
+def wait_for_records(ledger: Ledger, since: int, count: int) -> None:
+    deadline = time.monotonic() + 60
+    while ledger.records()[-1].seq < since + count:
+        assert time.monotonic() < deadline, f"the workers wrote fewer than {count} records in a minute"
+        time.sleep(0.01)
+
+
 def check(ledger: Ledger, folder: Path) -> None:
     """The chain is whole, nothing that was acknowledged is missing, and the champion had one successor at a time."""
     assert ledger.verify() == []
@@ -81,7 +88,8 @@ def test_processes_killed_at_random_leave_a_state_that_is_repaired(url, tmp_path
     killed = 0
     for turn in range(25):
         workers = start(url, tmp_path, 30.0, seed=1000 * turn)
-        time.sleep(dice.uniform(0.2, 0.6))
+        # By what was written, not by the clock: on a busy machine a clock would kill them before they did anything.
+        wait_for_records(ledger, since=ledger.records()[-1].seq, count=dice.randint(15, 30))
         for worker in dice.sample(workers, PROCESSES):
             time.sleep(dice.uniform(0, 0.02))
             worker.kill()
@@ -91,6 +99,4 @@ def test_processes_killed_at_random_leave_a_state_that_is_repaired(url, tmp_path
         assert reconcile(ledger, registry, MODEL) == []
     assert killed == 200
     check(ledger, tmp_path)
-    # Not a race in which everybody was killed before they did anything.
-    assert len(ledger.records(kind=["note", "approval", *KINDS])) > 300
     assert len(ledger.records(kind="promotion")) > 10
