@@ -1,12 +1,11 @@
 """The card as one HTML file that needs nothing else (no network, script or font), for screen, dark screen, paper."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from mlops_assets.evidence.model_card import Card
+from mlops_assets.evidence.card import Card
 
 
-def card_html(card: "Card", links: tuple[tuple[str, str], ...] = ()) -> str:
+def card_html(card: Card, links: tuple[tuple[str, str], ...] = ()) -> str:
     """The page.
 
     Args:

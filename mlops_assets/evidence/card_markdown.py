@@ -1,14 +1,12 @@
 """The card as Markdown with Hugging Face card metadata (https://huggingface.co/docs/hub/model-cards)."""
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from mlops_assets.declaration import Task
 from mlops_assets.evidence.blocks import Block, Bullets, Facts, Figure, Missing, Paragraph, Table
+from mlops_assets.evidence.card import Card
 from mlops_assets.evidence.reading import estimate, label
-
-if TYPE_CHECKING:
-    from mlops_assets.evidence.model_card import Card
 
 PIPELINE_TAGS = {
     Task.BINARY: "tabular-classification",
@@ -17,7 +15,7 @@ PIPELINE_TAGS = {
 }
 
 
-def card_markdown(card: "Card") -> str:
+def card_markdown(card: Card) -> str:
     """The whole card; pictures are links to `plots/<name>.svg`, which `Card.write` puts beside it."""
     lines = ["---", _front_matter(card).rstrip(), "---", "", f"# {card.model}, version {card.version}", ""]
     for section in card.sections:
@@ -28,7 +26,7 @@ def card_markdown(card: "Card") -> str:
     return "\n".join(lines)
 
 
-def metadata(card: "Card") -> dict[str, Any]:
+def metadata(card: Card) -> dict[str, Any]:
     """Hugging Face metadata: task, library, tags, and the metrics as `model-index`."""
     inputs = card.inputs
     d = inputs.declaration
@@ -54,7 +52,7 @@ def metadata(card: "Card") -> dict[str, Any]:
     return result
 
 
-def _front_matter(card: "Card") -> str:
+def _front_matter(card: Card) -> str:
     import yaml
 
     return yaml.safe_dump(metadata(card), sort_keys=False, allow_unicode=True)

@@ -2,11 +2,12 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from mlops_assets.declaration import Task
 from mlops_assets.evidence import card_figures as figures
 from mlops_assets.evidence.blocks import Block, Missing, Paragraph, Table, Tone
+from mlops_assets.evidence.card import CardInputs
 from mlops_assets.evidence.reading import (
     estimate,
     first,
@@ -18,9 +19,6 @@ from mlops_assets.evidence.reading import (
     sentences,
     table,
 )
-
-if TYPE_CHECKING:
-    from mlops_assets.evidence.model_card import CardInputs
 
 _VALUE_KEYS = ("value", "metric_value", "performance", "roc_auc", "auc", "selection_rate", "rate")
 _GROUP_HIDDEN = ("measurable", "mean_absolute_error")
@@ -40,14 +38,14 @@ _SLICE_COLUMNS = (
 _SLICE_LISTS = ("slices", "declared", "found", "worst", "segments")
 
 
-def screening(inputs: "CardInputs") -> list[Block]:
+def screening(inputs: CardInputs) -> list[Block]:
     """Leakage, label bias and proxies, looked for before training."""
     if inputs.screening is None:
         return [Missing("screening for leakage, label bias and proxies")]
     return leftovers(inputs.screening, ()) or [Missing("screening: the evidence is empty")]
 
 
-def candidates(inputs: "CardInputs") -> list[Block]:
+def candidates(inputs: CardInputs) -> list[Block]:
     """The algorithms that were tried, side by side."""
     if not inputs.candidates:
         return [Missing("alternatives considered")]
@@ -71,7 +69,7 @@ def _candidate(candidate: Mapping[str, Any], metric: str, chosen: str) -> dict[s
     return row
 
 
-def performance(inputs: "CardInputs") -> list[Block]:
+def performance(inputs: CardInputs) -> list[Block]:
     """Metrics on rows the model was not fitted on."""
     p = inputs.performance
     if p is None:
@@ -121,7 +119,7 @@ def _metrics_table(metrics: Sequence[Mapping[str, Any]]) -> Table:
     return Table(shown.columns, shown.rows, numeric=(1, 2) if "Trivial prediction" in shown.columns else (1,))
 
 
-def comparison(inputs: "CardInputs") -> list[Block]:
+def comparison(inputs: CardInputs) -> list[Block]:
     """This version against the champion on the same rows."""
     c = inputs.comparison
     if c is None:
@@ -132,7 +130,7 @@ def comparison(inputs: "CardInputs") -> list[Block]:
     return [*blocks, *leftovers(c, ("reason", "champion_performance", "curves"))]
 
 
-def slices(inputs: "CardInputs") -> list[Block] | str:
+def slices(inputs: CardInputs) -> list[Block] | str:
     """Performance by segment, the declared ones and those a search found."""
     d = inputs.declaration
     if inputs.slices is None:
@@ -159,7 +157,7 @@ def slices(inputs: "CardInputs") -> list[Block] | str:
     return [*blocks, *leftovers(evidence, ("reason", "metric", *_SLICE_LISTS))] or [Missing("performance by segment")]
 
 
-def calibration(inputs: "CardInputs") -> list[Block]:
+def calibration(inputs: CardInputs) -> list[Block]:
     """Whether predicted probabilities (or values) come true."""
     c = inputs.calibration
     if c is None:
@@ -169,7 +167,7 @@ def calibration(inputs: "CardInputs") -> list[Block]:
     return [*blocks, *([drawn] if drawn else []), *leftovers(c, ("reason",))]
 
 
-def robustness(inputs: "CardInputs") -> list[Block]:
+def robustness(inputs: CardInputs) -> list[Block]:
     """What small damage to the inputs did."""
     if inputs.robustness is None:
         return [Missing("robustness")]
@@ -178,7 +176,7 @@ def robustness(inputs: "CardInputs") -> list[Block]:
     return [table(inputs.robustness)]
 
 
-def fairness(inputs: "CardInputs") -> list[Block] | str:
+def fairness(inputs: CardInputs) -> list[Block] | str:
     """Decisions over the groups of each protected attribute."""
     if inputs.fairness is None:
         return "No protected attribute is declared." if not inputs.declaration.protected else [Missing("fairness")]
@@ -208,7 +206,7 @@ def _attribute(attribute: Mapping[str, Any], bases: Mapping[str, str]) -> list[B
     return [*blocks, *leftovers(attribute, ("attribute", "name", "column", "columns", "groups", "reason", "basis"))]
 
 
-def explanations(inputs: "CardInputs") -> list[Block]:
+def explanations(inputs: CardInputs) -> list[Block]:
     """What drives the score, and what a customer would be told."""
     e = inputs.explanations
     if e is None:

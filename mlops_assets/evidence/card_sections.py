@@ -1,11 +1,12 @@
 """The sections of a card, from what is declared to what was decided; what was measured is in `card_measurements`."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from mlops_assets.declaration import Feature
 from mlops_assets.evidence import card_measurements as measured
 from mlops_assets.evidence.blocks import Block, Bullets, Facts, Missing, Paragraph, Section, SectionStatus, Table, Tone
+from mlops_assets.evidence.card import CardInputs
 from mlops_assets.evidence.reading import (
     NOTHING,
     cell,
@@ -23,13 +24,10 @@ from mlops_assets.evidence.reading import (
 )
 from mlops_assets.governance.canonical import plain
 
-if TYPE_CHECKING:
-    from mlops_assets.evidence.model_card import CardInputs
-
 OUTCOME_TONES: dict[str, Tone] = {"passed": "plain", "failed": "bad", "not_measurable": "warn"}
 
 
-def sections_of(inputs: "CardInputs") -> tuple[Section, ...]:
+def sections_of(inputs: CardInputs) -> tuple[Section, ...]:
     """Every section, in the order in which a reader asks."""
     parts: tuple[tuple[str, str, Callable[[CardInputs], list[Block] | str]], ...] = (
         ("summary", "At a glance", summary),
@@ -66,7 +64,7 @@ def _section(key: str, title: str, content: list[Block] | str) -> Section:
     return Section(key, title, status, tuple(content))
 
 
-def summary(inputs: "CardInputs") -> list[Block]:
+def summary(inputs: CardInputs) -> list[Block]:
     """The first thing a reader sees."""
     d = inputs.declaration
     facts = [
@@ -98,7 +96,7 @@ def summary(inputs: "CardInputs") -> list[Block]:
     return blocks
 
 
-def intended_use(inputs: "CardInputs") -> list[Block]:
+def intended_use(inputs: CardInputs) -> list[Block]:
     """Purpose, use, what it is not for, and who watches."""
     d = inputs.declaration
     blocks: list[Block] = [
@@ -117,7 +115,7 @@ def intended_use(inputs: "CardInputs") -> list[Block]:
     return blocks
 
 
-def limitations(inputs: "CardInputs") -> list[Block]:
+def limitations(inputs: CardInputs) -> list[Block]:
     """What people know that no metric says."""
     card = inputs.declaration.card
     blocks: list[Block] = []
@@ -132,7 +130,7 @@ def limitations(inputs: "CardInputs") -> list[Block]:
     return blocks
 
 
-def data(inputs: "CardInputs") -> list[Block]:
+def data(inputs: CardInputs) -> list[Block]:
     """Where the rows come from and which of them were used."""
     d = inputs.declaration
     origin = d.source.path or f"query on {d.source.connection}"
@@ -183,7 +181,7 @@ def data(inputs: "CardInputs") -> list[Block]:
     return blocks
 
 
-def features(inputs: "CardInputs") -> list[Block]:
+def features(inputs: CardInputs) -> list[Block]:
     """Each input as declared, with what the profile found."""
     d = inputs.declaration
     profile = {str(first(r, "name", "column")): r for r in records_of((inputs.profile or {}).get("columns") or [])}
@@ -247,7 +245,7 @@ def _typical(seen: Mapping[str, Any]) -> str | None:
     return f"{number(low)} … {number(middle)} … {number(high)}"
 
 
-def decisions(inputs: "CardInputs") -> list[Block]:
+def decisions(inputs: CardInputs) -> list[Block]:
     """Every gate, its value against its threshold, and why."""
     policy = inputs.policy or {}
     facts = [("Policy tier", cell(policy.get("tier"))), ("Policy digest", short(policy.get("digest"), 16))]
@@ -272,7 +270,7 @@ def decisions(inputs: "CardInputs") -> list[Block]:
     return [*blocks, Table(columns, tuple(rows), numeric=(2, 3), tones=tuple(tones))]
 
 
-def exceptions(inputs: "CardInputs") -> list[Block]:
+def exceptions(inputs: CardInputs) -> list[Block]:
     """Signed permissions to pass a gate that was not passed."""
     if inputs.exceptions is None:
         return [Missing("exceptions")]
@@ -291,7 +289,7 @@ def exceptions(inputs: "CardInputs") -> list[Block]:
     return [Table(shown.columns, shown.rows, tones=tuple(tones))]
 
 
-def findings(inputs: "CardInputs") -> list[Block]:
+def findings(inputs: CardInputs) -> list[Block]:
     """What independent validation said, and what is still open."""
     blocks: list[Block] = (
         leftovers(inputs.validation, ()) if inputs.validation is not None else [Missing("validation report")]
@@ -303,7 +301,7 @@ def findings(inputs: "CardInputs") -> list[Block]:
     return [*blocks, table(inputs.findings, title="Findings")]
 
 
-def approvals(inputs: "CardInputs") -> list[Block]:
+def approvals(inputs: CardInputs) -> list[Block]:
     """Who approved; approvals sign this card's digest and are not part of it."""
     state = inputs.approvals
     if state is None:
@@ -328,7 +326,7 @@ def _named(value: Any, names: Sequence[str]) -> dict[str, Any]:
     return dict(value) if isinstance(value, Mapping) else dict(zip(names, value, strict=False))
 
 
-def monitoring(inputs: "CardInputs") -> list[Block] | str:
+def monitoring(inputs: CardInputs) -> list[Block] | str:
     """How the model is watched once it decides."""
     d = inputs.declaration
     if not d.has_time:
@@ -342,21 +340,21 @@ def monitoring(inputs: "CardInputs") -> list[Block] | str:
     return [*blocks, *leftovers(inputs.monitoring_plan, ())]
 
 
-def changes(inputs: "CardInputs") -> list[Block]:
+def changes(inputs: CardInputs) -> list[Block]:
     """What came before this version."""
     if inputs.changes is None:
         return [Missing("change log")]
     return [table(inputs.changes)] if inputs.changes else [Paragraph("This is the first version.")]
 
 
-def risk_register(inputs: "CardInputs") -> list[Block]:
+def risk_register(inputs: CardInputs) -> list[Block]:
     """Risks that people have written down."""
     if inputs.risk_register is None:
         return [Missing("risk register")]
     return [table(inputs.risk_register)] if inputs.risk_register else [Paragraph("The register holds no risk.")]
 
 
-def provenance(inputs: "CardInputs") -> list[Block]:
+def provenance(inputs: CardInputs) -> list[Block]:
     """What lets anyone check that this card is about that model."""
     blocks: list[Block] = []
     if inputs.digests:

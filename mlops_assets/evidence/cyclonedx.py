@@ -8,21 +8,19 @@ schema validator checks what is written, where it is installed.
 import json
 import uuid
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from mlops_assets.declaration import Task
 from mlops_assets.evidence.blocks import Figure
+from mlops_assets.evidence.card import Card
 from mlops_assets.evidence.reading import estimate, first, label, records_of
 from mlops_assets.governance.canonical import iso, plain
-
-if TYPE_CHECKING:
-    from mlops_assets.evidence.model_card import Card
 
 TASKS = {Task.BINARY: "classification", Task.MULTICLASS: "classification", Task.REGRESSION: "regression"}
 _NAMESPACE = uuid.UUID("6f1c2f0a-5d0b-5f58-9a51-6f0e3f8f3f6e")
 
 
-def bom(card: "Card") -> dict[str, Any]:
+def bom(card: Card) -> dict[str, Any]:
     """The BOM as a dict; its serial number is derived from the card's digest, so that equal cards give equal BOMs."""
     inputs = card.inputs
     model_ref = f"model:{card.model}@{card.version}"
@@ -57,7 +55,7 @@ def bom(card: "Card") -> dict[str, Any]:
     }
 
 
-def bom_json(card: "Card") -> str:
+def bom_json(card: Card) -> str:
     """The BOM as JSON text."""
     return json.dumps(bom(card), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
@@ -75,7 +73,7 @@ def schema_errors(text: str) -> list[str]:
     return [] if error is None else [str(error)]
 
 
-def _model_card(card: "Card") -> dict[str, Any]:
+def _model_card(card: Card) -> dict[str, Any]:
     inputs, d = card.inputs, card.inputs.declaration
     parameters: dict[str, Any] = {
         "approach": {"type": "supervised"},
@@ -151,7 +149,7 @@ def _graphic(figure: Figure) -> dict[str, Any]:
     return {"name": figure.title, "image": {"contentType": "image/svg+xml", "content": figure.svg}}
 
 
-def _data(card: "Card") -> dict[str, Any]:
+def _data(card: Card) -> dict[str, Any]:
     d, snapshot = card.inputs.declaration, card.inputs.snapshot or {}
     properties = [
         {"name": f"mlops-assets:{key}", "value": str(plain(snapshot[key]))}

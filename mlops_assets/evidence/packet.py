@@ -17,7 +17,8 @@ from typing import Any
 
 from mlops_assets.evidence import verifier
 from mlops_assets.governance.canonical import canonical_json, iso
-from mlops_assets.governance.ledger import Ledger, Record, record_digest
+from mlops_assets.governance.ledger import Ledger, Record
+from mlops_assets.governance.records import record_digest
 from mlops_assets.governance.signatures import sign_statement
 
 SEAL_PURPOSE = "packet/v1"

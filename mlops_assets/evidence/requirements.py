@@ -9,15 +9,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Self
+from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from mlops_assets.evidence.card import CardInputs
 from mlops_assets.evidence.history import ModelState
 from mlops_assets.evidence.reading import moment
-
-if TYPE_CHECKING:
-    from mlops_assets.evidence.model_card import CardInputs
 
 Verdict = Literal["present", "missing", "stale"]
 Stage = Literal["card", "approval", "operation"]
@@ -242,7 +240,7 @@ def due_at_card(findings: Iterable[ClauseFinding]) -> tuple[ClauseFinding, ...]:
     return tuple(f for f in findings if f.stage == "card")
 
 
-def applicable(profiles: Iterable[Profile], inputs: "CardInputs", names: Sequence[str] | None = None) -> list[Profile]:
+def applicable(profiles: Iterable[Profile], inputs: CardInputs, names: Sequence[str] | None = None) -> list[Profile]:
     """The profiles that are about this model: by task, and those on credit decisions only where the bank names them.
 
     Args:
@@ -262,7 +260,7 @@ def applicable(profiles: Iterable[Profile], inputs: "CardInputs", names: Sequenc
 
 
 def completeness_evidence(
-    profiles: Iterable[Profile], inputs: "CardInputs", card_digest: str | None
+    profiles: Iterable[Profile], inputs: CardInputs, card_digest: str | None
 ) -> dict[str, object]:
     """What the completeness gate decides on: each clause that can be asked before approval, and whether it is answered.
 
@@ -310,7 +308,7 @@ def _staleness(artefact: Artefact, max_age_days: int | None, at: datetime, versi
     return None
 
 
-def artefacts_of_card(inputs: "CardInputs") -> list[Artefact]:
+def artefacts_of_card(inputs: CardInputs) -> list[Artefact]:
     """What a card's inputs hold, as artefacts: only what was really supplied counts."""
     d, at, version = inputs.declaration, inputs.issued_at, inputs.version
     explanations = inputs.explanations or {}

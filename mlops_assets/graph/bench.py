@@ -70,7 +70,9 @@ class Bench:
         """The MLflow run of this Dagster run, active inside the block."""
         from mlops_assets.graph.tracking import mlflow_run
 
-        with mlflow_run(self) as run_id:
+        tags = {"mlops.model": self.model, "mlops.declaration": self.declaration.digest}
+        job = self.job_name or self.model
+        with mlflow_run(self.platform, self.model, run_id=self.run_id, job=job, tags=tags) as run_id:
             yield run_id
 
 

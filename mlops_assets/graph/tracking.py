@@ -6,26 +6,29 @@ the model's own experiment, finds the run by the tag `dagster_run_id`, and is cl
 """
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from types import SimpleNamespace
-from typing import TYPE_CHECKING
 
+from mlops_assets.platform import Platform
 from mlops_assets.stores.registry import own_address
-
-if TYPE_CHECKING:
-    from mlops_assets.graph.bench import Bench
 
 
 @contextmanager
-def mlflow_run(bench: "Bench") -> Iterator[str]:
-    """Make the MLflow run of this Dagster run the active one.
+def mlflow_run(platform: Platform, model: str, *, run_id: str, job: str, tags: Mapping[str, str]) -> Iterator[str]:
+    """Make the MLflow run of one Dagster run the active one, in the model's experiment.
+
+    Args:
+        platform: whose registry tracks it.
+        model: whose experiment it is in.
+        run_id: of the Dagster run.
+        job: name of the Dagster job.
+        tags: further tags of the run.
 
     Yields:
         Its id. The run ends with the block: as finished, or as failed when the block raises.
     """
-    registry = bench.platform.registry
-    registry.experiment(bench.model)
+    platform.registry.experiment(model)
     import mlflow
     from dagster_mlflow.resources import MlFlow
 
@@ -33,13 +36,13 @@ def mlflow_run(bench: "Bench") -> Iterator[str]:
         mlflow.end_run()
     context = SimpleNamespace(
         log=logging.getLogger("mlops_assets.tracking"),
-        run_id=bench.run_id,
-        dagster_run=SimpleNamespace(job_name=bench.job_name or bench.model),
+        run_id=run_id,
+        dagster_run=SimpleNamespace(job_name=job),
         resource_config={
-            "experiment_name": bench.model,
-            "mlflow_tracking_uri": bench.platform.home.tracking_uri,
+            "experiment_name": model,
+            "mlflow_tracking_uri": platform.home.tracking_uri,
             "env": {},
-            "extra_tags": {"mlops.model": bench.model, "mlops.declaration": bench.declaration.digest},
+            "extra_tags": dict(tags),
         },
     )
     with own_address():

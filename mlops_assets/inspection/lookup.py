@@ -6,8 +6,8 @@ from typing import Any
 
 import polars as pl
 
+from mlops_assets.evidence.card import CardInputs
 from mlops_assets.evidence.history import fold
-from mlops_assets.evidence.model_card import CardInputs
 from mlops_assets.evidence.packet import PacketParts
 from mlops_assets.evidence.requirements import (
     Artefact,

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from mlops_assets.declaration import Declaration
-from mlops_assets.evidence.model_card import CardInputs
+from mlops_assets.evidence.card import CardInputs
 from mlops_assets.governance.keys import SigningKey
 from mlops_assets.governance.ledger import Ledger
 

@@ -3,8 +3,9 @@ from dataclasses import replace
 
 import pytest
 
+from mlops_assets.evidence.card import CardInputs
 from mlops_assets.evidence.cyclonedx import bom, bom_json, schema_errors
-from mlops_assets.evidence.model_card import CardInputs, build_card
+from mlops_assets.evidence.model_card import build_card
 
 
 def test_valid_against_the_published_schema(card_inputs: CardInputs):

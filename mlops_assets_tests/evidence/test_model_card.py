@@ -5,9 +5,10 @@ from datetime import timedelta
 
 import pytest
 
+from mlops_assets.evidence.card import CardInputs
 from mlops_assets.evidence.card_html import card_html, safe_address
 from mlops_assets.evidence.card_markdown import card_markdown, metadata
-from mlops_assets.evidence.model_card import CardInputs, build_card
+from mlops_assets.evidence.model_card import build_card, write_card
 
 
 def sections(inputs: CardInputs) -> dict[str, str]:
@@ -137,8 +138,8 @@ def test_front_matter_is_hugging_face_metadata(card_inputs: CardInputs):
 
 
 def test_written_twice_gives_the_same_bytes(card_inputs: CardInputs, tmp_path):
-    first = build_card(card_inputs).write(tmp_path / "a")
-    second = build_card(card_inputs).write(tmp_path / "b")
+    first = write_card(build_card(card_inputs), tmp_path / "a")
+    second = write_card(build_card(card_inputs), tmp_path / "b")
     assert {k: p.read_bytes() for k, p in first.items()} == {k: p.read_bytes() for k, p in second.items()}
     assert {p.name for p in (tmp_path / "a" / "plots").iterdir()} >= {"roc.svg", "calibration.svg", "importance.svg"}
 
@@ -169,5 +170,5 @@ def test_shapes_that_the_stages_record(card_inputs: CardInputs):
 def test_names_of_pictures_are_names_of_files(card_inputs: CardInputs, tmp_path):
     groups = [{"group": "a", "n": 9, "selection_rate": 0.5}, {"group": "b", "n": 9, "selection_rate": 0.4}]
     crossed = replace(card_inputs, fairness={"attributes": [{"attribute": "../sex × age", "groups": groups}]})
-    build_card(crossed).write(tmp_path / "card")
+    write_card(build_card(crossed), tmp_path / "card")
     assert (tmp_path / "card" / "plots" / "fairness__sex_age.svg").is_file()

@@ -16,11 +16,12 @@ from mlops_assets.evidence.packet import PacketError, PacketParts, standalone_ve
 from mlops_assets.evidence.verifier import verify
 from mlops_assets.governance.anchors import sign_head
 from mlops_assets.governance.canonical import canonical_json, digest, digest_text
+from mlops_assets.governance.enrolment import revoke
 from mlops_assets.governance.exceptions import sign_exception
 from mlops_assets.governance.keys import SigningKey
-from mlops_assets.governance.ledger import Ledger, record_digest
-from mlops_assets.governance.people import revoke
+from mlops_assets.governance.ledger import Ledger
 from mlops_assets.governance.policy import Policy
+from mlops_assets.governance.records import record_digest
 from mlops_assets.governance.signatures import sign_statement
 from mlops_assets.release.promotion import promote
 from mlops_assets_tests.governance.world import MODEL, World, build, policy

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from mlops_assets.evidence.card import CardInputs
 from mlops_assets.evidence.history import fold
-from mlops_assets.evidence.model_card import CardInputs
 from mlops_assets.evidence.requirements import (
     ARTEFACTS,
     Artefact,

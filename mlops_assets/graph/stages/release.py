@@ -3,7 +3,8 @@
 from datetime import datetime
 from typing import Any, Literal
 
-from mlops_assets.evidence.model_card import CardInputs, build_card
+from mlops_assets.evidence.card import CardInputs
+from mlops_assets.evidence.model_card import build_card, write_card
 from mlops_assets.evidence.requirements import applicable, completeness_evidence, load_profiles
 from mlops_assets.gates import completeness
 from mlops_assets.governance.approvals import state as approval_state
@@ -32,7 +33,7 @@ def model_card(bench: Bench) -> Outcome:
     inputs = card_inputs(bench, registered)
     card = build_card(inputs)
     folder = platform.home.reports / CARDS / bench.model / f"v{registered.subject}"
-    paths = card.write(folder)
+    paths = write_card(card, folder)
     for path in paths.values():
         platform.registry.log_file(registered.body["run_id"], path, "card")
     platform.ledger.append(
