@@ -6,8 +6,9 @@ Safe to call again: what exists stays as it is.
 import shutil
 from collections.abc import Mapping, Sequence
 
+from mlops_assets.governance.enrolment import enrol
 from mlops_assets.governance.keys import load_or_new_key
-from mlops_assets.governance.people import LEDGER, ROOT, enrol, load_people
+from mlops_assets.governance.people import LEDGER, ROOT, load_people
 from mlops_assets.platform import HEAD_KEY, Platform
 from mlops_assets.stores.registry import migrate
 

@@ -6,11 +6,8 @@ head is signed with a key that the database does not hold, and its signature is 
 of records mean is for the rooms that write them.
 """
 
-import hashlib
-import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -19,18 +16,25 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from mlops_assets.governance.anchors import Anchor, read_anchor, sign_head, write_anchor
-from mlops_assets.governance.canonical import canonical_json, iso, moment
+from mlops_assets.governance.canonical import canonical_json, iso
 from mlops_assets.governance.chain import Problem, check_chain
 from mlops_assets.governance.keys import PublicKey, SigningKey
+from mlops_assets.governance.records import (
+    NOTHING_BEFORE,
+    Entry,
+    Expected,
+    LedgerTampered,
+    Record,
+    checked,
+    read_row,
+    record_digest,
+    same,
+    select,
+)
 from mlops_assets.stores.ledger_database import BUSY_SECONDS, LedgerDatabase, heads_table, records_table
 
-NOTHING_BEFORE = "0" * 64
 CLOCK_TOLERANCE = timedelta(seconds=5)
 """How far a writer's clock may lie behind the last record's (two machines never agree exactly) before it is refused."""
-
-
-class LedgerTampered(RuntimeError):
-    """What is stored is not what was recorded."""
 
 
 class ClockWentBack(RuntimeError):
@@ -39,62 +43,6 @@ class ClockWentBack(RuntimeError):
 
 class Conflict(RuntimeError):
     """Somebody else wrote first: what the caller decided on is no longer the latest."""
-
-
-@dataclass(frozen=True)
-class Record:
-    """One entry of the ledger.
-
-    Attributes:
-        seq: 1, 2, 3 … without a gap.
-        kind: what sort of entry, such as `gate_decision`.
-        model: name of the model concerned, or empty.
-        subject: what it is about within the kind: a version, a person, a window.
-        happened_at: when the thing was true (UTC).
-        recorded_at: when the ledger was told (UTC); never before the record before it.
-        body: the content.
-        previous: digest of the record before.
-        digest: SHA-256 over all of the above and `key`.
-        key: idempotency key, unique for ever, or None.
-    """
-
-    seq: int
-    kind: str
-    model: str
-    subject: str
-    happened_at: datetime
-    recorded_at: datetime
-    body: dict[str, Any]
-    previous: str
-    digest: str
-    key: str | None
-
-
-@dataclass(frozen=True)
-class Entry:
-    """A record to be: what `Ledger.append_all` takes."""
-
-    kind: str
-    body: Mapping[str, Any]
-    model: str = ""
-    subject: str = ""
-    happened_at: datetime | None = None
-    key: str | None = None
-
-
-@dataclass(frozen=True)
-class Expected:
-    """What must still be so when a record is written: a compare-and-swap done by the database.
-
-    Attributes:
-        kinds: of the records looked at.
-        model: whose.
-        seq: of the latest such record; 0 when there must be none.
-    """
-
-    kinds: tuple[str, ...]
-    model: str
-    seq: int
 
 
 def utc_now() -> datetime:
@@ -163,10 +111,10 @@ class Ledger:
         """Write several records in one transaction: all of them or none; see `append`."""
         if not entries:
             return []
-        prepared = [(_checked(entry), canonical_json(entry.body)) for entry in entries]
+        prepared = [(checked(entry), canonical_json(entry.body)) for entry in entries]
         known = {key: record for key in {e.key for e in entries if e.key} if (record := self.find(key)) is not None}
         if all(entry.key in known for entry in entries):
-            return [_same(entry, known[str(entry.key)]) for entry in entries]
+            return [same(entry, known[str(entry.key)]) for entry in entries]
         anchor = self._anchor()
         with self.database.writing() as connection:
             written, head = self._write(connection, prepared, expect, anchor)
@@ -186,7 +134,7 @@ class Ledger:
         found: dict[int, Record] = {}
         for index, (entry, _) in enumerate(prepared):
             if entry.key is not None and (record := self._find(connection, entry.key)) is not None:
-                found[index] = _same(entry, record)
+                found[index] = same(entry, record)
         if len(found) == len(prepared):
             return [found[index] for index in range(len(prepared))], None
         if expect is not None:
@@ -213,7 +161,7 @@ class Ledger:
             }
             row["digest"] = previous = record_digest(**row)
             rows.append(row)
-            result.append(_record(row))
+            result.append(read_row(row))
         connection.execute(sa.insert(records_table), rows)
         head = None
         if self.head_key is not None:
@@ -270,9 +218,9 @@ class Ledger:
         Raises:
             LedgerTampered: a row's text does not match its digest.
         """
-        query = _select(kind, model, subject, known_at, happened_until).order_by(records_table.c.seq)
+        query = select(kind, model, subject, known_at, happened_until).order_by(records_table.c.seq)
         with self.database.reading() as connection:
-            return [_record({**row}) for row in connection.execute(query).mappings()]
+            return [read_row({**row}) for row in connection.execute(query).mappings()]
 
     def latest(
         self,
@@ -283,17 +231,17 @@ class Ledger:
         known_at: datetime | None = None,
     ) -> Record | None:
         """The last record of a kind, or None."""
-        query = _select(kind, model, subject, known_at, None).order_by(records_table.c.seq.desc()).limit(1)
+        query = select(kind, model, subject, known_at, None).order_by(records_table.c.seq.desc()).limit(1)
         with self.database.reading() as connection:
             row = connection.execute(query).mappings().first()
-        return _record({**row}) if row is not None else None
+        return read_row({**row}) if row is not None else None
 
     def get(self, seq: int) -> Record | None:
         """The record of that number, or None."""
         query = sa.select(records_table).where(records_table.c.seq == seq)
         with self.database.reading() as connection:
             row = connection.execute(query).mappings().first()
-        return _record({**row}) if row is not None else None
+        return read_row({**row}) if row is not None else None
 
     def find(self, key: str) -> Record | None:
         """The record with that idempotency key, or None."""
@@ -384,106 +332,12 @@ class Ledger:
     def _last(self, connection: Connection) -> Record | None:
         query = sa.select(records_table).order_by(records_table.c.seq.desc()).limit(1)
         row = connection.execute(query).mappings().first()
-        return _record({**row}) if row is not None else None
+        return read_row({**row}) if row is not None else None
 
     def _find(self, connection: Connection, key: str) -> Record | None:
         row = connection.execute(sa.select(records_table).where(records_table.c.key == key)).mappings().first()
-        return _record({**row}) if row is not None else None
+        return read_row({**row}) if row is not None else None
 
     def _head(self, connection: Connection) -> Anchor | None:
         row = connection.execute(sa.select(heads_table).order_by(heads_table.c.seq.desc()).limit(1)).mappings().first()
         return Anchor(**row) if row is not None else None
-
-
-def record_digest(
-    *,
-    seq: int,
-    kind: str,
-    model: str,
-    subject: str,
-    happened_at: str,
-    recorded_at: str,
-    key: str | None,
-    body: str,
-    previous: str,
-) -> str:
-    """SHA-256 over the stored texts of a record, one a line.
-
-    No field but the last can hold a line break (`append` refuses it, and JSON escapes it), so two records never give
-    the same lines.
-    """
-    lines = (str(seq), previous, kind, model, subject, happened_at, recorded_at, key or "", body)
-    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
-
-
-def _record(row: Mapping[str, Any]) -> Record:
-    stored = row["digest"]
-    if record_digest(**{name: value for name, value in row.items() if name != "digest"}) != stored:
-        raise LedgerTampered(
-            f"record {row['seq']} ({row['kind']}) does not match its digest: it was edited; run `mlops verify`"
-        )
-    return Record(
-        seq=row["seq"],
-        kind=row["kind"],
-        model=row["model"],
-        subject=row["subject"],
-        happened_at=moment(row["happened_at"]),
-        recorded_at=moment(row["recorded_at"]),
-        body=json.loads(row["body"]),
-        previous=row["previous"],
-        digest=stored,
-        key=row["key"],
-    )
-
-
-def _checked(entry: Entry) -> Entry:
-    if not entry.kind:
-        raise ValueError("a record needs a kind")
-    if entry.key == "":
-        raise ValueError("found an empty idempotency key; leave it out, or give one that names the cause")
-    for name in ("kind", "model", "subject", "key"):
-        value = getattr(entry, name)
-        if value is None:
-            continue
-        if (
-            not isinstance(value, str)
-            or any(ord(c) < 32 for c in value)
-            or any(0xD800 <= ord(c) < 0xE000 for c in value)
-        ):
-            raise ValueError(f"{name}: found {value!r}, expected text of one line")
-    if not isinstance(entry.body, Mapping):
-        raise ValueError(f"body: found {type(entry.body).__name__}, expected a mapping")
-    if entry.happened_at is not None:
-        iso(entry.happened_at)
-    return entry
-
-
-def _same(entry: Entry, record: Record) -> Record:
-    if (record.kind, record.model) != (entry.kind, entry.model):
-        raise ValueError(
-            f"idempotency key {entry.key!r} belongs to record {record.seq} ({record.kind} of {record.model!r}), "
-            f"found it given for {entry.kind} of {entry.model!r}; a key names one cause for ever"
-        )
-    return record
-
-
-def _select(
-    kind: str | Sequence[str] | None,
-    model: str | None,
-    subject: str | None,
-    known_at: datetime | None,
-    happened_until: datetime | None,
-) -> sa.Select:
-    query = sa.select(records_table)
-    if kind is not None:
-        kinds = [kind] if isinstance(kind, str) else list(kind)
-        query = query.where(records_table.c.kind.in_(kinds))
-    if model is not None:
-        query = query.where(records_table.c.model == model)
-    if subject is not None:
-        query = query.where(records_table.c.subject == subject)
-    if known_at is not None:
-        query = query.where(records_table.c.recorded_at <= iso(known_at))
-    if happened_until is not None:
-        query = query.where(records_table.c.happened_at <= iso(happened_until))
-    return query

@@ -3,8 +3,9 @@ from datetime import timedelta
 import pytest
 
 from mlops_assets.governance.approvals import sign_approval, state
+from mlops_assets.governance.enrolment import enrol, revoke
 from mlops_assets.governance.keys import SigningKey
-from mlops_assets.governance.people import NotAllowed, enrol, revoke
+from mlops_assets.governance.people import NotAllowed
 from mlops_assets_tests.governance.world import MODEL, World, policy
 
 POLICY = policy()

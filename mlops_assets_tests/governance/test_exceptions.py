@@ -2,8 +2,9 @@ from datetime import timedelta
 
 import pytest
 
+from mlops_assets.governance.enrolment import enrol
 from mlops_assets.governance.exceptions import exceptions, lifts, sign_exception, withdraw_exception
-from mlops_assets.governance.people import NotAllowed, enrol
+from mlops_assets.governance.people import NotAllowed
 from mlops_assets_tests.governance.world import MODEL, policy
 
 POLICY = policy(exceptions={"roles": ["model-risk"], "max_days": 60})

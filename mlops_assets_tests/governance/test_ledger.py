@@ -14,8 +14,8 @@ from mlops_assets.governance.ledger import (
     Expected,
     Ledger,
     LedgerTampered,
-    record_digest,
 )
+from mlops_assets.governance.records import record_digest
 from mlops_assets_tests.governance.world import START, Clock
 
 

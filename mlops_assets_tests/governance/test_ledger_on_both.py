@@ -16,8 +16,8 @@ from mlops_assets.governance.ledger import (
     Expected,
     Ledger,
     LedgerTampered,
-    record_digest,
 )
+from mlops_assets.governance.records import record_digest
 from mlops_assets.governance.validations import record_validation
 from mlops_assets.governance.verification import verify_all
 from mlops_assets.release.audit import audit_promotions

@@ -3,7 +3,8 @@ import time
 
 import pytest
 
-from mlops_assets.governance.ledger import NOTHING_BEFORE, Ledger, record_digest
+from mlops_assets.governance.ledger import Ledger
+from mlops_assets.governance.records import NOTHING_BEFORE, record_digest
 
 RECORDS = 1_000_000
 A, B = "a" * 64, "b" * 64

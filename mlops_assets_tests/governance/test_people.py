@@ -2,9 +2,10 @@ from datetime import timedelta
 
 import pytest
 
+from mlops_assets.governance.enrolment import enrol, revoke
 from mlops_assets.governance.keys import SigningKey
 from mlops_assets.governance.ledger import Ledger
-from mlops_assets.governance.people import NotAllowed, enrol, load_people, revoke
+from mlops_assets.governance.people import NotAllowed, load_people
 from mlops_assets_tests.governance.world import MODEL, START, Clock
 
 

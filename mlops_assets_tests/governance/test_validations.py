@@ -2,8 +2,9 @@ from datetime import timedelta
 
 import pytest
 
+from mlops_assets.governance.enrolment import enrol
 from mlops_assets.governance.ledger import LedgerTampered
-from mlops_assets.governance.people import NotAllowed, enrol
+from mlops_assets.governance.people import NotAllowed
 from mlops_assets.governance.validations import (
     objections,
     record_validation,

@@ -2,10 +2,10 @@ from datetime import timedelta
 
 import pytest
 
+from mlops_assets.governance.enrolment import enrol
 from mlops_assets.governance.exceptions import sign_exception
 from mlops_assets.governance.findings import record_finding
 from mlops_assets.governance.keys import SigningKey
-from mlops_assets.governance.people import enrol
 from mlops_assets.governance.verification import verify_all, verify_signatures
 from mlops_assets_tests.governance.test_ledger import attack
 from mlops_assets_tests.governance.world import MODEL, policy

@@ -2,10 +2,10 @@ from datetime import timedelta
 
 import pytest
 
+from mlops_assets.governance.enrolment import revoke
 from mlops_assets.governance.exceptions import sign_exception
 from mlops_assets.governance.findings import close_finding, record_finding
 from mlops_assets.governance.ledger import Conflict
-from mlops_assets.governance.people import revoke
 from mlops_assets.release.champion import reign
 from mlops_assets.release.interventions import InterventionRefused, resume, retire, rollback, suspend
 from mlops_assets.release.promotion import PromotionRefused, promote
