@@ -14,7 +14,7 @@ from mlops_assets.commands.common import NOT_WELL, json_option, open_platform, p
 @click.pass_context
 def drill(context: click.Context, model: str, windows: int, as_json: bool) -> int:
     """Inject known faults into copies of real windows, and report what was caught. Nothing real is touched."""
-    from mlops_assets.graph.stages.monitoring import profile_of_champion, scored_windows
+    from mlops_assets.graph.recorded_windows import profile_of_champion, scored_windows
     from mlops_assets.monitoring.drills import run_drills
 
     platform = open_platform(context)

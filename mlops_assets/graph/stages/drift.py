@@ -1,0 +1,104 @@
+"""The stage `drift`: inputs and score of a window against the reference of the version that scored it."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from mlops_assets.datasets.windows import declared_windows
+from mlops_assets.governance.dossier import registered
+from mlops_assets.governance.ledger import Record
+from mlops_assets.graph.bench import Bench, Outcome
+from mlops_assets.graph.stages.models import SCORE
+from mlops_assets.graph.stages.production import PREDICTIONS, SCORED_ROWS, scored_record, window_of
+from mlops_assets.graph.stages.window_reports import keep, report, severity_check
+from mlops_assets.monitoring.drift import ColumnDrift, DriftVerdict, compare
+from mlops_assets.monitoring.rules import at_least
+from mlops_assets.statistics.counting import count_window
+from mlops_assets.statistics.profile import Profile
+
+SAMPLE_ROWS = 5000
+PAGE_ROWS = 1000
+
+
+def drift(bench: Bench) -> Outcome:
+    """Compare inputs and score of the window with the reference of the version that scored it."""
+    platform, window = bench.platform, window_of(bench)
+    scored = scored_record(bench)
+    run_id = registered(platform.ledger, bench.model, scored.body["version"]).body["run_id"]
+    profile = Profile.from_dict(platform.registry.evidence(run_id, "reference_profile"))
+    # What turned out to be true is judged by `performance`, not as an input.
+    profile = Profile(profile.rows, {n: c for n, c in profile.columns.items() if n != bench.declaration.target.column})
+    said = platform.lake.read(bench.table(PREDICTIONS), window=window.key)
+    rows = platform.lake.read(bench.table(SCORED_ROWS), window=window.key).select(list(bench.declaration.features))
+    frame = rows.with_columns(said[SCORE])
+    counts = count_window(frame, profile)
+    shares = importance_of(bench, run_id)
+    sample = frame.sample(min(SAMPLE_ROWS, frame.height), seed=bench.declaration.training.seed % 2**32)
+    verdict = compare(profile, counts, bench.policy.monitoring, importance=shares, sample=sample)
+    evidence = keep(bench, "drift", {**verdict.to_dict(), "version": scored.body["version"]})
+    page = draw_page(bench, rows, scored) if at_least(verdict.severity, "watch") or is_last(bench) else None
+    return Outcome(
+        metadata={
+            "severity": verdict.severity,
+            "verdict": verdict.reason,
+            "rows": verdict.rows,
+            "version": scored.body["version"],
+            "columns": drift_table(verdict),
+            "Evidently": page,
+            "evidence digest": evidence,
+        },
+        data_version=evidence,
+        decisions=[severity_check(verdict.severity, verdict.reason, evidence)],
+    )
+
+
+def importance_of(bench: Bench, run_id: str) -> dict[str, float]:
+    """Share of all importance by feature; the score stands for the whole model and weighs as much as all of them."""
+    found = bench.platform.registry.evidence(run_id, "explanations")["importance"]["features"]
+    return {f["feature"]: f["share"] for f in found}
+
+
+def draw_page(bench: Bench, rows: pl.DataFrame, scored: Record) -> Path | None:
+    """Evidently's page for the window, from bounded samples; it draws, the verdict is ours."""
+    from mlops_assets.monitoring.evidently_page import draw
+
+    if rows.height == 0:
+        return None
+    table = bench.table("reference_sample")
+    reference = bench.platform.lake.read(table, window=f"v{scored.body['version']}").select(rows.columns)
+    roles = {name: f.role.value for name, f in bench.declaration.features.items()}
+    seed = bench.declaration.training.seed % 2**32
+    path = report(bench, "evidently").with_suffix(".html")
+    return draw(
+        reference.sample(min(PAGE_ROWS, reference.height), seed=seed),
+        rows.sample(min(PAGE_ROWS, rows.height), seed=seed),
+        roles,
+        path,
+    )
+
+
+def is_last(bench: Bench) -> bool:
+    """Whether the window is the latest that has ended: people look at that one whatever it says."""
+    today = datetime.now(UTC).date()
+    ended = [w for w in declared_windows(bench.declaration, today) if w.end <= today]
+    return not ended or window_of(bench).key >= ended[-1].key
+
+
+def drift_table(verdict: DriftVerdict) -> list[dict[str, Any]]:
+    """Columns of the verdict, worst first."""
+
+    def row(c: ColumnDrift) -> dict[str, Any]:
+        return {
+            "column": c.name,
+            "severity": c.severity,
+            "PSI": c.value,
+            "net of noise": c.effect,
+            "p adjusted": c.p_value,
+            "missing": c.null_share,
+            "importance": c.importance,
+            "why": c.reason,
+        }
+
+    return [row(c) for c in verdict.columns]

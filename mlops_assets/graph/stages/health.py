@@ -1,0 +1,125 @@
+"""The stage `health`: one verdict for the window, and what the policy attaches to it."""
+
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from mlops_assets.governance.canonical import digest
+from mlops_assets.governance.ledger import Record
+from mlops_assets.graph.bench import Bench, Outcome
+from mlops_assets.graph.stages.production import SCORED_ROWS, scored_record, window_of
+from mlops_assets.graph.stages.window_reports import digest_file, report, severity_check
+from mlops_assets.monitoring.batches import find_batch_faults
+from mlops_assets.monitoring.drift import DriftVerdict
+from mlops_assets.monitoring.faults import Fault
+from mlops_assets.monitoring.performance import WindowPerformance
+from mlops_assets.monitoring.rules import at_least
+from mlops_assets.monitoring.triage import Earlier, Health, triage
+from mlops_assets.response.incidents import open_incident
+
+VERDICT = "health_verdict"
+
+
+def health(bench: Bench) -> Outcome:
+    """Say what kind of change the window shows, record it, and do at once what the policy attaches to it."""
+    platform, window = bench.platform, window_of(bench)
+    scored = scored_record(bench)
+    version = scored.body["version"]
+    found = judge(bench, version, batch_faults(bench, scored))
+    body = {
+        "severity": found.severity,
+        "kind": found.kind,
+        "reasons": list(found.reasons),
+        "causes": [
+            {"kind": c.kind, "severity": c.severity, "evidence": c.evidence, "columns": list(c.columns)}
+            for c in found.causes
+        ],
+        "columns": list(found.columns),
+        "action": list(found.actions),
+        "raw": found.raw,
+        "unknown": list(found.unknown),
+        "escalated": at_least(found.severity, "act"),
+        "version": str(version),
+        "policy_digest": bench.policy.digest,
+        "evidence": {name: digest_file(report(bench, name)) for name in ("drift", "performance")},
+    }
+    happened = datetime(window.end.year, window.end.month, window.end.day, tzinfo=UTC)
+    record = platform.ledger.append(
+        VERDICT,
+        body,
+        model=bench.model,
+        subject=window.key,
+        happened_at=min(happened, datetime.now(UTC)),
+        key=f"health/{bench.model}/{window.key}/{digest(body)}",
+    )
+    incident = None
+    if "incident" in found.actions:
+        incident = open_incident(
+            platform.ledger,
+            bench.model,
+            kind=found.kind,
+            severity=found.severity,
+            summary=found.reasons[0],
+            window=window.key,
+            columns=found.columns if found.kind == "feed_fault" else (),
+            cause=found.kind if found.kind != "feed_fault" else "",
+            rule=found.kind,
+            happened_at=record.happened_at,
+        )
+    return Outcome(
+        metadata={
+            "severity": found.severity,
+            "kind": found.kind,
+            "why": " ".join(found.reasons),
+            "causes": [
+                {"kind": c.kind, "severity": c.severity, "columns": ", ".join(c.columns), "evidence": c.evidence}
+                for c in found.causes
+            ]
+            or None,
+            "actions": list(found.actions) or None,
+            "incident": incident.id if incident else None,
+            "not known yet": list(found.unknown) or None,
+            "version": version,
+            "ledger record": record.seq,
+        },
+        data_version=digest(body),
+        decisions=[severity_check(found.severity, " ".join(found.reasons), digest(body))],
+    )
+
+
+def judge(bench: Bench, version: int, batch: Sequence[Fault] = ()) -> Health:
+    """The verdict on the window from what drift and performance found."""
+    drifted = json.loads(report(bench, "drift").read_text())
+    measured = json.loads(report(bench, "performance").read_text())
+    return triage(
+        DriftVerdict.from_dict(drifted),
+        WindowPerformance.from_dict(measured["performance"]),
+        earlier_windows(bench, version),
+        bench.policy.monitoring,
+        {
+            kind: bench.policy.actions(kind)
+            for kind in ("feed_fault", "population_shift", "base_rate_shift", "relation_change")
+        },
+        batch=batch,
+    )
+
+
+def batch_faults(bench: Bench, scored: Record) -> list[Fault]:
+    """Signs that the window as a whole is a copy of an earlier one."""
+    rows = bench.platform.lake.read(bench.table(SCORED_ROWS), window=scored.subject)
+    others = {
+        r.subject: r.body["content_digest"] for r in bench.platform.ledger.records(kind=scored.kind, model=bench.model)
+    }
+    earlier = {f"window {window}": digest for window, digest in others.items() if window < scored.subject}
+    declaration = bench.declaration
+    return find_batch_faults(rows, list(declaration.features), identifier=declaration.id, earlier=earlier)
+
+
+def earlier_windows(bench: Bench, version: int) -> list[Earlier]:
+    """Verdicts of the windows before this one under the same version, oldest first, the last verdict of each."""
+    window = window_of(bench)
+    found: dict[str, Record] = {}
+    for record in bench.platform.ledger.records(kind=VERDICT, model=bench.model):
+        if record.subject < window.key and record.body["version"] == str(version):
+            found[record.subject] = record
+    return [Earlier(key, found[key].body["raw"]) for key in sorted(found)]
