@@ -84,6 +84,8 @@ def consider(
     """
     signed = envelope is not None
     identity = request_id(model, window, kind, envelope)
+    # Read before anything is looked up: a request that comes in between is then a conflict, and not overlooked.
+    last = ledger.latest([REQUESTED, CLOSED], model=model)
     known = ledger.find(_key(identity))
     if known is not None:
         return Consideration("known", f"request {identity} was made for this before", known)
@@ -97,7 +99,6 @@ def consider(
         refusal = _hold(policy, model, made, window, cadence)
         if refusal is not None:
             return refusal
-    last = ledger.latest([REQUESTED, CLOSED], model=model)
     body = {
         "cause": cause,
         "window": window.isoformat(),

@@ -14,10 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from mlops_assets.stores.home import Home, be_quiet
+from mlops_assets.stores.ledger_database import locked_file
 
 TRAINING_KEY = "mlops.training_key"
 EVIDENCE = "evidence"
 DEV_SERVER = "http://127.0.0.1:5000"
+SETUP_SECONDS = 300.0
 
 
 class RegistryError(Exception):
@@ -40,13 +42,9 @@ class Registry:
         """MLflow's client, imported and connected at first use: its import takes seconds."""
         if self._client is None:
             be_quiet()
-            import logging
-
             import mlflow
 
-            # Alembic announces every migration on the root logger.
-            logging.getLogger("alembic").setLevel(logging.WARNING)
-            logging.getLogger("mlflow.store.db.utils").setLevel(logging.WARNING)
+            _quiet_migrations()
             with own_address():
                 mlflow.set_tracking_uri(self.home.tracking_uri)
                 mlflow.set_registry_uri(self.home.tracking_uri)
@@ -280,12 +278,43 @@ def evidence_bytes(content: Mapping[str, Any]) -> bytes:
 
 
 def migrate(home: Home) -> None:
-    """Create or upgrade the embedded MLflow database.
+    """Create the embedded MLflow database; one that is there is only connected to.
 
-    Done once at set-up: four processes that initialise one new SQLite database at the same time end with three of them
-    failing inside the migration.
+    MLflow's migration is many transactions: killed between two of them it leaves a database that MLflow refuses for
+    ever, and several processes in it at once fail. So one process at a time makes it under another name, and it gets its
+    own when it is whole.
+
+    Raises:
+        RegistryError: the database was made by another release of MLflow and has to be upgraded.
     """
     if not home.tracking_uri.startswith("sqlite:"):
         return
-    os.makedirs(home.mlflow, exist_ok=True)
-    Registry(home).client.search_experiments(max_results=1)
+    from mlflow.exceptions import MlflowException
+
+    be_quiet()
+    home.mlflow.mkdir(parents=True, exist_ok=True)
+    database = Path(home.tracking_uri.removeprefix("sqlite:///"))
+    with locked_file(home.mlflow / ".setup.lock", timeout=SETUP_SECONDS, name="set-up of MLflow's database"):
+        if not database.exists():
+            from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+
+            _quiet_migrations()
+            partial = database.with_name(f"{database.name}.partial")
+            partial.unlink(missing_ok=True)
+            SqlAlchemyStore(f"sqlite:///{partial}", (home.mlflow / "artifacts").as_uri()).engine.dispose()
+            partial.replace(database)
+        try:
+            Registry(home).client.search_experiments(max_results=1)
+        except MlflowException as error:
+            raise RegistryError(
+                f"MLflow cannot open {database}: {error.message}. Back it up, then run "
+                f"`mlflow db upgrade {home.tracking_uri}`"
+            ) from error
+
+
+def _quiet_migrations() -> None:
+    """Alembic announces every migration on the root logger."""
+    import logging
+
+    for name in ("alembic", "mlflow.store.db.utils"):
+        logging.getLogger(name).setLevel(logging.WARNING)

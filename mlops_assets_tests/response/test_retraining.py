@@ -9,6 +9,7 @@ from mlops_assets.declaration import Cadence
 from mlops_assets.governance.ledger import Ledger
 from mlops_assets.governance.policy import Policy
 from mlops_assets.response.retraining import (
+    REQUESTED,
     REQUEST_TAG,
     close,
     consider,
@@ -156,6 +157,20 @@ def test_closing_twice_keeps_the_first_closure(ledger):
     first = close(ledger, request, "promoted", version=3)
     assert close(ledger, request, "failed") == first
     assert first.body == {"version": "3", "outcome": "promoted", "note": ""}
+
+
+def test_one_that_is_overtaken_between_looking_and_writing_is_not_made(tmp_path):
+    url = f"sqlite:///{tmp_path}/ledger.db"
+    other = Ledger(url)
+
+    class Overtaken(Ledger):
+        def latest(self, *args, **kwargs):
+            if not other.records(kind=REQUESTED):
+                ask(other, policy(), QUARTERS[1])
+            return super().latest(*args, **kwargs)
+
+    assert ask(Overtaken(url), policy(), QUARTERS[0]).status == "in_flight"
+    assert len(other.records(kind=REQUESTED)) == 1
 
 
 def test_of_many_at_once_one_is_made(tmp_path):

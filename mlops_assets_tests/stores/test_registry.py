@@ -1,3 +1,5 @@
+import sqlite3
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -30,6 +32,30 @@ def trained(registry) -> tuple[str, str]:
     uri = registry.log_model(run, pipeline, inputs.head(2), pipeline.predict_proba(inputs.head(2)), [], ["numpy==2"])
     registry.client.set_terminated(run)
     return run, uri
+
+
+def test_a_killed_set_up_leaves_nothing_in_the_way(tmp_path):
+    home = Home.of(tmp_path, environment={})
+    home.create()
+    # What a kill between two of MLflow's migrations leaves.
+    (home.mlflow / "mlflow.db.partial").write_bytes(b"half a database")
+    migrate(home)
+    assert Registry(home).experiment(MODEL)
+    assert [file.name for file in home.mlflow.glob("mlflow.db*")] == ["mlflow.db"]
+
+
+def test_a_database_of_another_release_says_what_to_run(tmp_path):
+    made, home = (Home.of(tmp_path / name, environment={}) for name in ("made", "moved"))
+    for each in (made, home):
+        each.create()
+    migrate(made)
+    # Moved, because MLflow remembers in a process which databases it has found to be right.
+    (made.mlflow / "mlflow.db").rename(home.mlflow / "mlflow.db")
+    with sqlite3.connect(home.mlflow / "mlflow.db") as connection:
+        connection.execute("UPDATE alembic_version SET version_num = '451aebb31d03'")
+    connection.close()
+    with pytest.raises(RegistryError, match="mlflow db upgrade sqlite:///"):
+        migrate(home)
 
 
 def test_registered_twice_is_one_version(registry, trained):
