@@ -9,8 +9,8 @@ from mlops_assets.declaration import Cadence
 from mlops_assets.governance.ledger import Ledger
 from mlops_assets.governance.policy import Policy
 from mlops_assets.response.retraining import (
-    REQUESTED,
     REQUEST_TAG,
+    REQUESTED,
     close,
     consider,
     in_flight,
