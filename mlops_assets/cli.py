@@ -19,6 +19,7 @@ COMMANDS = {
     "calibrate": ("monitoring", "Propose thresholds for a stated rate of false alarms."),
     "demo": ("running", "Run the example fleet through its whole lifecycle."),
     "dev": ("running", "Open Dagster and MLflow on what the demo left behind."),
+    "discover": ("discovery", "Models that exist and are not governed."),
     "drift": ("drift", "Compare any two tables."),
     "drill": ("monitoring", "Inject known faults into copies of windows, and report what was caught."),
     "exception": ("exceptions", "Signed, expiring permissions to pass a gate."),

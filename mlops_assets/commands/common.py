@@ -92,7 +92,9 @@ def exit_code_of(error: BaseException) -> int:
     wrong_call = (
         *("ProjectError", "KeyRefused", "NotRegistered", "SourceError", "PolicyError", "FileNotFoundError"),
         *("ValueError", "RestrictionError", "ParserError", "ScannerError"),
+        *("SourceNotFound", "RegistryUnreadable"),
     )
+    # By name, so that no error's module is imported only to tell that it was not raised.
     return WRONG_CALL if type(error).__name__ in wrong_call else NOT_WELL
 
 

@@ -16,44 +16,8 @@ from mlops_assets.declaration import Declaration
 from mlops_assets.graph.assets import StageSpec, build_assets
 from mlops_assets.graph.jobs import model_jobs
 from mlops_assets.graph.model_graph import STAGES
+from mlops_assets.inspection.starter import starter
 from mlops_assets.project import named
-
-STARTER = """\
-type: mlops_assets.GovernedModel
-
-attributes:
-  purpose: What the model predicts, in one sentence that a reviewer understands.
-  intended_use: The decisions it may be used in, and by whom.
-  owner: team:your-team            # an e-mail address or team:name
-  developers: [developer]          # enrolled names; none of them may approve the model
-  tier: medium                     # high, medium or low: decides gates, approvals and monitoring (defs/policy/)
-  task: binary                     # binary, multiclass or regression
-
-  source:
-    path: data/{name}.parquet      # Parquet, CSV or Delta; a glob or an fsspec URL; or sql: and connection:
-  id: id                           # unique identifier of a row
-  # event_time: created_at         # leave out for one snapshot without time: no windows, no monitoring
-  target:
-    column: target
-    positive: 1                    # binary: the value that counts as the event
-    favourable: negative           # binary: which prediction is good for the person
-
-  features:                        # name: role, or name: {{role: …, minimum: …, maximum: …, allowed: […]}}
-    amount: numeric
-    region: categorical
-
-  protected: []                    # fairness is measured over these; not inputs unless also listed above
-  slices: []                       # segments that must not be served worse
-  candidates: [linear, hist_gradient_boosting, random_forest]   # or your own module:function
-
-  # With event_time, say where the first training ends and how production is watched:
-  # training: {{until: 2025-01-01, window: 36 months}}
-  # monitoring: {{cadence: month}}
-
-  card:
-    limitations: []
-    human_oversight: Who looks at the predictions, and what they can overrule.
-"""
 
 
 class ModelScaffolder(Scaffolder):
@@ -63,7 +27,7 @@ class ModelScaffolder(Scaffolder):
         """Write `defs.yaml` into the new model's folder."""
         folder = Path(request.target_path)
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / "defs.yaml").write_text(STARTER.format(name=folder.name), encoding="utf-8")
+        (folder / "defs.yaml").write_text(starter(folder.name), encoding="utf-8")
 
 
 @dg.scaffold_with(ModelScaffolder)

@@ -112,9 +112,9 @@ def test_the_starter_is_a_declaration():
     import yaml
 
     from mlops_assets.declaration import Declaration
-    from mlops_assets.graph.component import STARTER
+    from mlops_assets.inspection.starter import starter
 
-    assert not Declaration.model_validate(yaml.safe_load(STARTER.format(name="fifth"))["attributes"]).has_time
+    assert not Declaration.model_validate(yaml.safe_load(starter("fifth"))["attributes"]).has_time
 
 
 def test_every_field_is_described():

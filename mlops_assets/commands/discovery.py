@@ -1,0 +1,83 @@
+"""`mlops discover`: models that exist and are not governed."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from mlops_assets.commands.common import NOT_WELL, json_option, print_json, print_table
+from mlops_assets.project import Project, ProjectError
+
+
+@click.command()
+@click.argument("source")
+@click.option(
+    "--scaffold",
+    "folder",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Write a starter declaration for each into FOLDER/<name>/defs.yaml; a file that is there is left alone.",
+)
+@json_option
+@click.pass_context
+def discover(context: click.Context, source: str, folder: Path | None, as_json: bool) -> int:
+    """List models in SOURCE that no declaration governs: a folder, or the address of an MLflow registry.
+
+    In a folder it knows pickle, joblib, skops and ONNX files, MLflow models, and notebooks that train or predict; of a
+    registry it lists what is registered. Nothing is unpickled or run. Exit code 1 when there is any.
+    """
+    from mlops_assets.inspection.discovery import discover as look
+
+    project = _project(context)
+    looked = look(
+        source,
+        governed=[m.name for m in project.models] if project else (),
+        own_registry=project.home.tracking_uri if project else "",
+        leave_out=[project.home.root] if project else (),
+    )
+    rows: list[dict[str, Any]] = [found.to_dict() for found in looked.found]
+    if folder is not None:
+        for row, found in zip(rows, looked.found, strict=True):
+            row["starter"] = str(_scaffold(folder, found))
+    if as_json:
+        print_json(rows)
+    elif rows:
+        shown = [{**row, "modified": (row["modified"] or "")[:10], "size": _size(row["size"])} for row in rows]
+        columns = ["name", "kind", "where", "modified", "size", "confidence", "why"]
+        print_table(shown, columns if folder is None else [*columns, "starter"])
+    else:
+        click.echo(f"{source}: no model that is not governed")
+    for reason in looked.unreadable:
+        click.echo(f"mlops: not looked at: {reason}", err=True)
+    if looked.governed and not as_json:
+        click.echo(f"\ngoverned, and not listed: {', '.join(looked.governed)}")
+    return NOT_WELL if rows else 0
+
+
+def _project(context: click.Context) -> Project | None:
+    """The project around, if there is one: looking for models needs none."""
+    try:
+        return Project.find(Path(context.obj or Path()))
+    except ProjectError:
+        return None
+
+
+def _scaffold(folder: Path, found: Any) -> Path:
+    from mlops_assets.inspection.starter import starter
+
+    path = folder / found.name / "defs.yaml"
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        origin = f"Found at {found.where}: {found.signs.why}."
+        text = starter(found.name, origin=origin, task=found.signs.task, inputs=found.signs.inputs)
+        path.write_text(text, encoding="utf-8")
+    return path
+
+
+def _size(size: int | None) -> str | None:
+    if size is None:
+        return None
+    for unit in ("B", "kB", "MB"):
+        if size < 1000:
+            return f"{size:.3g} {unit}"
+        size = round(size / 1000)
+    return f"{size:,} GB"
