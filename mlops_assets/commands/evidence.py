@@ -61,6 +61,8 @@ def verify(context: click.Context, file: Path | None, root: str | None, as_json:
         found = verify_packet(file, root=root)
         if as_json:
             print_json(found)
+        elif found.get("unreadable"):
+            click.echo(f"mlops: {file}: {found['problem']}", err=True)
         else:
             click.echo(f"{file}: whole" if found["ok"] else f"{file}: {found['problem']}")
             for remark in found["remarks"]:

@@ -4,7 +4,15 @@ from datetime import UTC, datetime, timedelta
 
 import click
 
-from mlops_assets.commands.common import NOT_WELL, WRONG_CALL, json_option, open_platform, print_json, print_table
+from mlops_assets.commands.common import (
+    NOT_WELL,
+    WRONG_CALL,
+    json_option,
+    known_model,
+    open_platform,
+    print_json,
+    print_table,
+)
 from mlops_assets.evidence.as_of import as_of, as_of_text
 from mlops_assets.evidence.inventory import inventory
 from mlops_assets.evidence.inventory import status as status_rows
@@ -53,8 +61,11 @@ def status(context: click.Context, model: str | None, as_json: bool) -> int:
 @click.pass_context
 def asof(context: click.Context, day: datetime, model: str | None, as_json: bool) -> int:
     """The fleet as it stood at the end of DATE: champion, evidence, approvers, policy, open incidents."""
+    if day.date() > datetime.now(UTC).date():
+        raise click.BadParameter(f"{day:%Y-%m-%d} is yet to come; expected today or a day before it", param_hint="DATE")
     at = day.replace(tzinfo=UTC) + timedelta(days=1) - timedelta(microseconds=1)
-    rows = as_of(open_platform(context).ledger, at, model)
+    platform = open_platform(context)
+    rows = as_of(platform.ledger, at, known_model(platform, model))
     if as_json:
         print_json([row.to_dict() for row in rows])
     else:
