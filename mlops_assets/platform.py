@@ -11,7 +11,7 @@ from pathlib import Path
 import yaml
 
 from mlops_assets.declaration import Declaration
-from mlops_assets.governance.keys import load_or_new_key
+from mlops_assets.governance.keys import key_id_of, load_or_new_key
 from mlops_assets.governance.ledger import Ledger
 from mlops_assets.governance.policy import Policy, effective, load_policies
 from mlops_assets.governance.policy_reading import PolicyError
@@ -55,7 +55,9 @@ class Platform:
     def ledger(self) -> Ledger:
         """The record of what was decided."""
         self.home.create()
-        return Ledger(self.home.ledger_url, load_or_new_key(HEAD_KEY, self.home.keys), self.home.anchors)
+        root = key_id_of(self.home.root_key) if self.home.root_key else None
+        head = load_or_new_key(HEAD_KEY, self.home.keys)
+        return Ledger(self.home.ledger_url, head, self.home.anchors, root=root)
 
     @cached_property
     def policies(self) -> Mapping[str, Policy]:

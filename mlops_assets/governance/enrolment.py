@@ -109,7 +109,7 @@ def revoke(
 
 def _state(ledger: Ledger) -> tuple[People, Expected]:
     records = ledger.records(kind=KINDS)
-    return read_people(records), Expected(KINDS, "", records[-1].seq if records else 0)
+    return read_people(records, ledger.root), Expected(KINDS, "", records[-1].seq if records else 0)
 
 
 def _write(ledger: Ledger, kind: str, name: str, body: Mapping[str, Any], expect: Expected) -> Record:
@@ -127,7 +127,7 @@ def _write(ledger: Ledger, kind: str, name: str, body: Mapping[str, Any], expect
         digest="draft",
         key=None,
     )
-    for seq, why in read_people([*records, draft]).refused:
+    for seq, why in read_people([*records, draft], ledger.root).refused:
         if seq == draft.seq:
             raise NotAllowed(f"{name}: {why}")
     return ledger.append(kind, body, subject=name, expect=expect)

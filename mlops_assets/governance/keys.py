@@ -187,6 +187,20 @@ def load_or_new_key(name: str, folder: Path | None = None) -> SigningKey:
     return SigningKey.load(path)
 
 
+def key_id_of(named: str) -> str:
+    """Key id of a public key that is named by its PEM file or by the id itself.
+
+    Raises:
+        KeyRefused: neither a key id nor a readable PEM file.
+    """
+    if re.fullmatch(r"[0-9a-f]{64}", named.strip().lower()):
+        return named.strip().lower()
+    path = Path(named).expanduser()
+    if not path.is_file():
+        raise KeyRefused(f"found {named!r}, expected a key id (64 hex characters) or the PEM file of a public key")
+    return PublicKey.from_pem(path.read_text()).key_id
+
+
 def encode(signature: bytes) -> str:
     """Standard base64 text."""
     return base64.b64encode(signature).decode()

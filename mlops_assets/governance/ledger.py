@@ -6,6 +6,7 @@ head is signed with a key that the database does not hold, and its signature is 
 of records mean is for the rooms that write them.
 """
 
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
@@ -37,6 +38,10 @@ CLOCK_TOLERANCE = timedelta(seconds=5)
 """How far a writer's clock may lie behind the last record's (two machines never agree exactly) before it is refused."""
 
 
+ANCHOR_WAIT = 1.0
+"""Seconds that the second writer of a new ledger waits for the first one's anchor file."""
+
+
 class ClockWentBack(RuntimeError):
     """The writer's clock is behind the last record's time."""
 
@@ -59,6 +64,7 @@ class Ledger:
             sealed by the next one that has it.
         anchor_path: file outside the database that keeps the latest signed head.
         trusted: public head keys besides `head_key`'s own, for readers and after a rotation.
+        root: key id of the root key as the bank knows it from elsewhere; without it the first enrolment is believed.
         clock: where `recorded_at` comes from; for tests.
     """
 
@@ -69,12 +75,14 @@ class Ledger:
         anchor_path: Path | None = None,
         *,
         trusted: Iterable[PublicKey] = (),
+        root: str | None = None,
         clock: Callable[[], datetime] = utc_now,
     ):
         self.database = LedgerDatabase(url)
         self.head_key = head_key
         self.anchor_path = Path(anchor_path) if anchor_path is not None else None
         self.trusted = (*([head_key.public] if head_key else []), *trusted)
+        self.root = root
         self.clock = clock
 
     def append(
@@ -271,6 +279,10 @@ class Ledger:
                 problems.append(Problem("anchor_unreadable", str(error)))
         with self.database.reading() as connection:
             problems += check_chain(self.database, connection, known, (*self.trusted, *trusted), heads=True)
+            if not problems and self._anchor_lost(connection):
+                problems.append(
+                    Problem("anchor_missing", f"the anchor {self.anchor_path} is gone: a cut tail would not show")
+                )
         return problems
 
     def lock(self, name: str, timeout: float = BUSY_SECONDS) -> AbstractContextManager[None]:
@@ -298,6 +310,11 @@ class Ledger:
     def _refuse_if_cut(self, connection: Connection, anchor: Anchor | None, last: Record | None) -> None:
         """New records after a cut tail would bury the cut: the anchor must still be part of the chain."""
         if anchor is None:
+            if self._anchor_lost(connection):
+                raise LedgerTampered(
+                    f"nothing is appended: the ledger ends at {last.seq if last else 0} under a signed head, and its "
+                    f"anchor {self.anchor_path} is gone; bring it back from a copy or from the latest audit packet"
+                )
             return
         query = sa.select(records_table.c.digest).where(records_table.c.seq == anchor.seq)
         if connection.execute(query).scalar() != anchor.digest:
@@ -306,6 +323,21 @@ class Ledger:
                 f"{anchor.digest[:12]}…, and the database, which ends at {last.seq if last else 0}, does not hold it; "
                 "restore the database from a backup, then run `mlops verify`"
             )
+
+    def _anchor_lost(self, connection: Connection) -> bool:
+        """Whether a ledger that must have been anchored by now is not."""
+        if self.anchor_path is None:
+            return False
+        count = sa.select(sa.func.count()).select_from(heads_table)
+        # The first head may be a moment older than the file; whoever came second waits for the first.
+        deadline = time.monotonic() + ANCHOR_WAIT
+        while connection.execute(count).scalar_one() > 1:
+            if self.anchor_path.exists():
+                return False
+            if time.monotonic() > deadline:
+                return True
+            time.sleep(0.02)
+        return False
 
     def _require(self, connection: Connection, expect: Expected) -> None:
         query = sa.select(sa.func.coalesce(sa.func.max(records_table.c.seq), 0)).where(

@@ -189,14 +189,15 @@ def load_people(ledger: Ledger, root: PublicKey | None = None, known_at: datetim
 
     Args:
         ledger: to read.
-        root: the root key, when it is known from outside; otherwise the first enrolment, signed by itself, is the root.
+        root: the root key, when it is known from outside; default: the one the ledger was opened with. Where neither is
+            given, the first enrolment, signed by itself, is the root.
         known_at: as the ledger stood then.
     """
-    return read_people(ledger.records(kind=KINDS, known_at=known_at), root)
+    return read_people(ledger.records(kind=KINDS, known_at=known_at), root.key_id if root is not None else ledger.root)
 
 
-def read_people(records: Sequence[Record], root: PublicKey | None = None) -> People:
-    """`load_people` over records already at hand, such as a packet's."""
+def read_people(records: Sequence[Record], root: str | None = None) -> People:
+    """`load_people` over records already at hand, such as a packet's; `root` is the key id of the root key."""
     periods: list[KeyPeriod] = []
     refused: list[tuple[int, str]] = []
     last: dict[str, str] = {}
@@ -214,7 +215,7 @@ def read_people(records: Sequence[Record], root: PublicKey | None = None) -> Peo
     return People(tuple(periods), tuple(refused), last)
 
 
-def _with_enrolment(people: People, record: Record, root: PublicKey | None) -> list[KeyPeriod]:
+def _with_enrolment(people: People, record: Record, root: str | None) -> list[KeyPeriod]:
     predicate = _signed_by_root(people, record, "enrolment/v1", root)
     name, key = str(predicate["name"]), PublicKey.from_pem(predicate["public_key"])
     _require_current(people, record, predicate, name)
@@ -267,7 +268,7 @@ def _ended(period: KeyPeriod, name: str, seq: int) -> KeyPeriod:
     return KeyPeriod(**{**vars(period), "ended": seq})
 
 
-def _signed_by_root(people: People, record: Record, purpose: str, root: PublicKey | None) -> dict[str, Any]:
+def _signed_by_root(people: People, record: Record, purpose: str, root: str | None) -> dict[str, Any]:
     envelope = record.body["envelope"]
     if people.periods:
         signed = people.open_record(record, purpose)
@@ -275,9 +276,9 @@ def _signed_by_root(people: People, record: Record, purpose: str, root: PublicKe
             raise NotAllowed(f"{signed.person} enrolled somebody without the role {ROOT!r}")
         return signed.predicate
     # The first record enrols the root itself: its own key signs it.
-    claimed = root
-    if claimed is None:
-        claimed = PublicKey.from_pem(record.body["public_key"])
+    claimed = PublicKey.from_pem(record.body["public_key"])
+    if root is not None and claimed.key_id != root:
+        raise NotAllowed(f"the first enrolment is of key {claimed.key_id[:12]}, expected the root key {root[:12]}")
     if signer_of(envelope) != claimed.key_id:
         raise NotAllowed("the first enrolment of a ledger must be the root's own, signed with the root key")
     statement = open_envelope(envelope, claimed, purpose)

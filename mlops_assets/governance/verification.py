@@ -7,6 +7,7 @@ that counted at that place. Whether a promotion was right when it was made is `r
 from collections.abc import Iterable
 
 from mlops_assets.governance import approvals, authority, exceptions, findings, validations
+from mlops_assets.governance.anchors import Anchor
 from mlops_assets.governance.chain import Problem
 from mlops_assets.governance.keys import PublicKey
 from mlops_assets.governance.ledger import Ledger, LedgerTampered, Record
@@ -33,14 +34,40 @@ A record of any other kind may carry an `envelope` too; its purpose is then `<ki
 """
 
 
-def verify_all(ledger: Ledger, root: PublicKey | None = None, trusted: Iterable[PublicKey] = ()) -> list[Problem]:
-    """Chain, guards, heads and anchors, then every signature; the first problem first, [] when all is well."""
+def verify_all(
+    ledger: Ledger,
+    root: PublicKey | None = None,
+    trusted: Iterable[PublicKey] = (),
+    anchors: Iterable[Anchor] = (),
+) -> list[Problem]:
+    """Chain, guards, heads and anchors, then every signature; the first problem first, [] when all is well.
+
+    Args:
+        ledger: to check.
+        root: root key, when known from outside the ledger; default: the one it was opened with.
+        trusted: head keys besides those that are enrolled.
+        anchors: heads kept elsewhere, such as in packets.
+    """
+    anchors = list(anchors)
     try:
         people = load_people(ledger, root)
-        problems = ledger.verify(trusted=[*trusted, *people.ledger_keys()])
-        return problems + verify_signatures(ledger, root)
+        problems = ledger.verify(anchors=anchors, trusted=[*trusted, *people.ledger_keys()])
+        return [*problems, *head_key_problems(ledger, people), *verify_signatures(ledger, root)]
     except LedgerTampered as error:
-        return ledger.verify(trusted=trusted) or [Problem("edited", str(error))]
+        return ledger.verify(anchors=anchors, trusted=trusted) or [Problem("edited", str(error))]
+
+
+def head_key_problems(ledger: Ledger, people: People) -> list[Problem]:
+    """Whether the latest head is by a key that a root enrolled for it.
+
+    Whoever holds this machine can put another key in the place of its head key; enrolment by the root cannot be put
+    there. A ledger in which nobody was ever enrolled to sign heads is left alone, unless its root is known from outside.
+    """
+    head, keys = ledger.head(), people.ledger_keys()
+    if head is None or not (keys or ledger.root) or any(head.signed_by(key) for key in keys):
+        return []
+    message = f"head {head.seq} is signed with key {head.key_id[:12]}, which no root enrolled to sign the ledger"
+    return [Problem("head_key", message, head.seq)]
 
 
 def verify_signatures(ledger: Ledger, root: PublicKey | None = None) -> list[Problem]:

@@ -20,6 +20,7 @@ from mlops_assets.governance.ledger import Ledger, LedgerTampered, Record
 from mlops_assets.governance.people import load_people
 from mlops_assets.governance.policy import Policy
 from mlops_assets.governance.validations import objections, standing_validation
+from mlops_assets.governance.verification import head_key_problems
 from mlops_assets.release.champion import lock_name, reign
 from mlops_assets.release.ladder import climb
 from mlops_assets.release.reconciliation import put_right
@@ -141,9 +142,10 @@ def _objections(
 
 def _damage(ledger: Ledger, root: PublicKey | None) -> list[str]:
     try:
-        keys = load_people(ledger, root).ledger_keys()
+        people = load_people(ledger, root)
+        found = [*ledger.verify(trusted=people.ledger_keys()), *head_key_problems(ledger, people)]
         # A tail that is not sealed yet is no damage: the next append with the head key seals it.
-        return [str(p) for p in ledger.verify(trusted=keys) if p.code not in ("unsealed", "head_unchecked")]
+        return [str(p) for p in found if p.code not in ("unsealed", "head_unchecked")]
     except LedgerTampered as error:
         return [str(error)]
 

@@ -28,21 +28,24 @@ class Home:
         root: `$MLOPS_HOME`, by default `.mlops` in the project's root.
         ledger_url: SQLAlchemy URL of the ledger.
         tracking_uri: MLflow tracking URI.
+        root_key: PEM file, or key id, of the root key as the bank knows it from elsewhere; empty: not known.
     """
 
     root: Path
     ledger_url: str
     tracking_uri: str
+    root_key: str = ""
 
     @classmethod
     def of(cls, project_root: Path, environment: Mapping[str, str] | None = None) -> "Home":
-        """Read `MLOPS_HOME`, `MLOPS_LEDGER_URL` and `MLFLOW_TRACKING_URI`; what is not set lies under the home."""
+        """Read `MLOPS_HOME`, `MLOPS_LEDGER_URL`, `MLFLOW_TRACKING_URI` and `MLOPS_ROOT_KEY`; stores not named lie under the home."""
         environment = os.environ if environment is None else environment
         root = Path(environment.get("MLOPS_HOME") or project_root / ".mlops").expanduser().resolve()
         return cls(
             root=root,
             ledger_url=environment.get("MLOPS_LEDGER_URL") or f"sqlite:///{root / 'ledger.db'}",
             tracking_uri=environment.get("MLFLOW_TRACKING_URI") or f"sqlite:///{root / 'mlflow' / 'mlflow.db'}",
+            root_key=environment.get("MLOPS_ROOT_KEY") or "",
         )
 
     @property

@@ -330,3 +330,39 @@ def _shared(factory) -> Ledger:
     if not _LEDGERS:
         _LEDGERS.append(Ledger(f"sqlite:///{factory.mktemp('any')}/l.db"))
     return _LEDGERS[0]
+
+
+def test_an_anchor_that_is_gone_is_named_and_stops_writing(ledger, tmp_path):
+    """Whoever cuts the tail deletes the anchor too: the next append must not make a new one over the cut."""
+    fill(ledger)
+    attack(ledger, "DELETE FROM ledger_records WHERE seq > 4", "DELETE FROM ledger_heads WHERE seq > 4")
+    (tmp_path / "anchor.json").unlink()
+    assert [problem.code for problem in ledger.verify()] == ["anchor_missing"]
+    with pytest.raises(LedgerTampered, match="is gone"):
+        ledger.append("note", {})
+    with pytest.raises(LedgerTampered, match="is gone"):
+        ledger.seal()
+    assert not (tmp_path / "anchor.json").exists()
+
+
+def test_an_anchor_set_back_with_the_tail_is_found_by_one_kept_elsewhere(ledger, tmp_path):
+    """A whole earlier state, rightly signed, is whole in itself: only a later head in another place tells."""
+    fill(ledger, 4)
+    earlier = (tmp_path / "anchor.json").read_text()
+    fill(ledger, 8)
+    elsewhere = ledger.head()
+    attack(ledger, "DELETE FROM ledger_records WHERE seq > 4", "DELETE FROM ledger_heads WHERE seq > 4")
+    (tmp_path / "anchor.json").write_text(earlier)
+    assert ledger.verify() == []
+    assert [problem.code for problem in ledger.verify(anchors=[elsewhere])] == ["tail_cut"]
+
+
+def test_another_ledger_in_its_place_is_found(ledger, tmp_path):
+    fill(ledger)
+    other = Ledger(f"sqlite:///{tmp_path}/other.db", ledger.head_key, tmp_path / "other.json", clock=ledger.clock)
+    for number in range(9):
+        other.append("note", {"another bank's": number})
+    swapped = Ledger(f"sqlite:///{tmp_path}/other.db", ledger.head_key, tmp_path / "anchor.json", clock=ledger.clock)
+    assert "rewritten" in [problem.code for problem in swapped.verify()]
+    with pytest.raises(LedgerTampered, match="nothing is appended"):
+        swapped.append("note", {})

@@ -5,7 +5,9 @@ import pytest
 from mlops_assets.governance.enrolment import enrol
 from mlops_assets.governance.exceptions import sign_exception
 from mlops_assets.governance.findings import record_finding
-from mlops_assets.governance.keys import SigningKey
+from mlops_assets.governance.keys import KeyRefused, SigningKey, key_id_of
+from mlops_assets.governance.ledger import Ledger
+from mlops_assets.governance.people import load_people
 from mlops_assets.governance.verification import verify_all, verify_signatures
 from mlops_assets_tests.governance.test_ledger import attack
 from mlops_assets_tests.governance.world import MODEL, policy
@@ -59,11 +61,43 @@ def test_an_edited_record_is_named_not_raised(busy):
 
 
 def test_a_rotated_head_key_is_known_by_its_enrolment(busy):
-    from mlops_assets.governance.ledger import Ledger
-
     new = SigningKey.generate()
     enrol(busy.ledger, busy.keys["root"], "ledger", new.public, ["ledger"])
     reader = Ledger(str(busy.ledger.database.url), new, busy.ledger.anchor_path, clock=busy.clock)
     reader.append("note", {})
     assert verify_all(busy.ledger) == []
     assert [problem.code for problem in busy.ledger.verify()] == ["head_signature", "anchor_signature"]
+
+
+def test_a_head_key_that_no_root_enrolled_is_named(busy):
+    """The machine's own head key is believed by the machine; the root's enrolment of it is not in its hands."""
+    enrol(busy.ledger, busy.keys["root"], "ledger", busy.ledger.head_key.public, ["ledger"])
+    assert verify_all(busy.ledger) == []
+    imposter = SigningKey.generate()
+    thief = Ledger(str(busy.ledger.database.url), imposter, clock=busy.clock)
+    thief.append("note", {"by": "a thief"})
+    assert [problem.code for problem in verify_all(thief)] == ["head_key"]
+
+
+def test_with_a_root_known_from_outside_an_unenrolled_head_key_is_named(busy):
+    ledger = busy.ledger
+    ledger.root = busy.keys["root"].public.key_id
+    assert [problem.code for problem in verify_all(ledger)] == ["head_key"]
+    enrol(ledger, busy.keys["root"], "ledger", ledger.head_key.public, ["ledger"])
+    assert verify_all(ledger) == []
+
+
+def test_a_root_known_from_outside_holds_wherever_people_are_read(busy):
+    url = str(busy.ledger.database.url)
+    known = Ledger(url, busy.ledger.head_key, busy.ledger.anchor_path, root=SigningKey.generate().public.key_id)
+    assert load_people(known).periods == ()
+    with pytest.raises(ValueError, match="expected the root key"):
+        enrol(known, busy.keys["root"], "friend", SigningKey.generate().public, ["validator"])
+
+
+def test_a_root_is_named_by_its_file_or_its_id(tmp_path):
+    key = SigningKey.generate()
+    key.save(tmp_path / "root.pem")
+    assert key_id_of(str(tmp_path / "root.pub.pem")) == key_id_of(key.public.key_id) == key.public.key_id
+    with pytest.raises(KeyRefused, match="expected a key id"):
+        key_id_of("no such file")
