@@ -50,15 +50,33 @@ def packet(context: click.Context, model: str, version: int, output: Path) -> No
 
 @click.command()
 @click.argument("file", required=False, type=click.Path(path_type=Path, exists=True, dir_okay=False))
-@click.option("--root", help="Key id of the root key, known from elsewhere.")
+@click.option(
+    "--root",
+    envvar="MLOPS_ROOT_KEY",
+    help="PEM file, or key id, of the root key, known from elsewhere (MLOPS_ROOT_KEY).",
+)
+@click.option(
+    "--anchor",
+    "anchors",
+    multiple=True,
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="A head that was kept elsewhere: an anchor file, or an earlier packet. May be given several times.",
+)
 @json_option
 @click.pass_context
-def verify(context: click.Context, file: Path | None, root: str | None, as_json: bool) -> int:
+def verify(
+    context: click.Context, file: Path | None, root: str | None, anchors: tuple[Path, ...], as_json: bool
+) -> int:
     """Check a packet, or the live ledger, registry, lake and artifacts: names what was tampered with."""
+    from mlops_assets.governance.anchors import kept_anchor
+    from mlops_assets.governance.keys import key_id_of
+
+    root_id = key_id_of(root) if root else None
+    kept = [kept_anchor(path) for path in anchors]
     if file is not None:
         from mlops_assets.evidence.verifier import verify as verify_packet
 
-        found = verify_packet(file, root=root)
+        found = verify_packet(file, root=root_id, anchors=[anchor.to_dict() for anchor in kept])
         if as_json:
             print_json(found)
         elif found.get("unreadable"):
@@ -70,7 +88,9 @@ def verify(context: click.Context, file: Path | None, root: str | None, as_json:
         return 0 if found["ok"] else WRONG_CALL if found.get("unreadable") else NOT_WELL
     from mlops_assets.inspection.live_check import check_everything
 
-    problems = check_everything(open_platform(context))
+    platform = open_platform(context)
+    platform.ledger.root = root_id or platform.ledger.root
+    problems = check_everything(platform, anchors=kept)
     if as_json:
         print_json(problems)
     elif problems:

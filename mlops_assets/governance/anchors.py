@@ -7,6 +7,7 @@ first; a copy of it in another place (a file here, every audit packet, wherever 
 import json
 import os
 import tempfile
+import zipfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -75,6 +76,25 @@ def read_anchor(path: Path) -> Anchor | None:
         return Anchor(int(content["seq"]), str(content["digest"]), str(content["key_id"]), str(content["signature"]))
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"anchor file {path} holds no anchor: {error!r}") from None
+
+
+def kept_anchor(path: Path) -> Anchor:
+    """The head in an anchor file that was kept elsewhere, or in an audit packet.
+
+    Raises:
+        ValueError: the file is neither.
+    """
+    if not zipfile.is_zipfile(path):
+        found = read_anchor(path)
+        if found is None:
+            raise ValueError(f"found no anchor file {path}")
+        return found
+    try:
+        with zipfile.ZipFile(path) as archive:
+            seal = json.loads(archive.read("packet.json"))
+        return Anchor(**json.loads(decode(seal["payload"]))["predicate"]["head"])
+    except (KeyError, TypeError, ValueError, zipfile.BadZipFile) as error:
+        raise ValueError(f"{path} is no audit packet with a head in it: {error!r}") from None
 
 
 def write_anchor(path: Path, anchor: Anchor) -> None:

@@ -1,9 +1,10 @@
 """Everything that is stored, held against what was recorded: ledger, signatures, promotions, registry, artifacts, lake."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from mlops_assets.datasets.snapshot import rows_digest
+from mlops_assets.governance.anchors import Anchor
 from mlops_assets.governance.verification import verify_all
 from mlops_assets.inspection.versions import verify_artifact
 from mlops_assets.platform import Platform
@@ -11,9 +12,14 @@ from mlops_assets.release.audit import audit_promotions
 from mlops_assets.release.reconciliation import reconcile
 
 
-def check_everything(platform: Platform) -> list[dict[str, Any]]:
-    """What is wrong, the gravest place first; each with where and what. An empty list: all is whole."""
-    found = [{"where": "ledger", "what": str(problem)} for problem in verify_all(platform.ledger)]
+def check_everything(platform: Platform, anchors: Iterable[Anchor] = ()) -> list[dict[str, Any]]:
+    """What is wrong, the gravest place first; each with where and what. An empty list: all is whole.
+
+    Args:
+        platform: the project.
+        anchors: heads of the ledger that were kept elsewhere.
+    """
+    found = [{"where": "ledger", "what": str(problem)} for problem in verify_all(platform.ledger, anchors=anchors)]
     if found:
         # Nothing that the ledger says can be held against anything while the ledger itself is not whole.
         return found

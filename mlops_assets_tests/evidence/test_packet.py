@@ -14,7 +14,7 @@ import pytest
 
 from mlops_assets.evidence.packet import PacketError, PacketParts, standalone_verifier, write_packet
 from mlops_assets.evidence.verifier import verify
-from mlops_assets.governance.anchors import sign_head
+from mlops_assets.governance.anchors import kept_anchor, sign_head
 from mlops_assets.governance.canonical import canonical_json, digest, digest_text
 from mlops_assets.governance.enrolment import revoke
 from mlops_assets.governance.exceptions import sign_exception
@@ -377,3 +377,13 @@ def test_garbage_is_no_packet(tmp_path: Path):
     path = tmp_path / "p.zip"
     path.write_bytes(b"PK\x03\x04 nothing")
     assert verify(path)["unreadable"]
+
+
+def test_the_head_in_a_packet_is_an_anchor_for_the_live_ledger(packet: tuple[Path, World, Policy], tmp_path: Path):
+    path, world, _ = packet
+    kept = kept_anchor(path)
+    assert world.ledger.verify(anchors=[kept]) == []
+    (tmp_path / "kept.json").write_text(json.dumps(kept.to_dict()))
+    assert kept_anchor(tmp_path / "kept.json") == kept
+    with pytest.raises(ValueError, match="no anchor file"):
+        kept_anchor(tmp_path / "nothing.json")
