@@ -61,6 +61,8 @@ class Group:
     mean_absolute_error: float | None
     measurable: bool
     reason: str
+    error_spread: float | None = None
+    """Standard deviation of the error inside the group (regression)."""
 
 
 @dataclass(frozen=True)
@@ -266,6 +268,7 @@ def _attribute(
                 mean_absolute_error=known.get("mean_absolute_error"),
                 measurable=bool(large[index]),
                 reason="" if large[index] else f"{n} rows, fewer than {minimum_group}",
+                error_spread=known.get("error_spread"),
             )
         )
     if large.sum() < 2:
@@ -309,6 +312,7 @@ def _group_means(rows: Scored, segments: Segments) -> dict[str, np.ndarray]:
             "mean_outcome": mean(rows.y),
             "mean_error": mean(error),
             "mean_absolute_error": mean(np.abs(error)),
+            "error_spread": np.sqrt(np.maximum(mean(error**2) - mean(error) ** 2, 0)),
         }
     accuracy = {"accuracy": mean((rows.predicted == rows.y).astype(float))}
     if rows.task is Task.MULTICLASS:

@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from mlops_assets.governance.canonical import digest
+from mlops_assets.governance.conduct_rules import NO_JUDGES, AdoptionRule, AutomationRule, ErasureRule, IncidentRule
 from mlops_assets.governance.gate_rules import Gates, Part
 from mlops_assets.governance.policy_reading import PolicyError, explain_field, read_document
 from mlops_assets.governance.strictness import (
@@ -81,6 +82,28 @@ class Monitoring(Part):
     """Loss of performance (AUC or skill) against the reference that is worth watching."""
     performance_drop_act: LowerFloat = Field(default=0.06, ge=0)
     """Loss of performance (AUC or skill) against the reference that is worth acting on."""
+    minimum_outcomes: Annotated[int, Stricter("fixed")] = Field(default=10, ge=1)
+    """Windows with fewer outcomes of either kind have no ranking to judge (binary)."""
+    calibration_watch: LowerFloat = Field(default=0.25, gt=0)
+    """Change of mean outcome against mean score, as a share of the rarer outcome's rate, that is worth watching."""
+    calibration_act: LowerFloat = Field(default=0.5, gt=0)
+    """Change of mean outcome against mean score, as a share of the rarer outcome's rate, that is worth acting on."""
+    bias_watch: LowerFloat = Field(default=0.1, gt=0)
+    """Change of the mean error in standard deviations of the target that is worth watching (regression)."""
+    bias_act: LowerFloat = Field(default=0.25, gt=0)
+    """Change of the mean error in standard deviations of the target that is worth acting on (regression)."""
+    jeffreys_alpha: HigherFloat = Field(default=0.01, gt=0, lt=1)
+    """Level of Jeffreys' test by grade, over all grades, from which a grade is named; a higher one names more."""
+    relation_watch: LowerFloat = Field(default=0.03, gt=0)
+    """Change of outcomes at the same score, in standard deviations of the outcome, that is worth watching."""
+    relation_act: LowerFloat = Field(default=0.06, gt=0)
+    """Change of outcomes at the same score, in standard deviations of the outcome, that is worth acting on."""
+    fairness_watch: LowerFloat = Field(default=0.05, gt=0)
+    """Rise of a group's distance from the others, in its rate (or standard deviations), that is worth watching."""
+    fairness_act: LowerFloat = Field(default=0.1, gt=0)
+    """Rise of a group's distance from the others, in its rate (or standard deviations), that is worth acting on."""
+    estimate_score_shift: LowerFloat = Field(default=0.25, gt=0)
+    """Population stability index of the scores beyond which performance is not estimated without outcomes."""
     max_null_increase: LowerFloat = Field(default=0.05, ge=0, le=1)
     """Rise of a column's share of missing values that counts as a fault of the feed."""
     max_new_category_share: LowerFloat = Field(default=0.05, ge=0, le=1)
@@ -88,13 +111,10 @@ class Monitoring(Part):
 
     @model_validator(mode="after")
     def _rising(self) -> Self:
-        if self.psi_watch > self.psi_act:
-            raise ValueError(f"psi_watch {self.psi_watch} is above psi_act {self.psi_act}, expected at most that")
-        if self.performance_drop_watch > self.performance_drop_act:
-            raise ValueError(
-                f"performance_drop_watch {self.performance_drop_watch} is above performance_drop_act "
-                f"{self.performance_drop_act}, expected at most that"
-            )
+        for what in ("psi", "performance_drop", "calibration", "bias", "relation", "fairness"):
+            watch, act = getattr(self, f"{what}_watch"), getattr(self, f"{what}_act")
+            if watch > act:
+                raise ValueError(f"{what}_watch {watch} is above {what}_act {act}, expected at most that")
         if self.persistence_k > self.persistence_n:
             raise ValueError(
                 f"persistence_k {self.persistence_k} is above persistence_n {self.persistence_n}, expected at most that"
@@ -192,10 +212,18 @@ class Policy(Part):
     """The ladder a challenger climbs."""
     response: Response = Field(default_factory=Response)
     """What is done about each kind of change."""
+    automation: AutomationRule = Field(default_factory=AutomationRule)
+    """What the service key may do at once, without a person."""
+    incidents: IncidentRule = Field(default_factory=IncidentRule)
+    """Who may close an incident."""
     validity_days: LowerInt = Field(default=365, ge=1)
     """Longest time, in days, for which a validation holds; then `response.validation_expired` applies."""
     retention_days: HigherInt = Field(default=3650, ge=1)
     """Days for which data, evidence and logs of a version are kept after it retired."""
+    erasure: ErasureRule = Field(default_factory=ErasureRule)
+    """Who may sign that data is erased."""
+    adoption: AdoptionRule = Field(default_factory=AdoptionRule)
+    """How a changed policy comes into force."""
 
     @model_validator(mode="after")
     def _roles_once(self) -> Self:
@@ -203,6 +231,9 @@ class Policy(Part):
         doubled = sorted({role for role in roles if roles.count(role) > 1})
         if doubled:
             raise ValueError(f"approvals: found {', '.join(doubled)} twice, expected each role once, with its count")
+        machines = sorted(set(NO_JUDGES) & {*roles, *self.exceptions.roles})
+        if machines:
+            raise ValueError(f"found {', '.join(machines)} among those who decide, expected roles of people who judge")
         return self
 
     @cached_property

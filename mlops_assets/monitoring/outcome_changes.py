@@ -61,6 +61,7 @@ class BaseRateChange:
     p_unforeseen: float | None
     """Two-sided, that the window's outcome is what was foreseen."""
     smallest_detectable: float | None
+    """Multiclass: of the share of any one class."""
     classes: dict[str, dict[str, float]]
     """Multiclass: reference and window share of each class."""
 
@@ -150,7 +151,7 @@ def _reference_error(reference: ReferencePerformance) -> float:
 def base_rate_change(reference: ReferencePerformance, rows: Scored, alpha: float = 0.01) -> BaseRateChange:
     """Two-sided test of the outcome's distribution, and of the part that the scores did not foresee."""
     if rows.task is Task.MULTICLASS:
-        return _class_shares(reference, rows)
+        return _class_shares(reference, rows, alpha)
     mean = float(rows.y.mean())
     spread = reference.outcome_spread
     error = math.hypot(float(rows.y.std()) / math.sqrt(rows.n), spread / math.sqrt(reference.n))
@@ -186,7 +187,7 @@ def _foreseen(reference: ReferencePerformance, rows: Scored) -> tuple[float | No
     return foreseen, two_sided_p(z_of(float(came(rows).mean()) - foreseen, math.sqrt(variance)))
 
 
-def _class_shares(reference: ReferencePerformance, rows: Scored) -> BaseRateChange:
+def _class_shares(reference: ReferencePerformance, rows: Scored, alpha: float) -> BaseRateChange:
     from scipy.stats import chi2_contingency
 
     before = np.array(reference.class_counts)
@@ -197,7 +198,11 @@ def _class_shares(reference: ReferencePerformance, rows: Scored) -> BaseRateChan
         label: {"reference": float(before[k] / before.sum()), "window": float(after[k] / after.sum())}
         for k, label in enumerate(rows.classes)
     }
-    return BaseRateChange(None, None, p, None, None, None, shares)
+    # The share that is nearest to one half varies most: what is seen there is seen in every class.
+    share = np.minimum(before / before.sum(), 1 - before / before.sum()).max()
+    error = math.sqrt(float(share * (1 - share)) * (1 / before.sum() + 1 / rows.n))
+    least = smallest_detectable(error, alpha / max(len(before), 1), two_sided=True)
+    return BaseRateChange(None, None, p, None, None, least, shares)
 
 
 def calibration_change(
@@ -238,11 +243,13 @@ def slice_changes(
     frame: pl.DataFrame | None,
     declaration: Declaration | None,
     minimum_rows: int,
+    alpha: float,
 ) -> tuple[SliceChange, ...]:
     """Declared slices of the window against the same of the reference, Holm over those that both sides could
-    measure."""
+    measure; the smallest drop that could have been seen is that of `alpha` shared among them."""
     window = slice_values(rows, frame, declaration, reference.slice_edges, minimum_rows)
     changes: list[SliceChange] = []
+    errors: dict[int, float] = {}
     for name, after in window.items():
         before = reference.slices.get(name)
         value, error = after["value"], after["standard_error"]
@@ -258,9 +265,9 @@ def slice_changes(
         both = math.hypot(error, before["standard_error"] or 0.0)
         drop = before["value"] - value
         p = normal_upper_tail(z_of(drop, both))
-        least = smallest_detectable(both, 0.01)
-        changes.append(SliceChange(name, after["n"], before["value"], value, drop, p, None, least, ""))
-    tested = [i for i, change in enumerate(changes) if change.p_value is not None]
-    for i, p in zip(tested, holm([changes[i].p_value or 0.0 for i in tested]), strict=True):
-        changes[i] = SliceChange(**{**asdict(changes[i]), "p_adjusted": p})
+        errors[len(changes)] = both
+        changes.append(SliceChange(name, after["n"], before["value"], value, drop, p, None, None, ""))
+    for i, p in zip(errors, holm([changes[i].p_value or 0.0 for i in errors]), strict=True):
+        least = smallest_detectable(errors[i], alpha / len(errors))
+        changes[i] = SliceChange(**{**asdict(changes[i]), "p_adjusted": p, "smallest_detectable": least})
     return tuple(changes)

@@ -3,12 +3,13 @@
 Belongs here: what the outcomes say. Not here: estimates without outcomes (`estimate.py`), shifts of inputs
 (`drift.py`), and which kind of change it is and what to do about it (`triage.py`), which reads the numbers found here.
 
-Four things are measured, because each sees what the others do not:
+Five things are measured, because each sees what the others do not:
 
 - *ranking* (quality): whether the model still orders, or still explains, as well as it did;
 - *base rate*: whether outcomes became more or less frequent, with and without what the scores foresaw;
 - *calibration*: whether scores are still right on average and by grade (Jeffreys);
-- *relation*: whether outcomes by grade changed beyond a shifted base rate.
+- *relation*: whether outcomes by grade changed beyond a shifted base rate;
+- *fairness*: whether a protected group stands further from the others than it did.
 
 An alarm needs evidence (p-values, Holm over the tests of the window) and size. Every test prints the smallest change it
 could have seen. All tests assume independent rows.
@@ -26,6 +27,7 @@ from mlops_assets.evaluation.calibration import calibrate
 from mlops_assets.evaluation.estimators import METRICS, NotMeasurable, Scored, estimate, prepare
 from mlops_assets.evaluation.metrics import CATALOGUE
 from mlops_assets.evaluation.performance import measure_metric, plain
+from mlops_assets.monitoring.group_changes import GroupChange, group_changes
 from mlops_assets.monitoring.outcome_changes import (
     BaseRateChange,
     CalibrationChange,
@@ -41,11 +43,16 @@ from mlops_assets.monitoring.relation import Relation, compare_grades
 from mlops_assets.statistics.intervals import holm
 
 SEVERITIES = ("none", "watch", "act", "critical")
+TESTS = 3
+"""Ranking, calibration, relation: tested together."""
 
 
 @dataclass(frozen=True)
 class PerformanceRules:
-    """When a change of performance is worth a word; any object with some of these fields may stand in for it."""
+    """When a change of performance is worth a word, where no policy says otherwise.
+
+    A policy's `monitoring` has the same fields; any object with some of them may stand in for it.
+    """
 
     alpha: float = 0.01
     minimum_rows: int = 200
@@ -63,6 +70,14 @@ class PerformanceRules:
     """Change of outcomes by grade beyond the common shift, in standard deviations of the outcome."""
     minimum_outcomes: int = 10
     """Binary: fewest positives and fewest negatives for a ranking."""
+    jeffreys_alpha: float = 0.01
+    """Grades are named whose outcomes contradict their scores at this level, over all grades. It names and does not
+    alarm: a model that was never calibrated by grade would alarm for ever; what changed, `relation` sees."""
+    fairness_watch: float = 0.05
+    fairness_act: float = 0.1
+    """Rise of a group's distance from all others (share, or standard deviations of the target)."""
+    estimate_score_shift: float = 0.25
+    """Shift of the scores (PSI) beyond which nothing is estimated."""
 
     @classmethod
     def of(cls, rules: object | None) -> "PerformanceRules":
@@ -93,8 +108,10 @@ class WindowPerformance:
     slices: tuple[SliceChange, ...] = ()
     fairness: dict[str, Any] | None = None
     fairness_reference: dict[str, Any] | None = None
+    group_changes: tuple[GroupChange, ...] = ()
+    fairness_severity: str = "none"
     p_adjusted: dict[str, float] = field(default_factory=dict)
-    """Test (ranking, calibration, relation) to its p-value after Holm."""
+    """Test (ranking, calibration, relation) to its p-value after Holm; group changes have their own."""
     reference_digest: str = ""
 
     def to_dict(self) -> dict[str, Any]:
@@ -113,6 +130,7 @@ class WindowPerformance:
             calibration = known["calibration"]
             known["calibration"] = CalibrationChange(**{**calibration, "grades": tuple(calibration["grades"])})
         known["slices"] = tuple(SliceChange(**found) for found in known.get("slices", ()))
+        known["group_changes"] = tuple(GroupChange(**found) for found in known.get("group_changes", ()))
         return cls(**known)
 
 
@@ -153,13 +171,15 @@ def measure(
             reference_digest=reference.digest,
         )  # fmt: skip
     window = tabulate(rows, np.array(reference.grades.edges))
-    ranking = ranking_change(reference, rows, limits.alpha, limits.minimum_outcomes)
-    base_rate = base_rate_change(reference, rows)
+    # Holm asks the smallest of three p-values to be below a third of alpha: what is claimed to be seen allows for it.
+    level = limits.alpha / TESTS
+    ranking = ranking_change(reference, rows, level, limits.minimum_outcomes)
+    base_rate = base_rate_change(reference, rows, limits.alpha)
     y = np.array(rows.classes)[rows.y] if rows.classes else rows.y
     found = calibrate(y, rows.score, task, classes=rows.classes or None, edges=np.array(reference.grades.edges))
-    calibration = calibration_change(reference, rows, found, limits.alpha)
-    relation = compare_grades(reference.grades, window, binary=task is not Task.REGRESSION)
-    slices = slice_changes(reference, rows, frame, declaration, limits.minimum_rows)
+    calibration = calibration_change(reference, rows, found, level)
+    relation = compare_grades(reference.grades, window, binary=task is not Task.REGRESSION, alpha=level)
+    slices = slice_changes(reference, rows, frame, declaration, limits.minimum_rows, limits.alpha)
     fairness = None
     if frame is not None and declaration is not None and declaration.protected:
         fairness = fairness_of(rows, frame, declaration, seed)
@@ -167,6 +187,14 @@ def measure(
     known = {name: p for name, p in tests.items() if p is not None}
     adjusted = dict(zip(known, holm(list(known.values())), strict=True))
     severity, reasons = _judge(reference, ranking, calibration, relation, adjusted, limits)
+    groups = group_changes(reference.fairness, fairness, alpha=limits.alpha, unit=reference.outcome_spread)
+    fairness_severity, said_of_groups = _judge_groups(groups, limits)
+    severity = max(severity, fairness_severity, key=SEVERITIES.index)
+    reasons += said_of_groups
+    if not reasons:
+        reasons.append(_nothing_seen(reference, ranking, calibration, relation, groups))
+    if task is Task.BINARY:
+        reasons += _contradicted_grades(calibration, limits.jeffreys_alpha)
     if matured_share < 1:
         reasons.append(f"{matured_share:.0%} of the window's outcomes are known; the rest is silent")
     return WindowPerformance(
@@ -185,6 +213,8 @@ def measure(
         slices=slices,
         fairness=fairness,
         fairness_reference=reference.fairness,
+        group_changes=groups,
+        fairness_severity=fairness_severity,
         p_adjusted=adjusted,
         reference_digest=reference.digest,
     )
@@ -263,6 +293,50 @@ def _judge(
             f"common shift (p = {adjusted['relation']:.2g}), "
             f"{'worth ' + SEVERITIES[level] if level else 'too little to matter'}"
         )
-    if not reasons and ranking.smallest_detectable is not None:
-        reasons.append(f"no change; a loss of {name} of {ranking.smallest_detectable:.3f} would have been seen")
     return SEVERITIES[max(levels)], reasons
+
+
+def _judge_groups(groups: Sequence[GroupChange], limits: PerformanceRules) -> tuple[str, list[str]]:
+    """Severity of the groups that stand further from the others than they did, and the reasons, widest first."""
+    changed = [
+        g
+        for g in groups
+        if g.p_adjusted is not None and g.p_adjusted < limits.alpha and (g.widened or 0.0) >= limits.fairness_watch
+    ]
+    changed.sort(key=lambda g: -(g.widened or 0.0))
+    level = max(((g.widened or 0.0) >= limits.fairness_act) + 1 for g in changed) if changed else 0
+    return SEVERITIES[level], [
+        f"{g.attribute} = {g.group}: {g.measure.replace('_', ' ')} against the others went from {g.reference_gap:+.3f} "
+        f"to {g.window_gap:+.3f} (p = {g.p_adjusted:.2g}, {g.n} rows), "
+        f"worth {'act' if (g.widened or 0.0) >= limits.fairness_act else 'watch'}"
+        for g in changed[:4]
+    ]
+
+
+def _contradicted_grades(calibration: CalibrationChange, alpha: float) -> list[str]:
+    found = [grade for grade in calibration.grades if grade["p_adjusted"] < alpha]
+    if not found:
+        return []
+    under = sum(grade["observed"] > grade["mean_score"] for grade in found)
+    return [
+        f"{len(found)} of {len(calibration.grades)} grades have other outcomes than their scores say (Jeffreys): "
+        f"{under} more often, {len(found) - under} less often"
+    ]
+
+
+def _nothing_seen(
+    reference: ReferencePerformance,
+    ranking: RankingChange,
+    calibration: CalibrationChange,
+    relation: Relation,
+    groups: Sequence[GroupChange],
+) -> str:
+    """What would have been seen: silence says nothing about changes smaller than that."""
+    least = {
+        f"a loss of {reference.quality_metric}": ranking.smallest_detectable,
+        "outcomes against scores": calibration.smallest_detectable,
+        "outcomes by grade": relation.smallest_detectable,
+        "a group against the others": max((g.smallest_detectable or 0.0 for g in groups), default=None),
+    }
+    known = ", ".join(f"{what} of {value:.3f}" for what, value in least.items() if value)
+    return f"no change; would have been seen: {known}" if known else "no change"

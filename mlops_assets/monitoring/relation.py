@@ -29,10 +29,16 @@ class Relation:
     what chance alone would give is taken off, so that small windows do not look worse than large ones."""
     grades: int
     reason: str = ""
+    smallest_detectable: float | None = None
+    """Smallest change from grade to grade, in the outcome's unit and up in some as much as down in others, that the test
+    beyond a common shift sees with probability .8 at the level that was asked for."""
 
 
-def compare_grades(reference: GradeTable, window: GradeTable, *, binary: bool) -> Relation:
-    """Test two tables with the same edges; grades with fewer than five rows on either side take no part."""
+def compare_grades(reference: GradeTable, window: GradeTable, *, binary: bool, alpha: float = 0.01) -> Relation:
+    """Test two tables with the same edges; grades with fewer than five rows on either side take no part.
+
+    `alpha` is the level for which the smallest detectable change is given; no p-value depends on it.
+    """
     from scipy.stats import chi2
 
     n, m = np.array(reference.n, dtype=float), np.array(window.n, dtype=float)
@@ -66,11 +72,24 @@ def compare_grades(reference: GradeTable, window: GradeTable, *, binary: bool) -
         expected = 1 / (1 + np.exp(-level))
         beyond = after / m - expected
     else:
+        expected = np.zeros(len(shift))
         beyond = shift - common
     # One degree of freedom of the noise went into the common shift.
     noise = variance * (len(shift) - 1) / len(shift)
     excess = float((m * (beyond**2 - noise)).sum() / m.sum())
-    return Relation(p_any, common, p_beyond, math.sqrt(max(0.0, excess)), int(used.sum()))
+    # How far a change of one unit of the outcome moves a grade on the scale that is tested.
+    stretch = 1 / np.maximum(expected * (1 - expected), 1e-9) if binary else np.ones(len(shift))
+    least = math.sqrt(_least_noncentrality(len(shift) - 1, alpha) / float((weight * stretch**2).sum()))
+    return Relation(p_any, common, p_beyond, math.sqrt(max(0.0, excess)), int(used.sum()), smallest_detectable=least)
+
+
+def _least_noncentrality(freedom: int, alpha: float, power: float = 0.8) -> float:
+    """Noncentrality at which a chi-square test at `alpha` rejects with probability `power`."""
+    from scipy.optimize import brentq
+    from scipy.stats import chi2, ncx2
+
+    critical = float(chi2.isf(alpha, freedom))
+    return float(brentq(lambda lam: float(ncx2.sf(critical, freedom, lam)) - power, 1e-6, 10 * critical + 100))  # pyright: ignore
 
 
 def _logit(events: np.ndarray, n: np.ndarray) -> np.ndarray:

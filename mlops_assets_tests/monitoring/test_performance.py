@@ -6,6 +6,7 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from mlops_assets.declaration import Declaration
+from mlops_assets.governance.policy import Monitoring
 from mlops_assets.monitoring.performance import PerformanceRules, measure
 from mlops_assets.monitoring.reference import ReferencePerformance, build_reference
 
@@ -118,7 +119,7 @@ def test_smallest_detectable_drop_is_detected_as_often_as_it_says(reference):
         y, score = loans(2000, 500 + seed)
         noisy = logistic(np.log(score / (1 - score)) + np.random.default_rng(seed).normal(0, 0.78, 2000))
         found = measure(reference, y, noisy)
-        seen += found.ranking.p_value < 0.01
+        seen += found.p_adjusted["ranking"] < 0.01
         claimed.append(found.ranking.smallest_detectable)
         true_drop.append(found.ranking.drop)
     assert np.mean(true_drop) == pytest.approx(np.mean(claimed), rel=0.25)
@@ -221,6 +222,42 @@ def test_multiclass():
     assert found.severity in ("act", "critical")
     assert set(found.base_rate.classes) == {"a", "b", "c"}
     assert ReferencePerformance.from_dict(json.loads(json.dumps(reference.to_dict()))) == reference
+
+
+def test_silence_says_what_would_have_been_seen(reference):
+    reason = measure(reference, *loans(5000, 2)).reasons[0]
+    assert reason.startswith("no change; would have been seen: a loss of roc_auc of 0.0")
+    assert "outcomes by grade of 0.0" in reason
+
+
+def test_grades_that_contradict_their_scores_are_named_at_the_policys_level(reference):
+    rows = loans(5000, 3, odds=0.9)
+    assert any("grades have other outcomes than their scores say" in r for r in measure(reference, *rows).reasons)
+    silent = measure(reference, *rows, rules=Monitoring(jeffreys_alpha=1e-300))
+    assert not any("Jeffreys" in r for r in silent.reasons)
+
+
+@pytest.mark.parametrize(
+    ("change", "field", "value"),
+    [
+        ({"odds": 0.9}, "calibration", 5.0),
+        ({"flip": 0.2}, "relation", 0.9),
+        ({"flip": 0.2}, "performance_drop", 0.4),
+    ],
+)
+def test_each_threshold_of_the_policy_counts(reference, change, field, value):
+    """With every threshold but one out of reach, that one alone decides."""
+    out = {"calibration": 50.0, "relation": 5.0, "performance_drop": 0.9}
+    fields = {f"{name}_{step}": v for name, v in out.items() for step in ("watch", "act")}
+    lax, strict = Monitoring(**fields), Monitoring(**{**fields, f"{field}_watch": 0.001, f"{field}_act": value})
+    rows = loans(5000, 3, **change)
+    assert measure(reference, *rows, rules=lax).severity == "none"
+    assert measure(reference, *rows, rules=strict).severity == "watch"
+
+
+def test_every_rule_is_a_field_of_the_policy_with_the_same_default():
+    assert PerformanceRules.of(Monitoring()) == PerformanceRules()
+    assert set(PerformanceRules.__dataclass_fields__) <= set(Monitoring.model_fields)
 
 
 def test_rules_may_be_any_object_with_the_fields():

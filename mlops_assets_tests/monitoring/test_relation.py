@@ -44,6 +44,17 @@ def test_a_flatter_relation_is_seen_with_its_size():
     assert 0.01 < small.unexplained < large.unexplained
 
 
+def test_the_smallest_detectable_change_is_seen_about_as_often_as_it_says():
+    """A relation so much flatter that its true change is what the test claims to see is found in most windows."""
+    true = compare_grades(*tables(400_000, 400_000, 9, stretch=0.8), binary=True).unexplained
+    found = [compare_grades(*tables(40_000, 4000, seed, stretch=0.8), binary=True, alpha=0.01) for seed in range(60)]
+    claimed = np.mean([one.smallest_detectable for one in found])
+    assert true == pytest.approx(claimed, rel=0.25)
+    assert 0.55 <= np.mean([one.p_beyond < 0.01 for one in found]) <= 0.97
+    larger = compare_grades(*tables(40_000, 24_000, 1), binary=True, alpha=0.01)
+    assert larger.smallest_detectable < claimed
+
+
 def test_too_few_grades_say_so():
     found = compare_grades(*tables(2000, 12, 3), binary=True)
     assert found.p_beyond is None
