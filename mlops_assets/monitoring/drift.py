@@ -8,19 +8,19 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-import numpy as np
 import polars as pl
 
+from mlops_assets.monitoring.cells import comparable_counts, grown_group
 from mlops_assets.monitoring.faults import Fault, find_fault, find_placeholders, find_swaps, find_unit_changes
+from mlops_assets.monitoring.joint import JointDrift, compare_jointly
 from mlops_assets.monitoring.rules import Rules, Severity, at_least, worst
 from mlops_assets.statistics.counting import ColumnCounts, WindowCounts
-from mlops_assets.statistics.homogeneity import LEAST_EXPECTED, chi_square_two_sample
+from mlops_assets.statistics.homogeneity import chi_square_two_sample
 from mlops_assets.statistics.implied_base_rate import implied_base_rate
 from mlops_assets.statistics.jensen_shannon import jensen_shannon
 from mlops_assets.statistics.kolmogorov_smirnov import kolmogorov_smirnov
 from mlops_assets.statistics.multiplicity import benjamini_hochberg
 from mlops_assets.statistics.profile import ColumnProfile, Profile
-from mlops_assets.statistics.proportions import share_increase
 from mlops_assets.statistics.psi import net_psi, psi
 from mlops_assets.statistics.wasserstein import normalised_wasserstein
 
@@ -30,9 +30,6 @@ CRITICAL_SHARE = 0.5
 """Broken or shifted features that carry this share of all importance make the window critical."""
 SCORE_COLUMN = "score"
 LOOKS_LIKE_A_SWAP = ("", "new_categories", "renamed_category", "merged_category", "out_of_range")
-LEAST_CATEGORY = 20
-GROUP_FACTOR = 2.0
-GROUP_POINTS = 0.02
 BASE_RATE_WATCH = 0.25
 """Change of the base rate that a moved mean score would mean, relative to it, worth a word."""
 LEAST_EVIDENCE = 30
@@ -102,6 +99,7 @@ class DriftVerdict:
         shifted: columns whose distribution changed without such a sign.
         extra: columns the reference does not know.
         reason: two sentences.
+        joint: what the columns show together, looked at where none of them shows anything alone; None where it was not.
     """
 
     rows: int
@@ -112,6 +110,7 @@ class DriftVerdict:
     shifted: tuple[str, ...]
     extra: tuple[str, ...]
     reason: str
+    joint: JointDrift | None = None
 
     def column(self, name: str) -> ColumnDrift:
         """The verdict on one column."""
@@ -127,6 +126,8 @@ class DriftVerdict:
         known = {name: stored[name] for name in cls.__dataclass_fields__ if name in stored}
         for name in ("faults", "shifted", "extra"):
             known[name] = tuple(known[name])
+        if known.get("joint"):
+            known["joint"] = JointDrift.from_dict(known["joint"])
         fields = ColumnDrift.__dataclass_fields__
         known["columns"] = tuple(
             ColumnDrift(**{k: v for k, v in column.items() if k in fields}) for column in stored["columns"]
@@ -141,6 +142,7 @@ def compare(
     *,
     importance: Mapping[str, float] | None = None,
     sample: pl.DataFrame | None = None,
+    reference_sample: pl.DataFrame | None = None,
 ) -> DriftVerdict:
     """Judge a window.
 
@@ -150,6 +152,7 @@ def compare(
         rules: thresholds.
         importance: weight of each feature in the model (any scale, negative counts as 0); None: all alike.
         sample: rows of the window, for what counts cannot tell (units, swapped columns); None: not looked for.
+        reference_sample: rows of the reference; with them, columns that changed only together are looked for.
     """
     shares = _shares(importance)
     measurable = counts.rows >= rules.minimum_rows
@@ -163,10 +166,17 @@ def compare(
         columns = _adjusted(columns, rules, shares)
         if sample is not None:
             columns = _with_sample_faults(columns, profile, sample, rules)
+    joint = None
+    quiet = measurable and not any(c.fault or at_least(c.severity, "watch") for c in columns)
+    if quiet and sample is not None and reference_sample is not None:
+        joint = compare_jointly(profile, reference_sample, sample, rules)
+        columns = _with_swap(columns, joint)
     columns.sort(key=_rank)
     faults = tuple(c.name for c in columns if c.fault)
     shifted = tuple(c.name for c in columns if not c.fault and at_least(c.severity, "watch"))
     severity = _window_severity(columns, measurable)
+    if joint is not None:
+        severity = worst([severity, joint.severity])
     return DriftVerdict(
         rows=counts.rows,
         reference_rows=profile.rows,
@@ -175,7 +185,8 @@ def compare(
         faults=faults,
         shifted=shifted,
         extra=counts.extra,
-        reason=_explain(columns, counts, rules, faults, shifted, severity),
+        reason=_explain(columns, counts, rules, faults, shifted, severity, joint),
+        joint=joint,
     )
 
 
@@ -241,43 +252,6 @@ def counts_enough(window: ColumnCounts) -> bool:
     return window.rows >= LEAST_EVIDENCE
 
 
-def comparable_counts(reference: ColumnProfile, window: ColumnCounts) -> tuple[np.ndarray, np.ndarray]:
-    """Counts of both sides over the same cells; for categories with a last cell for all that are too rare.
-
-    Which value is too rare is decided by both sides together. Were it decided by the reference's rows alone, each value
-    that is kept would be one whose share they overstate, and a window without change would look changed.
-    """
-    if reference.kind == "numeric":
-        return np.asarray(reference.counts), np.asarray(window.counts)
-    before = np.asarray([*reference.categories.values(), *(0 for _ in window.new)])
-    now = np.asarray([*window.counts, *window.new.values()])
-    rows = max(reference.present + window.present, 1)
-    kept = (before + now) * min(reference.present, window.present) / rows >= LEAST_EXPECTED
-    if reference.others:
-        # The list of values ends where the reference's own counts said: near its end the same overstatement holds.
-        listed_from = min(reference.categories.values())
-        kept &= (before + now) * reference.present / rows >= 2 * listed_from
-    pooled = reference.present - int(before[kept].sum())
-    pooled_now = window.present - int(now[kept].sum())
-    if not pooled and not pooled_now:
-        return before[kept], now[kept]
-    return np.append(before[kept], pooled), np.append(now[kept], pooled_now)
-
-
-def grown_group(reference: ColumnProfile, window: ColumnCounts, level: float) -> str:
-    """The category whose share at least doubled, by two points or more, beyond chance; PSI hardly sees a small one."""
-    before, now = np.asarray(list(reference.categories.values()), dtype=float), np.asarray(window.counts, dtype=float)
-    if not len(before) or not window.present:
-        return ""
-    p, q = before / max(reference.present, 1), now / window.present
-    grown = (q >= GROUP_FACTOR * p) & (q - p >= GROUP_POINTS) & (before >= LEAST_CATEGORY)
-    if not grown.any():
-        return ""
-    at = int(np.argmax(np.where(grown, q - p, 0.0)))
-    test = share_increase(int(before[at]), reference.present, int(now[at]), window.present)
-    return list(reference.categories)[at] if test.p_value * len(before) < level else ""
-
-
 def _adjusted(columns: list[ColumnDrift], rules: Rules, shares: Mapping[str, float] | None) -> list[ColumnDrift]:
     tested = [i for i, c in enumerate(columns) if c.raw_p_value is not None]
     adjusted = benjamini_hochberg([columns[i].raw_p_value or 0.0 for i in tested])
@@ -336,6 +310,26 @@ def _with_sample_faults(
     ]
 
 
+def _with_swap(columns: list[ColumnDrift], joint: JointDrift | None) -> list[ColumnDrift]:
+    if joint is None or not joint.swapped:
+        return columns
+    first, second = joint.swapped
+    partner = {first: second, second: first}
+    return [
+        replace(
+            c,
+            severity="act",
+            fault="swapped",
+            fault_strength=1.0,
+            partner=partner[c.name],
+            reason=f"{first} and {second} have changed places: {joint.reason}",
+        )
+        if c.name in partner
+        else c
+        for c in columns
+    ]
+
+
 def _window_severity(columns: list[ColumnDrift], measurable: bool) -> Severity:
     severity = worst([c.severity for c in columns if measurable or c.fault])
     if severity != "act":
@@ -364,6 +358,7 @@ def _explain(
     faults: tuple[str, ...],
     shifted: tuple[str, ...],
     severity: Severity,
+    joint: JointDrift | None,
 ) -> str:
     if severity == "not_measurable":
         return (
@@ -377,6 +372,8 @@ def _explain(
         top = next(c for c in columns if c.name == shifted[0])
         have = "columns have" if len(shifted) > 1 else "column has"
         parts.append(f"{len(shifted)} {have} shifted, most of all {top.name} ({top.reason}).")
+    if joint is not None and not faults and at_least(joint.severity, "watch"):
+        parts.append(f"No column has shifted alone, but together they have: {joint.reason}.")
     if not parts:
         tiny = [c for c in columns if c.p_value is not None and c.p_value < rules.alpha]
         parts.append(f"None of {len(columns)} columns changed by more than its threshold in {counts.rows} rows.")

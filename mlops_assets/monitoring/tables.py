@@ -131,7 +131,9 @@ def compare_tables(
         raise SourceError(f"{current} cannot be read to its end: {error}. Is the file whole?") from error
     step = max(1, counts.rows // SAMPLE_ROWS)
     sample = now.select(shared).gather_every(step).head(SAMPLE_ROWS).collect(engine="streaming")
-    drift = compare(profile, counts, limits, sample=sample)
+    step = max(1, profile.rows // SAMPLE_ROWS)
+    known = before.select(list(profile.columns)).gather_every(step).head(SAMPLE_ROWS).collect(engine="streaming")
+    drift = compare(profile, counts, limits, sample=sample, reference_sample=known)
     batch = []
     if counts.rows <= MOST_ROWS_FOR_BATCHES:
         wanted = [*shared, identifier] if identifier in now.collect_schema().names() else shared

@@ -177,7 +177,7 @@ def _population(drift: DriftVerdict) -> list[Cause]:
     shifted = [c for c in drift.columns if not c.fault and at_least(c.severity, "watch")]
     inputs = [c for c in shifted if c.name != SCORE_COLUMN]
     if not shifted:
-        return []
+        return _together(drift)
     severity = worst([c.severity for c in shifted])
     named = inputs or shifted
     text = ", ".join(f"{c.name} ({c.reason})" for c in named[:4])
@@ -188,6 +188,16 @@ def _population(drift: DriftVerdict) -> list[Cause]:
     return [
         Cause("population_shift", severity, text, tuple(c.name for c in named), _carried(named, len(drift.columns)))
     ]
+
+
+def _together(drift: DriftVerdict) -> list[Cause]:
+    """Inputs that changed only in how they go together; two that have changed places are a fault, named as one."""
+    joint = drift.joint
+    if joint is None or joint.swapped or not at_least(joint.severity, "watch"):
+        return []
+    concerned = [c for c in drift.columns if c.name in joint.columns]
+    text = f"no input moved by more than its threshold, but {joint.reason}"
+    return [Cause("population_shift", joint.severity, text, joint.columns, _carried(concerned, len(drift.columns)))]
 
 
 def _from_outcomes(performance: WindowPerformance, rules: Rules) -> list[Cause]:

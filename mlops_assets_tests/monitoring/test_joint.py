@@ -1,0 +1,96 @@
+import json
+
+import numpy as np
+import polars as pl
+import pytest
+
+from mlops_assets.monitoring.drift import DriftVerdict, compare
+from mlops_assets.monitoring.joint import auc_of
+from mlops_assets.monitoring.triage import triage
+from mlops_assets.statistics.counting import count_window
+from mlops_assets.statistics.profile import build_profile
+from mlops_assets_tests.monitoring.streams import RULES
+
+ROLES = {"a": "numeric", "b": "numeric", "c": "numeric", "d": "numeric", "k": "categorical"}
+
+
+def rows(number, seed):
+    """Four numbers of one distribution, a and b nearly the same, and a category that goes with c."""
+    g = np.random.default_rng(seed)
+    a, c, d = g.normal(size=(3, number))
+    b = 0.9 * a + np.sqrt(1 - 0.81) * g.normal(size=number)
+    return pl.DataFrame({"a": a, "b": b, "c": c, "d": d, "k": np.where(c > 0, "high", "low")})
+
+
+def judge(window, reference=None):
+    known = rows(5000, 1) if reference is None else reference
+    profile = build_profile(known, ROLES)
+    return compare(profile, count_window(window, profile), RULES, sample=window, reference_sample=known)
+
+
+def test_a_pair_that_came_apart_is_named():
+    window = rows(3000, 2)
+    found = judge(window.with_columns(b=window["b"].shuffle(seed=1)))
+    assert found.severity == "act"
+    assert set(found.joint.columns) == {"a", "b"}
+    assert "the correlation of a and b went from 0.90" in found.reason
+    health = triage(found, None, (), RULES, {})
+    assert (health.kind, health.severity) == ("population_shift", "watch")
+    assert set(health.columns) == {"a", "b"}
+
+
+def test_two_columns_of_one_distribution_that_changed_places_are_a_broken_feed():
+    found = judge(rows(3000, 2).rename({"b": "d", "d": "b"}))
+    assert set(found.faults) == {"b", "d"}
+    assert {(c.name, c.partner) for c in found.columns if c.fault} == {("b", "d"), ("d", "b")}
+    health = triage(found, None, (), RULES, {"feed_fault": ["incident"]})
+    assert (health.kind, health.actions) == ("feed_fault", ("incident",))
+
+
+def test_what_correlations_do_not_show_a_classifier_does():
+    window = rows(3000, 2)
+    window = window.with_columns(d=pl.col("c").abs() * pl.col("d").sign())
+    found = judge(window)
+    assert found.severity in ("watch", "act")
+    assert {"c", "d"} <= set(found.joint.columns)
+    assert "a classifier tells the window from the reference" in found.reason
+
+
+def test_a_window_like_the_reference_is_silent():
+    for seed in range(2, 12):
+        found = judge(rows(2000, seed))
+        assert (found.severity, found.joint.severity, found.joint.columns) == ("none", "none", ())
+
+
+def test_categories_that_only_one_side_has_do_not_tell_the_sides_apart():
+    def codes(number, seed):
+        g = np.random.default_rng(seed)
+        values = {f"k{i}": "c" + pl.Series(np.minimum(g.zipf(1.5, number), 10**6)).cast(pl.String) for i in range(3)}
+        return pl.DataFrame(values)
+
+    known = codes(1000, 1)
+    profile = build_profile(known, dict.fromkeys(known.columns, "categorical"))
+    found = [
+        compare(profile, count_window(w, profile), RULES, sample=w, reference_sample=known)
+        for w in (codes(400, seed) for seed in range(10, 30))
+    ]
+    assert [f.severity for f in found] == ["none"] * 20
+    assert sum(f.joint.p_value < 0.05 for f in found) <= 4
+
+
+def test_where_a_column_shows_it_alone_nothing_more_is_looked_for():
+    window = rows(3000, 2)
+    assert judge(window.with_columns(pl.col("a") + 3)).joint is None
+
+
+def test_it_is_not_measured_on_few_rows_and_reads_back():
+    assert judge(rows(300, 2), rows(150, 1)).joint is None
+    window = rows(3000, 2)
+    found = judge(window.with_columns(b=window["b"].shuffle(seed=1)))
+    text = json.dumps(found.to_dict(), allow_nan=False)
+    assert DriftVerdict.from_dict(json.loads(text)) == found
+
+
+@pytest.mark.parametrize(("psi", "auc"), [(0.0, 0.5), (0.25, 0.638), (1.0, 0.760)])
+def test_the_auc_that_answers_to_a_psi(psi, auc):
+    assert auc_of(psi) == pytest.approx(auc, abs=0.001)
