@@ -237,3 +237,17 @@ def test_what_is_stricter(mark, base, stricter, laxer):
     assert mark.allows(base, stricter)
     if laxer is not ...:
         assert not mark.allows(base, laxer)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "named"),
+    [
+        ("{role: validator, count: 1}", "{role: automation, count: 1}", "automation"),
+        ("  roles: [model-risk]\n  # Longest", "  roles: [ledger]\n  # Longest", "ledger"),
+        ("  roles: []", "  roles: [root]", "root"),
+    ],
+    ids=["approvals", "exceptions", "adoption"],
+)
+def test_keys_of_machines_judge_nothing(tmp_path, old, new, named):
+    with pytest.raises(PolicyError, match=f"found {named}"):
+        read_policy(changed(tmp_path, old, new))
