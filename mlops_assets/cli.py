@@ -25,6 +25,7 @@ COMMANDS = {
     "exception": ("exceptions", "Signed, expiring permissions to pass a gate."),
     "finding": ("findings", "A validator's findings."),
     "incident": ("incidents", "What somebody must look at."),
+    "init": ("init", "Start a project of your own."),
     "keys": ("people", "Make keys."),
     "packet": ("evidence", "Write the audit packet of a version."),
     "people": ("people", "Who may sign what."),

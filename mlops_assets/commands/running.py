@@ -29,7 +29,7 @@ def setup(context: click.Context) -> None:
 @click.command()
 @click.pass_context
 def demo(context: click.Context) -> int:
-    """Run the example fleet through its whole lifecycle; safe to run twice."""
+    """Run every declared model through its whole lifecycle, with signers' keys made here; safe to run twice."""
     import warnings
 
     # Beta notices of libraries are for those who write the project, not for those who run it.

@@ -6,6 +6,7 @@ the others running. Strict when checking (`dg check defs`, `dagster definitions 
 
 import importlib
 import os
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,9 @@ def build_definitions(defs: Path, *, resources: Mapping[str, Any] | None = None)
     """
     be_quiet()
     project = hold_to_policy(Project.load(Path(defs)))
+    # `dagster` and `dg` look for a project's package where they are started; a command of ours must do it itself.
+    if str(project.root) not in sys.path:
+        sys.path.append(str(project.root))
     broken = dict(project.broken)
     platform = {"platform": PlatformResource(defs_folder=str(project.defs)), **(resources or {})}
     parts: list[dg.Definitions] = []

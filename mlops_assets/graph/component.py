@@ -9,10 +9,13 @@ from pathlib import Path
 from typing import Self
 
 import dagster as dg
+from click import ClickException
 from dagster.components import Scaffolder, ScaffoldRequest
 from pydantic import BaseModel
 
-from mlops_assets.declaration import Declaration
+from mlops_assets.datasets.sources import SourceError, scan
+from mlops_assets.datasets.suggestion import suggest
+from mlops_assets.declaration import Declaration, Source
 from mlops_assets.graph.assets import StageSpec, build_assets
 from mlops_assets.graph.jobs import model_jobs
 from mlops_assets.graph.model_graph import STAGES
@@ -20,14 +23,38 @@ from mlops_assets.inspection.starter import starter
 from mlops_assets.project import named
 
 
-class ModelScaffolder(Scaffolder):
-    """Writes a commented starter for `dg scaffold defs mlops_assets.GovernedModel models/<name>`."""
+class ScaffoldParameters(BaseModel):
+    """What a scaffolded declaration may be filled in from."""
 
-    def scaffold(self, request: ScaffoldRequest) -> None:
+    source: str | None = None
+    """Table to look at, relative to the project's root: columns, roles, time, target and windows are suggested from it."""
+    target: str | None = None
+    """Column to predict, where its name does not tell."""
+
+
+class ModelScaffolder(Scaffolder[ScaffoldParameters]):
+    """Writes a commented starter for `dg scaffold defs mlops_assets.GovernedModel models/<name> [--source TABLE]`."""
+
+    @classmethod
+    def get_scaffold_params(cls) -> type[ScaffoldParameters]:
+        """`--source` and `--target`."""
+        return ScaffoldParameters
+
+    def scaffold(self, request: ScaffoldRequest[ScaffoldParameters]) -> None:
         """Write `defs.yaml` into the new model's folder."""
-        folder = Path(request.target_path)
+        folder, parameters = Path(request.target_path), request.params
+        text = starter(folder.name)
+        if parameters.source is not None:
+            try:
+                table = scan(Source(path=parameters.source), request.project_root or Path())
+                text = starter(folder.name, path=parameters.source, table=suggest(table, target=parameters.target))
+            except SourceError as error:
+                # `dg` has made the folder, and would refuse the next try because of it.
+                if folder.is_dir() and not any(folder.iterdir()):
+                    folder.rmdir()
+                raise ClickException(str(error)) from error
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / "defs.yaml").write_text(starter(folder.name), encoding="utf-8")
+        (folder / "defs.yaml").write_text(text, encoding="utf-8")
 
 
 @dg.scaffold_with(ModelScaffolder)

@@ -1,0 +1,104 @@
+"""A bank's own project, started: the files that `mlops init` writes into an empty folder.
+
+Policy and requirement profiles are copied from the example fleet, for the bank to make its own; models are added by
+`dg scaffold`. Not here: stores and keys, which `setup` makes.
+"""
+
+import re
+import shutil
+from pathlib import Path
+
+PACKAGE = Path(__file__).parent
+NAME_PATTERN = re.compile(r"^[a-z][a-z0-9_]*$")
+
+PYPROJECT = """\
+[project]
+name = "{name}"
+version = "0.1.0"
+requires-python = ">=3.11"
+dependencies = ["mlops_assets"]
+
+[tool.dg]
+directory_type = "project"
+
+[tool.dg.project]
+root_module = "{name}"
+"""
+DEFINITIONS = '''\
+"""What Dagster loads: the models, policy and requirements in `defs/`."""
+
+from pathlib import Path
+
+import dagster as dg
+from mlops_assets import build_definitions
+
+
+@dg.definitions
+def defs() -> dg.Definitions:
+    """One asset graph for every governed model."""
+    return build_definitions(Path(__file__).parent / "defs")
+'''
+WORKSPACE = """\
+load_from:
+  - python_module:
+      module_name: {name}.definitions
+      location_name: {name}
+"""
+IGNORED = "# Stores and private keys\n.mlops/\n.venv/\n__pycache__/\n"
+
+
+class NewProjectError(ValueError):
+    """The folder cannot become a project; the message says why and what to do."""
+
+
+def write_project(folder: Path, name: str) -> list[Path]:
+    """Write a project that holds no model yet.
+
+    Args:
+        folder: becomes the project's root; made when missing.
+        name: of the project's Python package.
+
+    Returns:
+        The files that were written.
+
+    Raises:
+        NewProjectError: the name is no package name, or one of the files is there already; nothing is written then.
+    """
+    if not NAME_PATTERN.match(name):
+        raise NewProjectError(
+            f"found the name {name!r}, expected lower-case letters, digits and underscores, such as my_bank: "
+            "it becomes a Python package; give one with --name"
+        )
+    package = folder / name
+    texts = {
+        folder / "pyproject.toml": PYPROJECT.format(name=name),
+        folder / "workspace.yaml": WORKSPACE.format(name=name),
+        folder / "dagster.yaml": instance_settings().read_text(encoding="utf-8"),
+        folder / ".gitignore": IGNORED,
+        package / "__init__.py": "",
+        package / "definitions.py": DEFINITIONS,
+        package / "defs" / "__init__.py": "",
+        package / "defs" / "models" / "__init__.py": "",
+    }
+    copies = {
+        package / "defs" / kind / file.name: file
+        for kind in ("policy", "requirements")
+        for file in sorted((PACKAGE / "defs" / kind).glob("*.yaml"))
+    }
+    present = [str(path) for path in (*texts, *copies) if path.exists()]
+    if present:
+        raise NewProjectError(f"{folder}: {present[0]} is there already; choose an empty folder")
+    for path, text in texts.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    for path, origin in copies.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(origin, path)
+    (folder / "data").mkdir(exist_ok=True)
+    return [*texts, *copies]
+
+
+def instance_settings() -> Path:
+    """The `dagster.yaml` of the example project: in the wheel beside the package's files, in a checkout at its root."""
+    shipped = PACKAGE / "dagster.yaml"
+    return shipped if shipped.is_file() else PACKAGE.parent / "dagster.yaml"
