@@ -1,11 +1,12 @@
 """`mlops incident`: list, acknowledge and close."""
 
+from pathlib import Path
+
 import click
 
-from mlops_assets.commands.common import json_option, known_model, open_platform, print_json, print_table
+from mlops_assets.commands.common import json_option, key_option, known_model, open_platform, print_json, print_table
+from mlops_assets.governance.conduct_rules import IncidentRule
 from mlops_assets.governance.keys import SigningKey
-from mlops_assets.governance.people import load_people
-from mlops_assets.platform import Platform
 from mlops_assets.response import incidents
 
 
@@ -35,7 +36,10 @@ def incident_list(context: click.Context, model: str | None, everything: bool, a
             "columns": list(i.columns),
             "summary": i.summary,
             "opened_at": i.opened_at.isoformat(),
+            "acknowledged_by": i.acknowledged_by or None,
             "disposition": i.disposition,
+            "closed_by": i.closed_by or None,
+            "note": i.note or None,
         }
         for i in found
     ]
@@ -47,33 +51,31 @@ def incident_list(context: click.Context, model: str | None, everything: bool, a
 
 @incident.command("ack")
 @click.argument("identity", metavar="ID")
-@click.option("--key", "key_file", required=True, help="PEM file of your private key.")
-@click.option("--note", default="")
+@key_option
+@click.option("--note", default="", help="Part of what is signed.")
 @click.pass_context
-def incident_ack(context: click.Context, identity: str, key_file: str, note: str) -> None:
-    """Say that you look at it."""
-    platform = open_platform(context)
-    found = incidents.find(platform.ledger, identity)
-    incidents.acknowledge(platform.ledger, identity, _person(platform, key_file, found.model), note)
-    click.echo(f"{identity} is acknowledged")
+def incident_ack(context: click.Context, identity: str, key_file: Path, note: str) -> None:
+    """Sign that you look at it."""
+    found = incidents.acknowledge(open_platform(context).ledger, SigningKey.load(key_file), identity, note)
+    click.echo(f"{identity} is acknowledged by {found.acknowledged_by}")
 
 
 @incident.command("close")
 @click.argument("identity", metavar="ID")
+@key_option
+@click.option("--note", required=True, help="Why; part of what is signed.")
 @click.option(
     "--disposition", required=True, type=click.Choice(incidents.DISPOSITIONS), help="What it turned out to be."
 )
-@click.option("--key", "key_file", required=True, help="PEM file of your private key.")
-@click.option("--note", default="")
+@click.option("--role", help="Role in which you sign, where you hold several.")
 @click.pass_context
-def incident_close(context: click.Context, identity: str, disposition: str, key_file: str, note: str) -> None:
-    """Close it with what it turned out to be: true, false, or expected."""
+def incident_close(
+    context: click.Context, identity: str, key_file: Path, note: str, disposition: str, role: str | None
+) -> None:
+    """Sign what it turned out to be: true, false, or expected; who may is in the model's policy."""
     platform = open_platform(context)
-    found = incidents.find(platform.ledger, identity)
-    incidents.close(platform.ledger, identity, disposition, _person(platform, key_file, found.model), note)
-    click.echo(f"{identity} is closed as {disposition}")
-
-
-def _person(platform: Platform, key_file: str, model: str) -> str:
+    model = incidents.find(platform.ledger, identity).model
+    rule = platform.policy(model).incidents if model else IncidentRule()
     key = SigningKey.load(key_file)
-    return load_people(platform.ledger).signer(key.public, model, platform.ledger.clock()).person
+    found = incidents.close(platform.ledger, key, rule, identity, disposition, note, role=role)
+    click.echo(f"{identity} is closed as {disposition} by {found.closed_by}")

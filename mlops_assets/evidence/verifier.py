@@ -46,6 +46,8 @@ PURPOSES = {
     "finding_responded": "finding-response/v1",
     "finding_closed": "finding-closure/v1",
     "validation_recorded": "validation/v1",
+    "incident_acknowledged": "incident-acknowledgement/v1",
+    "incident_closed": "incident-closure/v1",
     "person_enrolled": "enrolment/v1",
     "key_revoked": "revocation/v1",
 }

@@ -8,9 +8,10 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from mlops_assets.governance.canonical import iso
+from mlops_assets.governance.conduct_rules import AUTOMATION
 from mlops_assets.governance.keys import PublicKey, SigningKey
 from mlops_assets.governance.ledger import Ledger, Record
-from mlops_assets.governance.people import NotAllowed, People, Signed, load_people
+from mlops_assets.governance.people import LEDGER, NotAllowed, People, Signed, load_people
 from mlops_assets.governance.signatures import sign_statement
 
 
@@ -36,7 +37,7 @@ def sign_act(
         model: concerned.
         subjects: name to SHA-256 of what it is about.
         predicate: what is decided; `model`, `person`, `role` and `signed_at` are added.
-        roles: one of which the signer must hold; None: any role will do.
+        roles: one of which the signer must hold; None: any role of a person will do, and none of a machine.
         role: in which the signer acts, when they hold several of `roles`.
         barred: names, in lower case, that may not sign this.
         root: root key, when known from outside the ledger.
@@ -51,12 +52,13 @@ def sign_act(
     signer = load_people(ledger, root).signer(key.public, model, now)
     if signer.person.casefold() in barred:
         raise NotAllowed(f"{signer.person} built this version and may not sign {purpose.split('/')[0]}")
-    held = [r for r in signer.roles if roles is None or r in roles]
+    held = [r for r in signer.roles if _counts(r, roles)]
     if role is not None and role not in held:
         raise NotAllowed(f"{signer.person} may not sign {purpose.split('/')[0]} as {role}")
     if not held:
         raise NotAllowed(
-            f"{signer.person} holds {', '.join(signer.roles)}; {purpose.split('/')[0]} needs {' or '.join(roles or ())}"
+            f"{signer.person} holds {', '.join(signer.roles)}; {purpose.split('/')[0]} needs "
+            f"{' or '.join(roles) if roles else 'the role of a person'}"
         )
     full = {**predicate, "model": model, "person": signer.person, "role": role or held[0], "signed_at": iso(now)}
     return {**full, "envelope": sign_statement(key, subjects, purpose, full)}
@@ -82,8 +84,14 @@ def read_act(
         raise NotAllowed(f"signed for model {said.get('model')!r}, recorded for {record.model!r}")
     if said.get("role") not in signed.period.roles:
         raise NotAllowed(f"{signed.person} does not hold the role {said.get('role')}")
-    if roles is not None and said.get("role") not in roles:
-        raise NotAllowed(f"the role {said.get('role')} may not sign {purpose.split('/')[0]}: {' or '.join(roles)} may")
+    if not _counts(str(said.get("role")), roles):
+        who = " or ".join(roles) if roles else "the role of a person"
+        raise NotAllowed(f"the role {said.get('role')} may not sign {purpose.split('/')[0]}: {who} may")
     if signed.person.casefold() in barred:
         raise NotAllowed(f"{signed.person} built this version")
     return signed
+
+
+def _counts(role: str, roles: Collection[str] | None) -> bool:
+    """A machine's role counts only where it is asked for by name."""
+    return role not in (AUTOMATION, LEDGER) if roles is None else role in roles

@@ -11,7 +11,7 @@ from typing import Literal
 from mlops_assets.governance.authority import read_act, sign_act
 from mlops_assets.governance.canonical import iso, moment
 from mlops_assets.governance.decisions import Lift
-from mlops_assets.governance.dossier import NotRegistered, authors_of, registered
+from mlops_assets.governance.dossier import NotRegistered, authors_of, authors_of_model, registered
 from mlops_assets.governance.keys import PublicKey, SigningKey
 from mlops_assets.governance.ledger import Ledger, Record
 from mlops_assets.governance.people import NotAllowed, People, load_people
@@ -113,7 +113,7 @@ def sign_exception(
         },
         roles=policy.exceptions.roles,
         role=role,
-        barred=_barred(ledger, model, str(version) if version is not None else None),
+        barred=authors_of_model(ledger, model, version),
         root=root,
     )
     return ledger.append("exception_granted", body, model=model, subject=gate)
@@ -167,7 +167,7 @@ def lifts(
     known_at: datetime | None = None,
 ) -> dict[str, Lift]:
     """By gate, the exception in force for `version` that lasts longest: what `decisions.standing` takes."""
-    authors = _barred(ledger, model, str(version))
+    authors = authors_of_model(ledger, model, version)
     found: dict[str, Lift] = {}
     for granted in exceptions(ledger, policy, model, at=at, root=root, known_at=known_at):
         if granted.status != "active" or granted.version not in (None, str(version)):
@@ -223,9 +223,3 @@ def _withdrawn(ledger: Ledger, people: People, model: str, known_at: datetime | 
         except (NotAllowed, SignatureRefused):
             continue
     return found
-
-
-def _barred(ledger: Ledger, model: str, version: str | None) -> frozenset[str]:
-    """Authors of the version, or of every version the exception would be for."""
-    records = ledger.records(kind="version_registered", model=model, subject=version)
-    return frozenset(name for record in records for name in authors_of(record))

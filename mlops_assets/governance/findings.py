@@ -11,7 +11,7 @@ from typing import Literal, get_args
 
 from mlops_assets.governance.authority import read_act, sign_act
 from mlops_assets.governance.canonical import iso, moment
-from mlops_assets.governance.dossier import authors_of, registered
+from mlops_assets.governance.dossier import authors_of_model, registered
 from mlops_assets.governance.keys import PublicKey, SigningKey
 from mlops_assets.governance.ledger import Expected, Ledger, Record
 from mlops_assets.governance.people import NotAllowed, People, load_people
@@ -121,7 +121,7 @@ def record_finding(
             "condition": condition.strip(),
         },
         roles=VALIDATING,
-        barred=_authors(ledger, model, version),
+        barred=authors_of_model(ledger, model, version),
         root=root,
     )
     expect = Expected(("finding_recorded",), model, earlier[-1].seq if earlier else 0)
@@ -164,7 +164,7 @@ def close_finding(
         _about(ledger, found),
         {"id": identity, "note": note.strip()},
         roles=VALIDATING,
-        barred=_authors(ledger, model, found.version),
+        barred=authors_of_model(ledger, model, found.version),
         root=root,
     )
     return ledger.append("finding_closed", body, model=model, subject=identity)
@@ -222,7 +222,7 @@ def _apply(ledger: Ledger, people: People, found: dict[str, Finding], record: Re
         if said["id"] == finding.id:
             found[finding.id] = replace(finding, response=said["response"])
         return
-    barred = _authors(ledger, record.model, finding.version)
+    barred = authors_of_model(ledger, record.model, finding.version)
     signed = read_act(people, record, CLOSE, roles=VALIDATING, barred=barred)
     original = ledger.get(finding.seq)
     if signed.predicate["id"] != finding.id or original is None:
@@ -243,9 +243,3 @@ def _about(ledger: Ledger, finding: Finding) -> dict[str, str]:
     record = ledger.get(finding.seq)
     assert record is not None
     return {"finding": record.digest}
-
-
-def _authors(ledger: Ledger, model: str, version: str | int | None) -> frozenset[str]:
-    subject = str(version) if version is not None else None
-    records = ledger.records(kind="version_registered", model=model, subject=subject)
-    return frozenset(name for record in records for name in authors_of(record))

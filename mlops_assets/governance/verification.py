@@ -27,6 +27,8 @@ PURPOSES = {
     "suspension": "suspension/v1",
     "resumption": "resumption/v1",
     "retirement": "retirement/v1",
+    "incident_acknowledged": "incident-acknowledgement/v1",
+    "incident_closed": "incident-closure/v1",
 }
 """Kinds of records that are worth nothing without a signature, and the purpose it must have.
 

@@ -1,20 +1,31 @@
-"""One cause opens one incident; what it turned out to be is kept."""
+"""One cause opens one incident; people sign what it turned out to be."""
 
 import pytest
 
-from mlops_assets.governance.ledger import Ledger
+from mlops_assets.governance.conduct_rules import IncidentRule
+from mlops_assets.governance.enrolment import enrol, revoke
+from mlops_assets.governance.keys import SigningKey
+from mlops_assets.governance.people import NotAllowed
+from mlops_assets.governance.verification import verify_signatures
 from mlops_assets.response.incidents import IncidentError, acknowledge, close, find, incidents, open_incident, precision
+from mlops_assets_tests.governance.world import MODEL, World
+
+RULE = IncidentRule()
 
 
 @pytest.fixture
-def ledger(tmp_path) -> Ledger:
-    return Ledger(f"sqlite:///{tmp_path}/ledger.db")
+def ledger(world):
+    return world.ledger
 
 
-def opened(ledger, window="1995-01-01", columns=("mig_reg", "mig_msa"), model="census", kind="feed_fault", **more):
+def opened(ledger, window="1995-01-01", columns=("mig_reg", "mig_msa"), model=MODEL, kind="feed_fault", **more):
     return open_incident(
         ledger, model, kind=kind, severity="critical", summary="two columns", window=window, columns=columns, **more
     )
+
+
+def shut(world: World, identity: str, disposition: str = "true", by: str = "validator", rule: IncidentRule = RULE):
+    return close(world.ledger, world.keys[by], rule, identity, disposition, "looked at the feed")
 
 
 def test_opening_keeps_what_is_needed(ledger):
@@ -33,64 +44,131 @@ def test_the_same_cause_opens_one_while_it_is_open(ledger):
 
 
 @pytest.mark.parametrize(
-    "other", [{"columns": ("mig_reg",)}, {"model": "acs"}, {"kind": "relation_change"}, {"cause": "other"}]
+    "other", [{"columns": ("mig_reg",)}, {"model": "other"}, {"kind": "relation_change"}, {"cause": "other"}]
 )
 def test_another_cause_opens_another(ledger, other):
     assert opened(ledger).id != opened(ledger, **other).id
     assert len(incidents(ledger)) == 2
 
 
-def test_a_closed_one_is_not_opened_by_its_own_window_again_but_by_a_later_one(ledger):
-    first = opened(ledger)
-    close(ledger, first.id, "true", "validator")
-    assert opened(ledger).state == "closed"
-    again = opened(ledger, window="1996-01-01")
+def test_a_closed_one_is_not_opened_by_its_own_window_again_but_by_a_later_one(world):
+    first = opened(world.ledger)
+    shut(world, first.id)
+    assert opened(world.ledger).state == "closed"
+    again = opened(world.ledger, window="1996-01-01")
     assert again.is_open
     assert again.id != first.id
 
 
-def test_acknowledging_and_closing(ledger):
-    first = opened(ledger)
-    assert acknowledge(ledger, first.id, "validator").state == "acknowledged"
-    assert acknowledge(ledger, first.id, "model-risk").acknowledged_by == "validator"
-    done = close(ledger, first.id, "false", "validator", "the supplier changed the code book")
-    assert (done.state, done.disposition, done.note) == ("closed", "false", "the supplier changed the code book")
+def test_acknowledging_and_closing(world):
+    ledger, first = world.ledger, opened(world.ledger)
+    assert acknowledge(ledger, world.keys["validator"], first.id, "looking").state == "acknowledged"
+    assert acknowledge(ledger, world.keys["risk"], first.id).acknowledged_by == "validator"
+    done = shut(world, first.id, "false", by="risk")
+    assert (done.state, done.disposition, done.note) == ("closed", "false", "looked at the feed")
+    assert (done.acknowledged_by, done.closed_by) == ("validator", "risk")
     assert len(done.seqs) == 3
-    assert close(ledger, first.id, "false", "validator") == done
+    assert shut(world, first.id, "false") == done
+    assert verify_signatures(ledger) == []
 
 
 @pytest.mark.parametrize(
     ("act", "words"),
     [
-        (lambda ledger, i: close(ledger, i, "true", "validator"), "already closed as 'false'"),
-        (lambda ledger, i: acknowledge(ledger, i, "validator"), "is closed"),
-        (lambda ledger, i: close(ledger, i, "whatever", "validator"), "expected one of true, false, expected"),
-        (lambda ledger, i: close(ledger, "nothing", "true", "validator"), "no such incident"),
-        (lambda ledger, i: find(ledger, "nothing"), "no such incident"),
+        (lambda w, i: shut(w, i, "true"), "already closed as 'false'"),
+        (lambda w, i: acknowledge(w.ledger, w.keys["validator"], i), "is closed"),
+        (lambda w, i: shut(w, i, "whatever"), "expected one of true, false, expected"),
+        (lambda w, i: shut(w, "nothing"), "no such incident"),
+        (lambda w, i: find(w.ledger, "nothing"), "no such incident"),
     ],
 )
-def test_what_cannot_be_done_is_refused(ledger, act, words):
-    first = opened(ledger)
-    close(ledger, first.id, "false", "validator")
+def test_what_cannot_be_done_is_refused(world, act, words):
+    first = opened(world.ledger)
+    shut(world, first.id, "false")
     with pytest.raises(IncidentError, match=words):
-        act(ledger, first.id)
+        act(world, first.id)
 
 
-def test_the_past_is_seen_as_it_was(ledger):
-    first = opened(ledger)
-    known = ledger.records()[-1].recorded_at
-    close(ledger, first.id, "true", "validator")
-    assert incidents(ledger, known_at=known)[0].is_open
-    assert not incidents(ledger)[0].is_open
+def test_a_closure_needs_a_note(world):
+    first = opened(world.ledger)
+    with pytest.raises(ValueError, match="needs a note"):
+        close(world.ledger, world.keys["validator"], RULE, first.id, "true", "  ")
 
 
-def test_precision_by_model_and_rule(ledger):
+@pytest.mark.parametrize(
+    ("by", "rule", "why"),
+    [
+        ("stranger", RULE, "is nobody's"),
+        ("root", RULE, "needs validator or model-risk or developer"),
+        ("validator", IncidentRule(close_roles=("model-risk",)), "needs model-risk"),
+        ("developer", IncidentRule(authors_may_close=False), "built this version"),
+    ],
+    ids=["a stranger", "no role for it", "a role the policy leaves out", "an author, where policy says no"],
+)
+def test_who_may_not_close(world, by, rule, why):
+    world.register()
+    first = opened(world.ledger)
+    with pytest.raises(NotAllowed, match=why):
+        shut(world, first.id, by=by, rule=rule)
+    assert find(world.ledger, first.id).is_open
+
+
+def test_an_author_may_close_where_the_policy_lets_them(world):
+    world.register()
+    assert shut(world, opened(world.ledger).id, by="developer").closed_by == "developer"
+
+
+def test_a_revoked_key_closes_nothing_and_what_it_closed_stays_closed(world):
+    first, second = opened(world.ledger), opened(world.ledger, cause="other")
+    shut(world, first.id)
+    revoke(world.ledger, world.keys["root"], "validator", "left the bank")
+    with pytest.raises(NotAllowed, match="revoked"):
+        shut(world, second.id)
+    assert not find(world.ledger, first.id).is_open
+
+
+@pytest.mark.parametrize("kind", ["incident_acknowledged", "incident_closed"])
+def test_a_record_that_nobody_signed_changes_nothing_and_is_named(world, kind):
+    first = opened(world.ledger)
+    forged = world.ledger.append(
+        kind, {"person": "validator", "disposition": "false", "note": ""}, model=MODEL, subject=first.id
+    )
+    assert find(world.ledger, first.id).state == "open"
+    assert [problem.seq for problem in verify_signatures(world.ledger)] == [forged.seq]
+    assert shut(world, first.id).disposition == "true", "a forged closure keeps nobody from the real one"
+
+
+def test_a_closure_of_another_incident_played_again_changes_nothing(world):
+    first, second = opened(world.ledger), opened(world.ledger, cause="other")
+    shut(world, first.id, "false")
+    signed = world.ledger.latest("incident_closed")
+    world.ledger.append("incident_closed", signed.body, model=MODEL, subject=second.id)
+    assert find(world.ledger, second.id).is_open
+
+
+def test_a_machine_closes_nothing(world):
+    key = SigningKey.generate()
+    enrol(world.ledger, world.keys["root"], "service", key.public, ["automation"])
+    first = opened(world.ledger)
+    with pytest.raises(NotAllowed):
+        acknowledge(world.ledger, key, first.id)
+
+
+def test_the_past_is_seen_as_it_was(world):
+    first = opened(world.ledger)
+    known = world.ledger.records()[-1].recorded_at
+    shut(world, first.id)
+    assert incidents(world.ledger, known_at=known)[0].is_open
+    assert not incidents(world.ledger)[0].is_open
+
+
+def test_precision_by_model_and_rule(world):
     for i, disposition in enumerate(["true", "true", "false", "expected", None]):
-        incident = opened(ledger, window=f"w{i}", cause=f"c{i}", rule="psi")
+        incident = opened(world.ledger, window=f"w{i}", cause=f"c{i}", rule="psi")
         if disposition:
-            close(ledger, incident.id, disposition, "validator")
-    opened(ledger, model="acs", rule="ks")
-    rows = {(r["model"], r["rule"]): r for r in precision(incidents(ledger))}
-    assert rows["census", "psi"]["precision"] == pytest.approx(2 / 3)
-    assert rows["census", "psi"]["open"] == 1
+            shut(world, incident.id, disposition)
+    opened(world.ledger, model="acs", rule="ks")
+    rows = {(r["model"], r["rule"]): r for r in precision(incidents(world.ledger))}
+    assert rows[MODEL, "psi"]["precision"] == pytest.approx(2 / 3)
+    assert rows[MODEL, "psi"]["open"] == 1
     assert rows["acs", "ks"]["precision"] is None
