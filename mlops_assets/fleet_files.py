@@ -1,15 +1,22 @@
-"""The fleet's files for people: the inventory as JSON, and the fleet page with links to cards and window pages."""
+"""The fleet's files for people: the inventory as JSON, the fleet page, and a page a model."""
 
 import json
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from mlops_assets.evidence.fleet_page import Links, render, view
-from mlops_assets.evidence.inventory import inventory
+from mlops_assets.evidence import model_page
+from mlops_assets.evidence.fleet_page import FleetView, Links, ModelView, render, view
+from mlops_assets.evidence.inventory import TRIAL, inventory
+from mlops_assets.evidence.window_evidence import WindowEvidence, window_evidence
+from mlops_assets.governance.canonical import digest
 from mlops_assets.platform import Platform
 
 INVENTORY = "inventory.json"
 PAGE = "fleet.html"
+MODELS = "models"
+PAGE_LINK = "model page"
 
 
 def write_inventory(platform: Platform) -> tuple[Path, list[dict[str, Any]]]:
@@ -22,13 +29,68 @@ def write_inventory(platform: Platform) -> tuple[Path, list[dict[str, Any]]]:
 
 
 def write_fleet_page(platform: Platform) -> tuple[Path, list[str]]:
-    """Write `fleet.html` after checking the ledger; returns its path and what the check found."""
+    """Write `fleet.html` and the models' pages after checking the ledger; returns its path and what the check found."""
     problems = [str(problem) for problem in platform.ledger.verify()]
     links = {m.name: links_of(platform.home.reports, m.name) for m in platform.project.models}
     fleet = view(platform.ledger, platform.project.models, effective_policies(platform), links=links, problems=problems)
     path = platform.home.reports / PAGE
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(render(fleet), encoding="utf-8")
+    write_model_pages(platform, fleet)
     return path, problems
+
+
+def write_model_pages(platform: Platform, fleet: FleetView) -> dict[str, Path]:
+    """Write `models/<name>.html` for every model of the fleet; one about which nothing is new is left as it is.
+
+    Returns:
+        Pages by model, old and new.
+    """
+    folder = platform.home.reports / MODELS
+    folder.mkdir(parents=True, exist_ok=True)
+    policies = effective_policies(platform)
+    pages = {}
+    for model in fleet.models:
+        if model.row["lifecycle"] == TRIAL:
+            continue
+        pages[model.name] = path = folder / f"{model.name}.html"
+        asked = tuple((rule.role, rule.count) for rule in getattr(policies.get(model.name), "approvals", ()))
+        # Drawing takes most of a second a model: a large fleet changes in a few places only.
+        mark = f"<!-- {_state_of(model, asked)} -->"
+        if path.is_file() and path.read_text(encoding="utf-8").endswith(mark):
+            continue
+        last = model.state.records[-1].recorded_at if model.state.records else datetime.now(UTC)
+        windows = windows_of(platform.home.reports, model.name)
+        page = model_page.render(_from(MODELS, model), windows, at=last, approvals=asked)
+        path.write_text(page + mark, encoding="utf-8")
+    return pages
+
+
+def windows_of(reports: Path, model: str) -> list[WindowEvidence]:
+    """What was measured in the model's windows, from the reports that are kept, in order of time."""
+    folders = sorted(p for p in (reports / "windows" / model).glob("*") if p.is_dir())
+    return [window_evidence(p.name, _report(p / "drift.json"), _report(p / "performance.json")) for p in folders]
+
+
+def _report(path: Path) -> Any:
+    """The content of a report; None where there is none, or where it was cut short while it was written."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+
+
+def _state_of(model: ModelView, asked: tuple[tuple[str, int], ...]) -> str:
+    last = model.state.records[-1].digest if model.state.records else ""
+    links = [list(model.links.model), sorted(model.links.windows.items())]
+    return digest({"row": json.loads(json.dumps(model.row, default=str)), "last": last, "links": links, "asked": asked})
+
+
+def _from(folder: str, model: ModelView) -> ModelView:
+    """The model with links that lead from a page in `folder` to where they led from the fleet page."""
+    up = "../" * len(Path(folder).parts)
+    kept = tuple((text, f"{up}{address}") for text, address in model.links.model if not address.startswith(folder))
+    return replace(model, links=Links(kept, {w: f"{up}{address}" for w, address in model.links.windows.items()}))
 
 
 def effective_policies(platform: Platform) -> dict[str, Any]:
@@ -41,6 +103,9 @@ def links_of(reports: Path, model: str) -> Links:
     cards = sorted((reports / "cards" / model).glob("v*/card.html"), key=lambda p: int(p.parent.name[1:]))
     windows = sorted((reports / "windows" / model).glob("*/evidently.html"))
     return Links(
-        model=tuple((f"card {p.parent.name}", str(p.relative_to(reports))) for p in cards),
+        model=(
+            (PAGE_LINK, f"{MODELS}/{model}.html"),
+            *((f"card {p.parent.name}", str(p.relative_to(reports))) for p in cards),
+        ),
         windows={p.parent.name: str(p.relative_to(reports)) for p in windows},
     )

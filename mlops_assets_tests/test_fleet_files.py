@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from mlops_assets.fleet_files import links_of, write_fleet_page, write_inventory
+from mlops_assets.fleet_files import links_of, windows_of, write_fleet_page, write_inventory
 from mlops_assets.platform import Platform
 from mlops_assets_tests.integration.small_project import SNAPSHOT, TIMED, declare, write_project
 
@@ -45,6 +45,27 @@ def test_links_are_relative_and_in_order_of_versions(tmp_path):
     window.parent.mkdir(parents=True)
     window.touch()
     links = links_of(tmp_path, "loans")
-    assert links.model == (("card v2", "cards/loans/v2/card.html"), ("card v10", "cards/loans/v10/card.html"))
+    assert links.model[0] == ("model page", "models/loans.html")
+    assert links.model[1:] == (("card v2", "cards/loans/v2/card.html"), ("card v10", "cards/loans/v10/card.html"))
     assert links.windows == {"2021-01-01": "windows/loans/2021-01-01/evidently.html"}
     assert not any(Path(page).is_absolute() for _, page in links.model)
+
+
+def test_every_model_has_a_page_that_is_redrawn_only_when_something_is_new(platform):
+    write_fleet_page(platform)
+    folder = platform.home.reports / "models"
+    assert {p.stem for p in folder.glob("*.html")} == {TIMED, SNAPSHOT, "broken"}
+    page = folder / f"{TIMED}.html"
+    first = page.stat().st_mtime_ns
+    write_fleet_page(platform)
+    assert page.stat().st_mtime_ns == first
+    platform.ledger.append("suspension", {"rationale": "a look is needed"}, model=TIMED, subject="1")
+    write_fleet_page(platform)
+    assert "a look is needed" in page.read_text(encoding="utf-8")
+
+
+def test_a_report_that_was_cut_short_is_a_gap(tmp_path):
+    folder = tmp_path / "windows" / "loans" / "2021-01-01"
+    folder.mkdir(parents=True)
+    (folder / "drift.json").write_text('{"rows": 5, "colu')
+    assert [(w.window, w.rows) for w in windows_of(tmp_path, "loans")] == [("2021-01-01", None)]

@@ -8,6 +8,7 @@ light, dark and print. Nothing here computes a metric: what is drawn was found e
 
 import base64
 import io
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -311,10 +312,13 @@ def metric_over_windows(
     values: Sequence[Interval | None],
     *,
     metric: str,
-    reference: float | None = None,
+    reference: float | Sequence[float | None] | None = None,
     changes: Sequence[tuple[datetime, str]] = (),
 ) -> Picture:
-    """A metric over time and its intervals; a gap where it was not measurable, a mark where the champion changed."""
+    """A metric over time and its intervals; a gap where it was not measurable, a mark where the champion changed.
+
+    `reference` is one value, or one a window: each version has its own.
+    """
     figure, axes = _axes(7.2, 2.8)
     measured = [(w, v) for w, v in zip(windows, values, strict=True) if v is not None]
     band = [(w, v.low, v.high) for w, v in measured if v.low is not None and v.high is not None]
@@ -327,7 +331,10 @@ def metric_over_windows(
         elif segment:
             axes.plot([s[0] for s in segment], [s[1] for s in segment], color=FIRST, marker="o", markersize=3.5)
             segment = []
-    if reference is not None:
+    if isinstance(reference, Sequence):
+        heights = [math.nan if r is None else r for r in reference]
+        axes.step(windows, heights, where="post", color=SOFT, linewidth=0.9, linestyle=(0, (3, 3)))  # type: ignore[arg-type]
+    elif reference is not None:
         axes.axhline(reference, color=SOFT, linewidth=0.9, linestyle=(0, (3, 3)))
     for when, version in changes:
         axes.axvline(when, color=SECOND, linewidth=1.0)

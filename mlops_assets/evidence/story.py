@@ -4,7 +4,9 @@ from mlops_assets.evidence.history import DATA_SUBJECT, text, texts
 from mlops_assets.evidence.reading import day, label, number, short
 from mlops_assets.governance.ledger import Record
 
-QUIET_KINDS = frozenset({"gate_decision", "snapshot_taken", "card_issued", "person_enrolled", "policy_adopted"})
+QUIET_KINDS = frozenset(
+    {"gate_decision", "snapshot_taken", "card_issued", "person_enrolled", "policy_adopted", "estimate_checked"}
+)
 """Kinds that are told in full elsewhere; a story keeps of them only what went wrong."""
 
 
@@ -103,7 +105,14 @@ def _closed_request(record: Record) -> str:
     return f"Retraining ended{_because(record, 'outcome')}{f', version {version}' if version else ''}."
 
 
+def _validation(record: Record) -> str:
+    outcome = text(record.body, "outcome").replace("_", " ")
+    who, until = text(record.body, "person"), day(record.body.get("valid_until"))
+    return f"{who} validated version {record.subject}: {outcome}, until {until}{_because(record, 'summary')}."
+
+
 _TELLERS = {
+    "validation_recorded": _validation,
     "gate_decision": _gate,
     "health_verdict": _verdict,
     "promotion": _promotion,

@@ -1,0 +1,87 @@
+"""What was measured in the windows of a model, from the reports that monitoring keeps, in the shape that pages show.
+
+Pure: the JSON of `drift` and `performance` in, numbers for pictures and tables out. A window without a report, or whose
+report says nothing, is a gap and never a zero.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from mlops_assets.evidence.plots import Interval
+
+LEADING = ("roc_auc", "rmse", "log_loss", "accuracy")
+"""The metric that a model is watched by: the first of these that is measured."""
+GRAVITY = {"none": 0, "not_measurable": 0, "watch": 1, "act": 2, "critical": 3}
+
+
+@dataclass(frozen=True)
+class WindowEvidence:
+    """One window as measured.
+
+    Attributes:
+        window: its start.
+        rows: scored, None where unknown.
+        columns: severity by column.
+        metrics: value with interval by name, on matured outcomes.
+        references: what the version did on held-out rows, by the same names.
+        outcomes: how many had matured.
+        estimated: value with interval by name, where outcomes had not matured.
+    """
+
+    window: str
+    rows: int | None
+    columns: Mapping[str, str]
+    metrics: Mapping[str, Interval]
+    references: Mapping[str, float]
+    outcomes: int | None
+    estimated: Mapping[str, Interval]
+
+
+def window_evidence(
+    window: str, drift: Mapping[str, Any] | None, performance: Mapping[str, Any] | None
+) -> WindowEvidence:
+    """Read one window's reports; None where there is none."""
+    measured = (performance or {}).get("performance") or {}
+    metrics = measured.get("metrics") or {}
+    return WindowEvidence(
+        window=window,
+        rows=(drift or {}).get("rows"),
+        columns={str(c["name"]): str(c["severity"]) for c in (drift or {}).get("columns") or []},
+        metrics=_intervals(metrics),
+        references={n: float(m["reference"]) for n, m in metrics.items() if m.get("reference") is not None},
+        outcomes=measured.get("n"),
+        estimated=_intervals(((performance or {}).get("estimate") or {}).get("metrics") or {}),
+    )
+
+
+def leading_metric(windows: Sequence[WindowEvidence]) -> str:
+    """The metric that is drawn over time; empty when nothing was measured."""
+    names = {name for w in windows for name in (*w.metrics, *w.estimated)}
+    return next((name for name in LEADING if name in names), min(names, default=""))
+
+
+def heat(windows: Sequence[WindowEvidence], limit: int = 24) -> tuple[list[str], list[list[str]], int]:
+    """Severity of columns over windows, the columns that moved most first.
+
+    Args:
+        windows: in order of time.
+        limit: columns shown.
+
+    Returns:
+        Names, one row of severities a column (`not_measurable` where a window has no report), and how many further
+        columns there are.
+    """
+    names = list(dict.fromkeys(name for w in windows for name in w.columns))
+    weight = {name: sum(GRAVITY.get(w.columns.get(name, "none"), 0) ** 2 for w in windows) for name in names}
+    ordered = sorted(names, key=lambda name: -weight[name])[:limit]
+    rows = [[w.columns.get(name, "not_measurable") for w in windows] for name in ordered]
+    return ordered, rows, len(names) - len(ordered)
+
+
+def _intervals(metrics: Mapping[str, Any]) -> dict[str, Interval]:
+    return {
+        name: Interval(name, float(m["value"]), m.get("low"), m.get("high"))
+        for name, m in metrics.items()
+        if m.get("value") is not None
+    }
