@@ -11,7 +11,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from mlops_assets_tests.integration.conftest import Champions, live
+from mlops_assets_tests.integration.lives import Champions, live
 from mlops_assets_tests.integration.small_project import TIMED, WINDOWS, package_of, write_project
 
 pytestmark = pytest.mark.integration

@@ -1,0 +1,85 @@
+"""What `mlops` says about itself: every command is listed, explained and loadable, and exit codes follow the error."""
+
+import click
+import pytest
+
+from mlops_assets.cli import COMMANDS, cli
+from mlops_assets.commands.common import cell, exit_code_of, one_line
+from mlops_assets_tests.commands.conftest import call_in
+
+NAMES = (
+    *("status", "drift", "approve", "finding", "exception", "rollback", "suspend", "resume", "retire", "retrain"),
+    *("incident", "people", "keys", "trace", "asof", "replay", "packet", "verify", "requirements", "policy"),
+    *("calibrate", "drill", "discover"),
+)
+"""Commands that people outside the code rely on."""
+
+
+def leaves(command: click.Command, path: tuple[str, ...] = ()) -> list[tuple[tuple[str, ...], click.Command]]:
+    """Every command that does something, with its words."""
+    if not isinstance(command, click.Group):
+        return [(path, command)]
+    context = click.Context(command)
+    found = []
+    for name in command.list_commands(context):
+        member = command.get_command(context, name)
+        assert member is not None
+        found += leaves(member, (*path, name))
+    return found
+
+
+ALL = leaves(cli)
+
+
+def test_the_commands_people_rely_on_are_there() -> None:
+    assert set(NAMES) <= set(COMMANDS)
+
+
+@pytest.mark.parametrize(("words", "command"), ALL, ids=lambda v: " ".join(v) if isinstance(v, tuple) else "")
+def test_every_command_explains_itself(tmp_path, words: tuple[str, ...], command: click.Command) -> None:
+    answer = call_in(tmp_path, *words, "--help")
+    assert (answer.code, answer.err) == (0, "")
+    assert (command.help or "").strip()
+    assert "Usage: mlops" in answer.out
+
+
+@pytest.mark.parametrize(
+    "words", [("status",), ("asof",), ("trace",), ("verify",), ("requirements",), ("replay",), ("drift",), ("drill",), ("calibrate",), ("discover",), ("policy", "diff")],
+    ids=" ".join,
+)  # fmt: skip
+def test_whatever_prints_a_table_prints_json(words: tuple[str, ...]) -> None:
+    command = dict(ALL)[words]
+    assert "--json" in {name for parameter in command.params for name in parameter.opts}
+
+
+@pytest.mark.parametrize(("words", "command"), ALL, ids=lambda v: " ".join(v) if isinstance(v, tuple) else "")
+def test_whatever_is_signed_says_why(words: tuple[str, ...], command: click.Command) -> None:
+    options = {name for parameter in command.params for name in parameter.opts}
+    if "--key" in options and words[0] not in ("people", "retention"):
+        assert options & {"--rationale", "--reason", "--note", "--summary", "--response"}
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (FileNotFoundError("x"), 2),
+        (ValueError("x"), 2),
+        (RuntimeError("the ledger is not whole"), 1),
+        (LookupError("not found"), 1),
+    ],
+)
+def test_an_error_is_a_wrong_call_or_something_that_is_not_well(error: Exception, code: int) -> None:
+    assert exit_code_of(error) == code
+
+
+def test_an_error_is_one_line_even_when_it_says_nothing() -> None:
+    assert one_line(ValueError("a\n  b")) == "a b"
+    assert one_line(KeyError()) == "KeyError"
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [(None, "–"), ([], "–"), ("", "–"), (0.123456, "0.1235"), (0, "0"), ([1, None], "1, –"), ({"a": 0.5}, "a 0.5")],
+)
+def test_a_cell_shows_any_value(value: object, shown: str) -> None:
+    assert cell(value) == shown
