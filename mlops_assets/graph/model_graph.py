@@ -134,7 +134,7 @@ STAGES: tuple[StageSpec, ...] = (
     ),
     StageSpec(
         name="performance",
-        deps=("predictions", "outcomes", "reference_profile"),
+        deps=("predictions", "outcomes", "reference_profile", "drift"),
         description="Metrics on matured outcomes against the reference; an estimate, labelled so, where none have matured.",
         kinds=("polars",),
         load=_in("performance", "performance"),

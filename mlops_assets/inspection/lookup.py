@@ -23,7 +23,10 @@ from mlops_assets.project import ProjectError
 from mlops_assets.scoring.prediction_id import PredictionId, parse, row_digest
 from mlops_assets.stores.registry import RegistryError, evidence_bytes
 
-EVIDENCE = ("candidates", "reference_profile", "reference_performance", "evaluation", "fairness", "explanations")
+EVIDENCE = (
+    *("candidates", "reference_profile", "reference_performance", "reference_attribution"),
+    *("evaluation", "fairness", "explanations"),
+)
 
 
 class NotFound(LookupError):

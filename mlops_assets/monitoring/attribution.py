@@ -8,7 +8,7 @@ importance with the score itself as what is lost; Breiman 2001, Fisher, Rudin & 
 importance moves when the data do: a feature that became constant drives nothing any more.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -21,6 +21,15 @@ from mlops_assets.statistics.intervals import holm, two_sided_p, z_of
 Predict = Callable[[pl.DataFrame], np.ndarray]
 ROWS = 2000
 REPEATS = 3
+SCORED_AT_ONCE = 60_000
+SCORED_A_WINDOW = 60_000
+"""Rows that are scored for a window in all, so that its cost does not grow with the number of features or rows."""
+FEWEST_ROWS = 100
+
+
+def sample_size(features: int) -> tuple[int, int]:
+    """Rows and shuffles for so many features: one shuffle of more rows says more than several of fewer."""
+    return min(ROWS, max(FEWEST_ROWS, SCORED_A_WINDOW // max(features, 1))), 1
 
 
 @dataclass(frozen=True)
@@ -37,6 +46,11 @@ class Importances:
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON-able form."""
         return plain(asdict(self))
+
+    @classmethod
+    def from_dict(cls, stored: Mapping[str, Any]) -> "Importances":
+        """Read back what `to_dict` wrote."""
+        return cls(stored["n"], *(tuple(stored[name]) for name in ("features", "values", "errors")))
 
 
 @dataclass(frozen=True)
@@ -84,7 +98,8 @@ def score_importance(
 ) -> Importances:
     """Importance of `features` for the scores of a seeded sample of `frame`.
 
-    All shuffled copies are scored in one call a feature. Standard errors count the rows, not the shuffles.
+    Shuffled copies are scored together: a pipeline costs more a call than a row. Standard errors count the rows, not the
+    shuffles.
 
     Raises:
         ValueError: fewer than two rows, a feature that is missing, or scores that are not finite.
@@ -100,17 +115,23 @@ def score_importance(
     base = np.asarray(predict(frame), dtype=float).reshape(frame.height, -1)
     if not np.isfinite(base).all():
         raise ValueError("found scores that are NaN or infinite, expected finite ones: repair the scoring first")
-    stacked = pl.concat([frame] * repeats)
     values, errors = [], []
-    for name in features:
-        donors = [rng.permutation(frame.height) for _ in range(repeats)]
-        shuffled = pl.concat([frame[name][donor] for donor in donors])
-        after = np.asarray(predict(stacked.with_columns(shuffled.alias(name))), dtype=float)
-        change = np.abs(after.reshape(repeats, frame.height, -1) - base).mean(2)
-        values.append(float(change.mean()))
-        # A row counts twice: where it received a value, and where it gave one.
-        given = np.stack([change[i][np.argsort(donor)] for i, donor in enumerate(donors)])
-        errors.append(float((change.mean(0) + given.mean(0)).std(ddof=1)) / np.sqrt(frame.height))
+    at_once = max(1, SCORED_AT_ONCE // (repeats * frame.height))
+    for start in range(0, len(features), at_once):
+        chunk = list(features[start : start + at_once])
+        donors = [[rng.permutation(frame.height) for _ in range(repeats)] for _ in chunk]
+        copies = [
+            frame.with_columns(frame[name][donor].alias(name))
+            for name, given in zip(chunk, donors, strict=True)
+            for donor in given
+        ]
+        after = np.asarray(predict(pl.concat(copies)), dtype=float).reshape(len(chunk), repeats, frame.height, -1)
+        for moved, given in zip(after, donors, strict=True):
+            change = np.abs(moved - base).mean(2)
+            values.append(float(change.mean()))
+            # A row counts twice: where it received a value, and where it gave one.
+            lent = np.stack([change[i][np.argsort(donor)] for i, donor in enumerate(given)])
+            errors.append(float((change.mean(0) + lent.mean(0)).std(ddof=1)) / np.sqrt(frame.height))
     return Importances(frame.height, tuple(features), tuple(values), tuple(map(float, errors)))
 
 

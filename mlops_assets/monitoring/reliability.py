@@ -1,7 +1,7 @@
 """How good the estimates of performance turned out to be, once the truth had arrived.
 
-Belongs here: estimate against measurement, window by window. What comes out says how far the next estimate may be
-trusted.
+Belongs here: estimate against measurement, window by window, and what the record of a model's estimates says about the
+next one. Not here: making an estimate (`estimate.py`), or keeping the record (the stage `performance`).
 """
 
 from collections.abc import Sequence
@@ -59,20 +59,12 @@ class Reliability:
         return plain(asdict(self))
 
 
-def check_estimates(
-    pairs: Sequence[tuple[str, PerformanceEstimate, WindowPerformance]], metric: str | None = None
-) -> Reliability:
-    """Compare estimates with what was measured later: (window, estimate, measurement) in order of time.
-
-    `metric` defaults to the quality (AUC or skill); `base_rate` may be asked for binary models. Windows whose outcomes
-    were too few to measure take no part.
-    """
-    name = metric or next((next(iter(e.metrics)) for _, e, _ in pairs if e.metrics), "quality")
+def check_window(window: str, estimate: PerformanceEstimate, truth: WindowPerformance) -> list[Checked]:
+    """What one estimate turned out to be worth, metric by metric; empty where it abstained or nothing was measured."""
     checked: list[Checked] = []
-    for window, guess, truth in pairs:
-        found = guess.metrics.get(name)
+    for name, found in estimate.metrics.items():
         measured = _measured(truth, name)
-        if found is None or measured is None:
+        if measured is None:
             continue
         value, low, high = measured
         same = None
@@ -82,22 +74,57 @@ def check_estimates(
         checked.append(
             Checked(window, name, found.value, found.low, found.high, value, found.value - value, meets, same)
         )
-    abstained = sum(guess.abstained for _, guess, _ in pairs)
+    return checked
+
+
+def check_estimates(
+    pairs: Sequence[tuple[str, PerformanceEstimate, WindowPerformance]], metric: str | None = None
+) -> Reliability:
+    """Compare estimates with what was measured later: (window, estimate, measurement) in order of time.
+
+    `metric` defaults to the quality (AUC or skill); `base_rate` may be asked for binary models. Windows whose outcomes
+    were too few to measure take no part.
+    """
+    checked = [one for window, guess, truth in pairs for one in check_window(window, guess, truth)]
+    return reliability_of(checked, metric, abstained=sum(guess.abstained for _, guess, _ in pairs))
+
+
+def reliability_of(found: Sequence[Checked], metric: str | None = None, *, abstained: int = 0) -> Reliability:
+    """The record of one metric's estimates, from windows in order of time.
+
+    Args:
+        found: of any metrics.
+        metric: default: that of the first, the quality.
+        abstained: windows in which nothing was estimated.
+    """
+    name = metric or (found[0].metric if found else "quality")
+    checked = [one for one in found if one.metric == name]
     if not checked:
-        return Reliability(name, (), abstained, *(None,) * 5, False, "no window has both")  # pyright: ignore
+        return Reliability(
+            metric=name,
+            windows=(),
+            abstained=abstained,
+            mean_error=None,
+            mean_absolute_error=None,
+            coverage=None,
+            coverage_low=None,
+            direction=None,
+            trusted=False,
+            reason="no estimate has met its outcomes yet",
+        )
     errors = np.array([c.error for c in checked])
     covered = sum(c.covered for c in checked)
     directions = [c.right_direction for c in checked if c.right_direction is not None]
     truth_spread = float(np.std([c.measured for c in checked]))
     error = float(np.abs(errors).mean())
-    bound = wilson_interval(covered, len(checked)).low
     faults = []
     if len(checked) < FEWEST_WINDOWS:
-        faults.append(f"{len(checked)} windows, fewer than {FEWEST_WINDOWS}")
+        faults.append(f"fewer than {FEWEST_WINDOWS} are no record to rely on")
     if covered / len(checked) < 0.8:
-        faults.append(f"only {covered} of {len(checked)} intervals held the truth")
+        faults.append("fewer than four of five held")
     if error > max(truth_spread, 0.01):
-        faults.append(f"the mean error {error:.3f} is above the spread of the truth {truth_spread:.3f}")
+        faults.append(f"the mean error is above the spread of the truth ({truth_spread:.3f})")
+    said = f"of {len(checked)} estimates of {name} {covered} held the truth, mean error {error:.3f}"
     return Reliability(
         metric=name,
         windows=tuple(checked),
@@ -105,14 +132,19 @@ def check_estimates(
         mean_error=float(errors.mean()),
         mean_absolute_error=error,
         coverage=covered / len(checked),
-        coverage_low=bound,
+        coverage_low=wilson_interval(covered, len(checked)).low,
         direction=float(np.mean(directions)) if directions else None,
         trusted=not faults,
-        reason="; ".join(faults) or f"{covered} of {len(checked)} intervals held the truth, mean error {error:.3f}",
+        reason="; ".join([said, *faults]),
     )
 
 
 def _measured(truth: WindowPerformance, name: str) -> tuple[float, float, float] | None:
+    """Value and interval of the same number, measured."""
+    if name == "base_rate" and truth.base_rate is not None and truth.base_rate.window is not None:
+        rate = truth.base_rate.window
+        interval = wilson_interval(rate * truth.n, truth.n)
+        return rate, interval.low, interval.high
     if truth.ranking is not None and name == truth.ranking.metric and truth.ranking.window is not None:
         found = truth.ranking
         return found.window, found.low, found.high  # pyright: ignore[reportReturnType]

@@ -241,23 +241,6 @@ def find(ledger: Ledger, identity: str) -> Incident:
     return _incident(records, load_people(ledger))
 
 
-def precision(found: Sequence[Incident]) -> list[dict[str, Any]]:
-    """How often closed incidents were true, per model and rule; expected ones count neither way.
-
-    Returns:
-        Rows of `model`, `rule`, `true`, `false`, `expected`, `open` and `precision` (None without a true or false one).
-    """
-    rows: dict[tuple[str, str], dict[str, Any]] = {}
-    for incident in found:
-        key = (incident.model, incident.rule or incident.kind)
-        row = rows.setdefault(key, {"model": key[0], "rule": key[1], "true": 0, "false": 0, "expected": 0, "open": 0})
-        row[incident.disposition or "open"] += 1
-    for row in rows.values():
-        judged = row["true"] + row["false"]
-        row["precision"] = row["true"] / judged if judged else None
-    return [rows[key] for key in sorted(rows)]
-
-
 def _as_before(incident: Incident, disposition: str) -> Incident:
     if incident.disposition != disposition:
         raise IncidentError(f"incident {incident.id} is already closed as {incident.disposition!r}; that stands")

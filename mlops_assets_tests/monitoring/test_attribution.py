@@ -5,7 +5,8 @@ import polars as pl
 import pytest
 from sklearn.metrics import ndcg_score
 
-from mlops_assets.monitoring.attribution import Importances, compare_importance, score_importance
+from mlops_assets.monitoring import attribution
+from mlops_assets.monitoring.attribution import Importances, compare_importance, sample_size, score_importance
 
 
 def model(frame):
@@ -61,3 +62,28 @@ def test_many_outputs_and_refusals():
         score_importance(lambda f: np.full(len(f), np.nan), rows(10, 1), ["a"])
     with pytest.raises(ValueError, match="expected those of the reference"):
         compare_importance(found, score_importance(model, rows(10, 1), ["b"]))
+
+
+def test_copies_are_scored_in_bounded_batches_with_the_same_numbers(monkeypatch):
+    calls = []
+
+    def counted(frame):
+        calls.append(frame.height)
+        return model(frame)
+
+    whole = score_importance(counted, rows(500, 1), ["a", "b", "c"])
+    assert calls == [500, 3 * 3 * 500]
+    monkeypatch.setattr(attribution, "SCORED_AT_ONCE", 1600)
+    calls.clear()
+    assert score_importance(counted, rows(500, 1), ["a", "b", "c"]) == whole
+    assert calls == [500, 1500, 1500, 1500]
+
+
+@pytest.mark.parametrize(("features", "rows"), [(1, 2000), (25, 2000), (200, 300), (5000, 100)])
+def test_what_a_window_costs_does_not_grow_with_its_features(features, rows):
+    assert sample_size(features) == (rows, 1)
+
+
+def test_importances_read_back():
+    found = score_importance(model, rows(300, 1), ["a", "b"])
+    assert Importances.from_dict(json.loads(json.dumps(found.to_dict()))) == found

@@ -107,11 +107,29 @@ def test_reliability_trusts_what_proved_right_and_not_what_did_not(reference):
     bad = check_estimates(list(pairs(0.3)))
     assert not bad.trusted
     assert bad.mean_error > 0.1  # the estimate said that nothing fell
-    assert "intervals held the truth" in bad.reason
-    assert check_estimates(list(pairs(0.0)), "base_rate").metric == "base_rate"
+    assert bad.reason.startswith("of 6 estimates of roc_auc 0 held the truth")
+    assert "fewer than four of five held" in bad.reason
+    rates = check_estimates(list(pairs(0.0)), "base_rate")
+    assert (rates.metric, len(rates.windows), rates.coverage) == ("base_rate", 6, 1.0)
     json.dumps(bad.to_dict(), allow_nan=False)
 
 
 def test_reliability_without_windows():
     found = check_estimates([])
-    assert (found.trusted, found.reason) == (False, "no window has both")
+    assert (found.trusted, found.reason) == (False, "no estimate has met its outcomes yet")
+
+
+def test_a_short_record_is_not_relied_on(reference):
+    y, score = loans(3000, 50)
+    pair = ("2020-01-01", estimate_performance(reference, score), measure(reference, y, score))
+    found = check_estimates([pair])
+    assert found.reason.startswith("of 1 estimates of roc_auc 1 held the truth")
+    assert "fewer than 4" in found.reason
+    assert not found.trusted
+
+
+def test_an_estimate_that_abstained_is_counted_and_not_checked(reference):
+    y, score = loans(3000, 50)
+    silent = estimate_performance(reference, score, inputs_moved="a fault")
+    found = check_estimates([("2020-01-01", silent, measure(reference, y, score))])
+    assert (found.abstained, found.windows) == (1, ())

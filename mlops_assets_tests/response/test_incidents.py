@@ -7,7 +7,7 @@ from mlops_assets.governance.enrolment import enrol, revoke
 from mlops_assets.governance.keys import SigningKey
 from mlops_assets.governance.people import NotAllowed
 from mlops_assets.governance.verification import verify_signatures
-from mlops_assets.response.incidents import IncidentError, acknowledge, close, find, incidents, open_incident, precision
+from mlops_assets.response.incidents import IncidentError, acknowledge, close, find, incidents, open_incident
 from mlops_assets_tests.governance.world import MODEL, World
 
 RULE = IncidentRule()
@@ -160,15 +160,3 @@ def test_the_past_is_seen_as_it_was(world):
     shut(world, first.id)
     assert incidents(world.ledger, known_at=known)[0].is_open
     assert not incidents(world.ledger)[0].is_open
-
-
-def test_precision_by_model_and_rule(world):
-    for i, disposition in enumerate(["true", "true", "false", "expected", None]):
-        incident = opened(world.ledger, window=f"w{i}", cause=f"c{i}", rule="psi")
-        if disposition:
-            shut(world, incident.id, disposition)
-    opened(world.ledger, model="acs", rule="ks")
-    rows = {(r["model"], r["rule"]): r for r in precision(incidents(world.ledger))}
-    assert rows[MODEL, "psi"]["precision"] == pytest.approx(2 / 3)
-    assert rows[MODEL, "psi"]["open"] == 1
-    assert rows["acs", "ks"]["precision"] is None

@@ -10,13 +10,21 @@ from mlops_assets.datasets.windows import declared_windows
 from mlops_assets.governance.dossier import registered
 from mlops_assets.governance.ledger import Record
 from mlops_assets.graph.bench import Bench, Outcome
-from mlops_assets.graph.stages.models import SCORE
+from mlops_assets.graph.stages.models import SCORE, load_version, scored_rows
 from mlops_assets.graph.stages.production import PREDICTIONS, SCORED_ROWS, scored_record, window_of
 from mlops_assets.graph.stages.window_reports import keep, report, severity_check
+from mlops_assets.monitoring.attribution import (
+    FEWEST_ROWS,
+    Importances,
+    compare_importance,
+    sample_size,
+    score_importance,
+)
 from mlops_assets.monitoring.drift import ColumnDrift, DriftVerdict, compare
 from mlops_assets.monitoring.rules import at_least
 from mlops_assets.statistics.counting import count_window
 from mlops_assets.statistics.profile import Profile
+from mlops_assets.stores.registry import RegistryError
 
 SAMPLE_ROWS = 5000
 PAGE_ROWS = 1000
@@ -37,7 +45,9 @@ def drift(bench: Bench) -> Outcome:
     shares = importance_of(bench, run_id)
     sample = frame.sample(min(SAMPLE_ROWS, frame.height), seed=bench.declaration.training.seed % 2**32)
     verdict = compare(profile, counts, bench.policy.monitoring, importance=shares, sample=sample)
-    evidence = keep(bench, "drift", {**verdict.to_dict(), "version": scored.body["version"]})
+    drivers = drivers_of_scores(bench, int(scored.body["version"]), run_id, rows)
+    content = {**verdict.to_dict(), "version": scored.body["version"], "attribution": drivers}
+    evidence = keep(bench, "drift", content)
     page = draw_page(bench, rows, scored) if at_least(verdict.severity, "watch") or is_last(bench) else None
     return Outcome(
         metadata={
@@ -46,6 +56,7 @@ def drift(bench: Bench) -> Outcome:
             "rows": verdict.rows,
             "version": scored.body["version"],
             "columns": drift_table(verdict),
+            "what drives the scores": driver_table(drivers) or drivers["reason"],
             "Evidently": page,
             "evidence digest": evidence,
         },
@@ -102,3 +113,48 @@ def drift_table(verdict: DriftVerdict) -> list[dict[str, Any]]:
         }
 
     return [row(c) for c in verdict.columns]
+
+
+def drivers_of_scores(bench: Bench, version: int, run_id: str, rows: pl.DataFrame) -> dict[str, Any]:
+    """How far each feature moves the scores in the window, against the rows held out when the version was made.
+
+    On a bounded sample, so that it costs the same for a thousand rows as for millions. A version made before this was
+    measured, or a window it cannot be measured on, says so in `reason` and has no `features`.
+    """
+    if rows.height < FEWEST_ROWS:
+        return {"features": [], "reason": f"{rows.height} rows, fewer than {FEWEST_ROWS}: not compared"}
+    try:
+        before = Importances.from_dict(bench.platform.registry.evidence(run_id, "reference_attribution"))
+    except RegistryError:
+        return {"features": [], "reason": f"version {version} was made without a reference for this: not compared"}
+    pipeline = load_version(bench, version)
+    most, repeats = sample_size(len(before.features))
+    try:
+        now = score_importance(
+            lambda frame: scored_rows(pipeline, frame, bench.declaration),
+            rows,
+            before.features,
+            rows=most,
+            repeats=repeats,
+            seed=bench.declaration.training.seed,
+        )
+    except ValueError as why:
+        return {"features": [], "reason": f"not compared: {why}"}
+    changed = compare_importance(before, now)
+    surely = [f.feature for f in changed.features if f.p_adjusted < bench.policy.monitoring.alpha]
+    return {**changed.to_dict(), "n": now.n, "changed": surely}
+
+
+def driver_table(drivers: dict[str, Any]) -> list[dict[str, Any]]:
+    """Features with their share of what drives the scores, then and now; largest change first."""
+    return [
+        {
+            "feature": f["feature"],
+            "share then": f["reference_share"],
+            "share now": f["window_share"],
+            "rank then": f["reference_rank"],
+            "rank now": f["window_rank"],
+            "p adjusted": f["p_adjusted"],
+        }
+        for f in drivers["features"][:20]
+    ]

@@ -13,11 +13,14 @@ from mlops_assets.monitoring.batches import find_batch_faults
 from mlops_assets.monitoring.drift import DriftVerdict
 from mlops_assets.monitoring.faults import Fault
 from mlops_assets.monitoring.performance import WindowPerformance
+from mlops_assets.monitoring.raised_by import raised_by
 from mlops_assets.monitoring.rules import at_least
 from mlops_assets.monitoring.triage import Earlier, Health, triage
-from mlops_assets.response.incidents import open_incident
+from mlops_assets.response.incidents import Incident, open_incident
 
 VERDICT = "health_verdict"
+WORTH_A_WORD = 0.1
+"""Share of what drives the scores that must have moved before the verdict speaks of it."""
 
 
 def health(bench: Bench) -> Outcome:
@@ -25,7 +28,10 @@ def health(bench: Bench) -> Outcome:
     platform, window = bench.platform, window_of(bench)
     scored = scored_record(bench)
     version = scored.body["version"]
-    found = judge(bench, version, batch_faults(bench, scored))
+    batch = batch_faults(bench, scored)
+    found = judge(bench, version, batch)
+    rules = rules_behind(bench, found, batch)
+    drivers = changed_drivers(bench)
     body = {
         "severity": found.severity,
         "kind": found.kind,
@@ -38,6 +44,8 @@ def health(bench: Bench) -> Outcome:
         "action": list(found.actions),
         "raw": found.raw,
         "unknown": list(found.unknown),
+        "raised_by": rules,
+        "drivers": drivers,
         "escalated": at_least(found.severity, "act"),
         "version": str(version),
         "policy_digest": bench.policy.digest,
@@ -63,9 +71,10 @@ def health(bench: Bench) -> Outcome:
             window=window.key,
             columns=found.columns if found.kind == "feed_fault" else (),
             cause=found.kind if found.kind != "feed_fault" else "",
-            rule=found.kind,
+            rule="+".join(rules),
             happened_at=record.happened_at,
         )
+    fairness = fairness_incident(bench, record.happened_at)
     return Outcome(
         metadata={
             "severity": found.severity,
@@ -79,6 +88,8 @@ def health(bench: Bench) -> Outcome:
             "actions": list(found.actions) or None,
             "incident": incident.id if incident else None,
             "not known yet": list(found.unknown) or None,
+            "what drives the scores": drivers or None,
+            "fairness": fairness.summary if fairness else None,
             "version": version,
             "ledger record": record.seq,
         },
@@ -89,11 +100,9 @@ def health(bench: Bench) -> Outcome:
 
 def judge(bench: Bench, version: int, batch: Sequence[Fault] = ()) -> Health:
     """The verdict on the window from what drift and performance found."""
-    drifted = json.loads(report(bench, "drift").read_text())
-    measured = json.loads(report(bench, "performance").read_text())
     return triage(
-        DriftVerdict.from_dict(drifted),
-        WindowPerformance.from_dict(measured["performance"]),
+        drift_verdict(bench),
+        measured_performance(bench),
         earlier_windows(bench, version),
         bench.policy.monitoring,
         {
@@ -102,6 +111,24 @@ def judge(bench: Bench, version: int, batch: Sequence[Fault] = ()) -> Health:
         },
         batch=batch,
     )
+
+
+def rules_behind(bench: Bench, found: Health, batch: Sequence[Fault]) -> list[str]:
+    """Names of the rules behind the first cause; none where there is no cause."""
+    if not found.causes:
+        return []
+    alpha = bench.policy.monitoring.alpha
+    return raised_by(found.causes[0], drift_verdict(bench), measured_performance(bench), batch, alpha)
+
+
+def drift_verdict(bench: Bench) -> DriftVerdict:
+    """What the stage `drift` found."""
+    return DriftVerdict.from_dict(json.loads(report(bench, "drift").read_text()))
+
+
+def measured_performance(bench: Bench) -> WindowPerformance:
+    """What the stage `performance` found."""
+    return WindowPerformance.from_dict(json.loads(report(bench, "performance").read_text())["performance"])
 
 
 def batch_faults(bench: Bench, scored: Record) -> list[Fault]:
@@ -123,3 +150,34 @@ def earlier_windows(bench: Bench, version: int) -> list[Earlier]:
         if record.subject < window.key and record.body["version"] == str(version):
             found[record.subject] = record
     return [Earlier(key, found[key].body["raw"]) for key in sorted(found)]
+
+
+def changed_drivers(bench: Bench) -> str:
+    """What drives the scores now, where that is surely something else than it was; empty otherwise."""
+    found = json.loads(report(bench, "drift").read_text()).get("attribution") or {}
+    return found["reason"] if found.get("changed") and found["moved"] >= WORTH_A_WORD else ""
+
+
+def fairness_incident(bench: Bench, happened_at: datetime) -> Incident | None:
+    """The incident of a group that stands further from the others than the policy lets pass; None where none does.
+
+    It is no kind of change: it may come from another population or another relation, which the verdict names.
+    """
+    found = measured_performance(bench)
+    if found.fairness_severity not in ("act", "critical"):
+        return None
+    alpha = bench.policy.monitoring.alpha
+    named = [g for g in found.group_changes if g.p_adjusted is not None and g.p_adjusted < alpha]
+    worst = max(named, key=lambda g: g.widened or 0.0)
+    return open_incident(
+        bench.platform.ledger,
+        bench.model,
+        kind="fairness",
+        severity=found.fairness_severity,
+        summary=f"{worst.attribute} = {worst.group}: {worst.measure.replace('_', ' ')} against the others went from "
+        f"{worst.reference_gap:+.3f} to {worst.window_gap:+.3f}",
+        window=window_of(bench).key,
+        cause=f"fairness:{worst.attribute}",
+        rule="fairness",
+        happened_at=happened_at,
+    )

@@ -1,6 +1,7 @@
 """The stage `performance`: a window on its matured outcomes, or an estimate where too few have matured."""
 
 import json
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
@@ -8,21 +9,25 @@ import numpy as np
 import polars as pl
 
 from mlops_assets.declaration import Task
+from mlops_assets.governance.canonical import digest
 from mlops_assets.governance.dossier import registered
 from mlops_assets.graph.bench import Bench, Outcome
 from mlops_assets.graph.stages.models import SCORE
 from mlops_assets.graph.stages.production import OUTCOMES, PREDICTIONS, SCORED_ROWS, scored_record, window_of
-from mlops_assets.graph.stages.window_reports import keep, report, severity_check
-from mlops_assets.monitoring.estimate import estimate_performance
+from mlops_assets.graph.stages.window_reports import keep, plain_numbers, report, severity_check
+from mlops_assets.monitoring.estimate import PerformanceEstimate, estimate_performance
 from mlops_assets.monitoring.performance import WindowPerformance, measure
 from mlops_assets.monitoring.reference import ReferencePerformance
+from mlops_assets.monitoring.reliability import Checked, Reliability, check_window, reliability_of
 from mlops_assets.monitoring.rules import at_least
 from mlops_assets.scoring.outcomes import join_outcomes
+
+ESTIMATE_CHECKED = "estimate_checked"
 
 
 def performance(bench: Bench) -> Outcome:
     """Measure the window on matured outcomes; where too few have matured, estimate, and say that it is one."""
-    platform, window, declaration = bench.platform, window_of(bench), bench.declaration
+    platform, window, declaration, rules = bench.platform, window_of(bench), bench.declaration, bench.policy.monitoring
     scored = scored_record(bench)
     run_id = registered(platform.ledger, bench.model, scored.body["version"]).body["run_id"]
     yardstick = ReferencePerformance.from_dict(platform.registry.evidence(run_id, "reference_performance"))
@@ -41,17 +46,26 @@ def performance(bench: Bench) -> Outcome:
         scores(matured, yardstick),
         frame=_with_columns(bench, matured, window.key),
         declaration=declaration,
-        rules=bench.policy.monitoring,
+        rules=rules,
         matured_share=share,
         seed=declaration.training.seed,
     )
-    estimate = None
-    if not found.measurable and said.height:
-        moved = moved_inputs(bench)
-        estimate = estimate_performance(yardstick, scores(said, yardstick), inputs_moved=moved)
+    # From scores alone, as if nothing had matured: where something has, this is how estimates earn their record.
+    estimate = estimate_performance(
+        yardstick,
+        scores(said, yardstick),
+        inputs_moved=moved_inputs(bench),
+        most_score_shift=rules.estimate_score_shift,
+        minimum_rows=rules.minimum_rows,
+        seed=declaration.training.seed,
+    )
+    checked = record_check(bench, scored.body["version"], estimate, found)
+    record = record_of_estimates(bench)
     content = {
         "performance": found.to_dict(),
-        "estimate": estimate.to_dict() if estimate else None,
+        "estimate": None if found.measurable else estimate.to_dict(),
+        "estimate_check": [asdict(one) for one in checked],
+        "estimate_record": record.to_dict(),
         "outcomes": joined.summary.to_dict(),
         "version": scored.body["version"],
     }
@@ -65,36 +79,64 @@ def performance(bench: Bench) -> Outcome:
             "share of outcomes known": share,
             "version": scored.body["version"],
             "metrics": metric_table(found),
+            "tests": change_table(found),
             "base rate": found.base_rate.window if found.base_rate else None,
-            "estimate (no outcomes)": [
+            "estimate (no outcomes)": None if found.measurable else estimate_table(estimate),
+            "what estimates were worth": record.reason if record.windows or not found.measurable else None,
+            "estimate against outcomes": [
                 {
-                    "metric": name,
-                    "estimated": e["value"],
-                    "from": e["low"],
-                    "to": e["high"],
-                    "reference": e["reference"],
+                    "metric": c.metric,
+                    "estimated": c.estimated,
+                    "from": c.low,
+                    "to": c.high,
+                    "measured": c.measured,
+                    "error": c.error,
+                    "held": c.covered,
                 }
-                for name, e in content["estimate"]["metrics"].items()
-            ]
-            or content["estimate"]["reason"]
-            if content["estimate"]
-            else None,
-            "slices": [
-                {
-                    "slice": s.slice,
-                    "rows": s.n,
-                    "reference": s.reference,
-                    "window": s.window,
-                    "p adjusted": s.p_adjusted,
-                }
-                for s in found.slices[:20]
+                for c in checked
             ]
             or None,
+            "slices": slice_table(found),
+            "fairness": fairness_table(found),
             "evidence digest": evidence,
         },
         data_version=evidence,
         decisions=[severity_check(found.severity, reason, evidence)],
     )
+
+
+def record_check(bench: Bench, version: str, estimate: PerformanceEstimate, found: WindowPerformance) -> list[Checked]:
+    """Compare the estimate with what was measured, and record it: estimates are judged by their record."""
+    window = window_of(bench)
+    checked = check_window(window.key, estimate, found)
+    if found.measurable:
+        body = plain_numbers(
+            {
+                "version": str(version),
+                "abstained": estimate.abstained,
+                "reason": estimate.reason,
+                "matured_share": found.matured_share,
+                "checked": [asdict(one) for one in checked],
+            }
+        )
+        bench.platform.ledger.append(
+            ESTIMATE_CHECKED,
+            body,
+            model=bench.model,
+            subject=window.key,
+            key=f"estimate/{bench.model}/{window.key}/{digest(body)}",
+        )
+    return checked
+
+
+def record_of_estimates(bench: Bench) -> Reliability:
+    """What the model's estimates for earlier windows turned out to be worth; of each window the last comparison."""
+    last: dict[str, dict[str, Any]] = {}
+    for record in bench.platform.ledger.records(kind=ESTIMATE_CHECKED, model=bench.model):
+        if record.subject < window_of(bench).key:
+            last[record.subject] = dict(record.body)
+    found = [Checked(**one) for window in sorted(last) for one in last[window]["checked"]]
+    return reliability_of(found, abstained=sum(body["abstained"] for body in last.values()))
 
 
 def recorded_outcomes(bench: Bench, window: str) -> pl.DataFrame:
@@ -143,6 +185,81 @@ def metric_table(found: WindowPerformance) -> list[dict[str, Any]] | None:
         }
         for name, m in found.metrics.items()
     ]
+    return rows or None
+
+
+def estimate_table(estimate: PerformanceEstimate) -> list[dict[str, Any]] | str:
+    """What was estimated, or why nothing was."""
+    if estimate.abstained:
+        return estimate.reason
+    return [
+        {"metric": name, "estimated": e.value, "from": e.low, "to": e.high, "reference": e.reference}
+        for name, e in estimate.metrics.items()
+    ]
+
+
+def change_table(found: WindowPerformance) -> list[dict[str, Any]] | None:
+    """Each test with its change, its evidence, and the smallest change it could have seen."""
+    adjusted, rows = found.p_adjusted, []
+    if found.ranking is not None:
+        drop = found.ranking.drop
+        rows.append(("ranking", None if drop is None else -drop, adjusted.get("ranking"), found.ranking))
+    if found.calibration is not None:
+        rows.append(("outcome against score", found.calibration.change, adjusted.get("calibration"), found.calibration))
+    if found.relation is not None:
+        rows.append(("outcome by grade", found.relation.unexplained, adjusted.get("relation"), found.relation))
+    if found.base_rate is not None:
+        base = found.base_rate
+        known = base.window is not None and base.reference is not None
+        rows.append(
+            ("base rate", (base.window or 0.0) - (base.reference or 0.0) if known else None, base.p_value, base)
+        )
+    return [
+        {"test": name, "change": change, "p": p, "would have been seen": test.smallest_detectable}
+        for name, change, p, test in rows
+    ] or None
+
+
+def slice_table(found: WindowPerformance) -> list[dict[str, Any]] | None:
+    """Declared slices beside the reference's."""
+    return [
+        {
+            "slice": s.slice,
+            "rows": s.n,
+            "reference": s.reference,
+            "window": s.window,
+            "p adjusted": s.p_adjusted,
+            "would have been seen": s.smallest_detectable,
+            "note": s.reason,
+        }
+        for s in found.slices[:20]
+    ] or None
+
+
+def fairness_table(found: WindowPerformance) -> list[dict[str, Any]] | None:
+    """Groups of protected attributes: size, rate with interval, and their distance from the others then and now."""
+    gaps = {(g.attribute, g.group): g for g in reversed(found.group_changes)}
+    rows = []
+    for attribute in (found.fairness or {"attributes": []})["attributes"]:
+        for group in attribute["groups"]:
+            gap = gaps.get((attribute["attribute"], group["group"]))
+            rows.append(
+                {
+                    "attribute": attribute["attribute"],
+                    "group": group["group"],
+                    "rows": group["n"],
+                    "selection rate": group["selection_rate"],
+                    "from": group["low"],
+                    "to": group["high"],
+                    "mean error": group["mean_error"],
+                    "compared": gap.measure if gap else None,
+                    "gap then": gap.reference_gap if gap else None,
+                    "gap now": gap.window_gap if gap else None,
+                    "p adjusted": gap.p_adjusted if gap else None,
+                    "would have been seen": gap.smallest_detectable if gap else None,
+                    "note": group["reason"],
+                }
+            )
     return rows or None
 
 

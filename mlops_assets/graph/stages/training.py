@@ -20,6 +20,7 @@ from mlops_assets.graph.stages.models import (
     scored_rows,
 )
 from mlops_assets.inspection.versions import sign_artifact
+from mlops_assets.monitoring.attribution import sample_size, score_importance
 from mlops_assets.monitoring.reference import build_reference
 from mlops_assets.scoring.batch import decision_threshold
 from mlops_assets.statistics.profile import Profile, build_profile
@@ -250,11 +251,23 @@ def reference_profile(bench: Bench) -> Outcome:
         classes=classes_of(pipeline, declaration),
         frame=holdout,
         declaration=declaration,
+        ids=holdout[declaration.id].to_list(),
+        fitted_ids=rows.filter(pl.col(PART) == "fit")[declaration.id].to_list(),
+    )
+    most, repeats = sample_size(len(declaration.features))
+    drivers = score_importance(
+        lambda frame: scored_rows(pipeline, frame, declaration),
+        holdout,
+        list(declaration.features),
+        rows=most,
+        repeats=repeats,
+        seed=declaration.training.seed,
     )
     run_id = registered.body["run_id"]
     platform = bench.platform
     digest = platform.registry.log_evidence(run_id, "reference_profile", profile.to_dict())
     platform.registry.log_evidence(run_id, "reference_performance", yardstick.to_dict())
+    platform.registry.log_evidence(run_id, "reference_attribution", drivers.to_dict())
     sample = rows.drop(PART).sample(min(SAMPLE_ROWS, rows.height), seed=declaration.training.seed % 2**32)
     platform.lake.write_window(bench.table("reference_sample"), f"v{version}", sample)
     return Outcome(

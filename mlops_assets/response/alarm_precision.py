@@ -1,0 +1,160 @@
+"""What alarms turned out to be: dispositions of incidents joined to the verdicts that raised them.
+
+Belongs here: which windows an incident stands for, and how often alarms were right, by model, kind and rule. Not here:
+closing incidents (`incidents.py`), and what thresholds follow from it (`monitoring/calibration.py`).
+
+Precision is the share of true alarms among those that were true or false. An expected one (a campaign, a known migration)
+was neither: something did happen, and nobody had to be woken. Alarms that are open say nothing yet.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+from mlops_assets.governance.ledger import Record
+from mlops_assets.response.incidents import Disposition, Incident
+from mlops_assets.statistics.intervals import wilson_interval
+
+ALARMS = ("act", "critical")
+By = Literal["model", "kind", "rule"]
+
+
+@dataclass(frozen=True)
+class JudgedWindow:
+    """One window's last verdict with what came of it.
+
+    Attributes:
+        window: its start.
+        severity, kind: of the verdict.
+        rules: what raised it.
+        disposition: of the incident that stands for it; None while that is open, or where there is none.
+        incident: its id, or empty.
+    """
+
+    window: str
+    severity: str
+    kind: str
+    rules: tuple[str, ...]
+    disposition: Disposition | None
+    incident: str
+
+
+@dataclass(frozen=True)
+class Precision:
+    """How often alarms were right.
+
+    Attributes:
+        model: whose.
+        by, name: all of the model's alarms, those of one kind, or those of one rule.
+        true, false, expected, open: incidents by disposition.
+        windows: windows they stand for.
+        precision: of the true and false ones; None while there are none.
+        low, high: Wilson interval of 95 %.
+    """
+
+    model: str
+    by: By
+    name: str
+    true: int
+    false: int
+    expected: int
+    open: int
+    windows: int
+    precision: float | None
+    low: float | None
+    high: float | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-able form."""
+        return asdict(self)
+
+
+def judged_windows(verdicts: Sequence[Record], incidents: Sequence[Incident]) -> list[JudgedWindow]:
+    """The last verdict on each window of one model, in order of time, with the disposition of its alarm.
+
+    An incident that is open takes in later windows of its cause without a new one being opened; its disposition is that
+    of all of them.
+
+    Args:
+        verdicts: `health_verdict` records of the model, in order of recording.
+        incidents: of the same model.
+    """
+    last = {record.subject: record for record in verdicts}
+    found = []
+    for window in sorted(last):
+        body = last[window].body
+        incident = _incident_of(window, body, last[window].recorded_at, incidents)
+        found.append(
+            JudgedWindow(
+                window=window,
+                severity=body["severity"],
+                kind=body["kind"],
+                rules=tuple(body.get("raised_by", ())),
+                disposition=incident.disposition if incident else None,
+                incident=incident.id if incident else "",
+            )
+        )
+    return found
+
+
+def alarm_precision(model: str, incidents: Sequence[Incident], windows: Sequence[JudgedWindow] = ()) -> list[Precision]:
+    """Precision of a model's alarms: of all of them first, then by kind, then by rule.
+
+    Args:
+        model: whose.
+        incidents: of any models; those about windows count.
+        windows: as `judged_windows` gives them, for how many windows each stands for.
+    """
+    mine = [i for i in incidents if i.model == model and i.window and i.severity in ALARMS]
+    if not mine:
+        return []
+    stands_for: dict[str, int] = {}
+    for window in windows:
+        stands_for[window.incident] = stands_for.get(window.incident, 0) + 1
+    groups: list[tuple[By, str, list[Incident]]] = [("model", model, mine)]
+    for kind in sorted({i.kind for i in mine}):
+        groups.append(("kind", kind, [i for i in mine if i.kind == kind]))
+    for rule in sorted({r for i in mine for r in rules_of(i)}):
+        groups.append(("rule", rule, [i for i in mine if rule in rules_of(i)]))
+    return [_precision(model, by, name, found, stands_for) for by, name, found in groups]
+
+
+def rules_of(incident: Incident) -> tuple[str, ...]:
+    """Rules that raised an incident; one that names none is counted under its kind."""
+    return tuple(incident.rule.split("+")) if incident.rule else (incident.kind,)
+
+
+def _precision(model: str, by: By, name: str, found: Sequence[Incident], stands_for: Mapping[str, int]) -> Precision:
+    counts = {d: sum(i.disposition == d for i in found) for d in ("true", "false", "expected", None)}
+    judged = counts["true"] + counts["false"]
+    interval = wilson_interval(counts["true"], judged) if judged else None
+    return Precision(
+        model=model,
+        by=by,
+        name=name,
+        true=counts["true"],
+        false=counts["false"],
+        expected=counts["expected"],
+        open=counts[None],
+        windows=sum(stands_for.get(i.id, 0) for i in found),
+        precision=counts["true"] / judged if judged else None,
+        low=interval.low if interval else None,
+        high=interval.high if interval else None,
+    )
+
+
+def _incident_of(
+    window: str, body: Mapping[str, Any], judged_at: datetime, incidents: Sequence[Incident]
+) -> Incident | None:
+    """The incident that stands for an alarm: its own, or the one of the same cause that was open when it was raised."""
+    if body["severity"] not in ALARMS:
+        return None
+    kind, columns = body["kind"], tuple(sorted(body.get("columns") or ()))
+    same = [
+        i
+        for i in incidents
+        if i.kind == kind and i.window and i.window <= window and (kind != "feed_fault" or i.columns == columns)
+    ]
+    still = [i for i in same if i.window == window or i.closed_at is None or i.closed_at >= judged_at]
+    return still[-1] if still else None
