@@ -1,20 +1,25 @@
 """The fleet's files for people: the inventory as JSON, the fleet page, and a page a model."""
 
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from mlops_assets.evidence import model_page
+from mlops_assets.evidence import model_page, returns_page
 from mlops_assets.evidence.fleet_page import FleetView, Links, ModelView, render, view
+from mlops_assets.evidence.history import fold
 from mlops_assets.evidence.inventory import TRIAL, inventory
+from mlops_assets.evidence.returns import Returns, read_assumptions, returns
 from mlops_assets.evidence.window_evidence import WindowEvidence, window_evidence
 from mlops_assets.governance.canonical import digest
 from mlops_assets.platform import Platform
+from mlops_assets.response.alarm_precision import alarm_precision
+from mlops_assets.response.incidents import incidents
 
 INVENTORY = "inventory.json"
 PAGE = "fleet.html"
+RETURNS, RETURNS_PAGE = "roi.json", "roi.html"
 MODELS = "models"
 PAGE_LINK = "model page"
 
@@ -35,6 +40,8 @@ def write_fleet_page(platform: Platform) -> tuple[Path, list[str]]:
     fleet = view(platform.ledger, platform.project.models, effective_policies(platform), links=links, problems=problems)
     path = platform.home.reports / PAGE
     path.parent.mkdir(parents=True, exist_ok=True)
+    if (path.parent / RETURNS_PAGE).is_file():
+        fleet = replace(fleet, links=(("what governance brought", RETURNS_PAGE),))
     path.write_text(render(fleet), encoding="utf-8")
     write_model_pages(platform, fleet)
     return path, problems
@@ -91,6 +98,26 @@ def _from(folder: str, model: ModelView) -> ModelView:
     up = "../" * len(Path(folder).parts)
     kept = tuple((text, f"{up}{address}") for text, address in model.links.model if not address.startswith(folder))
     return replace(model, links=Links(kept, {w: f"{up}{address}" for w, address in model.links.windows.items()}))
+
+
+def write_returns(platform: Platform) -> tuple[Path, Returns]:
+    """Write `roi.json` and `roi.html`; returns the page's path and what it shows.
+
+    Raises:
+        PolicyError: the declared assumptions have a mistake.
+    """
+    assumptions = read_assumptions(platform.project.defs)
+    states = fold(platform.ledger.records())
+    known = incidents(platform.ledger)
+    precision = {n: asdict(found[0]) for n in states if (found := alarm_precision(n, known))}
+    found = returns((s for s in states.values() if s.versions), assumptions, precision)
+    folder = platform.home.reports
+    folder.mkdir(parents=True, exist_ok=True)
+    text = json.dumps(found.to_dict(), indent=2, ensure_ascii=False, default=str)
+    (folder / RETURNS).write_text(text, encoding="utf-8")
+    path = folder / RETURNS_PAGE
+    path.write_text(returns_page.render(found, PAGE), encoding="utf-8")
+    return path, found
 
 
 def effective_policies(platform: Platform) -> dict[str, Any]:

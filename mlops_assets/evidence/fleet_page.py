@@ -57,6 +57,7 @@ class FleetView:
         records: Number of ledger records read.
         head: Digest of the last of them.
         problems: What the check of the ledger found wrong; empty when it is whole, None when it was not checked.
+        links: Pages about the fleet as a whole.
     """
 
     title: str
@@ -65,6 +66,7 @@ class FleetView:
     records: int = 0
     head: str = ""
     problems: tuple[str, ...] | None = None
+    links: tuple[Link, ...] = ()
 
 
 def view(

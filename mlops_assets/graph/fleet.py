@@ -1,4 +1,4 @@
-"""The fleet as a whole: `inventory`, `fleet_report`, and the windows that are due by the calendar."""
+"""The fleet as a whole: `inventory`, `roi_report`, `fleet_report`, and the windows that are due by the calendar."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -34,8 +34,32 @@ def fleet_assets(declarations: Sequence[Declaration]) -> list[dg.AssetsDefinitio
         return dg.MaterializeResult(metadata=to_metadata({"models": len(rows), "fleet": table, "file": path}))
 
     @dg.asset(
-        key=["fleet", "fleet_report"],
+        key=["fleet", "roi_report"],
         deps=[dg.AssetKey(["fleet", "inventory"])],
+        group_name="fleet",
+        kinds={"html", "json"},
+        description="What governance brought: times, decisions, incidents and retrainings counted from the ledger, and an "
+        "estimate of hours from the assumptions declared in `defs/returns.yaml`.",
+    )
+    def roi_report(platform: PlatformResource) -> dg.MaterializeResult:
+        from mlops_assets.fleet_files import write_returns
+
+        page, found = write_returns(platform.open())
+        lines = [{"what": x.what, "count": x.count, "hours each": x.hours_each, "hours": x.hours} for x in found.lines]
+        metadata = {
+            "page": page,
+            "hours from rows to champion (median)": found.hours_to_champion,
+            "gates decided": sum(sum(m.gates.values()) for m in found.models),
+            "windows judged": sum(m.windows for m in found.models),
+            "feed faults without retraining": sum(len(m.avoided) for m in found.models),
+            "estimate": lines,
+            "estimated hours saved": found.hours,
+        }
+        return dg.MaterializeResult(metadata=to_metadata(metadata))
+
+    @dg.asset(
+        key=["fleet", "fleet_report"],
+        deps=[dg.AssetKey(["fleet", "inventory"]), dg.AssetKey(["fleet", "roi_report"])],
         group_name="fleet",
         kinds={"html"},
         description="The fleet on one page: who decides, how windows went, what is open, and why.",
@@ -46,7 +70,7 @@ def fleet_assets(declarations: Sequence[Declaration]) -> list[dg.AssetsDefinitio
         page, problems = write_fleet_page(platform.open())
         return dg.MaterializeResult(metadata=to_metadata({"page": page, "ledger": problems or "whole"}))
 
-    return [inventory, fleet_report, *(_windows_due(c, declarations) for c in cadences(declarations))]
+    return [inventory, roi_report, fleet_report, *(_windows_due(c, declarations) for c in cadences(declarations))]
 
 
 def windows_key(cadence: Cadence) -> dg.AssetKey:
@@ -86,8 +110,10 @@ def fleet_jobs(declarations: Sequence[Declaration]) -> list:
     """The report, and one job a cadence."""
     report = dg.define_asset_job(
         FLEET_JOB,
-        selection=dg.AssetSelection.assets(dg.AssetKey(["fleet", "inventory"]), dg.AssetKey(["fleet", "fleet_report"])),
-        description="Inventory and fleet page as things stand.",
+        selection=dg.AssetSelection.assets(
+            *(dg.AssetKey(["fleet", name]) for name in ("inventory", "roi_report", "fleet_report"))
+        ),
+        description="Inventory, returns and fleet page as things stand.",
         executor_def=dg.in_process_executor,
     )
     calendar = [
