@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from mlops_assets.declaration import Task
+from mlops_assets.datasets.quarantine import text_of
+from mlops_assets.declaration import Declaration, Task
 from mlops_assets.governance.canonical import digest
 from mlops_assets.governance.dossier import registered
 from mlops_assets.graph.bench import Bench, Outcome
@@ -42,7 +43,7 @@ def performance(bench: Bench) -> Outcome:
     share = matured.height / said.height if said.height else 0.0
     found = measure(
         yardstick,
-        targets(matured["outcome"], bench),
+        targets(matured["outcome"], declaration),
         scores(matured, yardstick),
         frame=_with_columns(bench, matured, window.key),
         declaration=declaration,
@@ -147,14 +148,13 @@ def recorded_outcomes(bench: Bench, window: str) -> pl.DataFrame:
     return pl.DataFrame(schema={"id": pl.String, "outcome": pl.String, "recorded_at": pl.Datetime("us", "UTC")})
 
 
-def targets(outcome: pl.Series, bench: Bench) -> np.ndarray:
-    """Outcomes as evaluation takes them."""
-    declaration = bench.declaration
+def targets(outcome: pl.Series, declaration: Declaration) -> np.ndarray:
+    """Recorded outcomes as evaluation takes them."""
     if declaration.task is Task.REGRESSION:
         return outcome.cast(pl.Float64).to_numpy()
     if declaration.task is Task.MULTICLASS:
         return np.asarray(outcome.to_list(), dtype=object)
-    return (outcome == str(declaration.target.positive)).cast(pl.Int64).to_numpy()
+    return (outcome == text_of(declaration.target.positive)).cast(pl.Int64).to_numpy()
 
 
 def scores(said: pl.DataFrame, yardstick: ReferencePerformance) -> np.ndarray:

@@ -7,6 +7,7 @@ from typing import Any
 
 import polars as pl
 
+from mlops_assets.datasets.quarantine import canonical_text
 from mlops_assets.datasets.snapshot import rows_digest
 from mlops_assets.datasets.sources import digest_of, scan
 from mlops_assets.datasets.windows import Window, event_time_expr, in_window, shift
@@ -138,9 +139,12 @@ def recordings(rows: pl.DataFrame, declaration: Declaration, window: Window) -> 
     end = datetime(window.end.year, window.end.month, window.end.day, tzinfo=UTC)
     due = shift(window.end, matures) if matures else window.end
     recorded = min(datetime(due.year, due.month, due.day, tzinfo=UTC), max(end, datetime.now(UTC)))
+    target = declaration.target.column
+    # The text by which training compares values: true and "true" agree, and so do 1 and 1.0.
+    value = canonical_text(rows.schema[target], pl.col(target))
     return rows.select(
         pl.col(declaration.id).cast(pl.String).alias("id"),
-        pl.col(declaration.target.column).cast(pl.String).alias("outcome"),
+        (pl.col(target).cast(pl.String) if declaration.task is Task.REGRESSION else value).alias("outcome"),
         pl.lit(recorded).dt.convert_time_zone("UTC").dt.cast_time_unit("us").alias("recorded_at"),
     ).filter(pl.col("outcome").is_not_null() & pl.col("id").is_not_null())
 
