@@ -162,12 +162,14 @@ def data(inputs: CardInputs) -> list[Block]:
         "data_digest",
         "delta_version",
         "table",
+        "history",
     )
     found = [
         ("Training rows accepted", number(s.get("rows"))),
         ("Rows quarantined", number(s.get("quarantined"))),
         ("From", day(s.get("since"))),
         ("Before", day(s.get("until"))),
+        ("How far back", cell((s.get("history") or {}).get("reason"))),
         ("Rows fitted on", number(s.get("fit_rows"))),
         ("Rows held out", number(s.get("holdout_rows"))),
         ("Held out by", cell(s.get("holdout_method"))),

@@ -1,6 +1,6 @@
 """Stages from the source to the features: `training_data` and `features`."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any
 
@@ -16,6 +16,8 @@ from mlops_assets.gates import contract, label_bias, leakage, proxy, volume
 from mlops_assets.governance.ledger import Record
 from mlops_assets.graph.bench import Bench, Outcome, StageError
 from mlops_assets.graph.stages.decisions import data_subject, decided
+from mlops_assets.monitoring.onset import Seen, onset
+from mlops_assets.training.history import HistoryChoice, choose_history
 
 SNAPSHOT = "training_data"
 QUARANTINE = "quarantine"
@@ -38,6 +40,10 @@ def training_data(bench: Bench) -> Outcome:
     source = scan(declaration.source, bench.platform.project.root, declared_columns(declaration))
     checked = check(within(source, declaration, period).collect(), declaration)
     rows = select_training(checked.accepted, declaration, period.until)
+    choice = history_choice(bench, rows)
+    if choice is not None and choice.since is not None:
+        period = replace(period, since=choice.since)
+        rows = within(rows.lazy(), declaration, period).collect()
     digest = rows_digest(rows, by=declaration.id)
     kept = bench.platform.lake.write_snapshot(bench.table(SNAPSHOT), rows, digest)
     if checked.quarantined.height:
@@ -54,6 +60,7 @@ def training_data(bench: Bench) -> Outcome:
             "delta_version": kept.version,
             "since": period.since.isoformat() if period.since else None,
             "until": period.until.isoformat() if period.until else None,
+            "history": choice.to_dict() if choice else None,
             "declaration_digest": declaration.digest,
             "request": bench.request,
             "screening": screening.to_dict(),
@@ -77,6 +84,7 @@ def training_data(bench: Bench) -> Outcome:
             "quarantined": checked.quarantined.height,
             "quarantine reasons": [{"reason": k, "rows": v} for k, v in checked.summary.items()] or None,
             "period": period_text(period),
+            "how far back": choice.reason if choice else None,
             "table": str(bench.platform.lake.path(kept.table)),
             "delta version": kept.version,
             "snapshot digest": digest,
@@ -133,6 +141,26 @@ def training_period(bench: Bench) -> TrainingPeriod:
     assert until is not None
     window = declaration.training.window
     return TrainingPeriod(shift(until, window, sign=-1) if window else None, until)
+
+
+def history_choice(bench: Bench, rows: pl.DataFrame) -> HistoryChoice | None:
+    """How far back a retraining reaches, measured; None where no change of the answer asks for it.
+
+    Read from the verdicts that were known when the request was made, so that it comes out the same whenever it runs.
+    """
+    if bench.request is None:
+        return None
+    ledger, model = bench.platform.ledger, bench.model
+    request = ledger.latest("retraining_request", model=model, subject=bench.request)
+    if request is None or not bench.declaration.has_time:
+        return None
+    last = {r.subject: r for r in ledger.records(kind="health_verdict", model=model) if r.seq < request.seq}
+    seen = [
+        Seen(window, str(r.body["version"]), frozenset(c["kind"] for c in r.body["causes"]))
+        for window, r in last.items()
+    ]
+    began = onset(seen, request.body["window"])
+    return None if began is None else choose_history(rows, bench.declaration, date.fromisoformat(began))
 
 
 def within(frame: pl.LazyFrame, declaration: Declaration, period: TrainingPeriod) -> pl.LazyFrame:
