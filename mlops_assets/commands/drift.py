@@ -1,32 +1,109 @@
 """`mlops drift`: any two tables compared, without a declaration."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from mlops_assets.commands.common import NOT_WELL, json_option, print_json, print_table
+
+if TYPE_CHECKING:
+    from mlops_assets.monitoring.rules import Rules
+    from mlops_assets.monitoring.tables import TableComparison
+
+COLUMNS = ["name", "severity", "statistic", "value", "p_value", "effect", "reason"]
 
 
 @click.command()
 @click.argument("reference")
 @click.argument("current")
 @click.option("--engine", type=click.Choice(["polars", "duckdb", "spark"]), default="polars", show_default=True)
+@click.option("--target", help="Column of the outcome; base rate and relation are judged on it. '' for none.")
+@click.option("--score", help="Column of a deployed model's probability or prediction.")
+@click.option("--id", "identifier", help="Column whose values must not repeat in CURRENT.")
+@click.option("--time", help="Column that orders the rows.")
+@click.option("--ignore", multiple=True, help="Column not to compare; may be given several times.")
+@click.option(
+    "--policy", help="A tier of the project's policy, or a policy file: its thresholds instead of the defaults."
+)
 @click.option("--html", "page", type=click.Path(path_type=Path), help="Write a page, too.")
 @json_option
-def drift(reference: str, current: str, engine: str, page: Path | None, as_json: bool) -> int:
-    """Compare any two Parquet, CSV or Delta tables; exit code 1 from `act` on."""
+@click.pass_context
+def drift(
+    context: click.Context,
+    reference: str,
+    current: str,
+    engine: str,
+    target: str | None,
+    score: str | None,
+    identifier: str | None,
+    time: str | None,
+    ignore: tuple[str, ...],
+    policy: str | None,
+    page: Path | None,
+    as_json: bool,
+) -> int:
+    """Compare any two Parquet, CSV or Delta tables.
+
+    Exit code 1 when the verdict is `act` or worse, and when CURRENT cannot be measured; what is missing is said.
+    """
     from mlops_assets.monitoring.rules import at_least
     from mlops_assets.monitoring.tables import compare_tables
 
-    found = compare_tables(reference, current, engine)
+    found = compare_tables(
+        reference,
+        current,
+        "pyspark" if engine == "spark" else engine,
+        rules_of(context, policy),
+        ignore=ignore,
+        identifier=identifier,
+        target=target,
+        score=score,
+        time=time,
+    )
     if page is not None:
         found.html(page)
-    content = found.to_dict()
     if as_json:
-        print_json(content)
+        print_json(found.to_dict())
     else:
-        print_table(content["columns"], ["name", "severity", "statistic", "value", "p_value", "effect", "reason"])
-        verdict = content["verdict"]
-        click.echo(f"\n{verdict['severity']}, {verdict['kind'].replace('_', ' ')}")
-        click.echo(" ".join(found.health.reasons))
-    return NOT_WELL if at_least(found.health.severity, "act") else 0
+        _print(found)
+    severity = found.health.severity
+    return NOT_WELL if at_least(severity, "act") or severity == "not_measurable" else 0
+
+
+def rules_of(context: click.Context, policy: str | None) -> "Rules | None":
+    """Thresholds of a policy file, or of a tier of the project; None where none is asked for.
+
+    Raises:
+        PolicyError: neither a readable policy nor a tier.
+    """
+    if policy is None:
+        return None
+    from mlops_assets.governance.policy import PolicyError, read_policy
+    from mlops_assets.project import Project
+
+    path = Path(policy)
+    if path.suffix not in (".yaml", ".yml"):
+        path = Project.find(Path(context.obj or Path())).defs / "policy" / f"{policy}.yaml"
+    if not path.is_file():
+        raise PolicyError(f"{policy}: found no file {path}, expected a policy file or the name of a tier")
+    return read_policy(path).monitoring
+
+
+def _print(found: "TableComparison") -> None:
+    from mlops_assets.monitoring.table_outcomes import metric_rows
+
+    content = found.to_dict()
+    print_table(content["columns"], COLUMNS)
+    if found.outcomes is not None and found.outcomes.performance is not None:
+        click.echo()
+        judged = found.outcomes
+        by = f"by {judged.score}" if judged.score else "by a relation learned from the reference"
+        title = f"{judged.target} {by}, {judged.rows} of {judged.reference_rows} rows"
+        print_table(metric_rows(judged), ["metric", "reference", "value", "low", "high"], title)
+    click.echo(f"\n{found.health.severity.replace('_', ' ')}, {found.health.kind.replace('_', ' ')}")
+    click.echo(" ".join(found.health.reasons))
+    for cause in found.health.causes[1:]:
+        click.echo(f"Also {cause.kind.replace('_', ' ')} ({cause.severity}): {cause.evidence}.")
+    for remark in found.remarks:
+        click.echo(f"Remark: {remark}.")

@@ -143,6 +143,7 @@ def compare(
     importance: Mapping[str, float] | None = None,
     sample: pl.DataFrame | None = None,
     reference_sample: pl.DataFrame | None = None,
+    score: str = SCORE_COLUMN,
 ) -> DriftVerdict:
     """Judge a window.
 
@@ -153,12 +154,19 @@ def compare(
         importance: weight of each feature in the model (any scale, negative counts as 0); None: all alike.
         sample: rows of the window, for what counts cannot tell (units, swapped columns); None: not looked for.
         reference_sample: rows of the reference; with them, columns that changed only together are looked for.
+        score: column that holds the model's scores, if any does.
     """
     shares = _shares(importance)
     measurable = counts.rows >= rules.minimum_rows
     columns = [
         _judge(
-            column, counts.columns[name], rules, len(profile.columns), measurable, shares.get(name) if shares else None
+            column,
+            counts.columns[name],
+            rules,
+            len(profile.columns),
+            measurable,
+            shares.get(name) if shares else None,
+            is_score=name == score,
         )
         for name, column in profile.columns.items()
     ]
@@ -191,7 +199,13 @@ def compare(
 
 
 def _judge(
-    reference: ColumnProfile, window: ColumnCounts, rules: Rules, tests: int, measurable: bool, share: float | None
+    reference: ColumnProfile,
+    window: ColumnCounts,
+    rules: Rules,
+    tests: int,
+    measurable: bool,
+    share: float | None,
+    is_score: bool,
 ) -> ColumnDrift:
     level = rules.alpha / max(tests, 1) / 5
     fault = find_fault(reference, window, rules, level) if counts_enough(window) else None
@@ -230,7 +244,7 @@ def _judge(
     extra: dict[str, Any] = {}
     if reference.kind == "categorical":
         extra["group"] = grown_group(reference, window, level)
-    elif reference.name == SCORE_COLUMN and fault is None:
+    elif is_score and fault is None:
         moved = implied_base_rate(reference, window)
         if moved is not None:
             p_value = min(1.0, 1.5 * min(p_value, 2 * moved.p_value))

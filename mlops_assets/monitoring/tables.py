@@ -1,12 +1,11 @@
 """Drift between any two tables, without a declaration: what `mlops drift REFERENCE CURRENT` runs.
 
-Belongs here: reading two tables, guessing what their columns are, and putting the verdict into a form for terminal,
-JSON and HTML. The statistics are those of the fleet (`drift.py`, `triage.py`).
+Belongs here: reading two tables, guessing what their columns are, and putting the verdict together. The statistics are
+those of the fleet (`drift.py`, `triage.py`); outcomes are in `table_outcomes.py`, the page in `table_page.py`.
 """
 
-import html
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,17 +14,23 @@ import polars as pl
 from mlops_assets.datasets.sources import SourceError, scan
 from mlops_assets.declaration import Source
 from mlops_assets.monitoring.batches import content_digest, find_batch_faults
-from mlops_assets.monitoring.drift import ColumnDrift, DriftVerdict, compare
-from mlops_assets.monitoring.rules import MonitoringRules, Rules
+from mlops_assets.monitoring.drift import SCORE_COLUMN, ColumnDrift, DriftVerdict, compare
+from mlops_assets.monitoring.faults import Fault
+from mlops_assets.monitoring.rules import MonitoringRules, Rules, worst
+from mlops_assets.monitoring.table_outcomes import LIKE_A_TARGET, TableOutcomes, compare_outcomes, infer_labels
 from mlops_assets.monitoring.triage import Health, triage
-from mlops_assets.statistics.counting import count_window, infer_roles
-from mlops_assets.statistics.profile import Profile, build_profile
+from mlops_assets.statistics.counting import WindowCounts, count_window, infer_roles
+from mlops_assets.statistics.profile import ColumnProfile, Profile, build_profile
 
 ENGINES = ("polars", "duckdb", "pyspark")
 SAMPLE_ROWS = 5000
 MOST_ROWS_FOR_BATCHES = 1_000_000
 """Above this, whether whole rows were sent twice is not looked for: it needs all of them in memory."""
 LEAST_ROWS_OF_AN_ID = 100
+WITHOUT_OUTCOMES = (
+    "without outcomes (--target) a changed relation, other outcomes for the same inputs, cannot be seen, nor for certain "
+    "a changed base rate"
+)
 
 
 @dataclass(frozen=True)
@@ -38,6 +43,9 @@ class TableComparison:
         health: severity, kind and causes.
         left_out: columns that were not compared, and why.
         engine: that counted.
+        outcomes: what outcomes say; None where no column holds them.
+        target_column: the outcome's own column, which is no input; None where there is none.
+        remarks: what is to be known about the comparison.
     """
 
     reference: str
@@ -46,11 +54,16 @@ class TableComparison:
     health: Health
     left_out: dict[str, str] = field(default_factory=dict)
     engine: str = "polars"
+    outcomes: TableOutcomes | None = None
+    target_column: ColumnDrift | None = None
+    remarks: tuple[str, ...] = ()
 
     @property
     def columns(self) -> tuple[ColumnDrift, ...]:
         """Every column's name, statistic, value, p_value, effect, severity, reason and fault; worst first."""
-        return self.drift.columns
+        if self.target_column is None or self.target_column in self.drift.columns:
+            return self.drift.columns
+        return (*self.drift.columns, self.target_column)
 
     @property
     def verdict(self) -> dict[str, Any]:
@@ -62,6 +75,8 @@ class TableComparison:
             "reasons": list(self.health.reasons),
             "causes": [asdict(cause) for cause in self.health.causes],
             "unknown": list(self.health.unknown),
+            "remarks": list(self.remarks),
+            "joint": asdict(self.drift.joint) if self.drift.joint else None,
             "reference_rows": self.drift.reference_rows,
             "rows": self.drift.rows,
         }
@@ -74,14 +89,17 @@ class TableComparison:
             "engine": self.engine,
             "verdict": self.verdict,
             "columns": [asdict(column) for column in self.columns],
+            "outcomes": self.outcomes.to_dict() if self.outcomes else None,
             "extra_columns": list(self.drift.extra),
             "left_out": dict(self.left_out),
         }
 
     def html(self, path: Path) -> Path:
         """Write a page that needs nothing but itself."""
+        from mlops_assets.monitoring.table_page import page_of
+
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(_page(self), encoding="utf-8")
+        path.write_text(page_of(self), encoding="utf-8")
         return path
 
 
@@ -93,6 +111,9 @@ def compare_tables(
     *,
     ignore: Sequence[str] = (),
     identifier: str | None = None,
+    target: str | None = None,
+    score: str | None = None,
+    time: str | None = None,
 ) -> TableComparison:
     """Compare two tables.
 
@@ -102,56 +123,168 @@ def compare_tables(
         rules: thresholds; the defaults when None. A single window cannot persist: its severity is what it shows.
         ignore: columns not to compare.
         identifier: column whose values must not repeat in the current table.
+        target: column of the outcome, on which base rate and relation are judged; None: a column that is named as
+            outcomes usually are; empty: none.
+        score: column of a deployed model's probability or prediction.
+        time: column that orders the rows; not compared.
 
     Raises:
         SourceError: a table cannot be read; the message names it.
-        ValueError: an unknown engine, or no column that both tables have.
+        ValueError: an unknown engine, a column that the reference does not have, or no column that both tables have.
     """
     if engine not in ENGINES:
         raise ValueError(f"found engine {engine!r}, expected {', '.join(ENGINES)}")
-    limits = rules or MonitoringRules()
+    limits = one_window(rules or MonitoringRules())
     before, now = _open(reference), _open(current)
     roles = infer_roles(before.collect_schema())
-    absent = [name for name in ignore if name not in roles]
-    if absent:
-        raise ValueError(f"{reference}: no column {', '.join(map(repr, absent))} to ignore; found {', '.join(roles)}")
+    _require(
+        roles, reference, {"to ignore": ignore, "for target, score, id or time": (target, score, identifier, time)}
+    )
+    remarks: list[str] = []
+    if target is None:
+        target = _by_name(roles, before, now, remarks)
     left_out = dict.fromkeys(ignore, "ignored")
+    left_out |= {time: "the time of the rows"} if time else {}
     kept = {name: role for name, role in roles.items() if name not in left_out and name != identifier}
     profile = _profile(before, kept, str(reference))
-    left_out |= _by_nature_different(profile, kept, now)
-    profile = Profile(profile.rows, {n: c for n, c in profile.columns.items() if n not in left_out})
-    shared = [name for name in profile.columns if name in now.collect_schema().names()]
+    judged_apart = (target, score)
+    left_out |= {n: why for n, why in _by_nature_different(profile, kept, now).items() if n not in judged_apart}
+    outcome = profile.columns.get(target or "")
+    compared = {n: c for n, c in profile.columns.items() if n not in left_out and n != target}
+    shared = [name for name in compared if name in now.collect_schema().names()]
     if not shared:
-        raise ValueError(
-            f"{current} has none of the columns of {reference}: {', '.join(profile.columns) or 'none left'}"
-        )
+        raise ValueError(f"{current} has none of the columns of {reference}: {', '.join(compared) or 'none left'}")
+    every = Profile(profile.rows, {**compared, **({outcome.name: outcome} if outcome else {})})
     try:
-        counts = count_window(_for_engine(now, current, engine), profile)
+        counts = count_window(_for_engine(now, current, engine), every)
+        sample = _sample(now, shared, counts.rows)
     except pl.exceptions.PolarsError as error:
         raise SourceError(f"{current} cannot be read to its end: {error}. Is the file whole?") from error
-    step = max(1, counts.rows // SAMPLE_ROWS)
-    sample = now.select(shared).gather_every(step).head(SAMPLE_ROWS).collect(engine="streaming")
-    step = max(1, profile.rows // SAMPLE_ROWS)
-    known = before.select(list(profile.columns)).gather_every(step).head(SAMPLE_ROWS).collect(engine="streaming")
-    drift = compare(profile, counts, limits, sample=sample, reference_sample=known)
-    batch = []
-    if counts.rows <= MOST_ROWS_FOR_BATCHES:
-        wanted = [*shared, identifier] if identifier in now.collect_schema().names() else shared
-        earlier = {}
-        if profile.rows == counts.rows and set(shared) == set(profile.columns):
-            earlier = {"the reference": content_digest(before.select(shared).collect(), shared)}
-        rows = now.select(wanted).collect()
-        batch = find_batch_faults(rows, shared, identifier=identifier, earlier=earlier)
-    health = triage(drift, None, (), _one_window(limits), {}, batch=batch)
+    known = _sample(before, list(compared), profile.rows)
+    inputs = replace(counts, columns={n: c for n, c in counts.columns.items() if n in compared})
+    drift = compare(
+        Profile(profile.rows, compared),
+        inputs,
+        limits,
+        sample=sample,
+        reference_sample=known,
+        score=score or SCORE_COLUMN,
+    )
+    outcomes, target_column = None, None
+    if outcome is not None and counts.rows:
+        drift, target_column = _with_outcome(drift, outcome, counts, limits)
+        features = {n: c for n, c in compared.items() if n in shared and n != score and not drift.column(n).fault}
+        outcomes = compare_outcomes(
+            before, now, features, limits, target=outcome.name, score=score or "", time=time or ""
+        )
+        remarks += outcomes.remarks
+    else:
+        remarks.append(WITHOUT_OUTCOMES)
+    batch = _batch_faults(before, now, profile, counts.rows, [*shared], compared, identifier, remarks)
+    health = triage(
+        drift,
+        outcomes.performance if outcomes else None,
+        (),
+        limits,
+        {},
+        batch=batch,
+        segment=outcomes.segment if outcomes else None,
+        score=score or SCORE_COLUMN,
+    )
     found = tuple(n for n in drift.extra if n not in left_out and n != identifier)
-    drift = DriftVerdict(**{**vars(drift), "extra": found})
-    return TableComparison(str(reference), str(current), drift, health, left_out, engine)
+    return TableComparison(
+        str(reference),
+        str(current),
+        replace(drift, extra=found),
+        health,
+        left_out,
+        engine,
+        outcomes,
+        target_column,
+        tuple(remarks),
+    )
 
 
-def _one_window(rules: Rules) -> Rules:
+def _require(roles: Mapping[str, str], reference: str | Path, wanted: Mapping[str, Sequence[str | None]]) -> None:
+    for what, names in wanted.items():
+        absent = [name for name in names if name and name not in roles]
+        if absent:
+            raise ValueError(f"{reference}: no column {', '.join(map(repr, absent))} {what}; found {', '.join(roles)}")
+
+
+def _by_name(roles: Mapping[str, str], before: pl.LazyFrame, now: pl.LazyFrame, remarks: list[str]) -> str | None:
+    """The one column that both tables have under a name for outcomes, with values that an outcome may have."""
+    named = [name for name in roles if name.strip().lower() in LIKE_A_TARGET]
+    if len(named) != 1 or named[0] not in now.collect_schema().names():
+        return None
+    if named[0].lower() == "y" and any(name.lower() == "x" for name in roles):
+        return None  # A point's place.
+    try:
+        infer_labels(before.select(pl.col(named[0]).head(SAMPLE_ROWS)).collect().to_series())
+    except ValueError:
+        return None
+    remarks.append(
+        f"{named[0]!r} was taken for the outcome by its name; --target says which is, --target '' that none is"
+    )
+    return named[0]
+
+
+def _with_outcome(
+    drift: DriftVerdict, outcome: ColumnProfile, counts: WindowCounts, rules: Rules
+) -> tuple[DriftVerdict, ColumnDrift]:
+    """The outcome's own column: a broken one is a fault of the feed; a changed one is judged with what led to it."""
+    name = outcome.name
+    alone = WindowCounts(counts.rows, {name: counts.columns[name]})
+    column = compare(Profile(outcome.rows, {name: outcome}), alone, rules).column(name)
+    late = ("missing_column", "missing_values", "collapsed", "out_of_range")
+    if not column.fault or column.fault in late:
+        told = (
+            "the outcome; what its change means is said below" if column.severity != "not_measurable" else column.reason
+        )
+        return drift, replace(column, fault="", fault_strength=0.0, reason=told)
+    columns = (column, *drift.columns)
+    severity = worst([drift.severity, column.severity])
+    return replace(drift, columns=columns, faults=(name, *drift.faults), severity=severity), column
+
+
+def _batch_faults(
+    before: pl.LazyFrame,
+    now: pl.LazyFrame,
+    profile: Profile,
+    rows: int,
+    shared: list[str],
+    compared: Mapping[str, Any],
+    identifier: str | None,
+    remarks: list[str],
+) -> list[Fault]:
+    if rows > MOST_ROWS_FOR_BATCHES:
+        remarks.append(f"whether rows were sent twice was not looked at: more than {MOST_ROWS_FOR_BATCHES:,} rows")
+        return []
+    wanted = [*shared, identifier] if identifier in now.collect_schema().names() else shared
+    frame = now.select(wanted).collect()
+    same = False
+    if profile.rows == rows and rows and set(shared) == set(compared):
+        same = content_digest(before.select(shared).collect(), shared) == content_digest(frame, shared)
+    if same:
+        remarks.append(
+            "all rows are those of the reference: a table compared with itself, or a batch that was sent again"
+        )
+        return []
+    return find_batch_faults(frame, shared, identifier=identifier)
+
+
+def _sample(frame: pl.LazyFrame, names: list[str], rows: int) -> pl.DataFrame:
+    """Some rows, spread over the whole table."""
+    step = max(1, rows // SAMPLE_ROWS)
+    return frame.select(names).gather_every(step).head(SAMPLE_ROWS).collect(engine="streaming")
+
+
+def one_window(rules: Rules) -> Rules:
     """Rules without persistence: there is but one window to see a change in."""
-    same = {name: getattr(rules, name) for name in MonitoringRules.__dataclass_fields__}
-    return MonitoringRules(**{**same, "persistence_k": 1, "persistence_n": 1})
+    once = {"persistence_k": 1, "persistence_n": 1}
+    if isinstance(rules, MonitoringRules):
+        return replace(rules, **once)
+    return rules.model_copy(update=once)  # type: ignore[attr-defined]
 
 
 def _open(table: str | Path) -> pl.LazyFrame:
@@ -209,42 +342,3 @@ def _for_engine(frame: pl.LazyFrame, table: str | Path, engine: str) -> Any:
 
     session = SparkSession.builder.config("spark.sql.session.timeZone", "UTC").getOrCreate()  # type: ignore[attr-defined]
     return session.read.parquet(path)
-
-
-STYLE = """
-body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 70rem; padding: 0 1rem; color: #1c2733 }
-table { border-collapse: collapse; width: 100% } th, td { text-align: left; padding: .35rem .6rem }
-td.n { text-align: right; font-variant-numeric: tabular-nums } tr { border-bottom: 1px solid #dde3e8 }
-.act, .critical { color: #b3261e; font-weight: 600 } .watch { color: #8a5a00; font-weight: 600 }
-.none, .not_measurable { color: #51606e }
-"""
-
-
-def _page(found: TableComparison) -> str:
-    say = html.escape
-    rows = "".join(
-        f"<tr><td>{say(c.name)}</td><td class='{c.severity}'>{c.severity.replace('_', ' ')}</td>"
-        f"<td class='n'>{_number(c.value)}</td><td class='n'>{_number(c.effect)}</td>"
-        f"<td class='n'>{_number(c.p_value)}</td><td class='n'>{c.null_share:.1%}</td>"
-        f"<td>{say(c.fault.replace('_', ' '))}</td><td>{say(c.reason)}</td></tr>"
-        for c in found.columns
-    )
-    notes = [f"{name}: {why}" for name, why in found.left_out.items()]
-    notes += [f"{name}: the reference does not have it" for name in found.drift.extra]
-    listed = "".join(f"<li>{say(note)}</li>" for note in notes)
-    health = found.health
-    reasons = "".join(f"<p>{say(reason)}</p>" for reason in (*health.reasons, *health.unknown))
-    return (
-        f"<!doctype html><html lang='en'><head><meta charset='utf-8'><title>Drift</title><style>{STYLE}</style></head>"
-        f"<body><h1 class='{health.severity}'>{health.severity.replace('_', ' ')}: {health.kind.replace('_', ' ')}</h1>"
-        f"<p>{say(found.current)} ({found.drift.rows:,} rows) against {say(found.reference)} "
-        f"({found.drift.reference_rows:,} rows)</p>{reasons}"
-        "<table><thead><tr><th>column</th><th>severity</th><th>PSI</th><th>net of noise</th><th>p adjusted</th>"
-        f"<th>missing</th><th>fault</th><th>why</th></tr></thead><tbody>{rows}</tbody></table>"
-        + (f"<h2>Not compared</h2><ul>{listed}</ul>" if listed else "")
-        + "</body></html>"
-    )
-
-
-def _number(value: float | None) -> str:
-    return "" if value is None else f"{value:.2g}" if abs(value) < 0.001 and value else f"{value:.3f}"

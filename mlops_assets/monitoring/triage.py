@@ -10,12 +10,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from mlops_assets.monitoring.drift import ColumnDrift, DriftVerdict
+from mlops_assets.monitoring.drift import SCORE_COLUMN, ColumnDrift, DriftVerdict
 from mlops_assets.monitoring.faults import Fault
 from mlops_assets.monitoring.performance import PerformanceRules, WindowPerformance
 from mlops_assets.monitoring.rules import SEVERITIES, Kind, Rules, Severity, at_least, worst
+from mlops_assets.monitoring.segments import Segment
 
-SCORE_COLUMN = "score"
 CERTAIN = 0.5
 """Strength from which a fault is taken as one, whatever else has changed; a weaker one is ranked by what it carries."""
 
@@ -90,6 +90,8 @@ def triage(
     response: Mapping[str, Sequence[str]],
     *,
     batch: Sequence[Fault] = (),
+    segment: Segment | None = None,
+    score: str = SCORE_COLUMN,
 ) -> Health:
     """Give the verdict.
 
@@ -100,8 +102,10 @@ def triage(
         rules: thresholds and persistence.
         response: actions by kind.
         batch: signs that the delivery as a whole is broken (`batches.py`).
+        segment: the part of the rows that a changed relation is confined to, where there is one.
+        score: column that holds the model's scores, if any does.
     """
-    causes = sorted(_causes(drift, performance, rules, batch), key=_order)
+    causes = sorted(_causes(drift, performance, rules, batch, segment, score), key=_order)
     raw: dict[str, Severity] = {}
     for cause in causes:
         raw[cause.kind] = worst([cause.severity, *(c.severity for c in causes if c.kind == cause.kind)])
@@ -130,13 +134,19 @@ def triage(
 
 
 def _causes(
-    drift: DriftVerdict, performance: WindowPerformance | None, rules: Rules, batch: Sequence[Fault]
+    drift: DriftVerdict,
+    performance: WindowPerformance | None,
+    rules: Rules,
+    batch: Sequence[Fault],
+    segment: Segment | None,
+    score: str,
 ) -> list[Cause]:
     found = [*_broken_batch(batch), *_feed_faults(drift)]
     if performance is not None and performance.measurable:
-        return [*found, *_population(drift), *_from_outcomes(performance, rules)]
-    implied = _implied_base_rate(drift)
-    return [*found, *(implied or _population(drift))]
+        population = _population(drift, score)
+        return [*found, *population, *_from_outcomes(performance, rules, bool(population), segment)]
+    implied = _implied_base_rate(drift, score)
+    return [*found, *(implied or _population(drift, score))]
 
 
 def _broken_batch(batch: Sequence[Fault]) -> list[Cause]:
@@ -145,18 +155,18 @@ def _broken_batch(batch: Sequence[Fault]) -> list[Cause]:
     return [Cause("feed_fault", "act", "; ".join(f.text for f in batch), (), 1.0, certain=True)]
 
 
-def _implied_base_rate(drift: DriftVerdict) -> list[Cause]:
+def _implied_base_rate(drift: DriftVerdict, name: str) -> list[Cause]:
     """Scores that moved while inputs hardly did: another base rate is the likeliest; only outcomes can confirm it."""
-    score = next((c for c in drift.columns if c.name == SCORE_COLUMN), None)
+    score = next((c for c in drift.columns if c.name == name), None)
     if score is None or score.implied_base_rate is None or score.fault or not at_least(score.severity, "watch"):
         return []
-    if any(at_least(c.severity, "watch") for c in drift.columns if c.name != SCORE_COLUMN):
+    if any(at_least(c.severity, "watch") for c in drift.columns if c.name != name):
         return []
     text = (
         f"no input moved by more than its threshold, but the scores did, as if the base rate had gone from "
         f"{score.reference_base_rate:.3f} to {score.implied_base_rate:.3f} (an estimate; outcomes are not known yet)"
     )
-    return [Cause("base_rate_shift", score.severity, text, (SCORE_COLUMN,), 0.5, estimated=True)]
+    return [Cause("base_rate_shift", score.severity, text, (name,), 0.5, estimated=True)]
 
 
 def _feed_faults(drift: DriftVerdict) -> list[Cause]:
@@ -173,9 +183,9 @@ def _feed_faults(drift: DriftVerdict) -> list[Cause]:
     return [Cause("feed_fault", severity, text, names, carried * strength, certain=strength >= CERTAIN)]
 
 
-def _population(drift: DriftVerdict) -> list[Cause]:
+def _population(drift: DriftVerdict, score: str) -> list[Cause]:
     shifted = [c for c in drift.columns if not c.fault and at_least(c.severity, "watch")]
-    inputs = [c for c in shifted if c.name != SCORE_COLUMN]
+    inputs = [c for c in shifted if c.name != score]
     if not shifted:
         return _together(drift)
     severity = worst([c.severity for c in shifted])
@@ -183,7 +193,7 @@ def _population(drift: DriftVerdict) -> list[Cause]:
     text = ", ".join(f"{c.name} ({c.reason})" for c in named[:4])
     if len(named) > 4:
         text += f" and {len(named) - 4} more columns"
-    if any(c.name == SCORE_COLUMN for c in shifted):
+    if any(c.name == score for c in shifted):
         text += "; the scores have moved with them" if inputs else " have moved while no single input did"
     return [
         Cause("population_shift", severity, text, tuple(c.name for c in named), _carried(named, len(drift.columns)))
@@ -200,7 +210,9 @@ def _together(drift: DriftVerdict) -> list[Cause]:
     return [Cause("population_shift", joint.severity, text, joint.columns, _carried(concerned, len(drift.columns)))]
 
 
-def _from_outcomes(performance: WindowPerformance, rules: Rules) -> list[Cause]:
+def _from_outcomes(performance: WindowPerformance, rules: Rules, shifted: bool, segment: Segment | None) -> list[Cause]:
+    """What outcomes tell. Ranking alone is no evidence of a changed relation where the population has shifted: among
+    rows that are more alike a model ranks worse, though each score means what it meant."""
     limits = PerformanceRules.of(rules)
     adjusted = performance.p_adjusted
     causes: list[Cause] = []
@@ -208,7 +220,13 @@ def _from_outcomes(performance: WindowPerformance, rules: Rules) -> list[Cause]:
     relation_severity: Severity = "none"
     relation_weight = 0.0
     ranking = performance.ranking
-    if ranking is not None and ranking.drop is not None and adjusted.get("ranking", 1.0) < limits.alpha:
+    explained = shifted and adjusted.get("relation", 1.0) >= limits.alpha
+    if (
+        ranking is not None
+        and ranking.drop is not None
+        and adjusted.get("ranking", 1.0) < limits.alpha
+        and not explained
+    ):
         severity = _size(ranking.drop, limits.performance_drop_watch, limits.performance_drop_act)
         if severity != "none":
             relation_severity = worst([relation_severity, severity])
@@ -229,7 +247,12 @@ def _from_outcomes(performance: WindowPerformance, rules: Rules) -> list[Cause]:
                 f"(p {relation.p_beyond:.1g})"
             )
     if relation_evidence:
-        causes.append(Cause("relation_change", relation_severity, "; ".join(relation_evidence), (), relation_weight))
+        columns: tuple[str, ...] = ()
+        if segment is not None:
+            relation_evidence.append(f"most of all {segment.text}")
+            columns = (segment.column,)
+        evidence = "; ".join(relation_evidence)
+        causes.append(Cause("relation_change", relation_severity, evidence, columns, relation_weight))
     causes += _base_rate(performance, limits)
     return causes
 
