@@ -25,7 +25,7 @@ $(STAMP): requirements.lock pyproject.toml
 demo: $(STAMP) ## the main job: four models from rows to champion, card and monitoring verdicts
 	@$(BIN)/mlops demo
 
-dev: $(STAMP) ## Dagster on port 3000 and MLflow on port 5000, on what the demo left behind
+dev: $(STAMP) ## Dagster on port 3000, MLflow on port 5000 and the pages on port 3001, on what the demo left behind
 	@$(BIN)/mlops dev
 
 test: $(STAMP) ## all tests

@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 import dagster as dg
 
 from mlops_assets.declaration import Cadence, Declaration
 from mlops_assets.graph.assets import asset_key, cadences
-from mlops_assets.graph.metadata import to_metadata
+from mlops_assets.graph.metadata import page_link, to_metadata
 from mlops_assets.graph.resource import PlatformResource
 
 FLEET_JOB = "fleet__report"
@@ -26,18 +27,21 @@ def fleet_assets(declarations: Sequence[Declaration]) -> list[dg.AssetsDefinitio
         description="Every model that is declared or recorded, with the fields an examiner asks for.",
     )
     def inventory(platform: PlatformResource) -> dg.MaterializeResult:
+        from mlops_assets.evidence.inventory import TRIAL
         from mlops_assets.fleet_files import write_inventory
 
         path, rows = write_inventory(platform.open())
         shown = ("model", "tier", "owner", "champion", "window", "severity", "kind", "open_incidents", "error")
-        table = [{name: row.get(name) for name in shown} for row in rows]
-        return dg.MaterializeResult(metadata=to_metadata({"models": len(rows), "fleet": table, "file": path}))
+        members = [row for row in rows if row["lifecycle"] != TRIAL]
+        table = [{name: _counted(row.get(name)) for name in shown} for row in members]
+        return dg.MaterializeResult(metadata=to_metadata({"models": len(members), "fleet": table, "file": path}))
 
     @dg.asset(
         key=["fleet", "roi_report"],
         deps=[dg.AssetKey(["fleet", "inventory"])],
         group_name="fleet",
         kinds={"html", "json"},
+        metadata=page_link("roi.html"),
         description="What governance brought: times, decisions, incidents and retrainings counted from the ledger, and an "
         "estimate of hours from the assumptions declared in `defs/returns.yaml`.",
     )
@@ -62,6 +66,7 @@ def fleet_assets(declarations: Sequence[Declaration]) -> list[dg.AssetsDefinitio
         deps=[dg.AssetKey(["fleet", "inventory"]), dg.AssetKey(["fleet", "roi_report"])],
         group_name="fleet",
         kinds={"html"},
+        metadata=page_link("fleet.html"),
         description="The fleet on one page: who decides, how windows went, what is open, and why.",
     )
     def fleet_report(platform: PlatformResource) -> dg.MaterializeResult:
@@ -71,6 +76,11 @@ def fleet_assets(declarations: Sequence[Declaration]) -> list[dg.AssetsDefinitio
         return dg.MaterializeResult(metadata=to_metadata({"page": page, "ledger": problems or "whole"}))
 
     return [inventory, roi_report, fleet_report, *(_windows_due(c, declarations) for c in cadences(declarations))]
+
+
+def _counted(value: Any) -> Any:
+    """A list by its length: a table in the UI has no room for more."""
+    return len(value) if isinstance(value, list) else value
 
 
 def windows_key(cadence: Cadence) -> dg.AssetKey:

@@ -1,5 +1,6 @@
 """Plain values to Dagster metadata: numbers, Markdown, tables, links, and the explanation of a check."""
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,11 +11,19 @@ if TYPE_CHECKING:
     from mlops_assets.governance.decisions import GateResult
 
 ROWS_SHOWN = 60
+PAGES_URL = "MLOPS_PAGES_URL"
+"""Environment variable: where the folder of reports is served over http, if it is."""
 
 
 def to_metadata(values: Mapping[str, Any]) -> dict[str, Any]:
     """Dagster metadata for `values`; None is left out, lists of dicts become tables, paths become links."""
     return {name: _entry(value) for name, value in values.items() if value is not None}
+
+
+def page_link(page: str) -> dict[str, Any]:
+    """Definition metadata that links to a page of the reports, where `mlops dev` serves them; empty elsewhere."""
+    address = os.environ.get(PAGES_URL)
+    return {"served page": dg.MetadataValue.url(f"{address.rstrip('/')}/{page}")} if address else {}
 
 
 def _entry(value: Any) -> Any:
@@ -29,6 +38,8 @@ def _entry(value: Any) -> Any:
         return dg.MetadataValue.md(value) if "\n" in value or value.startswith("![") else value
     if isinstance(value, Sequence) and value and all(isinstance(row, Mapping) for row in value):
         return dg.MetadataValue.md(markdown_table(value))
+    if isinstance(value, list | tuple) and value and all(isinstance(item, str) for item in value):
+        return ", ".join(value)
     return dg.MetadataValue.json(value)
 
 

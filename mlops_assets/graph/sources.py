@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import dagster as dg
 
-from mlops_assets.declaration import Declaration
+from mlops_assets.declaration import Declaration, Source
 
 
 def source_specs(declarations: Sequence[Declaration]) -> list[dg.AssetSpec]:
@@ -20,7 +20,12 @@ def source_specs(declarations: Sequence[Declaration]) -> list[dg.AssetSpec]:
             description=f"Read by {', '.join(d.name for d in used)}.",
             group_name="sources",
             kinds={"table"},
-            metadata={"path": used[0].source.path or "", "query": used[0].source.sql or ""},
+            metadata=_where(used[0].source),
         )
         for key, used in readers.items()
     ]
+
+
+def _where(source: Source) -> dict[str, str]:
+    """The path or the query of a source, whichever it has."""
+    return {name: text for name, text in (("path", source.path), ("query", source.sql)) if text}
