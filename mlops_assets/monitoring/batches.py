@@ -46,7 +46,7 @@ def find_batch_faults(
         ids = frame[identifier].drop_nulls()
         again = len(ids) - ids.n_unique()
         if again:
-            found.append(Fault("duplicated_ids", f"{again} of {frame.height} rows repeat a {identifier} of the window"))
+            found.append(Fault("duplicated_ids", f"{again} of {frame.height} rows repeat a value of {identifier}"))
     if frame.height < LEAST_ROWS or not present:
         return found
     digest = content_digest(frame, present)

@@ -11,7 +11,7 @@ from mlops_assets.statistics.profile import ColumnProfile
 from mlops_assets.statistics.proportions import share_increase
 
 LEAST_CATEGORY = 20
-GROUP_FACTOR = 2.0
+GROUP_FACTOR = 1.5
 GROUP_POINTS = 0.02
 
 
@@ -38,15 +38,17 @@ def comparable_counts(reference: ColumnProfile, window: ColumnCounts) -> tuple[n
     return np.append(before[kept], pooled), np.append(now[kept], pooled_now)
 
 
-def grown_group(reference: ColumnProfile, window: ColumnCounts, level: float) -> str:
-    """The category whose share at least doubled, by two points or more, beyond chance; PSI hardly sees a small one."""
+def grown_group(reference: ColumnProfile, window: ColumnCounts, level: float) -> tuple[str, float]:
+    """The category that is one and a half times as frequent or more, by two points or more, beyond chance, and its
+    factor; PSI hardly sees a small one. Empty and 0 where there is none."""
     before, now = np.asarray(list(reference.categories.values()), dtype=float), np.asarray(window.counts, dtype=float)
     if not len(before) or not window.present:
-        return ""
+        return "", 0.0
     p, q = before / max(reference.present, 1), now / window.present
     grown = (q >= GROUP_FACTOR * p) & (q - p >= GROUP_POINTS) & (before >= LEAST_CATEGORY)
     if not grown.any():
-        return ""
+        return "", 0.0
     at = int(np.argmax(np.where(grown, q - p, 0.0)))
     test = share_increase(int(before[at]), reference.present, int(now[at]), window.present)
-    return list(reference.categories)[at] if test.p_value * len(before) < level else ""
+    certain = test.p_value * len(before) < level
+    return (list(reference.categories)[at], float(q[at] / p[at])) if certain else ("", 0.0)

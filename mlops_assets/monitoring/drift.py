@@ -14,6 +14,7 @@ from mlops_assets.monitoring.cells import comparable_counts, grown_group
 from mlops_assets.monitoring.faults import Fault, find_fault, find_placeholders, find_swaps, find_unit_changes
 from mlops_assets.monitoring.joint import JointDrift, compare_jointly
 from mlops_assets.monitoring.rules import Rules, Severity, at_least, worst
+from mlops_assets.monitoring.wording import explain
 from mlops_assets.statistics.counting import ColumnCounts, WindowCounts
 from mlops_assets.statistics.homogeneity import chi_square_two_sample
 from mlops_assets.statistics.implied_base_rate import implied_base_rate
@@ -57,7 +58,8 @@ class ColumnDrift:
         importance: share of all importance, None where it is not known.
         partner: the other column of a swap.
         fault_strength: how far a fault is likelier than an honest change, 0 to 1; 0 without a fault.
-        group: the category whose share has at least doubled, or empty.
+        group: the category that has become at least one and a half times as frequent, or empty.
+        group_factor: how many times as frequent it is.
         implied_base_rate, reference_base_rate: of a probability score: the mean outcome its window would mean if only
             the base rate had changed, and the reference's.
     """
@@ -82,6 +84,7 @@ class ColumnDrift:
     partner: str = ""
     fault_strength: float = 0.0
     group: str = ""
+    group_factor: float = 0.0
     implied_base_rate: float | None = None
     reference_base_rate: float | None = None
 
@@ -193,7 +196,7 @@ def compare(
         faults=faults,
         shifted=shifted,
         extra=counts.extra,
-        reason=_explain(columns, counts, rules, faults, shifted, severity, joint),
+        reason=explain(columns, counts, rules, faults, shifted, severity, joint),
         joint=joint,
     )
 
@@ -243,7 +246,7 @@ def _judge(
             distances["wasserstein"] = normalised_wasserstein(before, now, reference.edges, low, high, reference.std)  # type: ignore[arg-type]
     extra: dict[str, Any] = {}
     if reference.kind == "categorical":
-        extra["group"] = grown_group(reference, window, level)
+        extra["group"], extra["group_factor"] = grown_group(reference, window, level)
     elif is_score and fault is None:
         moved = implied_base_rate(reference, window)
         if moved is not None:
@@ -281,7 +284,11 @@ def _graded(column: ColumnDrift, rules: Rules) -> ColumnDrift:
     if p_value >= rules.alpha:
         return replace(column, reason="no more than chance would bring")
     if effect < rules.psi_watch and column.group:
-        return replace(column, severity="watch", reason=f"{column.group!r} is at least twice as frequent as it was")
+        return replace(
+            column,
+            severity="watch",
+            reason=f"{column.group!r} is {column.group_factor:.1f} times as frequent as it was",
+        )
     implied, expected = column.implied_base_rate, column.reference_base_rate
     moved = abs(implied / expected - 1) if implied is not None and expected else 0.0
     if effect < rules.psi_watch and moved >= BASE_RATE_WATCH:
@@ -363,42 +370,3 @@ def _shares(importance: Mapping[str, float] | None) -> dict[str, float] | None:
 def _rank(column: ColumnDrift) -> tuple[Any, ...]:
     order = {"critical": 0, "act": 1, "watch": 2, "none": 3, "not_measurable": 4}
     return (order[column.severity], not column.fault, -(column.importance or 0.0), -(column.effect or 0.0), column.name)
-
-
-def _explain(
-    columns: list[ColumnDrift],
-    counts: WindowCounts,
-    rules: Rules,
-    faults: tuple[str, ...],
-    shifted: tuple[str, ...],
-    severity: Severity,
-    joint: JointDrift | None,
-) -> str:
-    if severity == "not_measurable":
-        return (
-            f"The window has {counts.rows} rows, fewer than the {rules.minimum_rows} that a verdict needs. "
-            "Nothing is said about its distributions."
-        )
-    parts = []
-    if faults:
-        parts.append(f"{len(faults)} column{'s look' if len(faults) > 1 else ' looks'} broken: {_list(faults)}.")
-    if shifted:
-        top = next(c for c in columns if c.name == shifted[0])
-        have = "columns have" if len(shifted) > 1 else "column has"
-        parts.append(f"{len(shifted)} {have} shifted, most of all {top.name} ({top.reason}).")
-    if joint is not None and not faults and at_least(joint.severity, "watch"):
-        parts.append(f"No column has shifted alone, but together they have: {joint.reason}.")
-    if not parts:
-        tiny = [c for c in columns if c.p_value is not None and c.p_value < rules.alpha]
-        parts.append(f"None of {len(columns)} columns changed by more than its threshold in {counts.rows} rows.")
-        if tiny:
-            parts.append(f"Changed for certain, but too little to matter: {_list([c.name for c in tiny])}.")
-    if counts.extra:
-        parts.append(f"Columns the reference does not know: {_list(counts.extra)}.")
-    return " ".join(parts)
-
-
-def _list(names: Any, most: int = 8) -> str:
-    names = list(names)
-    rest = len(names) - most
-    return ", ".join(names[:most]) + (f" and {rest} more" if rest > 0 else "")

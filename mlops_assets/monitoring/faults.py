@@ -33,6 +33,7 @@ OUTSIDE_DISTINCT = 10
 PLACEHOLDER_DISTINCT = 50
 LISTED_LEAST = 5
 PLACEHOLDER_FIT = 0.05
+NO_TYPE = ("Unknown", "Null")
 
 OTHER_SCALES: tuple[tuple[str, Callable[[np.ndarray], np.ndarray]], ...] = (
     ("values have the other sign", lambda v: -v),
@@ -70,7 +71,8 @@ def find_fault(reference: ColumnProfile, window: ColumnCounts, rules: Rules, lev
     if window.missing:
         return Fault("missing_column", f"{reference.name} is not in the window")
     if window.wrong_type:
-        return Fault("wrong_type", f"{reference.name} is {window.dtype}, expected {_expected(reference)}")
+        held = "holds nothing, not even a type" if window.dtype in NO_TYPE else f"is {window.dtype}"
+        return Fault("wrong_type", f"{reference.name} {held}, expected {_expected(reference)}")
     for sign in SIGNS:
         fault = sign(reference, window, rules)
         if fault is not None and fault.p_value < level:
@@ -223,9 +225,13 @@ def _appeared_beside_others(reference: ColumnProfile, window: ColumnCounts, rule
         text += f"no more than {most / reference.present:.2%} before"
         strength = min(1.0, test.effect / (2 * max(rules.max_new_category_share, 1e-9)))
         return Fault("new_categories", text, min(1.0, test.p_value * window.distinct), strength=strength)
-    listed = 1 - reference.others / reference.present
-    if most >= LISTED_LEAST and sum(window.counts) == 0 and listed > rules.max_new_category_share:
-        text = f"{reference.name}: none of its {len(reference.categories)} most frequent values is left, "
+    # Values seen a few times only may have left by chance, and their share is overstated.
+    lasting = [
+        (n, now) for n, now in zip(reference.categories.values(), window.counts, strict=True) if n >= LISTED_LEAST
+    ]
+    listed = sum(n for n, _ in lasting) / reference.present
+    if listed > rules.max_new_category_share and not any(now for _, now in lasting):
+        text = f"{reference.name}: none of its {len(lasting)} most frequent values is left, "
         text += f"others such as {value!r} stand at their place"
         return Fault("new_categories", text, exp(window.present * log1p(-min(listed, 1 - 1e-9))))
     return None

@@ -161,7 +161,8 @@ def compare_tables(
     except pl.exceptions.PolarsError as error:
         raise SourceError(f"{current} cannot be read to its end: {error}. Is the file whole?") from error
     known = _sample(before, list(compared), profile.rows)
-    inputs = replace(counts, columns={n: c for n, c in counts.columns.items() if n in compared})
+    unknown = tuple(n for n in counts.extra if n not in left_out and n != identifier)
+    inputs = WindowCounts(counts.rows, {n: c for n, c in counts.columns.items() if n in compared}, unknown)
     drift = compare(
         Profile(profile.rows, compared),
         inputs,
@@ -191,11 +192,10 @@ def compare_tables(
         segment=outcomes.segment if outcomes else None,
         score=score or SCORE_COLUMN,
     )
-    found = tuple(n for n in drift.extra if n not in left_out and n != identifier)
     return TableComparison(
         str(reference),
         str(current),
-        replace(drift, extra=found),
+        drift,
         health,
         left_out,
         engine,

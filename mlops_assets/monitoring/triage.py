@@ -18,6 +18,14 @@ from mlops_assets.monitoring.segments import Segment
 
 CERTAIN = 0.5
 """Strength from which a fault is taken as one, whatever else has changed; a weaker one is ranked by what it carries."""
+ADVICE: dict[Kind, str] = {
+    "none": "",
+    "feed_fault": "The feed must be repaired before these rows are used; retraining on them would learn the fault.",
+    "population_shift": "Whether a model still does well on these inputs must be looked at.",
+    "base_rate_shift": "Scores must be calibrated anew before they are used as probabilities.",
+    "relation_change": "A model of the reference must be trained again, or suspended.",
+}
+"""What follows where no policy attaches an action."""
 
 
 @dataclass(frozen=True)
@@ -343,7 +351,9 @@ def _sentences(
     said = f"{first.kind.replace('_', ' ').capitalize()}: {first.evidence}."
     if actions:
         follows = f"Policy: {', '.join(a.replace('_', ' ') for a in actions)}."
-    elif at_least(raw[first.kind], "act") and not at_least(severity, "act"):
+    elif at_least(severity, "act"):
+        follows = ADVICE[first.kind]
+    elif at_least(raw[first.kind], "act"):
         follows = "It is watched: it must be seen in more windows before anything is done."
     else:
         follows = "Nothing is to be done but to watch."
