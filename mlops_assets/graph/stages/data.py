@@ -1,5 +1,6 @@
 """Stages from the source to the features: `training_data` and `features`."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any
@@ -10,13 +11,15 @@ from mlops_assets.datasets.contract import check, declared_columns
 from mlops_assets.datasets.screening import screen
 from mlops_assets.datasets.snapshot import rows_digest, select_training, split
 from mlops_assets.datasets.sources import scan
-from mlops_assets.datasets.windows import event_time_expr, shift
+from mlops_assets.datasets.windows import event_time_expr, shift, window_of_key
 from mlops_assets.declaration import Declaration, Task
 from mlops_assets.gates import contract, label_bias, leakage, proxy, volume
 from mlops_assets.governance.ledger import Record
 from mlops_assets.graph.bench import Bench, Outcome, StageError
 from mlops_assets.graph.stages.decisions import data_subject, decided
 from mlops_assets.monitoring.onset import Seen, onset
+from mlops_assets.response.incidents import incidents
+from mlops_assets.response.quarantined_windows import quarantined_windows
 from mlops_assets.training.history import HistoryChoice, choose_history
 
 SNAPSHOT = "training_data"
@@ -40,6 +43,8 @@ def training_data(bench: Bench) -> Outcome:
     source = scan(declaration.source, bench.platform.project.root, declared_columns(declaration))
     checked = check(within(source, declaration, period).collect(), declaration)
     rows = select_training(checked.accepted, declaration, period.until)
+    left_out = windows_left_out(bench)
+    rows = outside(rows, declaration, left_out)
     choice = history_choice(bench, rows)
     if choice is not None and choice.since is not None:
         period = replace(period, since=choice.since)
@@ -61,6 +66,7 @@ def training_data(bench: Bench) -> Outcome:
             "since": period.since.isoformat() if period.since else None,
             "until": period.until.isoformat() if period.until else None,
             "history": choice.to_dict() if choice else None,
+            "windows_left_out": list(left_out),
             "declaration_digest": declaration.digest,
             "request": bench.request,
             "screening": screening.to_dict(),
@@ -85,6 +91,7 @@ def training_data(bench: Bench) -> Outcome:
             "quarantine reasons": [{"reason": k, "rows": v} for k, v in checked.summary.items()] or None,
             "period": period_text(period),
             "how far back": choice.reason if choice else None,
+            "windows left out (broken feed)": list(left_out) or None,
             "table": str(bench.platform.lake.path(kept.table)),
             "delta version": kept.version,
             "snapshot digest": digest,
@@ -161,6 +168,28 @@ def history_choice(bench: Bench, rows: pl.DataFrame) -> HistoryChoice | None:
     ]
     began = onset(seen, request.body["window"])
     return None if began is None else choose_history(rows, bench.declaration, date.fromisoformat(began))
+
+
+def windows_left_out(bench: Bench) -> tuple[str, ...]:
+    """Quarantined windows, as they were known when the request was made; none before the first verdict."""
+    ledger, model = bench.platform.ledger, bench.model
+    request = ledger.latest("retraining_request", model=model, subject=bench.request) if bench.request else None
+    verdicts = [r for r in ledger.records(kind="health_verdict", model=model) if request is None or r.seq < request.seq]
+    if not verdicts:
+        return ()
+    return quarantined_windows(verdicts, incidents(ledger, model=model, known_at=request and request.recorded_at))
+
+
+def outside(rows: pl.DataFrame, declaration: Declaration, windows: Sequence[str]) -> pl.DataFrame:
+    """Rows whose event lies in none of the windows."""
+    if not windows or declaration.event_time is None:
+        return rows
+    time = event_time_expr(declaration.event_time, rows.schema[declaration.event_time.column])
+    inside = pl.lit(False)
+    for key in windows:
+        window = window_of_key(key, declaration.monitoring.cadence)
+        inside = inside | ((time.dt.date() >= window.start) & (time.dt.date() < window.end))
+    return rows.filter(~inside.fill_null(False))
 
 
 def within(frame: pl.LazyFrame, declaration: Declaration, period: TrainingPeriod) -> pl.LazyFrame:
