@@ -1,5 +1,8 @@
 """What `mlops` says about itself: every command is listed, explained and loadable, and exit codes follow the error."""
 
+import re
+from pathlib import Path
+
 import click
 import pytest
 
@@ -83,3 +86,30 @@ def test_an_error_is_one_line_even_when_it_says_nothing() -> None:
 )
 def test_a_cell_shows_any_value(value: object, shown: str) -> None:
     assert cell(value) == shown
+
+
+def lines_of_documents() -> list[tuple[str, str]]:
+    """Every call of `mlops` that a document tells people to make, with where it stands."""
+    root = Path(__file__).parents[2]
+    documents = [root / "README.md", *sorted((root / "docs").glob("*.md")), *sorted((root / "deploy").rglob("*.md"))]
+    documents.append(root / "mlops_assets" / "evidence" / "model_page.py")
+    found = []
+    for path in documents:
+        text = path.read_text(encoding="utf-8")
+        # In a block of code from the start of a line or after `&&`, in a sentence between backticks.
+        for match in re.finditer(r"(?:^|[`\"&|(] ?)(?:\.venv/bin/)?mlops ([a-z][^`\"\n#&]*)", text, flags=re.MULTILINE):
+            found.append((path.relative_to(root).as_posix(), match.group(1).strip()))
+    return found
+
+
+@pytest.mark.parametrize(("where", "line"), lines_of_documents())
+def test_documents_tell_of_commands_and_options_that_there_are(where: str, line: str) -> None:
+    words = line.replace("…", " ").split()
+    command = cli.get_command(click.Context(cli), words[0])
+    assert command is not None, f"{where}: mlops {line}"
+    if isinstance(command, click.Group) and len(words) > 1:
+        command = command.get_command(click.Context(command), words[1])
+        assert command is not None, f"{where}: mlops {line}"
+    known = {"--help", *(name for parameter in command.params for name in parameter.opts)}
+    asked = {word for word in words if re.fullmatch(r"--?[a-z-]+", word)}
+    assert asked <= known, f"{where}: mlops {line}"
