@@ -6,25 +6,42 @@ from mlops_assets.gates.ruling import need, plain, ruling
 from mlops_assets.governance.decisions import GateResult, Outcome
 from mlops_assets.governance.gate_rules import CostRule
 
+UNITS = {
+    "seconds_per_million": "seconds for a million rows",
+    "memory_megabytes": "MB in memory",
+    "disk_megabytes": "MB on disk",
+}
+
 
 def decide(evidence: Any, rule: CostRule) -> GateResult:
     """Decide.
 
     Args:
-        evidence: `seconds_per_million` rows scored and `memory_megabytes` of the model in memory; None: not measured.
-        rule: the policy's.
+        evidence: `seconds_per_million` rows scored, `memory_megabytes` of the model in memory, `disk_megabytes` of its
+            files, as `evaluation.cost.Cost` gives them; None: not measured. `machine`, where known, is shown.
+        rule: the policy's. The value shown is the scoring time, or the first that has a limit.
     """
-    measured = need("cost", plain("cost", evidence), "seconds_per_million", "memory_megabytes")
-    limits = {"seconds_per_million": rule.max_seconds_per_million, "memory_megabytes": rule.max_memory_megabytes}
+    measured = need("cost", {"machine": None, **plain("cost", evidence)}, *UNITS, "machine")
+    limits = {
+        "seconds_per_million": rule.max_seconds_per_million,
+        "memory_megabytes": rule.max_memory_megabytes,
+        "disk_megabytes": rule.max_disk_megabytes,
+    }
     asked = {name: limit for name, limit in limits.items() if limit is not None}
-    words = " and ".join(f"{name.replace('_', ' ')} at most {limit:g}" for name, limit in asked.items()) or "no limit"
-    above = [f"{measured[n]:g} {n.replace('_', ' ')}" for n, limit in asked.items() if _above(measured[n], limit)]
-    unknown = [name.replace("_", " ") for name in asked if measured[name] is None]
+    words = ", ".join(f"at most {limit:g} {UNITS[name]}" for name, limit in asked.items()) or "no limit"
+    found = ", ".join(f"{measured[name]:.3g} {unit}" for name, unit in UNITS.items() if measured[name] is not None)
+    machine = f" (measured on {measured['machine']}; another machine takes another time)" if measured["machine"] else ""
+    above = [
+        f"{measured[n]:.3g} {UNITS[n]} are more than {limit:g}"
+        for n, limit in asked.items()
+        if _above(measured[n], limit)
+    ]
+    unknown = [UNITS[name] for name in asked if measured[name] is None]
     outcome: Outcome = "failed" if above else "not_measurable" if unknown else "passed"
     reason = {
-        "failed": f"above the limit: {', '.join(above)}",
+        "failed": f"{', '.join(above)}{machine}",
         "not_measurable": f"not measured: {', '.join(unknown)}",
-        "passed": "within the limits",
+        "passed": f"{found or 'nothing is limited'}{machine}",
     }[outcome]
     first = next(iter(asked), "seconds_per_million")
     return ruling(

@@ -4,6 +4,7 @@ A slice breaches when it is worse by more than the gap and chance does not expla
 p-values adjusted for the number of slices tested together.
 """
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mlops_assets.gates.ruling import listed, need, plain, ruling, show
@@ -53,14 +54,25 @@ def decide(evidence: Any, rule: SlicesRule) -> GateResult:
 
     if not looked_at:
         return answer("not_measurable", "the declaration names no slice", absent=True)
+    left_out = _left_out([s for s in looked_at if s not in large], rule.min_rows)
     if lowest is None:
-        reason = f"none of {len(looked_at)} slices could be measured: {looked_at[0]['reason'] or 'too few rows'}"
-        return answer("not_measurable", reason)
+        return answer("not_measurable", f"none of {len(looked_at)} slices could be measured: {left_out}")
+    rest = f"; not measured: {left_out}" if left_out else ""
     if breaches:
         texts = [f"{s['slice']} ({show(s['value'])} on {s['n']} rows, {s['difference']:+.3f})" for s in breaches]
-        return answer("failed", f"served worse than the whole ({show(given['overall'])}): {listed(texts)}")
-    small = len(looked_at) - len(large)
-    rest = f"; {small} too small to measure" if small else ""
+        return answer("failed", f"served worse than the whole ({show(given['overall'])}): {listed(texts)}{rest}")
     return answer(
         "passed", f"the worst of {len(large)} slices is {lowest['slice']} ({lowest['difference']:+.3f}){rest}"
     )
+
+
+def _left_out(slices: Sequence[Mapping[str, Any]], least: int) -> str:
+    """Every slice that could not be measured, the largest first, with its size, or with why where it is large enough."""
+    ordered = sorted(slices, key=lambda s: (-s["n"], s["slice"]))
+    texts = [
+        f"{s['slice']} ({s['n']} rows)"
+        if s["n"] < least
+        else f"{s['slice']} ({s['n']} rows, {s['reason'] or 'no value'})"
+        for s in ordered
+    ]
+    return listed(texts, len(texts))

@@ -110,9 +110,16 @@ class ArtifactRule(GateRule):
         Literal["critical", "high", "medium", "low", "none"],
         Stricter("ordered", ("critical", "high", "medium", "low", "none")),
     ] = "high"
-    """Worst severity of a known vulnerability that is tolerated, where an advisory file is supplied."""
+    """Worst severity of a known vulnerability that is tolerated, where an advisory file is supplied; one that nobody
+    has rated counts as the worst."""
+    require_advisories: TrueStricter = False
+    """Whether the packages must have been checked against an advisory file (`MLOPS_ADVISORIES`); without one the gate is
+    then not measurable."""
+    require_lock: TrueStricter = False
+    """Whether every installed package that `requirements.lock` names must have the version named there; without that file
+    the gate is then not measurable."""
     forbidden_licences: Annotated[tuple[str, ...], Stricter("more")] = ()
-    """Licence identifiers or patterns that no dependency may have, such as `AGPL-*`."""
+    """SPDX ids or patterns that no installed package may be bound to, such as `AGPL-*`; `unknown`: none is stated."""
 
 
 class PerformanceRule(GateRule):
@@ -215,10 +222,18 @@ class CompletenessRule(GateRule):
 class StabilityRule(GateRule):
     """The training gives about the same model whatever the seed and the resample."""
 
-    max_spread: LowerFloat = Field(default=0.02, ge=0)
-    """Largest standard deviation of performance (AUC or skill) over seeds and resamples."""
+    max_seed_spread: LowerFloat = Field(default=0.01, ge=0)
+    """Largest standard deviation of performance (AUC or skill) over seeds, on the same rows."""
+    max_resample_spread: LowerFloat = Field(default=0.05, ge=0)
+    """Largest standard deviation of performance (AUC or skill) over bootstrap resamples of the rows."""
+    max_churn: LowerLimit = Field(default=None, ge=0, le=1)
+    """Largest share of decisions that differ between two of the fits, over seeds and over resamples each."""
     min_repeats: HigherInt = Field(default=3, ge=2)
-    """Fewest repeats; fewer are not measured."""
+    """Fewest fits of each kind; fewer are not measured."""
+    repeats: HigherInt = Field(default=4, ge=2)
+    """Fits of each kind that are made."""
+    rows: HigherInt = Field(default=2000, ge=100)
+    """Most rows of each fit: fewer cost less and spread more."""
 
 
 class CostRule(GateRule):
@@ -228,6 +243,8 @@ class CostRule(GateRule):
     """Longest scoring time for a million rows, in seconds."""
     max_memory_megabytes: LowerLimit = Field(default=None, gt=0)
     """Largest size of the model in memory."""
+    max_disk_megabytes: LowerLimit = Field(default=None, gt=0)
+    """Largest size of the model's files."""
 
 
 class Gates(Part):

@@ -61,10 +61,10 @@ STAGES: tuple[StageSpec, ...] = (
         name="evaluation",
         deps=("features", "challenger"),
         description="Performance on held-out rows with confidence intervals, against the champion on the same rows; "
-        "slices, calibration, robustness.",
+        "slices, calibration, robustness, stability of the training, cost.",
         kinds=("mlflow",),
         load=_in("evaluation", "evaluation"),
-        gates=("performance", "slices", "calibration", "robustness"),
+        gates=("performance", "slices", "calibration", "robustness", "stability", "cost"),
     ),
     StageSpec(
         name="fairness",

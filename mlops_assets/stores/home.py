@@ -29,16 +29,20 @@ class Home:
         ledger_url: SQLAlchemy URL of the ledger.
         tracking_uri: MLflow tracking URI.
         root_key: PEM file, or key id, of the root key as the bank knows it from elsewhere; empty: not known.
+        automation_key: PEM file of the service key; empty: `keys/automation.pem`.
+        advisories: file, folder or zip of known vulnerabilities that the bank supplies; None: none.
     """
 
     root: Path
     ledger_url: str
     tracking_uri: str
     root_key: str = ""
+    automation_key: str = ""
+    advisories: Path | None = None
 
     @classmethod
     def of(cls, project_root: Path, environment: Mapping[str, str] | None = None) -> "Home":
-        """Read `MLOPS_HOME`, `MLOPS_LEDGER_URL`, `MLFLOW_TRACKING_URI` and `MLOPS_ROOT_KEY`; stores not named lie under the home."""
+        """Read the `MLOPS_` variables and `MLFLOW_TRACKING_URI`; stores that none of them names lie under the home."""
         environment = os.environ if environment is None else environment
         root = Path(environment.get("MLOPS_HOME") or project_root / ".mlops").expanduser().resolve()
         return cls(
@@ -46,6 +50,10 @@ class Home:
             ledger_url=environment.get("MLOPS_LEDGER_URL") or f"sqlite:///{root / 'ledger.db'}",
             tracking_uri=environment.get("MLFLOW_TRACKING_URI") or f"sqlite:///{root / 'mlflow' / 'mlflow.db'}",
             root_key=environment.get("MLOPS_ROOT_KEY") or "",
+            automation_key=environment.get("MLOPS_AUTOMATION_KEY") or "",
+            advisories=(project_root / Path(named).expanduser())
+            if (named := environment.get("MLOPS_ADVISORIES"))
+            else None,
         )
 
     @property

@@ -49,8 +49,29 @@ def parity(**changes) -> dict[str, Any]:
 
 
 def artifact(**changes) -> dict[str, Any]:
-    good = {"signature": "valid", "pickles": [], "foreign_types": [], "unpinned": [], "bytes": 1_000_000}
+    good = {"signature": "valid", "pickles": [], "foreign_types": [], "bytes": 1_000_000}
     return {**good, **changes}
+
+
+def advisories(*vulnerabilities, unchecked=()) -> dict[str, Any]:
+    found = [{"package": "p", "id": i, "severity": severity} for i, severity in vulnerabilities]
+    return {"source": "osv.json", "as_of": "2026-11-01", "vulnerabilities": found, "unchecked": list(unchecked)}
+
+
+def lock(*different, unpinned=()) -> dict[str, Any]:
+    return {"source": "requirements.lock", "different": list(different), "unpinned": list(unpinned), "pinned": 9}
+
+
+def fits(values, churn=0.0) -> dict[str, Any]:
+    return {"values": list(values), "churn": churn}
+
+
+def stability(seeds=(0.7, 0.7, 0.7), resamples=(0.7, 0.7, 0.7), seed_churn=0.0, churn=0.0) -> dict[str, Any]:
+    return {"metric": "roc_auc", "seeds": fits(seeds, seed_churn), "resamples": fits(resamples, churn)}
+
+
+def costs(seconds=600.0, memory=None, disk=None) -> dict[str, Any]:
+    return {"seconds_per_million": seconds, "memory_megabytes": memory, "disk_megabytes": disk}
 
 
 def metric(value, low, high, note="") -> dict[str, Any]:
@@ -255,20 +276,53 @@ CASES: list[tuple[str, dict, dict, str, str]] = [
     ("artifact", {}, artifact(signature="invalid"), F, "changed after signing"),
     ("artifact", {}, artifact(pickles=["model.pkl"]), F, "a pickle"),
     ("artifact", {}, artifact(foreign_types=["os.system"]), F, "a type outside the allow-list"),
-    ("artifact", {}, artifact(unpinned=["numpy"]), F, "an unpinned dependency"),
+    ("artifact", {"require_lock": True}, artifact(lock=lock()), P, "everything as pinned"),
+    ("artifact", {"require_lock": True}, artifact(lock=lock("numpy 1 (pinned 2)")), F, "another version than pinned"),
+    ("artifact", {"require_lock": True}, artifact(lock=lock(unpinned=["tool 1"])), P, "a tool beside the project"),
+    ("artifact", {"require_lock": True}, artifact(), N, "a lock is asked for and there is none"),
+    ("artifact", {"require_lock": True}, artifact(lock={"error": "line 3"}), N, "a lock that cannot be read"),
+    ("artifact", {}, artifact(lock=lock("numpy 1 (pinned 2)")), P, "a deviation that policy only shows"),
+    ("artifact", {}, artifact(lock={"error": "line 3"}), P, "an unreadable lock that policy does not ask for"),
+    ("artifact", {"require_advisories": True}, artifact(), N, "a check is asked for and no file was supplied"),
+    ("artifact", {"require_advisories": True}, artifact(advisories=advisories()), P, "checked, nothing known"),
+    (
+        "artifact",
+        {"require_advisories": True},
+        artifact(advisories=advisories(unchecked=["q 1"])),
+        N,
+        "a package that the file does not cover",
+    ),
+    ("artifact", {}, artifact(advisories=advisories(unchecked=["q 1"])), P, "a gap that policy only shows"),
+    ("artifact", {}, artifact(advisories={"source": "x", "error": "no JSON"}), N, "a file that cannot be read"),
+    (
+        "artifact",
+        {},
+        artifact(advisories={"source": "x", "error": "no JSON"}, signature="missing"),
+        F,
+        "unsigned, whatever else is unknown",
+    ),
     ("artifact", {}, artifact(bytes=None), N, "no artifact was looked at"),
     *[
         (
             "artifact",
             {"max_vulnerability": "medium"},
-            artifact(vulnerabilities=[{"package": "p", "id": "X-1", "severity": severity}]),
+            artifact(advisories=advisories(("X-1", severity))),
             outcome,
             f"a vulnerability of severity {severity}",
         )
         for severity, outcome in (("low", P), ("medium", P), ("high", F), ("Critical", F), ("unheard of", F))
     ],
-    ("artifact", {"forbidden_licences": ("AGPL-*",)}, artifact(licences={"p": "AGPL-3.0"}), F, "a forbidden licence"),
-    ("artifact", {"forbidden_licences": ("AGPL-*",)}, artifact(licences={"p": "LGPL-3.0"}), P, "another licence"),
+    ("artifact", {"forbidden_licences": ("AGPL-*",)}, artifact(licences={"AGPL-3.0": ["p"]}), F, "a forbidden licence"),
+    ("artifact", {"forbidden_licences": ("AGPL-*",)}, artifact(licences={"LGPL-3.0": ["p"]}), P, "another licence"),
+    (
+        "artifact",
+        {"forbidden_licences": ("AGPL-*",)},
+        artifact(licences={"MIT OR AGPL-3.0": ["p"]}),
+        P,
+        "a choice that is allowed",
+    ),
+    ("artifact", {"forbidden_licences": ("AGPL-*",)}, artifact(licences=None), N, "licences nobody looked at"),
+    ("artifact", {"forbidden_licences": ("unknown",)}, artifact(licences={"unknown": ["p"]}), F, "no licence stated"),
     ("performance", {"min_auc": 0.7}, performance(0.7), P, "lower bound exactly at the floor"),
     ("performance", {"min_auc": 0.7}, performance(0.6999), F, "lower bound just below, although the value is above"),
     ("performance", {"min_auc": 0.7}, performance(None), N, "one class only"),
@@ -417,13 +471,26 @@ CASES: list[tuple[str, dict, dict, str, str]] = [
     ("completeness", {"blocking_profiles": ("other",)}, card("present"), N, "a named profile nobody looked at"),
     ("completeness", {}, card(), N, "nothing is asked"),
     ("completeness", {}, card("present", digest_=None), F, "no card"),
-    ("stability", {"max_spread": 1.0}, {"metric": "roc_auc", "values": [0.0, 1.0, 2.0]}, P, "exactly the spread"),
-    ("stability", {"max_spread": 0.99}, {"metric": "roc_auc", "values": [0.0, 1.0, 2.0]}, F, "just beyond"),
-    ("stability", {}, {"metric": "roc_auc", "values": [0.7, 0.7, None]}, N, "two of three repeats"),
-    ("cost", {}, {"seconds_per_million": 600.0, "memory_megabytes": None}, P, "exactly the limit"),
-    ("cost", {}, {"seconds_per_million": 600.1, "memory_megabytes": None}, F, "just beyond"),
-    ("cost", {}, {"seconds_per_million": None, "memory_megabytes": 3.0}, N, "not timed"),
-    ("cost", {"max_memory_megabytes": 3}, {"seconds_per_million": 1.0, "memory_megabytes": 3.1}, F, "too large"),
+    ("stability", {"max_seed_spread": 1.0}, stability(seeds=(0.0, 1.0, 2.0)), P, "seeds: exactly the spread"),
+    ("stability", {"max_seed_spread": 0.99}, stability(seeds=(0.0, 1.0, 2.0)), F, "seeds: just beyond"),
+    ("stability", {"max_resample_spread": 1.0}, stability(resamples=(0.0, 1.0, 2.0)), P, "resamples: exactly"),
+    ("stability", {"max_resample_spread": 0.99}, stability(resamples=(0.0, 1.0, 2.0)), F, "resamples: just beyond"),
+    ("stability", {"max_churn": 0.1}, stability(seed_churn=0.1, churn=0.1), P, "exactly the churn"),
+    ("stability", {"max_churn": 0.1}, stability(seed_churn=0.101), F, "seeds: just beyond the churn"),
+    ("stability", {"max_churn": 0.1}, stability(churn=0.101), F, "resamples: just beyond the churn"),
+    ("stability", {"max_churn": 0.1}, stability(seed_churn=None, churn=None), P, "a regression decides nothing"),
+    ("stability", {}, stability(seeds=(0.7, 0.7, None)), N, "two of three seeds"),
+    ("stability", {}, stability(resamples=(0.7, 0.7, None)), N, "two of three resamples"),
+    ("stability", {}, stability(seeds=(0.1, 0.9, 0.5), resamples=(0.7, None, None)), F, "a breach found is a breach"),
+    ("cost", {}, costs(), P, "exactly the time"),
+    ("cost", {}, costs(600.1), F, "just beyond the time"),
+    ("cost", {}, costs(None, 3.0), N, "not timed"),
+    ("cost", {"max_memory_megabytes": 3}, costs(memory=3.0), P, "exactly the memory"),
+    ("cost", {"max_memory_megabytes": 3}, costs(memory=3.1), F, "too large in memory"),
+    ("cost", {"max_disk_megabytes": 3}, costs(disk=3.0), P, "exactly the files"),
+    ("cost", {"max_disk_megabytes": 3}, costs(disk=3.1), F, "too large on disk"),
+    ("cost", {"max_disk_megabytes": 3}, costs(), N, "size of the files unknown"),
+    ("cost", {"max_seconds_per_million": None}, costs(None), P, "no limit at all"),
 ]
 
 
@@ -483,9 +550,54 @@ def test_an_unknown_gate_is_refused_with_those_that_exist():
         ("fairness", fairness(attribute(0.42)), ["sex", "0.420", "a against b", "0.8"]),
         ("slices", slices(part(-0.3)), ["sector = 44", "-0.300", "200 rows"]),
         ("volume", volume(class_rows={"0": 499, "1": 1}), ["'1'", "1 rows", "50"]),
+        ("stability", stability(resamples=(0.6, 0.7, 0.8)), ["resamples", "0.1", "roc_auc", "0.05", "3 fits"]),
+        ("cost", costs(700.0), ["700 seconds", "600"]),
+        ("artifact", artifact(advisories=advisories(("PYSEC-1", "critical"))), ["PYSEC-1", "p", "critical"]),
     ],
 )
 def test_a_refusal_names_the_culprit_and_the_numbers(gate, evidence, words):
     reason = decide(gate, evidence, policy(gate, {})).reason
     for word in words:
         assert word in reason
+
+
+@pytest.mark.parametrize(
+    ("gate", "evidence", "words"),
+    [
+        ("artifact", artifact(), ["not checked: no advisory file", "not compared with a lock"]),
+        (
+            "artifact",
+            artifact(advisories=advisories(("X-1", "low"), unchecked=["q 1"]), lock=lock("n 1", unpinned=["t 1"])),
+            ["tolerated: X-1", "osv.json, as of 2026-11-01", "1 packages not covered", "not as pinned: n 1", "t 1"],
+        ),
+        ("stability", stability(churn=0.021), ["over seeds", "over resamples", "2.1% of decisions"]),
+        (
+            "cost",
+            {**costs(1.5, 2.0, 3.0), "machine": "x86_64"},
+            ["1.5 seconds", "2 MB in memory", "3 MB on disk", "x86_64"],
+        ),
+    ],
+)
+def test_a_pass_says_what_it_rests_on(gate, evidence, words):
+    found = decide(gate, evidence, policy(gate, {}))
+    assert found.passed
+    for word in words:
+        assert word in found.reason
+
+
+def test_every_slice_that_is_too_small_is_named_with_its_size():
+    small = [part(name=f"sector = {n}", n=n) for n in range(10, 19)]
+    for others, outcome in (([], N), ([part()], P), ([part(-0.5, p=0.0)], F)):
+        found = decide("slices", slices(*small, *others), policy("slices", {}))
+        assert found.outcome == outcome
+        assert all(f"sector = {n} ({n} rows)" in found.reason for n in range(10, 19)), found.reason
+    known = decide("slices", slices(part(), part(None, n=500, measurable=False, name="b")), policy("slices", {}))
+    assert "b (500 rows, too few rows)" in known.reason
+
+
+def test_the_spread_that_is_shown_is_the_one_nearest_its_limit():
+    both = stability(seeds=(0.70, 0.71, 0.72), resamples=(0.70, 0.71, 0.72))
+    found = decide("stability", both, policy("stability", {"max_seed_spread": 0.02, "max_resample_spread": 0.5}))
+    assert (found.value, found.threshold) == (pytest.approx(0.01), 0.02)
+    other = decide("stability", both, policy("stability", {"max_seed_spread": 0.5, "max_resample_spread": 0.02}))
+    assert (other.threshold, other.details["spreads"]["resamples"]) == (0.02, pytest.approx(0.01))

@@ -83,7 +83,7 @@ def test_digest_changes_with_any_value_and_only_then(policies):
     [
         ({"gates": {"performance": {"min_auc": 0.61}}}, "a higher floor"),
         ({"gates": {"leakage": {"max_auc": 0.8}}}, "a lower ceiling"),
-        ({"gates": {"stability": {"required": True}}}, "one more gate"),
+        ({"gates": {"artifact": {"require_advisories": True}}}, "one more check that is required"),
         ({"gates": {"fairness": {"max_difference": 0.1}}}, "a limit where there was none"),
         ({"gates": {"leakage": {"forbidden_columns": ["recovered_*"]}}}, "one more forbidden column"),
         ({"approvals": [{"role": "validator", "count": 2}, {"role": "model-risk"}]}, "one more signature"),

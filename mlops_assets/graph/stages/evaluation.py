@@ -9,13 +9,16 @@ import polars as pl
 from mlops_assets.evaluation.calibration import calibrate
 from mlops_assets.evaluation.comparison import compare
 from mlops_assets.evaluation.contributions import build_reference
+from mlops_assets.evaluation.cost import measure_cost
 from mlops_assets.evaluation.explanations import examine_reason_codes
 from mlops_assets.evaluation.fairness import measure_fairness
 from mlops_assets.evaluation.importance import permutation_importance
 from mlops_assets.evaluation.performance import evaluate
 from mlops_assets.evaluation.robustness import probe
 from mlops_assets.evaluation.slices import measure_slices
-from mlops_assets.gates import calibration, performance, reason_codes, robustness, slices
+from mlops_assets.evaluation.stability import measure_stability
+from mlops_assets.gates import calibration, performance, reason_codes, robustness, slices, stability
+from mlops_assets.gates import cost as cost_gate
 from mlops_assets.gates import fairness as fairness_gate
 from mlops_assets.governance.decisions import GateResult
 from mlops_assets.governance.ledger import Record
@@ -24,8 +27,11 @@ from mlops_assets.graph.stages.data import feature_rows
 from mlops_assets.graph.stages.decisions import current_version, decided
 from mlops_assets.graph.stages.models import classes_of, load_version, scored_rows
 from mlops_assets.release.champion import reign
+from mlops_assets.stores.registry import RegistryError
+from mlops_assets.training.artifact import load
 from mlops_assets.training.features import target_vector
 
+COST = "cost"
 SEARCHED = 12
 """Features whose values the search for worse slices combines."""
 
@@ -74,12 +80,25 @@ def evaluation(bench: Bench) -> Outcome:
             classes=held.classes,
             seed=seed,
         ).to_dict(),
+        "stability": measure_stability(
+            declaration,
+            next(c for c in declaration.candidates if c.label == held.registered.body["algorithm"]),
+            feature_rows(bench, "fit"),
+            held.rows,
+            threshold=held.threshold,
+            classes=held.classes,
+            repeats=rules.stability.repeats,
+            rows=rules.stability.rows,
+        ).to_dict(),
+        "cost": _cost(bench, held),
     }
     results = [
         performance.decide(found["performance"], rules.performance, against or None),
         slices.decide(found["slices"], rules.slices),
         calibration.decide(found["calibration"], rules.calibration),
         robustness.decide(found["robustness"], rules.robustness),
+        stability.decide(found["stability"], rules.stability),
+        cost_gate.decide(found["cost"], rules.cost),
     ]
     metrics = found["performance"]["metrics"]
     return _recorded(
@@ -99,6 +118,11 @@ def evaluation(bench: Bench) -> Outcome:
                 for s in [*found["slices"]["declared"], *found["slices"]["found"]][:10]
             ]
             or None,
+            "fits again": [
+                {"over": kind, **{k: found["stability"][kind][k] for k in ("spread", "churn")}}
+                for kind in ("seeds", "resamples")
+            ],
+            "cost": [{k: v for k, v in found["cost"].items() if k not in ("rows", "repeats")}],
             "picture": _pictures(found["performance"], found["calibration"]),
         },
     )
@@ -211,6 +235,23 @@ def _against_champion(bench: Bench, held: Held) -> dict[str, Any]:
         seed=bench.declaration.training.seed,
     )
     return {**found.to_dict(), "champion": champion}
+
+
+def _cost(bench: Bench, held: Held) -> dict[str, Any]:
+    """What the version costs to run, measured once: another timing would be other evidence, and void every approval."""
+    registry, run_id = bench.platform.registry, held.registered.body["run_id"]
+    try:
+        return registry.evidence(run_id, COST)
+    except RegistryError:
+        folder = registry.folder(bench.model, held.version)
+        found = measure_cost(
+            lambda: load(folder, bench.declaration),
+            lambda pipeline, rows: scored_rows(pipeline, rows, bench.declaration),
+            held.rows,
+            sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()),
+        ).to_dict()
+        registry.log_evidence(run_id, COST, found)
+        return found
 
 
 def _recorded(

@@ -1,20 +1,26 @@
 """What stages do with a stored version: load it, judge its artifact, and apply it to rows."""
 
+import hashlib
 from typing import Any
 
 import numpy as np
 import polars as pl
 
 from mlops_assets.declaration import Declaration, Task
+from mlops_assets.evaluation.software.bill import bill_of_materials
+from mlops_assets.evaluation.software.installed import installed
+from mlops_assets.evaluation.software.lock import LOCK, LockError, read_lock
+from mlops_assets.evaluation.software.report import components_of, software_report
 from mlops_assets.governance.ledger import Record
 from mlops_assets.graph.bench import Bench
 from mlops_assets.inspection.versions import load_verified, verify_signature
+from mlops_assets.stores.registry import evidence_bytes
 from mlops_assets.training.artifact import ArtifactError, inspect
 from mlops_assets.training.features import to_model_frame
 from mlops_assets.training.metrics import scores_of
-from mlops_assets.training.reproducibility import pinned_requirements
 
 SCORE = "score"
+BILL = "sbom"
 
 
 def load_version(bench: Bench, version: int) -> Any:
@@ -35,9 +41,29 @@ def artifact_facts(bench: Bench, registration: Record) -> dict[str, Any]:
         "signature": signature,
         "pickles": list(report.pickles),
         "foreign_types": list(report.foreign_types),
-        "unpinned": [pin for pin in pinned_requirements() if "==" not in pin],
         "bytes": report.size_bytes,
+        **software_facts(bench, registration.body["run_id"]),
     }
+
+
+def log_bill(bench: Bench, run_id: str) -> str:
+    """Store the bill of materials of this environment with the run that trains in it; returns its digest."""
+    lock = bench.platform.project.root / LOCK
+    try:
+        pins = read_lock(lock) if lock.is_file() else None
+    except LockError:
+        # The gate says what is wrong with the lock; the bill only lacks the digests that the lock knows.
+        pins = None
+    return bench.platform.registry.log_evidence(run_id, BILL, bill_of_materials(installed(), pins))
+
+
+def software_facts(bench: Bench, run_id: str) -> dict[str, Any]:
+    """What the artifact gate asks about the environment that the version was trained in."""
+    registry, project = bench.platform.registry, bench.platform.project
+    bill = registry.evidence(run_id, BILL)
+    advisories = bench.platform.home.advisories
+    report = software_report(components_of(bill), project.root / LOCK, advisories)
+    return {"sbom": hashlib.sha256(evidence_bytes(bill)).hexdigest(), **report}
 
 
 def scored_rows(pipeline: Any, rows: pl.DataFrame, declaration: Declaration) -> np.ndarray:

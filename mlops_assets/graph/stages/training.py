@@ -15,6 +15,7 @@ from mlops_assets.graph.stages.models import (
     artifact_facts,
     classes_of,
     load_version,
+    log_bill,
     score_frame,
     score_roles,
     scored_rows,
@@ -88,6 +89,7 @@ def candidates(bench: Bench) -> Outcome:
             "seed": declaration.training.seed,
         }
         registry.log_evidence(run_id, "candidates", found)
+        log_bill(bench, run_id)
         # Written last: a training that was cut short is never taken for a finished one.
         registry.tag_run(run_id, {"mlops.model_uri": uri, TRAINING_KEY: key, "mlops.trained": "yes"})
     return Outcome(metadata={**_shown(found), "MLflow run": registry.run_url(run_id)}, data_version=key)
