@@ -27,6 +27,7 @@ COMMANDS = {
     "incident": ("incidents", "What somebody must look at."),
     "init": ("init", "Start a project of your own."),
     "keys": ("people", "Make keys."),
+    "lineage": ("lineage", "A model's lineage as OpenLineage events."),
     "packet": ("evidence", "Write the audit packet of a version."),
     "people": ("people", "Who may sign what."),
     "policy": ("policy", "What is asked of a model, and what another policy would have decided."),

@@ -232,9 +232,22 @@ def test_what_is_governed_is_not_discovered(mlops: Call, lived, tmp_path: Path) 
     assert mlops("discover", tmp_path, "--json").json == []
 
 
+def test_lineage_is_written_a_line_an_event(mlops: Call, tmp_path: Path) -> None:
+    path = tmp_path / "lineage.ndjson"
+    answer = mlops("lineage", TIMED, "--version", 1, "--format", "openlineage", "-o", path)
+    assert answer.code == 0, answer.err
+    written = path.read_text(encoding="utf-8")
+    assert {json.loads(line)["job"]["name"] for line in written.splitlines()} >= {
+        f"{TIMED}.{stage}" for stage in ("training_data", "challenger", "champion", "predictions", "health")
+    }
+    assert mlops("lineage", TIMED, "--version", 1).out == written
+    refused(mlops("lineage", TIMED, "--version", 99), 1, "no training of it")
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
+        (("lineage", "nosuch"), 2, "nosuch: no such model"),
         (("status", "nosuch"), 2, "nosuch: no such model"),
         (("asof", "yesterday"), 2, "yesterday"),
         (("asof", "2020-01-01", "nosuch"), 2, "nosuch: no such model"),

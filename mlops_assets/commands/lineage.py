@@ -1,0 +1,38 @@
+"""`mlops lineage`: a model's lineage for other systems."""
+
+from pathlib import Path
+
+import click
+
+from mlops_assets.commands.common import NOT_WELL, known_model, open_platform
+
+
+@click.command()
+@click.argument("model")
+@click.option("--version", type=int, help="Only what made this version, and what it did; default: all versions.")
+@click.option("--format", "form", type=click.Choice(["openlineage"]), default="openlineage", show_default=True)
+@click.option("--namespace", default="mlops_assets", show_default=True, help="Of jobs and datasets.")
+@click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="Default: standard output.")
+@click.pass_context
+def lineage(
+    context: click.Context, model: str, version: int | None, form: str, namespace: str, output: Path | None
+) -> int:
+    """Write the lineage of MODEL, from its rows to its verdicts, as OpenLineage events: one JSON object a line."""
+    from mlops_assets.evidence.openlineage import events, text_of
+
+    platform = open_platform(context)
+    known_model(platform, model)
+    found = events(
+        platform.ledger.records(model=model), model, None if version is None else str(version), namespace=namespace
+    )
+    if not found:
+        what = model if version is None else f"{model} version {version}"
+        click.echo(f"mlops: {what}: the ledger has no training of it", err=True)
+        return NOT_WELL
+    text = text_of(found)
+    if output is None:
+        click.echo(text, nl=False)
+    else:
+        output.write_text(text, encoding="utf-8")
+        click.echo(f"{output}: {len(found)} events")
+    return 0
