@@ -1,10 +1,19 @@
-"""`mlops drill` and `mlops calibrate`: monitoring tried out on a model."""
+"""`mlops drill` and `mlops calibrate`: monitoring tried out on a model. Neither writes anything."""
 
 from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from mlops_assets.commands.common import NOT_WELL, json_option, open_platform, print_json, print_table
+
+if TYPE_CHECKING:
+    from mlops_assets.monitoring.calibration import Proposal
+
+USUAL_ROWS = 5000
+MOST_ROWS = 20_000
+"""A larger window costs more to draw, and its noise is too small to choose thresholds by."""
+MOST_REFERENCE = 60_000
 
 
 @click.command()
@@ -13,46 +22,162 @@ from mlops_assets.commands.common import NOT_WELL, json_option, open_platform, p
 @json_option
 @click.pass_context
 def drill(context: click.Context, model: str, windows: int, as_json: bool) -> int:
-    """Inject known faults into copies of real windows, and report what was caught. Nothing real is touched."""
-    from mlops_assets.graph.recorded_windows import profile_of_champion, scored_windows
-    from mlops_assets.monitoring.drills import run_drills
+    """Inject known faults into copies of real windows, and report what was caught, under which name, and when.
+
+    Nothing real is touched. Exit code 1 where a fault that can be seen was not caught.
+    """
+    from mlops_assets.graph.recorded_windows import champion_of, windows_to_drill
+    from mlops_assets.monitoring.drills import as_it_is, run_drills, standard_drills
 
     platform = open_platform(context)
-    profile, importance = profile_of_champion(platform, model)
-    frames = scored_windows(platform, model, windows)
-    rules = platform.policy(model).monitoring
-    rows = [asdict(r) for r in run_drills(frames, profile, rules, importance=importance)]
+    champion = champion_of(platform, model)
+    frames = windows_to_drill(champion, windows)
+    if not frames:
+        raise click.ClickException(f"{model} has no scored window yet, so there is nothing to drill copies of")
+    results = run_drills(
+        frames,
+        champion.profile,
+        platform.policy(model).monitoring,
+        drills=[as_it_is(), *standard_drills()],
+        importance=champion.importance,
+        reference=champion.yardstick,
+        rescore=champion.score,
+        seed=champion.declaration.training.seed,
+    )
+    rows = [asdict(r) for r in results]
     if as_json:
         print_json(rows)
     else:
-        print_table(rows, ["name", "size", "expected", "windows", "caught", "named", "delay", "note"])
-    return 0 if all(row["caught"] == row["windows"] for row in rows if not row["note"]) else NOT_WELL
+        print_table(rows, ["name", "size", "expected", "windows", "caught", "acted", "named", "delay", "note"])
+        click.echo("delay: windows until it is acted on, persistence included, if the fault stays as it is")
+    return 0 if all(row["caught"] == row["windows"] for row in rows[1:] if not row["note"]) else NOT_WELL
 
 
 @click.command()
 @click.argument("model")
-@click.option("--rows", default=5000, show_default=True, help="Rows of a window.")
-@click.option("--false-alarms", default=0.01, show_default=True, help="Share of unchanged windows that may alarm.")
+@click.option(
+    "--per-year", default=1.0, show_default=True, type=float, help="False alarms of the model that are allowed a year."
+)
+@click.option("--rows", type=click.IntRange(min=50), help="Rows of a drawn window; default: as its windows have had.")
+@click.option("--draws", default=60, show_default=True, type=click.IntRange(min=20), help="Windows to draw.")
 @json_option
 @click.pass_context
-def calibrate(context: click.Context, model: str, rows: int, false_alarms: float, as_json: bool) -> None:
-    """Propose thresholds for a stated rate of false alarms, from the model's own training rows."""
-    from mlops_assets.monitoring.calibration import propose_thresholds
+def calibrate(context: click.Context, model: str, per_year: float, rows: int | None, draws: int, as_json: bool) -> None:
+    """Propose thresholds for a stated rate of false alarms, and say what they would have meant.
+
+    The model's own windows decide where enough of them have been without change (an alarm closed as false or expected
+    counts as that); where not, windows are drawn from the reference. Nothing is adopted: the lines to do so are printed.
+    """
+    found = _proposal(context, model, per_year, rows, draws)
+    if as_json:
+        print_json(found["proposal"].to_dict() | {"precision": found["precision"], "rows": found["rows"]})
+    else:
+        _show(found["proposal"], found["precision"])
+
+
+def _proposal(context: click.Context, model: str, per_year: float, rows: int | None, draws: int) -> dict[str, Any]:
+    from mlops_assets.graph.recorded_windows import champion_of, judged, recorded_history, usual_rows
+    from mlops_assets.monitoring import resampled_windows as drawn
+    from mlops_assets.monitoring.calibration import WINDOWS_A_YEAR, check_rate, propose
+    from mlops_assets.response.alarm_precision import alarm_precision
+    from mlops_assets.response.incidents import incidents
 
     platform = open_platform(context)
-    declaration = platform.project.declaration(model)
-    reference = platform.lake.read(f"{model}/training_data").select(list(declaration.features))
+    champion = champion_of(platform, model)
+    declaration, rules = champion.declaration, platform.policy(model).monitoring
+    if not declaration.has_time:
+        raise click.ClickException(f"{model} has no event time, so it has no windows to be alarmed by")
+    windows_a_year = WINDOWS_A_YEAR[declaration.monitoring.cadence.value]
+    check_rate(per_year, windows_a_year)
+    history, notes = recorded_history(platform, model)
+    seed = declaration.training.seed
+    wanted = min(rows or usual_rows(platform, model) or USUAL_ROWS, MOST_ROWS)
+    reference = champion.training_rows.select(list(declaration.features))
+    if reference.height > MOST_REFERENCE:
+        reference = reference.sample(MOST_REFERENCE, seed=seed % 2**32)
     roles = {name: feature.role.value for name, feature in declaration.features.items()}
-    found = propose_thresholds(
-        reference,
-        roles,
-        platform.policy(model).monitoring,
-        rows=min(rows, reference.height // 2),
-        false_alarms=false_alarms,
-        seed=declaration.training.seed,
-    )
-    if as_json:
-        print_json(found.to_dict())
+    held = champion.held_out()
+    of_inputs, of_outcomes = min(wanted, reference.height // 2), min(wanted, len(held) // 2)
+    if min(of_inputs, of_outcomes) < wanted:
+        notes.append(
+            f"windows of {wanted} rows were asked for; the reference allows {of_inputs}, its held-out part {of_outcomes}: "
+            "smaller windows are noisier, so the thresholds drawn from them are higher than need be"
+        )
+    unchanged = drawn.unchanged_inputs(reference, roles, rules, of_inputs, draws, seed)
+    changes = drawn.changed_inputs(reference, roles, rules, of_inputs, 20, seed)
+    if of_outcomes >= rules.minimum_rows:
+        unchanged += drawn.unchanged_outcomes(held, rules, of_outcomes, draws, seed)
+        changes += drawn.changed_outcomes(held, rules, of_outcomes, 20, seed)
     else:
-        click.echo(found.reason)
-        print_table([asdict(delay) for delay in found.delays], ["shift", "detected", "windows"])
+        notes.append(
+            f"{len(held)} held-out rows are too few for two windows: nothing is proposed for outcomes from them"
+        )
+    proposal = propose(
+        model,
+        history,
+        unchanged,
+        changes,
+        rules,
+        platform.policies[declaration.tier.value].monitoring,
+        tier_name=declaration.tier.value,
+        windows_a_year=windows_a_year,
+        false_alarms=per_year,
+        notes=notes,
+    )
+    earned = alarm_precision(model, incidents(platform.ledger, model=model), judged(platform, model))
+    return {
+        "proposal": proposal,
+        "precision": [p.to_dict() for p in earned],
+        "rows": {"inputs": of_inputs, "outcomes": of_outcomes},
+    }
+
+
+def _show(found: "Proposal", precision: list[dict[str, Any]]) -> None:
+    click.echo(f"{found.model}: at most {found.asked:g} false alarms a year, of {found.windows_a_year} windows\n")
+    rows = [
+        {
+            "threshold": f"{t.name}_act",
+            "now": t.now,
+            "proposed": t.proposed,
+            "side": t.side,
+            "false/year now": t.false_now,
+            "false/year then": t.false_proposed,
+            "from": t.low,
+            "to": t.high,
+            "on": f"{t.windows} windows, {t.basis}",
+        }
+        for t in found.thresholds
+    ]
+    print_table(rows, list(rows[0]) if rows else ["threshold"], "Thresholds")
+    if found.delays:
+        click.echo()
+        delays = [
+            {
+                "change": d.change,
+                "size": d.size,
+                "seen now": d.seen_now,
+                "windows now": d.windows_now if d.windows_now is not None else "never",
+                "seen then": d.seen,
+                "windows then": d.windows if d.windows is not None else "never",
+            }
+            for d in found.delays
+        ]
+        print_table(delays, list(delays[0]), "Expected windows until a change is acted on")
+    told = [asdict(w) for w in found.history if w.now or w.proposed or w.disposition]
+    if told:
+        click.echo()
+        print_table(
+            told,
+            ["window", "severity", "kind", "disposition", "truth", "now", "proposed", "effect"],
+            f"What they would have meant for {len(found.history)} recorded windows (alarms before persistence)",
+        )
+    if precision:
+        click.echo()
+        print_table(
+            precision,
+            ["by", "name", "true", "false", "expected", "open", "windows", "precision", "low", "high"],
+            "What alarms turned out to be",
+        )
+    for note in found.notes:
+        click.echo(f"\nNote: {note}.")
+    click.echo("\n" + (found.yaml or "The thresholds in force are those that would be proposed."))

@@ -1,31 +1,214 @@
-"""What a model's windows left in the lake, as drills and calibration take it. Nothing here writes."""
+"""What a model and its windows left behind, as drills and calibration take it. Nothing here writes."""
 
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
 import polars as pl
 
+from mlops_assets.datasets.snapshot import split
+from mlops_assets.declaration import Declaration, Task
 from mlops_assets.governance.dossier import registered
+from mlops_assets.governance.ledger import Record
 from mlops_assets.graph.bench import StageError
-from mlops_assets.graph.stages.models import SCORE
-from mlops_assets.graph.stages.production import SCORED_ROWS
+from mlops_assets.graph.stages.health import VERDICT
+from mlops_assets.graph.stages.models import SCORE, classes_of, scored_rows
+from mlops_assets.graph.stages.performance import targets
+from mlops_assets.graph.stages.production import OUTCOMES, SCORED_ROWS
+from mlops_assets.graph.stages.window_reports import WINDOWS, digest_file
+from mlops_assets.inspection.versions import load_verified
+from mlops_assets.monitoring.alarm_statistics import input_statistics, outcome_statistics
+from mlops_assets.monitoring.calibration import RecordedWindow
+from mlops_assets.monitoring.drift import DriftVerdict
+from mlops_assets.monitoring.drills import as_it_is, run_drills
+from mlops_assets.monitoring.performance import WindowPerformance
+from mlops_assets.monitoring.reference import ReferencePerformance
+from mlops_assets.monitoring.resampled_windows import HeldOut
 from mlops_assets.platform import Platform
 from mlops_assets.release.champion import reign
+from mlops_assets.response.alarm_precision import JudgedWindow, judged_windows
+from mlops_assets.response.incidents import incidents
 from mlops_assets.statistics.profile import Profile
+from mlops_assets.training.features import target_vector
+
+DRILL_OUTCOME = "outcome"
+LOOKED_AT = 8
+"""Latest windows among which those to drill are chosen."""
 
 
-def profile_of_champion(platform: Platform, model: str) -> tuple[Profile, dict[str, float]]:
-    """The reference of the version that decides, without the target, and the importance of its features."""
+@dataclass(frozen=True)
+class Champion:
+    """The version that decides, with what monitoring knows of it."""
+
+    platform: Platform
+    registration: Record
+    declaration: Declaration
+
+    @property
+    def model(self) -> str:
+        """Name of the model."""
+        return self.declaration.name
+
+    @cached_property
+    def profile(self) -> Profile:
+        """Reference of inputs and score."""
+        found = Profile.from_dict(self._evidence("reference_profile"))
+        target = self.declaration.target.column
+        return Profile(found.rows, {name: c for name, c in found.columns.items() if name != target})
+
+    @cached_property
+    def importance(self) -> dict[str, float]:
+        """Share of all importance by feature."""
+        return {f["feature"]: f["share"] for f in self._evidence("explanations")["importance"]["features"]}
+
+    @cached_property
+    def yardstick(self) -> ReferencePerformance:
+        """Performance on held-out rows."""
+        return ReferencePerformance.from_dict(self._evidence("reference_performance"))
+
+    @cached_property
+    def pipeline(self) -> Any:
+        """The fitted pipeline, verified before it is read."""
+        return load_verified(self.platform, self.declaration, int(self.registration.subject))
+
+    @cached_property
+    def training_rows(self) -> pl.DataFrame:
+        """The snapshot it was trained from."""
+        snapshot = self.platform.ledger.get(self.registration.body["snapshot_record"])
+        assert snapshot is not None
+        return self.platform.lake.read(snapshot.body["table"], version=snapshot.body["delta_version"])
+
+    def score(self, rows: pl.DataFrame) -> np.ndarray:
+        """Scores of rows; of several classes, the probability of the likeliest."""
+        found = scored_rows(self.pipeline, rows, self.declaration)
+        return found.max(axis=1) if found.ndim == 2 else found
+
+    def held_out(self) -> HeldOut:
+        """Rows that it was not fitted on, with its scores."""
+        rows = split(self.training_rows, self.declaration).holdout
+        return HeldOut(
+            y=target_vector(rows, self.declaration),
+            score=scored_rows(self.pipeline, rows, self.declaration),
+            task=self.declaration.task,
+            classes=tuple(classes_of(self.pipeline, self.declaration) or ()),
+        )
+
+    def _evidence(self, name: str) -> dict[str, Any]:
+        return self.platform.registry.evidence(self.registration.body["run_id"], name)
+
+
+def champion_of(platform: Platform, model: str) -> Champion:
+    """The model's champion, as it was declared when it was registered.
+
+    Raises:
+        StageError: it has none.
+        ProjectError: no such model.
+    """
+    platform.project.declaration(model)
     now = reign(platform.ledger, model)
     if now.champion is None:
         raise StageError(f"{model} has no champion yet, so there is no reference to compare with")
-    run_id = registered(platform.ledger, model, now.champion).body["run_id"]
-    profile = Profile.from_dict(platform.registry.evidence(run_id, "reference_profile"))
-    target = platform.project.declaration(model).target.column
-    found = platform.registry.evidence(run_id, "explanations")["importance"]["features"]
-    kept = {name: column for name, column in profile.columns.items() if name not in (target, SCORE)}
-    return Profile(profile.rows, kept), {f["feature"]: f["share"] for f in found}
+    registration = registered(platform.ledger, model, now.champion)
+    return Champion(platform, registration, Declaration.model_validate(registration.body["declaration"]))
 
 
-def scored_windows(platform: Platform, model: str, most: int) -> list[pl.DataFrame]:
-    """Inputs of the latest scored windows."""
-    table = f"{model}/{SCORED_ROWS}"
-    features = list(platform.project.declaration(model).features)
-    return [platform.lake.read(table, window=w).select(features) for w in platform.lake.windows(table)[-most:]]
+def windows_to_drill(champion: Champion, most: int) -> list[pl.DataFrame]:
+    """Inputs of the latest scored windows with the champion's score; with `outcome` (0 or 1) where those are known.
+
+    Windows whose outcomes are known are taken first, because more can be seen in them, and of those such in which
+    nothing is seen as they are: a fault in a window that alarms by itself shows nothing. Every window has outcomes, or
+    none does; only models of two classes are drilled with them.
+    """
+    lake, model = champion.platform.lake, champion.model
+    kept = f"{model}/{SCORED_ROWS}"
+    names = lake.windows(kept) if lake.exists(kept) else []
+    known = [w for w in names if _has_outcomes(champion, w)]
+    frames = [_window(champion, w, with_outcome=bool(known)) for w in (known or names)[-LOOKED_AT:]]
+    quiet = [is_quiet(champion, frame) for frame in frames]
+    order = sorted(range(len(frames)), key=lambda i: (quiet[i], i))[-most:]
+    return [frames[i] for i in sorted(order)]
+
+
+def is_quiet(champion: Champion, window: pl.DataFrame) -> bool:
+    """Whether nothing is seen in a window as it is."""
+    rules = champion.platform.policy(champion.model).monitoring
+    (found,) = run_drills(
+        [window], champion.profile, rules, drills=[as_it_is()], importance=champion.importance,
+        reference=champion.yardstick,
+    )  # fmt: skip
+    return found.caught == 0
+
+
+def _window(champion: Champion, window: str, *, with_outcome: bool) -> pl.DataFrame:
+    lake, model, identifier = champion.platform.lake, champion.model, champion.declaration.id
+    rows = lake.read(f"{model}/{SCORED_ROWS}", window=window)
+    # An earlier version may have scored the window: what is drilled is the one that decides now.
+    frame = rows.select(identifier, *champion.declaration.features)
+    frame = frame.with_columns(pl.Series(SCORE, champion.score(frame)))
+    if with_outcome:
+        known = _outcomes(champion, window)
+        frame = frame.with_columns(pl.col(identifier).cast(pl.String).alias("_id")).join(
+            known, left_on="_id", right_on="id", how="inner", maintain_order="left"
+        )
+    return frame.select(*champion.declaration.features, SCORE, *([DRILL_OUTCOME] if with_outcome else []))
+
+
+def _has_outcomes(champion: Champion, window: str) -> bool:
+    if champion.declaration.task is not Task.BINARY:
+        return False
+    fewest = champion.platform.policy(champion.model).monitoring.minimum_rows
+    return _outcomes(champion, window).height >= fewest
+
+
+def _outcomes(champion: Champion, window: str) -> pl.DataFrame:
+    """Last recorded outcome of each row: `id`, `outcome`."""
+    lake, table = champion.platform.lake, f"{champion.model}/{OUTCOMES}"
+    if not lake.exists(table) or window not in lake.windows(table):
+        return pl.DataFrame(schema={"id": pl.String, DRILL_OUTCOME: pl.Int64})
+    told = lake.read(table, window=window).sort("recorded_at", maintain_order=True)
+    last = told.group_by("id", maintain_order=True).last()
+    return last.select("id", pl.Series(DRILL_OUTCOME, targets(last["outcome"], champion.declaration)))
+
+
+def judged(platform: Platform, model: str) -> list[JudgedWindow]:
+    """The last verdict on each of the model's windows, with what came of its alarm."""
+    verdicts = platform.ledger.records(kind=VERDICT, model=model)
+    return judged_windows(verdicts, incidents(platform.ledger, model=model))
+
+
+def recorded_history(platform: Platform, model: str) -> tuple[list[RecordedWindow], list[str]]:
+    """Every judged window with its statistics, from the evidence that its verdict names.
+
+    Returns:
+        The windows in order of time, and a line for each that cannot be replayed: evidence that is gone, or is not what
+        the verdict was made on.
+    """
+    last = {r.subject: r for r in platform.ledger.records(kind=VERDICT, model=model)}
+    alpha = platform.policy(model).monitoring.alpha
+    windows: list[RecordedWindow] = []
+    left_out: list[str] = []
+    for one in judged(platform, model):
+        folder = platform.home.reports / WINDOWS / model / one.window
+        parts: dict[str, Any] = {}
+        for name, recorded in last[one.window].body["evidence"].items():
+            path = folder / f"{name}.json"
+            if not path.is_file() or digest_file(path) != recorded:
+                left_out.append(f"window {one.window}: {path.name} is gone, or is not what its verdict was made on")
+                break
+            parts[name] = json.loads(path.read_text(encoding="utf-8"))
+        else:
+            values = {
+                **input_statistics(DriftVerdict.from_dict(parts["drift"]), alpha),
+                **outcome_statistics(WindowPerformance.from_dict(parts["performance"]["performance"]), alpha),
+            }
+            windows.append(RecordedWindow(one.window, one.severity, one.kind, one.disposition, values, one.held))
+    return windows, left_out
+
+
+def usual_rows(platform: Platform, model: str) -> int | None:
+    """Median number of rows of the model's scored windows; None where there are none."""
+    rows: Sequence[int] = [r.body["rows"] for r in platform.ledger.records(kind="window_scored", model=model)]
+    return int(np.median(rows)) if rows else None

@@ -1,194 +1,326 @@
-"""Thresholds for a stated rate of false alarms, found by drawing windows without change from the reference itself.
+"""Thresholds for a stated rate of false alarms, from windows without change, and what they would have meant.
 
-Belongs here: the proposal and what it would cost in delay. Not here: adopting it; a policy is changed by people.
+Belongs here: the proposal, its rate with an interval, the delay it costs, and what it would have done to the recorded
+windows. Not here: where windows come from (`resampled_windows.py`, or the model's history), and adopting a proposal: a
+policy is changed by people.
+
+A false alarm is a window without change whose verdict is worth acting on. How large a change must be to be worth a word
+at all is not for chance to say: nothing below the policy's `_watch` is proposed as worth acting on. Persistence (k of n windows) makes them rarer
+still; how much is not known, because real windows follow each other, so it is not counted on.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Literal
 
-import numpy as np
-import polars as pl
+from mlops_assets.monitoring.alarm_statistics import STATISTICS, Statistic
+from mlops_assets.monitoring.persistence_delay import expected_delay
+from mlops_assets.monitoring.resampled_windows import Change, Statistics
 
-from mlops_assets.monitoring.drift import DriftVerdict, compare
-from mlops_assets.monitoring.rules import Rules
-from mlops_assets.statistics.counting import count_window
-from mlops_assets.statistics.profile import build_profile
+LEAST_HISTORY = 12
+"""Real windows without change from which on they decide, and nothing is drawn."""
+WINDOWS_A_YEAR = {"day": 365, "week": 52, "month": 12, "quarter": 4, "year": 1}
+Side = Literal["stricter", "laxer", "as it is"]
+Truth = Literal["changed", "unchanged", "unknown"]
 
-LEAST_WINDOWS = 50
-STEPS = (0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.2, 0.25)
-SHIFTS = (0.1, 0.2, 0.3, 0.5, 1.0)
+
+@dataclass(frozen=True)
+class RecordedWindow:
+    """One window of the model's history.
+
+    Attributes:
+        window: its start.
+        severity, kind: of its verdict.
+        disposition: of its alarm: true, false or expected; None where there was none, or it is open.
+        values: statistics by name; None where not measured.
+        held: worth acting on, and only watched because persistence asks for more windows.
+    """
+
+    window: str
+    severity: str
+    kind: str
+    disposition: str | None
+    values: Statistics
+    held: bool = False
+
+    @property
+    def truth(self) -> Truth:
+        """Whether something had changed, as far as people said so: a window that raised no alarm had not."""
+        if self.disposition is not None:
+            return "changed" if self.disposition == "true" else "unchanged"
+        return "unknown" if self.held or self.severity in ("act", "critical", "not_measurable") else "unchanged"
+
+
+@dataclass(frozen=True)
+class Threshold:
+    """What is proposed for one statistic.
+
+    Attributes:
+        name: of the policy's field: `<name>_act`.
+        meaning: in words, with the unit.
+        now: `<name>_act` in force for the model.
+        proposed: smallest one, from `<name>_watch` on, that keeps to the rate.
+        side: of the proposal against the tier's policy.
+        basis: `history` or `resampled`.
+        windows: without change, that it was chosen on.
+        false_now, false_proposed: expected false alarms of this statistic a year.
+        low, high: 95 % interval of `false_proposed` (Clopper-Pearson).
+        kept: whether the asked rate is kept by any threshold that was tried.
+    """
+
+    name: str
+    meaning: str
+    now: float
+    proposed: float
+    side: Side
+    basis: Literal["history", "resampled"]
+    windows: int
+    false_now: float
+    false_proposed: float
+    low: float
+    high: float
+    kept: bool
 
 
 @dataclass(frozen=True)
 class Delay:
-    """How soon a shift of a given size is seen under the proposed thresholds.
+    """How soon a change of a given size is acted on.
 
     Attributes:
-        shift: of one numeric feature, in its standard deviations.
-        detected: share of windows in which it is seen.
-        windows: expected number of windows until it first is; None where it was never seen.
+        change, size: what was changed, and how far.
+        seen_now, seen: share of windows that show it, under the thresholds in force and under those proposed.
+        windows_now, windows: expected number of windows until it is acted on, persistence included; None: never.
     """
 
-    shift: float
-    detected: float
+    change: str
+    size: str
+    seen_now: float
+    seen: float
+    windows_now: float | None
     windows: float | None
 
 
 @dataclass(frozen=True)
-class Proposal:
-    """Thresholds and what they are worth.
+class Replayed:
+    """What the thresholds would have meant for one recorded window.
 
     Attributes:
-        psi_watch, alpha: proposed.
-        psi_act: proposed: as far above `psi_watch` as the policy's own.
-        asked: rate of false alarms that was asked for, a window.
-        measured: at the proposed thresholds, on windows the proposal was not made with.
-        measured_low, measured_high: 95 % interval of that.
-        current: rate at the thresholds now in force, on the same windows.
-        windows: drawn for either half.
-        rows: of each.
-        delays: by size of shift.
-        reason: in words.
+        window, severity, kind, disposition: as recorded.
+        truth: changed, unchanged or unknown.
+        now, proposed: whether its statistics, before persistence, are worth acting on.
+        effect: `kept`, `lost` or `new` alarm, or empty.
     """
 
-    psi_watch: float
-    psi_act: float
-    alpha: float
+    window: str
+    severity: str
+    kind: str
+    disposition: str | None
+    truth: Truth
+    now: bool
+    proposed: bool
+    effect: str
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """Thresholds, and what they are worth.
+
+    Attributes:
+        model: whose.
+        asked: false alarms a year.
+        windows_a_year: by the model's cadence.
+        thresholds: one a statistic that could be measured.
+        delays: by change and size.
+        history: every recorded window.
+        notes: what is to be known: what could not be measured, and why.
+        yaml: lines to adopt it with.
+    """
+
+    model: str
     asked: float
-    measured: float
-    measured_low: float
-    measured_high: float
-    current: float
-    windows: int
-    rows: int
+    windows_a_year: int
+    thresholds: tuple[Threshold, ...]
     delays: tuple[Delay, ...]
-    reason: str
+    history: tuple[Replayed, ...]
+    notes: tuple[str, ...]
+    yaml: str
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-able form."""
         return asdict(self)
 
 
-def propose_thresholds(
-    reference: pl.DataFrame,
-    columns: Mapping[str, str],
-    rules: Rules,
+def propose(
+    model: str,
+    history: Sequence[RecordedWindow],
+    resampled: Sequence[Statistics],
+    changes: Sequence[Change],
+    rules: Any,
+    tier: Any,
     *,
-    rows: int,
-    false_alarms: float = 0.01,
-    windows: int = 100,
-    seed: int = 20261121,
+    tier_name: str,
+    windows_a_year: int,
+    false_alarms: float = 1.0,
+    notes: Sequence[str] = (),
 ) -> Proposal:
-    """Draw windows from the reference and propose the smallest sizes that keep to the asked rate.
+    """Find the smallest thresholds that keep to the rate.
 
-    Each round parts the reference at random into rows to profile and a window: the window is new to the profile. Half
-    the rounds choose the thresholds, the other half measure them.
+    Each statistic gets an equal part of the false alarms that are allowed, so that all together keep to them.
 
     Args:
-        reference: rows the profile would be made of.
-        columns: role by column.
-        rules: thresholds in force.
-        rows: of a window.
-        false_alarms: highest share of windows without change that may raise any alarm; "one a model and year" of
-            monthly windows is 1 / 12.
-        windows: drawn to choose, and again to measure.
-        seed: of the draws.
+        model: whose.
+        history: recorded windows, in order of time.
+        resampled: statistics of windows without change, drawn from the reference.
+        changes: windows drawn with a change.
+        rules: `monitoring` of the policy in force for the model.
+        tier: the same of its tier.
+        tier_name: high, medium or low.
+        windows_a_year: by cadence.
+        false_alarms: highest expected number a year.
+        notes: to be handed on.
 
     Raises:
-        ValueError: fewer than 50 windows, a rate outside (0, 1), or a reference with fewer than twice a window's rows.
+        ValueError: a rate that is not positive.
     """
-    if windows < LEAST_WINDOWS or not 0 < false_alarms < 1:
-        raise ValueError(
-            f"found {windows} windows and a rate of {false_alarms}, expected 50 or more and a rate in (0, 1)"
-        )
-    if reference.height < 2 * rows:
-        raise ValueError(f"the reference has {reference.height} rows, expected {2 * rows}: twice a window of {rows}")
-    generator = np.random.default_rng(seed)
-    drawn = [_unchanged(reference, columns, rules, rows, generator) for _ in range(2 * windows)]
-    chosen_on, measured_on = drawn[:windows], drawn[windows:]
-    # Faults have no size to choose: what they alarm on stays in every rate.
-    steps = sorted({*STEPS, rules.psi_watch})
-    fitting = [step for step in steps if _rate(chosen_on, step, rules.alpha) <= false_alarms]
-    watch = fitting[0] if fitting else steps[-1]
-    measured = _rate(measured_on, watch, rules.alpha)
-    low, high = _interval(round(measured * windows), windows)
-    delays = tuple(_delay(reference, columns, rules, rows, watch, shift, generator) for shift in SHIFTS)
-    kept = watch >= rules.psi_watch
-    reason = (
-        f"with psi_watch {watch:g} (now {rules.psi_watch:g}) {measured:.1%} of {windows} windows of {rows} rows without "
-        f"change raise an alarm; {false_alarms:.1%} was asked for. "
-        + ("Smaller shifts cannot be seen at this rate." if kept else "A smaller threshold sees smaller shifts.")
-    )
-    if not fitting:
-        reason += " No threshold tried keeps to the rate: larger windows are needed."
+    check_rate(false_alarms, windows_a_year)
+    samples = {s.name: _sample(s.name, history, resampled) for s in STATISTICS}
+    used = [s for s in STATISTICS if samples[s.name][0]]
+    rate = false_alarms / windows_a_year / max(len(used), 1)
+    thresholds = tuple(_threshold(s, *samples[s.name], rate, rules, tier, windows_a_year) for s in used)
+    # What could not be calibrated stays in force.
+    now: dict[str, float] = {s.name: getattr(rules, f"{s.name}_act") for s in STATISTICS}
+    proposed = now | {t.name: t.proposed for t in thresholds}
+    k, n = rules.persistence_k, rules.persistence_n
+    delays = tuple(_delay(change, now, proposed, k, n) for change in changes)
     return Proposal(
-        psi_watch=watch,
-        psi_act=max(rules.psi_act, watch * rules.psi_act / rules.psi_watch) if kept else rules.psi_act,
-        alpha=rules.alpha,
+        model=model,
         asked=false_alarms,
-        measured=measured,
-        measured_low=low,
-        measured_high=high,
-        current=_rate(measured_on, rules.psi_watch, rules.alpha),
-        windows=windows,
-        rows=rows,
+        windows_a_year=windows_a_year,
+        thresholds=thresholds,
         delays=delays,
-        reason=reason,
+        history=tuple(_replayed(window, now, proposed) for window in history),
+        notes=(*notes, *_unsure(thresholds, rate)),
+        yaml=_yaml(model, tier_name, thresholds),
     )
 
 
-def _unchanged(
-    reference: pl.DataFrame, columns: Mapping[str, str], rules: Rules, rows: int, generator: np.random.Generator
-) -> DriftVerdict:
-    order = generator.permutation(reference.height)
-    window, rest = reference[order[:rows]], reference[order[rows:]]
-    profile = build_profile(rest, columns)
-    return compare(profile, count_window(window, profile), rules, sample=window.head(5000))
+def check_rate(false_alarms: float, windows_a_year: int) -> None:
+    """Refuse a rate that makes no sense.
+
+    Raises:
+        ValueError: it is not positive, or more than there are windows.
+    """
+    if not 0 < false_alarms <= windows_a_year:
+        raise ValueError(f"found {false_alarms:g} false alarms a year, expected more than 0, at most {windows_a_year}")
 
 
-def _alarms(verdict: DriftVerdict, watch: float, alpha: float) -> bool:
-    return any(
-        c.fault or c.group or (c.p_value is not None and c.p_value < alpha and (c.effect or 0.0) >= watch)
-        for c in verdict.columns
+def _sample(
+    name: str, history: Sequence[RecordedWindow], resampled: Sequence[Statistics]
+) -> tuple[list[float], Literal["history", "resampled"]]:
+    real = [v for w in history if w.truth == "unchanged" and (v := w.values.get(name)) is not None]
+    if len(real) >= LEAST_HISTORY:
+        return real, "history"
+    return [v for w in resampled if (v := w.get(name)) is not None], "resampled"
+
+
+def _threshold(
+    statistic: Statistic,
+    values: Sequence[float],
+    basis: Literal["history", "resampled"],
+    rate: float,
+    rules: Any,
+    tier: Any,
+    windows_a_year: int,
+) -> Threshold:
+    now, tiers = (getattr(r, f"{statistic.name}_act") for r in (rules, tier))
+    least = getattr(rules, f"{statistic.name}_watch")
+    steps = sorted({*(step for step in statistic.grid if step > least), least, now})
+    fitting = [step for step in steps if _share(values, step) <= rate + 1e-9]
+    chosen = fitting[0] if fitting else steps[-1]
+    hits = sum(value >= chosen for value in values)
+    low, high = clopper_pearson(hits, len(values))
+    side: Side = "as it is" if chosen == now else "stricter" if chosen <= tiers else "laxer"
+    return Threshold(
+        name=statistic.name,
+        meaning=statistic.meaning,
+        now=now,
+        proposed=chosen,
+        side=side,
+        basis=basis,
+        windows=len(values),
+        false_now=_share(values, now) * windows_a_year,
+        false_proposed=hits / len(values) * windows_a_year,
+        low=low * windows_a_year,
+        high=high * windows_a_year,
+        kept=bool(fitting),
     )
 
 
-def _rate(verdicts: list[DriftVerdict], watch: float, alpha: float) -> float:
-    return sum(_alarms(v, watch, alpha) for v in verdicts) / len(verdicts)
+def _share(values: Sequence[float], step: float) -> float:
+    return sum(value >= step for value in values) / len(values)
 
 
-def _interval(hits: int, of: int) -> tuple[float, float]:
-    """Clopper-Pearson."""
+def _alarms(values: Statistics, thresholds: Mapping[str, float]) -> bool:
+    return any((values.get(name) or 0.0) >= step for name, step in thresholds.items())
+
+
+def _delay(change: Change, now: Mapping[str, float], proposed: Mapping[str, float], k: int, n: int) -> Delay:
+    seen_now, seen = (
+        sum(_alarms(values, thresholds) for values in change.windows) / len(change.windows)
+        for thresholds in (now, proposed)
+    )
+    return Delay(change.what, change.size, seen_now, seen, expected_delay(seen_now, k, n), expected_delay(seen, k, n))
+
+
+def _replayed(window: RecordedWindow, now: Mapping[str, float], proposed: Mapping[str, float]) -> Replayed:
+    # A broken feed alarms whatever these thresholds are.
+    broken = window.kind == "feed_fault" and window.severity in ("act", "critical")
+    before, after = broken or _alarms(window.values, now), broken or _alarms(window.values, proposed)
+    effect = "kept" if before and after else "lost" if before else "new" if after else ""
+    return Replayed(
+        window.window, window.severity, window.kind, window.disposition, window.truth, before, after, effect
+    )
+
+
+def _unsure(thresholds: Sequence[Threshold], rate: float) -> list[str]:
+    found = []
+    fewest = min((t.windows for t in thresholds), default=0)
+    if fewest and rate < 1 / fewest:
+        found.append(
+            f"{fewest} windows cannot show a rate of {rate:.2%} a window and statistic: the thresholds are those that "
+            "none of them reached, and the upper ends of the intervals say how sure that is"
+        )
+    found += [
+        f"no {t.name}_act that was tried keeps to the rate: larger windows are needed" for t in thresholds if not t.kept
+    ]
+    if any(t.basis == "resampled" for t in thresholds):
+        found.append("windows drawn from the reference know no seasons: real ones differ more, and alarm more often")
+    if any(t.basis == "history" for t in thresholds):
+        found.append("rates on the history are those of the windows that the thresholds were chosen on")
+    return found
+
+
+def _yaml(model: str, tier: str, thresholds: Sequence[Threshold]) -> str:
+    """Lines for the declaration where the proposal is within the tier's policy; for the tier's file where it is laxer."""
+    lines: list[str] = []
+    stricter = [t for t in thresholds if t.side == "stricter"]
+    laxer = [t for t in thresholds if t.side == "laxer"]
+    if stricter:
+        lines += [f"# {model}'s declaration, stricter than its tier or as strict:", "policy:", "  monitoring:"]
+        lines += [f"    {t.name}_act: {t.proposed:g}" for t in stricter]
+    if laxer:
+        lines += [
+            f"# defs/policy/{tier}.yaml, laxer: a model may not be laxer than its tier, so this holds for all of the tier:",
+            "monitoring:",
+        ]
+        lines += [f"  {t.name}_act: {t.proposed:g}" for t in laxer]
+    return "\n".join(lines)
+
+
+def clopper_pearson(hits: int, of: int) -> tuple[float, float]:
+    """Exact 95 % interval of a share (Clopper & Pearson 1934)."""
     from scipy.stats import beta
 
     low = float(beta.ppf(0.025, hits, of - hits + 1)) if hits else 0.0
     high = float(beta.ppf(0.975, hits + 1, of - hits)) if hits < of else 1.0
     return low, high
-
-
-def _delay(
-    reference: pl.DataFrame,
-    columns: Mapping[str, str],
-    rules: Rules,
-    rows: int,
-    watch: float,
-    shift: float,
-    generator: np.random.Generator,
-) -> Delay:
-    """Shift one numeric feature after another in fresh windows, and count how often it is seen."""
-    numeric = [n for n, role in columns.items() if role == "numeric" and reference[n].dtype.is_numeric()]
-    if not numeric:
-        return Delay(shift, 0.0, None)
-    repeats, seen = 20, 0
-    order = generator.permutation(reference.height)
-    profile = build_profile(reference[order[rows:]], columns)
-    for i in range(repeats):
-        name = numeric[i % len(numeric)]
-        spread = profile.columns[name].std or 0.0
-        window = reference[generator.choice(order[:rows], rows)]
-        moved = window.with_columns(pl.col(name).cast(pl.Float64) + shift * spread)
-        found = compare(profile, count_window(moved, profile), rules).column(name)
-        small = found.p_value is None or found.p_value >= rules.alpha or (found.effect or 0.0) < watch
-        seen += not small or bool(found.fault)
-    return Delay(shift, seen / repeats, repeats / seen if seen else None)

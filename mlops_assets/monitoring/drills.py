@@ -171,6 +171,11 @@ def _named(drill: Drill, health: Health, columns: tuple[str, ...]) -> bool:
     return health.kind == drill.kind and set(columns) <= set(health.columns)
 
 
+def as_it_is() -> Drill:
+    """No fault: a window that alarms by itself shows nothing when it is drilled."""
+    return Drill("no fault", "the window as it is", "none", lambda rows, _, __: (rows, ()))
+
+
 def standard_drills() -> list[Drill]:
     """The faults every model is drilled with, smaller and larger."""
     return [
@@ -185,6 +190,7 @@ def standard_drills() -> list[Drill]:
         ),
         *(Drill("base-rate shift", f"{f:g} times the positives", "base_rate_shift", _base_rate(f)) for f in (1.5, 2)),
         *(Drill("concept flip", f"in {s:.0%} of the rows", "relation_change", _flip(s), True) for s in (0.1, 0.2)),
+        Drill("concept flip", "in one group", "relation_change", _flip_group, True),
     ]
 
 
@@ -306,6 +312,21 @@ def _flip(share: float) -> Inject:
         return rows.with_columns(pl.Series(OUTCOME, np.where(flipped, 1 - y, y))), ()
 
     return inject
+
+
+def _flip_group(rows: pl.DataFrame, profile: Profile, generator: np.random.Generator) -> Injected:
+    y = _outcomes(rows)
+    groups = [
+        (c.name, value)
+        for c in _features(profile, "categorical")
+        for value, n in c.categories.items()
+        if 0.1 <= n / c.present <= 0.5
+    ]
+    if not groups:
+        raise NotApplicable("no group of a tenth to half of the rows")
+    name, value = groups[int(generator.integers(len(groups)))]
+    inside = (rows[name].cast(pl.String) == value).fill_null(False).to_numpy()
+    return rows.with_columns(pl.Series(OUTCOME, np.where(inside, 1 - y, y))), ()
 
 
 def _outcomes(rows: pl.DataFrame) -> np.ndarray:

@@ -112,6 +112,8 @@ class WindowPerformance:
     fairness_severity: str = "none"
     p_adjusted: dict[str, float] = field(default_factory=dict)
     """Test (ranking, calibration, relation) to its p-value after Holm; group changes have their own."""
+    outcome_spread: float = 0.0
+    """Standard deviation of the reference's outcome: the unit of a changed relation."""
     reference_digest: str = ""
 
     def to_dict(self) -> dict[str, Any]:
@@ -168,7 +170,7 @@ def measure(
         reason = f"{rows.n} matured outcomes, fewer than {limits.minimum_rows}"
         return WindowPerformance(
             task.value, rows.n, positives, matured_share, "not_measurable", False, (reason,), {},
-            reference_digest=reference.digest,
+            outcome_spread=reference.outcome_spread, reference_digest=reference.digest,
         )  # fmt: skip
     window = tabulate(rows, np.array(reference.grades.edges))
     # Holm asks the smallest of three p-values to be below a third of alpha: what is claimed to be seen allows for it.
@@ -216,6 +218,7 @@ def measure(
         group_changes=groups,
         fairness_severity=fairness_severity,
         p_adjusted=adjusted,
+        outcome_spread=reference.outcome_spread,
         reference_digest=reference.digest,
     )
 

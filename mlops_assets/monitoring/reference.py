@@ -33,6 +33,8 @@ from mlops_assets.statistics.resampling import assign_bins, equal_frequency_edge
 
 GRADES = 10
 FINE_GRADES = 40
+FINE_GRADE_ROWS = 45
+"""A finer grade has about so many rows: with fewer its outcome says too little to estimate from."""
 VERSION = 1
 
 
@@ -178,11 +180,16 @@ def build_reference(
         class_counts=tuple(np.bincount(rows.y, minlength=len(rows.classes)).tolist()) if rows.classes else (),
         class_scores=tuple(rows.score.sum(0).tolist()) if rows.classes else (),
         grades=tabulate(rows, equal_frequency_edges(said(rows), grades)),
-        fine=tabulate(rows, equal_frequency_edges(said(rows), FINE_GRADES)),
+        fine=tabulate(rows, equal_frequency_edges(said(rows), fine_grades(rows.n))),
         slice_edges=edges,
         slices=slice_values(rows, frame, declaration, edges),
         fairness=_fairness(rows, frame, declaration, seed),
     )
+
+
+def fine_grades(rows: int) -> int:
+    """How many grades so many held-out rows can fill."""
+    return max(2, min(FINE_GRADES, rows // FINE_GRADE_ROWS))
 
 
 def said(rows: Scored) -> np.ndarray:

@@ -30,6 +30,8 @@ class JudgedWindow:
         rules: what raised it.
         disposition: of the incident that stands for it; None while that is open, or where there is none.
         incident: its id, or empty.
+        held: worth acting on, and only watched because persistence asks for more windows; it has the disposition of the
+            alarm that such windows led to.
     """
 
     window: str
@@ -38,6 +40,7 @@ class JudgedWindow:
     rules: tuple[str, ...]
     disposition: Disposition | None
     incident: str
+    held: bool = False
 
 
 @dataclass(frozen=True)
@@ -74,28 +77,33 @@ def judged_windows(verdicts: Sequence[Record], incidents: Sequence[Incident]) ->
     """The last verdict on each window of one model, in order of time, with the disposition of its alarm.
 
     An incident that is open takes in later windows of its cause without a new one being opened; its disposition is that
-    of all of them.
+    of all of them, and of the windows right before it that persistence held back.
 
     Args:
         verdicts: `health_verdict` records of the model, in order of recording.
         incidents: of the same model.
     """
     last = {record.subject: record for record in verdicts}
-    found = []
-    for window in sorted(last):
+    found: list[JudgedWindow] = []
+    # From the latest on: a window that was held back looks at the one after it.
+    for window in sorted(last, reverse=True):
         body = last[window].body
+        kind, raw = body["kind"], body.get("raw", {})
+        held = body["severity"] == "watch" and raw.get(kind) in ALARMS
         incident = _incident_of(window, body, last[window].recorded_at, incidents)
+        follows = found[-1] if found and held and found[-1].kind == kind else None
         found.append(
             JudgedWindow(
                 window=window,
                 severity=body["severity"],
-                kind=body["kind"],
+                kind=kind,
                 rules=tuple(body.get("raised_by", ())),
-                disposition=incident.disposition if incident else None,
+                disposition=incident.disposition if incident else follows.disposition if follows else None,
                 incident=incident.id if incident else "",
+                held=held,
             )
         )
-    return found
+    return found[::-1]
 
 
 def alarm_precision(model: str, incidents: Sequence[Incident], windows: Sequence[JudgedWindow] = ()) -> list[Precision]:

@@ -133,3 +133,14 @@ def test_an_estimate_that_abstained_is_counted_and_not_checked(reference):
     silent = estimate_performance(reference, score, inputs_moved="a fault")
     found = check_estimates([("2020-01-01", silent, measure(reference, y, score))])
     assert (found.abstained, found.windows) == (1, ())
+
+
+@pytest.mark.parametrize(("held_out", "grades"), [(300, 6), (1000, 22), (20_000, 40)])
+def test_a_small_reference_has_fewer_grades_and_still_estimates(held_out, grades):
+    made_of = build_reference(*loans(held_out, 1), "binary", threshold=0.3)
+    assert len(made_of.fine.n) == grades
+    y, score = loans(2000, 2)
+    found = estimate_performance(made_of, score)
+    assert not found.abstained, found.reason
+    rate = found.metrics["base_rate"]
+    assert rate.low - 0.02 <= y.mean() <= rate.high + 0.02

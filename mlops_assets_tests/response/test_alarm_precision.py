@@ -10,9 +10,12 @@ from mlops_assets_tests.governance.world import MODEL, World
 WINDOWS = [f"2021-0{month}-01" for month in range(1, 8)]
 
 
-def verdict(world: World, window: str, severity="act", kind="relation_change", rules=("ranking",), columns=()) -> None:
+def verdict(
+    world: World, window: str, severity="act", kind="relation_change", rules=("ranking",), columns=(), raw=None
+) -> None:
     """A verdict as the stage records it, with its incident."""
-    body = {"severity": severity, "kind": kind, "raised_by": list(rules), "columns": list(columns)}
+    raw = {kind: raw or severity}
+    body = {"severity": severity, "kind": kind, "raised_by": list(rules), "columns": list(columns), "raw": raw}
     key = f"{window}/{severity}/{kind}"
     world.ledger.append("health_verdict", body, model=MODEL, subject=window, key=key)
     if severity in ("act", "critical"):
@@ -69,6 +72,18 @@ def test_an_incident_stands_for_every_window_while_it_was_open(world):
     assert [w.disposition for w in windows_of(world)] == ["expected", "expected", "true"]
     total = precisions(world)["model", MODEL]
     assert (total.true, total.expected, total.windows) == (1, 1, 3)
+
+
+def test_a_window_that_persistence_held_back_has_the_disposition_of_the_alarm_it_led_to(world):
+    verdict(world, WINDOWS[0], "watch", raw="act")
+    verdict(world, WINDOWS[1], "watch")
+    verdict(world, WINDOWS[2], "watch", raw="critical")
+    verdict(world, WINDOWS[3])
+    close_as(world, WINDOWS[3], "true")
+    found = windows_of(world)
+    assert [w.held for w in found] == [True, False, True, False]
+    assert [w.disposition for w in found] == [None, None, "true", "true"]
+    assert precisions(world)["model", MODEL].windows == 1
 
 
 def test_faults_of_other_columns_are_other_alarms(world):

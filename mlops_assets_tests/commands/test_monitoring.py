@@ -1,0 +1,118 @@
+"""`mlops drill` and `mlops calibrate` on a project that has lived; nothing of it is touched."""
+
+import hashlib
+from pathlib import Path
+
+import pytest
+import yaml
+
+from mlops_assets.governance.policy import effective
+from mlops_assets_tests.integration.small_project import NUMBER, SNAPSHOT, TIMED
+
+pytestmark = pytest.mark.integration
+
+
+def fingerprint(lived) -> dict[str, object]:
+    """Everything that a command could have changed."""
+    home = lived.platform.home
+    files = [p for folder in (home.lake, home.reports) for p in sorted(Path(folder).rglob("*")) if p.is_file()]
+    return {
+        "files": {str(p): hashlib.sha256(p.read_bytes()).hexdigest() for p in files},
+        "ledger": [r.digest for r in lived.ledger.records()],
+        "aliases": lived.registry.aliases(TIMED),
+        "versions": sorted(lived.registry.versions(TIMED)),
+    }
+
+
+class TestDrill:
+    @pytest.fixture(scope="class")
+    def drilled(self, lived):
+        from mlops_assets_tests.commands.conftest import call_in
+
+        before = fingerprint(lived)
+        answer = call_in(lived.platform.project.root, "drill", TIMED, "--windows", 1, "--json")
+        return {(r["name"], r["size"]): r for r in answer.json}, answer, before == fingerprint(lived)
+
+    def test_nothing_real_is_touched(self, drilled):
+        assert drilled[2]
+
+    def test_the_window_as_it_is_shows_nothing(self, drilled):
+        assert drilled[0]["no fault", "the window as it is"]["caught"] == 0
+
+    @pytest.mark.parametrize(
+        "drill",
+        [
+            ("nulls", "30% of one feature"),
+            ("unit change", "times 100"),
+            ("renamed category", "the most frequent"),
+            ("stale batch", "the window before, once more"),
+        ],
+    )
+    def test_broken_feeds_are_acted_on_at_once(self, drilled, drill):
+        found = drilled[0][drill]
+        assert (found["caught"], found["named"], found["delay"]) == (1, 1, 1.0)
+
+    @pytest.mark.parametrize(
+        "drill",
+        [
+            ("base-rate shift", "2 times the positives"),
+            ("concept flip", "in 20% of the rows"),
+            ("concept flip", "in one group"),
+        ],
+    )
+    def test_what_only_outcomes_show_is_caught_with_them(self, drilled, drill):
+        found = drilled[0][drill]
+        assert (found["windows"], found["caught"], found["note"]) == (1, 1, "")
+
+    def test_a_model_of_numbers_says_what_cannot_be_seen(self, mlops):
+        answer = mlops("drill", NUMBER, "--windows", 1, "--json")
+        found = {(r["name"], r["size"]): r for r in answer.json}
+        assert "cannot be seen" in found["concept flip", "in 20% of the rows"]["note"]
+        assert found["nulls", "30% of one feature"]["caught"] == 1
+
+    def test_the_table_has_every_drill(self, mlops):
+        answer = mlops("drill", NUMBER, "--windows", 1)
+        assert "unit change" in answer.out
+        assert "windows until it is acted on" in answer.out
+
+    def test_a_model_without_windows_says_so(self, mlops):
+        answer = mlops("drill", SNAPSHOT)
+        assert (answer.code, answer.out) == (2, "")
+        assert "no scored window yet" in answer.err
+
+
+class TestCalibrate:
+    def test_thresholds_history_and_lines_to_adopt_them(self, lived, mlops):
+        before = fingerprint(lived)
+        answer = mlops("calibrate", NUMBER, "--draws", 20, "--json")
+        assert answer.code == 0, answer.err
+        found = answer.json
+        assert (found["model"], found["asked"], found["windows_a_year"]) == (NUMBER, 1.0, 4)
+        psi = next(t for t in found["thresholds"] if t["name"] == "psi")
+        assert (psi["basis"], psi["windows"]) == ("resampled", 20)
+        assert [w["window"] for w in found["history"]] == ["2021-01-01", "2021-04-01"]
+        lines = yaml.safe_load(found["yaml"])
+        stricter = effective(lived.platform.policy(NUMBER), lines["policy"])
+        assert stricter.monitoring.psi_act == psi["proposed"] < lived.platform.policy(NUMBER).monitoring.psi_act
+        assert before == fingerprint(lived)
+
+    def test_the_history_is_told_window_by_window(self, mlops):
+        answer = mlops("calibrate", TIMED, "--draws", 20, "--per-year", 2)
+        assert answer.code == 0, answer.err
+        assert "at most 2 false alarms a year, of 12 windows" in answer.out
+        assert "What they would have meant for 5 recorded windows" in answer.out
+        assert "missing_values" in answer.out
+
+    @pytest.mark.parametrize(
+        ("arguments", "code", "said"),
+        [
+            ((SNAPSHOT,), 2, "no event time"),
+            ((NUMBER, "--per-year", 0), 2, "expected more than 0"),
+            (("nosuch",), 2, "nosuch"),
+        ],
+    )
+    def test_what_cannot_be_calibrated_is_one_line(self, mlops, arguments, code, said):
+        answer = mlops("calibrate", *arguments)
+        assert (answer.code, answer.out) == (code, "")
+        assert said in answer.err
+        assert len(answer.err.strip().splitlines()) == 1
