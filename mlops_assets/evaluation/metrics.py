@@ -47,6 +47,7 @@ _FACTS = (
     MetricFacts("r2", "R²", True, False),
     MetricFacts("mape", "mean absolute percentage error, rows with target 0 apart", False, True),
     MetricFacts("wape", "sum of absolute errors over sum of absolute targets", False, True),
+    MetricFacts("concordance", "concordance: share of pairs in the right order", True, False),
     MetricFacts("bias", "mean of prediction minus target", None, False),
 )
 CATALOGUE: dict[str, MetricFacts] = {facts.name: facts for facts in _FACTS}
@@ -55,8 +56,11 @@ MAIN_METRIC: dict[Task, str] = {Task.BINARY: "roc_auc", Task.MULTICLASS: "log_lo
 """The metric that ranks models of a task, unless the declaration names another."""
 
 QUALITY_METRIC: dict[Task, str] = {Task.BINARY: "roc_auc", Task.MULTICLASS: "log_loss_skill", Task.REGRESSION: "r2"}
-"""The metric in which gaps are counted (champion against challenger, slice against whole, probe against undisturbed):
-on one scale for all data, 1 is perfect."""
+"""The metric in which gaps are counted (champion against challenger, slice against whole): on one scale for all data, 1 is perfect."""
+
+ORDER_METRIC: dict[Task, str] = {Task.BINARY: "roc_auc", Task.MULTICLASS: "macro_auc", Task.REGRESSION: "concordance"}
+"""The metric in which damage to the inputs is counted: how well rows are put in order. The same limits suit all tasks, because
+it is bounded for each row; squared errors and log losses of the few rows with an extreme value would outweigh all others."""
 
 
 def gain(metric: str, former: float, latter: float) -> float:

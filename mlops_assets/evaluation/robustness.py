@@ -14,8 +14,9 @@ import polars as pl
 
 from mlops_assets.declaration import Declaration, Feature, Role, Task
 from mlops_assets.evaluation.estimators import NotMeasurable, estimate, prepare
-from mlops_assets.evaluation.metrics import QUALITY_METRIC
+from mlops_assets.evaluation.metrics import ORDER_METRIC
 from mlops_assets.evaluation.performance import plain
+from mlops_assets.statistics.concordance import concordance
 
 Predict = Callable[[pl.DataFrame], np.ndarray]
 """From a frame with the features' columns to scores: probability of the positive (n,), class probabilities (n,
@@ -114,7 +115,7 @@ def probe(
                 _score(name, predict, damaged, columns, touched, before, y, undamaged, declaration, cut, classes)
             )
     return Robustness(
-        QUALITY_METRIC[declaration.task], sample.height, undamaged, tuple(probes), seed, _sentence(probes, undamaged)
+        ORDER_METRIC[declaration.task], sample.height, undamaged, tuple(probes), seed, _sentence(probes, undamaged)
     )
 
 
@@ -230,9 +231,11 @@ def _score(
 def _quality(task: Task, y: np.ndarray | None, score: np.ndarray, classes: Sequence[str] | None) -> float | None:
     if y is None:
         return None
+    if task is Task.REGRESSION:
+        return concordance(y, score)
     rows = prepare(y, score, task, classes=list(classes) if classes is not None else None)
     try:
-        return estimate(QUALITY_METRIC[task], rows).value
+        return estimate(ORDER_METRIC[task], rows).value
     except NotMeasurable:
         return None
 

@@ -169,7 +169,7 @@ class RobustnessRule(GateRule):
     """Small damage to the inputs does small damage to the predictions."""
 
     max_drop: LowerFloat = Field(default=0.05, ge=0)
-    """Largest loss of performance (AUC or skill) under any one probe."""
+    """Largest loss of AUC (macro one-against-rest for multiclass, concordance for regression) under any one probe."""
     max_flips: LowerLimit = Field(default=None, ge=0, le=1)
     """Largest share of decisions that change under any one probe."""
 
