@@ -14,6 +14,11 @@ from mlops_assets.project import Project
 
 NOT_WELL = 1
 WRONG_CALL = 2
+STYLES = {
+    **{"watch": "yellow", "act": "red", "critical": "bold red", "failed": "red", "missing": "red", "stale": "yellow"},
+    **{"none": "green", "passed": "green", "present": "green", "revoked": "dim", "replaced": "dim"},
+}
+"""Words that a terminal shows in colour; they are never said by colour alone."""
 
 
 def open_platform(context: click.Context) -> Platform:
@@ -58,12 +63,16 @@ def print_table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], title
     """Print rows as a table as wide as the terminal; colours only where there is one."""
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     table = Table(title=title or None, title_justify="left", header_style="bold", box=None, pad_edge=False)
     for column in columns:
         table.add_column(column.replace("_", " "), overflow="fold")
     for row in rows:
-        table.add_row(*(cell(row.get(column)) for column in columns))
+        # As `Text`, because rich would read brackets in a name or a reason as markup and swallow them.
+        table.add_row(
+            *(Text(cell(v), style=STYLES.get(v, "") if isinstance(v, str) else "") for v in map(row.get, columns))
+        )
     # A terminal knows its width; a pipe or a log does not, and 80 columns would break every line.
     Console(width=None if os.isatty(1) else 160, highlight=False).print(table)
 

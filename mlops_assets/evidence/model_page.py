@@ -105,7 +105,8 @@ def figures(model: ModelView, windows: Sequence[WindowEvidence], metric: str) ->
     """The leading metric over time, and the severity of columns by window, as far as there are any."""
     drawn = []
     measured = [w.metrics.get(metric) for w in windows]
-    if any(measured):
+    # One point is a number, not a course: it stands in the table.
+    if sum(m is not None for m in measured) > 1:
         starts = [moment(w.window) for w in windows]
         picture = plots.metric_over_windows(
             [s for s in starts if s is not None],

@@ -7,7 +7,7 @@ import click
 import pytest
 
 from mlops_assets.cli import COMMANDS, cli
-from mlops_assets.commands.common import cell, exit_code_of, one_line
+from mlops_assets.commands.common import cell, exit_code_of, one_line, print_table
 from mlops_assets_tests.commands.conftest import call_in
 
 NAMES = (
@@ -113,3 +113,8 @@ def test_documents_tell_of_commands_and_options_that_there_are(where: str, line:
     known = {"--help", *(name for parameter in command.params for name in parameter.opts)}
     asked = {word for word in words if re.fullmatch(r"--?[a-z-]+", word)}
     assert asked <= known, f"{where}: mlops {line}"
+
+
+def test_brackets_in_a_table_are_shown_and_a_pipe_gets_no_colours(capsys: pytest.CaptureFixture[str]) -> None:
+    print_table([{"name": "late [bold]payment[/bold]", "severity": "critical"}], ["name", "severity"])
+    assert "late [bold]payment[/bold]  critical" in capsys.readouterr().out
