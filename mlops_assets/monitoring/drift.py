@@ -311,10 +311,15 @@ def _with_sample_faults(
         for c in columns
         if at_least(c.severity, "watch") and (c.fault in LOOKS_LIKE_A_SWAP or c.fault_strength < 0.5)
     }
+    changed = {
+        c.name: profile.columns[c.name]
+        for c in columns
+        if not c.fault and c.p_value is not None and c.p_value < rules.alpha and (c.effect or 0.0) > 0
+    }
     found: dict[str, Fault] = {
         **find_placeholders(suspects, sample, rules),
         **find_unit_changes(suspects, sample, rules),
-        **find_swaps(suspects, sample, rules),
+        **find_swaps(suspects, sample, rules, changed),
     }
     return [
         replace(

@@ -33,6 +33,7 @@ OUTSIDE_DISTINCT = 10
 PLACEHOLDER_DISTINCT = 50
 LISTED_LEAST = 5
 PLACEHOLDER_FIT = 0.05
+SWAP_FIT = 0.01
 NO_TYPE = ("Unknown", "Null")
 
 OTHER_SCALES: tuple[tuple[str, Callable[[np.ndarray], np.ndarray]], ...] = (
@@ -308,19 +309,31 @@ def _shown(value: float, dtype: pl.DataType) -> str:
     return str(date(1970, 1, 1) + timedelta(days=value)) if dtype.is_temporal() else f"{value:.6g}"
 
 
-def find_swaps(shifted: Mapping[str, ColumnProfile], sample: pl.DataFrame, rules: Rules) -> dict[str, Fault]:
-    """Pairs of columns, both shifted, of which each holds what the other held."""
+def find_swaps(
+    shifted: Mapping[str, ColumnProfile],
+    sample: pl.DataFrame,
+    rules: Rules,
+    changed: Mapping[str, ColumnProfile] | None = None,
+) -> dict[str, Fault]:
+    """Pairs of columns of which each holds what the other held.
+
+    Both have shifted; or one has, and the other is among those that `changed` for certain but little: a column of few
+    values shows less of a stranger than one of many.
+    """
     found: dict[str, Fault] = {}
     names = [n for n in shifted if n in sample.columns]
+    others = {n: c for n, c in (changed or {}).items() if n in sample.columns and n not in shifted}
+    known = {**shifted, **others}
     for i, first in enumerate(names):
-        for second in names[i + 1 :]:
-            a, b = shifted[first], shifted[second]
+        for second in [*names[i + 1 :], *others]:
+            a, b = known[first], known[second]
             if a.kind != b.kind or first in found or second in found:
                 continue
             crossed = [_fit(sample[second], a), _fit(sample[first], b)]
             straight = [_fit(sample[first], a), _fit(sample[second], b)]
             # Both must fit at the other's place, and far better there than at their own.
-            if max(crossed) < rules.psi_watch and min(straight) > rules.psi_watch and max(crossed) < min(straight) / 3:
+            sure = min(straight) > rules.psi_watch or max(crossed) < SWAP_FIT
+            if max(crossed) < rules.psi_watch and max(crossed) < min(straight) / 3 and sure:
                 text = f"{first} and {second} have changed places (PSI {straight[0]:.2f} and {straight[1]:.2f}, "
                 text += f"swapped back below {max(*crossed, 0.01):.2f})"
                 found[first] = Fault("swapped", text, partner=second)

@@ -90,12 +90,18 @@ def compare_jointly(profile: Profile, reference: pl.DataFrame, window: pl.DataFr
     level = rules.alpha * ALPHA_SHARE
     pairs = changed_pairs(*sides, level=level, least=rules.psi_watch, seed=SEED)
     if pairs:
-        return _from_pairs(names, pairs, [correlations(side) for side in sides], profile, rules)
+        noise = 1 / len(sides[0]) + 1 / len(sides[1])
+        return _from_pairs(names, pairs, [correlations(side) for side in sides], profile, rules, noise)
     return _from_classifier(names, before, now, level, rules)
 
 
 def _from_pairs(
-    names: Sequence[str], pairs: list[ChangedPair], matrices: list[np.ndarray], profile: Profile, rules: Rules
+    names: Sequence[str],
+    pairs: list[ChangedPair],
+    matrices: list[np.ndarray],
+    profile: Profile,
+    rules: Rules,
+    noise: float,
 ) -> JointDrift:
     largest = pairs[0]
     said = [
@@ -109,7 +115,7 @@ def _from_pairs(
         weight[pair.first] += pair.effect
         weight[pair.second] += pair.effect
     concerned = sorted((i for i in weight if weight[i] > 0), key=lambda i: -weight[i])
-    swapped = _swapped(concerned[:12], matrices, [profile.columns[n] for n in names])
+    swapped = _swapped(concerned[:12], matrices, [profile.columns[n] for n in names], noise)
     return JointDrift(
         severity="act" if swapped or largest.effect >= rules.psi_act else "watch",
         reason=", ".join(said),
@@ -121,10 +127,16 @@ def _from_pairs(
     )
 
 
-def _swapped(concerned: Sequence[int], matrices: list[np.ndarray], columns: Sequence[ColumnProfile]) -> tuple[int, ...]:
-    """The two columns that explain the changed correlations when they are put at each other's place."""
+def _swapped(
+    concerned: Sequence[int], matrices: list[np.ndarray], columns: Sequence[ColumnProfile], noise: float
+) -> tuple[int, ...]:
+    """The two columns that explain the changed correlations when they are put at each other's place.
+
+    `noise` is the variance of a difference of Fisher's z; what chance alone adds to all pairs is taken off.
+    """
     before, now = matrices
-    total = divergence(before, now).sum()
+    chance = float(((1 + before**2) * noise).sum())
+    total = float(divergence(before, now).sum())
     best, pair = total, ()
     for position, i in enumerate(concerned):
         for j in concerned[position + 1 :]:
@@ -132,10 +144,10 @@ def _swapped(concerned: Sequence[int], matrices: list[np.ndarray], columns: Sequ
                 continue
             order = list(range(len(columns)))
             order[i], order[j] = j, i
-            left = divergence(before, now[np.ix_(order, order)]).sum()
+            left = float(divergence(before, now[np.ix_(order, order)]).sum())
             if left < best:
                 best, pair = left, (i, j)
-    return pair if best <= SWAP_LEFT * total else ()
+    return pair if best - chance <= SWAP_LEFT * (total - chance) else ()
 
 
 def _from_classifier(
