@@ -15,8 +15,17 @@ from mlops_assets.project import Project
 NOT_WELL = 1
 WRONG_CALL = 2
 STYLES = {
-    **{"watch": "yellow", "act": "red", "critical": "bold red", "failed": "red", "missing": "red", "stale": "yellow"},
-    **{"none": "green", "passed": "green", "present": "green", "revoked": "dim", "replaced": "dim"},
+    "watch": "yellow",
+    "act": "red",
+    "critical": "bold red",
+    "failed": "red",
+    "missing": "red",
+    "stale": "yellow",
+    "none": "green",
+    "passed": "green",
+    "present": "green",
+    "revoked": "dim",
+    "replaced": "dim",
 }
 """Words that a terminal shows in colour; they are never said by colour alone."""
 
