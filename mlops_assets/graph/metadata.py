@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from mlops_assets.governance.decisions import GateResult
 
 ROWS_SHOWN = 60
+LONG_CELL = 90
+"""Characters from which on a cell is a sentence, which a narrow column would break word by word."""
 PAGES_URL = "MLOPS_PAGES_URL"
 """Environment variable: where the folder of reports is served over http, if it is."""
 
@@ -44,13 +46,28 @@ def _entry(value: Any) -> Any:
 
 
 def markdown_table(rows: Sequence[Mapping[str, Any]]) -> str:
-    """A Markdown table with the columns of the first row; long tables end with how many rows are not shown."""
-    names = list(rows[0])
-    lines = ["| " + " | ".join(names) + " |", "|" + " --- |" * len(names)]
-    lines += ["| " + " | ".join(_cell(row.get(name)) for name in names) + " |" for row in rows[:ROWS_SHOWN]]
+    """Rows as Markdown: a table with the columns of the first row, or a list where sentences would make it too narrow.
+
+    Long ones end with how many rows are not shown.
+    """
+    names, shown = list(rows[0]), rows[:ROWS_SHOWN]
+    cells = [[_cell(row.get(name)) for name in names] for row in shown]
+    if max(len(cell) for row in cells for cell in row) > LONG_CELL:
+        lines = [_item(names, row) for row in cells]
+    else:
+        lines = ["| " + " | ".join(names) + " |", "|" + " --- |" * len(names)]
+        lines += ["| " + " | ".join(row) + " |" for row in cells]
     if len(rows) > ROWS_SHOWN:
         lines.append(f"\n{len(rows) - ROWS_SHOWN} more rows are in the evidence file.")
     return "\n".join(lines)
+
+
+def _item(names: Sequence[str], cells: Sequence[str]) -> str:
+    """One row as an item of a list: its first cell, the short ones by name, and the sentences below."""
+    named = list(zip(names, cells, strict=True))[1:]
+    short = [f"{name} {cell}" for name, cell in named if len(cell) <= LONG_CELL and cell not in ("", "–")]
+    long = [cell for _, cell in named if len(cell) > LONG_CELL]
+    return f"- **{cells[0]}** " + " · ".join(["", *short]).strip() + "".join(f"  \n  {cell}" for cell in long)
 
 
 def _cell(value: Any) -> str:

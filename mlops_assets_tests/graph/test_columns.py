@@ -5,7 +5,7 @@ import pytest
 
 from mlops_assets.declaration import Declaration
 from mlops_assets.graph.columns import lineage_of, schema_of
-from mlops_assets.graph.metadata import PAGES_URL, page_link, to_metadata
+from mlops_assets.graph.metadata import LONG_CELL, PAGES_URL, markdown_table, page_link, to_metadata
 from mlops_assets.graph.sources import source_specs
 
 LOANS = Declaration.model_validate(
@@ -90,3 +90,10 @@ def test_a_source_shows_where_it_is() -> None:
 
 def test_a_list_of_words_is_read_as_words() -> None:
     assert to_metadata({"actions": ["incident", "retrain"]})["actions"] == "incident, retrain"
+
+
+def test_rows_are_a_table_and_sentences_are_a_list() -> None:
+    short = [{"kind": "feed_fault", "severity": "act", "n": 0.123456}]
+    assert markdown_table(short) == "| kind | severity | n |\n| --- | --- | --- |\n| feed_fault | act | 0.1235 |"
+    long = [{**short[0], "columns": "", "evidence": "x" * (LONG_CELL + 1)}]
+    assert markdown_table(long) == f"- **feed_fault** · severity act · n 0.1235  \n  {'x' * (LONG_CELL + 1)}"
