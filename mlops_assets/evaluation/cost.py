@@ -8,10 +8,11 @@ import gc
 import os
 import platform
 import statistics
+import sys
 import time
-import tracemalloc
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from types import BuiltinFunctionType, FunctionType, ModuleType
 from typing import Any
 
 import polars as pl
@@ -21,6 +22,7 @@ from mlops_assets.evaluation.performance import plain
 ROWS = 10_000
 REPEATS = 5
 MEGABYTE = 1e6
+PROGRAM = (type, ModuleType, FunctionType, BuiltinFunctionType)
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,7 @@ class Cost:
     Attributes:
         seconds_per_million: median over `repeats` of the wall time to score `rows` rows, scaled to a million.
         fastest, slowest: the same of the fastest and the slowest repeat: how far the machine can be trusted.
-        memory_megabytes: what loading the model leaves in memory (10^6 bytes).
+        memory_megabytes: what the fitted model keeps in memory (10^6 bytes): its Python objects and arrays.
         disk_megabytes: all files of the artifact.
         rows: scored at a time.
         repeats: timed scorings, after one that is not counted.
@@ -52,18 +54,18 @@ class Cost:
 
 
 def measure_cost(
-    load: Callable[[], Any],
-    score: Callable[[Any, pl.DataFrame], Any],
+    model: Any,
+    score: Callable[[pl.DataFrame], Any],
     rows: pl.DataFrame,
     disk_bytes: int,
     *,
     scored: int = ROWS,
     repeats: int = REPEATS,
 ) -> Cost:
-    """Load the model once and score the same rows several times.
+    """Count what the model keeps, and score the same rows several times.
 
     Args:
-        load: reads the stored model; one that was read before, so that no import is counted as the model's.
+        model: fitted, as it was loaded.
         score: applies it to rows as scoring in production does, preparation of the features included.
         rows: some real rows; repeated where there are fewer than `scored`, so that fixed costs do not count as many
             times as there are small batches.
@@ -76,19 +78,18 @@ def measure_cost(
     """
     if rows.is_empty():
         raise ValueError("found no rows to score, expected some held-out ones")
-    model, memory = _loaded(load)
     batch = pl.concat([rows] * -(-scored // rows.height)).head(scored)
-    score(model, batch)
+    score(batch)
     seconds = []
     for _ in range(repeats):
         begun = time.perf_counter()
-        score(model, batch)
+        score(batch)
         seconds.append((time.perf_counter() - begun) * 1e6 / batch.height)
     return Cost(
         seconds_per_million=statistics.median(seconds),
         fastest=min(seconds),
         slowest=max(seconds),
-        memory_megabytes=memory / MEGABYTE,
+        memory_megabytes=bytes_of(model) / MEGABYTE,
         disk_megabytes=disk_bytes / MEGABYTE,
         rows=batch.height,
         repeats=repeats,
@@ -96,24 +97,28 @@ def measure_cost(
     )
 
 
-def _loaded(load: Callable[[], Any]) -> tuple[Any, int]:
-    """The model, and the bytes that it keeps: what Python allocated while it was read, and the nodes of its trees."""
-    gc.collect()
-    traced = tracemalloc.is_tracing()
-    if not traced:
-        tracemalloc.start()
-    before = tracemalloc.get_traced_memory()[0]
-    try:
-        model = load()
-        kept = tracemalloc.get_traced_memory()[0] - before
-    finally:
-        if not traced:
-            tracemalloc.stop()
-    return model, max(kept, 0) + _nodes(model)
+def bytes_of(model: Any) -> int:
+    """Bytes of everything that can be reached from the model, each object once.
 
+    Classes, functions and modules are the program's, not the model's. What a library keeps outside Python is not seen,
+    but for the nodes of scikit-learn's trees.
+    """
+    import numpy as np
 
-def _nodes(model: Any) -> int:
-    """Bytes of scikit-learn's own trees: allocated in C, where Python does not count them."""
-    estimator = getattr(model, "named_steps", {}).get("model", model)
-    trees = [getattr(tree, "tree_", None) for tree in getattr(estimator, "estimators_", ())]
-    return sum(t.__getstate__()["nodes"].nbytes + t.value.nbytes for t in trees if t is not None)
+    seen: set[int] = set()
+    waiting, total = [model], 0
+    while waiting:
+        one = waiting.pop()
+        if id(one) in seen or isinstance(one, PROGRAM):
+            continue
+        seen.add(id(one))
+        if isinstance(one, np.ndarray):
+            # A view owns nothing: what it looks at is counted, once.
+            total += one.nbytes if one.base is None else 0
+            waiting += [one.base] if one.base is not None else []
+            continue
+        total += sys.getsizeof(one)
+        waiting += gc.get_referents(one)
+        if type(one).__module__ == "sklearn.tree._tree" and hasattr(one, "node_count"):
+            total += one.__getstate__()["nodes"].nbytes + one.value.nbytes
+    return total

@@ -1,5 +1,6 @@
 """Stages that look at a registered version on rows it was not fitted on: `evaluation`, `fairness`, `explanations`."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,7 +29,6 @@ from mlops_assets.graph.stages.decisions import current_version, decided
 from mlops_assets.graph.stages.models import classes_of, load_version, scored_rows
 from mlops_assets.release.champion import reign
 from mlops_assets.stores.registry import RegistryError
-from mlops_assets.training.artifact import load
 from mlops_assets.training.features import target_vector
 
 COST = "cost"
@@ -115,7 +115,7 @@ def evaluation(bench: Bench) -> Outcome:
             "against the champion": against.get("reason") if against else "there is no champion yet",
             "worst slices": [
                 {k: s[k] for k in ("slice", "n", "value", "difference", "p_adjusted")}
-                for s in [*found["slices"]["declared"], *found["slices"]["found"]][:10]
+                for s in sorted([*found["slices"]["declared"], *found["slices"]["found"]], key=_how_sure)[:10]
             ]
             or None,
             "fits again": [
@@ -126,6 +126,11 @@ def evaluation(bench: Bench) -> Outcome:
             "picture": _pictures(found["performance"], found["calibration"]),
         },
     )
+
+
+def _how_sure(found: Mapping[str, Any]) -> float:
+    """Order of slices: the surest differences first, those too small to measure last."""
+    return 2.0 if found["value"] is None else 1.0 if found["p_adjusted"] is None else found["p_adjusted"]
 
 
 def fairness(bench: Bench) -> Outcome:
@@ -245,8 +250,8 @@ def _cost(bench: Bench, held: Held) -> dict[str, Any]:
     except RegistryError:
         folder = registry.folder(bench.model, held.version)
         found = measure_cost(
-            lambda: load(folder, bench.declaration),
-            lambda pipeline, rows: scored_rows(pipeline, rows, bench.declaration),
+            held.pipeline,
+            lambda rows: scored_rows(held.pipeline, rows, bench.declaration),
             held.rows,
             sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()),
         ).to_dict()
