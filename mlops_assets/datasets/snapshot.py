@@ -50,13 +50,42 @@ def rows_digest(frame: pl.DataFrame, by: str | None = None) -> str:
     names = sorted(frame.columns)
     canonical = frame.select([_canonical(frame[name]) for name in names])
     if by is not None and by in canonical.columns and canonical[by].n_unique() == canonical.height:
-        canonical = canonical.sort(by)
+        key = canonical[by]
+        canonical = (
+            canonical[_text_order(key)] if key.dtype == pl.String and not key.null_count() else canonical.sort(by)
+        )
     elif names:
         canonical = canonical.sort(names, nulls_last=False)
     digest = hashlib.sha256(f"rows-v1\n{frame.height}\n".encode())
     for name in names:
         _update(digest, canonical[name])
     return digest.hexdigest()
+
+
+def _text_order(texts: pl.Series) -> pl.Series:
+    """Positions that sort texts by their bytes, as `Series.sort` does, in a fraction of the time.
+
+    Texts are compared by the eight bytes behind what all of them begin with, read as one number; those that agree in them
+    are then sorted as texts.
+    """
+    if len(texts) < 2:
+        return pl.Series(range(len(texts)), dtype=pl.UInt32)
+    # Whatever lies between the least and the greatest text begins with what both begin with.
+    first, last = (str(value).encode() for value in (texts.min(), texts.max()))
+    shared = next((i for i, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), min(len(first), len(last)))
+    keyed = pl.select(
+        key=(pl.lit(texts).cast(pl.Binary) + pl.lit(b"\0" * 8))
+        .bin.slice(shared, 8)
+        .bin.reinterpret(dtype=pl.UInt64, endianness="big")
+    ).with_row_index("row")
+    ordered = keyed.sort("key", maintain_order=True)
+    tied = ordered["key"].is_duplicated()
+    if not tied.any():
+        return ordered["row"]
+    again = ordered.filter(tied).with_columns(text=texts.gather(ordered["row"].filter(tied))).sort("key", "text")
+    order = ordered["row"].to_numpy().copy()
+    order[tied.to_numpy()] = again["row"].to_numpy()
+    return pl.Series(order)
 
 
 def _canonical(series: pl.Series) -> pl.Series:

@@ -11,6 +11,7 @@ Arrays only. A metric that the rows cannot tell (an AUC of one class) raises `No
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -61,6 +62,15 @@ class Scored:
         if self.task is Task.MULTICLASS:
             return self.score.argmax(1)
         return (self.score >= _threshold(self)).astype(np.int64)
+
+    @cached_property
+    def ordering(self) -> tuple[float, np.ndarray]:
+        """Area under the ROC curve and its influence values (binary): several metrics and tests ask for the one sort.
+
+        Raises:
+            NotMeasurable: all outcomes are of one kind.
+        """
+        return _area(self.y, self.score)
 
     def take(self, rows: np.ndarray) -> "Scored":
         """The same for some rows (a mask or positions)."""
@@ -164,7 +174,7 @@ def estimate(metric: str, rows: Scored) -> Estimate:
     if rows.n == 0:
         raise NotMeasurable("no rows")
     if metric in ("roc_auc", "gini"):
-        value, influence = _area(rows.y, rows.score)
+        value, influence = rows.ordering
         return Estimate(2 * value - 1, 2 * influence) if metric == "gini" else Estimate(value, influence)
     return _ESTIMATORS[metric](rows)
 

@@ -18,6 +18,8 @@ from mlops_assets.training.metrics import scores_of
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
 
+ROWS_AT_ONCE = 200_000
+
 
 def score(
     pipeline: "Pipeline",
@@ -62,7 +64,13 @@ def score(
         return identity.with_columns(
             pl.lit(None, dtype=pl.Float64).alias("score"), pl.lit(None, dtype=kind).alias("prediction")
         )
-    scores = scores_of(pipeline, to_model_frame(frame, declaration), declaration)
+    # What a pipeline makes of its rows takes several times their memory: a large window goes through it in pieces.
+    scores = np.concatenate(
+        [
+            scores_of(pipeline, to_model_frame(frame[start : start + ROWS_AT_ONCE], declaration), declaration)
+            for start in range(0, frame.height, ROWS_AT_ONCE)
+        ]
+    )
     if declaration.task is Task.REGRESSION:
         return identity.with_columns(pl.Series("score", scores), pl.Series("prediction", scores))
     if declaration.task is Task.BINARY:

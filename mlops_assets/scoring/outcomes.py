@@ -199,7 +199,12 @@ def _history(recorded: pl.DataFrame, predicted: pl.Series) -> pl.DataFrame:
     unknown = ~pl.col("id").is_in(predicted.implode())
     marked = recorded.with_columns(
         status=pl.when(empty).then(pl.lit("empty")).when(unknown).then(pl.lit("unknown")).otherwise(pl.lit("counts"))
-    ).sort("id", "recorded_at", maintain_order=True, nulls_last=True)
+    )
+    if not marked["id"].is_duplicated().any():
+        # The usual case, and much the cheapest: each outcome was recorded once.
+        position = pl.when(pl.col("status") == "counts").then(pl.lit(1, pl.Int64))
+        return marked.with_columns(position=position).select(HISTORY)
+    marked = marked.sort("id", "recorded_at", maintain_order=True, nulls_last=True)
     known = marked.filter(pl.col("status") == "counts").with_columns(
         position=pl.int_range(1, pl.len() + 1, dtype=pl.Int64).over("id"),
         repeats=pl.col("outcome").eq_missing(pl.col("outcome").shift(1).over("id")),
@@ -220,6 +225,8 @@ def _history(recorded: pl.DataFrame, predicted: pl.Series) -> pl.DataFrame:
 def _standing(history: pl.DataFrame) -> pl.DataFrame:
     """The outcome that counts for each id, when it was recorded, and how often it had been another one."""
     known = history.filter(pl.col("status").is_in(["counts", "superseded"]))
+    if not (known["status"] == "superseded").any():
+        return known.select("id", "outcome", "recorded_at", corrections=pl.lit(0, pl.Int64))
     corrections = known.group_by("id").agg(corrections=(pl.len() - 1).cast(pl.Int64))
     counting = known.filter(pl.col("status") == "counts").select("id", "outcome", "recorded_at")
     return counting.join(corrections, on="id", how="left")

@@ -55,5 +55,10 @@ def row_digest(row_id: object) -> str:
 
 def prediction_ids(ids: pl.Series, model: str, window: str | None, version: str | int) -> pl.Series:
     """One prediction id a row, as a text series named `prediction_id`."""
-    prefix = f"{model}:{window or SNAPSHOT}:v{version}:"
-    return pl.Series("prediction_id", [prefix + row_digest(i) for i in ids.cast(pl.String).to_list()], dtype=pl.String)
+    prefix, sha256 = f"{model}:{window or SNAPSHOT}:v{version}:", hashlib.sha256
+    # Polars has no SHA-256; everything around it is done on whole columns. An id that is missing reads as `row_digest`
+    # reads it.
+    texts = ids.cast(pl.String).fill_null(str(None)).to_list()
+    digests = pl.Series("digest", [sha256(text.encode()).digest() for text in texts], dtype=pl.Binary)
+    named = pl.lit(prefix) + pl.col("digest").bin.slice(0, 16).bin.encode("hex")
+    return digests.to_frame().select(named.alias("prediction_id")).to_series()

@@ -1,6 +1,6 @@
 """The area under the ROC curve with its variance, from rows or from counts, and paired differences of two areas.
 
-Source: DeLong, DeLong & Clarke-Pearson (1988), Biometrics 44; computed by mid-ranks as in Sun & Xu (2014), so that the
+Source: DeLong, DeLong & Clarke-Pearson (1988), Biometrics 44; computed from mid-ranks as in Sun & Xu (2014), so that the
 cost is that of one sort. Scores may be on any scale: only their order matters, ties count one half.
 """
 
@@ -36,17 +36,6 @@ class PairedAreas:
     """Two-sided, that the areas are equal."""
 
 
-def midranks(values: np.ndarray) -> np.ndarray:
-    """Ranks from 1, equal values sharing the mean of their ranks; same as `scipy.stats.rankdata`."""
-    order = np.argsort(values, kind="stable")
-    ordered = values[order]
-    starts = np.flatnonzero(np.concatenate(([True], ordered[1:] != ordered[:-1])))
-    ends = np.concatenate((starts[1:], [len(values)]))
-    ranks = np.empty(len(values))
-    ranks[order] = np.repeat((starts + ends + 1) / 2, ends - starts)
-    return ranks
-
-
 def area(y: np.ndarray, score: np.ndarray) -> Area:
     """Area under the ROC curve of `score` for `y` (n values of 0 or 1).
 
@@ -57,14 +46,29 @@ def area(y: np.ndarray, score: np.ndarray) -> Area:
     m, n = int(positive.sum()), int((~positive).sum())
     if m == 0 or n == 0:
         raise ValueError(f"found {m} positives and {n} negatives, expected at least one of each for an area")
-    overall = midranks(score)
-    # Share of the other class that a row is ordered rightly against: DeLong's structural components.
-    placement = np.empty(len(score))
-    placement[positive] = (overall[positive] - midranks(score[positive])) / n
-    placement[~positive] = 1 - (overall[~positive] - midranks(score[~positive])) / m
+    placement = _placements(positive, score, m, n)
     value = float(placement[positive].mean())
     influence = (placement - value) * (m + n) / np.where(positive, m, n)
     return Area(value, _standard_error(placement[positive], placement[~positive]), influence)
+
+
+def _placements(positive: np.ndarray, score: np.ndarray, m: int, n: int) -> np.ndarray:
+    """Share of the other class that each row is ordered rightly against, ties one half: DeLong's structural components.
+
+    A row's mid-rank among all rows less its mid-rank in its own class is the number of the other class below it: one
+    sort gives both.
+    """
+    order = np.argsort(score, kind="stable")
+    ordered, ones = score[order], positive[order]
+    starts = np.flatnonzero(np.concatenate(([True], ordered[1:] != ordered[:-1])))
+    sizes = np.diff(np.concatenate((starts, [len(score)])))
+    positives = np.add.reduceat(ones.astype(np.int64), starts)
+    negatives = sizes - positives
+    against_negatives = (np.cumsum(negatives) - negatives / 2) / n
+    against_positives = 1 - (np.cumsum(positives) - positives / 2) / m
+    placement = np.empty(len(score))
+    placement[order] = np.where(ones, np.repeat(against_negatives, sizes), np.repeat(against_positives, sizes))
+    return placement
 
 
 def compare_areas(y: np.ndarray, first: np.ndarray, second: np.ndarray) -> PairedAreas:

@@ -4,11 +4,14 @@ A table is either a *snapshot* (each write is a new version of the whole) or *wi
 window). Both are atomic: a reader never sees half a write, and writing the same content again adds no version.
 """
 
+import json
+import re
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import polars as pl
 
@@ -21,6 +24,13 @@ RETENTION = {
     "delta.deletedFileRetentionDuration": "interval 4000 days",
 }
 ATTEMPTS = 6
+PLAIN_KEY = re.compile(r"[A-Za-z0-9._-]+")
+"""Windows whose name is also that of a folder."""
+SAME_IN_PARQUET = (
+    pl.String, pl.Boolean, pl.Int8, pl.Int16, pl.Int32, pl.Int64, pl.Float32, pl.Float64, pl.Date,
+    pl.Datetime("us"), pl.Datetime("us", "UTC"),
+)  # fmt: skip
+"""Types that Polars writes as Delta keeps them; Delta's own writer converts the others."""
 
 
 class LakeError(Exception):
@@ -63,18 +73,28 @@ class Lake:
 
     def write_window(self, table: str, window: str, frame: pl.DataFrame) -> Written:
         """Replace the rows of one window; other windows stay as they are."""
-        frame = frame.with_columns(pl.lit(window).alias(WINDOW))
+        frame = _writable(frame.with_columns(pl.lit(window).alias(WINDOW)))
         # The table is made first, so that no write is ever without a predicate: two processes that write the first two
         # windows would replace each other's.
         self._create_windowed(table, frame)
+        if self._add_file(table, window, frame):
+            return Written(table, self._open(table).version(), frame.height)
         options = {"predicate": f"{WINDOW} = '{window}'", "schema_mode": "merge", "partition_by": [WINDOW]}
         self._write(table, frame, "", {"mode": "overwrite", **options})
         return Written(table, self._open(table).version(), frame.height)
 
-    def read(self, table: str, *, version: int | None = None, window: str | None = None) -> pl.DataFrame:
-        """Rows of a table, of one version of it, or of one window."""
+    def read(
+        self,
+        table: str,
+        *,
+        version: int | None = None,
+        window: str | None = None,
+        columns: Sequence[str] | None = None,
+    ) -> pl.DataFrame:
+        """Rows of a table, of one version of it, or of one window; of all columns, or of those named, in their order."""
+        found = self.scan(table, version=version, window=window)
         try:
-            return self.scan(table, version=version, window=window).collect()
+            return (found if columns is None else found.select(columns)).collect()
         except BaseException as error:
             # A file that was changed past Delta makes its Rust reader panic, which Python's `except Exception` misses.
             if type(error).__name__ != "PanicException":
@@ -138,6 +158,43 @@ class Lake:
             if not self.exists(table):
                 raise
 
+    def _add_file(self, table: str, window: str, frame: pl.DataFrame) -> bool:
+        """Write the window with Polars and commit its file, which takes a third of the time of Delta's own writer.
+
+        Returns False, with nothing written, where that writer is needed: for other columns or types than the table's, for
+        a window without rows, and for names of windows that a path would have to escape.
+        """
+        from deltalake import Schema
+        from deltalake.exceptions import CommitFailedError
+        from deltalake.transaction import AddAction
+
+        plain = all(dtype in SAME_IN_PARQUET for dtype in frame.dtypes) and PLAIN_KEY.fullmatch(window)
+        if frame.height == 0 or not plain:
+            return False
+        schema = Schema.from_arrow(frame.clear().to_arrow().schema)
+        if _types(self._open(table).schema()) != _types(schema):
+            return False
+        name = f"{WINDOW}={window}/part-{uuid4()}.parquet"
+        path = self.path(table) / name
+        path.parent.mkdir(exist_ok=True)
+        frame.drop(WINDOW).write_parquet(path, compression="zstd", compression_level=1)
+        status = path.stat()
+        stats = json.dumps({"numRecords": frame.height})
+        add = AddAction(name, status.st_size, {WINDOW: window}, int(status.st_mtime * 1000), True, stats)
+        for attempt in range(ATTEMPTS):
+            try:
+                self._open(table).create_write_transaction(
+                    [add], "overwrite", schema, [WINDOW], [(WINDOW, "=", window)]
+                )
+            except CommitFailedError:
+                # Another run wrote another window of the same table at this moment.
+                if attempt == ATTEMPTS - 1:
+                    raise
+                time.sleep(0.05 * 2**attempt)
+            else:
+                break
+        return True
+
     def _write(self, table: str, frame: pl.DataFrame, digest: str, options: Mapping[str, Any]) -> None:
         from deltalake import CommitProperties, write_deltalake
         from deltalake.exceptions import CommitFailedError
@@ -163,9 +220,16 @@ class Lake:
                 return
 
 
+def _types(schema: Any) -> dict[str, str]:
+    """Type of each column as Delta names it, whatever the columns' order."""
+    return {field.name: str(field.type) for field in schema.fields}
+
+
 def _writable(frame: pl.DataFrame) -> pl.DataFrame:
     # Delta's writer stops on dictionary columns.
     text = [name for name, kind in frame.schema.items() if kind in (pl.Categorical, pl.Enum)]
     # A column without a single value has no type that Delta knows.
     empty = [name for name, kind in frame.schema.items() if kind == pl.Null]
-    return frame.with_columns(pl.col(text + empty).cast(pl.String))
+    # Delta keeps nanoseconds as a feature that its readers do not have; a microsecond is what an event is known to.
+    times = [pl.col(n).dt.cast_time_unit("us") for n, k in frame.schema.items() if isinstance(k, pl.Datetime)]
+    return frame.with_columns(pl.col(text + empty).cast(pl.String), *times)

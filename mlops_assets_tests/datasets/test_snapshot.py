@@ -6,6 +6,8 @@ from datetime import date
 
 import polars as pl
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from mlops_assets.datasets.snapshot import rows_digest, select_training, split
 from mlops_assets_tests.training.tables import declare, table
@@ -52,6 +54,17 @@ def test_digest_survives_csv_and_repeated_ids() -> None:
     assert rows_digest(back, "row id") == rows_digest(frame, "row id")
     doubled = pl.concat([frame, frame.head(1).with_columns(constant=pl.lit(2.0))])
     assert rows_digest(doubled, "row id") == rows_digest(doubled.reverse(), "row id")
+
+
+@given(st.lists(st.text(alphabet="ab\0é€z", max_size=12), unique=True), st.sampled_from(["", "model:2020:v1:", "é"]))
+def test_digest_sorts_texts_by_their_bytes(texts: list[str], begin: str) -> None:
+    keys = [begin + text for text in texts]
+    frame = pl.DataFrame({"key": keys, "n": list(range(len(keys)))}, schema={"key": pl.String, "n": pl.Int64})
+    in_order = frame[sorted(range(len(keys)), key=lambda i: keys[i].encode())]
+    # A number as the key is sorted by Polars.
+    ranked = in_order.with_row_index("rank").select("key", "n", "rank")
+    shuffled = ranked.sample(fraction=1.0, shuffle=True, seed=1)
+    assert rows_digest(shuffled, by="key") == rows_digest(shuffled, by="rank")
 
 
 def test_select_training_keeps_the_window_and_leaves_out_what_was_not_known() -> None:

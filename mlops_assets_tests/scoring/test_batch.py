@@ -2,11 +2,12 @@ from datetime import UTC, datetime
 
 import polars as pl
 import pytest
+from polars.testing import assert_frame_equal
 
 from mlops_assets.datasets.contract import ContractError
-from mlops_assets.scoring import input_contract
+from mlops_assets.scoring import batch, input_contract
 from mlops_assets.scoring.batch import decision_threshold, score
-from mlops_assets.scoring.prediction_id import parse
+from mlops_assets.scoring.prediction_id import parse, prediction_ids, row_digest
 from mlops_assets.training.candidates import refit
 from mlops_assets_tests.training.tables import declare, multiclass, regression, table
 
@@ -48,6 +49,15 @@ def test_a_row_is_scored_the_same_alone_and_in_company() -> None:
         assert alone == pytest.approx(together, abs=1e-12)
 
 
+def test_a_large_window_is_scored_in_pieces(monkeypatch) -> None:
+    for model in (declare(), multiclass(), regression()):
+        pipeline = refit(model, model.candidates[1], FRAME)
+        whole = score(pipeline, FRAME, model, 0.4)
+        monkeypatch.setattr(batch, "ROWS_AT_ONCE", 70)
+        assert_frame_equal(score(pipeline, FRAME, model, 0.4), whole, rel_tol=1e-12)
+        monkeypatch.undo()
+
+
 def test_bad_rows_are_kept_from_the_model_and_kept() -> None:
     frame = FRAME.drop("y").with_columns(
         pl.when(pl.int_range(pl.len()) < 4).then(-1.0).otherwise(pl.col("income (€)")).alias("income (€)")
@@ -77,6 +87,15 @@ def test_prediction_id_tells_where_to_look() -> None:
     for wrong in ("", "odd_table", "odd_table:2020:v1:" + "0" * 32, "../x:2020-05-01:v1:" + "0" * 32):
         with pytest.raises(ValueError, match="expected a prediction id"):
             parse(wrong)
+
+
+@pytest.mark.parametrize("ids", [["a", "é€", "", None], [1, -2, None], [1.5, 2.0]])
+def test_prediction_ids_of_a_column_are_those_of_its_rows(ids: list) -> None:
+    series = pl.Series("id", ids)
+    found = prediction_ids(series, "m", "2020-05-01", 3)
+    texts = series.cast(pl.String).to_list()
+    assert found.name == "prediction_id"
+    assert found.to_list() == [f"m:2020-05-01:v3:{row_digest(text)}" for text in texts]
 
 
 def test_threshold_is_declared_or_the_share_of_positives() -> None:

@@ -3,7 +3,7 @@ import pytest
 from scipy.stats import rankdata
 from sklearn.metrics import roc_auc_score
 
-from mlops_assets.statistics.delong import area, areas_from_counts, compare_areas, midranks
+from mlops_assets.statistics.delong import area, areas_from_counts, compare_areas
 
 
 def draw(n, seed, signal=1.0, digits=None):
@@ -33,9 +33,15 @@ def test_area_equals_definition_and_sklearn(digits, reason):
     assert np.sqrt(np.mean(found.influence**2) / len(y)) == pytest.approx(error, rel=0.01)
 
 
-def test_midranks_equal_scipy():
-    values = np.array([3.0, 1.0, 3.0, 2.0, 3.0, 1.0])
-    assert midranks(values).tolist() == rankdata(values).tolist()
+def test_placements_are_differences_of_midranks():
+    y, score = draw(300, 4, digits=1)
+    positive = y == 1
+    overall, own = rankdata(score), np.empty(len(y))
+    own[positive], own[~positive] = rankdata(score[positive]), rankdata(score[~positive])
+    below = (overall - own) / np.where(positive, (~positive).sum(), positive.sum())
+    share = np.where(positive, below, 1 - below)
+    expected = (share - share[positive].mean()) * len(y) / np.where(positive, positive.sum(), (~positive).sum())
+    assert area(y, score).influence.tolist() == expected.tolist(), "to the last bit: recorded verdicts are repeated"
 
 
 def test_paired_difference_equals_definition():

@@ -1,4 +1,5 @@
 import multiprocessing
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import polars as pl
@@ -81,6 +82,36 @@ class TestWindows:
         lake.write_window("m/said", "2021-02-01", frame(2).with_columns(pl.lit(0.5).alias("challenger")))
         read = lake.read("m/said").sort("id")
         assert read["challenger"].to_list() == [None, 0.5]
+
+    @pytest.mark.parametrize(
+        ("column", "why"),
+        [
+            (pl.Series("c", [1.5, None]), "Polars writes it"),
+            (pl.Series("c", [1, 2], dtype=pl.UInt32), "Delta has no unsigned numbers"),
+            (pl.Series("c", [date(2020, 1, 1), None]).cast(pl.Datetime("ns")), "its nanoseconds are read by few"),
+            (pl.Series("c", [datetime(2020, 1, 1, tzinfo=UTC), None], dtype=pl.Datetime("us", "UTC")), "an instant"),
+            (pl.Series("c", [["x"], []], dtype=pl.List(pl.String)), "a list"),
+            (pl.Series("c", ["x", None], dtype=pl.Categorical), "text"),
+            (pl.Series("c", [None, None], dtype=pl.Null), "no type"),
+        ],
+    )
+    def test_both_writers_keep_every_column(self, lake, column, why):
+        for window in ("2021-01-01", "2021-02-01", "a b/ä", "2021-01-01"):
+            lake.write_window("m/said", window, frame(1, 2).with_columns(column))
+        assert lake.windows("m/said") == ["2021-01-01", "2021-02-01", "a b/ä"]
+        for window in lake.windows("m/said"):
+            read = lake.read("m/said", window=window, columns=["c"])["c"]
+            assert [str(v) for v in read.to_list()] == [str(v) for v in column.to_list()], why
+
+    def test_a_reader_of_delta_reads_what_polars_wrote(self, lake):
+        from deltalake import DeltaTable
+
+        lake.write_window("m/said", "2021-01-01", frame(1, 2))
+        lake.write_window("m/said", "2021-01-01", frame(7))
+        table = DeltaTable(str(lake.path("m/said")))
+        assert table.to_pyarrow_table().to_pydict() == {
+            "id": [7], "odd name (€)": ["v7"], "window": ["2021-01-01"],
+        }  # fmt: skip
 
     def test_a_window_without_rows(self, lake):
         lake.write_window("m/said", "2021-01-01", frame(1))

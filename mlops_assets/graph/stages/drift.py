@@ -38,8 +38,8 @@ def drift(bench: Bench) -> Outcome:
     profile = Profile.from_dict(platform.registry.evidence(run_id, "reference_profile"))
     # What turned out to be true is judged by `performance`, not as an input.
     profile = Profile(profile.rows, {n: c for n, c in profile.columns.items() if n != bench.declaration.target.column})
-    said = platform.lake.read(bench.table(PREDICTIONS), window=window.key)
-    rows = platform.lake.read(bench.table(SCORED_ROWS), window=window.key).select(list(bench.declaration.features))
+    said = platform.lake.read(bench.table(PREDICTIONS), window=window.key, columns=[SCORE])
+    rows = platform.lake.read(bench.table(SCORED_ROWS), window=window.key, columns=list(bench.declaration.features))
     frame = rows.with_columns(said[SCORE])
     counts = count_window(frame, profile)
     shares = importance_of(bench, run_id)

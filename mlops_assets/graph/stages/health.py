@@ -133,7 +133,8 @@ def measured_performance(bench: Bench) -> WindowPerformance:
 
 def batch_faults(bench: Bench, scored: Record) -> list[Fault]:
     """Signs that the window as a whole is a copy of an earlier one."""
-    rows = bench.platform.lake.read(bench.table(SCORED_ROWS), window=scored.subject)
+    read = [bench.declaration.id, *bench.declaration.features]
+    rows = bench.platform.lake.read(bench.table(SCORED_ROWS), window=scored.subject, columns=read)
     others = {
         r.subject: r.body["content_digest"] for r in bench.platform.ledger.records(kind=scored.kind, model=bench.model)
     }

@@ -32,7 +32,8 @@ def performance(bench: Bench) -> Outcome:
     scored = scored_record(bench)
     run_id = registered(platform.ledger, bench.model, scored.body["version"]).body["run_id"]
     yardstick = ReferencePerformance.from_dict(platform.registry.evidence(run_id, "reference_performance"))
-    said = platform.lake.read(bench.table(PREDICTIONS), window=window.key)
+    read = [declaration.id, "event_time", SCORE, *(f"score:{label}" for label in yardstick.classes)]
+    said = platform.lake.read(bench.table(PREDICTIONS), window=window.key, columns=read)
     joined = join_outcomes(
         said.with_columns(pl.col(declaration.id).cast(pl.String).alias("id")),
         recorded_outcomes(bench, window.key),
@@ -264,7 +265,12 @@ def fairness_table(found: WindowPerformance) -> list[dict[str, Any]] | None:
 
 
 def _with_columns(bench: Bench, matured: pl.DataFrame, window: str) -> pl.DataFrame:
-    """The scored rows of the matured predictions, in their order, for slices and fairness."""
-    rows = bench.platform.lake.read(bench.table(SCORED_ROWS), window=window)
-    rows = rows.with_columns(pl.col(bench.declaration.id).cast(pl.String).alias("_id"))
+    """What slices and fairness read of the scored rows of the matured predictions, in their order."""
+    declaration = bench.declaration
+    stored = bench.platform.lake.scan(bench.table(SCORED_ROWS), window=window)
+    found = set(stored.collect_schema().names())
+    read = [c for c in dict.fromkeys(one.column for one in (*declaration.protected, *declaration.slices)) if c in found]
+    rows = stored.select(pl.col(declaration.id).cast(pl.String).alias("_id"), *read).collect()
+    if rows["_id"].equals(matured["id"]):
+        return rows
     return matured.select(pl.col("id").alias("_id")).join(rows, on="_id", how="left", maintain_order="left")

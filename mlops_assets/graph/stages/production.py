@@ -112,7 +112,9 @@ def outcomes(bench: Bench) -> Outcome:
     found = source.collect_schema().names()
     if declaration.target.column not in found:
         return Outcome(metadata={"known": 0, "note": f"the source has no column {declaration.target.column!r} yet"})
-    rows = rows_of_window(source, declaration, window)
+    assert declaration.event_time is not None
+    read = [declaration.id, declaration.event_time.column, declaration.target.column]
+    rows = rows_of_window(source.select([c for c in dict.fromkeys(read) if c in found]), declaration, window)
     now = recordings(rows, declaration, window)
     table = bench.table(OUTCOMES)
     before = (
