@@ -14,6 +14,7 @@ from mlops_assets.governance.canonical import iso
 from mlops_assets.governance.exceptions import exceptions as signed_exceptions
 from mlops_assets.governance.ledger import Ledger, Record
 from mlops_assets.governance.policy import Policy
+from mlops_assets.response.alarm_precision import fleet_precision
 
 STATUS_FIELDS = (
     "model",
@@ -27,6 +28,7 @@ STATUS_FIELDS = (
     "exceptions",
     "evidence_missing",
     "error",
+    "alarm_precision",
 )
 
 
@@ -80,9 +82,13 @@ def inventory(
     """
     states = fold(ledger.records(happened_until=as_of, known_at=known_at))
     at = as_of or datetime.now(UTC)
+    earned = fleet_precision(ledger, as_of, known_at) if isinstance(ledger, Ledger) else {}
     declared = {m.name: m for m in models}
     return [
-        _row(ledger, declared.get(name), states.get(name, ModelState(name)), policies, at)
+        {
+            **_row(ledger, declared.get(name), states.get(name, ModelState(name)), policies, at),
+            "alarm_precision": [p.to_dict() for p in earned.get(name, [])],
+        }
         for name in sorted(declared.keys() | states.keys())
     ]
 

@@ -34,7 +34,12 @@ def fleet_assets(declarations: Sequence[Declaration]) -> list[dg.AssetsDefinitio
         shown = ("model", "tier", "owner", "champion", "window", "severity", "kind", "open_incidents", "error")
         members = [row for row in rows if row["lifecycle"] != TRIAL]
         table = [{name: _counted(row.get(name)) for name in shown} for row in members]
-        return dg.MaterializeResult(metadata=to_metadata({"models": len(members), "fleet": table, "file": path}))
+        earned = [p for row in members for p in row["alarm_precision"]]
+        return dg.MaterializeResult(
+            metadata=to_metadata(
+                {"models": len(members), "fleet": table, "what alarms turned out to be": earned or None, "file": path}
+            )
+        )
 
     @dg.asset(
         key=["fleet", "roi_report"],

@@ -8,14 +8,15 @@ was neither: something did happen, and nobody had to be woken. Alarms that are o
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any, Literal
 
-from mlops_assets.governance.ledger import Record
-from mlops_assets.response.incidents import Disposition, Incident
+from mlops_assets.governance.ledger import Ledger, Record
+from mlops_assets.response.incidents import Disposition, Incident, incidents
 from mlops_assets.statistics.intervals import wilson_interval
 
+VERDICT = "health_verdict"
 ALARMS = ("act", "critical")
 By = Literal["model", "kind", "rule"]
 
@@ -73,7 +74,7 @@ class Precision:
         return asdict(self)
 
 
-def judged_windows(verdicts: Sequence[Record], incidents: Sequence[Incident]) -> list[JudgedWindow]:
+def judged_windows(verdicts: Sequence[Record], raised: Sequence[Incident]) -> list[JudgedWindow]:
     """The last verdict on each window of one model, in order of time, with the disposition of its alarm.
 
     An incident that is open takes in later windows of its cause without a new one being opened; its disposition is that
@@ -81,7 +82,7 @@ def judged_windows(verdicts: Sequence[Record], incidents: Sequence[Incident]) ->
 
     Args:
         verdicts: `health_verdict` records of the model, in order of recording.
-        incidents: of the same model.
+        raised: incidents of the same model.
     """
     last = {record.subject: record for record in verdicts}
     found: list[JudgedWindow] = []
@@ -90,7 +91,7 @@ def judged_windows(verdicts: Sequence[Record], incidents: Sequence[Incident]) ->
         body = last[window].body
         kind, raw = body["kind"], body.get("raw", {})
         held = body["severity"] == "watch" and raw.get(kind) in ALARMS
-        incident = _incident_of(window, body, last[window].recorded_at, incidents)
+        incident = _incident_of(window, body, last[window].recorded_at, raised)
         follows = found[-1] if found and held and found[-1].kind == kind else None
         found.append(
             JudgedWindow(
@@ -106,15 +107,15 @@ def judged_windows(verdicts: Sequence[Record], incidents: Sequence[Incident]) ->
     return found[::-1]
 
 
-def alarm_precision(model: str, incidents: Sequence[Incident], windows: Sequence[JudgedWindow] = ()) -> list[Precision]:
+def alarm_precision(model: str, raised: Sequence[Incident], windows: Sequence[JudgedWindow] = ()) -> list[Precision]:
     """Precision of a model's alarms: of all of them first, then by kind, then by rule.
 
     Args:
         model: whose.
-        incidents: of any models; those about windows count.
+        raised: incidents of any models; those about windows count.
         windows: as `judged_windows` gives them, for how many windows each stands for.
     """
-    mine = [i for i in incidents if i.model == model and i.window and i.severity in ALARMS]
+    mine = [i for i in raised if i.model == model and i.window and i.severity in ALARMS]
     if not mine:
         return []
     stands_for: dict[str, int] = {}
@@ -126,6 +127,37 @@ def alarm_precision(model: str, incidents: Sequence[Incident], windows: Sequence
     for rule in sorted({r for i in mine for r in rules_of(i)}):
         groups.append(("rule", rule, [i for i in mine if rule in rules_of(i)]))
     return [_precision(model, by, name, found, stands_for) for by, name, found in groups]
+
+
+def fleet_precision(
+    ledger: Ledger, as_of: datetime | None = None, known_at: datetime | None = None
+) -> dict[str, list[Precision]]:
+    """Precision of every model that had an alarm, in as many look-ups for one model as for a thousand.
+
+    Args:
+        ledger: to read.
+        as_of: incidents opened later are left out, and those closed later were open; None: everything.
+        known_at: only what was recorded by then; None: everything.
+    """
+    found = incidents(ledger, known_at=known_at)
+    if as_of is not None:
+        found = [_as_of(i, as_of) for i in found if i.opened_at <= as_of]
+    verdicts: dict[str, list[Record]] = {}
+    for record in ledger.records(kind=VERDICT, known_at=known_at, happened_until=as_of):
+        verdicts.setdefault(record.model, []).append(record)
+    mine: dict[str, list[Incident]] = {}
+    for incident in found:
+        mine.setdefault(incident.model, []).append(incident)
+    earned = {
+        model: alarm_precision(model, its, judged_windows(verdicts.get(model, []), its)) for model, its in mine.items()
+    }
+    return {model: rows for model, rows in earned.items() if rows}
+
+
+def _as_of(incident: Incident, as_of: datetime) -> Incident:
+    if incident.closed_at is None or incident.closed_at <= as_of:
+        return incident
+    return replace(incident, state="open", disposition=None, closed_at=None)
 
 
 def rules_of(incident: Incident) -> tuple[str, ...]:
@@ -153,7 +185,7 @@ def _precision(model: str, by: By, name: str, found: Sequence[Incident], stands_
 
 
 def _incident_of(
-    window: str, body: Mapping[str, Any], judged_at: datetime, incidents: Sequence[Incident]
+    window: str, body: Mapping[str, Any], judged_at: datetime, raised: Sequence[Incident]
 ) -> Incident | None:
     """The incident that stands for an alarm: its own, or the one of the same cause that was open when it was raised."""
     if body["severity"] not in ALARMS:
@@ -161,7 +193,7 @@ def _incident_of(
     kind, columns = body["kind"], tuple(sorted(body.get("columns") or ()))
     same = [
         i
-        for i in incidents
+        for i in raised
         if i.kind == kind and i.window and i.window <= window and (kind != "feed_fault" or i.columns == columns)
     ]
     still = [i for i in same if i.window == window or i.closed_at is None or i.closed_at >= judged_at]

@@ -1,9 +1,11 @@
 """Dispositions that people sign, joined to the verdicts that raised the alarms, on a real ledger."""
 
+from datetime import timedelta
+
 import pytest
 
 from mlops_assets.governance.conduct_rules import IncidentRule
-from mlops_assets.response.alarm_precision import alarm_precision, judged_windows, rules_of
+from mlops_assets.response.alarm_precision import alarm_precision, fleet_precision, judged_windows, rules_of
 from mlops_assets.response.incidents import close, incidents, open_incident
 from mlops_assets_tests.governance.world import MODEL, World
 
@@ -127,3 +129,15 @@ def test_a_model_without_alarms_has_no_precision(world):
 def test_an_incident_without_a_rule_counts_under_its_kind(world):
     found = open_incident(world.ledger, MODEL, kind="fairness", severity="act", summary="s", window="w")
     assert rules_of(found) == ("fairness",)
+
+
+def test_the_fleet_as_it_stood_knows_nothing_of_what_was_closed_later(world):
+    verdict(world, WINDOWS[0])
+    before = world.clock()
+    world.clock.pass_days(1)
+    close_as(world, WINDOWS[0], "false")
+    now, then = fleet_precision(world.ledger)[MODEL][0], fleet_precision(world.ledger, as_of=before)[MODEL][0]
+    assert (now.false, now.open, now.precision) == (1, 0, 0.0)
+    assert (then.false, then.open, then.precision) == (0, 1, None)
+    assert fleet_precision(world.ledger, known_at=before)[MODEL][0] == then
+    assert fleet_precision(world.ledger, as_of=before - timedelta(days=1)) == {}
