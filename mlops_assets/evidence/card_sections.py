@@ -5,6 +5,7 @@ from typing import Any
 
 from mlops_assets.declaration import Feature
 from mlops_assets.evidence import card_measurements as measured
+from mlops_assets.evidence import card_running as running
 from mlops_assets.evidence.blocks import Block, Bullets, Facts, Missing, Paragraph, Section, SectionStatus, Table, Tone
 from mlops_assets.evidence.card import CardInputs
 from mlops_assets.evidence.reading import (
@@ -42,8 +43,11 @@ def sections_of(inputs: CardInputs) -> tuple[Section, ...]:
         ("slices", "Segments", measured.slices),
         ("calibration", "Calibration", measured.calibration),
         ("robustness", "Robustness", measured.robustness),
+        ("stability", "Stability of the training", running.stability),
         ("fairness", "Fairness", measured.fairness),
         ("explanations", "Explanations", measured.explanations),
+        ("cost", "Cost", running.cost),
+        ("software", "Software", running.software),
         ("decisions", "Gate decisions", decisions),
         ("exceptions", "Exceptions", exceptions),
         ("findings", "Validation and findings", findings),
