@@ -338,7 +338,31 @@ def _for_engine(frame: pl.LazyFrame, table: str | Path, engine: str) -> Any:
         return duckdb.connect().from_arrow(frame.collect(engine="streaming").to_arrow())
     if not path.endswith(".parquet"):
         raise SourceError(f"{path}: with pyspark a Parquet file or a glob of them is expected; use polars or duckdb")
-    from pyspark.sql import SparkSession
+    return _spark().read.parquet(path)
 
-    session = SparkSession.builder.config("spark.sql.session.timeZone", "UTC").getOrCreate()  # type: ignore[attr-defined]
-    return session.read.parquet(path)
+
+def _spark() -> Any:
+    """The session that is open (a cluster's, say), or a local one that nobody else can reach."""
+    try:
+        from pyspark.sql import SparkSession
+    except ImportError as error:
+        raise SourceError(
+            "found no pyspark, expected the extra `spark` to be installed; or use polars or duckdb"
+        ) from error
+    session = SparkSession.getActiveSession()
+    if session is not None:
+        return session
+    alone = {
+        "spark.ui.enabled": "false",
+        "spark.ui.showConsoleProgress": "false",
+        "spark.driver.host": "127.0.0.1",
+        "spark.driver.bindAddress": "127.0.0.1",
+        "spark.sql.session.timeZone": "UTC",
+        "spark.sql.shuffle.partitions": "4",
+    }
+    try:
+        session = SparkSession.builder.master("local[*]").config(map=alone).getOrCreate()  # type: ignore[attr-defined]
+    except Exception as error:
+        raise SourceError(f"Spark does not start: {error}. It needs Java; or use polars or duckdb") from error
+    session.sparkContext.setLogLevel("ERROR")
+    return session

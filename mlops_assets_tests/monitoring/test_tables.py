@@ -4,7 +4,7 @@ import polars as pl
 import pytest
 
 from mlops_assets.monitoring.tables import compare_tables
-from mlops_assets_tests.monitoring.streams import DATA, customers
+from mlops_assets_tests.monitoring.streams import DATA, customers, scored_customers
 
 
 @pytest.fixture
@@ -120,3 +120,65 @@ def test_a_real_table_against_itself_a_year_later(tmp_path):
     found = compare_tables(tmp_path / "2015.parquet", tmp_path / "2017.parquet", ignore=["survey_year"])
     assert found.verdict["severity"] == "none"
     assert "person_id" in found.left_out
+
+
+WINDOWS = {
+    "nothing": lambda w: w,
+    "a unit": lambda w: w.with_columns(pl.col("amount") * 1000),
+    "nulls and infinities": lambda w: w.with_columns(  # and a renamed category
+        pl.col("product").replace("plus", "PLUS"),
+        amount=pl.when(pl.col("age") > 60).then(None).when(pl.col("age") < 25).then(float("inf")).otherwise("amount"),
+    ),
+    "a renamed category": lambda w: w.with_columns(pl.col("state").replace("CA", "California")),
+    "older people": lambda w: w.with_columns(pl.col("age") + 10),
+    "a pair that came apart": lambda w: w.with_columns(visits=w["visits"].sort()),
+    "no such column": lambda w: w.drop("rate"),
+}
+
+
+def to_nine_digits(content):
+    """Means are sums of floats: in which order an engine adds is its own affair."""
+    return json.loads(json.dumps(content), parse_float=lambda text: float(f"{float(text):.9g}"))
+
+
+def alike(engine, folder, windows):
+    """The engine's verdict on every window is that of Polars: counts are equal, so all that follows from them is."""
+    scored_customers(4000, 1).write_parquet(folder / "reference.parquet")
+    for name in windows:
+        path = folder / "window.parquet"
+        WINDOWS[name](scored_customers(3000, 2)).write_parquet(path)
+        expected, found = (
+            compare_tables(folder / "reference.parquet", path, e, target="outcome", score="score").to_dict()
+            for e in ("polars", engine)
+        )
+        assert found.pop("engine") == engine
+        expected.pop("engine")
+        assert to_nine_digits(found) == to_nine_digits(expected), name
+
+
+def test_duckdb_gives_the_verdicts_of_polars(tmp_path):
+    alike("duckdb", tmp_path, WINDOWS)
+
+
+def test_spark_gives_the_verdicts_of_polars(tmp_path):
+    sql = pytest.importorskip("pyspark.sql")
+    builder = (
+        sql.SparkSession.builder.master("local[1]")
+        .config("spark.driver.bindAddress", "127.0.0.1")
+        .config("spark.ui.enabled", "false")
+    )
+    builder = builder.config("spark.ui.showConsoleProgress", "false").config("spark.sql.shuffle.partitions", "1")
+    try:
+        session = builder.config("spark.sql.session.timeZone", "UTC").getOrCreate()
+    except Exception as why:  # PySpark is there, Java is not.
+        pytest.skip(f"Spark does not start: {why}")
+    try:
+        alike("pyspark", tmp_path, ["nulls and infinities"])
+    finally:
+        session.stop()
+
+
+def test_spark_reads_parquet_only(tables):
+    pl.read_parquet(tables / "now.parquet").write_csv(tables / "now.csv")
+    with pytest.raises(ValueError, match="with pyspark a Parquet file"):
+        compare_tables(tables / "before.parquet", tables / "now.csv", "pyspark")
