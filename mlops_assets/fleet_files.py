@@ -56,6 +56,7 @@ def write_model_pages(platform: Platform, fleet: FleetView) -> dict[str, Path]:
     folder = platform.home.reports / MODELS
     folder.mkdir(parents=True, exist_ok=True)
     policies = effective_policies(platform)
+    known = incidents(platform.ledger)
     pages = {}
     for model in fleet.models:
         if model.row["lifecycle"] == TRIAL:
@@ -68,7 +69,8 @@ def write_model_pages(platform: Platform, fleet: FleetView) -> dict[str, Path]:
             continue
         last = model.state.records[-1].recorded_at if model.state.records else datetime.now(UTC)
         windows = windows_of(platform.home.reports, model.name)
-        page = model_page.render(_from(MODELS, model), windows, at=last, approvals=asked)
+        judged = next(iter(alarm_precision(model.name, known)), None)
+        page = model_page.render(_from(MODELS, model), windows, at=last, approvals=asked, precision=judged)
         path.write_text(page + mark, encoding="utf-8")
     return pages
 

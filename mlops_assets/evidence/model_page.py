@@ -17,6 +17,7 @@ from mlops_assets.evidence.reading import day, label, minute, moment, number, sh
 from mlops_assets.evidence.story import sentence
 from mlops_assets.evidence.window_evidence import WindowEvidence, heat, leading_metric
 from mlops_assets.governance.ledger import Record
+from mlops_assets.response.alarm_precision import Precision
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,7 @@ def render(
     *,
     at: datetime,
     approvals: Sequence[tuple[str, int]] = (),
+    precision: Precision | None = None,
     fleet: str = "../fleet.html",
 ) -> str:
     """The page as HTML text.
@@ -73,6 +75,7 @@ def render(
         windows: what was measured, in order of time.
         at: the time the page speaks of.
         approvals: role and number of signatures that the policy asks for.
+        precision: of all the model's alarms, None while there was none.
         fleet: relative address of the fleet page.
     """
     metric = leading_metric(windows)
@@ -89,6 +92,7 @@ def render(
         metric=label(metric) if metric else "",
         figures=figures(model, windows, metric),
         hidden=heat(windows)[2],
+        alarms=alarms_in_words(precision),
         open_work=open_work(model),
         commands=commands(model, approvals),
         gates=champion_gates(model),
@@ -160,6 +164,19 @@ def window_rows(model: ModelView, windows: Sequence[WindowEvidence], metric: str
             )
         )
     return rows
+
+
+def alarms_in_words(found: Precision | None) -> str:
+    """How often alarms were right, as far as people have said; empty while there was no alarm."""
+    if found is None:
+        return ""
+    counts = {"true": found.true, "false": found.false, "expected": found.expected, "still open": found.open}
+    said = ", ".join(f"{count} {name}" for name, count in counts.items() if count)
+    total = sum(counts.values())
+    told = f"{total} alarm{'' if total == 1 else 's'} became an incident: {said}."
+    if found.precision is None:
+        return f"{told} How often alarms are right is not known until some are closed."
+    return f"{told} Precision {number(found.precision)} ({number(found.low)} to {number(found.high)})."
 
 
 def champion_gates(model: ModelView) -> list[Record]:

@@ -8,6 +8,7 @@ from mlops_assets.evidence.fleet_page import Links, ModelView, view
 from mlops_assets.evidence.model_page import commands, open_work, render, versions
 from mlops_assets.evidence.window_evidence import heat, leading_metric, window_evidence
 from mlops_assets.governance.ledger import Ledger
+from mlops_assets.response.alarm_precision import Precision
 from mlops_assets_tests.evidence.conftest import Declared, at, declaration_of
 
 SBA = Declared("sba_loan_default", declaration_of("sba_loan_default"))
@@ -107,6 +108,23 @@ def test_versions_are_newest_first_with_how_their_gates_decided(lived: Ledger) -
     assert [(v.version, v.decides) for v in found] == [("3", True), ("2", False), ("1", False)]
     assert found[0].gates == "1 of 1 gates passed"
     assert found[2].gates == "0 of 1 gates passed; failed: leakage"
+
+
+@pytest.mark.parametrize(
+    ("counts", "said"),
+    [
+        ((2, 1, 1, 0), "4 alarms became an incident: 2 true, 1 false, 1 expected. Precision 0.667 (0.208 to 0.939)."),
+        ((0, 0, 0, 1), "1 alarm became an incident: 1 still open. How often alarms are right is not known"),
+    ],
+    ids=["judged", "all open"],
+)
+def test_how_often_alarms_were_right_is_told_as_far_as_it_is_known(
+    lived: Ledger, windows, counts: tuple[int, int, int, int], said: str
+) -> None:
+    interval = (2 / 3, 0.2077, 0.9385) if counts[0] else (None, None, None)
+    precision = Precision(SBA.name, "model", SBA.name, *counts, 5, *interval)
+    assert said in render(of(lived), windows, at=NOW, precision=precision)
+    assert "became an incident" not in render(of(lived), windows, at=NOW)
 
 
 def test_a_model_that_nothing_is_known_of_has_a_page(ledger: Ledger) -> None:
