@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from scipy.stats import norm, rankdata
 
 from mlops_assets.statistics.dependence import changed_pairs, correlations, divergence, normal_scores, z_variance
 from mlops_assets.statistics.psi import psi
@@ -67,3 +68,21 @@ def test_missing_values_and_constants_are_no_obstacle():
     assert np.isfinite(correlations(normal_scores(x))).all()
     assert pairs_of(x, x) == []
     assert pairs_of(x[:5], x[5:10]) == []
+
+
+def test_scores_and_correlations_are_those_of_scipy_and_numpy():
+    x = normals(400, 0.6, 1)
+    x[:, 2] = np.round(x[:, 2])
+    scores = normal_scores(x)
+    assert scores == pytest.approx(norm.ppf(rankdata(x, axis=0) / 401))
+    found = correlations(scores)
+    off = ~np.eye(3, dtype=bool)
+    assert found[off] == pytest.approx(np.corrcoef(scores.T)[off])
+
+
+@pytest.mark.parametrize(("r", "s"), [(0.0, 0.5), (0.3, -0.6), (0.9, 0.9)])
+def test_divergence_is_that_of_two_normals(r, s):
+    # KL of two centred normals: (tr(B^-1 A) - 2 + ln det B - ln det A) / 2, both ways round.
+    a, b = (np.array([[1.0, c], [c, 1.0]]) for c in (r, s))
+    expected = (np.trace(np.linalg.solve(b, a)) + np.trace(np.linalg.solve(a, b))) / 2 - 2
+    assert float(divergence(np.array(r), np.array(s))) == pytest.approx(expected)

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from scipy.stats import chi2_contingency
+from scipy.stats import chi2_contingency, false_discovery_control
 
 from mlops_assets.statistics.homogeneity import chi_square_two_sample, merge_sparse
 from mlops_assets.statistics.multiplicity import benjamini_hochberg
@@ -53,3 +53,9 @@ def test_benjamini_hochberg_by_hand():
     assert benjamini_hochberg([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.02, 0.04, 0.04, 0.02])
     assert benjamini_hochberg([]) == []
     assert benjamini_hochberg([0.7]) == [0.7]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_benjamini_hochberg_is_scipys(seed):
+    p_values = np.random.default_rng(seed).random(50) ** 3
+    assert benjamini_hochberg(p_values) == pytest.approx(list(false_discovery_control(p_values)))
