@@ -86,6 +86,8 @@ class CalibrationChange:
     """Jeffreys by grade of the window's scores at their word; see `evaluation.calibration.Grade`."""
     p_grades: float | None
     """Smallest two-sided p-value over the grades, after Holm."""
+    label: str = ""
+    """Multiclass: the class whose share the scores missed most surely; the other fields are about it."""
 
 
 @dataclass(frozen=True)
@@ -211,7 +213,10 @@ def calibration_change(
     """Test the mean residual of the window against that of the reference.
 
     Against the reference rather than against zero, so that a model that was never calibrated raises no alarm for ever.
+    Multiclass: the residuals of each class, the p-value after Bonferroni over the classes.
     """
+    if rows.task is Task.MULTICLASS:
+        return _class_calibration_change(reference, rows, found, alpha)
     residual = came(rows) - said(rows)
     window = float(residual.mean())
     table = reference.grades
@@ -234,6 +239,35 @@ def calibration_change(
         smallest_detectable=smallest_detectable(error, alpha, two_sided=True),
         grades=tuple(asdict(grade) for grade in found.grades),
         p_grades=min((grade.p_adjusted for grade in found.grades), default=None),
+    )
+
+
+def _class_calibration_change(
+    reference: ReferencePerformance, rows: Scored, found: Calibration, alpha: float
+) -> CalibrationChange:
+    classes = len(rows.classes)
+    residuals = (rows.y[:, None] == np.arange(classes)) - rows.score
+    after = residuals.mean(0)
+    counts = np.array(reference.class_counts, dtype=float)
+    before = (counts - np.array(reference.class_scores)) / reference.n
+    # The reference keeps sums alone: its residuals are taken to vary as the window's do.
+    errors = residuals.std(0, ddof=1) * math.sqrt(1 / rows.n + 1 / reference.n)
+    scores = [abs(z_of(float(after[k] - before[k]), float(errors[k]))) for k in range(classes)]
+    k = int(np.argmax(scores))
+    change = float(after[k] - before[k])
+    rate = counts[k] / reference.n
+    unit = min(rate, 1 - rate)
+    return CalibrationChange(
+        reference=float(before[k]),
+        window=float(after[k]),
+        change=change,
+        size=abs(change) / unit if unit > 0 else (0.0 if change == 0 else math.inf),
+        p_value=min(1.0, classes * two_sided_p(scores[k])),
+        direction="higher" if change > 0 else "lower",
+        smallest_detectable=smallest_detectable(float(errors[k]), alpha / classes, two_sided=True),
+        grades=tuple(asdict(grade) for grade in found.grades),
+        p_grades=min((grade.p_adjusted for grade in found.grades), default=None),
+        label=rows.classes[k],
     )
 
 

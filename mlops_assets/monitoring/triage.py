@@ -281,6 +281,13 @@ def _base_rate(performance: WindowPerformance, limits: PerformanceRules) -> list
     severity = _size(calibration.size, watch, act)
     if severity == "none":
         return []
+    if calibration.label and base is not None and calibration.label in base.classes:
+        share = base.classes[calibration.label]
+        text = (
+            f"the share of {calibration.label!r} went from {share['reference']:.3f} to {share['window']:.3f}, "
+            f"the scores foresaw {share['window'] - calibration.change:.3f} (p {calibration.p_value:.1g})"
+        )
+        return [Cause("base_rate_shift", severity, text, (), calibration.size / act)]
     rates = ""
     if base is not None and base.reference is not None and base.window is not None:
         rates = f"the outcome's mean went from {base.reference:.3f} to {base.window:.3f}"

@@ -7,8 +7,11 @@ from sklearn.metrics import roc_auc_score
 
 from mlops_assets.declaration import Declaration
 from mlops_assets.governance.policy import Monitoring
+from mlops_assets.monitoring.drift import DriftVerdict
 from mlops_assets.monitoring.performance import PerformanceRules, measure
 from mlops_assets.monitoring.reference import ReferencePerformance, build_reference
+from mlops_assets.monitoring.rules import MonitoringRules
+from mlops_assets.monitoring.triage import triage
 
 
 def logistic(x):
@@ -222,6 +225,34 @@ def test_multiclass():
     assert found.severity in ("act", "critical")
     assert set(found.base_rate.classes) == {"a", "b", "c"}
     assert ReferencePerformance.from_dict(json.loads(json.dumps(reference.to_dict()))) == reference
+
+
+def test_a_class_more_frequent_than_foreseen_is_named():
+    """Sampled by class: which inputs a class has stays, how frequent it is does not, so scores foresee too little."""
+
+    def rows(n, seed, weights=(1.0, 1.0, 1.0)):
+        generator = np.random.default_rng(seed)
+        logits = generator.normal(0, 1.2, (n * 4, 3))
+        probability = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
+        y = (probability.cumsum(1) < generator.random((n * 4, 1))).sum(1)
+        chance = np.array(weights)[y]
+        kept = generator.choice(n * 4, n, replace=False, p=chance / chance.sum())
+        return np.array(["a", "b", "c"])[y[kept]], probability[kept]
+
+    reference = build_reference(*rows(6000, 1), "multiclass", classes=("a", "b", "c"))
+    assert measure(reference, *rows(4000, 2)).severity == "none"
+    found = measure(reference, *rows(4000, 3, (1.0, 1.0, 3.0)))
+    assert (found.calibration.label, found.calibration.direction) == ("c", "higher")
+    share = found.base_rate.classes["c"]
+    y, probability = rows(4000, 3, (1.0, 1.0, 3.0))
+    assert share["window"] == pytest.approx((y == "c").mean())
+    foreseen = probability[:, 2].mean() + (np.array(reference.class_counts) - reference.class_scores)[2] / reference.n
+    assert share["window"] - found.calibration.change == pytest.approx(foreseen)
+    assert found.severity in ("watch", "act")
+    drift = DriftVerdict(4000, 6000, "none", (), (), (), (), "No column moved.")
+    health = triage(drift, found, [], MonitoringRules(), {})
+    assert health.kind == "base_rate_shift"
+    assert "the share of 'c' went from 0.3" in health.reasons[0]
 
 
 def test_silence_says_what_would_have_been_seen(reference):
