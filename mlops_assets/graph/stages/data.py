@@ -97,7 +97,8 @@ def training_data(bench: Bench) -> Outcome:
             "snapshot digest": digest,
             "ledger record": record.seq,
             "strongest single features": screening_table(screening),
-            "first rows": rows.head(5).to_dicts(),
+            # More columns than this are cut off at the edge of the page, and everything beside them with it.
+            "first rows": rows.select(rows.columns[:6]).head(5).to_dicts(),
         },
         data_version=digest,
         decisions=decided(bench, data_subject(digest), results),
