@@ -87,7 +87,7 @@ class CalibrationChange:
     p_grades: float | None
     """Smallest two-sided p-value over the grades, after Holm."""
     label: str = ""
-    """Multiclass: the class whose share the scores missed most surely; the other fields are about it."""
+    """Multiclass: the class whose share the scores missed most; the other fields are about it."""
 
 
 @dataclass(frozen=True)
@@ -252,18 +252,22 @@ def _class_calibration_change(
     before = (counts - np.array(reference.class_scores)) / reference.n
     # The reference keeps sums alone: its residuals are taken to vary as the window's do.
     errors = residuals.std(0, ddof=1) * math.sqrt(1 / rows.n + 1 / reference.n)
-    scores = [abs(z_of(float(after[k] - before[k]), float(errors[k]))) for k in range(classes)]
-    k = int(np.argmax(scores))
-    change = float(after[k] - before[k])
-    rate = counts[k] / reference.n
-    unit = min(rate, 1 - rate)
+    change = after - before
+    rate = counts / reference.n
+    unit = np.minimum(rate, 1 - rate)
+    size = np.divide(np.abs(change), unit, out=np.where(change == 0, 0.0, np.inf), where=unit > 0)
+    p = np.array(
+        [min(1.0, classes * two_sided_p(z_of(float(c), float(e)))) for c, e in zip(change, errors, strict=True)]
+    )
+    # Of the classes that surely changed the one for which it matters most; where none did, the likeliest.
+    k = int(np.argmax(np.where(p < alpha, size, -1.0))) if (p < alpha).any() else int(np.argmin(p))
     return CalibrationChange(
         reference=float(before[k]),
         window=float(after[k]),
-        change=change,
-        size=abs(change) / unit if unit > 0 else (0.0 if change == 0 else math.inf),
-        p_value=min(1.0, classes * two_sided_p(scores[k])),
-        direction="higher" if change > 0 else "lower",
+        change=float(change[k]),
+        size=float(size[k]),
+        p_value=float(p[k]),
+        direction="higher" if change[k] > 0 else "lower",
         smallest_detectable=smallest_detectable(float(errors[k]), alpha / classes, two_sided=True),
         grades=tuple(asdict(grade) for grade in found.grades),
         p_grades=min((grade.p_adjusted for grade in found.grades), default=None),
