@@ -60,6 +60,9 @@ def learned_scores(
             held = _fold(len(before)) == fold
             if not held.any():
                 continue
+            # A column without any value to learn from has no bins.
+            empty = ~np.isfinite(before[~held]).any(axis=0)
+            known, new = (np.where(empty, 0.0, rows) for rows in (before, now))
             model = kind(
                 max_iter=ROUNDS,
                 max_leaf_nodes=15,
@@ -68,8 +71,8 @@ def learned_scores(
                 categorical_features=[c.kind == "categorical" for c in kinds],  # type: ignore[arg-type]
                 early_stopping=False,  # type: ignore[arg-type]
                 random_state=SEED,
-            ).fit(before[~held], outcome[~held])
-            for rows, into, mine in ((before, scores[0], held), (now, scores[1], _fold(len(now)) == fold)):
+            ).fit(known[~held], outcome[~held])
+            for rows, into, mine in ((known, scores[0], held), (new, scores[1], _fold(len(now)) == fold)):
                 if mine.any():
                     into[mine] = _said(model, rows[mine], task, classes)
     return scores

@@ -61,6 +61,8 @@ def two_sample_classifier(
     held, equal = _halves(x, side)
     if min(np.bincount(2 * side + held, minlength=4)) < LEAST_HALF:
         return None
+    # A column without any value to learn from has no bins.
+    x = np.where(np.isfinite(x[~held]).any(axis=0), x, 0.0)
     generator = np.random.default_rng(seed)
     model = HistGradientBoostingClassifier(
         max_iter=60,

@@ -259,6 +259,15 @@ def test_outcomes_that_are_late_are_unknown(scored):
         assert found["verdict"]["unknown"]
 
 
+def test_inputs_without_a_value_are_no_obstacle(scored):
+    empty = pl.lit(None, pl.Float64).alias("empty")
+    scored_customers(4000, 1).drop("score").with_columns(empty).write_parquet(scored / "empty.parquet")
+    now = scored_customers(3000, 2).drop("score").with_columns(empty)
+    found = drift(scored, now, *OUTCOME, "--json", reference="empty.parquet").json
+    assert found["verdict"]["kind"] == "none"
+    assert found["outcomes"]["performance"]["measurable"]
+
+
 def test_a_renamed_outcome_is_a_broken_feed(scored):
     text = pl.when(C.outcome == 1).then(pl.lit("yes")).otherwise(pl.lit("no"))
     scored_customers(4000, 1).with_columns(outcome=text).write_parquet(scored / "text.parquet")

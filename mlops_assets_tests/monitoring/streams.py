@@ -42,7 +42,9 @@ def customers(rows: int, seed: int) -> pl.DataFrame:
 
 def judge(reference: pl.DataFrame, window: pl.DataFrame, roles=None, importance=None) -> DriftVerdict:
     profile = build_profile(reference, roles or ROLES)
-    return compare(profile, count_window(window, profile), RULES, importance=importance, sample=window.head(5000))
+    some = [rows.gather_every(max(1, rows.height // 5000)).head(5000) for rows in (window, reference)]
+    counts = count_window(window, profile)
+    return compare(profile, counts, RULES, importance=importance, sample=some[0], reference_sample=some[1])
 
 
 def roles_of(table: pl.DataFrame, *left_out: str) -> dict[str, str]:

@@ -63,3 +63,10 @@ def test_neighbours_in_time_do_not_tell_the_sides_apart():
         sides = np.stack([np.sin(phase), np.cos(phase)], axis=2)
         p_values.append(two_sample_classifier(*sides, level=0.001, seed=seed).p_value)
     assert sum(p < 0.001 for p in p_values) <= 2
+
+
+def test_columns_that_are_empty_or_constant_are_no_obstacle():
+    reference, window = samples(1, 400)
+    reference[:, 1], window[:, 1], window[:, 2] = np.nan, np.nan, np.nan
+    reference[:, 3] = window[:, 3] = 7.0
+    assert two_sample_classifier(reference, window, level=0.001, seed=1).p_value < 0.001
