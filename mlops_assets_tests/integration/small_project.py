@@ -3,7 +3,7 @@
 What happens in the tables is written into them on purpose, so that the tests know what the lifecycle has to find:
 
 - `late payment` (binary, months): one month has a broken feed in one column; from a later month on, the relation
-  between inputs and outcome is another one.
+  between inputs and outcome is another one, which its policy acts on in the first window.
 - `parcel_kind` (three classes, one snapshot without time).
 - `energy_use` (a number, quarters, sixty columns): nothing happens.
 """
@@ -47,7 +47,7 @@ attributes:
   candidates: [linear, hist_gradient_boosting]
   training: {until: 2021-01-01, window: 1 month, folds: 2}
   monitoring: {cadence: month, end: 2021-06-01}
-  policy: {approvals: [{role: validator, count: 1}, {role: model-risk, count: 1}]}
+  policy: {approvals: [{role: validator, count: 1}, {role: model-risk, count: 1}], monitoring: {persistence_k: 1}}
 """
 
 PARCEL_KIND = """\
