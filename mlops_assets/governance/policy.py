@@ -27,7 +27,7 @@ from mlops_assets.governance.strictness import (
     TrueStricter,
 )
 
-Action = Literal["none", "watch", "incident", "quarantine_window", "recalibrate", "retrain", "suspend"]
+Action = Literal["none", "watch", "incident", "quarantine_window", "retrain", "suspend"]
 Kind = Literal["feed_fault", "population_shift", "base_rate_shift", "relation_change"]
 
 
@@ -172,7 +172,7 @@ class Response(Part):
     """A broken feed."""
     population_shift: ActionTuple = ("watch",)
     """Other people or things than in training, the same relation."""
-    base_rate_shift: ActionTuple = ("incident", "recalibrate")
+    base_rate_shift: ActionTuple = ("incident", "retrain")
     """The outcome has become more or less frequent."""
     relation_change: ActionTuple = ("incident", "retrain")
     """The inputs mean something else than they did."""
@@ -181,9 +181,9 @@ class Response(Part):
 
     @model_validator(mode="after")
     def _feed_fault_never_retrains(self) -> Self:
-        if "retrain" in self.feed_fault or "recalibrate" in self.feed_fault:
+        if "retrain" in self.feed_fault:
             raise ValueError(
-                f"feed_fault: found {list(self.feed_fault)}, expected neither 'retrain' nor 'recalibrate': "
+                f"feed_fault: found {list(self.feed_fault)}, expected no 'retrain': "
                 "a model must not learn from a broken feed"
             )
         return self

@@ -129,6 +129,9 @@ def triage(
     ranked = tuple(causes[i] for i in ranks)
     first = ranked[0]
     actions = tuple(response.get(first.kind, ())) if at_least(severity, "act") else ()
+    if first.estimated:
+        # Without outcomes there is nothing new to learn from, and an estimate stops nothing.
+        actions = tuple(a for a in actions if a not in ("retrain", "suspend"))
     return Health(
         severity,
         first.kind,

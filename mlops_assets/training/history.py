@@ -14,9 +14,9 @@ import polars as pl
 from mlops_assets.datasets.snapshot import seeded_hash
 from mlops_assets.datasets.windows import event_time_expr
 from mlops_assets.declaration import Candidate, Declaration, Task
-from mlops_assets.training.candidates import refit
+from mlops_assets.training.candidates import canonical_order, refit
 from mlops_assets.training.features import target_vector, to_model_frame
-from mlops_assets.training.metrics import GREATER_IS_BETTER, default_metric, metrics_of, scores_of
+from mlops_assets.training.metrics import metrics_of, scores_of
 
 FOLDS = 5
 LEAST_ROWS = 500
@@ -34,7 +34,7 @@ class HistoryChoice:
         since: `changed_since` where rows from before it do harm; None where the declared window trains.
         recent_rows: rows since the change.
         candidate: algorithm the comparison was made with; empty where none was made.
-        metric: that it was made by.
+        metric: that it was made by, a loss.
         whole, recent: the metric on each fold of the recent rows, fitted with and without the older rows.
         reason: one sentence.
     """
@@ -69,10 +69,12 @@ def choose_history(rows: pl.DataFrame, declaration: Declaration, changed_since: 
         changed_since: first day on which the change may have been there.
     """
     assert declaration.event_time is not None
-    metric = declaration.training.metric or default_metric(declaration.task)
+    # A proper score, which sees the level as well as the order: a shifted base rate leaves an AUC as it was.
+    metric = "rmse" if declaration.task is Task.REGRESSION else "log_loss"
     candidate = next((c for c in declaration.candidates if c.algorithm == PREFERRED), declaration.candidates[0])
     late = event_time_expr(declaration.event_time).dt.date() >= changed_since
-    recent, older = rows.filter(late), rows.filter(~late)
+    ordered = canonical_order(rows, declaration)
+    recent, older = ordered.filter(late), ordered.filter(~late)
 
     def kept(reason: str) -> HistoryChoice:
         return HistoryChoice(changed_since, None, recent.height, "", metric, (), (), reason)
@@ -93,8 +95,7 @@ def choose_history(rows: pl.DataFrame, declaration: Declaration, changed_since: 
             found["recent"].append(pair[1])
     if len(found["whole"]) < 2:
         return kept(f"the declared training window is kept: {metric} cannot be measured since the change")
-    sign = 1.0 if GREATER_IS_BETTER.get(metric, True) else -1.0
-    gain = sign * (np.array(found["recent"]) - np.array(found["whole"]))
+    gain = np.array(found["whole"]) - np.array(found["recent"])
     error = float(gain.std(ddof=1) / np.sqrt(len(gain)))
     better = float(gain.mean()) > error
     means = {name: float(np.mean(values)) for name, values in found.items()}

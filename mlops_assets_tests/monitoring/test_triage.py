@@ -15,7 +15,7 @@ from mlops_assets_tests.monitoring.test_performance import loans
 RESPONSE = {
     "feed_fault": ["incident", "suspend"],
     "population_shift": ["retrain"],
-    "base_rate_shift": ["recalibrate"],
+    "base_rate_shift": ["retrain"],
     "relation_change": ["retrain"],
 }
 
@@ -141,6 +141,12 @@ def test_scores_alone_that_moved_are_an_estimated_base_rate(reference):
     assert with_inputs.kind == "population_shift"
     known = judged(alone, outcomes(reference))
     assert known.kind == "population_shift"
+
+
+def test_an_estimate_asks_for_no_training():
+    score = column("score", "act", implied_base_rate=0.4, reference_base_rate=0.2)
+    health = judged(drift(column("a"), score), earlier=[Earlier("2020-01", {"base_rate_shift": "act"})])
+    assert (health.severity, health.actions) == ("act", ())
 
 
 def test_a_small_window_is_not_measurable():
