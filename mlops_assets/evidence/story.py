@@ -5,7 +5,10 @@ from mlops_assets.evidence.reading import day, label, number, short
 from mlops_assets.governance.ledger import Record
 
 QUIET_KINDS = frozenset(
-    {"gate_decision", "snapshot_taken", "card_issued", "person_enrolled", "policy_adopted", "estimate_checked"}
+    {
+        *("gate_decision", "snapshot_taken", "card_issued", "person_enrolled", "policy_adopted", "estimate_checked"),
+        *("window_scored", "window_due"),
+    }
 )
 """Kinds that are told in full elsewhere; a story keeps of them only what went wrong."""
 
