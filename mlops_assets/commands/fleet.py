@@ -60,10 +60,11 @@ def status(context: click.Context, model: str | None, as_json: bool) -> int:
 @json_option
 @click.pass_context
 def asof(context: click.Context, day: datetime, model: str | None, as_json: bool) -> int:
-    """The fleet as it stood at the end of DATE: champion, evidence, approvers, policy, open incidents."""
+    """The fleet as it stood at the end of DATE (of today: now): champion, evidence, approvers, policy, open incidents."""
     if day.date() > datetime.now(UTC).date():
         raise click.BadParameter(f"{day:%Y-%m-%d} is yet to come; expected today or a day before it", param_hint="DATE")
-    at = day.replace(tzinfo=UTC) + timedelta(days=1) - timedelta(microseconds=1)
+    # Of a day that has not ended, what there is of it.
+    at = min(day.replace(tzinfo=UTC) + timedelta(days=1) - timedelta(microseconds=1), datetime.now(UTC))
     platform = open_platform(context)
     rows = as_of(platform.ledger, at, known_model(platform, model))
     if as_json:
