@@ -148,7 +148,7 @@ def compare_tables(
     kept = {name: role for name, role in roles.items() if name not in left_out and name != identifier}
     profile = _profile(before, kept, str(reference))
     judged_apart = (target, score)
-    left_out |= {n: why for n, why in _by_nature_different(profile, kept, now).items() if n not in judged_apart}
+    left_out |= {n: why for n, why in _by_nature_different(profile, kept, before, now).items() if n not in judged_apart}
     outcome = profile.columns.get(target or "")
     compared = {n: c for n, c in profile.columns.items() if n not in left_out and n != target}
     shared = [name for name in compared if name in now.collect_schema().names()]
@@ -300,7 +300,9 @@ def _profile(frame: pl.LazyFrame, roles: dict[str, str], name: str) -> Profile:
         raise SourceError(f"{name} cannot be read to its end: {error}. Is the file whole?") from error
 
 
-def _by_nature_different(profile: Profile, roles: dict[str, str], current: pl.LazyFrame) -> dict[str, str]:
+def _by_nature_different(
+    profile: Profile, roles: dict[str, str], reference: pl.LazyFrame, current: pl.LazyFrame
+) -> dict[str, str]:
     """Columns in which two windows differ whatever happens: identifiers, and the time that separates them."""
     found = {}
     schema = current.collect_schema()
@@ -315,7 +317,20 @@ def _by_nature_different(profile: Profile, roles: dict[str, str], current: pl.La
                 found[name] = "the time that separates the tables"
         elif _counts_up(column):
             found[name] = "an identifier: whole numbers, each once"
+        elif name in schema and schema[name].is_numeric() and _goes_on(column, reference, current):
+            found[name] = "it only rises and goes on where the reference ends, as time or a counter does"
     return found
+
+
+def _goes_on(column: ColumnProfile, reference: pl.LazyFrame, current: pl.LazyFrame) -> bool:
+    """Whether a number never falls from row to row in either table, and the current one starts where the other ends."""
+    if column.distinct < LEAST_ROWS_OF_AN_ID or column.nulls or column.infinite or column.maximum is None:
+        return False
+    first = current.select(pl.col(column.name).head(1)).collect().to_series()
+    if not len(first) or first[0] is None or first[0] < column.maximum:
+        return False
+    rises = pl.col(column.name).cast(pl.Float64).diff().min() >= 0
+    return all(frame.select(rises).collect().item() for frame in (reference, current))
 
 
 def _counts_up(column: Any) -> bool:

@@ -18,6 +18,9 @@ from mlops_assets.monitoring.segments import Segment
 
 CERTAIN = 0.5
 """Strength from which a fault is taken as one, whatever else has changed; a weaker one is ranked by what it carries."""
+UNMISTAKABLE = 0.9
+"""Strength from which a fault is one even where much else has moved."""
+MUCH_MOVED = 0.3
 ADVICE: dict[Kind, str] = {
     "none": "",
     "feed_fault": "The feed must be repaired before these rows are used; retraining on them would learn the fault.",
@@ -191,7 +194,12 @@ def _feed_faults(drift: DriftVerdict) -> list[Cause]:
     )
     strength = 1 - math.prod(1 - c.fault_strength for c in broken)
     names = tuple(c.name for c in broken)
-    return [Cause("feed_fault", severity, text, names, carried * strength, certain=strength >= CERTAIN)]
+    others = [c for c in drift.columns if not c.fault]
+    moved = sum(at_least(c.severity, "watch") for c in others)
+    # Where much else has moved, a value that took a whole column may have come with other people, not with a feed.
+    explained = moved >= MUCH_MOVED * max(len(others), 1) and max(c.fault_strength for c in broken) < UNMISTAKABLE
+    certain = strength >= CERTAIN and not explained
+    return [Cause("feed_fault", severity, text, names, carried * strength, certain=certain)]
 
 
 def _population(drift: DriftVerdict, score: str) -> list[Cause]:

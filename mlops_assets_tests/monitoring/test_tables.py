@@ -74,6 +74,19 @@ def test_the_time_between_two_windows_is_not_drift(tables):
     assert found.verdict["severity"] == "none"
 
 
+def test_a_clock_without_the_type_of_one_is_not_drift(tables):
+    for name, start in (("t1", 0.0), ("t2", 0.5)):
+        frame = customers(2000, int(start * 10) + 1)
+        frame.with_columns(date=start + pl.int_range(2000) // 5 / 800).write_parquet(tables / f"{name}.parquet")
+    found = compare_tables(tables / "t1.parquet", tables / "t2.parquet")
+    assert list(found.left_out) == ["date"]
+    assert found.verdict["severity"] == "none"
+    # The same numbers in another order are a column like others.
+    shuffled = pl.read_parquet(tables / "t2.parquet").with_columns(pl.col("date").shuffle(seed=1))
+    shuffled.write_parquet(tables / "t3.parquet")
+    assert compare_tables(tables / "t1.parquet", tables / "t3.parquet").verdict["columns"] == ["date"]
+
+
 def truncated(folder):
     whole = (folder / "now.parquet").read_bytes()
     (folder / "cut.parquet").write_bytes(whole[: len(whole) // 2])

@@ -117,6 +117,19 @@ def test_a_weak_sign_ranks_behind_a_population_that_moved_in_more_important_colu
     assert "Also true: feed fault" in health.reasons[1]
 
 
+def test_one_value_in_a_column_is_no_broken_feed_where_much_else_has_moved():
+    # A region that is gone: its columns hold one value, and most others have moved with it.
+    region = [column(name, "act", fault="collapsed", strength=0.5) for name in "ab"]
+    moved = [column(name, "act") for name in "cdef"]
+    health = judged(drift(*region, *moved))
+    assert [c.kind for c in health.causes] == ["population_shift", "feed_fault"]
+    assert not any(c.certain for c in health.causes)
+    still = [column(name) for name in "cdef"]
+    assert judged(drift(*region, *still)).causes[0].certain
+    unmistakable = column("g", "act", fault="unit_change", strength=1.0)
+    assert judged(drift(*region, *moved, unmistakable)).kind == "feed_fault"
+
+
 def test_the_most_important_columns_make_a_fault_critical():
     found = drift(column("a", "act", fault="collapsed", importance=0.7), column("b", importance=0.3))
     assert judged(found).severity == "critical"
