@@ -26,14 +26,13 @@ def drill(context: click.Context, model: str, windows: int, as_json: bool) -> in
 
     Nothing real is touched. Exit code 1 where a fault that can be seen was not caught.
     """
+    from mlops_assets.declaration import Task
     from mlops_assets.graph.recorded_windows import champion_of, windows_to_drill
     from mlops_assets.monitoring.drills import as_it_is, run_drills, standard_drills
 
     platform = open_platform(context)
     champion = champion_of(platform, model)
-    frames = windows_to_drill(champion, windows)
-    if not frames:
-        raise click.ClickException(f"{model} has no scored window yet, so there is nothing to drill copies of")
+    frames, remark = windows_to_drill(champion, windows)
     results = run_drills(
         frames,
         champion.profile,
@@ -45,6 +44,11 @@ def drill(context: click.Context, model: str, windows: int, as_json: bool) -> in
         seed=champion.declaration.training.seed,
     )
     rows = [asdict(r) for r in results]
+    rows[0]["note"] = remark
+    if champion.declaration.task is not Task.BINARY:
+        for row in rows:
+            if row["expected"] in ("base_rate_shift", "relation_change"):
+                row["note"] = "drills with outcomes are made for two classes: cannot be seen here"
     if as_json:
         print_json(rows)
     else:
@@ -144,7 +148,7 @@ def _show(found: "Proposal", precision: list[dict[str, Any]]) -> None:
             "false/year then": t.false_proposed,
             "from": t.low,
             "to": t.high,
-            "on": f"{t.windows} windows, {t.basis}",
+            "on": f"{t.windows} windows, {t.basis}" + (f"; {t.real} real" if t.basis == "resampled" and t.real else ""),
         }
         for t in found.thresholds
     ]

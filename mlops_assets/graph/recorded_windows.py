@@ -37,6 +37,8 @@ from mlops_assets.training.features import target_vector
 DRILL_OUTCOME = "outcome"
 LOOKED_AT = 8
 """Latest windows among which those to drill are chosen."""
+MOST_ROWS = 20_000
+"""Of held-out rows that stand in for a window."""
 
 
 @dataclass(frozen=True)
@@ -115,21 +117,41 @@ def champion_of(platform: Platform, model: str) -> Champion:
     return Champion(platform, registration, Declaration.model_validate(registration.body["declaration"]))
 
 
-def windows_to_drill(champion: Champion, most: int) -> list[pl.DataFrame]:
-    """Inputs of the latest scored windows with the champion's score; with `outcome` (0 or 1) where those are known.
+def windows_to_drill(champion: Champion, most: int) -> tuple[list[pl.DataFrame], str]:
+    """Rows to drill copies of: inputs, the champion's score, and `outcome` (0 or 1) where those are known.
 
-    Windows whose outcomes are known are taken first, because more can be seen in them, and of those such in which
-    nothing is seen as they are: a fault in a window that alarms by itself shows nothing. Every window has outcomes, or
-    none does; only models of two classes are drilled with them.
+    They are the latest scored windows. Those whose outcomes are known are taken first, because more can be seen in them,
+    and of those such in which nothing is seen as they are: a fault in a window that alarms by itself shows nothing. Where
+    there is no such window, rows that the champion was not fitted on stand in for one. Every window has outcomes, or none
+    does; only models of two classes are drilled with them.
+
+    Returns:
+        The windows, in order of time, and what is to be known of them; empty where they are what was asked for.
     """
     lake, model = champion.platform.lake, champion.model
     kept = f"{model}/{SCORED_ROWS}"
     names = lake.windows(kept) if lake.exists(kept) else []
     known = [w for w in names if _has_outcomes(champion, w)]
     frames = [_window(champion, w, with_outcome=bool(known)) for w in (known or names)[-LOOKED_AT:]]
-    quiet = [is_quiet(champion, frame) for frame in frames]
-    order = sorted(range(len(frames)), key=lambda i: (quiet[i], i))[-most:]
-    return [frames[i] for i in sorted(order)]
+    quiet = [frame for frame in frames if is_quiet(champion, frame)]
+    if quiet:
+        return quiet[-most:], ""
+    held_out = _held_out_window(champion)
+    if is_quiet(champion, held_out) or not frames:
+        found = "every window looked at alarms by itself" if frames else "no window has been scored yet"
+        return [held_out], f"{found}: rows held out when the champion was made stand in for one"
+    return frames[-most:], "every window looked at alarms by itself, so what is caught here says little"
+
+
+def _held_out_window(champion: Champion) -> pl.DataFrame:
+    declaration = champion.declaration
+    rows = split(champion.training_rows, declaration).holdout
+    if rows.height > MOST_ROWS:
+        rows = rows.sample(MOST_ROWS, seed=declaration.training.seed % 2**32)
+    frame = rows.select(declaration.id, *declaration.features).with_columns(pl.Series(SCORE, champion.score(rows)))
+    if declaration.task is Task.BINARY:
+        frame = frame.with_columns(pl.Series(DRILL_OUTCOME, target_vector(rows, declaration)))
+    return frame.drop(declaration.id)
 
 
 def is_quiet(champion: Champion, window: pl.DataFrame) -> bool:

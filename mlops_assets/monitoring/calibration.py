@@ -18,7 +18,9 @@ from mlops_assets.monitoring.persistence_delay import expected_delay
 from mlops_assets.monitoring.resampled_windows import Change, Statistics
 
 LEAST_HISTORY = 12
-"""Real windows without change from which on they decide, and nothing is drawn."""
+"""Real windows without change from which on they decide alone; fewer have a veto over what is drawn."""
+VETO = 0.05
+"""A threshold is out of the question when real windows alarm so often that the asked rate would hardly ever bring it."""
 WINDOWS_A_YEAR = {"day": 365, "week": 52, "month": 12, "quarter": 4, "year": 1}
 Side = Literal["stricter", "laxer", "as it is"]
 Truth = Literal["changed", "unchanged", "unknown"]
@@ -63,6 +65,7 @@ class Threshold:
         side: of the proposal against the tier's policy.
         basis: `history` or `resampled`.
         windows: without change, that it was chosen on.
+        real: recorded windows without change; where the basis is `resampled`, too few to decide and enough to object.
         false_now, false_proposed: expected false alarms of this statistic a year.
         low, high: 95 % interval of `false_proposed` (Clopper-Pearson).
         kept: whether the asked rate is kept by any threshold that was tried.
@@ -75,6 +78,7 @@ class Threshold:
     side: Side
     basis: Literal["history", "resampled"]
     windows: int
+    real: int
     false_now: float
     false_proposed: float
     low: float
@@ -184,9 +188,9 @@ def propose(
     """
     check_rate(false_alarms, windows_a_year)
     samples = {s.name: _sample(s.name, history, resampled) for s in STATISTICS}
-    used = [s for s in STATISTICS if samples[s.name][0]]
+    used = [s for s in STATISTICS if samples[s.name].values]
     rate = false_alarms / windows_a_year / max(len(used), 1)
-    thresholds = tuple(_threshold(s, *samples[s.name], rate, rules, tier, windows_a_year) for s in used)
+    thresholds = tuple(_threshold(s, samples[s.name], rate, rules, tier, windows_a_year) for s in used)
     # What could not be calibrated stays in force.
     now: dict[str, float] = {s.name: getattr(rules, f"{s.name}_act") for s in STATISTICS}
     proposed = now | {t.name: t.proposed for t in thresholds}
@@ -214,28 +218,42 @@ def check_rate(false_alarms: float, windows_a_year: int) -> None:
         raise ValueError(f"found {false_alarms:g} false alarms a year, expected more than 0, at most {windows_a_year}")
 
 
-def _sample(
-    name: str, history: Sequence[RecordedWindow], resampled: Sequence[Statistics]
-) -> tuple[list[float], Literal["history", "resampled"]]:
+@dataclass(frozen=True)
+class _Sample:
+    """Values of a statistic in windows without change: those that decide, and the real ones among or beside them."""
+
+    values: list[float]
+    real: list[float]
+
+    @property
+    def basis(self) -> Literal["history", "resampled"]:
+        return "history" if len(self.real) >= LEAST_HISTORY else "resampled"
+
+    def keeps(self, step: float, rate: float) -> bool:
+        """Whether a threshold keeps to the rate, and real windows do not surely contradict that."""
+        return _share(self.values, step) <= rate + 1e-9 and not self._refuted(step, rate)
+
+    def _refuted(self, step: float, rate: float) -> bool:
+        from scipy.stats import binom
+
+        hits = sum(value >= step for value in self.real)
+        return self.basis == "resampled" and hits > 0 and float(binom.sf(hits - 1, len(self.real), rate)) < VETO
+
+
+def _sample(name: str, history: Sequence[RecordedWindow], resampled: Sequence[Statistics]) -> _Sample:
     real = [v for w in history if w.truth == "unchanged" and (v := w.values.get(name)) is not None]
-    if len(real) >= LEAST_HISTORY:
-        return real, "history"
-    return [v for w in resampled if (v := w.get(name)) is not None], "resampled"
+    drawn = [v for w in resampled if (v := w.get(name)) is not None]
+    return _Sample(real if len(real) >= LEAST_HISTORY else drawn, real)
 
 
 def _threshold(
-    statistic: Statistic,
-    values: Sequence[float],
-    basis: Literal["history", "resampled"],
-    rate: float,
-    rules: Any,
-    tier: Any,
-    windows_a_year: int,
+    statistic: Statistic, sample: _Sample, rate: float, rules: Any, tier: Any, windows_a_year: int
 ) -> Threshold:
+    values = sample.values
     now, tiers = (getattr(r, f"{statistic.name}_act") for r in (rules, tier))
     least = getattr(rules, f"{statistic.name}_watch")
     steps = sorted({*(step for step in statistic.grid if step > least), least, now})
-    fitting = [step for step in steps if _share(values, step) <= rate + 1e-9]
+    fitting = [step for step in steps if sample.keeps(step, rate)]
     chosen = fitting[0] if fitting else steps[-1]
     hits = sum(value >= chosen for value in values)
     low, high = clopper_pearson(hits, len(values))
@@ -246,8 +264,9 @@ def _threshold(
         now=now,
         proposed=chosen,
         side=side,
-        basis=basis,
+        basis=sample.basis,
         windows=len(values),
+        real=len(sample.real),
         false_now=_share(values, now) * windows_a_year,
         false_proposed=hits / len(values) * windows_a_year,
         low=low * windows_a_year,
@@ -294,7 +313,10 @@ def _unsure(thresholds: Sequence[Threshold], rate: float) -> list[str]:
         f"no {t.name}_act that was tried keeps to the rate: larger windows are needed" for t in thresholds if not t.kept
     ]
     if any(t.basis == "resampled" for t in thresholds):
-        found.append("windows drawn from the reference know no seasons: real ones differ more, and alarm more often")
+        found.append(
+            "windows drawn from the reference know no seasons: real ones differ more, and alarm more often; those there "
+            "are without change have only kept thresholds from being proposed that they contradict"
+        )
     if any(t.basis == "history" for t in thresholds):
         found.append("rates on the history are those of the windows that the thresholds were chosen on")
     return found

@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 import yaml
 
+from mlops_assets.fleet_files import write_fleet_page
 from mlops_assets.governance.policy import effective
+from mlops_assets.platform import Platform
 from mlops_assets_tests.integration.small_project import FAULTY_WINDOW, NUMBER, SNAPSHOT, TIMED
 
 pytestmark = pytest.mark.integration
@@ -75,10 +77,11 @@ class TestDrill:
         assert "unit change" in answer.out
         assert "windows until it is acted on" in answer.out
 
-    def test_a_model_without_windows_says_so(self, mlops):
-        answer = mlops("drill", SNAPSHOT)
-        assert (answer.code, answer.out) == (2, "")
-        assert "no scored window yet" in answer.err
+    def test_a_model_without_windows_is_drilled_on_held_out_rows_and_says_so(self, mlops):
+        rows = {(r["name"], r["size"]): r for r in mlops("drill", SNAPSHOT, "--json").json}
+        assert "no window has been scored yet" in rows["no fault", "the window as it is"]["note"]
+        assert rows["no fault", "the window as it is"]["caught"] == 0
+        assert rows["unit change", "times 100"]["named"] == 1
 
 
 class TestCalibrate:
@@ -133,3 +136,5 @@ def test_what_people_say_of_an_alarm_is_its_record(own):
     told = {w["window"]: w for w in calibrated["history"]}
     assert (told[FAULTY_WINDOW]["disposition"], told[FAULTY_WINDOW]["truth"]) == ("true", "changed")
     assert calibrated["precision"] == rows
+    page, _ = write_fleet_page(Platform.load(next(own.root.glob("bank_*/defs"))))
+    assert "Alarms that people judged: 1 true, 0 false, 0 expected" in page.read_text(encoding="utf-8")

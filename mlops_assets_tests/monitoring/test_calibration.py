@@ -84,6 +84,14 @@ class TestHistory:
         few = threshold(proposed(self.quiet[1:], drawn), "psi")
         assert (few.basis, few.windows) == ("resampled", 50)
 
+    def test_a_few_real_windows_have_a_veto_over_what_was_drawn(self):
+        real = tuple(window(i, "watch", psi=0.18, kind="population_shift") for i in range(4))
+        found = threshold(proposed(real, [{"psi": 0.0}] * 50), "psi")
+        assert (found.proposed, found.basis, found.real) == (0.2, "resampled", 4)
+        # One of eight may be chance at one alarm a year.
+        mixed = (real[0], *(window(10 + i, psi=0.0) for i in range(7)))
+        assert threshold(proposed(mixed, [{"psi": 0.0}] * 50), "psi").proposed == 0.1
+
     @pytest.mark.parametrize(
         ("severity", "disposition", "truth", "why"),
         [
