@@ -1,6 +1,7 @@
 """`mlops setup`, `mlops demo` and `mlops dev`: making a project ready, running the example, opening the pages."""
 
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -13,6 +14,9 @@ from mlops_assets.platform import Platform
 
 DAGSTER_PORT = 3000
 MLFLOW_PORT = 5000
+PAGES_PORT = 3001
+LOOPBACK = "127.0.0.1"
+PAGE = "fleet.html"
 
 
 @click.command()
@@ -69,8 +73,8 @@ def summary(platform: Platform) -> None:
             click.echo(f"  {record.model}: {sentence(record)[:220]}")
     reports = platform.home.reports
     click.echo(
-        f"\nfleet page   {reports / 'fleet.html'}\ncards        {reports / 'cards'}\nwindows      {reports / 'windows'}\n"
-        "\nnext         make dev                      Dagster and MLflow on this history\n"
+        f"\nfleet page   {reports / PAGE}\nmodel pages  {reports / 'models'}\ncards        {reports / 'cards'}\nwindows      {reports / 'windows'}\n"
+        "\nnext         make dev                      Dagster, MLflow and the pages on this history\n"
         "             .venv/bin/mlops status        the fleet\n"
         "             .venv/bin/mlops verify        the ledger, the registry, the lake and the artifacts"
     )
@@ -79,24 +83,46 @@ def summary(platform: Platform) -> None:
 @click.command()
 @click.option("--dagster-port", default=DAGSTER_PORT, show_default=True)
 @click.option("--mlflow-port", default=MLFLOW_PORT, show_default=True)
+@click.option("--pages-port", default=PAGES_PORT, show_default=True, help="Of the fleet page, model pages and cards.")
 @click.pass_context
-def dev(context: click.Context, dagster_port: int, mlflow_port: int) -> int:
-    """Open Dagster and MLflow on what the demo left behind, on this machine only."""
+def dev(context: click.Context, dagster_port: int, mlflow_port: int, pages_port: int) -> int:
+    """Open Dagster, MLflow and the pages on what the demo left behind, on this machine only."""
     from mlops_assets.setup import prepare
 
     platform = open_platform(context)
+    for option, port in (("dagster", dagster_port), ("mlflow", mlflow_port), ("pages", pages_port)):
+        if _taken(port):
+            raise click.UsageError(f"port {port} of this machine is taken; choose another with --{option}-port")
     prepare(platform)
     home = platform.home
-    environment = {**os.environ, "DAGSTER_HOME": str(home.dagster), "MLOPS_HOME": str(home.root)}
+    home.reports.mkdir(parents=True, exist_ok=True)
+    pages = f"http://{LOOPBACK}:{pages_port}"
+    environment = {
+        **os.environ,
+        "DAGSTER_HOME": str(home.dagster),
+        "MLOPS_HOME": str(home.root),
+        # A page in a browser may not open files: assets in Dagster link to the reports where they are served.
+        "MLOPS_PAGES_URL": pages,
+    }
     commands = [
-        [sys.executable, "-m", "dagster", "dev", "-w", "workspace.yaml", "-h", "127.0.0.1", "-p", str(dagster_port)],
         [
-            *(sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(mlflow_port)),
+            # Notices of Dagster to those who type its own commands.
+            *(sys.executable, "-W", "ignore", "-m", "dagster", "dev", "-w", "workspace.yaml"),
+            *("-h", LOOPBACK, "-p", str(dagster_port)),
+        ],
+        [
+            *(sys.executable, "-m", "mlflow", "server", "--host", LOOPBACK, "--port", str(mlflow_port)),
             *("--backend-store-uri", home.tracking_uri, "--workers", "1"),
         ],
     ]
-    click.echo(f"Dagster http://127.0.0.1:{dagster_port}   MLflow http://127.0.0.1:{mlflow_port}   (Ctrl-C ends both)")
+    click.echo(
+        f"Dagster http://{LOOPBACK}:{dagster_port}   MLflow http://{LOOPBACK}:{mlflow_port}   "
+        f"fleet page {pages}/{PAGE}   (Ctrl-C ends all)"
+    )
     processes = [subprocess.Popen(c, env=environment, cwd=platform.project.root) for c in commands]
+    # It logs every request; what matters is in the browser.
+    served = [sys.executable, "-m", "http.server", str(pages_port), "--bind", LOOPBACK, "-d", str(home.reports)]
+    processes.append(subprocess.Popen(served, env=environment, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL))
     try:
         while all(process.poll() is None for process in processes):
             time.sleep(0.5)
@@ -108,3 +134,10 @@ def dev(context: click.Context, dagster_port: int, mlflow_port: int) -> int:
         for process in processes:
             process.wait(20)
     return NOT_WELL
+
+
+def _taken(port: int) -> bool:
+    """Whether something listens on that port of this machine."""
+    with socket.socket() as probe:
+        probe.settimeout(0.5)
+        return probe.connect_ex((LOOPBACK, port)) == 0

@@ -4,15 +4,16 @@ Belongs here: keys, dependencies, descriptions, checks and partitions of a model
 `graph/stages/`.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
 from mlops_assets.declaration import Cadence, Declaration
 from mlops_assets.graph.bench import Bench, Outcome, Stage
-from mlops_assets.graph.metadata import check_metadata, to_metadata
+from mlops_assets.graph.columns import lineage_of, schema_of
+from mlops_assets.graph.metadata import check_metadata, page_link, to_metadata
 from mlops_assets.graph.resource import PlatformResource
 
 if TYPE_CHECKING:
@@ -97,7 +98,8 @@ def _build(
     spec = dg.AssetSpec(
         key,
         deps=deps,
-        description=stage.description,
+        description=f"{stage.description}\n\n_{declaration.purpose}_",
+        metadata={**schema_of(declaration, stage.name), **page_link(f"models/{model}.html")},
         group_name=model,
         owners=owners_of(declaration),
         kinds=set(stage.kinds),
@@ -115,7 +117,7 @@ def _build(
     ) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
         bench = open_bench(context, platform, declaration)
         outcome = stage.load()(bench)
-        yield _materialized(key, outcome)
+        yield _materialized(key, outcome, lineage_of(declaration, stage.name))
         yield from _checks(bench.policy, stage, outcome, key)
 
     return stage_asset
@@ -141,9 +143,14 @@ def open_bench(context: dg.AssetExecutionContext, platform: PlatformResource, de
     )
 
 
-def _materialized(key: dg.AssetKey, outcome: Outcome) -> dg.MaterializeResult:
+def _materialized(key: dg.AssetKey, outcome: Outcome, lineage: Mapping[str, Any]) -> dg.MaterializeResult:
     version = dg.DataVersion(outcome.data_version) if outcome.data_version else None
-    return dg.MaterializeResult(asset_key=key, metadata=to_metadata(outcome.metadata), data_version=version)
+    metadata = {**to_metadata(outcome.metadata), **lineage}
+    rows = outcome.metadata.get("rows")
+    if isinstance(rows, int):
+        # Dagster draws this one over time.
+        metadata["dagster/row_count"] = rows
+    return dg.MaterializeResult(asset_key=key, metadata=metadata, data_version=version)
 
 
 def _checks(policy: "Policy", stage: StageSpec, outcome: Outcome, key: dg.AssetKey) -> Iterator[dg.AssetCheckResult]:

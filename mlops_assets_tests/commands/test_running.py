@@ -1,0 +1,34 @@
+"""`mlops dev` and the demo's summary: what a person sees before and after, and what is refused at once."""
+
+import socket
+
+import pytest
+
+from mlops_assets.commands.running import summary
+from mlops_assets_tests.commands.conftest import Call, refused
+from mlops_assets_tests.integration.small_project import FAULTY_COLUMN, MODELS, TIMED
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.mark.parametrize("option", ["--dagster-port", "--mlflow-port", "--pages-port"])
+def test_a_port_that_is_taken_is_named_before_anything_starts(mlops: Call, option: str) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        refused(mlops("dev", option, port), 2, f"port {port} of this machine is taken; choose another with {option}")
+
+
+def test_the_summary_says_who_decides_what_happened_and_where_the_pages_are(lived, capsys) -> None:
+    summary(lived.platform)
+    said = capsys.readouterr().out
+    reports = lived.platform.home.reports
+    for model in MODELS:
+        assert model in said
+    assert f"{TIMED}: Retraining asked for by policy" in said
+    assert FAULTY_COLUMN in said
+    for place in (reports / "fleet.html", reports / "models", reports / "cards"):
+        assert str(place) in said
+        assert place.exists()
+    assert "make dev" in said
