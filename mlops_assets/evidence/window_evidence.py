@@ -16,6 +16,31 @@ GRAVITY = {"none": 0, "not_measurable": 0, "watch": 1, "act": 2, "critical": 3}
 
 
 @dataclass(frozen=True)
+class GroupRow:
+    """One group of a protected attribute in a window.
+
+    Attributes:
+        attribute, group: which.
+        rows: of the window with a known outcome.
+        rate: favourable decisions with interval; None where the group is too small, or nothing is decided.
+        measure: what is compared with all other groups.
+        gap_then, gap_now: the group against the others in it, on held-out rows and in the window.
+        least: smallest change of the gap that would have been seen.
+        note: why it was not measured.
+    """
+
+    attribute: str
+    group: str
+    rows: int
+    rate: Interval | None
+    measure: str
+    gap_then: float | None
+    gap_now: float | None
+    least: float | None
+    note: str
+
+
+@dataclass(frozen=True)
 class WindowEvidence:
     """One window as measured.
 
@@ -27,6 +52,9 @@ class WindowEvidence:
         references: what the version did on held-out rows, by the same names.
         outcomes: how many had matured.
         estimated: value with interval by name, where outcomes had not matured.
+        estimates: what estimates for earlier windows turned out to be worth.
+        drivers: how what drives the scores differs from the reference.
+        groups: of protected attributes.
     """
 
     window: str
@@ -36,6 +64,9 @@ class WindowEvidence:
     references: Mapping[str, float]
     outcomes: int | None
     estimated: Mapping[str, Interval]
+    estimates: str = ""
+    drivers: str = ""
+    groups: tuple[GroupRow, ...] = ()
 
 
 def window_evidence(
@@ -52,6 +83,9 @@ def window_evidence(
         references={n: float(m["reference"]) for n, m in metrics.items() if m.get("reference") is not None},
         outcomes=measured.get("n"),
         estimated=_intervals(((performance or {}).get("estimate") or {}).get("metrics") or {}),
+        estimates=((performance or {}).get("estimate_record") or {}).get("reason") or "",
+        drivers=((drift or {}).get("attribution") or {}).get("reason") or "",
+        groups=_groups(measured),
     )
 
 
@@ -85,3 +119,31 @@ def _intervals(metrics: Mapping[str, Any]) -> dict[str, Interval]:
         for name, m in metrics.items()
         if m.get("value") is not None
     }
+
+
+def _groups(measured: Mapping[str, Any]) -> tuple[GroupRow, ...]:
+    """Groups with the first of their gaps: of two groups one gap says all, and the other has none."""
+    gaps: dict[tuple[str, str], Mapping[str, Any]] = {}
+    for change in measured.get("group_changes") or []:
+        gaps.setdefault((change["attribute"], change["group"]), change)
+    rows = []
+    for attribute in (measured.get("fairness") or {}).get("attributes") or []:
+        for group in attribute["groups"]:
+            gap = gaps.get((attribute["attribute"], group["group"]), {})
+            rate = group.get("selection_rate")
+            rows.append(
+                GroupRow(
+                    attribute=attribute["attribute"],
+                    group=group["group"],
+                    rows=int(group["n"]),
+                    rate=Interval("selection_rate", rate, group.get("low"), group.get("high"))
+                    if rate is not None
+                    else None,
+                    measure=str(gap.get("measure") or ""),
+                    gap_then=gap.get("reference_gap"),
+                    gap_now=gap.get("window_gap"),
+                    least=gap.get("smallest_detectable"),
+                    note=group.get("reason") or "",
+                )
+            )
+    return tuple(rows)

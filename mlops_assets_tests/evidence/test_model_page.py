@@ -8,8 +8,11 @@ from mlops_assets.evidence.fleet_page import Links, ModelView, view
 from mlops_assets.evidence.model_page import commands, open_work, render, versions
 from mlops_assets.evidence.window_evidence import heat, leading_metric, window_evidence
 from mlops_assets.governance.ledger import Ledger
+from mlops_assets.monitoring.performance import measure
+from mlops_assets.monitoring.reference import build_reference
 from mlops_assets.response.alarm_precision import Precision
 from mlops_assets_tests.evidence.conftest import Declared, at, declaration_of
+from mlops_assets_tests.monitoring.test_group_changes import declaration, people
 
 SBA = Declared("sba_loan_default", declaration_of("sba_loan_default"))
 NOW = at("2004-08-01")
@@ -166,3 +169,21 @@ def test_columns_that_moved_most_are_drawn_first_and_the_rest_is_counted(windows
 def test_a_model_is_watched_by_its_leading_metric(metrics: tuple[str, ...], leads: str) -> None:
     measured = {"performance": {"metrics": {m: {"value": 0.5} for m in metrics}}}
     assert leading_metric([window_evidence("2004-01-01", None, measured)]) == leads
+
+
+def test_groups_drivers_and_the_record_of_estimates_are_told_of_the_last_window(lived: Ledger, windows) -> None:
+    y, score, frame = people(8000, 1)
+    declared = declaration()
+    reference = build_reference(y, score, "binary", threshold=0.35, frame=frame, declaration=declared)
+    y, score, frame = people(3000, 2, m=1.0)
+    found = measure(reference, y, score, frame=frame, declaration=declared)
+    drift = {"rows": 3000, "columns": [], "attribution": {"reason": "23% of what drives the scores moved"}}
+    record = {"reason": "of 6 estimates of roc_auc 5 held the truth, mean error 0.010"}
+    last = window_evidence("2004-04-01", drift, {"performance": found.to_dict(), "estimate_record": record})
+    (first, second, *_) = last.groups
+    assert (first.group, first.measure, second.measure) == ("f", "selection_rate", "")
+    assert abs(first.gap_now or 0.0) > abs(first.gap_then or 0.0)
+    page = render(of(lived), [*windows[:-1], last], at=NOW)
+    for told in ("23% of what drives the scores moved.", "of 6 estimates of roc_auc 5 held", "6 groups of protected"):
+        assert told in page, told
+    assert "<td>two</td><td>f</td>" in page
