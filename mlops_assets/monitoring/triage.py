@@ -230,8 +230,9 @@ def _together(drift: DriftVerdict) -> list[Cause]:
 
 
 def _from_outcomes(performance: WindowPerformance, rules: Rules, shifted: bool, segment: Segment | None) -> list[Cause]:
-    """What outcomes tell. Ranking alone is no evidence of a changed relation where the population has shifted: among
-    rows that are more alike a model ranks worse, though each score means what it meant."""
+    """What outcomes tell. Lost quality alone is no evidence of a changed relation where the population has shifted: among
+    rows that are more alike a model ranks worse, though each score means what it meant. Nor is it where outcomes have
+    moved as a whole, unless quality is an area, which a common shift leaves as it is."""
     limits = PerformanceRules.of(rules)
     adjusted = performance.p_adjusted
     causes: list[Cause] = []
@@ -239,7 +240,8 @@ def _from_outcomes(performance: WindowPerformance, rules: Rules, shifted: bool, 
     relation_severity: Severity = "none"
     relation_weight = 0.0
     ranking = performance.ranking
-    explained = shifted and adjusted.get("relation", 1.0) >= limits.alpha
+    moved = adjusted.get("calibration", 1.0) < limits.alpha and ranking is not None and ranking.metric != "roc_auc"
+    explained = (shifted or moved) and adjusted.get("relation", 1.0) >= limits.alpha
     if (
         ranking is not None
         and ranking.drop is not None

@@ -241,6 +241,13 @@ def test_numbers_and_classes_are_outcomes_too(folder, target, task):
         assert found["outcomes"]["task"] == task
 
 
+def test_a_number_that_is_higher_everywhere_is_another_base_rate(folder):
+    measured(4000, 1).drop("kind").write_parquet(folder / "measured.parquet")
+    now = measured(3000, 2).drop("kind").with_columns(C.y + 3)
+    found = drift(folder, now, "--target", "y", "--json", reference="measured.parquet").json["verdict"]
+    assert found["kind"] == "base_rate_shift"
+
+
 def test_a_column_named_as_outcomes_are_is_taken_for_one_and_that_is_said(scored):
     scored_customers(4000, 1).drop("score").rename({"outcome": "label"}).write_parquet(scored / "label.parquet")
     now = scored_customers(3000, 2).drop("score").rename({"outcome": "label"}).with_columns(label=1 - C.label)
