@@ -183,6 +183,9 @@ def _mark(verdict: Verdict) -> str:
 def _cell_title(verdict: Verdict, changed: bool) -> str:
     kind = "" if verdict.kind == "none" else f", {verdict.kind.replace('_', ' ')}"
     parts = [f"{verdict.window}: {verdict.severity.replace('_', ' ')}{kind}", *verdict.reasons[:2]]
+    fleet = verdict.body.get("fleet") or {}
+    if fleet.get("models", 1) > 1:
+        parts.append(f"p over {fleet['models']} models of this period: {fleet['adjusted']:.2g}")
     if verdict.version:
         parts.append(f"{'from here on ' if changed else ''}version {verdict.version}")
     return "\n".join(parts)

@@ -237,7 +237,8 @@ class Demo:
     def _run(self, due: Due, quiet: bool = False) -> bool:
         what = f"{due.model}: {due.job.rsplit('__', 1)[-1]}" + (f" {due.partition}" if due.partition else "")
         with self._step(what, quiet=quiet):
-            return self._execute(due.job, {**due.tags, MODEL_TAG: due.model}, due.partition)
+            chosen = [asset_key(due.model, stage) for stage in due.stages] or None
+            return self._execute(due.job, {**due.tags, MODEL_TAG: due.model}, due.partition, chosen)
 
     def _execute(
         self,

@@ -22,7 +22,10 @@ from mlops_assets.release.champion import KINDS as REIGN_KINDS
 from mlops_assets.release.champion import Reign, reign_of
 from mlops_assets.release.ladder import climb
 from mlops_assets.response import retraining
+from mlops_assets.scoring.outcome_content import NONE_KNOWN, outcomes_by_window
 
+JUDGED_AGAIN = ("outcomes", "performance", "health")
+"""What is run when outcomes come, or change, after a verdict: neither scores nor inputs have changed."""
 VERDICT = "health_verdict"
 WINDOW_DUE = "window_due"
 
@@ -37,6 +40,7 @@ class Due:
         run_key: names the cause; Dagster starts one run for it, ever.
         partition: the window, for the monitoring job.
         tags: of the run.
+        stages: of the job, those that are to be run; none: all.
         why: in a sentence.
     """
 
@@ -46,6 +50,7 @@ class Due:
     why: str
     partition: str | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
+    stages: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -67,9 +72,11 @@ class Arrived:
 def windows_due(
     platform: Platform, now: datetime, known: Mapping[str, Arrived] | None = None
 ) -> tuple[Found, dict[str, Arrived]]:
-    """The next window of each model that has ended, has rows (or is overdue), and has no verdict.
+    """The next window of each model that has ended, has rows (or is overdue), and has no verdict; where there is none,
+    a window whose outcomes came, or were changed, after its verdict.
 
-    One window a model at a time: a verdict needs those before it, and may change the champion of those after it.
+    One window a model at a time: a verdict needs those before it, and may change the champion of those after it. A window
+    that is judged again is not scored again; its verdict is a further record, and the one before it stays.
 
     Args:
         platform: the project.
@@ -90,40 +97,83 @@ def windows_due(
             waiting.append(f"{model}: no champion that may decide")
             continue
         name = "/".join(declaration.source.key)
-        if name not in arrived:
-            try:
+        try:
+            if name not in arrived:
                 arrived[name] = look(platform, declaration, (known or {}).get(name))
-            except Exception as error:  # a source that cannot be read must not keep the other models from being watched
-                waiting.append(f"{model}: {error}")
-                continue
-        reach = arrived[name]
-        done = verdicts.get(model, {})
-        chosen = None
-        for window in declared_windows(declaration, now.date()):
-            if window.end > now.date():
-                break
-            if window.key in done and not _matured_since(declaration, window.key, done[window.key], now):
-                continue
-            chosen = window
-            break
-        if chosen is None:
-            waiting.append(f"{model}: every window that has ended has its verdict")
-        elif (reach.last is None or reach.last < chosen.start) and (model, chosen.key) not in overdue:
-            waiting.append(f"{model}: no rows have come for the window {chosen.key}")
+            found, reason = _next_window(declaration, arrived[name], verdicts.get(model, {}), overdue, now, reign)
+            again = None if found else _judged_again(platform, declaration, arrived[name], verdicts.get(model, {}), now)
+        except Exception as error:  # a source that cannot be read must not keep the other models from being watched
+            waiting.append(f"{model}: {error}")
+            continue
+        if found or again:
+            due += [one for one in (found, again) if one]
         else:
-            again = "/matured" if chosen.key in done else ""
-            due.append(
-                Due(
-                    model,
-                    monitoring_job_name(model),
-                    f"{model}/{chosen.key}/{reach.digest[:12]}/v{reign.deciding}{again}",
-                    f"the window {chosen.key} has its outcomes now"
-                    if again
-                    else f"the window {chosen.key} has no verdict",
-                    chosen.key,
-                )
-            )
+            waiting.append(f"{model}: {reason}")
     return Found(tuple(due), tuple(waiting)), arrived
+
+
+def _next_window(
+    declaration: Declaration,
+    reach: Arrived,
+    done: Mapping[str, Record],
+    overdue: set[tuple[str, str]],
+    now: datetime,
+    reign: Reign,
+) -> tuple[Due | None, str]:
+    """The first window that has ended and has no verdict, if it can be judged; else why it cannot."""
+    model = declaration.name
+    for window in declared_windows(declaration, now.date()):
+        if window.end > now.date():
+            break
+        if window.key in done:
+            continue
+        if (reach.last is None or reach.last < window.start) and (model, window.key) not in overdue:
+            return None, f"no rows have come for the window {window.key}"
+        key = f"{model}/{window.key}/{reach.digest[:12]}/v{reign.deciding}"
+        return Due(model, monitoring_job_name(model), key, f"the window {window.key} has no verdict", window.key), ""
+    return None, "every window that has ended has its verdict"
+
+
+def _judged_again(
+    platform: Platform, declaration: Declaration, reach: Arrived, done: Mapping[str, Record], now: datetime
+) -> Due | None:
+    """The first window whose outcomes are not those its verdict rests on, or have matured since."""
+    model = declaration.name
+    current = _outcomes(platform, declaration, reach) if done else {}
+    for window in sorted(done):
+        verdict, content, matured = done[window], current.get(window, NONE_KNOWN), _mature_at(declaration, window)
+        if matured > now:
+            # What comes before it is due is not judged yet, and may come every day.
+            continue
+        # Verdicts from before this was recorded say nothing of it.
+        changed = content != verdict.body.get("outcomes", content)
+        if not changed and verdict.recorded_at >= matured:
+            continue
+        why = "outcomes that came or were changed after its verdict" if changed else "its outcomes now"
+        return Due(
+            model,
+            monitoring_job_name(model),
+            f"{model}/{window}/outcomes/{content}{'' if changed else '/matured'}/after-{verdict.seq}",
+            f"the window {window} has {why}",
+            window,
+            stages=JUDGED_AGAIN,
+        )
+    return None
+
+
+_OUTCOMES_READ: dict[str, tuple[tuple[str, str], dict[str, str]]] = {}
+"""By model: source and declaration that were read last, and what they said of outcomes; the sensor asks every minute."""
+
+
+def _outcomes(platform: Platform, declaration: Declaration, reach: Arrived) -> dict[str, str]:
+    """Digest of each window's outcomes as the source has them; an unchanged source is not read again."""
+    place = f"{platform.project.defs}/{declaration.name}"
+    state = (reach.digest, declaration.digest)
+    kept = _OUTCOMES_READ.get(place)
+    if kept is None or kept[0] != state:
+        kept = (state, outcomes_by_window(scan(declaration.source, platform.project.root), declaration))
+        _OUTCOMES_READ[place] = kept
+    return kept[1]
 
 
 def trainings_due(platform: Platform, since: int) -> tuple[Found, int]:
@@ -135,7 +185,9 @@ def trainings_due(platform: Platform, since: int) -> tuple[Found, int]:
     declarations = platform.project.declarations
     waiting: list[str] = []
     last = since
-    for verdict in platform.ledger.records(kind=VERDICT):
+    newest = platform.ledger.latest(VERDICT)
+    # At most ticks there is no new one, and years of them need not be read.
+    for verdict in platform.ledger.records(kind=VERDICT) if newest and newest.seq > since else ():
         if verdict.seq <= since:
             continue
         last = verdict.seq
@@ -239,14 +291,11 @@ def _trained(platform: Platform, request: Record) -> bool:
     return any(platform.ledger.latest("card_issued", model=r.model, subject=r.subject) for r in answered)
 
 
-def _matured_since(declaration: Declaration, window: str, verdict: Record, now: datetime) -> bool:
-    """Whether the window's outcomes came due after its last verdict."""
-    matures = declaration.target.matures_after
-    if matures is None:
-        return False
-    due = shift(window_of_key(window, declaration.monitoring.cadence).end, matures)
-    instant = datetime(due.year, due.month, due.day, tzinfo=UTC)
-    return verdict.recorded_at < instant <= now
+def _mature_at(declaration: Declaration, window: str) -> datetime:
+    """When the last of the window's outcomes is due."""
+    end, matures = window_of_key(window, declaration.monitoring.cadence).end, declaration.target.matures_after
+    due = shift(end, matures) if matures else end
+    return datetime(due.year, due.month, due.day, tzinfo=UTC)
 
 
 def _latest_by_window(records: Sequence[Record]) -> dict[str, dict[str, Record]]:

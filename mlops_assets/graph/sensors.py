@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from mlops_assets.declaration import Declaration
-from mlops_assets.graph.assets import MODEL_TAG
+from mlops_assets.graph.assets import MODEL_TAG, asset_key
 from mlops_assets.graph.jobs import monitoring_job_name, release_job_name, training_job_name
 from mlops_assets.graph.resource import PlatformResource
 
@@ -116,5 +116,6 @@ def _requests(found: "Found") -> Iterator[dg.RunRequest]:
             run_key=due.run_key,
             job_name=due.job,
             partition_key=due.partition,
+            asset_selection=[asset_key(due.model, stage) for stage in due.stages] or None,
             tags={**due.tags, MODEL_TAG: due.model, "mlops/why": due.why[:250]},
         )

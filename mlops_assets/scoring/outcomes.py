@@ -124,7 +124,8 @@ def join_outcomes(
     _need(outcomes, "outcomes", id_column, outcome_column, recorded_column)
     if known_at.tzinfo is None:
         raise ValueError(f"found known_at {known_at.isoformat()} without a time zone, expected one such as UTC")
-    if (doubled := predictions.filter(pl.col(id_column).is_duplicated())).height:
+    if predictions[id_column].n_unique() < predictions.height:
+        doubled = predictions.filter(pl.col(id_column).is_duplicated())
         raise ValueError(
             f"found {doubled.height} predictions that share an id (such as {doubled[id_column][0]!r}), "
             "expected each once"
@@ -145,9 +146,12 @@ def join_outcomes(
     due_at = _instant(predictions, time_column)
     if matures_after is not None:
         due_at = due_at.dt.offset_by(f"{matures_after.count}{_UNITS[matures_after.unit]}")
-    joined = predictions.with_columns(due_at=due_at, __key=pl.col(id_column).cast(pl.String)).join(
-        standing, left_on="__key", right_on="id", how="left", maintain_order="left"
-    )
+    joined = predictions.with_columns(due_at=due_at, __key=pl.col(id_column).cast(pl.String))
+    if joined["__key"].equals(standing["id"]):
+        # All outcomes are known, in the order of the predictions: there is nothing to look up.
+        joined = joined.hstack(standing.drop("id"))
+    else:
+        joined = joined.join(standing, left_on="__key", right_on="id", how="left", maintain_order="left")
     due = joined.filter(pl.col("due_at") <= instant)
     rows = due.filter(pl.col("outcome").is_not_null()).with_columns(late=pl.col("recorded_at") > pl.col("due_at"))
     waiting = due.filter(pl.col("outcome").is_null()).drop("__key", "outcome", "recorded_at", "corrections")
@@ -196,11 +200,12 @@ def _instant(frame: pl.DataFrame, column: str) -> pl.Expr:
 def _history(recorded: pl.DataFrame, predicted: pl.Series) -> pl.DataFrame:
     """Every recording with its position and status; equal instants keep the order in which they were given."""
     empty = pl.col("id").is_null() | pl.col("outcome").is_null() | pl.col("recorded_at").is_null()
-    unknown = ~pl.col("id").is_in(predicted.implode())
+    same = recorded["id"].equals(predicted)
+    unknown = pl.lit(False) if same else ~pl.col("id").is_in(predicted.implode())
     marked = recorded.with_columns(
         status=pl.when(empty).then(pl.lit("empty")).when(unknown).then(pl.lit("unknown")).otherwise(pl.lit("counts"))
     )
-    if not marked["id"].is_duplicated().any():
+    if marked["id"].n_unique() == marked.height:
         # The usual case, and much the cheapest: each outcome was recorded once.
         position = pl.when(pl.col("status") == "counts").then(pl.lit(1, pl.Int64))
         return marked.with_columns(position=position).select(HISTORY)

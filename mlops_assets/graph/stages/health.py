@@ -7,11 +7,13 @@ from datetime import UTC, datetime
 from mlops_assets.governance.canonical import digest
 from mlops_assets.governance.ledger import Record
 from mlops_assets.graph.bench import Bench, Outcome
-from mlops_assets.graph.stages.production import SCORED_ROWS, scored_record, window_of
-from mlops_assets.graph.stages.window_reports import digest_file, report, severity_check
+from mlops_assets.graph.stages.production import OUTCOMES, SCORED_ROWS, scored_record
+from mlops_assets.graph.stages.same_period import FLEET, among_the_fleet
+from mlops_assets.graph.stages.window_reports import digest_file, report, severity_check, window_of
 from mlops_assets.monitoring.batches import find_batch_faults
 from mlops_assets.monitoring.drift import DriftVerdict
 from mlops_assets.monitoring.faults import Fault
+from mlops_assets.monitoring.fleet_control import hold_to_fleet, window_p_value
 from mlops_assets.monitoring.performance import WindowPerformance
 from mlops_assets.monitoring.raised_by import raised_by
 from mlops_assets.monitoring.rules import at_least
@@ -29,7 +31,9 @@ def health(bench: Bench) -> Outcome:
     scored = scored_record(bench)
     version = scored.body["version"]
     batch = batch_faults(bench, scored)
-    found = judge(bench, version, batch)
+    judged = judge(bench, version, batch)
+    fleet = among_the_fleet(bench, VERDICT, window_p_value(drift_verdict(bench), measured_performance(bench)))
+    found = hold_to_fleet(judged, fleet, bench.policy.monitoring.alpha)
     rules = rules_behind(bench, found, batch)
     drivers = changed_drivers(bench)
     body = {
@@ -49,8 +53,15 @@ def health(bench: Bench) -> Outcome:
         "escalated": at_least(found.severity, "act"),
         "version": str(version),
         "policy_digest": bench.policy.digest,
+        # By it the verdict is known to be out of date as soon as outcomes come, or are corrected.
+        OUTCOMES: json.loads(report(bench, OUTCOMES).read_text())["content"],
         "evidence": {name: digest_file(report(bench, name)) for name in ("drift", "performance")},
     }
+    # Who else has been judged by now says nothing about this window: without a change of its own it has one record.
+    content = digest(body)
+    body[FLEET] = fleet.to_dict()
+    earlier = platform.ledger.latest(VERDICT, model=bench.model, subject=window.key)
+    body["supersedes"] = earlier.seq if earlier else None
     happened = datetime(window.end.year, window.end.month, window.end.day, tzinfo=UTC)
     record = platform.ledger.append(
         VERDICT,
@@ -58,7 +69,7 @@ def health(bench: Bench) -> Outcome:
         model=bench.model,
         subject=window.key,
         happened_at=min(happened, datetime.now(UTC)),
-        key=f"health/{bench.model}/{window.key}/{digest(body)}",
+        key=f"health/{bench.model}/{window.key}/{content}",
     )
     incident = None
     if "incident" in found.actions:
@@ -87,14 +98,17 @@ def health(bench: Bench) -> Outcome:
             or None,
             "actions": list(found.actions) or None,
             "incident": incident.id if incident else None,
+            "models with a window of this period": fleet.models if fleet.models > 1 else None,
+            "p over the fleet": fleet.adjusted if fleet.models > 1 else None,
             "not known yet": list(found.unknown) or None,
             "what drives the scores": drivers or None,
             "fairness": fairness.summary if fairness else None,
             "version": version,
+            "supersedes record": record.body["supersedes"],
             "ledger record": record.seq,
         },
-        data_version=digest(body),
-        decisions=[severity_check(found.severity, " ".join(found.reasons), digest(body))],
+        data_version=content,
+        decisions=[severity_check(found.severity, " ".join(found.reasons), content)],
     )
 
 

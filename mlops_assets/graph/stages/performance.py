@@ -14,8 +14,8 @@ from mlops_assets.governance.canonical import digest
 from mlops_assets.governance.dossier import registered
 from mlops_assets.graph.bench import Bench, Outcome
 from mlops_assets.graph.stages.models import SCORE
-from mlops_assets.graph.stages.production import OUTCOMES, PREDICTIONS, SCORED_ROWS, scored_record, window_of
-from mlops_assets.graph.stages.window_reports import keep, plain_numbers, report, severity_check
+from mlops_assets.graph.stages.production import OUTCOMES, PREDICTIONS, SCORED_ROWS, scored_record
+from mlops_assets.graph.stages.window_reports import keep, plain_numbers, report, severity_check, window_of
 from mlops_assets.monitoring.estimate import PerformanceEstimate, estimate_performance
 from mlops_assets.monitoring.performance import WindowPerformance, measure
 from mlops_assets.monitoring.reference import ReferencePerformance

@@ -7,7 +7,6 @@ from typing import Any
 
 import polars as pl
 
-from mlops_assets.datasets.quarantine import canonical_text
 from mlops_assets.datasets.snapshot import rows_digest
 from mlops_assets.datasets.sources import digest_of, scan
 from mlops_assets.datasets.windows import Window, event_time_expr, in_window, shift
@@ -24,11 +23,13 @@ from mlops_assets.governance.ledger import Record
 from mlops_assets.governance.validations import restrictions_of
 from mlops_assets.graph.bench import Bench, Outcome, StageError
 from mlops_assets.graph.stages.models import load_version
+from mlops_assets.graph.stages.window_reports import keep, window_of
 from mlops_assets.monitoring.batches import content_digest
 from mlops_assets.release.champion import reign
 from mlops_assets.release.ladder import WINDOW_SCORED, climb
 from mlops_assets.scoring.batch import score
 from mlops_assets.scoring.input_contract import check
+from mlops_assets.scoring.outcome_content import NONE_KNOWN, outcome_text, outcomes_by_window
 from mlops_assets.scoring.prediction_id import row_digest
 from mlops_assets.scoring.routing import route
 
@@ -111,6 +112,7 @@ def outcomes(bench: Bench) -> Outcome:
     source = scan(declaration.source, platform.project.root)
     found = source.collect_schema().names()
     if declaration.target.column not in found:
+        keep(bench, OUTCOMES, {"content": NONE_KNOWN})
         return Outcome(metadata={"known": 0, "note": f"the source has no column {declaration.target.column!r} yet"})
     assert declaration.event_time is not None
     read = [declaration.id, declaration.event_time.column, declaration.target.column]
@@ -124,6 +126,8 @@ def outcomes(bench: Bench) -> Outcome:
     )
     kept = now if before is None else pl.concat([before, changed(before, now)])
     written = platform.lake.write_window(table, window.key, kept)
+    content = outcomes_by_window(rows.lazy(), declaration).get(window.key, NONE_KNOWN)
+    keep(bench, OUTCOMES, {"content": content, "delta_version": written.version})
     return Outcome(
         metadata={
             "known": kept["id"].n_unique(),
@@ -131,7 +135,7 @@ def outcomes(bench: Bench) -> Outcome:
             "of rows": rows.height,
             "delta version": written.version,
         },
-        data_version=rows_digest(kept),
+        data_version=rows_digest(kept, by="id"),
     )
 
 
@@ -141,12 +145,9 @@ def recordings(rows: pl.DataFrame, declaration: Declaration, window: Window) -> 
     end = datetime(window.end.year, window.end.month, window.end.day, tzinfo=UTC)
     due = shift(window.end, matures) if matures else window.end
     recorded = min(datetime(due.year, due.month, due.day, tzinfo=UTC), max(end, datetime.now(UTC)))
-    target = declaration.target.column
-    # The text by which training compares values: true and "true" agree, and so do 1 and 1.0.
-    value = canonical_text(rows.schema[target], pl.col(target))
     return rows.select(
         pl.col(declaration.id).cast(pl.String).alias("id"),
-        (pl.col(target).cast(pl.String) if declaration.task is Task.REGRESSION else value).alias("outcome"),
+        outcome_text(declaration, rows.schema[declaration.target.column]).alias("outcome"),
         pl.lit(recorded).dt.convert_time_zone("UTC").dt.cast_time_unit("us").alias("recorded_at"),
     ).filter(pl.col("outcome").is_not_null() & pl.col("id").is_not_null())
 
@@ -168,17 +169,6 @@ def rows_of_window(source: pl.LazyFrame, declaration: Declaration, window: Windo
     if dtype is None:
         raise StageError(f"{declaration.name}: the source has no column {declaration.event_time.column!r}")
     return source.filter(in_window(declaration, window, dtype)).collect()
-
-
-def window_of(bench: Bench) -> Window:
-    """The run's window.
-
-    Raises:
-        StageError: the run has none.
-    """
-    if bench.window is None:
-        raise StageError(f"{bench.model}: this asset has a partition a window; materialize it for one")
-    return bench.window
 
 
 def deciding(bench: Bench) -> int:

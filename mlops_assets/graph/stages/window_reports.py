@@ -1,15 +1,26 @@
-"""What the stages of a window share: where its evidence is kept, and its severity as a check."""
+"""What the stages of a window share: which window it is, where its evidence is kept, and its severity as a check."""
 
 from pathlib import Path
 from typing import Any
 
+from mlops_assets.datasets.windows import Window
 from mlops_assets.governance.decisions import GateResult
 from mlops_assets.governance.decisions import Outcome as Verdict
-from mlops_assets.graph.bench import Bench
-from mlops_assets.graph.stages.production import window_of
+from mlops_assets.graph.bench import Bench, StageError
 from mlops_assets.stores.registry import evidence_bytes
 
 WINDOWS = "windows"
+
+
+def window_of(bench: Bench) -> Window:
+    """The run's window.
+
+    Raises:
+        StageError: the run has none.
+    """
+    if bench.window is None:
+        raise StageError(f"{bench.model}: this asset has a partition a window; materialize it for one")
+    return bench.window
 
 
 def keep(bench: Bench, name: str, content: dict[str, Any]) -> str:
