@@ -1,7 +1,7 @@
 # `make demo` and `make test` are all the set-up there is: both make the environment first, and do nothing for it when
 # the lock has not changed.
 .DEFAULT_GOAL := help
-.PHONY: help demo dev test check bench clean lock
+.PHONY: help demo dev test check bench mutation clean lock
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -40,6 +40,9 @@ check: $(STAMP) ## formatter, linter, types, import contract, declarations
 
 bench: $(STAMP) ## benchmarks, side by side with the peers
 	@for script in benchmarks/*.py; do echo "== $$script"; PYTHONPATH=. $(BIN)/python $$script || exit 1; done
+
+mutation: $(STAMP) ## change each comparison of the gates in turn: do their tests notice?
+	@PYTHONPATH=. $(BIN)/python benchmarks/gate_mutations.py
 
 lock: ## compile requirements.lock again, with hashes and without index addresses
 	$(BIN)/uv pip compile pyproject.toml --group dev --universal --generate-hashes --no-annotate --no-header --no-emit-index-url -o requirements.lock

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from mlops_assets.gates.label_bias import two_proportions, two_sided
-from mlops_assets.gates.performance import verdict
 from mlops_assets.gates.registry import decide
 from mlops_assets_tests.gates.test_gates import (
     artifact,
@@ -42,7 +41,7 @@ CLASSES = {"a": {"bias": 0.01, "ece": 0.02}, "b": {"bias": -0.03, "ece": 0.05}, 
 
 SHOWN: list[tuple[str, dict[str, Any], dict[str, Any], float | None, float | None, list[str]]] = [
     # gate, rule, evidence, value, threshold, words in rule or reason
-    ("contract", {}, contract(quarantined_share=0.2, reasons={"few": 1, "most": 9, "b": 2, "c": 2}), 0.2, 0.05,
+    ("contract", {}, contract(quarantined_share=0.2, reasons={"few": 1, "most": 9, "c": 2, "b": 2}), 0.2, 0.05,
      ["most frequent: most (9 rows), b (2 rows), c (2 rows) and 1 more"]),
     ("volume", {}, volume(class_rows={"0": 500}), 1, 2, ["only one outcome occurs (0)"]),
     ("volume", {}, volume(class_rows={}), 0, 2, ["only one outcome occurs (none)"]),
@@ -60,6 +59,25 @@ SHOWN: list[tuple[str, dict[str, Any], dict[str, Any], float | None, float | Non
      ["difference of class shares at most 0.1", "differ by 0.200"]),
     ("label_bias", {"max_difference": 0.9}, labels(("a", 1000, {"x": 1000}), ("b", 1000, {"y": 600, "x": 400}), task="multiclass"),
      0.6, 0.9, ["differ by 0.600"]),
+    ("label_bias", {}, labels(("a", 500, 2.5, 0.0), ("b", 500, 2.0, 0.0), task="regression"), 2.0, 0.5, ["(p 0)"]),
+    ("label_bias", {"max_difference": 0.9},
+     labels(("a", 1000, {"x": 500, "y": 300, "z": 200}), ("b", 1000, {"x": 300, "y": 350, "z": 350}), task="multiclass"),
+     0.2, 0.9, ["class 'x'"]),
+    ("label_bias", {"max_difference": 0.9},
+     labels(("a", 1000, {"x": 500, "y": 500}), ("b", 1000, {"x": 250, "y": 250, "z": 500}), task="multiclass"),
+     0.5, 0.9, ["class 'z'"]),
+    ("label_bias", {"max_difference": 0.9},
+     labels(("a", 1000, {"x": 1000, "y": 0}), ("b", 1000, {"x": 1000}), task="multiclass"), 0.0, 0.9, ["differ by 0.000"]),
+    ("label_bias", {"max_difference": 0.9},
+     labels(("a", 100, {"w": 50, "z": 50}), ("b", 1000, {"w": 498, "z": 497, "y": 5}), task="multiclass"),
+     0.005, 0.9, ["class 'y'"]),
+    ("label_bias", {"max_standardised_difference": 0.01},
+     labels(("a", 500, 1.0, 1.0), ("b", 500, 0.95, 1.0), task="regression"), 0.04998, 0.01, ["too few rows to tell"]),
+    ("volume", {"max_missing_target_share": 0.0},
+     {"task": "regression", "rows": 500, "class_rows": {}, "delivered": 500}, 500, 500, ["500 rows"]),
+    ("proxy", {}, {"protected": ["sex", "age"], "proxies": [
+        {"attribute": a, "is_input": False, "auc": v, "features": {}, "note": ""} for a, v in (("sex", 0.7), ("age", 0.6))]},
+     0.7, 0.95, ["sex is told with AUC 0.700, age is told with AUC 0.600"]),
     ("proxy", {"allow_protected_inputs": True}, proxy(is_input=True), 0.7, 0.95, ["protected and an input: sex"]),
     ("parity", {}, parity(training_features=D, scoring_features=E), 100, 100,
      ["training 0123456789ab, scoring fedcba987654"]),
@@ -186,4 +204,7 @@ def test_a_group_without_any_number_does_not_hide_the_others():
 
 @pytest.mark.parametrize(("low", "high"), [(None, 0.1), (0.1, None), (None, None)])
 def test_half_an_interval_decides_nothing(low, high):
-    assert verdict({"low": low, "high": high}, 0.01) == "undecidable"
+    found = decide(
+        "performance", performance(comparison={**pair(None, None), "low": low, "high": high}), policy("performance", {})
+    )
+    assert (found.outcome, found.details["verdict"]) == ("not_measurable", "undecidable")

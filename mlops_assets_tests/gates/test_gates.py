@@ -55,7 +55,12 @@ def artifact(**changes) -> dict[str, Any]:
 
 def advisories(*vulnerabilities, unchecked=()) -> dict[str, Any]:
     found = [{"package": "p", "id": i, "severity": severity} for i, severity in vulnerabilities]
-    return {"source": "osv.json", "as_of": "2026-11-01", "vulnerabilities": found, "unchecked": list(unchecked)}
+    return {
+        "source": "osv.json",
+        "as_of": "2026-11-01T08:00:00Z",
+        "vulnerabilities": found,
+        "unchecked": list(unchecked),
+    }
 
 
 def lock(*different, unpinned=()) -> dict[str, Any]:
@@ -568,7 +573,7 @@ def test_a_refusal_names_the_culprit_and_the_numbers(gate, evidence, words):
         (
             "artifact",
             artifact(advisories=advisories(("X-1", "low"), unchecked=["q 1"]), lock=lock("n 1", unpinned=["t 1"])),
-            ["tolerated: X-1", "osv.json, as of 2026-11-01", "1 packages not covered", "not as pinned: n 1", "t 1"],
+            ["tolerated: X-1", "osv.json, as of 2026-11-01, 1 packages not covered", "not as pinned: n 1", "t 1"],
         ),
         ("stability", stability(churn=0.021), ["over seeds", "over resamples", "2.1% of decisions"]),
         (
