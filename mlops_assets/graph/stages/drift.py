@@ -44,7 +44,10 @@ def drift(bench: Bench) -> Outcome:
     counts = count_window(frame, profile)
     shares = importance_of(bench, run_id)
     sample = frame.sample(min(SAMPLE_ROWS, frame.height), seed=bench.declaration.training.seed % 2**32)
-    verdict = compare(profile, counts, bench.policy.monitoring, importance=shares, sample=sample)
+    known = platform.lake.read(bench.table("reference_sample"), window=f"v{scored.body['version']}")
+    verdict = compare(
+        profile, counts, bench.policy.monitoring, importance=shares, sample=sample, reference_sample=known
+    )
     drivers = drivers_of_scores(bench, int(scored.body["version"]), run_id, rows)
     content = {**verdict.to_dict(), "version": scored.body["version"], "attribution": drivers}
     evidence = keep(bench, "drift", content)
