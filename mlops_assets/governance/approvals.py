@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from mlops_assets.governance.canonical import iso
+from mlops_assets.governance.conduct_rules import NO_JUDGES
 from mlops_assets.governance.dossier import Dossier, dossier
 from mlops_assets.governance.keys import PublicKey, SigningKey
 from mlops_assets.governance.ledger import Ledger, Record
@@ -196,7 +197,10 @@ def _objection(signed: Signed, about: Dossier) -> str | None:
     return None
 
 
-def _choose_role(person: str, roles: Sequence[str], role: str | None, policy: Policy | None) -> str:
+def _choose_role(person: str, held: Sequence[str], role: str | None, policy: Policy | None) -> str:
+    roles = [r for r in held if r not in NO_JUDGES]
+    if not roles:
+        raise NotAllowed(f"{person} holds {', '.join(held)}, which is no role of somebody who judges")
     if role is not None:
         if role not in roles:
             raise NotAllowed(f"{person} holds {', '.join(roles)}, not the role {role}")

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from mlops_assets.governance import approvals, authority, exceptions, findings, validations
 from mlops_assets.governance.anchors import Anchor
 from mlops_assets.governance.chain import Problem
+from mlops_assets.governance.conduct_rules import AUTOMATION
 from mlops_assets.governance.keys import PublicKey
 from mlops_assets.governance.ledger import Ledger, LedgerTampered, Record
 from mlops_assets.governance.people import KINDS as PEOPLE_KINDS
@@ -34,6 +35,10 @@ PURPOSES = {
 
 A record of any other kind may carry an `envelope` too; its purpose is then `<kind>/v1`.
 """
+
+
+BY_MACHINE = ("suspension", "rollback")
+"""Kinds of records that the service key may sign."""
 
 
 def verify_all(
@@ -87,7 +92,10 @@ def verify_signatures(ledger: Ledger, root: PublicKey | None = None) -> list[Pro
 
 def _objection(people: People, record: Record) -> str | None:
     try:
-        signed = authority.read_act(people, record, PURPOSES.get(record.kind, f"{record.kind}/v1"))
+        purpose = PURPOSES.get(record.kind, f"{record.kind}/v1")
+        # Whether the policy let the service key do it is decided again in `release.audit`.
+        machine = record.kind in BY_MACHINE and record.body.get("role") == AUTOMATION
+        signed = authority.read_act(people, record, purpose, roles=(AUTOMATION,) if machine else None)
     except (NotAllowed, SignatureRefused) as error:
         return str(error)
     said = signed.predicate

@@ -126,15 +126,19 @@ def _build(
 def open_bench(context: dg.AssetExecutionContext, platform: PlatformResource, declaration: Declaration) -> Bench:
     """The stage's place of work in this run."""
     from mlops_assets.datasets.windows import window_of_key
+    from mlops_assets.governance.adoption import adopt
 
     opened = platform.open()
     window = None
     if context.has_partition_key:
         window = window_of_key(context.partition_key, declaration.monitoring.cadence)
+    policy = opened.policy_of(declaration)
+    # A decision names its policy, so a change is on record before anything is decided under it.
+    adopt(opened.ledger, declaration.name, policy)
     return Bench(
         platform=opened,
         declaration=declaration,
-        policy=opened.policy_of(declaration),
+        policy=policy,
         run_id=context.run_id,
         job_name=context.job_name,
         window=window,

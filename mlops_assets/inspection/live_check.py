@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from mlops_assets.datasets.snapshot import rows_digest
+from mlops_assets.governance.adoption import audit_policies
 from mlops_assets.governance.anchors import Anchor
 from mlops_assets.governance.verification import verify_all
 from mlops_assets.inspection.versions import verify_artifact
@@ -24,6 +25,7 @@ def check_everything(platform: Platform, anchors: Iterable[Anchor] = ()) -> list
         # Nothing that the ledger says can be held against anything while the ledger itself is not whole.
         return found
     found += [{"where": "promotion", "what": str(problem)} for problem in audit_promotions(platform.ledger)]
+    found += [{"where": "policy", "what": str(problem)} for problem in audit_policies(platform.ledger)]
     return [*found, *_registry(platform), *_artifacts(platform), *_lake(platform)]
 
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from mlops_assets.governance.adoption import adoption
 from mlops_assets.governance.approvals import state as approval_state
 from mlops_assets.governance.decisions import standing
 from mlops_assets.governance.dossier import NotRegistered, dossier
@@ -159,6 +160,12 @@ def _evidence(
     approvals = approval_state(ledger, policy, model, version, root=root)
     about = dossier(ledger, model, version, policy.digest)
     reasons = [f"gate {gate.gate} is {gate.state}: {gate.reason}" for gate in gates.blocking]
+    adopted = adoption(ledger, model, policy, root=root)
+    if adopted.waiting:
+        asked = " or ".join(adopted.roles)
+        reasons.append(
+            f"the policy {policy.digest[:12]} is not in force until {asked} signs it: mlops policy adopt {model}"
+        )
     if approvals.status == "rejected":
         reasons += [f"{person} rejected it as {role} (record {seq})" for person, role, seq in approvals.rejections]
     elif approvals.status == "pending":

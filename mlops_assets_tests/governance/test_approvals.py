@@ -68,7 +68,7 @@ def test_a_stranger_cannot_approve(ready):
 
 
 def test_the_wrong_role_cannot_approve(ready):
-    refused_at_signing(ready, "policy asks for", ready.keys["root"])
+    refused_at_signing(ready, "no role of somebody who judges", ready.keys["root"])
     refused_at_signing(ready, "not the role", ready.keys["validator"], role="model-risk")
 
 

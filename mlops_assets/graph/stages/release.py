@@ -7,6 +7,7 @@ from mlops_assets.evidence.card import CardInputs
 from mlops_assets.evidence.model_card import build_card, write_card
 from mlops_assets.evidence.requirements import applicable, completeness_evidence, load_profiles
 from mlops_assets.gates import completeness
+from mlops_assets.governance.adoption import adoption
 from mlops_assets.governance.approvals import state as approval_state
 from mlops_assets.governance.decisions import standing
 from mlops_assets.governance.exceptions import exceptions, lifts
@@ -192,6 +193,7 @@ def approval(bench: Bench) -> Outcome:
             "missing": [{"role": role, "signatures": count} for role, count in state.missing] or None,
             "not counted": [{"record": s, "person": p, "why": w} for s, p, w in state.refused] or None,
             "to supply what is missing": f"```\n{state.command}\n```" if state.command else None,
+            "policy": _policy_in_force(bench),
             "gates that block": [{"gate": g.gate, "state": g.state, "why": g.reason} for g in gates.blocking] or None,
             "gates under exception": [
                 {
@@ -205,6 +207,15 @@ def approval(bench: Bench) -> Outcome:
         },
         data_version=f"{registered.subject}:{state.status}:{len(state.counted)}",
     )
+
+
+def _policy_in_force(bench: Bench) -> str:
+    stands = adoption(bench.platform.ledger, bench.model, bench.policy)
+    if stands.waiting:
+        asked = " or ".join(stands.roles)
+        return f"{bench.policy.digest[:12]} is not in force until {asked} signs it: mlops policy adopt {bench.model}"
+    since = f", in force since {stands.record.recorded_at.date()} (record {stands.record.seq})" if stands.record else ""
+    return bench.policy.digest[:12] + since
 
 
 def champion(bench: Bench) -> Outcome:
