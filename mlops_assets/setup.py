@@ -5,14 +5,19 @@ Safe to call again: what exists stays as it is.
 
 import shutil
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
+from mlops_assets.governance.adoption import adopt
+from mlops_assets.governance.conduct_rules import AUTOMATION
 from mlops_assets.governance.enrolment import enrol
-from mlops_assets.governance.keys import load_or_new_key
+from mlops_assets.governance.keys import SigningKey, key_path, load_or_new_key
 from mlops_assets.governance.people import LEDGER, ROOT, load_people
 from mlops_assets.platform import HEAD_KEY, Platform
 from mlops_assets.stores.registry import migrate
 
 ROOT_KEY = "root"
+SERVICE = "automation"
+"""Name of the service key."""
 
 
 def prepare(platform: Platform) -> None:
@@ -26,6 +31,38 @@ def prepare(platform: Platform) -> None:
         shutil.copyfile(settings, target)
     migrate(home)
     enrol_missing(platform, {ROOT_KEY: (ROOT,), HEAD_KEY: (LEDGER,)})
+    for model in platform.project.declarations:
+        adopt(platform.ledger, model, platform.policy(model))
+
+
+def enrol_service(platform: Platform) -> bool:
+    """Make and enrol the service key, which does what policy leaves to it; whether it was enrolled now.
+
+    Its private half lies where `MLOPS_AUTOMATION_KEY` says, by default under the home's `keys/`.
+    """
+    path = service_key_path(platform)
+    key = SigningKey.load(path) if path.exists() else SigningKey.generate()
+    if not path.exists():
+        key.save(path)
+    if any(
+        p.person == SERVICE and p.key == key.public and p.ended is None for p in load_people(platform.ledger).periods
+    ):
+        return False
+    root = load_or_new_key(ROOT_KEY, platform.home.keys)
+    enrol(platform.ledger, root, SERVICE, key.public, (AUTOMATION,))
+    return True
+
+
+def service_key(platform: Platform) -> SigningKey | None:
+    """The service key, where there is one."""
+    path = service_key_path(platform)
+    return SigningKey.load(path) if path.exists() else None
+
+
+def service_key_path(platform: Platform) -> Path:
+    """Where the private half of the service key lies."""
+    named = platform.home.automation_key
+    return Path(named).expanduser() if named else key_path(SERVICE, platform.home.keys)
 
 
 def enrol_missing(platform: Platform, people: Mapping[str, Sequence[str]]) -> list[str]:

@@ -20,13 +20,17 @@ PAGE = "fleet.html"
 
 
 @click.command()
+@click.option("--service-key", is_flag=True, help="Make and enrol the key that does what policy leaves to it.")
 @click.pass_context
-def setup(context: click.Context) -> None:
+def setup(context: click.Context, service_key: bool) -> None:
     """Make folders, databases and the root key; safe to call again."""
-    from mlops_assets.setup import prepare
+    from mlops_assets.setup import enrol_service, prepare, service_key_path
 
     platform = open_platform(context)
     prepare(platform)
+    if service_key:
+        added = enrol_service(platform)
+        click.echo(f"service key {'made and enrolled' if added else 'enrolled already'}: {service_key_path(platform)}")
     click.echo(f"ready: {platform.home.root}")
 
 

@@ -1,15 +1,22 @@
 """Were the promotions on record right when they were made? Each is decided again from what the ledger held then."""
 
+from mlops_assets.governance.adoption import in_force
 from mlops_assets.governance.approvals import state as approval_state
+from mlops_assets.governance.authority import read_act
 from mlops_assets.governance.chain import Problem
+from mlops_assets.governance.conduct_rules import AUTOMATION
 from mlops_assets.governance.decisions import standing
 from mlops_assets.governance.dossier import NotRegistered
 from mlops_assets.governance.exceptions import lifts
 from mlops_assets.governance.findings import blocking
 from mlops_assets.governance.keys import PublicKey
 from mlops_assets.governance.ledger import Ledger, LedgerTampered, Record
+from mlops_assets.governance.people import NotAllowed, People, load_people
 from mlops_assets.governance.policy import Policy
+from mlops_assets.governance.signatures import SignatureRefused
 from mlops_assets.governance.validations import objections, standing_validation
+from mlops_assets.governance.verification import BY_MACHINE
+from mlops_assets.release import automation
 from mlops_assets.release.champion import KINDS, Reign, reign_of
 from mlops_assets.release.ladder import climb
 
@@ -25,6 +32,7 @@ def audit_promotions(ledger: Ledger, root: PublicKey | None = None, model: str |
         model: only this one; default all.
     """
     changes = ledger.records(kind=KINDS, model=model)
+    people = load_people(ledger, root) if changes else People()
     problems: list[Problem] = []
     for place, record in enumerate(changes):
         before = reign_of(record.model, [r for r in changes[:place] if r.model == record.model])
@@ -39,6 +47,7 @@ def audit_promotions(ledger: Ledger, root: PublicKey | None = None, model: str |
             reasons = [] if follows == before.seq else [f"signed for the state after record {follows}: a replay"]
             if record.kind == "rollback" and int(record.subject) not in before.promoted:
                 reasons.append(f"version {record.subject} had never been promoted")
+            reasons += _intervention(ledger, people, record, before)
         problems += [
             Problem(
                 "promotion", f"record {record.seq} ({record.kind} {record.model} {record.subject}): {why}", record.seq
@@ -46,6 +55,21 @@ def audit_promotions(ledger: Ledger, root: PublicKey | None = None, model: str |
             for why in reasons
         ]
     return problems
+
+
+def _intervention(ledger: Ledger, people: People, record: Record, before: Reign) -> list[str]:
+    """What speaks against a signed intervention: its signature, and for the service key what the policy let it do."""
+    try:
+        signed = read_act(people, record, f"{record.kind}/v1", roles=_roles(record))
+    except (NotAllowed, SignatureRefused) as error:
+        return [str(error)]
+    return automation.objections(ledger, record, before) if signed.predicate["role"] == AUTOMATION else []
+
+
+def _roles(record: Record) -> tuple[str, ...] | None:
+    """The service key's role counts for two kinds of records; otherwise only people's roles do."""
+    machine = record.kind in BY_MACHINE and record.body.get("role") == AUTOMATION
+    return (AUTOMATION,) if machine else None
 
 
 def _promotion(ledger: Ledger, record: Record, before: Reign, root: PublicKey | None) -> list[str]:
@@ -67,6 +91,9 @@ def _promotion(ledger: Ledger, record: Record, before: Reign, root: PublicKey | 
     except (NotRegistered, LedgerTampered) as error:
         return [str(error)]
     reasons = [f"gate {gate.gate} was {gate.state}" for gate in gates.blocking]
+    adopted = in_force(ledger, model, root=root, known_at=then)
+    if adopted is not None and adopted.body["policy_digest"] != policy.digest:
+        reasons.append(f"the policy {policy.digest[:12]} was not in force then")
     if approvals.status != "approved":
         reasons.append(f"it was {approvals.status} then")
     reasons += [f"finding {finding.id} ({finding.severity}) was open" for finding in held]

@@ -51,23 +51,13 @@ def rollback(
     with ledger.lock(lock_name(model)):
         now = _require(reign(ledger, model), "rolled back", ("active", "suspended"))
         target = int(version) if version is not None else now.former
-        if target is None:
-            raise InterventionRefused(f"{model} has no former champion to go back to; suspend it instead")
-        if target == now.champion or target not in now.promoted:
-            raise InterventionRefused(
-                f"{model} version {target} cannot take over: promoted so far were "
-                f"{', '.join(map(str, now.promoted))}, and {now.champion} is champion"
-            )
-        if target not in registry.versions(model):
-            raise InterventionRefused(f"{model} version {target} was deleted from the registry")
-        expected = registered(ledger, model, target).body.get("artifact_digest")
-        found = verify_artifact(model, target)
-        if found != expected:
-            raise InterventionRefused(f"{model} version {target}: artifact digest {found}, expected {expected}")
+        target = may_take_over(ledger, registry, now, target, verify_artifact)
         about = {"former": now.champion, "version": str(target)}
         # A suspended model starts deciding again with this: as for a resumption, its authors may not do that.
         barred = _authors(ledger, model, target) if now.status == "suspended" else ()
-        return _intervene(ledger, registry, now, "rollback", str(target), key, rationale, about, barred, root)
+        return intervene(
+            ledger, registry, now, "rollback", str(target), key, rationale, about, barred=barred, root=root
+        )
 
 
 def suspend(
@@ -87,7 +77,7 @@ def suspend(
     """
     with ledger.lock(lock_name(model)):
         now = _require(reign(ledger, model), "suspended", ("active",))
-        return _intervene(ledger, registry, now, "suspension", str(now.champion), key, rationale, {}, (), root)
+        return intervene(ledger, registry, now, "suspension", str(now.champion), key, rationale, {}, root=root)
 
 
 def resume(
@@ -114,7 +104,9 @@ def resume(
         if found != expected:
             raise InterventionRefused(f"{model} version {now.champion}: artifact digest {found}, expected {expected}")
         barred = _authors(ledger, model, now.champion)
-        return _intervene(ledger, registry, now, "resumption", str(now.champion), key, rationale, {}, barred, root)
+        return intervene(
+            ledger, registry, now, "resumption", str(now.champion), key, rationale, {}, barred=barred, root=root
+        )
 
 
 def retire(
@@ -135,7 +127,7 @@ def retire(
     with ledger.lock(lock_name(model)):
         now = _require(reign(ledger, model), "retired", ("none", "active", "suspended"))
         subject = str(now.champion) if now.champion is not None else ""
-        return _intervene(ledger, registry, now, "retirement", subject, key, rationale, {}, (), root)
+        return intervene(ledger, registry, now, "retirement", subject, key, rationale, {}, root=root)
 
 
 def _require(now: Reign, done: str, statuses: Collection[str]) -> Reign:
@@ -145,7 +137,32 @@ def _require(now: Reign, done: str, statuses: Collection[str]) -> Reign:
     return now
 
 
-def _intervene(
+def may_take_over(
+    ledger: Ledger, registry: Registry, now: Reign, target: int | None, verify_artifact: VerifyArtifact
+) -> int:
+    """The version that a rollback brings back, when it can be.
+
+    Raises:
+        InterventionRefused: there is no former champion, it was never promoted, or its artifact is not what it was.
+    """
+    model = now.model
+    if target is None:
+        raise InterventionRefused(f"{model} has no former champion to go back to; suspend it instead")
+    if target == now.champion or target not in now.promoted:
+        raise InterventionRefused(
+            f"{model} version {target} cannot take over: promoted so far were "
+            f"{', '.join(map(str, now.promoted))}, and {now.champion} is champion"
+        )
+    if target not in registry.versions(model):
+        raise InterventionRefused(f"{model} version {target} was deleted from the registry")
+    expected = registered(ledger, model, target).body.get("artifact_digest")
+    found = verify_artifact(model, target)
+    if found != expected:
+        raise InterventionRefused(f"{model} version {target}: artifact digest {found}, expected {expected}")
+    return target
+
+
+def intervene(
     ledger: Ledger,
     registry: Registry,
     now: Reign,
@@ -154,9 +171,26 @@ def _intervene(
     key: SigningKey,
     rationale: str,
     about: Mapping[str, Any],
-    barred: Collection[str],
-    root: PublicKey | None,
+    *,
+    roles: Collection[str] | None = None,
+    barred: Collection[str] = (),
+    root: PublicKey | None = None,
 ) -> Record:
+    """Sign and record one intervention, then let the registry follow; the caller holds the model's lock.
+
+    Args:
+        ledger: to write to.
+        registry: whose aliases follow.
+        now: the state it changes.
+        kind: of record.
+        subject: version concerned.
+        key: of the signer.
+        rationale: why.
+        about: what else is signed.
+        roles: one of which the signer must hold; None: any role of a person.
+        barred: names that may not sign this.
+        root: root key, when known from outside the ledger.
+    """
     if not rationale.strip():
         raise ValueError(f"a {kind} needs a rationale")
     state = ledger.get(now.seq) if now.seq else ledger.latest("person_enrolled")
@@ -167,6 +201,7 @@ def _intervene(
         now.model,
         {"state": state.digest if state else "0" * 64},
         {**about, "subject": subject, "rationale": rationale.strip(), "follows": now.seq},
+        roles=roles,
         barred=barred,
         root=root,
     )

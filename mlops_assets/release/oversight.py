@@ -5,6 +5,7 @@ Says which incidents should stand; opening them, once for one cause, is `respons
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Literal
 
 from mlops_assets.governance.canonical import iso
 from mlops_assets.governance.findings import findings
@@ -17,6 +18,7 @@ from mlops_assets.release.champion import Reign, reign
 VALIDATION_EXPIRED = "validation_expired"
 FINDING_OVERDUE = "finding_overdue"
 PROBATION_FAILED = "probation_failed"
+SUSPENSION_DUE = "suspension_due"
 SEVERITIES = ("none", "watch", "act", "critical")
 
 
@@ -25,13 +27,14 @@ class Opening:
     """An incident that should stand.
 
     Attributes:
-        kind: `validation_expired`, `finding_overdue` or `probation_failed`.
+        kind: `validation_expired`, `finding_overdue`, `probation_failed` or `suspension_due`.
         severity: `watch`, `act` or `critical`.
         summary: in a sentence.
         cause: what it is about; incidents of one cause are one while open.
         occasion: names this time; a closed incident is not opened again for the same one.
         happened_at: when the date passed.
         actions: what the policy wants done.
+        evidence: number of the record it rests on.
     """
 
     kind: str
@@ -41,6 +44,14 @@ class Opening:
     occasion: str
     happened_at: datetime
     actions: tuple[Action, ...]
+    evidence: int = 0
+
+    @property
+    def act(self) -> Literal["", "suspension", "rollback"]:
+        """The intervention that is called for, whoever makes it."""
+        if self.kind == PROBATION_FAILED:
+            return "rollback"
+        return "suspension" if "suspend" in self.actions else ""
 
 
 def due(
@@ -57,7 +68,11 @@ def due(
     """
     when = at or ledger.clock()
     now = reign(ledger, model)
-    found = [*_expired(ledger, policy, now, when, root), *_failed_probation(ledger, policy, now)]
+    found = [
+        *_expired(ledger, policy, now, when, root),
+        *_failed_probation(ledger, policy, now),
+        *_suspending_verdict(ledger, policy, now),
+    ]
     for finding in findings(ledger, model, root=root):
         if finding.open and finding.overdue(when):
             summary = f"finding {finding.id} ({finding.severity}) was due on {iso(finding.due)}: {finding.summary}"
@@ -77,18 +92,19 @@ def due(
 
 
 def valid_until(
-    ledger: Ledger, policy: Policy, now: Reign, root: PublicKey | None = None
+    ledger: Ledger, policy: Policy, now: Reign, root: PublicKey | None = None, known_at: datetime | None = None
 ) -> tuple[datetime | None, str]:
     """Until when the validation of a model's champion holds, and what it is; None without a champion.
 
-    Where no validation was recorded, the signatures that first promoted the version are its validation.
+    Where no validation was recorded, the signatures that first promoted the version are its validation. With `known_at`,
+    as the ledger stood then.
     """
     if now.champion is None:
         return None, "no champion"
-    standing = standing_validation(ledger, now.model, now.champion, root=root)
+    standing = standing_validation(ledger, now.model, now.champion, root=root, known_at=known_at)
     if standing is not None:
         return standing.ends(policy), f"the validation of version {now.champion} (record {standing.seq})"
-    promoted = ledger.records(kind="promotion", model=now.model, subject=str(now.champion))
+    promoted = ledger.records(kind="promotion", model=now.model, subject=str(now.champion), known_at=known_at)
     if not promoted:
         return None, f"version {now.champion} was never promoted"
     ends = promoted[-1].recorded_at + timedelta(days=policy.validity_days)
@@ -101,6 +117,8 @@ def _expired(ledger: Ledger, policy: Policy, now: Reign, when: datetime, root: P
     if now.status != "active" or ends is None or when < ends or not actions:
         return []
     summary = f"{what} expired on {iso(ends)}: let a validator judge it again"
+    if "suspend" in actions:
+        summary += f'; the policy asks for suspension: mlops suspend {now.model} --key PEM --rationale "…"'
     return [
         Opening(
             VALIDATION_EXPIRED,
@@ -110,12 +128,13 @@ def _expired(ledger: Ledger, policy: Policy, now: Reign, when: datetime, root: P
             f"{now.champion}/{ends.date().isoformat()}",
             ends,
             actions,
+            now.seq,
         )
     ]
 
 
 def _failed_probation(ledger: Ledger, policy: Policy, now: Reign) -> list[Opening]:
-    """The first window on probation that was too bad; going back stays a signed act of a person."""
+    """The first window on probation that was too bad."""
     rule = policy.release
     if now.status != "active" or now.former is None or rule.rollback_on == "never":
         return []
@@ -137,5 +156,32 @@ def _failed_probation(ledger: Ledger, policy: Policy, now: Reign) -> list[Openin
                 f'mlops rollback {now.model} --key PEM --rationale "…" brings version {now.former} back'
             )
             cause = f"{PROBATION_FAILED}:{now.champion}"
-            return [Opening(PROBATION_FAILED, severity, summary, cause, window, record.recorded_at, ("incident",))]
+            actions: tuple[Action, ...] = ("incident",)
+            return [
+                Opening(PROBATION_FAILED, severity, summary, cause, window, record.recorded_at, actions, record.seq)
+            ]
+    return []
+
+
+def _suspending_verdict(ledger: Ledger, policy: Policy, now: Reign) -> list[Opening]:
+    """The first verdict on the champion, since it last came to decide, for whose kind the policy asks for suspension."""
+    if now.status != "active":
+        return []
+    latest: dict[str, Record] = {}
+    for record in ledger.records(kind="health_verdict", model=now.model):
+        if record.seq > now.seq and str(record.body.get("version")) == str(now.champion):
+            latest[record.subject] = record
+    for window in sorted(latest):
+        body = latest[window].body
+        kind, severity = str(body.get("kind")), str(body.get("severity"))
+        if severity not in ("act", "critical") or kind == "none" or "suspend" not in policy.actions(kind):
+            continue
+        summary = (
+            f"window {window} of version {now.champion} shows {kind} at {severity} (record {latest[window].seq}), for "
+            f'which the policy asks for suspension: mlops suspend {now.model} --key PEM --rationale "…"'
+        )
+        at = latest[window].recorded_at
+        cause = f"{SUSPENSION_DUE}:{kind}:{now.champion}"
+        actions = policy.actions(kind)
+        return [Opening(SUSPENSION_DUE, severity, summary, cause, window, at, actions, latest[window].seq)]
     return []

@@ -1,8 +1,10 @@
 import pytest
 
+from mlops_assets.governance.adoption import adopt
 from mlops_assets.release.audit import audit_promotions
+from mlops_assets.release.champion import reign
 from mlops_assets.release.interventions import rollback, suspend
-from mlops_assets_tests.governance.world import MODEL
+from mlops_assets_tests.governance.world import MODEL, policy
 from mlops_assets_tests.release.test_promotion import POLICY, go, prepare
 
 
@@ -38,6 +40,26 @@ def test_a_promotion_under_an_invented_policy_is_named(promoted):
     lax = {**body["policy"], "approvals": []}
     promoted.ledger.append("promotion", {**body, "policy": lax, "former": 1}, model=MODEL, subject="2")
     assert "not the one whose digest" in audit_promotions(promoted.ledger)[0].message
+
+
+def test_a_promotion_under_a_policy_that_was_never_adopted_is_named(promoted):
+    """A lax policy of one's own, its gates decided and its digest right: it is not the one that is in force."""
+    adopt(promoted.ledger, MODEL, POLICY)
+    lax = policy(approvals=[])
+    promoted.register(3)
+    promoted.decide(lax, 3)
+    body = promoted.ledger.latest("promotion").body
+    forged = {**body, "policy": lax.model_dump(mode="json"), "policy_digest": lax.digest, "former": 1}
+    promoted.ledger.append("promotion", forged, model=MODEL, subject="3")
+    found = [problem.message for problem in audit_promotions(promoted.ledger)]
+    assert any(f"the policy {lax.digest[:12]} was not in force then" in message for message in found)
+
+
+@pytest.mark.parametrize("kind", ["rollback", "suspension", "resumption", "retirement"])
+def test_an_intervention_that_nobody_signed_is_named(promoted, kind):
+    body = {"follows": reign(promoted.ledger, MODEL).seq, "person": "risk", "role": "model-risk"}
+    promoted.ledger.append(kind, body, model=MODEL, subject="2")
+    assert "carries no signature" in audit_promotions(promoted.ledger)[0].message
 
 
 def test_a_signed_rollback_played_again_is_named(promoted):

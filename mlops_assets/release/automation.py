@@ -1,0 +1,140 @@
+"""What the service key does at once, where the policy lets it: suspend a champion, or roll one back on probation.
+
+The key has the role `automation` and signs nothing else. Each of its acts names the record it rests on and the policy
+that allows it, and whether that was so is decided again from the ledger in `release.audit`. Where the policy does not
+allow it, or there is no key, an incident asks a person, and nothing happens by itself.
+"""
+
+from mlops_assets.governance.adoption import adoption
+from mlops_assets.governance.conduct_rules import AUTOMATION
+from mlops_assets.governance.keys import PublicKey, SigningKey
+from mlops_assets.governance.ledger import Ledger, Record
+from mlops_assets.governance.policy import Policy
+from mlops_assets.release.champion import Reign, lock_name, reign
+from mlops_assets.release.interventions import intervene, may_take_over
+from mlops_assets.release.oversight import SEVERITIES, VALIDATION_EXPIRED, Opening, due, valid_until
+from mlops_assets.release.promotion import VerifyArtifact
+from mlops_assets.release.registry import Registry
+
+
+def allowed(policy: Policy, opening: Opening) -> bool:
+    """Whether the policy lets the service key do what is called for."""
+    rule = policy.automation
+    return {"suspension": rule.suspend, "rollback": rule.rollback}.get(opening.act, False)
+
+
+def act(
+    ledger: Ledger,
+    registry: Registry,
+    policy: Policy,
+    model: str,
+    opening: Opening,
+    key: SigningKey,
+    verify_artifact: VerifyArtifact,
+    *,
+    root: PublicKey | None = None,
+) -> Record | None:
+    """Do at once what `opening` calls for, once for its occasion.
+
+    Args:
+        ledger: to write to.
+        registry: whose aliases follow.
+        policy: the model's effective policy.
+        model: name.
+        opening: out of `oversight.due`; it is looked up again under the model's lock.
+        key: the service key.
+        verify_artifact: as for `promote`.
+        root: root key, when known from outside the ledger.
+
+    Returns:
+        The record; None where the policy does not allow it or is not in force, where it is no longer called for, or
+        where it was done before and a person has let the version decide again.
+
+    Raises:
+        InterventionRefused: there is nothing to roll back to.
+        NotAllowed: the key is not enrolled as `automation` for this model.
+    """
+    if not allowed(policy, opening) or adoption(ledger, model, policy, root=root).waiting:
+        return None
+    with ledger.lock(lock_name(model)):
+        standing = [
+            o
+            for o in due(ledger, policy, model, root=root)
+            if (o.cause, o.occasion) == (opening.cause, opening.occasion)
+        ]
+        if not standing or _done(ledger, model, opening):
+            return None
+        now, found = reign(ledger, model), standing[0]
+        about = {
+            "cause": found.cause,
+            "occasion": found.occasion,
+            "evidence": found.evidence,
+            "policy_digest": policy.digest,
+            "policy": policy.model_dump(mode="json"),
+        }
+        why = f"By policy, at once: {found.summary.split(': mlops')[0]}."
+        if found.act == "rollback":
+            target = may_take_over(ledger, registry, now, now.former, verify_artifact)
+            about |= {"former": now.champion, "version": str(target)}
+            subject = str(target)
+        else:
+            subject = str(now.champion)
+        return intervene(ledger, registry, now, found.act, subject, key, why, about, roles=(AUTOMATION,), root=root)
+
+
+def objections(ledger: Ledger, record: Record, before: Reign) -> list[str]:
+    """What speaks against an act of the service key, from what the ledger held when it was done.
+
+    Args:
+        ledger: to read.
+        record: a `suspension` or `rollback` signed as `automation`.
+        before: the state it changed.
+    """
+    try:
+        policy = Policy.model_validate(record.body["policy"])
+    except (KeyError, ValueError) as error:
+        return [f"it holds no readable policy: {error}"]
+    if policy.digest != record.body.get("policy_digest"):
+        return ["the policy in it is not the one whose digest it names"]
+    reasons = []
+    adopted = adoption(ledger, record.model, policy, known_at=record.recorded_at)
+    if adopted.record is None:
+        reasons.append(f"the policy {policy.digest[:12]} it names was not in force")
+    rule = {"suspension": policy.automation.suspend, "rollback": policy.automation.rollback}
+    if not rule.get(record.kind, False):
+        reasons.append(f"the policy lets the service key make no {record.kind}")
+    evidence = ledger.get(int(record.body.get("evidence") or 0))
+    if evidence is None or evidence.seq >= record.seq or evidence.model != record.model:
+        return [*reasons, "it rests on no record"]
+    if evidence.kind == "health_verdict":
+        return [*reasons, *_by_verdict(policy, record, before, evidence)]
+    # The end of a validation rests on the state of the champion, and what ended is looked up by date.
+    ends, what = valid_until(ledger, policy, before, known_at=record.recorded_at)
+    over = ends is not None and ends <= record.recorded_at and "suspend" in policy.response.validation_expired
+    if record.kind != "suspension" or record.body.get("cause") != VALIDATION_EXPIRED or not over:
+        reasons.append(f"nothing called for it then: {what} held, or the policy asks for no suspension")
+    return reasons
+
+
+def _by_verdict(policy: Policy, record: Record, before: Reign, evidence: Record) -> list[str]:
+    severity, kind = str(evidence.body.get("severity")), str(evidence.body.get("kind"))
+    if str(evidence.body.get("version")) != str(before.champion):
+        return [f"record {evidence.seq} is about version {evidence.body.get('version')}, not the champion"]
+    if record.kind == "rollback":
+        limit = policy.release.rollback_on
+        bad = limit != "never" and severity in SEVERITIES and SEVERITIES.index(severity) >= SEVERITIES.index(limit)
+        wrong = [] if bad else [f"record {evidence.seq} is at {severity}, and the policy rolls back on {limit}"]
+        return (
+            wrong if int(record.subject) == before.former else [*wrong, f"version {record.subject} was not the former"]
+        )
+    if severity not in ("act", "critical") or kind == "none" or "suspend" not in policy.actions(kind):
+        return [f"record {evidence.seq} ({kind} at {severity}) calls for no suspension"]
+    return []
+
+
+def _done(ledger: Ledger, model: str, opening: Opening) -> bool:
+    """Whether it was done for this occasion before: what a person has undone since stays undone."""
+    return any(
+        (r.body.get("cause"), r.body.get("occasion")) == (opening.cause, opening.occasion)
+        for r in ledger.records(kind=("suspension", "rollback"), model=model)
+    )
