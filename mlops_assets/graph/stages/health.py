@@ -54,7 +54,7 @@ def health(bench: Bench) -> Outcome:
         "version": str(version),
         "policy_digest": bench.policy.digest,
         # By it the verdict is known to be out of date as soon as outcomes come, or are corrected.
-        OUTCOMES: json.loads(report(bench, OUTCOMES).read_text())["content"],
+        OUTCOMES: outcomes_rested_on(bench),
         "evidence": {name: digest_file(report(bench, name)) for name in ("drift", "performance")},
     }
     # Who else has been judged by now says nothing about this window: without a change of its own it has one record.
@@ -104,7 +104,7 @@ def health(bench: Bench) -> Outcome:
             "what drives the scores": drivers or None,
             "fairness": fairness.summary if fairness else None,
             "version": version,
-            "supersedes record": record.body["supersedes"],
+            "supersedes record": record.body.get("supersedes"),
             "ledger record": record.seq,
         },
         data_version=content,
@@ -143,6 +143,12 @@ def drift_verdict(bench: Bench) -> DriftVerdict:
 def measured_performance(bench: Bench) -> WindowPerformance:
     """What the stage `performance` found."""
     return WindowPerformance.from_dict(json.loads(report(bench, "performance").read_text())["performance"])
+
+
+def outcomes_rested_on(bench: Bench) -> str | None:
+    """Digest of the outcomes that the stage `outcomes` took down; None where it ran before it kept one."""
+    kept = report(bench, OUTCOMES)
+    return json.loads(kept.read_text())["content"] if kept.exists() else None
 
 
 def batch_faults(bench: Bench, scored: Record) -> list[Fault]:
