@@ -168,10 +168,14 @@ def _read(
     The first member is a `Signed` wherever the third is None.
     """
     result: list[tuple[Any, Record, str | None]] = []
+    seen: dict[str, int] = {}
     for record in ledger.records(kind="approval", model=about.model, subject=about.version, known_at=known_at):
         try:
             signed = people.open_record(record, PURPOSE)
-            result.append((signed, record, _objection(signed, about)))
+            # Recorded once more it would undo what its signer has decided since.
+            first = seen.setdefault(str(record.body["envelope"]["payload"]), record.seq)
+            replayed = f"a replay of record {first}" if first != record.seq else None
+            result.append((signed, record, replayed or _objection(signed, about)))
         except (SignatureRefused, NotAllowed) as error:
             result.append((None, record, str(error)))
     return result

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 from mlops_assets.governance.authority import read_act, sign_act
-from mlops_assets.governance.canonical import iso, moment
+from mlops_assets.governance.canonical import digest, iso, moment
 from mlops_assets.governance.decisions import Lift
 from mlops_assets.governance.dossier import NotRegistered, authors_of, authors_of_model, registered
 from mlops_assets.governance.keys import PublicKey, SigningKey
@@ -150,10 +150,12 @@ def exceptions(
     when = at or known_at or ledger.clock()
     people = load_people(ledger, root, known_at)
     withdrawn = _withdrawn(ledger, people, model, known_at)
-    return [
-        _read(ledger, people, policy, record, withdrawn, when)
-        for record in ledger.records(kind="exception_granted", model=model, known_at=known_at)
-    ]
+    found, seen = [], {}
+    for record in ledger.records(kind="exception_granted", model=model, known_at=known_at):
+        # Recorded once more, one that was withdrawn would hold again.
+        first = seen.setdefault(digest(record.body.get("envelope")), record.seq)
+        found.append(_read(ledger, people, policy, record, withdrawn, when, first))
+    return found
 
 
 def lifts(
@@ -187,6 +189,7 @@ def _read(
     record: Record,
     withdrawn: set[int],
     when: datetime,
+    first: int,
 ) -> Granted:
     try:
         signed = read_act(people, record, PURPOSE, roles=policy.exceptions.roles)
@@ -202,6 +205,8 @@ def _read(
                 raise NotAllowed(f"signed for another registration of version {said['version']}")
             if signed.person.casefold() in authors_of(registration):
                 raise NotAllowed(f"{signed.person} built version {said['version']}")
+        if first != record.seq:
+            raise NotAllowed(f"a replay of record {first}")
     except (NotAllowed, SignatureRefused, NotRegistered, KeyError, TypeError, ValueError) as error:
         body = record.body
         return Granted(

@@ -240,3 +240,13 @@ def test_the_missing_role_is_named_when_nobody_holds_it(ready):
     command = state(ready.ledger, asked, MODEL, 1).command
     assert "NAME-OF-A-ETHICS" in command
     assert "nobody who may act is enrolled as ethics" in command
+
+
+def test_an_approval_played_again_does_not_undo_a_later_rejection(ready):
+    ready.approve(POLICY, "validator", "risk")
+    first = ready.ledger.latest("approval")
+    sign_approval(ready.ledger, ready.keys["risk"], MODEL, 1, "thought again", "reject", policy=POLICY)
+    ready.ledger.append("approval", first.body, model=MODEL, subject="1")
+    stands = state(ready.ledger, POLICY, MODEL, 1)
+    assert stands.status == "rejected"
+    assert any("a replay of record" in why for _, _, why in stands.refused)

@@ -94,3 +94,13 @@ def test_it_cannot_be_carried_to_another_model(ready):
     ready.register(1, "cards")
     ready.ledger.append("exception_granted", body, model="cards", subject="fairness")
     assert lifts(ready.ledger, POLICY, "cards", 1) == {}
+
+
+def test_a_withdrawn_exception_played_again_lifts_nothing(world):
+    world.register()
+    until = world.clock.now + timedelta(days=20)
+    granted = sign_exception(world.ledger, world.keys["risk"], policy(), MODEL, "fairness", "pilot", until)
+    withdraw_exception(world.ledger, world.keys["risk"], MODEL, granted.seq, "over")
+    world.ledger.append("exception_granted", granted.body, model=MODEL, subject="fairness")
+    assert [e.status for e in exceptions(world.ledger, policy(), MODEL)] == ["withdrawn", "refused"]
+    assert lifts(world.ledger, policy(), MODEL, 1) == {}
