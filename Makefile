@@ -1,7 +1,7 @@
 # `make demo` and `make test` are all the set-up there is: both make the environment first, and do nothing for it when
 # the lock has not changed.
 .DEFAULT_GOAL := help
-.PHONY: help demo dev test check bench mutation clean lock
+.PHONY: help demo dev test check bench soak mutation clean lock
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -43,6 +43,9 @@ bench: $(STAMP) ## benchmarks, side by side with the peers
 
 mutation: $(STAMP) ## change each comparison of the gates in turn: do their tests notice?
 	@PYTHONPATH=. $(BIN)/python benchmarks/gate_mutations.py
+
+soak: $(STAMP) ## races with processes killed at random, on SQLite and PostgreSQL
+	@$(BIN)/python -m mlops_assets_tests.soak.races
 
 lock: ## compile requirements.lock again, with hashes and without index addresses
 	$(BIN)/uv pip compile pyproject.toml --group dev --universal --generate-hashes --no-annotate --no-header --no-emit-index-url -o requirements.lock
