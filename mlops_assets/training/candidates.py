@@ -7,7 +7,7 @@ candidate wins (`selection.py`) and how good the winner is on held-out rows (`ev
 import importlib
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -48,7 +48,7 @@ class FittedCandidate:
         folds: the metrics of each fold, in order of the folds.
         fold_method: `time` (each fold is tested on later days than it was fitted on) or `stratified`.
         cv_rows: rows used in the cross-validation.
-        fit_rows: rows of the final fit.
+        fit_rows: rows of the final fit; 0: another candidate was chosen, and this one was compared only.
         fit_seconds: wall time of the final fit; the only value here that differs between two trainings.
     """
 
@@ -71,8 +71,16 @@ class FittedCandidate:
         return {name: getattr(self, name) for name in self.__dataclass_fields__ if name not in skipped}
 
 
-def fit_candidates(declaration: Declaration, fit_frame: pl.DataFrame) -> list[FittedCandidate]:
-    """Cross-validate and fit every declared candidate, in declared order.
+Choose = Callable[[list[FittedCandidate]], FittedCandidate]
+
+
+def fit_candidates(
+    declaration: Declaration, fit_frame: pl.DataFrame, choose: Choose | None = None
+) -> list[FittedCandidate]:
+    """Cross-validate every declared candidate, in declared order, and fit on all rows the one that `choose` picks.
+
+    Without `choose` all are fitted on all rows. One that is not keeps the pipeline of its last fold, and has no
+    `fit_rows`.
 
     The result depends on the rows' content, not on their order. Everything random is seeded and sums are done on one
     thread, so that two trainings agree bit for bit on the same kind of machine. Fitting uses at most
@@ -93,16 +101,14 @@ def fit_candidates(declaration: Declaration, fit_frame: pl.DataFrame) -> list[Fi
     fitted = []
     with single_threaded():
         for candidate in declaration.candidates:
-            scores = []
+            scores, pipeline = [], None
             for train, test in folds:
                 pipeline = _fit(candidate, declaration, cv_features.iloc[train], cv_target[train])
                 predicted = scores_of(pipeline, cv_features.iloc[test], declaration)
                 scores.append(metrics_of(cv_target[test], predicted, pipeline, declaration))
             if metric not in scores[0]:
                 raise CandidateError(f"training.metric: found {metric!r}, expected one of {', '.join(scores[0])}")
-            started = time.perf_counter()
-            pipeline = _fit(candidate, declaration, features, target)
-            seconds = time.perf_counter() - started
+            assert pipeline is not None, "there are two folds at least"
             mean, std = _summary(scores)
             fitted.append(
                 FittedCandidate(
@@ -116,10 +122,22 @@ def fit_candidates(declaration: Declaration, fit_frame: pl.DataFrame) -> list[Fi
                     folds=tuple(scores),
                     fold_method=method,
                     cv_rows=cv_rows.height,
-                    fit_rows=rows.height,
-                    fit_seconds=seconds,
+                    fit_rows=0,
+                    fit_seconds=0.0,
                 )
             )
+        chosen = None if choose is None else choose(fitted)
+        for place, candidate in enumerate(declaration.candidates):
+            if chosen is None or fitted[place] is chosen:
+                started = time.perf_counter()
+                pipeline = _fit(candidate, declaration, features, target)
+                fitted[place] = replace(
+                    fitted[place],
+                    pipeline=pipeline,
+                    parameters=_parameters(pipeline),
+                    fit_rows=rows.height,
+                    fit_seconds=time.perf_counter() - started,
+                )
     return fitted
 
 

@@ -151,3 +151,14 @@ def test_selection(linear: list[float], boosting: list[float], metric: str, chos
 def test_selection_without_a_measured_candidate() -> None:
     with pytest.raises(ValueError, match="no candidate"):
         best([])
+
+
+def test_only_the_chosen_one_is_fitted_on_all_rows_and_it_is_the_same_model() -> None:
+    model, frame = declare(candidates=["linear", "hist_gradient_boosting"]), table(400)
+    everything = fit_candidates(model, frame)
+    compared, chosen = fit_candidates(model, frame, lambda found: found[1])
+    assert (compared.fit_rows, compared.fit_seconds, chosen.fit_rows) == (0, 0.0, 400)
+    assert [compared.folds, chosen.folds] == [c.folds for c in everything]
+    probe = to_model_frame(frame.head(50), model)
+    expected = scores_of(everything[1].pipeline, probe, model)
+    assert np.array_equal(scores_of(chosen.pipeline, probe, model), expected)

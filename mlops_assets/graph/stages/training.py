@@ -61,7 +61,7 @@ def candidates(bench: Bench) -> Outcome:
             data_version=key,
         )
     rows = feature_rows(bench, "fit")
-    fitted = fit_candidates(declaration, rows)
+    fitted = fit_candidates(declaration, rows, lambda compared: best(compared).chosen)
     selection = best(fitted)
     with bench.mlflow_run() as run_id:
         for candidate in fitted:
@@ -220,7 +220,8 @@ def _scores_digest(pipeline: Any, rows: pl.DataFrame, declaration: Declaration) 
 def _logged(candidate: FittedCandidate) -> dict[str, float]:
     means = {f"cv_{name}": value for name, value in candidate.cv_mean.items() if value is not None}
     spreads = {f"cv_{name}_std": value for name, value in candidate.cv_std.items() if value is not None}
-    return {**means, **spreads, "fit_seconds": candidate.fit_seconds}
+    final = {"fit_seconds": candidate.fit_seconds} if candidate.fit_rows else {}
+    return {**means, **spreads, **final}
 
 
 def _shown(found: dict[str, Any]) -> dict[str, Any]:
