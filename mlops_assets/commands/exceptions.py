@@ -18,7 +18,8 @@ def exception() -> None:
 @exception.command("grant")
 @click.argument("model")
 @click.argument("gate")
-@click.option("--days", type=click.IntRange(1), required=True, help="Until it expires.")
+@click.option("--days", type=click.IntRange(1), help="Until it expires.")
+@click.option("--until", type=click.DateTime(["%Y-%m-%d"]), help="Last day on which it holds, instead of --days.")
 @click.option("--reason", required=True)
 @click.option("--version", type=int, help="The only version it is for; default: every version.")
 @click.option("--role", help="Role in which you sign, where you hold several.")
@@ -28,13 +29,18 @@ def exception_grant(
     context: click.Context,
     model: str,
     gate: str,
-    days: int,
+    days: int | None,
+    until: datetime | None,
     reason: str,
     version: int | None,
     role: str | None,
     key_file: Path,
 ) -> None:
     """Sign an exception to GATE for MODEL."""
+    if (days is None) == (until is None):
+        raise click.UsageError("give --days or --until, one of them")
+    day_after = until.replace(tzinfo=UTC) + timedelta(days=1) if until else None
+    expires = day_after or datetime.now(UTC) + timedelta(days=days or 0)
     platform = open_platform(context)
     record = exceptions.sign_exception(
         platform.ledger,
@@ -43,7 +49,7 @@ def exception_grant(
         model,
         gate,
         reason,
-        datetime.now(UTC) + timedelta(days=days),
+        expires,
         version=version,
         role=role,
     )

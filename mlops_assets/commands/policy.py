@@ -4,9 +4,19 @@ from dataclasses import asdict
 from pathlib import Path
 
 import click
+import yaml
 
-from mlops_assets.commands.common import json_option, open_platform, print_json, print_table
+from mlops_assets.commands.common import (
+    json_option,
+    key_option,
+    open_platform,
+    print_json,
+    print_table,
+    rationale_option,
+)
 from mlops_assets.gates.replay import diff
+from mlops_assets.governance.adoption import adopt, adoption
+from mlops_assets.governance.keys import SigningKey
 from mlops_assets.governance.policy import load_policies
 
 
@@ -17,11 +27,34 @@ def policy() -> None:
 
 @policy.command("show")
 @click.argument("model")
+@json_option
 @click.pass_context
-def policy_show(context: click.Context, model: str) -> None:
-    """The policy in force for MODEL, with its digest, as JSON."""
-    found = open_platform(context).policy(model)
-    print_json({"digest": found.digest, **found.model_dump(mode="json")})
+def policy_show(context: click.Context, model: str, as_json: bool) -> None:
+    """The policy of MODEL, with its digest and since when it is in force."""
+    platform = open_platform(context)
+    found = platform.policy(model)
+    stands = adoption(platform.ledger, model, found)
+    since = stands.record.recorded_at.isoformat() if stands.record else None
+    if as_json:
+        print_json({"digest": found.digest, "in_force_since": since, **found.model_dump(mode="json")})
+        return
+    asked = f"waits for a signature as {' or '.join(stands.roles)}" if stands.waiting else "not seen by a run yet"
+    click.echo(f"digest {found.digest}\nin force since {since}" if since else f"digest {found.digest}\n{asked}")
+    click.echo(yaml.safe_dump(found.model_dump(mode="json"), sort_keys=False).rstrip())
+
+
+@policy.command("adopt")
+@click.argument("model")
+@key_option
+@rationale_option
+@click.pass_context
+def policy_adopt(context: click.Context, model: str, key_file: Path, rationale: str) -> None:
+    """Sign that the policy declared for MODEL comes into force."""
+    platform = open_platform(context)
+    found = platform.policy(model)
+    record = adopt(platform.ledger, model, found, key=SigningKey.load(key_file), rationale=rationale)
+    number = record.seq if record else "–"
+    click.echo(f"{model}: policy {found.digest[:12]} is in force (record {number})")
 
 
 @policy.command("diff")

@@ -136,7 +136,7 @@ def test_a_prediction_that_is_not_there_is_not_found(mlops: Call, prediction: st
 
 
 def test_the_policy_in_force_is_shown_with_its_digest(mlops: Call, lived) -> None:
-    assert mlops("policy", "show", TIMED).json["digest"] == lived.platform.policy(TIMED).digest
+    assert mlops("policy", "show", TIMED, "--json").json["digest"] == lived.platform.policy(TIMED).digest
 
 
 def test_the_same_policy_would_have_decided_the_same(mlops: Call, lived) -> None:
