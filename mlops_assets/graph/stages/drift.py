@@ -11,8 +11,8 @@ from mlops_assets.governance.dossier import registered
 from mlops_assets.governance.ledger import Record
 from mlops_assets.graph.bench import Bench, Outcome
 from mlops_assets.graph.stages.models import SCORE, load_version, scored_rows
-from mlops_assets.graph.stages.production import PREDICTIONS, SCORED_ROWS, scored_record, window_of
-from mlops_assets.graph.stages.window_reports import keep, report, severity_check
+from mlops_assets.graph.stages.production import PREDICTIONS, SCORED_ROWS, scored_record
+from mlops_assets.graph.stages.window_reports import keep, report, severity_check, window_of
 from mlops_assets.monitoring.attribution import (
     FEWEST_ROWS,
     Importances,
