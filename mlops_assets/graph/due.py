@@ -12,6 +12,7 @@ from datetime import UTC, date, datetime
 from mlops_assets.datasets.sources import digest_of, scan
 from mlops_assets.datasets.windows import declared_windows, event_time_expr, shift, window_of_key
 from mlops_assets.declaration import Declaration
+from mlops_assets.governance.adoption import adoption
 from mlops_assets.governance.approvals import state as approval_state
 from mlops_assets.governance.decisions import standing
 from mlops_assets.governance.exceptions import lifts
@@ -242,7 +243,8 @@ def releases_due(platform: Platform) -> Found:
             waiting.append(f"{model} version {version}: {missing}")
             continue
         head = platform.ledger.latest(
-            ("approval", "exception_granted", "gate_decision", "finding_closed", "window_scored"), model=model
+            ("approval", "exception_granted", "gate_decision", "finding_closed", "window_scored", "policy_adopted"),
+            model=model,
         )
         due.append(
             Due(
@@ -280,6 +282,9 @@ def _missing(platform: Platform, declaration: Declaration, registration: Record)
     if approved.status != "approved":
         lacking = ", ".join(f"{count} as {role}" for role, count in approved.missing)
         return f"approvals are missing: {lacking}" if approved.status == "pending" else "it was rejected"
+    adopted = adoption(ledger, model, policy)
+    if adopted.waiting:
+        return f"the policy {policy.digest[:12]} is not in force until {' or '.join(adopted.roles)} signs it"
     step = climb(ledger, policy, model, int(registration.subject))
     return step.reason if step.waiting else ""
 
