@@ -73,6 +73,9 @@ class Demo:
             self._repository = build_definitions(self.platform.project.defs).get_repository_def()
             self._instance = dg.DagsterInstance.get()
             self._end_interrupted_runs()
+        for model, reason in self.platform.project.broken.items():
+            self.failures.append(f"{model} is broken: {reason.splitlines()[0]}")
+            self.say(f"  {self.failures[-1]}")
         self.refused_variant()
         for model in self.platform.project.declarations:
             self.first_champion(model)
