@@ -17,12 +17,12 @@ from mlops_assets.governance.dossier import NotRegistered, dossier
 from mlops_assets.governance.exceptions import lifts
 from mlops_assets.governance.findings import blocking
 from mlops_assets.governance.keys import PublicKey
-from mlops_assets.governance.ledger import Ledger, LedgerTampered, Record
+from mlops_assets.governance.ledger import Expected, Ledger, LedgerTampered, Record
 from mlops_assets.governance.people import load_people
 from mlops_assets.governance.policy import Policy
 from mlops_assets.governance.validations import objections, standing_validation
 from mlops_assets.governance.verification import head_key_problems
-from mlops_assets.release.champion import lock_name, reign
+from mlops_assets.release.champion import KINDS, lock_name, reign
 from mlops_assets.release.ladder import climb
 from mlops_assets.release.reconciliation import put_right
 from mlops_assets.release.registry import Registry
@@ -59,6 +59,14 @@ class Promotion:
     repeated: bool
 
 
+EVIDENCE = (
+    *KINDS,
+    *("version_registered", "gate_decision", "card_issued", "approval", "exception_granted", "exception_withdrawn"),
+    *("finding_recorded", "finding_closed", "validation_recorded", "policy_adopted", "window_scored"),
+)
+"""Records about a model that a promotion rests on: none may come between looking them up and writing it."""
+
+
 def promote(
     ledger: Ledger,
     registry: Registry,
@@ -84,11 +92,14 @@ def promote(
 
     Raises:
         PromotionRefused: with every reason.
-        Conflict: another process changed the champion although the lock is held (it wrote past this function).
+        Conflict: something that it rests on was recorded while it was looked up, or another process changed the
+            champion past this function; look again.
         LockTimeout: another promotion of the model does not end.
     """
     version = int(version)
     with ledger.lock(lock_name(model)):
+        # Signing takes no lock: a rejection written between looking and promoting must make us look again.
+        seen = ledger.latest(EVIDENCE, model=model)
         now = reign(ledger, model)
         reasons = _objections(ledger, registry, model, version, verify_artifact, root)
         if now.status in ("suspended", "retired"):
@@ -107,7 +118,7 @@ def promote(
             model=model,
             subject=str(version),
             key=f"promotion/{model}/{version}/after/{now.seq}",
-            expect=now.expected,
+            expect=Expected(EVIDENCE, model, seen.seq if seen else 0),
         )
         put_right(ledger, registry, model)
         return Promotion(model, version, now.champion, record, repeated=False)

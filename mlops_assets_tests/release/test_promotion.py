@@ -2,10 +2,12 @@ from datetime import timedelta
 
 import pytest
 
+from mlops_assets.governance.approvals import sign_approval
 from mlops_assets.governance.enrolment import revoke
 from mlops_assets.governance.exceptions import sign_exception
 from mlops_assets.governance.findings import close_finding, record_finding
 from mlops_assets.governance.ledger import Conflict
+from mlops_assets.release import promotion
 from mlops_assets.release.champion import reign
 from mlops_assets.release.interventions import InterventionRefused, resume, retire, rollback, suspend
 from mlops_assets.release.promotion import PromotionRefused, promote
@@ -286,3 +288,21 @@ def test_a_writer_past_the_lock_is_found_by_the_swap(world, monkeypatch):
 
     with pytest.raises(Conflict):
         promote(world.ledger, world.registry, POLICY, MODEL, 2, slow)
+
+
+def test_a_rejection_signed_after_the_look_up_is_not_overtaken(world, monkeypatch):
+    """People sign without the model's lock: what they say in that moment counts, not what was read before it."""
+    prepare(world)
+    look = promotion.climb
+
+    def slow(*arguments):
+        sign_approval(world.ledger, world.keys["second"], MODEL, 1, "not sound", "reject", policy=POLICY)
+        return look(*arguments)
+
+    monkeypatch.setattr(promotion, "climb", slow)
+    with pytest.raises(Conflict, match="look again"):
+        go(world)
+    monkeypatch.undo()
+    with pytest.raises(PromotionRefused, match="second rejected it"):
+        go(world)
+    assert reign(world.ledger, MODEL).champion is None

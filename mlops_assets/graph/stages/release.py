@@ -12,7 +12,7 @@ from mlops_assets.governance.approvals import state as approval_state
 from mlops_assets.governance.decisions import standing
 from mlops_assets.governance.exceptions import exceptions, lifts
 from mlops_assets.governance.findings import findings
-from mlops_assets.governance.ledger import Record
+from mlops_assets.governance.ledger import Conflict, Record
 from mlops_assets.governance.validations import standing_validation
 from mlops_assets.graph.bench import Bench, Outcome
 from mlops_assets.graph.stages.data import current_snapshot
@@ -242,6 +242,8 @@ def champion(bench: Bench) -> Outcome:
             )  # fmt: skip
             note = f"version {version} was promoted (record {promoted.record.seq})"
             close_request(bench, registered, version, "promoted")
+        except Conflict as overtaken:
+            note, why = f"version {version} was not promoted: {overtaken}", None
         except PromotionRefused as refusal:
             if refused_for_good(bench, registered.subject):
                 close_request(bench, registered, version, "refused", "; ".join(refusal.reasons))
