@@ -12,7 +12,7 @@ from mlops_assets.governance.findings import blocking
 from mlops_assets.governance.keys import PublicKey
 from mlops_assets.governance.ledger import Ledger, LedgerTampered, Record
 from mlops_assets.governance.people import NotAllowed, People, load_people
-from mlops_assets.governance.policy import Policy
+from mlops_assets.governance.recorded_policy import UnreadablePolicy, recorded_policy
 from mlops_assets.governance.signatures import SignatureRefused
 from mlops_assets.governance.validations import objections, standing_validation
 from mlops_assets.governance.verification import BY_MACHINE
@@ -74,11 +74,9 @@ def _roles(record: Record) -> tuple[str, ...] | None:
 
 def _promotion(ledger: Ledger, record: Record, before: Reign, root: PublicKey | None) -> list[str]:
     try:
-        policy = Policy.model_validate(record.body["policy"])
-    except (KeyError, ValueError) as error:
-        return [f"it holds no readable policy: {error}"]
-    if policy.digest != record.body.get("policy_digest"):
-        return ["the policy in it is not the one whose digest it names"]
+        policy = recorded_policy(record.body)
+    except UnreadablePolicy as error:
+        return [str(error)]
     model, version, then = record.model, record.subject, record.recorded_at
     try:
         lifted = lifts(ledger, policy, model, version, root=root, known_at=then)

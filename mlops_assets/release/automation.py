@@ -10,6 +10,7 @@ from mlops_assets.governance.conduct_rules import AUTOMATION
 from mlops_assets.governance.keys import PublicKey, SigningKey
 from mlops_assets.governance.ledger import Ledger, Record
 from mlops_assets.governance.policy import Policy
+from mlops_assets.governance.recorded_policy import UnreadablePolicy, recorded_policy
 from mlops_assets.release.champion import Reign, lock_name, reign
 from mlops_assets.release.interventions import intervene, may_take_over
 from mlops_assets.release.oversight import SEVERITIES, VALIDATION_EXPIRED, Opening, due, valid_until
@@ -91,11 +92,9 @@ def objections(ledger: Ledger, record: Record, before: Reign) -> list[str]:
         before: the state it changed.
     """
     try:
-        policy = Policy.model_validate(record.body["policy"])
-    except (KeyError, ValueError) as error:
-        return [f"it holds no readable policy: {error}"]
-    if policy.digest != record.body.get("policy_digest"):
-        return ["the policy in it is not the one whose digest it names"]
+        policy = recorded_policy(record.body)
+    except UnreadablePolicy as error:
+        return [str(error)]
     reasons = []
     adopted = adoption(ledger, record.model, policy, known_at=record.recorded_at)
     if adopted.record is None:

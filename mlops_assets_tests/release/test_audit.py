@@ -1,6 +1,9 @@
 import pytest
 
 from mlops_assets.governance.adoption import adopt
+from mlops_assets.governance.approvals import state
+from mlops_assets.governance.canonical import digest
+from mlops_assets.governance.recorded_policy import UnreadablePolicy, recorded_policy
 from mlops_assets.release.audit import audit_promotions
 from mlops_assets.release.champion import reign
 from mlops_assets.release.interventions import rollback, suspend
@@ -53,6 +56,44 @@ def test_a_promotion_under_a_policy_that_was_never_adopted_is_named(promoted):
     promoted.ledger.append("promotion", forged, model=MODEL, subject="3")
     found = [problem.message for problem in audit_promotions(promoted.ledger)]
     assert any(f"the policy {lax.digest[:12]} was not in force then" in message for message in found)
+
+
+def test_an_upgrade_that_knows_other_policy_fields_finds_nothing_wrong(world):
+    """What an earlier release recorded: without a gate that came later, with a field and an action that are gone."""
+    content = POLICY.model_dump(mode="json")
+    del content["gates"]["stability"], content["adoption"]
+    content["gates"]["volume"]["least_weight"] = 3
+    content["response"]["base_rate_shift"] = ["incident", "sing"]
+    content["songs"] = {"loud": True}
+    body = {"policy": content, "policy_digest": digest(content)}
+    earlier = recorded_policy(body)
+    assert earlier.digest == body["policy_digest"] != POLICY.digest
+    assert not earlier.gates.stability.required
+    assert earlier.response.base_rate_shift == ("incident",)
+    assert earlier.gates.performance == POLICY.gates.performance
+    world.register(1)
+    world.decide(earlier, 1)
+    world.approve(earlier, "validator", "risk", version=1)
+    approved = state(world.ledger, earlier, MODEL, 1)
+    promotion = {**body, "former": None, "decisions": [], "approvals": [seq for _, _, seq in approved.counted]}
+    world.ledger.append("promotion", promotion, model=MODEL, subject="1")
+    assert audit_promotions(world.ledger) == []
+
+
+@pytest.mark.parametrize(
+    ("body", "why"),
+    [
+        ({}, "it holds no policy"),
+        ({"policy": {"tier": "high"}, "policy_digest": "0" * 64}, "not the one whose digest"),
+        ({"policy": {"tier": "high"}, "policy_digest": digest({"tier": "high"})}, "no readable policy: Field required"),
+        ({"policy": {"tier": "odd", "approvals": []}, "policy_digest": digest({"tier": "odd", "approvals": []})},
+         "no readable policy: Field required"),
+    ],
+    ids=["none", "another", "without approvals", "of no tier"],
+)  # fmt: skip
+def test_a_policy_that_says_too_little_is_not_read(body, why):
+    with pytest.raises(UnreadablePolicy, match=why):
+        recorded_policy(body)
 
 
 @pytest.mark.parametrize("kind", ["rollback", "suspension", "resumption", "retirement"])
