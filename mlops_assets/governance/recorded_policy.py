@@ -37,9 +37,8 @@ def recorded_policy(body: Mapping[str, Any]) -> Policy:
     if digest(body["policy"]) != body.get("policy_digest"):
         raise UnreadablePolicy("the policy in it is not the one whose digest it names")
     content: dict[str, Any] = deepcopy(dict(body["policy"]))
-    gates: dict[str, Any] = content.setdefault("gates", {})
-    for name in set(Gates.model_fields) - set(gates):
-        gates[name] = {"required": False}
+    unknown_then = {name: {"required": False} for name in Gates.model_fields}
+    content["gates"] = {**unknown_then, **content.get("gates", {})}
     for _ in range(ATTEMPTS):
         try:
             policy = Policy.model_validate(content)
