@@ -47,7 +47,8 @@ def recorded_policy(body: Mapping[str, Any]) -> Policy:
             if not _leave_out(content, refused):
                 raise UnreadablePolicy(f"it holds no readable policy: {error.errors()[0]['msg']}") from error
         else:
-            policy.__dict__["digest"] = body["policy_digest"]
+            # The field is computed once and then kept here: the recorded one takes its place.
+            vars(policy)["digest"] = body["policy_digest"]
             return policy
     raise UnreadablePolicy(f"it holds no readable policy: more than {ATTEMPTS} mistakes inside of each other")
 
