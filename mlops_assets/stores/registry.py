@@ -40,15 +40,17 @@ class Registry:
     @property
     def client(self) -> Any:
         """MLflow's client, imported and connected at first use: its import takes seconds."""
-        if self._client is None:
-            be_quiet()
-            import mlflow
+        be_quiet()
+        import mlflow
 
+        if self._client is None:
             _quiet_migrations()
+            self._client = mlflow.MlflowClient(self.home.tracking_uri, self.home.tracking_uri)
+        # Some of MLflow's functions know one address a process; another project's registry may have been asked since.
+        if mlflow.get_tracking_uri() != self.home.tracking_uri:
             with own_address():
                 mlflow.set_tracking_uri(self.home.tracking_uri)
                 mlflow.set_registry_uri(self.home.tracking_uri)
-            self._client = mlflow.MlflowClient(self.home.tracking_uri, self.home.tracking_uri)
         return self._client
 
     def experiment(self, model: str) -> str:

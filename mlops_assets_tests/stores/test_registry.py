@@ -70,6 +70,18 @@ def test_registered_twice_is_one_version(registry, trained):
     assert not list(folder.rglob("*.pkl")), "no pickle in the registry"
 
 
+def test_two_projects_in_one_process_do_not_mix(registry, trained, tmp_path):
+    run, _ = trained
+    registry.log_evidence(run, "said", {"a": 1})
+    home = Home.of(tmp_path, environment={})
+    home.create()
+    migrate(home)
+    other = Registry(home)
+    other.log_evidence(other.client.create_run(other.experiment(MODEL)).info.run_id, "said", {"a": 2})
+    assert registry.evidence(run, "said") == {"a": 1}
+    assert (registry.folder(MODEL, 1) / "MLmodel").is_file()
+
+
 def test_a_version_that_is_not_there(registry):
     with pytest.raises(RegistryError, match="loans version 99: its artifacts cannot be read"):
         registry.folder(MODEL, 99)
