@@ -109,7 +109,7 @@ def write_returns(platform: Platform) -> tuple[Path, Returns]:
         PolicyError: the declared assumptions have a mistake.
     """
     assumptions = read_assumptions(platform.project.defs)
-    states = fold(platform.ledger.records())
+    states = fold(platform.ledger.records(), platform.ledger.root)
     known = incidents(platform.ledger)
     precision = {n: asdict(found[0]) for n in states if (found := alarm_precision(n, known))}
     found = returns((s for s in states.values() if s.versions), assumptions, precision)

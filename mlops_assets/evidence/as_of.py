@@ -75,8 +75,8 @@ def as_of(ledger: RecordSource, at: datetime, model: str | None = None) -> list[
     if at.tzinfo is None:
         raise ValueError(f"found a time without a zone ({at.isoformat()}), expected UTC")
     records = ledger.records(happened_until=at)
-    happened = fold(records)
-    known = fold(r for r in records if r.recorded_at <= at)
+    happened = fold(records, ledger.root)
+    known = fold((r for r in records if r.recorded_at <= at), ledger.root)
     names = [n for n in happened if model is None or n == model]
     return [_stand(happened[n], known.get(n, ModelState(n)), at) for n in names]
 

@@ -94,7 +94,7 @@ def view(
     """
     records = ledger.records(happened_until=as_of, known_at=known_at)
     rows = inventory(ledger, models, policies, as_of, known_at)
-    states = fold(records)
+    states = fold(records, ledger.root)
     # Without a date the page speaks of the last record, so that the same ledger gives the same page.
     at = as_of or (records[-1].recorded_at if records else datetime.now(UTC))
     views = [

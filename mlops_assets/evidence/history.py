@@ -12,6 +12,9 @@ from typing import Any
 
 from mlops_assets.evidence.reading import moment
 from mlops_assets.governance.ledger import Record
+from mlops_assets.governance.people import KINDS as PEOPLE_KINDS
+from mlops_assets.governance.people import People, read_people
+from mlops_assets.response.incidents import Incident, fold_incidents
 
 CHAMPION_KINDS = ("promotion", "rollback", "retirement")
 DATA_SUBJECT = "data:"
@@ -43,25 +46,6 @@ class Verdict:
     at: datetime
     seq: int
     body: Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class Incident:
-    """Something that went wrong, from opening to closing."""
-
-    id: str
-    kind: str
-    severity: str
-    window: str
-    summary: str
-    cause: str
-    columns: tuple[str, ...]
-    opened_at: datetime
-    seq: int
-    state: str = "open"
-    disposition: str = ""
-    note: str = ""
-    closed_at: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -135,7 +119,7 @@ class ModelState:
     @property
     def open_incidents(self) -> tuple[Incident, ...]:
         """Incidents that are not closed, oldest first."""
-        return tuple(i for i in self.incidents if i.state != "closed")
+        return tuple(i for i in self.incidents if i.is_open)
 
     @property
     def open_findings(self) -> tuple[Record, ...]:
@@ -165,18 +149,26 @@ class ModelState:
         return before[-1].version if before else None
 
 
-def fold(records: Iterable[Record]) -> dict[str, ModelState]:
-    """State of every model that a record names, by name."""
+def fold(records: Iterable[Record], root: str | None = None) -> dict[str, ModelState]:
+    """State of every model that a record names, by name.
+
+    Args:
+        records: of a whole ledger, or of what was known of it; enrolments among them, without which no signature counts.
+        root: key id of the root key, where it is known from outside the ledger.
+    """
+    people: list[Record] = []
     by_model: dict[str, list[Record]] = {}
     for record in records:
         if record.model:
             by_model.setdefault(record.model, []).append(record)
-    return {name: fold_model(name, found) for name, found in sorted(by_model.items())}
+        elif record.kind in PEOPLE_KINDS:
+            people.append(record)
+    known = read_people(people, root)
+    return {name: _fold_model(name, found, known) for name, found in sorted(by_model.items())}
 
 
-def fold_model(name: str, records: Sequence[Record]) -> ModelState:
-    """State of one model from its records."""
-    builder = _Builder(name)
+def _fold_model(name: str, records: Sequence[Record], people: People) -> ModelState:
+    builder = _Builder(name, people)
     ordered = tuple(sorted(records, key=lambda r: r.seq))
     for record in ordered:
         builder.take(record)
@@ -186,8 +178,9 @@ def fold_model(name: str, records: Sequence[Record]) -> ModelState:
 class _Builder:
     """Collects while folding; each `_on_<kind>` knows one kind of record."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, people: People) -> None:
         self.name = name
+        self.people = people
         self.champion: str | None = None
         self.retired = False
         self.suspended: Record | None = None
@@ -195,7 +188,6 @@ class _Builder:
         self.versions: dict[str, VersionState] = {}
         self.data_decisions: dict[str, Record] = {}
         self.verdicts: dict[str, Verdict] = {}
-        self.incidents: dict[str, Incident] = {}
         self.exceptions: list[ExceptionGranted] = []
         self.findings: dict[str, Record] = {}
         self.findings_closed: set[str] = set()
@@ -220,7 +212,7 @@ class _Builder:
             versions=dict(sorted(self.versions.items(), key=lambda item: _version_order(item[0]))),
             data_decisions=self.data_decisions,
             verdicts=tuple(self.verdicts[w] for w in sorted(self.verdicts)),
-            incidents=tuple(self.incidents.values()),
+            incidents=tuple(fold_incidents(records, self.people)),
             exceptions=tuple(self.exceptions),
             findings=self.findings,
             findings_closed=frozenset(self.findings_closed),
@@ -294,34 +286,6 @@ class _Builder:
             seq=record.seq,
             body=body,
         )
-
-    def _on_incident_opened(self, record: Record) -> None:
-        body = record.body
-        self.incidents[record.subject] = Incident(
-            id=record.subject,
-            kind=text(body, "kind"),
-            severity=text(body, "severity"),
-            window=text(body, "window"),
-            summary=text(body, "summary"),
-            cause=text(body, "cause"),
-            columns=texts(body.get("columns")),
-            opened_at=record.happened_at,
-            seq=record.seq,
-        )
-
-    def _on_incident_acknowledged(self, record: Record) -> None:
-        if record.subject in self.incidents:
-            self.incidents[record.subject] = replace(self.incidents[record.subject], state="acknowledged")
-
-    def _on_incident_closed(self, record: Record) -> None:
-        if record.subject in self.incidents:
-            self.incidents[record.subject] = replace(
-                self.incidents[record.subject],
-                state="closed",
-                disposition=text(record.body, "disposition"),
-                note=text(record.body, "note"),
-                closed_at=record.happened_at,
-            )
 
     def _on_exception_granted(self, record: Record) -> None:
         body = record.body

@@ -52,7 +52,9 @@ class DeclaredModel(Protocol):
 
 
 class RecordSource(Protocol):
-    """What is needed of a ledger: its records."""
+    """What is needed of a ledger: its records, and the key id of its root key where that is known."""
+
+    root: str | None
 
     def records(self, *, known_at: datetime | None = None, happened_until: datetime | None = None) -> list[Record]:
         """Records in order of seq."""
@@ -80,7 +82,7 @@ def inventory(
         as_of: Only what had happened by then; None: everything.
         known_at: Only what was recorded by then; None: everything. For "what did we know on that day" give both.
     """
-    states = fold(ledger.records(happened_until=as_of, known_at=known_at))
+    states = fold(ledger.records(happened_until=as_of, known_at=known_at), ledger.root)
     at = as_of or datetime.now(UTC)
     earned = fleet_precision(ledger, as_of, known_at) if isinstance(ledger, Ledger) else {}
     declared = {m.name: m for m in models}

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from mlops_assets.evidence.history import ModelState, VersionState, fold_model, text, texts
+from mlops_assets.evidence.history import ModelState, VersionState, fold, text, texts
 from mlops_assets.evidence.inventory import RecordSource
 from mlops_assets.evidence.reading import cell, day, first, label, minute, moment, number
 from mlops_assets.governance.canonical import iso, plain
@@ -76,7 +76,7 @@ def trace(ledger: RecordSource, prediction: Mapping[str, Any], at: datetime | No
     if not model or not version:
         raise ValueError(f"found a prediction with the fields {', '.join(prediction)}, expected `model` and `version`")
     when = moment(first(prediction, "scored_at", "at")) or at
-    state = fold_model(model, [r for r in ledger.records() if r.model == model])
+    state = fold(ledger.records(), ledger.root).get(model, ModelState(model))
     known = state.versions.get(version, VersionState(version))
     gaps = [] if version in state.versions else [f"the ledger has no record of version {version} of {model}"]
     window = text(prediction, "window")

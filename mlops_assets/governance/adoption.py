@@ -61,8 +61,8 @@ def in_force(
     found = ledger.records(kind=KIND, model=model, known_at=known_at)
     # Most adoptions are unsigned, and then nobody needs to be looked up.
     people = load_people(ledger, root, known_at) if any(_own_roles(r) or "envelope" in r.body for r in found) else None
-    counted = _counted(found, people)
-    return counted[-1] if counted else None
+    standing = counted(found, people)
+    return standing[-1] if standing else None
 
 
 def adopt(
@@ -135,9 +135,8 @@ def audit_policies(ledger: Ledger, root: PublicKey | None = None) -> list[Proble
     people = load_people(ledger, root)
     adopted: dict[str, dict[str, int]] = {}
     for model in {r.model for r in ledger.records(kind=KIND)}:
-        counted = _counted(ledger.records(kind=KIND, model=model), people)
         adopted[model] = {}
-        for record in counted:
+        for record in counted(ledger.records(kind=KIND, model=model), people):
             adopted[model].setdefault(record.body["policy_digest"], record.seq)
     problems = []
     for record in ledger.records(kind=("gate_decision", "health_verdict", "promotion")):
@@ -152,11 +151,11 @@ def audit_policies(ledger: Ledger, root: PublicKey | None = None) -> list[Proble
     return problems
 
 
-def _counted(records: Sequence[Record], people: People | None) -> list[Record]:
-    """The adoptions that count: each unsigned where nobody had to sign, or signed by who had to."""
-    counted: list[Record] = []
+def counted(records: Sequence[Record], people: People | None) -> list[Record]:
+    """The adoptions of one model that count, in order: each unsigned where nobody had to sign, or signed by who had to."""
+    found: list[Record] = []
     for record in records:
-        latest = counted[-1] if counted else None
+        latest = found[-1] if found else None
         roles = _governing(latest, _own_roles(record))
         if roles:
             try:
@@ -167,8 +166,8 @@ def _counted(records: Sequence[Record], people: People | None) -> list[Record]:
             same = signed.statement.subjects.get("policy") == record.body.get("policy_digest")
             if not same or signed.predicate.get("follows") != (latest.seq if latest else 0):
                 continue
-        counted.append(record)
-    return counted
+        found.append(record)
+    return found
 
 
 def _governing(latest: Record | None, own: tuple[str, ...]) -> tuple[str, ...]:

@@ -105,7 +105,7 @@ def requirement_rows(platform: Platform, profile: str | None, model: str | None)
     if profile is not None and profile not in profiles:
         raise ProjectError(f"{profile}: no such requirement profile; there are: {', '.join(profiles)}")
     names = [model] if model is not None else list(platform.project.declarations)
-    states = fold(platform.ledger.records())
+    states = fold(platform.ledger.records(), platform.ledger.root)
     rows = []
     for name in names:
         declaration = platform.project.declaration(name)

@@ -3,25 +3,32 @@
 An incident is its records in the ledger: `incident_opened`, `incident_acknowledged`, `incident_closed`. While one is
 open, the same cause opens no other; once it is closed, a later window with the same cause does. The system opens;
 acknowledging and closing are signed by people, and a record of either without a signature that counts changes nothing.
+Who may close is the policy's that was in force at the closure's place in the ledger, when it is signed and when it is read.
 """
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
+from mlops_assets.governance.adoption import KIND as ADOPTED
+from mlops_assets.governance.adoption import counted
 from mlops_assets.governance.authority import read_act, sign_act
 from mlops_assets.governance.canonical import digest
 from mlops_assets.governance.conduct_rules import IncidentRule
-from mlops_assets.governance.dossier import authors_of_model
+from mlops_assets.governance.dossier import authors_of
 from mlops_assets.governance.keys import PublicKey, SigningKey
 from mlops_assets.governance.ledger import Ledger, Record
 from mlops_assets.governance.people import NotAllowed, People, Signed, load_people
+from mlops_assets.governance.recorded_policy import UnreadablePolicy, recorded_policy
 from mlops_assets.governance.signatures import SignatureRefused
 
 OPENED, ACKNOWLEDGED, CLOSED = "incident_opened", "incident_acknowledged", "incident_closed"
 ACKNOWLEDGE, CLOSE = "incident-acknowledgement/v1", "incident-closure/v1"
 """Purposes of the statements that people sign."""
+KINDS = (OPENED, ACKNOWLEDGED, CLOSED)
+REGISTERED = "version_registered"
 DISPOSITIONS = ("true", "false", "expected")
 
 State = Literal["open", "acknowledged", "closed"]
@@ -80,6 +87,35 @@ class Incident:
         return self.state != "closed"
 
 
+@dataclass(frozen=True)
+class _Context:
+    """What says whose closure of a model's incidents counts.
+
+    Attributes:
+        people: everybody enrolled.
+        adoptions: the model's policies that came into force, in order.
+        registrations: its versions, in order.
+    """
+
+    people: People = field(default_factory=People)
+    adoptions: Sequence[Record] = ()
+    registrations: Sequence[Record] = ()
+
+    def rule(self, before: float) -> IncidentRule | None:
+        """The rule in force before that record; None where no policy had come into force."""
+        found = next((r for r in reversed(self.adoptions) if r.seq < before), None)
+        if found is None:
+            return None
+        try:
+            return recorded_policy(found.body).incidents
+        except UnreadablePolicy:
+            return IncidentRule()
+
+    def authors(self, before: float) -> frozenset[str]:
+        """Who had built a version of the model before that record, in lower case."""
+        return frozenset(name for r in self.registrations if r.seq < before for name in authors_of(r))
+
+
 def open_incident(
     ledger: Ledger,
     model: str,
@@ -128,7 +164,7 @@ def open_incident(
         "rule": rule,
     }
     record = ledger.append(OPENED, body, model=model, subject=identity, happened_at=happened_at, key=key)
-    return _incident([record], People())
+    return _incident([record], _Context())
 
 
 def acknowledge(
@@ -178,7 +214,7 @@ def close(
     Args:
         ledger: to write to.
         key: of the signer.
-        rule: of the model's effective policy: who may close.
+        rule: of the model's effective policy: who may close. Once a policy has come into force, its rule is held to.
         identity: of the incident.
         disposition: `true` (a real fault), `false` (a false alarm) or `expected`.
         note: why, in a sentence.
@@ -199,6 +235,8 @@ def close(
         return _as_before(incident, disposition)
     opened = ledger.get(incident.seqs[0])
     assert opened is not None
+    context = _context(ledger, incident.model, root=root)
+    rule = context.rule(math.inf) or rule
     body = sign_act(
         ledger,
         key,
@@ -208,7 +246,7 @@ def close(
         {"id": identity, "disposition": disposition, "note": note.strip()},
         roles=rule.close_roles,
         role=role,
-        barred=() if rule.authors_may_close else authors_of_model(ledger, incident.model),
+        barred=() if rule.authors_may_close else context.authors(math.inf),
         root=root,
     )
     # The key names the state it closes: of two people at the same moment one closes it, and the other is told.
@@ -222,11 +260,29 @@ def incidents(
     ledger: Ledger, *, model: str | None = None, known_at: datetime | None = None, root: PublicKey | None = None
 ) -> list[Incident]:
     """Every incident as it stands (or stood), in order of opening, in two look-ups; every signature is checked."""
-    people = load_people(ledger, root, known_at)
+    kinds = (*KINDS, ADOPTED, REGISTERED)
+    return fold_incidents(
+        ledger.records(kind=kinds, model=model, known_at=known_at), load_people(ledger, root, known_at)
+    )
+
+
+def fold_incidents(records: Iterable[Record], people: People) -> list[Incident]:
+    """`incidents` over records already at hand, in order of their numbers; those of other kinds are passed over.
+
+    Policies adopted and versions registered must be among them: they say whose closure counts.
+    """
     found: dict[tuple[str, str], list[Record]] = {}
-    for record in ledger.records(kind=(OPENED, ACKNOWLEDGED, CLOSED), model=model, known_at=known_at):
-        found.setdefault((record.model, record.subject), []).append(record)
-    return [_incident(records, people) for records in found.values() if records[0].kind == OPENED]
+    others: dict[tuple[str, str], list[Record]] = {}
+    for record in records:
+        if record.kind in KINDS:
+            found.setdefault((record.model, record.subject), []).append(record)
+        elif record.kind in (ADOPTED, REGISTERED):
+            others.setdefault((record.model, record.kind), []).append(record)
+    contexts = {
+        model: _Context(people, counted(others.get((model, ADOPTED), ()), people), others.get((model, REGISTERED), ()))
+        for model in {model for model, _ in found}
+    }
+    return [_incident(group, contexts[model]) for (model, _), group in found.items() if group[0].kind == OPENED]
 
 
 def find(ledger: Ledger, identity: str) -> Incident:
@@ -235,10 +291,16 @@ def find(ledger: Ledger, identity: str) -> Incident:
     Raises:
         IncidentError: there is none.
     """
-    records = ledger.records(kind=(OPENED, ACKNOWLEDGED, CLOSED), subject=identity)
+    records = ledger.records(kind=KINDS, subject=identity)
     if not records or records[0].kind != OPENED:
         raise IncidentError(f"{identity}: no such incident; `mlops incident list` shows them")
-    return _incident(records, load_people(ledger))
+    return _incident(records, _context(ledger, records[0].model))
+
+
+def _context(ledger: Ledger, model: str, *, root: PublicKey | None = None) -> _Context:
+    people = load_people(ledger, root)
+    adoptions = counted(ledger.records(kind=ADOPTED, model=model), people)
+    return _Context(people, adoptions, ledger.records(kind=REGISTERED, model=model))
 
 
 def _as_before(incident: Incident, disposition: str) -> Incident:
@@ -247,11 +309,11 @@ def _as_before(incident: Incident, disposition: str) -> Incident:
     return incident
 
 
-def _incident(records: Sequence[Record], people: People) -> Incident:
+def _incident(records: Sequence[Record], context: _Context) -> Incident:
     opened = records[0]
     body: Mapping[str, Any] = opened.body
-    acknowledged = next((s for r in records if (s := _signed(people, opened, r, ACKNOWLEDGED, ACKNOWLEDGE))), None)
-    closing = next(((r, s) for r in records if (s := _signed(people, opened, r, CLOSED, CLOSE))), None)
+    acknowledged = next((s for r in records if (s := _signed(context, opened, r, ACKNOWLEDGED, ACKNOWLEDGE))), None)
+    closing = next(((r, s) for r in records if (s := _signed(context, opened, r, CLOSED, CLOSE))), None)
     said = closing[1].predicate if closing else {}
     return Incident(
         id=opened.subject,
@@ -274,12 +336,16 @@ def _incident(records: Sequence[Record], people: People) -> Incident:
     )
 
 
-def _signed(people: People, opened: Record, record: Record, kind: str, purpose: str) -> Signed | None:
+def _signed(context: _Context, opened: Record, record: Record, kind: str, purpose: str) -> Signed | None:
     """What was signed about the incident, if `record` is of this kind and its signature counts."""
     if record.kind != kind:
         return None
     try:
-        signed = read_act(people, record, purpose)
+        rule = context.rule(record.seq) if kind == CLOSED else None
+        barred = () if rule is None or rule.authors_may_close else context.authors(record.seq)
+        signed = read_act(
+            context.people, record, purpose, roles=rule.close_roles if rule is not None else None, barred=barred
+        )
     except (NotAllowed, SignatureRefused):
         return None
     said = signed.predicate

@@ -12,6 +12,8 @@ import yaml
 
 from mlops_assets.declaration import Declaration
 from mlops_assets.evidence.card import CardInputs
+from mlops_assets.governance.authority import sign_act
+from mlops_assets.governance.enrolment import enrol
 from mlops_assets.governance.keys import SigningKey
 from mlops_assets.governance.ledger import Ledger
 
@@ -136,9 +138,14 @@ def at(text: str) -> datetime:
 
 
 @pytest.fixture
-def lived(ledger: Ledger) -> Ledger:
+def lived(ledger: Ledger, clock: Clock) -> Ledger:
     """Three years of one model: refused, promoted, drifting, retrained, promoted again; and a second model at rest."""
     model = "sba_loan_default"
+    root, developer = SigningKey.generate(), SigningKey.generate()
+    clock.at = at("2003-01-01")
+    enrol(ledger, root, "root", root.public, ["root"])
+    enrol(ledger, root, "developer", developer.public, ["developer"])
+    clock.at = ISSUED
 
     def write(record_kind: str, subject: str, when: str, /, **body: object) -> None:
         ledger.append(record_kind, body, model=model, subject=subject, happened_at=at(when))
@@ -211,7 +218,10 @@ def lived(ledger: Ledger) -> Ledger:
     write("retraining_request", "r-1", "2004-04-04", cause="base rate shift", automatic=False)
     promote("3", "2004-05-01", "2")
     write("retraining_closed", "r-1", "2004-05-01", version="3", outcome="promoted")
-    write("incident_closed", "inc-1", "2004-05-02", disposition="true", note="Retrained")
+    (opened,) = ledger.records(kind="incident_opened")
+    said = {"id": "inc-1", "disposition": "true", "note": "Retrained"}
+    closure = sign_act(ledger, developer, "incident-closure/v1", model, {"incident": opened.digest}, said)
+    write("incident_closed", "inc-1", "2004-05-02", **closure)
     write(
         "health_verdict",
         "2004-04-01",

@@ -1,4 +1,7 @@
+import pytest
+
 from mlops_assets.evidence.history import fold
+from mlops_assets.governance.keys import SigningKey
 from mlops_assets.governance.ledger import Ledger
 from mlops_assets_tests.evidence.conftest import at
 
@@ -13,6 +16,18 @@ def test_a_life(lived: Ledger):
     assert state.open_requests == ()
     assert state.champion_at(at("2004-01-01")) == "2"
     assert state.champion_at(at("2003-01-01")) is None
+
+
+@pytest.mark.parametrize("kind", ["incident_acknowledged", "incident_closed"])
+def test_an_incident_that_nobody_signed_away_stays_open(lived: Ledger, kind: str):
+    name, body = "sba_loan_default", {"kind": "feed_fault", "severity": "act", "window": "2004-04-01"}
+    lived.append("incident_opened", body, model=name, subject="inc-2")
+    lived.append(kind, {"person": "developer", "disposition": "false", "note": ""}, model=name, subject="inc-2")
+    assert [(i.id, i.state) for i in fold(lived.records())[name].open_incidents] == [("inc-2", "open")]
+
+
+def test_another_root_closes_nothing(lived: Ledger):
+    assert len(fold(lived.records(), SigningKey.generate().public.key_id)["sba_loan_default"].open_incidents) == 1
 
 
 def test_exceptions_end(lived: Ledger):

@@ -2,13 +2,15 @@
 
 import pytest
 
+from mlops_assets.governance.adoption import adopt
+from mlops_assets.governance.authority import sign_act
 from mlops_assets.governance.conduct_rules import IncidentRule
 from mlops_assets.governance.enrolment import enrol, revoke
 from mlops_assets.governance.keys import SigningKey
 from mlops_assets.governance.people import NotAllowed
 from mlops_assets.governance.verification import verify_signatures
 from mlops_assets.response.incidents import IncidentError, acknowledge, close, find, incidents, open_incident
-from mlops_assets_tests.governance.world import MODEL, World
+from mlops_assets_tests.governance.world import MODEL, World, policy
 
 RULE = IncidentRule()
 
@@ -116,6 +118,36 @@ def test_who_may_not_close(world, by, rule, why):
 def test_an_author_may_close_where_the_policy_lets_them(world):
     world.register()
     assert shut(world, opened(world.ledger).id, by="developer").closed_by == "developer"
+
+
+@pytest.mark.parametrize(
+    ("by", "incidents_rule"),
+    [("developer", {"close_roles": ["model-risk"]}), ("developer", {"authors_may_close": False}), ("root", {})],
+    ids=["a role the policy leaves out", "an author, where policy says no", "the root"],
+)
+def test_a_closure_past_the_function_is_held_to_the_policy_when_it_is_read(world, by, incidents_rule):
+    world.register()
+    adopt(world.ledger, MODEL, policy(incidents=incidents_rule))
+    first = opened(world.ledger)
+    said = {"id": first.id, "disposition": "false", "note": "nothing"}
+    about = {"incident": world.ledger.get(first.seqs[0]).digest}
+    forged = sign_act(world.ledger, world.keys[by], "incident-closure/v1", MODEL, about, said)
+    world.ledger.append("incident_closed", forged, model=MODEL, subject=first.id)
+    assert find(world.ledger, first.id).is_open
+    assert [i.is_open for i in incidents(world.ledger)] == [True]
+    assert shut(world, first.id, by="risk").closed_by == "risk"
+
+
+def test_what_was_closed_under_a_former_policy_stays_closed(world):
+    world.register()
+    adopt(world.ledger, MODEL, policy())
+    first = opened(world.ledger)
+    shut(world, first.id, by="developer")
+    adopt(world.ledger, MODEL, policy(incidents={"close_roles": ["model-risk"], "authors_may_close": False}))
+    assert [i.closed_by for i in incidents(world.ledger)] == ["developer"]
+    second = opened(world.ledger, cause="other")
+    with pytest.raises(NotAllowed, match="built this version"):
+        shut(world, second.id, by="developer")
 
 
 def test_a_revoked_key_closes_nothing_and_what_it_closed_stays_closed(world):
