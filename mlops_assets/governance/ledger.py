@@ -94,7 +94,7 @@ class Ledger:
         subject: str = "",
         happened_at: datetime | None = None,
         key: str | None = None,
-        expect: Expected | None = None,
+        expect: Expected | Sequence[Expected] | None = None,
     ) -> Record:
         """Write one record after the last.
 
@@ -105,7 +105,7 @@ class Ledger:
             subject: what it is about, or empty.
             happened_at: default: now.
             key: idempotency key: when a record with it exists, that one is returned and nothing is written.
-            expect: write only if this still holds.
+            expect: write only if this, or each of these, still holds.
 
         Raises:
             Conflict: `expect` no longer holds.
@@ -115,7 +115,9 @@ class Ledger:
         """
         return self.append_all([Entry(kind, body, model, subject, happened_at, key)], expect=expect)[0]
 
-    def append_all(self, entries: Sequence[Entry], *, expect: Expected | None = None) -> list[Record]:
+    def append_all(
+        self, entries: Sequence[Entry], *, expect: Expected | Sequence[Expected] | None = None
+    ) -> list[Record]:
         """Write several records in one transaction: all of them or none; see `append`."""
         if not entries:
             return []
@@ -134,7 +136,7 @@ class Ledger:
         self,
         connection: Connection,
         prepared: Sequence[tuple[Entry, str]],
-        expect: Expected | None,
+        expect: Expected | Sequence[Expected] | None,
         anchor: Anchor | None,
     ) -> tuple[list[Record], Anchor | None]:
         last = self._last(connection)
@@ -145,8 +147,8 @@ class Ledger:
                 found[index] = same(entry, record)
         if len(found) == len(prepared):
             return [found[index] for index in range(len(prepared))], None
-        if expect is not None:
-            self._require(connection, expect)
+        for expected in [expect] if isinstance(expect, Expected) else expect or ():
+            self._require(connection, expected)
         recorded = self._now(last)
         result: list[Record] = []
         rows: list[dict[str, Any]] = []
@@ -346,7 +348,7 @@ class Ledger:
         found = connection.execute(query).scalar_one()
         if found != expect.seq:
             raise Conflict(
-                f"model {expect.model!r}: found record {found} as the latest of {', '.join(expect.kinds)}, expected "
+                f"{f'model {expect.model!r}' if expect.model else 'the fleet'}: found record {found} as the latest of {', '.join(expect.kinds)}, expected "
                 f"{expect.seq}: another process was faster; look again and decide again"
             )
 

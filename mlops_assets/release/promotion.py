@@ -18,6 +18,7 @@ from mlops_assets.governance.exceptions import lifts
 from mlops_assets.governance.findings import blocking
 from mlops_assets.governance.keys import PublicKey
 from mlops_assets.governance.ledger import Expected, Ledger, LedgerTampered, Record
+from mlops_assets.governance.people import KINDS as PEOPLE_KINDS
 from mlops_assets.governance.people import load_people
 from mlops_assets.governance.policy import Policy
 from mlops_assets.governance.validations import objections, standing_validation
@@ -64,7 +65,8 @@ EVIDENCE = (
     *("version_registered", "gate_decision", "card_issued", "approval", "exception_granted", "exception_withdrawn"),
     *("finding_recorded", "finding_closed", "validation_recorded", "policy_adopted", "window_scored"),
 )
-"""Records about a model that a promotion rests on: none may come between looking them up and writing it."""
+"""Records about a model that a promotion rests on: none may come between looking them up and writing it. The same holds
+for those about people (`governance.people.KINDS`), whose keys say what the signatures among them are worth."""
 
 
 def promote(
@@ -99,7 +101,7 @@ def promote(
     version = int(version)
     with ledger.lock(lock_name(model)):
         # Signing takes no lock: a rejection written between looking and promoting must make us look again.
-        seen = ledger.latest(EVIDENCE, model=model)
+        expect = [_unchanged(ledger, EVIDENCE, model), _unchanged(ledger, PEOPLE_KINDS, "")]
         now = reign(ledger, model)
         reasons = _objections(ledger, registry, model, version, verify_artifact, root)
         if now.status in ("suspended", "retired"):
@@ -118,10 +120,15 @@ def promote(
             model=model,
             subject=str(version),
             key=f"promotion/{model}/{version}/after/{now.seq}",
-            expect=Expected(EVIDENCE, model, seen.seq if seen else 0),
+            expect=expect,
         )
         put_right(ledger, registry, model)
         return Promotion(model, version, now.champion, record, repeated=False)
+
+
+def _unchanged(ledger: Ledger, kinds: tuple[str, ...], model: str) -> Expected:
+    seen = ledger.latest(kinds, model=model)
+    return Expected(kinds, model, seen.seq if seen else 0)
 
 
 def _objections(

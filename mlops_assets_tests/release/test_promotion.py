@@ -13,7 +13,7 @@ from mlops_assets.release.interventions import InterventionRefused, resume, reti
 from mlops_assets.release.promotion import PromotionRefused, promote
 from mlops_assets.release.reconciliation import reconcile, repair
 from mlops_assets_tests.governance.test_ledger import attack
-from mlops_assets_tests.governance.world import MODEL, World, policy
+from mlops_assets_tests.governance.world import MODEL, START, World, policy
 
 POLICY = policy()
 
@@ -288,6 +288,24 @@ def test_a_writer_past_the_lock_is_found_by_the_swap(world, monkeypatch):
 
     with pytest.raises(Conflict):
         promote(world.ledger, world.registry, POLICY, MODEL, 2, slow)
+
+
+def test_a_key_revoked_after_the_look_up_is_not_overtaken(world, monkeypatch):
+    """Enrolments belong to no model; the signatures that a promotion rests on are worth what they say."""
+    prepare(world)
+    look = promotion.climb
+
+    def slow(*arguments):
+        revoke(world.ledger, world.keys["root"], "validator", "in wrong hands", compromised_since=START)
+        return look(*arguments)
+
+    monkeypatch.setattr(promotion, "climb", slow)
+    with pytest.raises(Conflict, match="look again"):
+        go(world)
+    monkeypatch.undo()
+    with pytest.raises(PromotionRefused, match="approvals are missing: 1 as validator"):
+        go(world)
+    assert reign(world.ledger, MODEL).champion is None
 
 
 def test_a_rejection_signed_after_the_look_up_is_not_overtaken(world, monkeypatch):
