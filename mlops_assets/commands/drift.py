@@ -48,6 +48,7 @@ def drift(
     Exit code 1 when the verdict is `act` or worse, and when CURRENT cannot be measured; what is missing is said.
     """
     from mlops_assets.monitoring.rules import at_least
+    from mlops_assets.monitoring.table_page import write_page
     from mlops_assets.monitoring.tables import compare_tables
 
     found = compare_tables(
@@ -62,7 +63,7 @@ def drift(
         time=time,
     )
     if page is not None:
-        found.html(page)
+        write_page(found, page)
     if as_json:
         print_json(found.to_dict())
     else:

@@ -89,7 +89,8 @@ def _said(model: object, rows: np.ndarray, task: Task, classes: int) -> np.ndarr
     known = np.asarray(model.classes_, dtype=int)  # type: ignore[attr-defined]
     # A fold without a rare class gives it no probability; a little for all keeps losses finite.
     said = np.full((len(rows), max(classes, 2)), 1e-6)
-    said[:, known] += model.predict_proba(rows)  # type: ignore[attr-defined]
+    # Fitted on one class alone, the model still gives two columns.
+    said[:, known] += model.predict_proba(rows) if len(known) > 1 else 1.0  # type: ignore[attr-defined]
     said /= said.sum(axis=1, keepdims=True)
     return said if task is Task.MULTICLASS else said[:, 1]
 

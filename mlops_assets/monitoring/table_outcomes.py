@@ -19,6 +19,7 @@ from mlops_assets.monitoring.performance import WindowPerformance, measure
 from mlops_assets.monitoring.reference import build_reference, quality_losses
 from mlops_assets.monitoring.rules import Rules
 from mlops_assets.monitoring.segments import Segment, find_segment
+from mlops_assets.monitoring.spread_rows import spread_rows
 from mlops_assets.statistics.profile import ColumnProfile
 from mlops_assets.statistics.resampling import assign_bins, equal_frequency_edges
 
@@ -226,14 +227,12 @@ def _rows(frame: pl.LazyFrame, names: Sequence[str], most: int, time: str) -> pl
     """Some rows, spread over the whole table, in order of time."""
     found = frame.collect_schema().names()
     wanted = [name for name in dict.fromkeys(names) if name and name in found]
-    step = max(1, int(frame.select(pl.len()).collect().item()) // most)
-    rows = frame.select(wanted).gather_every(step).head(most).collect(engine="streaming")
+    rows = spread_rows(frame, wanted, most)
     return rows.sort(time, maintain_order=True) if time in wanted else rows
 
 
 def _height(frame: pl.LazyFrame, most: int) -> int:
-    rows = int(frame.select(pl.len()).collect().item())
-    return min(-(-rows // max(1, rows // most)), most)
+    return min(int(frame.select(pl.len()).collect().item()), most)
 
 
 def _known(rows: pl.DataFrame, labels: _Labels, target: str, score: str) -> tuple[pl.DataFrame, np.ndarray]:
@@ -251,6 +250,8 @@ def _given_scores(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Scores as probabilities (or predictions of a number), whatever the column holds."""
     if labels.task is Task.REGRESSION:
+        if not before.dtype.is_numeric() or not now.dtype.is_numeric():
+            raise ValueError(f"{before.name}: found {before.dtype} and {now.dtype}, expected predictions of a number")
         return before.cast(pl.Float64).to_numpy(), now.cast(pl.Float64).to_numpy()
     said = as_text(before).drop_nulls().unique()
     if set(said) <= set(labels.classes):

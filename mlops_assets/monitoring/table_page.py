@@ -5,6 +5,7 @@ Belongs here: the drawing. What is drawn is found in `tables.py`.
 
 import html
 from collections.abc import Sequence
+from pathlib import Path
 
 from mlops_assets.monitoring.table_outcomes import TableOutcomes, metric_rows
 from mlops_assets.monitoring.tables import TableComparison
@@ -16,6 +17,13 @@ td.n { text-align: right; font-variant-numeric: tabular-nums } tr { border-botto
 .act, .critical { color: #b3261e; font-weight: 600 } .watch { color: #8a5a00; font-weight: 600 }
 .none, .not_measurable { color: #51606e }
 """
+
+
+def write_page(found: TableComparison, path: Path) -> Path:
+    """Write the page; folders are made."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(page_of(found), encoding="utf-8")
+    return path
 
 
 def page_of(found: TableComparison) -> str:

@@ -17,6 +17,7 @@ from mlops_assets.monitoring.batches import content_digest, find_batch_faults
 from mlops_assets.monitoring.drift import SCORE_COLUMN, ColumnDrift, DriftVerdict, compare
 from mlops_assets.monitoring.faults import Fault
 from mlops_assets.monitoring.rules import MonitoringRules, Rules, worst
+from mlops_assets.monitoring.spread_rows import spread_rows
 from mlops_assets.monitoring.table_outcomes import LIKE_A_TARGET, TableOutcomes, compare_outcomes, infer_labels
 from mlops_assets.monitoring.triage import Health, triage
 from mlops_assets.statistics.counting import WindowCounts, count_window, infer_roles
@@ -94,14 +95,6 @@ class TableComparison:
             "left_out": dict(self.left_out),
         }
 
-    def html(self, path: Path) -> Path:
-        """Write a page that needs nothing but itself."""
-        from mlops_assets.monitoring.table_page import page_of
-
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(page_of(self), encoding="utf-8")
-        return path
-
 
 def compare_tables(
     reference: str | Path,
@@ -145,6 +138,7 @@ def compare_tables(
         target = _by_name(roles, before, now, remarks)
     left_out = dict.fromkeys(ignore, "ignored")
     left_out |= {time: "the time of the rows"} if time else {}
+    left_out |= dict.fromkeys(_nested(before, now), "lists and structures are not compared")
     kept = {name: role for name, role in roles.items() if name not in left_out and name != identifier}
     profile = _profile(before, kept, str(reference))
     judged_apart = (target, score)
@@ -157,10 +151,10 @@ def compare_tables(
     every = Profile(profile.rows, {**compared, **({outcome.name: outcome} if outcome else {})})
     try:
         counts = count_window(_for_engine(now, current, engine), every)
-        sample = _sample(now, shared, counts.rows)
+        sample = spread_rows(now, shared, SAMPLE_ROWS)
     except pl.exceptions.PolarsError as error:
         raise SourceError(f"{current} cannot be read to its end: {error}. Is the file whole?") from error
-    known = _sample(before, list(compared), profile.rows)
+    known = spread_rows(before, list(compared), SAMPLE_ROWS)
     unknown = tuple(n for n in counts.extra if n not in left_out and n != identifier)
     inputs = WindowCounts(counts.rows, {n: c for n, c in counts.columns.items() if n in compared}, unknown)
     drift = compare(
@@ -273,18 +267,18 @@ def _batch_faults(
     return find_batch_faults(frame, shared, identifier=identifier)
 
 
-def _sample(frame: pl.LazyFrame, names: list[str], rows: int) -> pl.DataFrame:
-    """Some rows, spread over the whole table."""
-    step = max(1, rows // SAMPLE_ROWS)
-    return frame.select(names).gather_every(step).head(SAMPLE_ROWS).collect(engine="streaming")
-
-
 def one_window(rules: Rules) -> Rules:
     """Rules without persistence: there is but one window to see a change in."""
     once = {"persistence_k": 1, "persistence_n": 1}
     if isinstance(rules, MonitoringRules):
         return replace(rules, **once)
     return rules.model_copy(update=once)  # type: ignore[attr-defined]
+
+
+def _nested(*tables: pl.LazyFrame) -> list[str]:
+    """Columns that hold lists, structures or objects in any of the tables."""
+    schemas = [table.collect_schema() for table in tables]
+    return [n for schema in schemas for n, kind in schema.items() if kind.is_nested() or kind == pl.Object]
 
 
 def _open(table: str | Path) -> pl.LazyFrame:

@@ -3,6 +3,7 @@ import json
 import polars as pl
 import pytest
 
+from mlops_assets.monitoring.table_page import write_page
 from mlops_assets.monitoring.tables import compare_tables
 from mlops_assets_tests.monitoring.streams import DATA, customers, scored_customers
 
@@ -24,7 +25,7 @@ def test_a_fault_is_named_in_every_form(tables):
     assert found.columns[0].fault == "unit_change"
     assert found.left_out == {"id": "an identifier: whole numbers, each once"}
     assert json.loads(json.dumps(found.to_dict(), allow_nan=False))["verdict"]["rows"] == 2000
-    page = found.html(tables / "out" / "page.html").read_text()
+    page = write_page(found, tables / "out" / "page.html").read_text()
     assert "unit change" in page
     assert "Not compared" in page
 
@@ -195,3 +196,36 @@ def test_spark_reads_parquet_only(tables):
     pl.read_parquet(tables / "now.parquet").write_csv(tables / "now.csv")
     with pytest.raises(ValueError, match="with pyspark a Parquet file"):
         compare_tables(tables / "before.parquet", tables / "now.csv", "pyspark")
+
+
+@pytest.mark.parametrize(
+    ("outcome", "score", "said"),
+    [
+        (lambda n: [5 <= i < 25 for i in range(n)], None, None),
+        (lambda n: [i * 1.7 for i in range(n)], ["a", "b"], "expected predictions of a number"),
+    ],
+    ids=["all positives follow each other, so a fold has none", "a text is no prediction of a number"],
+)
+def test_outcomes_that_are_hard_to_learn_or_to_score(tmp_path, outcome, score, said):
+    rows = customers(600, 3).with_columns(y=pl.Series(outcome(600)))
+    if score:
+        rows = rows.with_columns(p=pl.Series(score * 300))
+    rows.write_parquet(tmp_path / "before.parquet")
+    rows.reverse().head(500).write_parquet(tmp_path / "now.parquet")
+    tables = tmp_path / "before.parquet", tmp_path / "now.parquet"
+    if said:
+        with pytest.raises(ValueError, match=said):
+            compare_tables(*tables, target="y", score="p")
+    else:
+        found = compare_tables(*tables, target="y").outcomes
+        assert found is not None
+        assert (found.task, found.reference_rows) == ("binary", 600)
+
+
+def test_lists_are_left_out_by_name(tmp_path):
+    rows = customers(600, 3)
+    rows.with_columns(l=pl.lit([1, 2])).write_parquet(tmp_path / "before.parquet")
+    customers(500, 4).with_columns(l=pl.lit([1, 2]), m=pl.struct("age")).write_parquet(tmp_path / "now.parquet")
+    found = compare_tables(tmp_path / "before.parquet", tmp_path / "now.parquet")
+    assert found.left_out["l"] == "lists and structures are not compared"
+    assert {"l", "m"} & {c.name for c in found.columns} == set()
