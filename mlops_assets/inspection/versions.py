@@ -1,7 +1,10 @@
 """Stored versions: signed when they are registered, and verified before anything reads them."""
 
 import json
+import os
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +13,7 @@ from mlops_assets.governance.dossier import registered
 from mlops_assets.governance.keys import key_path, load_or_new_key, public_path
 from mlops_assets.governance.ledger import Record
 from mlops_assets.platform import Platform
-from mlops_assets.training.artifact import canonical_digest, load, sign_folder, verify_folder
+from mlops_assets.training.artifact import ArtifactError, canonical_digest, load, sign_folder, verify_folder
 
 ARTIFACT_KEY = "artifacts"
 """Name of the key that signs artifacts when they are registered."""
@@ -24,11 +27,15 @@ def sign_artifact(platform: Platform, folder: Path) -> dict[str, Any]:
         return json.loads(signed.read_text())
 
 
-def verify_signature(platform: Platform, registration: Record) -> Path:
-    """Check that a stored version is, byte for byte, what was signed when it was registered; returns its folder.
+@contextmanager
+def verified(platform: Platform, registration: Record) -> Iterator[Path]:
+    """A private copy of a stored version, which is byte for byte what was signed when it was registered.
+
+    What was checked is what is read: whoever can write to the registry cannot exchange a file in between. The copy lives
+    as long as the context.
 
     Raises:
-        ArtifactError: it is not.
+        ArtifactError: the version is not what was signed, or holds a symbolic link or anything else that is no file.
         RegistryError: it is gone.
     """
     folder = platform.registry.folder(registration.model, int(registration.subject))
@@ -36,8 +43,51 @@ def verify_signature(platform: Platform, registration: Record) -> Path:
     with tempfile.TemporaryDirectory() as scratch:
         bundle = Path(scratch) / "model.sig"
         bundle.write_text(json.dumps(registration.body["signature"]))
-        verify_folder(folder, public, bundle)
-    return folder
+        copy = Path(scratch) / "copy" / folder.name
+        try:
+            copy_files(folder, copy)
+            verify_folder(copy, public, bundle)
+            yield copy
+        except ArtifactError as error:
+            # A reader looks for the stored version, not for a copy that is gone.
+            raise ArtifactError(str(error).replace(str(copy), str(folder))) from error
+
+
+def copy_files(folder: Path, target: Path) -> None:
+    """Copy a model's folder, file by file, following no link.
+
+    Raises:
+        ArtifactError: it holds something that is neither a file nor a folder, or changes while it is read.
+    """
+    try:
+        if folder.is_symlink():
+            raise ArtifactError(f"{folder} is a symbolic link; expected the folder itself")
+        target.mkdir(parents=True)
+        with os.scandir(folder) as found:
+            entries = list(found)
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                copy_files(Path(entry.path), target / entry.name)
+            elif entry.is_file(follow_symlinks=False):
+                # A link put in its place since then is not followed either.
+                with open(os.open(entry.path, os.O_RDONLY | os.O_NOFOLLOW), "rb") as stream:
+                    (target / entry.name).write_bytes(stream.read())
+            else:
+                what = "a symbolic link" if entry.is_symlink() else "no file"
+                raise ArtifactError(f"{entry.path} is {what}; a model's folder holds files and folders only")
+    except OSError as error:
+        raise ArtifactError(f"{folder}: cannot be copied to be checked: {error}") from error
+
+
+def verify_signature(platform: Platform, registration: Record) -> None:
+    """Check that a stored version is, byte for byte, what was signed when it was registered.
+
+    Raises:
+        ArtifactError: it is not.
+        RegistryError: it is gone.
+    """
+    with verified(platform, registration):
+        pass
 
 
 def verify_artifact(platform: Platform, model: str, version: int) -> str:
@@ -47,11 +97,12 @@ def verify_artifact(platform: Platform, model: str, version: int) -> str:
         ArtifactError: the artifact is not what was signed.
         RegistryError: it is gone.
     """
-    return canonical_digest(verify_signature(platform, registered(platform.ledger, model, version)))
+    with verified(platform, registered(platform.ledger, model, version)) as folder:
+        return canonical_digest(folder)
 
 
 def load_verified(platform: Platform, declaration: Declaration, version: int) -> Any:
     """The fitted pipeline of a version; signature and content digest are verified before it is read."""
     registration = registered(platform.ledger, declaration.name, version)
-    folder = verify_signature(platform, registration)
-    return load(folder, declaration, registration.body["artifact_digest"])
+    with verified(platform, registration) as folder:
+        return load(folder, declaration, registration.body["artifact_digest"])

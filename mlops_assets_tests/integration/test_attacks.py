@@ -14,10 +14,12 @@ from mlops_assets import GovernedModel, build_definitions
 from mlops_assets.cli import main
 from mlops_assets.graph.resource import PlatformResource
 from mlops_assets.graph.watch import watch
+from mlops_assets.inspection import versions
 from mlops_assets.project import read_declaration
 from mlops_assets.release.champion import reign
 from mlops_assets.release.promotion import PromotionRefused, promote
 from mlops_assets.response.incidents import incidents
+from mlops_assets.training.artifact import ArtifactError
 from mlops_assets_tests.integration.small_project import SNAPSHOT, TIMED, WINDOWS, declare
 
 pytestmark = pytest.mark.integration
@@ -114,9 +116,7 @@ class TestAFailedGate:
 
 
 def digest_of(attacked, model: str, version: int) -> str:
-    from mlops_assets.inspection.versions import verify_artifact
-
-    return verify_artifact(attacked.platform, model, version)
+    return versions.verify_artifact(attacked.platform, model, version)
 
 
 class TestTheRegistry:
@@ -154,6 +154,19 @@ class TestTheRegistry:
         policy = attacked.platform.policy(SNAPSHOT)
         with pytest.raises(PromotionRefused, match="deleted"):
             promote(attacked.ledger, attacked.registry, policy, SNAPSHOT, 1, lambda m, v: digest_of(attacked, m, v))
+
+    def test_an_alias_set_again_after_that_is_taken_away_and_raised(self, attacked):
+        """The model's real champion is gone: no other version takes its place by an alias alone."""
+        client = attacked.registry.client
+        other = client.create_model_version(SNAPSHOT, client.get_model_version(TIMED, "1").source)
+        client.set_registered_model_alias(SNAPSHOT, "champion", other.version)
+        said = told_by_watch(attacked)
+        assert "champion" not in attacked.registry.aliases(SNAPSHOT)
+        assert "put right" in said
+        raised = [i for i in incidents(attacked.ledger, model=SNAPSHOT) if i.kind == "registry_changed" and i.is_open]
+        assert any("alias champion" in i.summary and f"version {other.version}" in i.summary for i in raised)
+        assert any("never registered" in i.summary for i in raised)
+        client.delete_model_version(SNAPSHOT, other.version)
 
 
 class TestTheArtifact:
@@ -199,6 +212,39 @@ class TestTheArtifact:
         other = next(p for p in attacked.platform.home.mlflow.rglob("*.skops") if SNAPSHOT in str(p))
         shutil.copyfile(other, stored)
         assert not self.score(attacked, instance).success
+
+    @pytest.mark.parametrize("what", ["model.skops", "its folder"])
+    def test_a_link_in_its_place_is_not_followed(self, attacked, folder, tmp_path, what):
+        """The linked bytes are the right ones now; they could be others a moment later."""
+        (stored,) = folder.rglob("*.skops")
+        linked = stored if what == "model.skops" else folder
+        elsewhere = tmp_path / linked.name
+        shutil.move(linked, elsewhere)
+        linked.symlink_to(elsewhere)
+        try:
+            with pytest.raises(ArtifactError, match="symbolic link"):
+                versions.load_verified(attacked.platform, attacked.platform.project.declaration(TIMED), 1)
+            with pytest.raises(ArtifactError, match="symbolic link"):
+                digest_of(attacked, TIMED, 1)
+        finally:
+            linked.unlink()
+            shutil.move(elsewhere, linked)
+
+    def test_a_swap_between_verifying_and_loading_changes_nothing(self, attacked, folder, monkeypatch):
+        (stored,) = folder.rglob("*.skops")
+        check = versions.verify_folder
+
+        def swap(*arguments):
+            check(*arguments)
+            stored.write_bytes(pickle.dumps(Trap()))
+
+        monkeypatch.setattr(versions, "verify_folder", swap)
+        pipeline = versions.load_verified(attacked.platform, attacked.platform.project.declaration(TIMED), 1)
+        assert hasattr(pipeline, "predict"), "what was verified is what was loaded"
+        assert not Trap.sprung
+        monkeypatch.undo()
+        with pytest.raises(ArtifactError, match="signature"):
+            versions.load_verified(attacked.platform, attacked.platform.project.declaration(TIMED), 1)
 
     def test_put_back_it_scores(self, attacked, instance):
         assert self.score(attacked, instance).success
