@@ -14,7 +14,8 @@ import polars as pl
 from mlops_assets.datasets.sources import SourceError, scan
 from mlops_assets.declaration import Source
 from mlops_assets.monitoring.batches import content_digest, find_batch_faults
-from mlops_assets.monitoring.drift import SCORE_COLUMN, ColumnDrift, DriftVerdict, compare
+from mlops_assets.monitoring.column_drift import ColumnDrift
+from mlops_assets.monitoring.drift import SCORE_COLUMN, DriftVerdict, compare
 from mlops_assets.monitoring.faults import Fault
 from mlops_assets.monitoring.rules import MonitoringRules, Rules, worst
 from mlops_assets.monitoring.spread_rows import spread_rows

@@ -10,7 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from mlops_assets.monitoring.drift import SCORE_COLUMN, ColumnDrift, DriftVerdict
+from mlops_assets.monitoring.column_drift import ColumnDrift
+from mlops_assets.monitoring.drift import SCORE_COLUMN, DriftVerdict
 from mlops_assets.monitoring.faults import Fault
 from mlops_assets.monitoring.performance import PerformanceRules, WindowPerformance
 from mlops_assets.monitoring.rules import SEVERITIES, Kind, Rules, Severity, at_least, worst

@@ -4,18 +4,16 @@ Belongs here: sentences. What they say is found in `drift.py`.
 """
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from mlops_assets.monitoring.column_drift import ColumnDrift
 from mlops_assets.monitoring.joint import JointDrift
 from mlops_assets.monitoring.rules import Rules, Severity, at_least
 from mlops_assets.statistics.counting import WindowCounts
 
-if TYPE_CHECKING:
-    from mlops_assets.monitoring.drift import ColumnDrift
-
 
 def explain(
-    columns: Sequence["ColumnDrift"],
+    columns: Sequence[ColumnDrift],
     counts: WindowCounts,
     rules: Rules,
     faults: tuple[str, ...],
@@ -56,7 +54,7 @@ def _list(names: Any, most: int = 8) -> str:
     return ", ".join(names[:most]) + (f" and {rest} more" if rest > 0 else "")
 
 
-def near_names(columns: Sequence["ColumnDrift"], extra: Sequence[str]) -> list[tuple[str, str]]:
+def near_names(columns: Sequence[ColumnDrift], extra: Sequence[str]) -> list[tuple[str, str]]:
     """Missing columns with the unknown one that has their name but for case, spaces and underscores."""
 
     def plain(name: str) -> str:

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlops_assets.monitoring.drift import ColumnDrift, DriftVerdict
+from mlops_assets.monitoring.column_drift import ColumnDrift
+from mlops_assets.monitoring.drift import DriftVerdict
 from mlops_assets.monitoring.fleet_control import hold_to_fleet, over_fleet, window_p_value
 from mlops_assets.monitoring.joint import JointDrift
 from mlops_assets.monitoring.performance import WindowPerformance

@@ -4,7 +4,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from mlops_assets.monitoring.drift import ColumnDrift, DriftVerdict
+from mlops_assets.monitoring.column_drift import ColumnDrift
+from mlops_assets.monitoring.drift import DriftVerdict
 from mlops_assets.monitoring.faults import Fault
 from mlops_assets.monitoring.performance import WindowPerformance, measure
 from mlops_assets.monitoring.reference import build_reference

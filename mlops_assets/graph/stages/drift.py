@@ -20,7 +20,8 @@ from mlops_assets.monitoring.attribution import (
     sample_size,
     score_importance,
 )
-from mlops_assets.monitoring.drift import ColumnDrift, DriftVerdict, compare
+from mlops_assets.monitoring.column_drift import ColumnDrift
+from mlops_assets.monitoring.drift import DriftVerdict, compare
 from mlops_assets.monitoring.rules import at_least
 from mlops_assets.statistics.counting import count_window
 from mlops_assets.statistics.profile import Profile
