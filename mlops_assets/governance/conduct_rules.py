@@ -1,7 +1,7 @@
-"""What a policy says about people and the service key once a model is in use: incidents, automation, erasure, adoption.
+"""What a policy says about people and the service key once a model is in use: incidents, automation, adoption.
 
-Only data is here. Incidents are `response.incidents`', the service key's acts `release.automation`'s, erasure
-`governance.erasure`'s, and taking a policy into force `governance.adoption`'s.
+Only data is here. Incidents are `response.incidents`', the service key's acts `release.automation`'s, and
+taking a policy into force `governance.adoption`'s.
 """
 
 from typing import Annotated
@@ -36,13 +36,6 @@ class AutomationRule(Part):
     """Whether `suspend` among the actions of `response` is carried out at once."""
     rollback: Annotated[bool, Stricter("fixed")] = False
     """Whether a probation that was not passed (`release.rollback_on`) is rolled back at once."""
-
-
-class ErasureRule(Part):
-    """Who may sign that data is erased: after `retention_days`, or because a person asked for it."""
-
-    roles: Roles = ("model-risk",)
-    """Roles that may sign an erasure; none: nothing is ever erased."""
 
 
 class AdoptionRule(Part):

@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from mlops_assets.governance.canonical import digest
-from mlops_assets.governance.conduct_rules import NO_JUDGES, AdoptionRule, AutomationRule, ErasureRule, IncidentRule
+from mlops_assets.governance.conduct_rules import NO_JUDGES, AdoptionRule, AutomationRule, IncidentRule
 from mlops_assets.governance.gate_rules import Gates, Part
 from mlops_assets.governance.policy_reading import PolicyError, explain_field, read_document
 from mlops_assets.governance.strictness import (
@@ -219,9 +219,8 @@ class Policy(Part):
     validity_days: LowerInt = Field(default=365, ge=1)
     """Longest time, in days, for which a validation holds; then `response.validation_expired` applies."""
     retention_days: HigherInt = Field(default=3650, ge=1)
-    """Days for which data, evidence and logs of a version are kept after it retired."""
-    erasure: ErasureRule = Field(default_factory=ErasureRule)
-    """Who may sign that data is erased."""
+    """Least number of days for which data, evidence and logs of a version are kept after it retired; nothing is erased
+    here, before or after it: the lake keeps every version that a record names."""
     adoption: AdoptionRule = Field(default_factory=AdoptionRule)
     """How a changed policy comes into force."""
 
