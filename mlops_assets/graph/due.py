@@ -141,7 +141,9 @@ def _judged_again(
     """The first window whose outcomes are not those its verdict rests on, or have matured since."""
     model = declaration.name
     current = _outcomes(platform, declaration, reach) if done else {}
-    for window in sorted(done):
+    # After a change of the cadence, verdicts on windows of another length stand.
+    declared = {window.key for window in declared_windows(declaration, now.date())}
+    for window in sorted(declared & done.keys()):
         verdict, content, matured = done[window], current.get(window, NONE_KNOWN), _mature_at(declaration, window)
         if matured > now:
             # What comes before it is due is not judged yet, and may come every day.
@@ -195,7 +197,13 @@ def trainings_due(platform: Platform, since: int) -> tuple[Found, int]:
         if "retrain" not in verdict.body["action"] or verdict.model not in declarations:
             continue
         declaration = declarations[verdict.model]
-        window = window_of_key(verdict.subject, declaration.monitoring.cadence)
+        try:
+            window = window_of_key(verdict.subject, declaration.monitoring.cadence)
+        except (
+            ValueError
+        ) as error:  # the cadence was changed since: the fleet's other verdicts are still to be considered
+            waiting.append(f"{verdict.model}: {error}")
+            continue
         considered = retraining.consider(
             platform.ledger,
             platform.policy(verdict.model),

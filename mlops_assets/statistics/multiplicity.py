@@ -16,5 +16,6 @@ def benjamini_hochberg(p_values: Sequence[float]) -> list[float]:
     order = np.argsort(-p, kind="stable")
     ranks = np.arange(len(p), 0, -1)
     adjusted = np.empty(len(p))
-    adjusted[order] = np.minimum.accumulate(np.minimum(1.0, p[order] * len(p) / ranks))
+    # The factor first: it is at least 1, so that rounding makes no adjusted value smaller than the p-value itself.
+    adjusted[order] = np.minimum.accumulate(np.minimum(1.0, p[order] * (len(p) / ranks)))
     return [float(v) for v in adjusted]

@@ -11,7 +11,7 @@ import pytest
 from mlops_assets.declaration import Declaration
 from mlops_assets.governance.ledger import Ledger
 from mlops_assets.governance.records import Entry
-from mlops_assets.graph.due import JUDGED_AGAIN, Found, windows_due
+from mlops_assets.graph.due import JUDGED_AGAIN, Found, trainings_due, windows_due
 from mlops_assets.platform import Platform
 from mlops_assets.scoring.outcome_content import outcomes_by_window
 from mlops_assets_tests.training.tables import declare
@@ -163,6 +163,19 @@ def test_outcomes_that_mature_after_the_verdict_are_judged_when_they_are_due(tmp
     (may,) = world.due(later).due
     assert may.partition == "2021-05-01"
     assert world.content()["2021-05-01"] in may.run_key
+
+
+def test_after_a_change_of_cadence_verdicts_on_windows_of_another_length_stand(tmp_path):
+    world = World(tmp_path)
+    world.judge(*WINDOWS)
+    world.ledger.append_all([Entry("health_verdict", {"outcomes": "other", "action": []}, "m000", "2021-02-15")])
+    assert world.due() == Found((), ("m000: every window that has ended has its verdict",))
+    retrain = {"action": ["retrain"], "reasons": ["moved"], "kind": "population_shift"}
+    world.ledger.append_all([Entry("health_verdict", retrain, "m000", "2021-02-15")])
+    project = SimpleNamespace(declarations=world.declared, root=world.root, defs=world.root)
+    found, _ = trainings_due(cast(Platform, SimpleNamespace(project=project, ledger=world.ledger)), -1)
+    assert not found.due
+    assert "the month of that day starts on 2021-02-01" in found.waiting[0]
 
 
 def test_a_verdict_from_before_outcomes_were_recorded_stands(tmp_path):

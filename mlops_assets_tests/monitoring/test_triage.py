@@ -9,6 +9,7 @@ from mlops_assets.monitoring.drift import DriftVerdict
 from mlops_assets.monitoring.faults import Fault
 from mlops_assets.monitoring.performance import WindowPerformance, measure
 from mlops_assets.monitoring.reference import build_reference
+from mlops_assets.monitoring.rules import Severity
 from mlops_assets.monitoring.triage import Earlier, triage
 from mlops_assets_tests.monitoring.streams import RULES, customers, judge
 from mlops_assets_tests.monitoring.test_performance import loans
@@ -21,14 +22,14 @@ RESPONSE = {
 }
 
 
-def column(name, severity="none", fault="", strength=1.0, importance=None, **extra):
+def column(name, severity: Severity = "none", fault="", strength=1.0, importance=None, **extra):
     return ColumnDrift(
         name, "numeric", "psi", 0.3, 0.3, 0.0, 0.0, severity, f"{name} moved", fault,
         importance=importance, fault_strength=strength if fault else 0.0, **extra,
     )  # fmt: skip
 
 
-def drift(*columns, severity="none"):
+def drift(*columns, severity: Severity = "none"):
     return DriftVerdict(
         1000, 1000, severity, columns, tuple(c.name for c in columns if c.fault), (), (), "what drift said"
     )

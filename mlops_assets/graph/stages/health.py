@@ -189,7 +189,9 @@ def fairness_incident(bench: Bench, happened_at: datetime) -> Incident | None:
         return None
     alpha = bench.policy.monitoring.alpha
     named = [g for g in found.group_changes if g.p_adjusted is not None and g.p_adjusted < alpha]
-    worst = max(named, key=lambda g: g.widened or 0.0)
+    worst = max(named, key=lambda g: g.widened or 0.0, default=None)
+    if worst is None:  # the policy has become stricter since it was measured
+        return None
     return open_incident(
         bench.platform.ledger,
         bench.model,
