@@ -26,6 +26,7 @@ STYLES = {
     "present": "green",
     "revoked": "dim",
     "replaced": "dim",
+    "expired": "dim",
 }
 """Words that a terminal shows in colour; they are never said by colour alone."""
 

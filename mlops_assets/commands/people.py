@@ -1,6 +1,6 @@
 """`mlops people` and `mlops keys`: who may sign what."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import click
@@ -37,7 +37,8 @@ def people() -> None:
 @click.pass_context
 def people_list(context: click.Context, as_json: bool) -> None:
     """List everybody who was ever enrolled."""
-    found = load_people(open_platform(context).ledger)
+    ledger = open_platform(context).ledger
+    found, now = load_people(ledger), ledger.clock()
     rows = [
         {
             "person": p.person,
@@ -46,7 +47,7 @@ def people_list(context: click.Context, as_json: bool) -> None:
             "key_id": p.key.key_id[:12],
             "valid_from": p.valid_from.isoformat(),
             "valid_until": p.valid_until.isoformat() if p.valid_until else None,
-            "state": "revoked" if p.revoked else "replaced" if p.ended else "active",
+            "state": p.state(now),
         }
         for p in found.periods
     ]
@@ -83,7 +84,7 @@ def people_enrol(
         PublicKey.from_pem(public_key.read_text()),
         roles,
         models=models,
-        valid_until=until.replace(tzinfo=UTC) if until else None,
+        valid_until=until.replace(tzinfo=UTC) + timedelta(days=1) if until else None,
     )
     click.echo(f"{name} is enrolled as {cell(list(roles))} (record {record.seq})")
 

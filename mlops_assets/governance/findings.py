@@ -27,6 +27,10 @@ RECORD, RESPOND, CLOSE = "finding/v1", "finding-response/v1", "finding-closure/v
 KINDS = ("finding_recorded", "finding_responded", "finding_closed")
 
 
+class NoSuchFinding(LookupError):
+    """There is no open finding of that name."""
+
+
 @dataclass(frozen=True)
 class Finding:
     """One finding as it stands.
@@ -135,7 +139,7 @@ def respond(
 
     Raises:
         NotAllowed: the key is nobody's, or not for this model.
-        ValueError: there is no such open finding.
+        NoSuchFinding: there is no such open finding.
     """
     found = _open(ledger, model, identity, root)
     body = sign_act(
@@ -151,7 +155,8 @@ def close_finding(
 
     Raises:
         NotAllowed: the signer is no validator of this model, or built the version.
-        ValueError: there is no such open finding, or no note.
+        NoSuchFinding: there is no such open finding.
+        ValueError: no note.
     """
     if not note.strip():
         raise ValueError(f"closing {identity} needs a note: what settles it?")
@@ -235,7 +240,7 @@ def _open(ledger: Ledger, model: str, identity: str, root: PublicKey | None) -> 
     known = {finding.id: finding for finding in findings(ledger, model, root=root)}
     if identity not in known or not known[identity].open:
         names = ", ".join(f.id for f in known.values() if f.open) or "none"
-        raise ValueError(f"found no open finding {identity!r} of {model}; open ones: {names}")
+        raise NoSuchFinding(f"found no open finding {identity!r} of {model}; open ones: {names}")
     return known[identity]
 
 

@@ -62,6 +62,16 @@ class KeyPeriod:
     revoked: bool = False
     compromised_since: datetime | None = None
 
+    def state(self, at: datetime) -> str:
+        """revoked, replaced, expired, not yet valid, or active at that time."""
+        if self.revoked:
+            return "revoked"
+        if self.ended is not None:
+            return "replaced"
+        if self.valid_until is not None and at >= self.valid_until:
+            return "expired"
+        return "not yet valid" if at < self.valid_from else "active"
+
     def refusal(self, model: str, recorded_at: datetime, seq: int | None) -> str | None:
         """Why this key does not count for a record about `model` at that place, or None when it does.
 

@@ -3,11 +3,16 @@
 The tests of this file change one copy of the project, each a model or a person of its own.
 """
 
-from datetime import UTC, datetime, timedelta
+import re
+from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 
 import pytest
 
+from mlops_assets.governance.enrolment import enrol as enrol_person
+from mlops_assets.governance.keys import PublicKey, SigningKey
+from mlops_assets.platform import Platform
+from mlops_assets.project import Project
 from mlops_assets_tests.commands.conftest import Own, refused
 from mlops_assets_tests.integration.small_project import NUMBER, SNAPSHOT, TIMED
 
@@ -38,6 +43,30 @@ def test_a_person_is_enrolled_signs_and_is_revoked(own: Own) -> None:
     listed = {p["person"]: p for p in own("people", "list", "--json").json}
     assert listed["reviewer"]["state"] == "revoked"
     refused(own(*finding, "--due", LATER, "--key", key), 1, "revoked")
+
+
+def test_a_key_past_its_last_day_is_listed_as_expired(own: Own) -> None:
+    made = own("keys", "new", "contractor")
+    public = Path(made.out.split("public key  ")[1].splitlines()[0])
+    today = datetime.now(UTC).date()
+    enrolled = ("people", "enrol", "contractor", "--public-key", public, "--role", "validator")
+    answer = own(*enrolled, "--until", today, "--key", own.key("root"))
+    assert answer.code == 0, answer.err
+    state = {p["person"]: p["state"] for p in own("people", "list", "--json").json}
+    assert state["contractor"] == "active", "the last day is one of validity"
+    enrol_person(
+        *(
+            Platform(Project.find(own.root)).ledger,
+            SigningKey.load(own.key("root")),
+            "contractor",
+            PublicKey.from_pem(public.read_text()),
+        ),
+        *(["validator"],),
+        valid_from=datetime.now(UTC) - timedelta(days=3),
+        valid_until=datetime.now(UTC) - timedelta(days=1),
+    )
+    states = [p["state"] for p in own("people", "list", "--json").json if p["person"] == "contractor"]
+    assert states == ["replaced", "expired"]
 
 
 def test_private_keys_are_for_their_owner_alone_and_never_overwritten(own: Own) -> None:
@@ -125,7 +154,7 @@ def test_a_finding_is_recorded_answered_and_closed(own: Own) -> None:
         "finding", "respond", NUMBER, row["id"], "--response", "described now", "--key", own.key("developer")
     )
     assert answered.code == 0, answered.err
-    refused(own("finding", "close", NUMBER, "no-such", "--note", "x", "--key", key), 2, "no-such")
+    refused(own("finding", "close", NUMBER, "no-such", "--note", "x", "--key", key), 1, "no-such")
     assert own("finding", "close", NUMBER, row["id"], "--note", "read", "--key", key).code == 0
     assert own("finding", "list", NUMBER, "--json").json == []
     assert own("finding", "list", NUMBER, "--all", "--json").json[0]["response"] == "described now"
@@ -144,6 +173,18 @@ def test_an_exception_is_granted_for_a_while_and_withdrawn(own: Own) -> None:
     assert own("exception", "withdraw", NUMBER, row["record"], "--reason", "mended", "--key", key).code == 0
     assert own("exception", "list", NUMBER, "--json").json[0]["status"] == "withdrawn"
     assert own("status", NUMBER, "--json").json["exceptions"] == []
+
+
+def test_an_exception_holds_through_the_day_it_is_granted_until(own: Own) -> None:
+    key = own.key("model-risk")
+    grant = ("exception", "grant", NUMBER, "volume", "--reason", "x", "--key", key)
+    granted = own(*grant, "--until", LATER)
+    assert granted.code == 0, granted.err
+    (row,) = [e for e in own("exception", "list", NUMBER, "--json").json if e["gate"] == "volume"]
+    assert datetime.fromisoformat(row["expires"]) == datetime.combine(LATER + timedelta(days=1), time(), UTC)
+    refused(own(*grant), 2, "--days or --until")
+    refused(own(*grant, "--until", LATER, "--days", 3), 2, "--days or --until")
+    refused(own(*grant, "--until", "2020-01-01"), 2, "mlops: ")
 
 
 @pytest.mark.parametrize("days", ["0", "100000", "soon"], ids=["none", "longer than policy allows", "no number"])
@@ -231,9 +272,42 @@ def test_an_incident_is_acknowledged_and_closed_with_what_it_was(own: Own) -> No
     refused(own("incident", "ack", "no-such", "--note", "x", "--key", key), 1, "no-such")
 
 
+def test_the_service_key_is_made_once(own: Own) -> None:
+    made = own("setup", "--service-key")
+    assert made.code == 0, made.err
+    assert "service key made and enrolled" in made.out
+    key = own.key("automation")
+    assert key.stat().st_mode & 0o077 == 0
+    kept = key.read_bytes()
+    assert {p["person"]: p["roles"] for p in own("people", "list", "--json").json}["automation"] == ["automation"]
+    assert "enrolled already" in own("setup", "--service-key").out
+    assert key.read_bytes() == kept
+    refused(own("approve", TIMED, 1, "--key", key, "--rationale", "x"), 1, "automation")
+
+
 def test_set_up_may_be_called_again(own: Own) -> None:
     before = own.key("root").read_bytes()
     answer = own("setup")
     assert answer.code == 0
     assert answer.out.startswith("ready: ")
     assert own.key("root").read_bytes() == before
+
+
+def test_a_changed_policy_waits_for_the_signature_that_the_one_in_force_asks_for(own: Own) -> None:
+    """Last in this file: what is asked of the models of this tier is another thing afterwards."""
+    tier = own("policy", "show", NUMBER, "--json").json["tier"]
+    (path,) = own.root.rglob(f"policy/{tier}.yaml")
+    text = path.read_text(encoding="utf-8")
+    first = re.sub(r"(?m)^(adoption:\n(?:  .*\n)*?  roles: )\[\]", r"\1[model-risk]", text)
+    assert first != text
+    path.write_text(first, encoding="utf-8")
+    assert "not seen by a run yet" in own("policy", "show", NUMBER).out, "nobody had to sign under the former one"
+    adopt = ("policy", "adopt", NUMBER, "--rationale", "from now on signed")
+    assert "is in force" in own(*adopt, "--key", own.key("validator")).out
+    path.write_text(re.sub(r"(?m)^retention_days: \d+", "retention_days: 9999", first), encoding="utf-8")
+    assert "waits for a signature as model-risk" in own("policy", "show", NUMBER).out
+    refused(own(*adopt, "--key", own.key("validator")), 1, "needs model-risk")
+    assert "waits for a signature" in own("policy", "show", NUMBER).out
+    signed = own(*adopt, "--key", own.key("model-risk"))
+    assert signed.code == 0, signed.err
+    assert own("policy", "show", NUMBER).out.splitlines()[1].startswith("in force since 20")

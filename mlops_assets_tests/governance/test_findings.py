@@ -3,7 +3,7 @@ from datetime import timedelta
 import pytest
 
 from mlops_assets.governance.enrolment import enrol
-from mlops_assets.governance.findings import blocking, close_finding, findings, record_finding, respond
+from mlops_assets.governance.findings import NoSuchFinding, blocking, close_finding, findings, record_finding, respond
 from mlops_assets.governance.people import NotAllowed
 from mlops_assets_tests.governance.world import MODEL, policy
 
@@ -32,7 +32,7 @@ def test_its_life(ready):
     close_finding(ready.ledger, ready.keys["second"], MODEL, identity, "two years are enough")
     (found,) = findings(ready.ledger, MODEL)
     assert (found.open, found.closed_by) == (False, "second")
-    with pytest.raises(ValueError, match="no open finding"):
+    with pytest.raises(NoSuchFinding, match="no open finding"):
         close_finding(ready.ledger, ready.keys["second"], MODEL, identity, "again")
 
 
