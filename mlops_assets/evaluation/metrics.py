@@ -5,11 +5,8 @@ Belongs here: facts about metrics. Not here: computing them (`estimators.py`), o
 
 import math
 from dataclasses import dataclass
-from typing import Literal
 
 from mlops_assets.declaration import Task
-
-Unit = Literal["share", "area", "loss", "target", "target_squared"]
 
 
 @dataclass(frozen=True)

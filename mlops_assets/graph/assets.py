@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from mlops_assets.governance.policy import Policy
 
 MODEL_TAG = "mlops/model"
-# A new champion must not mark every past window as stale: the windows were scored by the champion of their time.
-CONSTANT_VERSION = "see metadata: version"
 
 
 @dataclass(frozen=True)

@@ -42,7 +42,6 @@ NO_CALENDAR = """\
   # With event_time, say where the first training ends and how production is watched:
   # training: {until: 2025-01-01, window: 36 months}
   # monitoring: {cadence: month}"""
-LINE = 120
 
 
 def starter(

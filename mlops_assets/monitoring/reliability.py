@@ -77,18 +77,6 @@ def check_window(window: str, estimate: PerformanceEstimate, truth: WindowPerfor
     return checked
 
 
-def check_estimates(
-    pairs: Sequence[tuple[str, PerformanceEstimate, WindowPerformance]], metric: str | None = None
-) -> Reliability:
-    """Compare estimates with what was measured later: (window, estimate, measurement) in order of time.
-
-    `metric` defaults to the quality (AUC or skill); `base_rate` may be asked for binary models. Windows whose outcomes
-    were too few to measure take no part.
-    """
-    checked = [one for window, guess, truth in pairs for one in check_window(window, guess, truth)]
-    return reliability_of(checked, metric, abstained=sum(guess.abstained for _, guess, _ in pairs))
-
-
 def reliability_of(found: Sequence[Checked], metric: str | None = None, *, abstained: int = 0) -> Reliability:
     """The record of one metric's estimates, from windows in order of time.
 

@@ -19,11 +19,6 @@ class Jeffreys:
     high: float
     """Equal-tailed credible interval of the true rate."""
 
-    @property
-    def p_two_sided(self) -> float:
-        """Twice the smaller of the two, at most 1."""
-        return min(1.0, 2 * min(self.p_underestimated, self.p_overestimated))
-
 
 def jeffreys(events: int, n: int, estimate: float, confidence: float = 0.95) -> Jeffreys:
     """Test an `estimate` (a probability) against `events` among `n` rows.

@@ -7,7 +7,6 @@ infinities, range and moments. It is made once, from the rows a model was made w
 
 import hashlib
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
@@ -184,17 +183,6 @@ def _numeric(series: pl.Series, bins: int) -> ColumnProfile:
     )
 
 
-def choose_edges(finite: np.ndarray, bins: int) -> np.ndarray:
-    """Inner edges that part values into about `bins` bins of equal counts.
-
-    Few different values get a bin each. A value so frequent that several quantiles fall on it is fenced in by an edge
-    on each side: else it would share its bin, and hide, with what lies beside it. What is left is parted by its own
-    quantiles, into five bins or more where there are the rows for it: in a column that is nearly all 0, the amounts
-    are what matters.
-    """
-    return _edges(*_different(finite), bins)
-
-
 def _different(finite: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Different values, rising, and how often each is there."""
     if len(finite) == 0:
@@ -206,6 +194,13 @@ def _different(finite: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _edges(values: np.ndarray, counts: np.ndarray, bins: int) -> np.ndarray:
+    """Inner edges that part values into about `bins` bins of equal counts.
+
+    Few different values get a bin each. A value so frequent that several quantiles fall on it is fenced in by an edge
+    on each side: else it would share its bin, and hide, with what lies beside it. What is left is parted by its own
+    quantiles, into five bins or more where there are the rows for it: in a column that is nearly all 0, the amounts
+    are what matters.
+    """
     rows = int(counts.sum())
     if len(values) <= bins:
         return values[1:]
@@ -236,8 +231,3 @@ def _categorical(series: pl.Series) -> ColumnProfile:
         singletons=int((counts["rows"] == 1).sum()),
         doubletons=int((counts["rows"] == 2).sum()),
     )
-
-
-def finite_or_none(value: float | None) -> float | None:
-    """A number that JSON can say."""
-    return value if value is not None and math.isfinite(value) else None

@@ -7,7 +7,7 @@ from sklearn.metrics import roc_auc_score
 from mlops_assets.monitoring.estimate import estimate_performance
 from mlops_assets.monitoring.performance import measure
 from mlops_assets.monitoring.reference import build_reference
-from mlops_assets.monitoring.reliability import check_estimates
+from mlops_assets.monitoring.reliability import check_window, reliability_of
 
 
 def loans(n, seed, *, flip=0.0, shift=0.0, stretch=1.0, miscalibrated=False):
@@ -93,6 +93,12 @@ def test_multiclass():
     y, probability = rows(5000, 2, 1.25)
     found = estimate_performance(made_of, probability)
     assert found.metrics["log_loss"].value == pytest.approx(-np.log(probability[np.arange(5000), y]).mean(), abs=0.02)
+
+
+def check_estimates(pairs, metric=None):
+    """The record of estimates: (window, estimate, measurement) in order of time."""
+    checked = [one for window, guess, truth in pairs for one in check_window(window, guess, truth)]
+    return reliability_of(checked, metric, abstained=sum(guess.abstained for _, guess, _ in pairs))
 
 
 def test_reliability_trusts_what_proved_right_and_not_what_did_not(reference):

@@ -9,7 +9,7 @@ import polars as pl
 
 from mlops_assets.datasets.snapshot import rows_digest
 from mlops_assets.datasets.sources import digest_of, scan
-from mlops_assets.datasets.windows import Window, event_time_expr, in_window, shift
+from mlops_assets.datasets.windows import Window, in_window, shift
 from mlops_assets.declaration import Declaration, Task
 from mlops_assets.evaluation.contributions import Reference, build_reference
 from mlops_assets.evaluation.explanations import reason_codes
@@ -30,7 +30,6 @@ from mlops_assets.release.ladder import WINDOW_SCORED, climb
 from mlops_assets.scoring.batch import score
 from mlops_assets.scoring.input_contract import check
 from mlops_assets.scoring.outcome_content import NONE_KNOWN, outcome_text, outcomes_by_window
-from mlops_assets.scoring.prediction_id import row_digest
 from mlops_assets.scoring.routing import route
 
 PREDICTIONS = "predictions"
@@ -281,16 +280,3 @@ def _typical(bench: Bench, version: int, pipeline: Any, threshold: float) -> Ref
     """What rows are compared with: the sample of training rows that was kept with the version."""
     sample = bench.platform.lake.read(bench.table("reference_sample"), window=f"v{version}").drop("window")
     return build_reference(pipeline, sample, bench.declaration, threshold)
-
-
-def row_of(prediction_row: str, ids: pl.Series) -> int | None:
-    """Position of the row whose id hashes to the last part of a prediction id."""
-    return next(
-        (i for i, value in enumerate(ids.cast(pl.String).to_list()) if row_digest(value) == prediction_row), None
-    )
-
-
-def event_times(rows: pl.DataFrame, declaration: Declaration) -> pl.Series:
-    """Event time of each row."""
-    assert declaration.event_time is not None
-    return rows.select(event_time_expr(declaration.event_time).alias("event_time")).to_series()
