@@ -18,7 +18,7 @@ COMMANDS = {
     "asof": ("fleet", "The fleet as it stood at the end of a day."),
     "calibrate": ("monitoring", "Propose thresholds for a stated rate of false alarms."),
     "demo": ("running", "Run the example fleet through its whole lifecycle."),
-    "dev": ("running", "Open Dagster and MLflow on what the demo left behind."),
+    "dev": ("running", "Open Dagster, MLflow and the pages on what the demo left behind."),
     "discover": ("discovery", "Models that exist and are not governed."),
     "drift": ("drift", "Compare any two tables."),
     "drill": ("monitoring", "Inject known faults into copies of windows, and report what was caught."),

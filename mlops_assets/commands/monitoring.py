@@ -18,7 +18,13 @@ MOST_REFERENCE = 60_000
 
 @click.command()
 @click.argument("model")
-@click.option("--windows", default=2, show_default=True, help="Drill copies of so many of the latest scored windows.")
+@click.option(
+    "--windows",
+    default=2,
+    show_default=True,
+    type=click.IntRange(min=1),
+    help="Drill copies of so many of the latest scored windows.",
+)
 @json_option
 @click.pass_context
 def drill(context: click.Context, model: str, windows: int, as_json: bool) -> int:

@@ -152,7 +152,7 @@ def _read(name: str, data: bytes) -> tuple[str, list[Mapping[str, Any]]]:
     if listed and all("name" in part and "vulns" in part for part in listed):
         return "pip-audit", _checked(name, listed, "name")
     if isinstance(content, Mapping) and "results" in content:
-        packages = [package for result in content["results"] for package in result.get("packages") or ()]
+        packages = [package for result in content["results"] or () for package in result.get("packages") or ()]
         listed = [v for package in packages for v in package.get("vulnerabilities") or ()]
     elif isinstance(content, Mapping) and "vulns" in content:
         listed = content["vulns"]

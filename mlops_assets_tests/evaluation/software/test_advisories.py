@@ -88,6 +88,7 @@ def test_ranges(tmp_path: Path, events: list[dict[str, str]], version: str, affe
         ([record("A", aliases=["B"]), record("C", aliases=["D"]), record("B", aliases=["C"])], 1, "joined by a third"),
         ([record("A"), record("B")], 2, "two flaws"),
         ([], 0, "an empty database"),
+        ({"results": None}, 0, "osv-scanner, nothing found"),
     ],
 )
 def test_what_counts_as_one_vulnerability(tmp_path: Path, content: Any, hits: int, why: str) -> None:
