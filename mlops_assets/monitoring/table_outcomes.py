@@ -123,6 +123,11 @@ def compare_outcomes(
     lacking = [name for name in (target, score) if name and name not in now.columns]
     if lacking:
         return replace(base, remarks=(f"the current table has no column {', '.join(lacking)}: outcomes are not known",))
+    if score and (task is Task.REGRESSION or before[score].dtype.is_numeric()):
+        # A score that is no number is not known; its column says that the feed is broken.
+        before, now = (rows.with_columns(pl.col(score).cast(pl.Float64, strict=False)) for rows in (before, now))
+        if before[score].is_null().all():
+            raise ValueError(f"{score}: found no number in the reference, expected predictions of a number")
     remarks: list[str] = []
     (before, y), (now, y_now) = _known(before, labels, target, score), _known(now, labels, target, score)
     share = len(y_now) / now_rows if (now_rows := _height(window, WINDOW_ROWS)) else 0.0
@@ -250,8 +255,6 @@ def _given_scores(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Scores as probabilities (or predictions of a number), whatever the column holds."""
     if labels.task is Task.REGRESSION:
-        if not before.dtype.is_numeric() or not now.dtype.is_numeric():
-            raise ValueError(f"{before.name}: found {before.dtype} and {now.dtype}, expected predictions of a number")
         return before.cast(pl.Float64).to_numpy(), now.cast(pl.Float64).to_numpy()
     said = as_text(before).drop_nulls().unique()
     if set(said) <= set(labels.classes):

@@ -24,6 +24,7 @@ from mlops_assets.monitoring.triage import Health, triage
 from mlops_assets.statistics.counting import WindowCounts, count_window, infer_roles
 from mlops_assets.statistics.profile import ColumnProfile, Profile, build_profile
 
+NOT_COMPARED = (pl.Object, pl.Binary, pl.Duration)
 ENGINES = ("polars", "duckdb", "pyspark")
 SAMPLE_ROWS = 5000
 MOST_ROWS_FOR_BATCHES = 1_000_000
@@ -139,7 +140,7 @@ def compare_tables(
         target = _by_name(roles, before, now, remarks)
     left_out = dict.fromkeys(ignore, "ignored")
     left_out |= {time: "the time of the rows"} if time else {}
-    left_out |= dict.fromkeys(_nested(before, now), "lists and structures are not compared")
+    left_out |= dict.fromkeys(_incomparable(before, now), "of a type that is not compared")
     kept = {name: role for name, role in roles.items() if name not in left_out and name != identifier}
     profile = _profile(before, kept, str(reference))
     judged_apart = (target, score)
@@ -276,10 +277,10 @@ def one_window(rules: Rules) -> Rules:
     return rules.model_copy(update=once)  # type: ignore[attr-defined]
 
 
-def _nested(*tables: pl.LazyFrame) -> list[str]:
-    """Columns that hold lists, structures or objects in any of the tables."""
+def _incomparable(*tables: pl.LazyFrame) -> list[str]:
+    """Columns that hold lists, structures, bytes or durations in any of the tables."""
     schemas = [table.collect_schema() for table in tables]
-    return [n for schema in schemas for n, kind in schema.items() if kind.is_nested() or kind == pl.Object]
+    return [n for schema in schemas for n, kind in schema.items() if kind.is_nested() or kind in NOT_COMPARED]
 
 
 def _open(table: str | Path) -> pl.LazyFrame:

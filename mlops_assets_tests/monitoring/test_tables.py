@@ -222,10 +222,19 @@ def test_outcomes_that_are_hard_to_learn_or_to_score(tmp_path, outcome, score, s
         assert (found.task, found.reference_rows) == ("binary", 600)
 
 
+def test_a_score_that_became_text_is_a_broken_feed_and_no_crash(tmp_path):
+    rows = scored_customers(1000, 5)
+    rows.write_parquet(tmp_path / "before.parquet")
+    rows.with_columns(score=pl.lit("n/a")).reverse().write_parquet(tmp_path / "now.parquet")
+    found = compare_tables(tmp_path / "before.parquet", tmp_path / "now.parquet", target="outcome", score="score")
+    assert found.health.kind == "feed_fault"
+    assert "score" in found.health.columns
+
+
 def test_lists_are_left_out_by_name(tmp_path):
     rows = customers(600, 3)
-    rows.with_columns(l=pl.lit([1, 2])).write_parquet(tmp_path / "before.parquet")
+    rows.with_columns(l=pl.lit([1, 2]), d=pl.duration(days="age")).write_parquet(tmp_path / "before.parquet")
     customers(500, 4).with_columns(l=pl.lit([1, 2]), m=pl.struct("age")).write_parquet(tmp_path / "now.parquet")
     found = compare_tables(tmp_path / "before.parquet", tmp_path / "now.parquet")
-    assert found.left_out["l"] == "lists and structures are not compared"
-    assert {"l", "m"} & {c.name for c in found.columns} == set()
+    assert found.left_out["l"] == found.left_out["d"] == "of a type that is not compared"
+    assert {"l", "m", "d"} & {c.name for c in found.columns} == set()
