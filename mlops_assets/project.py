@@ -7,7 +7,7 @@ model never hides the others. Whether an error stops anything is decided by whoe
 import tomllib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -135,7 +135,12 @@ def read_declaration(path: Path) -> Declaration:
     Raises:
         DeclarationError: every mistake, a line each.
     """
-    text = path.read_text(encoding="utf-8")
+    return _declaration(path, path.read_text(encoding="utf-8"))
+
+
+# Every stage asks for the declarations anew, so that a change counts at once; the same text is read once.
+@lru_cache(maxsize=4096)
+def _declaration(path: Path, text: str) -> Declaration:
     try:
         node = yaml.compose(text, Loader=yaml.SafeLoader)
         content = yaml.safe_load(text)

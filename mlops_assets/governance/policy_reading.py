@@ -5,6 +5,7 @@ Stricter than YAML itself: a key written twice is refused, because the second, l
 
 import difflib
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -23,13 +24,19 @@ def read_document(path: Path, model: type[Model]) -> Model:
     Raises:
         PolicyError: the file is missing, is not YAML, or does not fit the model: a line for each mistake.
     """
-    # PyYAML is needed only where a policy is read from a file, not where a recorded one is.
-    import yaml
-
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise PolicyError(f"{path}: cannot be read ({error}), expected a YAML file") from error
+    return _document(path, text, model)
+
+
+# Every stage asks for the policy anew, so that a change counts at once; the same text is read once.
+@lru_cache(maxsize=256)
+def _document(path: Path, text: str, model: type[Model]) -> Model:
+    # PyYAML is needed only where a policy is read from a file, not where a recorded one is.
+    import yaml
+
     try:
         node = yaml.compose(text, Loader=yaml.SafeLoader)
         _refuse_twice(node, path, ())
