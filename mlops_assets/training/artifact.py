@@ -18,6 +18,7 @@ import tempfile
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,6 +37,8 @@ ALLOWED_TYPES = (
 UNSIGNED_FILES = ("registered_model_meta",)
 PICKLE_SUFFIXES = (".pkl", ".pickle", ".joblib", ".cloudpickle", ".dill")
 PICKLE_STARTS = tuple(bytes([0x80, protocol]) for protocol in range(2, 6))
+REMEMBERED = 4
+"""Models of which a process remembers what it has read: champion and challenger, and those of the model before."""
 
 
 class ArtifactError(ValueError):
@@ -106,15 +109,13 @@ def load(folder: Path, declaration: Declaration, expected_digest: str | None = N
     Raises:
         ArtifactError: naming the file and every reason.
     """
-    import skops.io
-
     report = inspect(folder, declaration)
     problems = list(report.problems)
     if expected_digest is not None and report.digest != expected_digest:
         problems.append(f"content digest is {report.digest[:12] or 'unknown'}, on record is {expected_digest[:12]}")
     if problems:
         raise ArtifactError(f"{folder}: not loaded: {'; '.join(problems)}. Restore the registered artifact.")
-    return skops.io.loads(_model_file(folder).read_bytes(), trusted=list(trusted_types(declaration)))
+    return _loaded(_model_file(folder).read_bytes(), tuple(trusted_types(declaration)))
 
 
 def inspect(folder: Path, declaration: Declaration) -> ArtifactReport:
@@ -154,16 +155,37 @@ def canonical_digest(folder: Path) -> str:
     """
     path = _model_file(folder)
     try:
-        with zipfile.ZipFile(path) as archive:
-            schema = json.loads(archive.read("schema.json"))
-            schema.pop("_skops_version", None)
-            return _node_digest(schema, archive, {})
+        return _content_digest(path.read_bytes())
     except ArtifactError:
         raise
     except Exception as error:
         raise ArtifactError(
             f"{path.name} is damaged or no skops file ({type(error).__name__}: {str(error)[:120]})"
         ) from error
+
+
+# A window's stages each verify and load the version anew. What follows from the bytes alone is remembered for the same
+# bytes; signature, pickles and digest on record are checked every time.
+@lru_cache(maxsize=REMEMBERED)
+def _content_digest(buffer: bytes) -> str:
+    with zipfile.ZipFile(io.BytesIO(buffer)) as archive:
+        schema = json.loads(archive.read("schema.json"))
+        schema.pop("_skops_version", None)
+        return _node_digest(schema, archive, {})
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _untrusted_types(buffer: bytes) -> frozenset[str]:
+    import skops.io
+
+    return frozenset(skops.io.get_untrusted_types(data=buffer))
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _loaded(buffer: bytes, trusted: tuple[str, ...]) -> "Pipeline":
+    import skops.io
+
+    return skops.io.loads(buffer, trusted=list(trusted))
 
 
 def sign_folder(folder: Path, key_pem: Path, signature_path: Path) -> Path:
@@ -238,10 +260,7 @@ def _is_pickle(path: Path) -> bool:
 
 
 def _foreign_types(buffer: bytes, declaration: Declaration) -> tuple[str, ...]:
-    import skops.io
-
-    allowed = set(trusted_types(declaration))
-    return tuple(sorted(set(skops.io.get_untrusted_types(data=buffer)) - allowed))
+    return tuple(sorted(_untrusted_types(buffer) - set(trusted_types(declaration))))
 
 
 def _foreign_message(name: str, foreign: tuple[str, ...]) -> str:
