@@ -6,8 +6,10 @@
 PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
+PEERS := .venv-peers/.installed
 # No part of the project or of its libraries may report anything to anybody.
 export DO_NOT_TRACK = 1
+export NML_DISABLE_USAGE_LOGGING = 1
 export DAGSTER_DISABLE_TELEMETRY = 1
 export MLFLOW_DISABLE_TELEMETRY = true
 
@@ -38,7 +40,12 @@ check: $(STAMP) ## formatter, linter, types, import contract, declarations
 	$(BIN)/lint-imports
 	$(BIN)/dg check defs
 
-bench: $(STAMP) ## benchmarks, side by side with the peers
+$(PEERS): benchmarks/peers/requirements.txt | $(STAMP)
+	@test -x .venv-peers/bin/python || $(BIN)/uv venv --quiet --python 3.11 .venv-peers
+	@$(BIN)/uv pip install --quiet --python .venv-peers -r benchmarks/peers/requirements.txt
+	@touch $(PEERS)
+
+bench: $(STAMP) $(PEERS) ## benchmarks, side by side with the peers
 	@for script in benchmarks/*.py; do echo "== $$script"; PYTHONPATH=. $(BIN)/python $$script || exit 1; done
 
 mutation: $(STAMP) ## change each comparison of the gates in turn: do their tests notice?
@@ -51,4 +58,4 @@ lock: ## compile requirements.lock again, with hashes and without index addresse
 	$(BIN)/uv pip compile pyproject.toml --group dev --universal --generate-hashes --no-annotate --no-header --no-emit-index-url -o requirements.lock
 
 clean: ## remove the environment and everything a run left behind
-	rm -rf .venv .mlops
+	rm -rf .venv .venv-peers .mlops
