@@ -79,11 +79,11 @@ def beside_peers(folder: Path, rows: int, limit: float) -> None:
     both = ours + best(lambda: build_profile(known, ROLES), 1)
     print(f"  beside the peers, {rows:,} rows a side: ours {ours:.3f} s, profile built included {both:.3f} s")
     for peer, aim in (("nannyml", 4), ("alibi", 4), ("evidently", 50), ("evidently-psi", 50)):
-        found = run_peer(peer, stored, [path], limit)
+        found = run_peer(peer, [(stored, [path])], limit)
         if isinstance(found, str):
             print(f"    {peer:<14} {found}", flush=True)
             continue
-        theirs, fit = found[0]["seconds"], found[0]["fit_seconds"]
+        theirs, fit = found[path]["seconds"], found[path]["fit_seconds"]
         print(f"    {peer:<14} {theirs:7.2f} s, fit {fit:6.2f} s: ours {theirs / ours:4.0f} times as fast (aim: {aim}), "
               f"{(theirs + fit) / both:4.1f} times with fit and profile", flush=True)  # fmt: skip
 

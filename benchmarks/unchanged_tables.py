@@ -5,7 +5,10 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-DATA = Path(__file__).resolve().parents[1] / "data"
+from mlops_assets.project import read_declaration
+
+ROOT = Path(__file__).resolve().parents[1]
+MODELS = ROOT / "mlops_assets" / "defs" / "models"
 
 
 def draw_rows(rows: int, columns: int, generator: np.random.Generator) -> pl.DataFrame:
@@ -15,11 +18,13 @@ def draw_rows(rows: int, columns: int, generator: np.random.Generator) -> pl.Dat
 
 
 def roles(table: pl.DataFrame) -> dict[str, str]:
-    """By type."""
-    return {
-        name: "numeric" if dtype.is_numeric() else "date" if dtype.is_temporal() else "categorical"
-        for name, dtype in table.schema.items()
-    }
+    """By type, but for the score."""
+
+    def role(name: str, dtype: pl.DataType) -> str:
+        kind = "numeric" if dtype.is_numeric() else "date" if dtype.is_temporal() else "categorical"
+        return "score" if name == "score" else kind
+
+    return {name: role(name, dtype) for name, dtype in table.schema.items()}
 
 
 def _column(i: int, rows: int, g: np.random.Generator) -> pl.Series:
@@ -48,13 +53,24 @@ def _column(i: int, rows: int, g: np.random.Generator) -> pl.Series:
     return pl.Series(name, values)
 
 
-def draw_acs(reference_rows: int, rows: int, windows: int, seed: int) -> tuple[pl.DataFrame, list[pl.DataFrame]]:
-    """Disjoint random rows of one year of a real table: a reference and, one after another, its windows.
+def draw_scored(rows: int, columns: int, generator: np.random.Generator) -> pl.DataFrame:
+    """The same with a model's score, a probability, for its last column."""
+    return draw_rows(rows, columns - 1, generator).with_columns(pl.Series("score", generator.beta(2, 5, rows)))
 
-    Windows are drawn anew from the rows that are not in the reference: 200 of them cannot all be disjoint.
-    """
-    table = pl.read_parquet(DATA / "acs_employment.parquet").drop("survey_year")
-    generator = np.random.default_rng(seed)
+
+def read_real(model: str) -> tuple[pl.DataFrame, dict[str, str]]:
+    """The features of a model of the example fleet, all years together, and their declared roles."""
+    declaration = read_declaration(MODELS / model / "defs.yaml")
+    table = pl.read_parquet(ROOT / str(declaration.source.path))
+    return table.select(list(declaration.features)), {n: f.role.value for n, f in declaration.features.items()}
+
+
+def part(table: pl.DataFrame, rows: int, generator: np.random.Generator) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Random rows of a table for a reference, and the others, of which windows can be drawn."""
     order = generator.permutation(table.height)
-    reference, rest = table[order[:reference_rows]], table[order[reference_rows:]]
-    return reference, [rest[generator.choice(rest.height, rows, replace=False)] for _ in range(windows)]
+    return table[order[:rows]], table[order[rows:]]
+
+
+def draw(rest: pl.DataFrame, rows: int, generator: np.random.Generator) -> pl.DataFrame:
+    """A window: different rows, at random."""
+    return rest[generator.choice(rest.height, rows, replace=False)]

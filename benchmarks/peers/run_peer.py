@@ -1,10 +1,12 @@
-"""One peer on windows against a reference, with its own defaults; runs in the peers' environment, without the project.
+"""One peer on windows against references, with its own defaults; runs in the peers' environment, without the project.
 
-    .venv-peers/bin/python benchmarks/peers/run_peer.py PEER REFERENCE.parquet CURRENT.parquet...
+    .venv-peers/bin/python benchmarks/peers/run_peer.py PEER < JOBS.json
 
-PEER: evidently, evidently-psi, nannyml, alibi. A JSON line a window: `seconds` of the calculation (imports and reading
-apart), `fit_seconds` of what is made once from the reference, `alarm` (Evidently: half the columns drifted; NannyML: any
-alert in the window's chunk; alibi: its corrected verdict) and the `columns` that drifted.
+JOBS: `[[REFERENCE.parquet, [WINDOW.parquet, ...]], ...]`; the windows of a job have as many rows each. PEER: evidently,
+evidently-psi, nannyml (a window is one chunk), nannyml-chunks (its default: both sides in ten chunks), alibi. A JSON line
+a window: its path as `window`, `seconds` of the calculation (imports and reading apart), `fit_seconds` of what is made once
+from the reference, `alarm` (Evidently: half the columns drifted; NannyML: any alert in any chunk of the window; alibi: its
+corrected verdict) and the `columns` that drifted.
 """
 
 import json
@@ -47,13 +49,13 @@ def evidently(reference: pd.DataFrame, **methods: str) -> Judge:
     return judge
 
 
-def nannyml(reference: pd.DataFrame) -> Judge:
-    """Univariate drift; a window is one chunk, and the reference is cut into chunks of that size."""
+def nannyml(reference: pd.DataFrame, chunk: int | None) -> Judge:
+    """Univariate drift in chunks of so many rows on both sides; None: ten chunks a side."""
     import nannyml as nml
 
     numeric, text = kinds(reference)
     calculator = nml.UnivariateDriftCalculator(
-        column_names=[*numeric, *text], treat_as_categorical=text, chunk_size=CHUNK
+        column_names=[*numeric, *text], treat_as_categorical=text, chunk_size=chunk
     ).fit(reference)
 
     def judge(window: pd.DataFrame) -> tuple[bool, list[str]]:
@@ -66,14 +68,18 @@ def nannyml(reference: pd.DataFrame) -> Judge:
 
 
 def alibi(reference: pd.DataFrame) -> Judge:
-    """TabularDrift: Kolmogorov-Smirnov and chi-square, p < .05 with Bonferroni's correction."""
+    """TabularDrift: Kolmogorov-Smirnov and chi-square, p < .05 with Bonferroni's correction.
+
+    It knows no missing numbers: they become the reference's median, as a model's pipeline would make them.
+    """
     from alibi_detect.cd import TabularDrift
 
     numeric, text = kinds(reference)
+    median = reference[numeric].median()
     codes = {n: {v: i for i, v in enumerate(sorted(reference[n].dropna().unique()))} for n in text}
 
     def array(frame: pd.DataFrame) -> np.ndarray:
-        parts = [frame[n].to_numpy(dtype=float) for n in numeric]
+        parts = [frame[n].fillna(median[n]).to_numpy(dtype=float) for n in numeric]
         # A value the reference lacks gets a code of its own.
         parts += [frame[n].map(codes[n]).fillna(len(codes[n])).to_numpy(dtype=float) for n in text]
         return np.column_stack(parts)
@@ -90,35 +96,33 @@ def alibi(reference: pd.DataFrame) -> Judge:
     return judge
 
 
-CHUNK = 0
-PEERS: dict[str, Callable[[pd.DataFrame], Judge]] = {
-    "evidently": evidently,
-    "evidently-psi": lambda reference: evidently(reference, num_method="psi", cat_method="psi"),
+PEERS: dict[str, Callable[[pd.DataFrame, int], Judge]] = {
+    "evidently": lambda reference, rows: evidently(reference),
+    "evidently-psi": lambda reference, rows: evidently(reference, num_method="psi", cat_method="psi"),
     "nannyml": nannyml,
-    "alibi": alibi,
+    "nannyml-chunks": lambda reference, rows: nannyml(reference, None),
+    "alibi": lambda reference, rows: alibi(reference),
 }
 
 
 def main() -> int:
     """Print the lines."""
-    global CHUNK
-    peer, known, *paths = sys.argv[1:]
+    peer = sys.argv[1]
+    jobs: list[tuple[str, list[str]]] = json.load(sys.stdin)
     warnings.simplefilter("ignore")
-    reference, windows = pd.read_parquet(known), [pd.read_parquet(p) for p in paths]
-    CHUNK = len(windows[0])
     # Imports are not what is measured: a small fit makes them.
-    small = reference.head(200)
-    size, CHUNK = CHUNK, 100
-    PEERS[peer](small)(small.head(100))
-    CHUNK = size
-    start = time.perf_counter()
-    judge = PEERS[peer](reference)
-    fit = time.perf_counter() - start
-    for window in windows:
+    small = pd.read_parquet(jobs[0][0]).head(1000)
+    PEERS[peer](small, 100)(small.head(100))
+    for known, paths in jobs:
+        reference, windows = pd.read_parquet(known), [pd.read_parquet(p) for p in paths]
         start = time.perf_counter()
-        alarm, columns = judge(window)
-        seconds = time.perf_counter() - start
-        print(json.dumps({"seconds": seconds, "fit_seconds": fit, "alarm": alarm, "columns": columns}), flush=True)
+        judge = PEERS[peer](reference, len(windows[0]))
+        fit = time.perf_counter() - start
+        for path, window in zip(paths, windows, strict=True):
+            start = time.perf_counter()
+            alarm, columns = judge(window)
+            found = {"window": path, "seconds": time.perf_counter() - start, "fit_seconds": fit}
+            print(json.dumps({**found, "alarm": alarm, "columns": columns}), flush=True)
     return 0
 
 
