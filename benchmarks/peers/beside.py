@@ -15,18 +15,22 @@ Job = tuple[Path, Sequence[Path]]
 
 
 def run_peer(peer: str, jobs: Sequence[Job], seconds: float = 300) -> dict[Path, dict[str, Any]] | str:
-    """What it said of each window, or why it said nothing."""
+    """What it said of each window, as far as it came in `seconds`, or why it said nothing."""
     if not PYTHON.exists():
         return "not installed: `make bench` makes .venv-peers"
     told = json.dumps([[str(reference), [str(w) for w in windows]] for reference, windows in jobs])
     command = [str(PYTHON), str(HERE / "run_peer.py"), peer]
     try:
         done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=seconds, input=told)
-    except subprocess.TimeoutExpired:
-        return f"no result within {seconds:g} s"
+    except subprocess.TimeoutExpired as late:
+        # What it wrote until then comes as bytes, whatever `text` says.
+        done = late
+        if not late.stdout:
+            return f"no result within {seconds:g} s"
     except subprocess.CalledProcessError as error:
         return f"failed: {error.stderr.strip().splitlines()[-1:]}"
-    lines = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+    told = done.stdout.decode() if isinstance(done.stdout, bytes) else done.stdout
+    lines = [json.loads(line) for line in told.splitlines() if line.startswith("{") and line.endswith("}")]
     return {Path(found["window"]): found for found in lines}
 
 
