@@ -32,9 +32,9 @@ def drill(context: click.Context, model: str, windows: int, as_json: bool) -> in
 
     Nothing real is touched. Exit code 1 where a fault that can be seen was not caught.
     """
-    from mlops_assets.declaration import Task
     from mlops_assets.graph.recorded_windows import champion_of, windows_to_drill
-    from mlops_assets.monitoring.drills import as_it_is, run_drills, standard_drills
+    from mlops_assets.monitoring.drills import run_drills
+    from mlops_assets.monitoring.injected_faults import as_it_is, standard_drills
 
     platform = open_platform(context)
     champion = champion_of(platform, model)
@@ -43,18 +43,15 @@ def drill(context: click.Context, model: str, windows: int, as_json: bool) -> in
         frames,
         champion.profile,
         platform.policy(model).monitoring,
-        drills=[as_it_is(), *standard_drills()],
+        drills=[as_it_is(), *standard_drills(champion.declaration.task)],
         importance=champion.importance,
         reference=champion.yardstick,
+        reference_sample=champion.reference_sample,
         rescore=champion.score,
         seed=champion.declaration.training.seed,
     )
     rows = [asdict(r) for r in results]
     rows[0]["note"] = remark
-    if champion.declaration.task is not Task.BINARY:
-        for row in rows:
-            if row["expected"] in ("base_rate_shift", "relation_change"):
-                row["note"] = "drills with outcomes are made for two classes: cannot be seen here"
     if as_json:
         print_json(rows)
     else:

@@ -10,12 +10,12 @@ import numpy as np
 import polars as pl
 
 from mlops_assets.datasets.snapshot import split
-from mlops_assets.declaration import Declaration, Task
+from mlops_assets.declaration import Declaration
 from mlops_assets.governance.dossier import registered
 from mlops_assets.governance.ledger import Record
 from mlops_assets.graph.bench import StageError
 from mlops_assets.graph.stages.health import VERDICT
-from mlops_assets.graph.stages.models import SCORE, classes_of, scored_rows
+from mlops_assets.graph.stages.models import classes_of, scored_rows
 from mlops_assets.graph.stages.performance import targets
 from mlops_assets.graph.stages.production import OUTCOMES, SCORED_ROWS
 from mlops_assets.graph.stages.window_reports import WINDOWS, digest_file
@@ -23,7 +23,8 @@ from mlops_assets.inspection.versions import load_verified
 from mlops_assets.monitoring.alarm_statistics import input_statistics, outcome_statistics
 from mlops_assets.monitoring.calibration import RecordedWindow
 from mlops_assets.monitoring.drift import DriftVerdict
-from mlops_assets.monitoring.drills import as_it_is, run_drills
+from mlops_assets.monitoring.drills import run_drills, with_scores
+from mlops_assets.monitoring.injected_faults import OUTCOME, as_it_is
 from mlops_assets.monitoring.performance import WindowPerformance
 from mlops_assets.monitoring.reference import ReferencePerformance
 from mlops_assets.monitoring.resampled_windows import HeldOut
@@ -34,7 +35,6 @@ from mlops_assets.response.incidents import incidents
 from mlops_assets.statistics.profile import Profile
 from mlops_assets.training.features import target_vector
 
-DRILL_OUTCOME = "outcome"
 LOOKED_AT = 8
 """Latest windows among which those to drill are chosen."""
 MOST_ROWS = 20_000
@@ -83,10 +83,15 @@ class Champion:
         assert snapshot is not None
         return self.platform.lake.read(snapshot.body["table"], version=snapshot.body["delta_version"])
 
+    @cached_property
+    def reference_sample(self) -> pl.DataFrame:
+        """Training rows that were kept with the version, for what counts cannot tell."""
+        kept = self.platform.lake.read(f"{self.model}/reference_sample", window=f"v{self.registration.subject}")
+        return kept.drop("window", strict=False)
+
     def score(self, rows: pl.DataFrame) -> np.ndarray:
-        """Scores of rows; of several classes, the probability of the likeliest."""
-        found = scored_rows(self.pipeline, rows, self.declaration)
-        return found.max(axis=1) if found.ndim == 2 else found
+        """Scores of rows; of several classes, one column each."""
+        return scored_rows(self.pipeline, rows, self.declaration)
 
     def held_out(self) -> HeldOut:
         """Rows that it was not fitted on, with its scores."""
@@ -118,12 +123,12 @@ def champion_of(platform: Platform, model: str) -> Champion:
 
 
 def windows_to_drill(champion: Champion, most: int) -> tuple[list[pl.DataFrame], str]:
-    """Rows to drill copies of: inputs, the champion's score, and `outcome` (0 or 1) where those are known.
+    """Rows to drill copies of: inputs, the champion's score, and `outcome` (0 or 1, a label, a number) where those are known.
 
     They are the latest scored windows. Those whose outcomes are known are taken first, because more can be seen in them,
     and of those such in which nothing is seen as they are: a fault in a window that alarms by itself shows nothing. Where
     there is no such window, rows that the champion was not fitted on stand in for one. Every window has outcomes, or none
-    does; only models of two classes are drilled with them.
+    does.
 
     Returns:
         The windows, in order of time, and what is to be known of them; empty where they are what was asked for.
@@ -148,10 +153,8 @@ def _held_out_window(champion: Champion) -> pl.DataFrame:
     rows = split(champion.training_rows, declaration).holdout
     if rows.height > MOST_ROWS:
         rows = rows.sample(MOST_ROWS, seed=declaration.training.seed % 2**32)
-    frame = rows.select(declaration.id, *declaration.features).with_columns(pl.Series(SCORE, champion.score(rows)))
-    if declaration.task is Task.BINARY:
-        frame = frame.with_columns(pl.Series(DRILL_OUTCOME, target_vector(rows, declaration)))
-    return frame.drop(declaration.id)
+    frame = with_scores(rows.select(list(declaration.features)), champion.score(rows), champion.yardstick.classes)
+    return frame.with_columns(pl.Series(OUTCOME, target_vector(rows, declaration).tolist()))
 
 
 def is_quiet(champion: Champion, window: pl.DataFrame) -> bool:
@@ -159,7 +162,7 @@ def is_quiet(champion: Champion, window: pl.DataFrame) -> bool:
     rules = champion.platform.policy(champion.model).monitoring
     (found,) = run_drills(
         [window], champion.profile, rules, drills=[as_it_is()], importance=champion.importance,
-        reference=champion.yardstick,
+        reference=champion.yardstick, reference_sample=champion.reference_sample,
     )  # fmt: skip
     return found.caught == 0
 
@@ -169,18 +172,16 @@ def _window(champion: Champion, window: str, *, with_outcome: bool) -> pl.DataFr
     rows = lake.read(f"{model}/{SCORED_ROWS}", window=window)
     # An earlier version may have scored the window: what is drilled is the one that decides now.
     frame = rows.select(identifier, *champion.declaration.features)
-    frame = frame.with_columns(pl.Series(SCORE, champion.score(frame)))
+    frame = with_scores(frame, champion.score(frame), champion.yardstick.classes)
     if with_outcome:
         known = _outcomes(champion, window)
         frame = frame.with_columns(pl.col(identifier).cast(pl.String).alias("_id")).join(
             known, left_on="_id", right_on="id", how="inner", maintain_order="left"
         )
-    return frame.select(*champion.declaration.features, SCORE, *([DRILL_OUTCOME] if with_outcome else []))
+    return frame.drop(identifier, "_id", strict=False)
 
 
 def _has_outcomes(champion: Champion, window: str) -> bool:
-    if champion.declaration.task is not Task.BINARY:
-        return False
     fewest = champion.platform.policy(champion.model).monitoring.minimum_rows
     return _outcomes(champion, window).height >= fewest
 
@@ -189,10 +190,10 @@ def _outcomes(champion: Champion, window: str) -> pl.DataFrame:
     """Last recorded outcome of each row: `id`, `outcome`."""
     lake, table = champion.platform.lake, f"{champion.model}/{OUTCOMES}"
     if not lake.exists(table) or window not in lake.windows(table):
-        return pl.DataFrame(schema={"id": pl.String, DRILL_OUTCOME: pl.Int64})
+        return pl.DataFrame(schema={"id": pl.String, OUTCOME: pl.Null})
     told = lake.read(table, window=window).sort("recorded_at", maintain_order=True)
     last = told.group_by("id", maintain_order=True).last()
-    return last.select("id", pl.Series(DRILL_OUTCOME, targets(last["outcome"], champion.declaration)))
+    return last.select("id", pl.Series(OUTCOME, targets(last["outcome"], champion.declaration).tolist()))
 
 
 def judged(platform: Platform, model: str) -> list[JudgedWindow]:

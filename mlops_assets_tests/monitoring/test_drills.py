@@ -1,9 +1,11 @@
 import json
 
+import numpy as np
 import polars as pl
 import pytest
 
-from mlops_assets.monitoring.drills import run_drills, standard_drills
+from mlops_assets.monitoring.drills import run_drills
+from mlops_assets.monitoring.injected_faults import Drill, standard_drills
 from mlops_assets.monitoring.reference import build_reference
 from mlops_assets.statistics.profile import build_profile
 from mlops_assets_tests.monitoring.streams import ROLES, RULES, scored_customers
@@ -78,3 +80,24 @@ def test_a_table_without_the_columns_for_a_drill_says_so():
     assert found["renamed category"].note == "no text feature among the features"
     assert found["renamed category"].windows == 0
     assert "no outcomes" in found["concept flip"].note
+
+
+def test_two_columns_of_one_distribution_that_have_changed_places_need_rows_of_the_reference():
+    """Counts see nothing of it; rows of both sides do, as the verdict on a real window has them."""
+
+    def rows(seed: int) -> pl.DataFrame:
+        x = np.random.default_rng(seed).normal(size=(3000, 3))
+        return pl.DataFrame({"a": x[:, 0] + x[:, 1], "b": x[:, 1] + x[:, 2], "c": x[:, 0]})
+
+    known = rows(1)
+    profile = build_profile(known, dict.fromkeys("abc", "numeric"))
+    places = Drill(
+        "swapped columns",
+        "of one distribution",
+        "feed_fault",
+        lambda w, _, __: (w.rename({"a": "b", "b": "a"}), ("a", "b")),
+    )
+    with_rows, without = (
+        run_drills([rows(2)], profile, RULES, drills=[places], reference_sample=sample)[0] for sample in (known, None)
+    )
+    assert (without.caught, with_rows.caught, with_rows.named) == (0, 1, 1)
