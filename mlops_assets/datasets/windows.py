@@ -30,6 +30,7 @@ CRON = {
     Cadence.QUARTER: "0 0 1 1,4,7,10 *",
     Cadence.YEAR: "0 0 1 1 *",
 }
+LENGTH = {Cadence.DAY: "1d", Cadence.WEEK: "1w", Cadence.MONTH: "1mo", Cadence.QUARTER: "1q", Cadence.YEAR: "1y"}
 MONTHS = {Cadence.MONTH: 1, Cadence.QUARTER: 3, Cadence.YEAR: 12}
 
 
@@ -163,6 +164,11 @@ def in_window(declaration: Declaration, window: Window, dtype: pl.DataType | Non
     time = event_time_expr(declaration.event_time, dtype)
     start, end = _midnight(window.start), _midnight(window.end)
     return ((time >= start) & (time < end)).fill_null(False)
+
+
+def window_start_expr(event_time: EventTime, cadence: Cadence, dtype: pl.DataType | None = None) -> pl.Expr:
+    """Start of the calendar window that holds the row's event time, as a date; null where the time is missing."""
+    return event_time_expr(event_time, dtype).dt.truncate(LENGTH[cadence]).dt.date()
 
 
 def _midnight(day: date) -> datetime:

@@ -6,6 +6,7 @@ PSI, less what noise alone would give). Signs of a broken feed (`faults.py`) are
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
+from math import ceil
 from typing import Any
 
 import polars as pl
@@ -16,6 +17,7 @@ from mlops_assets.monitoring.faults import Fault, find_fault, find_placeholders,
 from mlops_assets.monitoring.joint import JointDrift, compare_jointly
 from mlops_assets.monitoring.rules import Rules, Severity, at_least, worst
 from mlops_assets.monitoring.wording import explain
+from mlops_assets.statistics.between_periods import LEAST_PERIODS, as_long_as
 from mlops_assets.statistics.counting import ColumnCounts, WindowCounts
 from mlops_assets.statistics.homogeneity import chi_square_two_sample
 from mlops_assets.statistics.implied_base_rate import implied_base_rate
@@ -105,7 +107,8 @@ def compare(
         rules: thresholds.
         importance: weight of each feature in the model (any scale, negative counts as 0); None: all alike.
         sample: rows of the window, for what counts cannot tell (units, swapped columns); None: not looked for.
-        reference_sample: rows of the reference; with them, columns that changed only together are looked for.
+        reference_sample: rows of the reference, in the order of time where the profile knows periods; with them, columns
+            that changed only together are looked for.
         score: column that holds the model's scores, if any does.
     """
     shares = _shares(importance)
@@ -129,7 +132,9 @@ def compare(
     joint = None
     quiet = measurable and not any(c.fault or at_least(c.severity, "watch") for c in columns)
     if quiet and sample is not None and reference_sample is not None:
-        joint = compare_jointly(profile, reference_sample, sample, rules)
+        in_order = any(c.periods for c in profile.columns.values())
+        periods = max(LEAST_PERIODS, ceil(profile.rows / counts.rows)) if in_order else 0
+        joint = compare_jointly(profile, reference_sample, sample, rules, periods=periods)
         columns = _with_swap(columns, joint)
     columns.sort(key=_rank)
     faults = tuple(c.name for c in columns if c.fault)
@@ -183,13 +188,15 @@ def _judge(
     before, now = comparable_counts(reference, window)
     if before.sum() == 0 or now.sum() == 0:
         return base if fault else replace(base, reason="no value to compare", severity="not_measurable")
-    test = chi_square_two_sample(before, now)
+    periods = as_long_as(reference.periods, reference.present, window.present)
+    test = chi_square_two_sample(before, now, periods)
     distances: dict[str, float | None] = {"jensen_shannon": jensen_shannon(before, now)}
     p_value = test.p_value
     if reference.kind == "numeric":
         smirnov = kolmogorov_smirnov(before, now)
         distances["ks"] = smirnov.statistic
-        p_value = min(1.0, 2 * min(p_value, smirnov.p_value))
+        if periods is None:
+            p_value = min(1.0, 2 * min(p_value, smirnov.p_value))
         if None not in (reference.minimum, reference.maximum, window.minimum, window.maximum, reference.std):
             low, high = min(reference.minimum, window.minimum), max(reference.maximum, window.maximum)  # type: ignore[type-var]
             distances["wasserstein"] = normalised_wasserstein(before, now, reference.edges, low, high, reference.std)  # type: ignore[arg-type]
@@ -197,14 +204,14 @@ def _judge(
     if reference.kind == "categorical":
         extra["group"], extra["group_factor"] = grown_group(reference, window, level)
     elif is_score and fault is None:
-        moved = implied_base_rate(reference, window)
+        moved = implied_base_rate(reference, window, periods)
         if moved is not None:
             p_value = min(1.0, 1.5 * min(p_value, 2 * moved.p_value))
             extra = {"implied_base_rate": moved.window, "reference_base_rate": moved.reference}
     return replace(
         base,
         value=psi(before, now),
-        effect=net_psi(before, now),
+        effect=net_psi(before, now, periods),
         raw_p_value=p_value,
         severity=base.severity if fault else "none",
         reason=base.reason if fault else "",
@@ -267,7 +274,7 @@ def _with_sample_faults(
     }
     found: dict[str, Fault] = {
         **find_placeholders(suspects, sample, rules),
-        **find_unit_changes(suspects, sample, rules),
+        **find_unit_changes({**changed, **suspects}, sample, rules),
         **find_swaps(suspects, sample, rules, changed),
     }
     return [

@@ -22,6 +22,10 @@ MOST_ROWS = 5000
 MOST_WORK = 20_000_000
 LEAST_CATEGORY = 20
 MOST_NAMED = 5
+MOST_PERIODS = 32
+OWN_PERIODS = 6
+LEAST_IN_A_PERIOD = 60
+"""Rows of the sample that a period needs for correlations to be worth comparing."""
 ALPHA_SHARE = 0.1
 """Part of the false-alarm level that each of the two tests here may use: the columns, one by one, have the rest."""
 SWAP_LEFT = 0.2
@@ -63,16 +67,20 @@ class JointDrift:
         return cls(**known)
 
 
-def compare_jointly(profile: Profile, reference: pl.DataFrame, window: pl.DataFrame, rules: Rules) -> JointDrift | None:
+def compare_jointly(
+    profile: Profile, reference: pl.DataFrame, window: pl.DataFrame, rules: Rules, *, periods: int = 0
+) -> JointDrift | None:
     """Look at a sample of both sides.
 
     Two tests, each with a tenth of the false-alarm level: correlations of pairs, which name the pair; where they are
-    quiet, a classifier that learns to tell the samples apart, which sees any change at all.
+    quiet, a classifier that learns to tell the samples apart, which sees any change at all. Where the reference's rows
+    are in the order of time, what its own periods differ by is no change.
 
     Args:
         profile: says which columns and how they are read.
         reference, window: rows; at most 5,000 of each are used.
         rules: thresholds.
+        periods: how many periods as long as the window the reference has; 0: its rows have no order in time.
 
     Returns:
         None where there are too few rows or columns to say anything.
@@ -88,11 +96,12 @@ def compare_jointly(profile: Profile, reference: pl.DataFrame, window: pl.DataFr
     scores = normal_scores(np.concatenate(thinned))
     sides = scores[: len(thinned[0])], scores[len(thinned[0]) :]
     level = rules.alpha * ALPHA_SHARE
-    pairs = changed_pairs(*sides, level=level, least=rules.psi_watch, seed=SEED)
+    periods = min(periods, MOST_PERIODS, len(sides[0]) // LEAST_IN_A_PERIOD)
+    pairs = changed_pairs(*sides, level=level, least=rules.psi_watch, seed=SEED, periods=periods)
     if pairs:
         noise = 1 / len(sides[0]) + 1 / len(sides[1])
         return _from_pairs(names, pairs, [correlations(side) for side in sides], profile, rules, noise)
-    return _from_classifier(names, before, now, level, rules)
+    return _from_classifier(names, before, now, level, rules, periods)
 
 
 def _from_pairs(
@@ -151,16 +160,17 @@ def _swapped(
 
 
 def _from_classifier(
-    names: Sequence[str], before: np.ndarray, now: np.ndarray, level: float, rules: Rules
+    names: Sequence[str], before: np.ndarray, now: np.ndarray, level: float, rules: Rules, periods: int
 ) -> JointDrift | None:
     test = two_sample_classifier(before, now, level=level, seed=SEED)
     if test is None:
         return None
     severity: Severity = "none"
-    if test.p_value < level:
-        severity = (
-            "act" if test.auc >= auc_of(rules.psi_act) else "watch" if test.auc >= auc_of(rules.psi_watch) else "none"
-        )
+    # The other way round: the PSI of two normals that far apart.
+    effect = _psi_of(test.auc)
+    if test.p_value < level and effect >= rules.psi_watch:
+        effect = max(0.0, effect - (_psi_of(_own_auc(before, periods, rules.alpha)) if periods else 0.0))
+        severity = "act" if effect >= rules.psi_act else "watch" if effect >= rules.psi_watch else "none"
     ranked = sorted(range(len(test.drops)), key=lambda i: -test.drops[i])
     concerned = tuple(names[i] for i in ranked[:MOST_NAMED] if test.drops[i] > 0.1 * max(test.drops[ranked[0]], 1e-9))
     reason = f"a classifier tells the window from the reference with AUC {test.auc:.3f} (p {test.p_value:.1g})"
@@ -168,9 +178,34 @@ def _from_classifier(
         reason += f", mostly by {', '.join(concerned[:3])}"
     else:
         concerned = ()
-    # The other way round: the PSI of two normals that far apart.
-    effect = _psi_of(test.auc)
     return JointDrift(severity, reason, concerned, auc=test.auc, p_value=test.p_value, effect=effect)
+
+
+def _own_auc(reference: np.ndarray, periods: int, alpha: float) -> float:
+    """How well a further period of the reference would be told from it, at most, but for a share `alpha` of periods.
+
+    A few of its periods are told from its other rows; the bound is that of one more draw from a normal (on the scale of
+    the distance between two normals) of which so many are known.
+    """
+    from scipy.special import ndtr, ndtri
+    from scipy.stats import t
+
+    rows = max(len(reference) // periods, LEAST_ROWS)
+    starts = np.linspace(0, len(reference) - rows, OWN_PERIODS).astype(int)
+    found = (
+        two_sample_classifier(
+            np.delete(reference, np.s_[start : start + rows], axis=0),
+            reference[start : start + rows],
+            level=0.0,
+            seed=SEED,
+        )
+        for start in starts
+    )
+    apart = ndtri(np.clip([test.auc for test in found if test is not None], 1e-9, 1 - 1e-9))
+    if len(apart) < OWN_PERIODS:
+        return 1.0
+    spread = float(np.std(apart, ddof=1)) * sqrt(1 + 1 / len(apart))
+    return float(ndtr(np.mean(apart) + t.isf(alpha, len(apart) - 1) * spread))
 
 
 def auc_of(psi: float) -> float:

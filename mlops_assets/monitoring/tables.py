@@ -121,7 +121,8 @@ def compare_tables(
         target: column of the outcome, on which base rate and relation are judged; None: a column that is named as
             outcomes usually are; empty: none.
         score: column of a deployed model's probability or prediction.
-        time: column that orders the rows; not compared.
+        time: column that orders the rows; not compared. With it, what the reference's own periods differ by is no
+            change; without it rows are taken to be independent.
 
     Raises:
         SourceError: a table cannot be read; the message names it.
@@ -142,7 +143,7 @@ def compare_tables(
     left_out |= {time: "the time of the rows"} if time else {}
     left_out |= dict.fromkeys(_incomparable(before, now), "of a type that is not compared")
     kept = {name: role for name, role in roles.items() if name not in left_out and name != identifier}
-    profile = _profile(before, kept, str(reference))
+    profile = _profile(before, kept, str(reference), time)
     judged_apart = (target, score)
     left_out |= {n: why for n, why in _by_nature_different(profile, kept, before, now).items() if n not in judged_apart}
     outcome = profile.columns.get(target or "")
@@ -153,10 +154,10 @@ def compare_tables(
     every = Profile(profile.rows, {**compared, **({outcome.name: outcome} if outcome else {})})
     try:
         counts = count_window(_for_engine(now, current, engine), every)
-        sample = spread_rows(now, shared, SAMPLE_ROWS)
+        sample = _sample(now, shared, time)
     except pl.exceptions.PolarsError as error:
         raise SourceError(f"{current} cannot be read to its end: {error}. Is the file whole?") from error
-    known = spread_rows(before, list(compared), SAMPLE_ROWS)
+    known = _sample(before, list(compared), time)
     unknown = tuple(n for n in counts.extra if n not in left_out and n != identifier)
     inputs = WindowCounts(counts.rows, {n: c for n, c in counts.columns.items() if n in compared}, unknown)
     drift = compare(
@@ -199,6 +200,13 @@ def compare_tables(
         target_column,
         tuple(remarks),
     )
+
+
+def _sample(frame: pl.LazyFrame, names: Sequence[str], time: str | None) -> pl.DataFrame:
+    """Rows spread over the table, in the order of time where a column tells it."""
+    if time is None or time not in frame.collect_schema().names():
+        return spread_rows(frame, names, SAMPLE_ROWS)
+    return spread_rows(frame, [*names, time], SAMPLE_ROWS).sort(time, maintain_order=True).drop(time)
 
 
 def _require(roles: Mapping[str, str], reference: str | Path, wanted: Mapping[str, Sequence[str | None]]) -> None:
@@ -289,9 +297,10 @@ def _open(table: str | Path) -> pl.LazyFrame:
     return frame.collect().lazy() if str(table).lower().endswith((".csv", ".tsv", ".gz")) else frame
 
 
-def _profile(frame: pl.LazyFrame, roles: dict[str, str], name: str) -> Profile:
+def _profile(frame: pl.LazyFrame, roles: dict[str, str], name: str, time: str | None) -> Profile:
     try:
-        return build_profile(frame, roles)
+        times = frame.select(time).collect().to_series() if time else None
+        return build_profile(frame, roles, times=times)
     except pl.exceptions.PolarsError as error:
         raise SourceError(f"{name} cannot be read to its end: {error}. Is the file whole?") from error
 

@@ -7,12 +7,11 @@ Belongs here: reading outcomes as text, and digests of them. Not here: which out
 import polars as pl
 
 from mlops_assets.datasets.quarantine import canonical_text
-from mlops_assets.datasets.windows import event_time_expr
-from mlops_assets.declaration import Cadence, Declaration, Task
+from mlops_assets.datasets.windows import window_start_expr
+from mlops_assets.declaration import Declaration, Task
 
 NONE_KNOWN = "0"
 """Digest of a window of which no outcome is known."""
-LENGTH = {Cadence.DAY: "1d", Cadence.WEEK: "1w", Cadence.MONTH: "1mo", Cadence.QUARTER: "1q", Cadence.YEAR: "1y"}
 
 
 def outcome_text(declaration: Declaration, dtype: pl.DataType) -> pl.Expr:
@@ -35,9 +34,9 @@ def outcomes_by_window(source: pl.LazyFrame, declaration: Declaration) -> dict[s
     schema, event = source.collect_schema(), declaration.event_time
     if event is None or not {declaration.id, event.column, declaration.target.column} <= set(schema):
         return {}
-    start = event_time_expr(event, schema[event.column]).dt.truncate(LENGTH[declaration.monitoring.cadence])
+    start = window_start_expr(event, declaration.monitoring.cadence, schema[event.column])
     known = source.select(
-        start.dt.date().alias("window"),
+        start.alias("window"),
         pl.col(declaration.id).cast(pl.String).alias("id"),
         outcome_text(declaration, schema[declaration.target.column]).alias("outcome"),
     ).drop_nulls()

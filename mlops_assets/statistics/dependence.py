@@ -64,7 +64,7 @@ def divergence(before: np.ndarray, now: np.ndarray) -> np.ndarray:
 
 
 def changed_pairs(
-    reference: np.ndarray, window: np.ndarray, *, level: float, least: float, seed: int
+    reference: np.ndarray, window: np.ndarray, *, level: float, least: float, seed: int, periods: int = 0
 ) -> list[ChangedPair]:
     """Pairs that changed, the largest effect first.
 
@@ -73,11 +73,16 @@ def changed_pairs(
     rows' sides are drawn anew at random, and a pair counts as changed if its statistic exceeds the largest of all pairs
     in all but `level` of the draws (Westfall & Young 1993): right for any distribution, rare values included.
 
+    In a stream pairs go together now more and now less. How much z varies from period to period of the reference beyond
+    what drawing rows gives is then part of the standard error, and Student's quantiles allow for how few periods there
+    are.
+
     Args:
         reference, window: normal scores over both sides together, shape (rows, columns).
         level: probability of naming any pair when nothing changed.
         least: effect from which on a pair is of interest.
         seed: of the draws.
+        periods: into how many periods the reference, its rows in the order of time, is parted; 0: rows without order.
     """
     n, m = len(reference), len(window)
     if reference.shape[1] < 2 or min(n, m) < 10:
@@ -85,8 +90,10 @@ def changed_pairs(
     pooled = np.concatenate([reference, window])
     before, now = correlations(reference), correlations(window)
     variance = z_variance(pooled) * (1 / n + 1 / m)
-    statistic = np.abs(np.arctanh(before) - np.arctanh(now)) / np.sqrt(variance)
-    effect = divergence(before, now) - (1 + before**2) * variance
+    extra = _between_periods(reference, periods) * (1 + 1 / periods) if periods else np.zeros_like(variance)
+    statistic = np.abs(np.arctanh(before) - np.arctanh(now)) / np.sqrt(variance + extra)
+    statistic = np.where(extra > 0, _as_normal(statistic, periods - 1), statistic) if periods else statistic
+    effect = divergence(before, now) - (1 + before**2) * (variance + extra)
     first, second = np.triu_indices(len(before), 1)
     # A normal p-value is too small at times, but seldom twenty times too large: what fails here needs no draws.
     screened = (effect[first, second] >= least) & (_two_sided(statistic[first, second]) * len(first) < SCREEN)
@@ -101,6 +108,25 @@ def changed_pairs(
                 ChangedPair(int(i), int(j), float(before[i, j]), float(now[i, j]), p_value, float(effect[i, j]))
             )
     return sorted(found, key=lambda pair: -pair.effect)
+
+
+def _between_periods(scores: np.ndarray, periods: int) -> np.ndarray:
+    """Variance of atanh(r) between periods beyond what drawing rows gives; 0 where chance alone would do (level .01)."""
+    from scipy.stats import chi2
+
+    parts = np.array_split(scores, periods)
+    drawn = z_variance(scores) * np.mean([1 / len(part) for part in parts])
+    found = np.var([np.arctanh(correlations(part)) for part in parts], axis=0, ddof=1)
+    beyond_chance = found * (periods - 1) > drawn * chi2.isf(0.01, periods - 1)
+    return np.where(beyond_chance, np.maximum(found - drawn, 0.0), 0.0)
+
+
+def _as_normal(statistic: np.ndarray, freedom: int) -> np.ndarray:
+    """Student's t as the normal quantile of the same probability."""
+    from scipy.special import ndtri_exp
+    from scipy.stats import t
+
+    return -ndtri_exp(t.logsf(statistic, freedom))
 
 
 def z_variance(scores: np.ndarray) -> np.ndarray:

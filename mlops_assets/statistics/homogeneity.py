@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mlops_assets.statistics.between_periods import BetweenPeriods
+
 LEAST_EXPECTED = 5.0
 
 
@@ -22,20 +24,28 @@ class TestResult:
     effect: float
 
 
-def chi_square_two_sample(reference: np.ndarray, window: np.ndarray) -> TestResult:
+def chi_square_two_sample(
+    reference: np.ndarray, window: np.ndarray, periods: BetweenPeriods | None = None
+) -> TestResult:
     """Pearson's chi-square test of homogeneity of two count vectors over the same k cells.
 
     X² = Σ over both samples and all cells of (observed − expected)² / expected, expected = row total · column total /
     grand total; asymptotically chi-square with k − 1 degrees of freedom (Pearson 1900). Cells whose smaller expected
     count is below 5 are joined, smallest first, since the approximation does not hold for them (Cochran 1954).
 
+    Where the reference's own periods differ, rows are no independent draws. With nₑ = n·m / (n + m) and the extra
+    covariance S of a period, X² is a sum of squares with covariance I + nₑ (1 + 1/K) S: its mean e and the trace f of
+    the squares give e² / f degrees of freedom (Satterthwaite's second-order correction, Rao & Scott 1984), and since S
+    is known from K periods only, X² / e is held against an F distribution.
+
     Args:
         reference, window: counts, shape (k,).
+        periods: how much the reference's own periods differ; None: rows are independent.
 
     Returns:
         Effect: Cramér's V, 0 (same) to 1 (disjoint). With one cell left nothing can differ: p-value 1.
     """
-    from scipy.stats import chi2
+    from scipy.stats import chi2, f
 
     table = merge_sparse(np.asarray([reference, window], dtype=float))
     total = table.sum()
@@ -43,7 +53,16 @@ def chi_square_two_sample(reference: np.ndarray, window: np.ndarray) -> TestResu
         return TestResult(0.0, 1.0, 0.0)
     expected = np.outer(table.sum(axis=1), table.sum(axis=0)) / total
     statistic = float(((table - expected) ** 2 / expected).sum())
-    return TestResult(statistic, float(chi2.sf(statistic, table.shape[1] - 1)), float(np.sqrt(statistic / total)))
+    freedom = table.shape[1] - 1
+    if periods is None or not periods.variance:
+        p_value = float(chi2.sf(statistic, freedom))
+    else:
+        rows = float(table.sum(axis=1).prod() / total) * (1 + 1 / periods.periods)
+        mean = freedom + rows * periods.variance
+        squares = freedom + 2 * rows * periods.variance + rows**2 * periods.squares
+        known = (periods.periods - 1) * mean**2 / (rows**2 * periods.squares)
+        p_value = float(f.sf(statistic / mean, mean**2 / squares, known))
+    return TestResult(statistic, p_value, float(np.sqrt(statistic / total)))
 
 
 def merge_sparse(table: np.ndarray) -> np.ndarray:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from math import erfc, sqrt
 
+from mlops_assets.statistics.between_periods import BetweenPeriods
 from mlops_assets.statistics.counting import ColumnCounts
 from mlops_assets.statistics.profile import ColumnProfile
 
@@ -22,7 +23,9 @@ class ImpliedBaseRate:
     p_value: float
 
 
-def implied_base_rate(reference: ColumnProfile, window: ColumnCounts) -> ImpliedBaseRate | None:
+def implied_base_rate(
+    reference: ColumnProfile, window: ColumnCounts, periods: BetweenPeriods | None = None
+) -> ImpliedBaseRate | None:
     """Solve for the base rate under a pure shift of it (P(x | y) stays).
 
     A window's mean score is π E[s | 1] + (1 − π) E[s | 0]. For a calibrated score with mean p and variance v,
@@ -30,8 +33,12 @@ def implied_base_rate(reference: ColumnProfile, window: ColumnCounts) -> Implied
     Latinne & Decaestecker 2002, and Lipton, Wang & Smola 2018). It is an estimate with an assumption: a changed mix of
     inputs moves scores too.
 
+    Where the reference's own periods differ, all of what they differ by is taken to be in the mean score: the error is
+    never too small, and Student's distribution takes the normal's place.
+
     Args:
         reference, window: the score's column; None comes back where it is not a probability that varies.
+        periods: how much the reference's own periods differ; None: rows are independent.
     """
     if reference.mean is None or not reference.std or window.mean is None or not reference.present:
         return None
@@ -41,4 +48,10 @@ def implied_base_rate(reference: ColumnProfile, window: ColumnCounts) -> Implied
     moved = window.mean - p
     error = reference.std * sqrt(1 / window.present + 1 / reference.present)
     rate = p + moved * p * (1 - p) / variance
-    return ImpliedBaseRate(p, min(max(rate, 0.0), 1.0), erfc(abs(moved) / error / sqrt(2)))
+    rate = min(max(rate, 0.0), 1.0)
+    if periods is None:
+        return ImpliedBaseRate(p, rate, erfc(abs(moved) / error / sqrt(2)))
+    from scipy.stats import t
+
+    error = sqrt(error**2 + variance * periods.variance * (1 + 1 / periods.periods))
+    return ImpliedBaseRate(p, rate, 2 * float(t.sf(abs(moved) / error, periods.periods - 1)))

@@ -8,11 +8,13 @@ infinities, range and moments. It is made once, from the rows a model was made w
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
 import polars as pl
+
+from mlops_assets.statistics.between_periods import BetweenPeriods, PeriodOfRows, measure_periods, number_periods
 
 Kind = Literal["numeric", "categorical"]
 
@@ -47,6 +49,7 @@ class ColumnProfile:
         singletons, doubletons: values that occur once, twice (categorical); they tell how often unseen values are to be
             expected, and how well that is known.
         minimum, maximum, mean, std: of finite values (numeric).
+        periods: how much the reference's own periods differ; empty where its rows have no order in time.
     """
 
     name: str
@@ -65,6 +68,7 @@ class ColumnProfile:
     maximum: float | None = None
     mean: float | None = None
     std: float | None = None
+    periods: tuple[BetweenPeriods, ...] = ()
 
     @property
     def present(self) -> int:
@@ -107,17 +111,34 @@ class Profile:
                 f"found a profile of version {stored.get('version')}, expected {VERSION}: build it again"
             )
         columns = [
-            ColumnProfile(**{**c, "edges": tuple(c["edges"]), "counts": tuple(c["counts"])}) for c in stored["columns"]
+            ColumnProfile(
+                **{
+                    **c,
+                    "edges": tuple(c["edges"]),
+                    "counts": tuple(c["counts"]),
+                    # Stored JSON may have its keys in another order than that of frequency.
+                    "categories": dict(sorted(c["categories"].items(), key=lambda one: (-one[1], one[0]))),
+                    "periods": tuple(BetweenPeriods(**one) for one in c.get("periods", ())),
+                }
+            )
+            for c in stored["columns"]
         ]
         return cls(stored["rows"], {c.name: c for c in columns})
 
 
-def build_profile(frame: pl.DataFrame | pl.LazyFrame, columns: Mapping[str, str], *, bins: int = BINS) -> Profile:
+def build_profile(
+    frame: pl.DataFrame | pl.LazyFrame,
+    columns: Mapping[str, str],
+    *,
+    times: pl.Series | None = None,
+    bins: int = BINS,
+) -> Profile:
     """Profile the reference table.
 
     Args:
         frame: reference rows.
         columns: role by column name: numeric, ordinal, date and score are compared in bins, everything else by value.
+        times: of the rows, by which the reference's own periods are told apart; None: rows without order.
         bins: how many bins of about equal counts a continuous column gets; a value that fills a bin alone has its own.
 
     Raises:
@@ -133,7 +154,8 @@ def build_profile(frame: pl.DataFrame | pl.LazyFrame, columns: Mapping[str, str]
         raise ProfileError("the reference has no rows")
     # One column after another: a table larger than memory needs room for its largest column only.
     series = (lazy.select(name).collect()[name] for name in columns)
-    profiled = [_column(s, role, bins) for s, role in zip(series, columns.values(), strict=True)]
+    periods = None if times is None else number_periods(times)
+    profiled = [_column(s, role, bins, periods) for s, role in zip(series, columns.values(), strict=True)]
     return Profile(rows, {c.name: c for c in profiled})
 
 
@@ -153,9 +175,28 @@ def as_number(series: pl.Series) -> pl.Series:
     return series.cast(pl.Float64)
 
 
-def _column(series: pl.Series, role: str, bins: int) -> ColumnProfile:
+def _column(series: pl.Series, role: str, bins: int, periods: PeriodOfRows | None) -> ColumnProfile:
     kind = kind_of(role, series.dtype)
-    return _numeric(series, bins) if kind == "numeric" else _categorical(series)
+    column = _numeric(series, bins) if kind == "numeric" else _categorical(series)
+    if periods is None:
+        return column
+    looked_at = series.filter(periods.part >= 0)
+    return replace(column, periods=measure_periods(_cells(looked_at, column), periods, _size(column)))
+
+
+def _size(column: ColumnProfile) -> int:
+    return len(column.counts) if column.kind == "numeric" else len(column.categories) + 1
+
+
+def _cells(series: pl.Series, column: ColumnProfile) -> np.ndarray:
+    """Cell of each row in the order of the profile's counts or categories, the last one for all others; −1 for none."""
+    if column.kind == "categorical":
+        places = {value: i for i, value in enumerate(column.categories)}
+        text = series.cast(pl.String)
+        coded = text.replace_strict(places, default=len(places), return_dtype=pl.Int64)
+        return coded.set(text.is_null(), -1).to_numpy()
+    numbers = as_number(series).fill_null(np.nan).to_numpy()
+    return np.where(np.isfinite(numbers), np.searchsorted(column.edges, numbers, side="right"), -1)
 
 
 def _numeric(series: pl.Series, bins: int) -> ColumnProfile:

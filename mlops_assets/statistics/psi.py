@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from mlops_assets.statistics.between_periods import BetweenPeriods
+
 HALF_A_ROW = 0.5
 
 
@@ -27,8 +29,14 @@ def psi_noise(bins: int, reference_rows: int, window_rows: int) -> float:
     return (bins - 1) * (1 / max(reference_rows, 1) + 1 / max(window_rows, 1))
 
 
-def net_psi(reference: np.ndarray, window: np.ndarray) -> float:
-    """PSI less what noise alone would give; never below 0. This is the size that thresholds are held against."""
+def net_psi(reference: np.ndarray, window: np.ndarray, periods: BetweenPeriods | None = None) -> float:
+    """PSI less what noise alone would give; never below 0. This is the size that thresholds are held against.
+
+    Where the reference's own periods differ, what they differ by is part of the noise: to first order the PSI is the
+    chi-square distance whose mean is `periods.variance` more.
+    """
     occupied = int(((reference + window) > 0).sum())
     noise = psi_noise(occupied, int(reference.sum()), int(window.sum()))
+    if periods is not None:
+        noise += periods.variance * (1 + 1 / periods.periods)
     return max(0.0, psi(reference, window) - noise)

@@ -8,7 +8,7 @@ from mlops_assets.monitoring.drift import DriftVerdict, compare
 from mlops_assets.monitoring.joint import auc_of
 from mlops_assets.monitoring.triage import triage
 from mlops_assets.statistics.counting import count_window
-from mlops_assets.statistics.profile import build_profile
+from mlops_assets.statistics.profile import Profile, build_profile
 from mlops_assets_tests.monitoring.streams import RULES
 
 ROLES = {"a": "numeric", "b": "numeric", "c": "numeric", "d": "numeric", "k": "categorical"}
@@ -94,3 +94,41 @@ def test_it_is_not_measured_on_few_rows_and_reads_back():
 @pytest.mark.parametrize(("psi", "auc"), [(0.0, 0.5), (0.25, 0.638), (1.0, 0.760)])
 def test_the_auc_that_answers_to_a_psi(psi, auc):
     assert auc_of(psi) == pytest.approx(auc, abs=0.001)
+
+
+def autocorrelated(rows: int, seed: int, memory: float = 0.99) -> pl.DataFrame:
+    """Four unrelated columns whose neighbours in time are alike."""
+    from scipy.signal import lfilter
+
+    drawn = np.random.default_rng(seed).normal(size=(rows + 1000, 4)) * np.sqrt(1 - memory**2)
+    return pl.DataFrame(lfilter([1], [1, -memory], drawn, axis=0)[1000:], schema=list("abcd"))
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_stream_whose_neighbours_are_alike_has_not_changed(seed: int) -> None:
+    """Taken as independent, its rows show pairs that never were and columns that always move."""
+    stream = autocorrelated(12_000, seed)
+    reference, window = stream[:10_000], stream[11_000:]
+    roles = dict.fromkeys(stream.columns, "numeric")
+    alike = build_profile(reference, roles, times=pl.Series(range(10_000)))
+    independent = build_profile(reference, roles)
+    assert judge_with(alike, reference, window) == "none"
+    assert judge_with(independent, reference, window) != "none"
+
+
+def test_what_no_period_has_shown_is_still_found() -> None:
+    """A pair that begins to go together, in columns that wander."""
+    stream = autocorrelated(22_000, 7, memory=0.5)
+    reference, window = stream[:20_000], stream[20_000:]
+    profile = build_profile(reference, dict.fromkeys(stream.columns, "numeric"), times=pl.Series(range(20_000)))
+    tied = window.with_columns((0.7 * pl.col("a") + 0.714 * pl.col("b")).alias("b"))
+    counts = count_window(tied, profile)
+    found = compare(profile, counts, RULES, sample=tied, reference_sample=reference[::4]).joint
+    assert found is not None
+    assert found.severity == "act"
+    assert set(found.columns) == {"a", "b"}
+
+
+def judge_with(profile: Profile, reference: pl.DataFrame, window: pl.DataFrame) -> str:
+    counts = count_window(window, profile)
+    return compare(profile, counts, RULES, sample=window, reference_sample=reference[::2]).severity

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from mlops_assets.datasets.windows import event_time_expr, window_start_expr
 from mlops_assets.declaration import Declaration, Task
 from mlops_assets.gates import artifact, parity
 from mlops_assets.graph.bench import Bench, Outcome, StageError
@@ -24,6 +25,7 @@ from mlops_assets.inspection.versions import sign_artifact
 from mlops_assets.monitoring.attribution import sample_size, score_importance
 from mlops_assets.monitoring.reference import build_reference
 from mlops_assets.scoring.batch import decision_threshold
+from mlops_assets.statistics.between_periods import LEAST_PERIODS
 from mlops_assets.statistics.profile import Profile, build_profile
 from mlops_assets.stores.registry import TRAINING_KEY
 from mlops_assets.training.artifact import canonical_digest, trusted_types
@@ -242,9 +244,11 @@ def reference_profile(bench: Bench) -> Outcome:
     pipeline = load_version(bench, version)
     scores = scored_rows(pipeline, holdout, declaration)
     roles = {name: feature.role.value for name, feature in declaration.features.items()}
-    inputs = build_profile(rows, roles)
+    inputs = build_profile(rows, roles, times=times_of(rows, declaration))
     # Rows the model was fitted on flatter its scores: score and target are profiled on held-out rows.
-    outputs = build_profile(score_frame(scores, holdout, declaration), score_roles(declaration))
+    outputs = build_profile(
+        score_frame(scores, holdout, declaration), score_roles(declaration), times=times_of(holdout, declaration)
+    )
     profile = Profile(inputs.rows, {**inputs.columns, **outputs.columns})
     yardstick = build_reference(
         target_vector(holdout, declaration),
@@ -272,6 +276,8 @@ def reference_profile(bench: Bench) -> Outcome:
     platform.registry.log_evidence(run_id, "reference_performance", yardstick.to_dict())
     platform.registry.log_evidence(run_id, "reference_attribution", drivers.to_dict())
     sample = rows.drop(PART).sample(min(SAMPLE_ROWS, rows.height), seed=declaration.training.seed % 2**32)
+    if declaration.event_time is not None:
+        sample = sample.sort(declaration.event_time.column, maintain_order=True)
     platform.lake.write_window(bench.table("reference_sample"), f"v{version}", sample)
     return Outcome(
         metadata={
@@ -292,3 +298,14 @@ def reference_profile(bench: Bench) -> Outcome:
         },
         data_version=profile.digest,
     )
+
+
+def times_of(rows: pl.DataFrame, declaration: Declaration) -> pl.Series | None:
+    """By what the rows' periods are told apart: the window each is in, where there are enough of them; else its time."""
+    if declaration.event_time is None:
+        return None
+    dtype = rows.schema[declaration.event_time.column]
+    starts = rows.select(window_start_expr(declaration.event_time, declaration.monitoring.cadence, dtype)).to_series()
+    if starts.n_unique() >= LEAST_PERIODS:
+        return starts
+    return rows.select(event_time_expr(declaration.event_time, dtype)).to_series()
