@@ -25,6 +25,7 @@ SMALL_FACTOR = 5.0
 SMALL_FACTOR_FIT = 0.02
 SMALL_FACTOR_BINS = 12
 MOST_SAMPLED = 20_000
+MOSTLY = 0.5
 MERGED_SHARE = 0.25
 MERGED_TAKEN = 0.8
 OUTSIDE_LEAST = 0.01
@@ -251,15 +252,17 @@ SIGNS = (
 
 
 def find_unit_changes(shifted: Mapping[str, ColumnProfile], sample: pl.DataFrame, rules: Rules) -> dict[str, Fault]:
-    """Numeric columns that fit the reference again when divided by a factor between two units."""
+    """Numeric columns that fit the reference again when divided by a factor between two units.
+
+    Nothing is nothing in every unit: where most values are 0, the others alone are looked at.
+    """
     found: dict[str, Fault] = {}
     for name, profile in shifted.items():
         if profile.kind != "numeric" or name not in sample.columns or not profile.edges:
             continue
-        values = _finite(sample[name])
+        reference, values = _amounts(_finite(sample[name]), profile)
         if len(values) < 100:
             continue
-        reference = np.asarray(profile.counts)
         # The size of the change as the sample sees it, so that both numbers carry the same noise.
         now = net_psi(reference, _counts(values, profile))
         if now <= rules.psi_act:
@@ -277,6 +280,16 @@ def find_unit_changes(shifted: Mapping[str, ColumnProfile], sample: pl.DataFrame
         if fit < min(rules.psi_watch, now / 5):
             found[name] = Fault("unit_change", f"{name}: {said}; with that undone they fit (PSI {now:.2f} → {fit:.3f})")
     return found
+
+
+def _amounts(values: np.ndarray, profile: ColumnProfile) -> tuple[np.ndarray, np.ndarray]:
+    """The reference's counts and the values, both without 0 where it is most of the reference: it has a bin of its own."""
+    reference = np.asarray(profile.counts)
+    zero = int(np.searchsorted(profile.edges, 0.0, side="right"))
+    if reference[zero] < MOSTLY * profile.present:
+        return reference, values
+    reference[zero] = 0
+    return reference, values[values != 0]
 
 
 def find_placeholders(shifted: Mapping[str, ColumnProfile], sample: pl.DataFrame, rules: Rules) -> dict[str, Fault]:
