@@ -20,7 +20,7 @@ from mlops_assets.governance.canonical import canonical_json
 from mlops_assets.governance.dossier import registered
 from mlops_assets.platform import Platform
 from mlops_assets.project import ProjectError
-from mlops_assets.scoring.prediction_id import PredictionId, parse, row_digest
+from mlops_assets.scoring.prediction_id import PredictionId, parse
 from mlops_assets.stores.registry import RegistryError, evidence_bytes
 
 EVIDENCE = (
@@ -65,11 +65,11 @@ def scored_row(platform: Platform, name: PredictionId) -> pl.DataFrame:
     Raises:
         NotFound: it is not in the lake.
     """
-    rows = _rows(platform, name, "scored_rows")
     column = platform.project.declaration(name.model).id
-    for position, value in enumerate(rows[column].cast(pl.String).to_list()):
-        if row_digest(value) == name.row:
-            return rows[position]
+    said = _rows(platform, name, "predictions").filter(pl.col("prediction_id") == str(name))
+    found = _rows(platform, name, "scored_rows").filter(pl.col(column).is_in(said[column].implode()))
+    if found.height:
+        return found[0]
     raise NotFound(f"{name}: its input row is not in the window {name.window} of {name.model}/scored_rows")
 
 

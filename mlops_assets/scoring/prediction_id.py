@@ -3,14 +3,18 @@
 Belongs here: making and reading the name. Does not belong here: finding the prediction itself (`stores/`).
 """
 
-import hashlib
 import re
 from dataclasses import dataclass
 
+import numpy as np
 import polars as pl
+
+from mlops_assets.scoring import blake2s
 
 SNAPSHOT = "snapshot"
 PATTERN = re.compile(r"^([a-z][a-z0-9_]{0,62}):(\d{4}-\d{2}-\d{2}|snapshot):v([0-9A-Za-z._-]+):([0-9a-f]{32})$")
+HEX_DIGITS = np.array([list(f"{byte:02x}".encode()) for byte in range(256)], np.uint8)
+"""The two letters of each byte."""
 
 
 @dataclass(frozen=True)
@@ -21,7 +25,7 @@ class PredictionId:
         model: name of the model.
         window: start of the window as `YYYY-MM-DD`, or `snapshot` for a model without time.
         version: version of the model that predicted.
-        row: first 32 hex digits of the SHA-256 of the row's id.
+        row: BLAKE2s of the row's id, 16 bytes as hex digits: the id itself, which may be personal, is not shown.
     """
 
     model: str
@@ -48,17 +52,15 @@ def parse(text: str) -> PredictionId:
     return PredictionId(*match.groups())
 
 
-def row_digest(row_id: object) -> str:
-    """The part of a prediction id that stands for the row: the id itself, which may be personal, is not shown."""
-    return hashlib.sha256(str(row_id).encode()).hexdigest()[:32]
-
-
 def prediction_ids(ids: pl.Series, model: str, window: str | None, version: str | int) -> pl.Series:
-    """One prediction id a row, as a text series named `prediction_id`."""
-    prefix, sha256 = f"{model}:{window or SNAPSHOT}:v{version}:", hashlib.sha256
-    # Polars has no SHA-256; everything around it is done on whole columns. An id that is missing reads as `row_digest`
-    # reads it.
-    texts = ids.cast(pl.String).fill_null(str(None)).to_list()
-    digests = pl.Series("digest", [sha256(text.encode()).digest() for text in texts], dtype=pl.Binary)
-    named = pl.lit(prefix) + pl.col("digest").bin.slice(0, 16).bin.encode("hex")
-    return digests.to_frame().select(named.alias("prediction_id")).to_series()
+    """One prediction id a row, as a text series named `prediction_id`; rows without an id share that of the text `None`."""
+    import pyarrow as pa
+
+    prefix = f"{model}:{window or SNAPSHOT}:v{version}:".encode()
+    digests = blake2s.digests(ids.cast(pl.String).fill_null(str(None)))
+    letters = np.empty((len(ids), len(prefix) + 2 * blake2s.SIZE), np.uint8)
+    letters[:, : len(prefix)] = np.frombuffer(prefix, np.uint8)
+    letters[:, len(prefix) :] = HEX_DIGITS[digests].reshape(len(ids), 2 * blake2s.SIZE)
+    places = np.arange(len(ids) + 1, dtype=np.int64) * letters.shape[1]
+    named = pa.LargeStringArray.from_buffers(len(ids), pa.py_buffer(places), pa.py_buffer(letters))
+    return pl.Series("prediction_id", named, dtype=pl.String)

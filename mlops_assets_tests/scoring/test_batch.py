@@ -1,3 +1,4 @@
+import hashlib
 from datetime import UTC, datetime
 
 import polars as pl
@@ -7,7 +8,7 @@ from polars.testing import assert_frame_equal
 from mlops_assets.datasets.contract import ContractError
 from mlops_assets.scoring import batch, input_contract
 from mlops_assets.scoring.batch import decision_threshold, score
-from mlops_assets.scoring.prediction_id import parse, prediction_ids, row_digest
+from mlops_assets.scoring.prediction_id import parse, prediction_ids
 from mlops_assets.training.candidates import refit
 from mlops_assets_tests.training.tables import declare, multiclass, regression, table
 
@@ -95,7 +96,9 @@ def test_prediction_ids_of_a_column_are_those_of_its_rows(ids: list) -> None:
     found = prediction_ids(series, "m", "2020-05-01", 3)
     texts = series.cast(pl.String).to_list()
     assert found.name == "prediction_id"
-    assert found.to_list() == [f"m:2020-05-01:v3:{row_digest(text)}" for text in texts]
+    hashed = [hashlib.blake2s(str(text).encode(), digest_size=16).hexdigest() for text in texts]
+    assert found.to_list() == [f"m:2020-05-01:v3:{digest}" for digest in hashed]
+    assert prediction_ids(series.clear(), "m", None, 3).to_list() == []
 
 
 def test_threshold_is_declared_or_the_share_of_positives() -> None:

@@ -32,7 +32,7 @@ def recordings(*rows):
     )
 
 
-def join(*rows, known_at="2021-06-30", matures_after=ONE_YEAR):
+def join(*rows, known_at="2021-06-30", matures_after: Period | None = ONE_YEAR):
     return join_outcomes(PREDICTIONS, recordings(*rows), matures_after=matures_after, known_at=at(known_at))
 
 
