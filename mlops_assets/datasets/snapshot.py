@@ -49,11 +49,9 @@ def rows_digest(frame: pl.DataFrame, by: str | None = None) -> str:
     """
     names = sorted(frame.columns)
     canonical = frame.select([_canonical(frame[name]) for name in names])
-    if by is not None and by in canonical.columns and canonical[by].n_unique() == canonical.height:
-        key = canonical[by]
-        canonical = (
-            canonical[_text_order(key)] if key.dtype == pl.String and not key.null_count() else canonical.sort(by)
-        )
+    order = _order(canonical[by]) if by is not None and by in names else None
+    if order is not None:
+        canonical = canonical[pl.Series(order)] if len(order) else canonical
     elif names:
         canonical = canonical.sort(names, nulls_last=False)
     digest = hashlib.sha256(f"rows-v1\n{frame.height}\n".encode())
@@ -62,30 +60,67 @@ def rows_digest(frame: pl.DataFrame, by: str | None = None) -> str:
     return digest.hexdigest()
 
 
-def _text_order(texts: pl.Series) -> pl.Series:
-    """Positions that sort texts by their bytes, as `Series.sort` does, in a fraction of the time.
+def _order(key: pl.Series) -> np.ndarray | None:
+    """Positions that sort a column as `Series.sort` does; empty where it is sorted already, None where values repeat."""
+    if key.dtype == pl.String and not key.null_count():
+        return _text_order(key)
+    ordered = key.arg_sort()
+    again = key.gather(ordered)
+    if len(key) > 1 and again[1:].eq_missing(again[:-1]).any():
+        return None
+    return ordered.to_numpy()
+
+
+def _text_order(texts: pl.Series) -> np.ndarray | None:
+    """`_order` of texts, in a fraction of the time that comparing them takes.
 
     Texts are compared by the eight bytes behind what all of them begin with, read as one number; those that agree in them
     are then sorted as texts.
     """
     if len(texts) < 2:
-        return pl.Series(range(len(texts)), dtype=pl.UInt32)
+        return np.empty(0, np.uint32)
+    keys = _leading_numbers(texts)
+    if (keys[1:] > keys[:-1]).all():
+        return np.empty(0, np.uint32)
+    order = np.argsort(keys)
+    ordered = keys[order]
+    same = ordered[1:] == ordered[:-1]
+    tied = np.concatenate((same, [False])) | np.concatenate(([False], same))
+    if tied.any():
+        rows = pl.Series(order[tied])
+        again = pl.DataFrame({"row": rows, "key": ordered[tied], "text": texts.gather(rows)}).sort("key", "text")
+        if (again["text"][1:] == again["text"][:-1]).any():
+            return None
+        order[tied] = again["row"].to_numpy()
+    return order
+
+
+def _leading_numbers(texts: pl.Series) -> np.ndarray:
+    """Of each text, the eight bytes behind what all texts begin with, as a number; what it lacks counts as zero."""
     # Whatever lies between the least and the greatest text begins with what both begin with.
     first, last = (str(value).encode() for value in (texts.min(), texts.max()))
     shared = next((i for i, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), min(len(first), len(last)))
-    keyed = pl.select(
-        key=(pl.lit(texts).cast(pl.Binary) + pl.lit(b"\0" * 8))
-        .bin.slice(shared, 8)
-        .bin.reinterpret(dtype=pl.UInt64, endianness="big")
-    ).with_row_index("row")
-    ordered = keyed.sort("key", maintain_order=True)
-    tied = ordered["key"].is_duplicated()
-    if not tied.any():
-        return ordered["row"]
-    again = ordered.filter(tied).with_columns(text=texts.gather(ordered["row"].filter(tied))).sort("key", "text")
-    order = ordered["row"].to_numpy().copy()
-    order[tied.to_numpy()] = again["row"].to_numpy()
-    return pl.Series(order)
+    edges, content = _text_buffers(texts)
+    length = len(first)
+    leading = np.zeros((len(texts), 8), np.uint8)
+    if (np.diff(edges) == length).all():
+        width = min(8, length - shared)
+        leading[:, :width] = content.reshape(len(texts), length)[:, shared : shared + width]
+    else:
+        for i in range(8):
+            place = edges[:-1] + shared + i
+            there = place < edges[1:]
+            leading[there, i] = content[place[there]]
+    return leading.view(">u8").ravel().astype(np.uint64)
+
+
+def _text_buffers(texts: pl.Series) -> tuple[np.ndarray, np.ndarray]:
+    """Where each text begins (and the last one ends), and the bytes of all of them, one behind the other."""
+    stored = texts.rechunk().to_arrow(compat_level=pl.CompatLevel.oldest())
+    _, places, content = stored.buffers()
+    edges = np.frombuffer(places, np.int64, len(texts) + 1, 8 * stored.offset)
+    whole = np.frombuffer(content, np.uint8) if content is not None else np.empty(0, np.uint8)
+    return edges - edges[0], whole[edges[0] : edges[-1]]
 
 
 def _canonical(series: pl.Series) -> pl.Series:
@@ -96,8 +131,9 @@ def _canonical(series: pl.Series) -> pl.Series:
         bound = max(abs(int(series.min() or 0)), abs(int(series.max() or 0)))  # pyright: ignore[reportArgumentType]
         return series.cast(pl.Float64) if bound <= EXACT_INTEGERS else series.cast(pl.String)
     if dtype.is_float():
-        # Adding 0.0 turns -0.0 into 0.0.
-        return series.cast(pl.Float64).fill_nan(None) + 0.0
+        # Polars leaves a column to which 0.0 is added as it is, -0.0 included.
+        number = pl.col(series.name).cast(pl.Float64).fill_nan(None)
+        return series.to_frame().select(pl.when(number == 0).then(0.0).otherwise(number).alias(series.name)).to_series()
     if dtype == pl.Null:
         return series.cast(pl.Float64)
     if isinstance(dtype, pl.Datetime):
@@ -112,24 +148,25 @@ def _canonical(series: pl.Series) -> pl.Series:
 
 
 def _update(digest: "hashlib._Hash", series: pl.Series) -> None:
-    missing = series.is_null()
+    missing = series.null_count()
     if series.dtype == pl.String:
         # A column without a value has no kind: it reads as text from one format and as numbers from another.
-        kind, values = "text", series.fill_null("")
-        lengths = values.str.len_bytes().cast(pl.UInt32).to_numpy().astype("<u4")
-        body = lengths.tobytes() + (values.str.join("").item() or "").encode()
+        kind = "text"
+        edges, content = _text_buffers(series.fill_null("") if missing else series)
+        body = (np.diff(edges).astype("<u4"), content)
     elif series.dtype == pl.Boolean:
-        kind, body = "boolean", series.fill_null(False).cast(pl.UInt8).to_numpy().tobytes()
+        kind, body = "boolean", (series.fill_null(False).cast(pl.UInt8).to_numpy(),)
     elif isinstance(series.dtype, pl.Datetime):
-        kind, body = "time", series.cast(pl.Int64).fill_null(0).to_numpy().astype("<i8").tobytes()
+        kind, body = "time", (series.to_physical().fill_null(0).to_numpy().astype("<i8", copy=False),)
     else:
-        kind, body = "number", series.fill_null(0.0).to_numpy().astype("<f8").tobytes()
-    if missing.all():
-        kind, body = "nothing", b""
+        kind, body = "number", (series.fill_null(0.0).to_numpy().astype("<f8", copy=False),)
+    if missing == len(series):
+        kind, body = "nothing", ()
     name = series.name.encode()
     digest.update(f"{len(name)}:".encode() + name + b"\n" + kind.encode() + b"\n")
-    digest.update(missing.cast(pl.UInt8).to_numpy().tobytes())
-    digest.update(body)
+    digest.update(series.is_null().cast(pl.UInt8).to_numpy().data if missing else bytes(len(series)))
+    for part in body:
+        digest.update(np.ascontiguousarray(part).data)
 
 
 def select_training(
