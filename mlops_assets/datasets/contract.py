@@ -188,8 +188,8 @@ def _id_rules(declaration: Declaration, frame: pl.DataFrame) -> list[Rule]:
     if name not in frame.columns:
         return []
     rules = [Rule(name, f"{name}: missing", pl.col(name).is_not_null())]
-    repeated = frame[name].is_duplicated() & frame[name].is_not_null()
-    if repeated.any():
+    if _any_repeated(frame[name]):
+        repeated = frame[name].is_duplicated() & frame[name].is_not_null()
         # Of exact copies one is kept; rows that contradict each other under one id are all quarantined, since
         # nothing here says which of them is true.
         columns = [c for c in frame.columns if not c.startswith(UNREADABLE_PREFIX)]
@@ -203,6 +203,15 @@ def _id_rules(declaration: Declaration, frame: pl.DataFrame) -> list[Rule]:
         rules.append(Rule(name, f"{name}: repeats an identical row", ~index.is_in(copies.implode())))
         rules.append(Rule(name, f"{name}: not unique", ~index.is_in(conflicts.implode())))
     return rules
+
+
+def _any_repeated(ids: pl.Series) -> bool:
+    """Whether a known value is there twice: the usual answer is no, and sorting numbers gives it soonest."""
+    known = ids.drop_nulls()
+    if not known.dtype.is_integer():
+        return known.n_unique() < len(known)
+    rising = known.sort()
+    return bool((rising[1:] == rising[:-1]).any())
 
 
 def _unreadable_reason(column: str, declaration: Declaration) -> str:
@@ -252,7 +261,7 @@ def _broken(frame: pl.DataFrame, rules: list[Rule]) -> list[tuple[Rule, pl.Serie
 def _join_reasons(height: int, failed: list[tuple[Rule, pl.Series]]) -> pl.Series:
     """One text a row with all its reasons, null for a good row."""
     if not failed:
-        return pl.Series(REASONS, [None] * height, dtype=pl.String)
+        return pl.Series(REASONS, [None], dtype=pl.String).new_from_index(0, height)
     masks = pl.DataFrame([mask.alias(str(i)) for i, (_, mask) in enumerate(failed)])
     texts = [pl.when(pl.col(str(i))).then(pl.lit(rule.reason)) for i, (rule, _) in enumerate(failed)]
     joined = pl.concat_str(texts, separator="; ", ignore_nulls=True)

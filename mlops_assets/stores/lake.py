@@ -177,7 +177,7 @@ class Lake:
         name = f"{WINDOW}={window}/part-{uuid4()}.parquet"
         path = self.path(table) / name
         path.parent.mkdir(exist_ok=True)
-        frame.drop(WINDOW).write_parquet(path, compression="zstd", compression_level=1)
+        frame.drop(WINDOW).write_parquet(path, compression="snappy")
         status = path.stat()
         stats = json.dumps({"numRecords": frame.height})
         add = AddAction(name, status.st_size, {WINDOW: window}, int(status.st_mtime * 1000), True, stats)

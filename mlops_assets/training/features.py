@@ -47,11 +47,17 @@ def to_model_frame(frame: pl.DataFrame, declaration: Declaration) -> "pd.DataFra
     exprs = [_feature_expr(name, frame.schema, declaration) for name in declaration.features]
     ready = frame.select(exprs)
     columns = {
-        name: ready[name].to_numpy() if ready[name].dtype == pl.Float64 else np.array(ready[name].to_list(), dtype="O")
+        name: ready[name].to_numpy() if ready[name].dtype == pl.Float64 else _text_objects(ready[name])
         for name in ready.columns
     }
     # Without a copy: a table of a million rows is held once, not twice.
     return pd.DataFrame(columns, copy=False)
+
+
+def _text_objects(texts: pl.Series) -> np.ndarray:
+    """Texts as Python objects, one for each different text: what hashes or compares them later does so once."""
+    coded = texts.rechunk().to_arrow(compat_level=pl.CompatLevel.oldest()).dictionary_encode()
+    return np.array(coded.dictionary.to_pylist(), dtype="O")[coded.indices.to_numpy()]
 
 
 def build_transformer(declaration: Declaration, form: Form = "linear") -> "ColumnTransformer":
