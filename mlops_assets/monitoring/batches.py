@@ -5,6 +5,7 @@ Belongs here: what only whole rows tell. What single columns tell is in `faults.
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import polars as pl
 
@@ -13,20 +14,28 @@ from mlops_assets.monitoring.faults import Fault
 LEAST_ROWS = 30
 
 
+@dataclass(frozen=True)
+class BatchContent:
+    """What whole rows tell about a window, so that it need not be read for that again."""
+
+    rows: int
+    digest: str
+    """Of the values of all rows, whatever their order. Row hashes are those of the installed Polars: digests of two versions
+    of it need not agree."""
+    sent_twice: bool
+    """Every row is there an even number of times."""
+
+
+def batch_content(frame: pl.DataFrame, columns: Sequence[str]) -> BatchContent:
+    """Content of a window's rows; leave the identifier out of `columns` to see through new ones."""
+    hashes = frame.select(columns).hash_rows(seed=0).sort()
+    digest = hashlib.sha256(f"{len(hashes)}:".encode() + hashes.to_numpy().tobytes()).hexdigest()
+    return BatchContent(frame.height, digest, _sent_twice(hashes))
+
+
 def content_digest(frame: pl.DataFrame, columns: Sequence[str]) -> str:
-    """SHA-256 over the rows' values, whatever their order; leave the identifier out of `columns` to see through new ones.
-
-    Row hashes are those of the installed Polars: digests of two versions of it need not agree.
-    """
-    return _digest_of(_row_hashes(frame, columns))
-
-
-def _row_hashes(frame: pl.DataFrame, columns: Sequence[str]) -> pl.Series:
-    return frame.select(columns).hash_rows(seed=0).sort()
-
-
-def _digest_of(hashes: pl.Series) -> str:
-    return hashlib.sha256(f"{len(hashes)}:".encode() + hashes.to_numpy().tobytes()).hexdigest()
+    """`BatchContent.digest` alone."""
+    return batch_content(frame, columns).digest
 
 
 def find_batch_faults(
@@ -54,18 +63,20 @@ def find_batch_faults(
         again = len(ids) - ids.n_unique()
         if again:
             found.append(Fault("duplicated_ids", f"{again} of {frame.height} rows repeat a value of {identifier}"))
-    if frame.height < LEAST_ROWS or not present:
+    if not present:
         return found
-    hashes = _row_hashes(frame, present)
-    digest = _digest_of(hashes)
-    for name, other in (earlier or {}).items():
-        if other == digest:
-            found.append(Fault("stale_batch", f"all {frame.height} rows are those of {name}"))
-            break
-    if _sent_twice(hashes):
-        found.append(
-            Fault("duplicated_rows", f"every row of the window is there an even number of times ({frame.height})")
-        )
+    return found + faults_of_content(batch_content(frame, present), earlier or {})
+
+
+def faults_of_content(content: BatchContent, earlier: Mapping[str, str]) -> list[Fault]:
+    """Signs `stale_batch` and `duplicated_rows`, as found; `earlier` as in `find_batch_faults`."""
+    if content.rows < LEAST_ROWS:
+        return []
+    same = next((name for name, digest in earlier.items() if digest == content.digest), None)
+    found = [Fault("stale_batch", f"all {content.rows} rows are those of {same}")] if same is not None else []
+    if content.sent_twice:
+        told = f"every row of the window is there an even number of times ({content.rows})"
+        found.append(Fault("duplicated_rows", told))
     return found
 
 

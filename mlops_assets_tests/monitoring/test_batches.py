@@ -1,7 +1,7 @@
 import polars as pl
 import pytest
 
-from mlops_assets.monitoring.batches import content_digest, find_batch_faults
+from mlops_assets.monitoring.batches import batch_content, content_digest, faults_of_content, find_batch_faults
 from mlops_assets_tests.monitoring.streams import customers
 
 ROWS = customers(500, 1).with_row_index("id")
@@ -33,3 +33,11 @@ def test_signs(window, signs, why):
 def test_digest_depends_on_rows_and_not_on_their_order():
     assert content_digest(ROWS, COLUMNS) == content_digest(ROWS.reverse(), COLUMNS)
     assert content_digest(ROWS, COLUMNS) != content_digest(ROWS.head(499), COLUMNS)
+
+
+def test_what_was_kept_of_a_window_tells_what_its_rows_tell():
+    twice = pl.concat([ROWS, ROWS])
+    earlier = {"before": content_digest(ROWS, COLUMNS), "again": content_digest(twice, COLUMNS)}
+    kept = batch_content(twice, COLUMNS)
+    assert [f.sign for f in faults_of_content(kept, earlier)] == ["stale_batch", "duplicated_rows"]
+    assert faults_of_content(kept, earlier) == find_batch_faults(twice, COLUMNS, earlier=earlier)

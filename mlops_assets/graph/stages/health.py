@@ -10,7 +10,7 @@ from mlops_assets.graph.bench import Bench, Outcome
 from mlops_assets.graph.stages.production import OUTCOMES, SCORED_ROWS, scored_record
 from mlops_assets.graph.stages.same_period import FLEET, among_the_fleet
 from mlops_assets.graph.stages.window_reports import digest_file, report, severity_check, window_of
-from mlops_assets.monitoring.batches import find_batch_faults
+from mlops_assets.monitoring.batches import BatchContent, batch_content, faults_of_content
 from mlops_assets.monitoring.drift import DriftVerdict
 from mlops_assets.monitoring.faults import Fault
 from mlops_assets.monitoring.fleet_control import hold_to_fleet, window_p_value
@@ -153,14 +153,18 @@ def outcomes_rested_on(bench: Bench) -> str | None:
 
 def batch_faults(bench: Bench, scored: Record) -> list[Fault]:
     """Signs that the window as a whole is a copy of an earlier one."""
-    read = [bench.declaration.id, *bench.declaration.features]
-    rows = bench.platform.lake.read(bench.table(SCORED_ROWS), window=scored.subject, columns=read)
     others = {
         r.subject: r.body["content_digest"] for r in bench.platform.ledger.records(kind=scored.kind, model=bench.model)
     }
     earlier = {f"window {window}": digest for window, digest in others.items() if window < scored.subject}
-    declaration = bench.declaration
-    return find_batch_faults(rows, list(declaration.features), identifier=declaration.id, earlier=earlier)
+    if "sent_twice" in scored.body:
+        content = BatchContent(scored.body["rows"], scored.body["content_digest"], scored.body["sent_twice"])
+    else:  # scored before this was recorded
+        features = list(bench.declaration.features)
+        rows = bench.platform.lake.read(bench.table(SCORED_ROWS), window=scored.subject, columns=features)
+        content = batch_content(rows, features)
+    # The contract has kept ids from repeating: two rows of one id are never both scored.
+    return faults_of_content(content, earlier)
 
 
 def earlier_windows(bench: Bench, version: int) -> list[Earlier]:

@@ -24,7 +24,7 @@ from mlops_assets.governance.validations import restrictions_of
 from mlops_assets.graph.bench import Bench, Outcome, StageError
 from mlops_assets.graph.stages.models import load_version
 from mlops_assets.graph.stages.window_reports import keep, window_of
-from mlops_assets.monitoring.batches import content_digest
+from mlops_assets.monitoring.batches import batch_content
 from mlops_assets.release.champion import reign
 from mlops_assets.release.ladder import WINDOW_SCORED, climb
 from mlops_assets.scoring.batch import score
@@ -64,6 +64,7 @@ def predictions(bench: Bench) -> Outcome:
     if refused.height:
         lake.write_window(bench.table(QUARANTINE), window.key, refused)
     digest = rows_digest(said.drop(REASONS, strict=False), by="prediction_id")
+    content = batch_content(rows, list(declaration.features))
     record = platform.ledger.append(
         WINDOW_SCORED,
         {
@@ -76,7 +77,8 @@ def predictions(bench: Bench) -> Outcome:
             "flagged": flagged,
             "reasons": checked.summary,
             # Of inputs alone, so that a batch delivered twice under new identifiers is recognised.
-            "content_digest": content_digest(rows, list(declaration.features)),
+            "content_digest": content.digest,
+            "sent_twice": content.sent_twice,
             "predictions_digest": digest,
             "predictions_version": written.version,
             "rows_version": kept.version,
