@@ -57,13 +57,13 @@ def standard_drills(task: Task = Task.BINARY) -> list[Drill]:
 
 def _drills_of_inputs() -> list[Drill]:
     return [
-        *(Drill("nulls", f"{s:.0%} of one feature", "feed_fault", _nulls(s)) for s in (0.1, 0.3, 0.9)),
+        *(Drill("nulls", f"{s:.0%} of one feature", "feed_fault", missing_values(s)) for s in (0.1, 0.3, 0.9)),
         *(Drill("unit change", f"times {f:g}", "feed_fault", _unit(f)) for f in (12, 100, 1000)),
         Drill("renamed category", "the most frequent", "feed_fault", _rename),
         Drill("swapped columns", "two of a kind", "feed_fault", _swap),
         Drill("stale batch", "the window before, once more", "feed_fault", _stale),
         *(
-            Drill("subpopulation shift", f"one group {f} times as frequent", "population_shift", _group(f))
+            Drill("subpopulation shift", f"one group {f} times as frequent", "population_shift", more_of_a_group(f))
             for f in (2, 3, 5)
         ),
     ]
@@ -83,11 +83,12 @@ def _drills_of_outcomes(task: Task) -> list[Drill]:
         ]
     else:
         shifts = [
-            Drill("base-rate shift", f"{f:g} times the positives", "base_rate_shift", _base_rate(f)) for f in (1.5, 2)
+            Drill("base-rate shift", f"{f:g} times the positives", "base_rate_shift", more_positives(f))
+            for f in (1.5, 2)
         ]
     other = OTHER_OUTCOMES[task]
     flips = [
-        Drill("concept flip", f"in {s:.0%} of the rows", "relation_change", _flip(s, other), True) for s in (0.1, 0.2)
+        Drill("concept flip", f"in {s:.0%} of the rows", "relation_change", flipped(s, other), True) for s in (0.1, 0.2)
     ]
     return [*shifts, *flips, Drill("concept flip", "in one group", "relation_change", _flip_group(other), True)]
 
@@ -102,7 +103,9 @@ def _pick(found: list[ColumnProfile], what: str, generator: np.random.Generator)
     return found[int(generator.integers(len(found)))]
 
 
-def _nulls(share: float) -> Inject:
+def missing_values(share: float) -> Inject:
+    """A share of one feature is missing."""
+
     def inject(rows: pl.DataFrame, profile: Profile, generator: np.random.Generator) -> Injected:
         held = [
             c for c in profile.columns.values() if c.name not in (SCORE, OUTCOME) and c.nulls < c.rows * (1 - share)
@@ -161,7 +164,9 @@ def _stale(rows: pl.DataFrame, profile: Profile, generator: np.random.Generator)
     return rows.sample(fraction=1.0, shuffle=True, seed=int(generator.integers(2**31))), ()
 
 
-def _group(factor: float) -> Inject:
+def more_of_a_group(factor: float) -> Inject:
+    """One group is `factor` times as frequent."""
+
     def inject(rows: pl.DataFrame, profile: Profile, generator: np.random.Generator) -> Injected:
         groups = [
             (c.name, value)
@@ -192,7 +197,9 @@ def _more_often(inside: np.ndarray, factor: float, generator: np.random.Generato
     return np.sort(np.concatenate([np.flatnonzero(inside), generator.choice(others, min(kept, len(others)), False)]))
 
 
-def _base_rate(factor: float) -> Inject:
+def more_positives(factor: float) -> Inject:
+    """Positives are `factor` times as frequent."""
+
     def inject(rows: pl.DataFrame, profile: Profile, generator: np.random.Generator) -> Injected:
         y = _outcomes(rows).astype(int)
         if not 0 < factor * y.mean() < 1:
@@ -243,7 +250,9 @@ OTHER_OUTCOMES: dict[Task, Other] = {
 """What becomes of the outcomes of rows for which the relation has changed."""
 
 
-def _flip(share: float, other: Other) -> Inject:
+def flipped(share: float, other: Other) -> Inject:
+    """In a share of the rows outcomes follow another relation."""
+
     def inject(rows: pl.DataFrame, profile: Profile, generator: np.random.Generator) -> Injected:
         _outcomes(rows)
         return _with_other(rows, generator.random(rows.height) < share, other, generator), ()
