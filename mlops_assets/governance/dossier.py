@@ -108,11 +108,13 @@ def registered(ledger: Ledger, model: str, version: str | int, known_at: datetim
     return found[0]
 
 
-def authors_of_model(ledger: Ledger, model: str, version: str | int | None = None) -> frozenset[str]:
-    """Who built a version, or any version of the model; in lower case."""
+def authors_of_model(
+    ledger: Ledger, model: str, version: str | int | None = None, *, before: int | None = None
+) -> frozenset[str]:
+    """Who built a version, or any version of the model, by record `before` (default: by now); in lower case."""
     subject = str(version) if version is not None else None
     records = ledger.records(kind="version_registered", model=model, subject=subject)
-    return frozenset(name for record in records for name in authors_of(record))
+    return frozenset(name for record in records if before is None or record.seq < before for name in authors_of(record))
 
 
 def authors_of(registration: Record) -> frozenset[str]:

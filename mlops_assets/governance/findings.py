@@ -227,7 +227,8 @@ def _apply(ledger: Ledger, people: People, found: dict[str, Finding], record: Re
         if said["id"] == finding.id:
             found[finding.id] = replace(finding, response=said["response"])
         return
-    barred = authors_of_model(ledger, record.model, finding.version)
+    # Whoever builds a later version of the model does not open again what they closed before.
+    barred = authors_of_model(ledger, record.model, finding.version, before=record.seq)
     signed = read_act(people, record, CLOSE, roles=VALIDATING, barred=barred)
     original = ledger.get(finding.seq)
     if signed.predicate["id"] != finding.id or original is None:

@@ -6,11 +6,13 @@ from typing import Any
 from mlops_assets.datasets.snapshot import rows_digest
 from mlops_assets.governance.adoption import audit_policies
 from mlops_assets.governance.anchors import Anchor
+from mlops_assets.governance.ignored_acts import ignored_acts
 from mlops_assets.governance.verification import verify_all
 from mlops_assets.inspection.versions import verify_artifact
 from mlops_assets.platform import Platform
 from mlops_assets.release.audit import audit_promotions
 from mlops_assets.release.reconciliation import reconcile
+from mlops_assets.response import incidents
 
 
 def check_everything(platform: Platform, anchors: Iterable[Anchor] = ()) -> list[dict[str, Any]]:
@@ -25,6 +27,8 @@ def check_everything(platform: Platform, anchors: Iterable[Anchor] = ()) -> list
         # Nothing that the ledger says can be held against anything while the ledger itself is not whole.
         return found
     found += [{"where": "promotion", "what": str(problem)} for problem in audit_promotions(platform.ledger)]
+    ignored = [*ignored_acts(platform.ledger), *incidents.ignored_acts(platform.ledger)]
+    found += [{"where": "people", "what": str(problem)} for problem in ignored]
     found += [{"where": "policy", "what": str(problem)} for problem in audit_policies(platform.ledger)]
     return [*found, *_registry(platform), *_artifacts(platform), *_lake(platform)]
 

@@ -45,8 +45,10 @@ def audit_promotions(ledger: Ledger, root: PublicKey | None = None, model: str |
         else:
             follows = record.body.get("follows")
             reasons = [] if follows == before.seq else [f"signed for the state after record {follows}: a replay"]
-            if record.kind == "rollback" and int(record.subject) not in before.promoted:
-                reasons.append(f"version {record.subject} had never been promoted")
+            if before.status == "retired":
+                reasons.append("the model was retired, for ever: the record changes nothing")
+            if record.kind == "rollback" and record.subject not in map(str, before.promoted):
+                reasons.append(f"version {record.subject} had never been promoted, so the record changes nothing")
             reasons += _intervention(ledger, people, record, before)
         problems += [
             Problem(

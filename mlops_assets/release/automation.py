@@ -124,7 +124,7 @@ def _by_verdict(policy: Policy, record: Record, before: Reign, evidence: Record)
         bad = limit != "never" and severity in SEVERITIES and SEVERITIES.index(severity) >= SEVERITIES.index(limit)
         wrong = [] if bad else [f"record {evidence.seq} is at {severity}, and the policy rolls back on {limit}"]
         return (
-            wrong if int(record.subject) == before.former else [*wrong, f"version {record.subject} was not the former"]
+            wrong if record.subject == str(before.former) else [*wrong, f"version {record.subject} was not the former"]
         )
     if severity not in ("act", "critical") or kind == "none" or "suspend" not in policy.actions(kind):
         return [f"record {evidence.seq} ({kind} at {severity}) calls for no suspension"]

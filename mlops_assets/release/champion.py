@@ -1,7 +1,8 @@
 """Which version decides, read from the ledger: the registry's alias only shows it.
 
 The champion is what the records of promotion, rollback, suspension, resumption and retirement add up to, so it has one
-answer for any moment, past ones included.
+answer for any moment, past ones included. A version that no promotion names never decides, and nothing decides after a
+retirement, whatever was recorded: `release.audit` names such records.
 """
 
 from collections.abc import Iterable
@@ -73,13 +74,17 @@ def reign_of(model: str, records: Iterable[Record]) -> Reign:
 
 
 def _after(state: Reign, record: Record) -> Reign:
+    if state.status == "retired":
+        return state
+    version = int(record.subject) if record.subject.isdecimal() else None
     match record.kind:
-        case "promotion":
-            version = int(record.subject)
+        case "promotion" if version is not None:
             promoted = (*state.promoted, version)
             return replace(state, status="active", champion=version, former=state.champion, promoted=promoted)
-        case "rollback":
-            return replace(state, status="active", champion=int(record.subject), former=state.champion)
+        case "rollback" if version in state.promoted:
+            return replace(state, status="active", champion=version, former=state.champion)
+        case "promotion" | "rollback":
+            return state
         case "suspension":
             return replace(state, status="suspended")
         case "resumption":

@@ -16,6 +16,7 @@ from mlops_assets.governance.adoption import KIND as ADOPTED
 from mlops_assets.governance.adoption import counted
 from mlops_assets.governance.authority import read_act, sign_act
 from mlops_assets.governance.canonical import digest
+from mlops_assets.governance.chain import Problem
 from mlops_assets.governance.conduct_rules import IncidentRule
 from mlops_assets.governance.dossier import authors_of
 from mlops_assets.governance.keys import PublicKey, SigningKey
@@ -285,6 +286,37 @@ def fold_incidents(records: Iterable[Record], people: People) -> list[Incident]:
     return [_incident(group, contexts[model]) for (model, _), group in found.items() if group[0].kind == OPENED]
 
 
+def ignored_acts(ledger: Ledger, root: PublicKey | None = None) -> list[Problem]:
+    """Acknowledgements and closures on record that change nothing, and why: written past the functions above."""
+    people, problems = load_people(ledger, root), list[Problem]()
+    records = ledger.records(kind=(*KINDS, ADOPTED, REGISTERED))
+    contexts: dict[str, _Context] = {}
+    opened: dict[tuple[str, str], Record] = {}
+    closed: dict[tuple[str, str], int] = {}
+    for record in (r for r in records if r.kind in KINDS):
+        about = (record.model, record.subject)
+        if record.kind == OPENED:
+            opened.setdefault(about, record)
+            continue
+        if record.model not in contexts:
+            mine = [r for r in records if r.model == record.model]
+            adoptions = counted([r for r in mine if r.kind == ADOPTED], people)
+            contexts[record.model] = _Context(people, adoptions, [r for r in mine if r.kind == REGISTERED])
+        try:
+            if about not in opened:
+                raise NotAllowed("no such incident had been opened")
+            if about in closed:
+                raise NotAllowed(f"record {closed[about]} had closed it before")
+            _read(contexts[record.model], opened[about], record, CLOSE if record.kind == CLOSED else ACKNOWLEDGE)
+        except (NotAllowed, SignatureRefused) as error:
+            what = f"record {record.seq} ({record.kind} {record.model} {record.subject})"
+            problems.append(Problem("ignored", f"{what} counts for nothing: {error}", record.seq))
+            continue
+        if record.kind == CLOSED:
+            closed[about] = record.seq
+    return problems
+
+
 def find(ledger: Ledger, identity: str) -> Incident:
     """The incident with this id.
 
@@ -341,14 +373,21 @@ def _signed(context: _Context, opened: Record, record: Record, kind: str, purpos
     if record.kind != kind:
         return None
     try:
-        rule = context.rule(record.seq) if kind == CLOSED else None
-        barred = () if rule is None or rule.authors_may_close else context.authors(record.seq)
-        signed = read_act(
-            context.people, record, purpose, roles=rule.close_roles if rule is not None else None, barred=barred
-        )
+        return _read(context, opened, record, purpose)
     except (NotAllowed, SignatureRefused):
         return None
+
+
+def _read(context: _Context, opened: Record, record: Record, purpose: str) -> Signed:
+    """What was signed about the incident; raises NotAllowed or SignatureRefused with why it does not count."""
+    rule = context.rule(record.seq) if record.kind == CLOSED else None
+    barred = () if rule is None or rule.authors_may_close else context.authors(record.seq)
+    signed = read_act(
+        context.people, record, purpose, roles=rule.close_roles if rule is not None else None, barred=barred
+    )
     said = signed.predicate
-    about = signed.statement.subjects.get("incident") == opened.digest and said.get("id") == opened.subject
-    counts = about and (kind != CLOSED or said.get("disposition") in DISPOSITIONS)
-    return signed if counts else None
+    if signed.statement.subjects.get("incident") != opened.digest or said.get("id") != opened.subject:
+        raise NotAllowed(f"signed about incident {said.get('id')}")
+    if record.kind == CLOSED and said.get("disposition") not in DISPOSITIONS:
+        raise NotAllowed(f"found disposition {said.get('disposition')!r}, expected one of {', '.join(DISPOSITIONS)}")
+    return signed

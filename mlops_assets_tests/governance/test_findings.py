@@ -36,6 +36,15 @@ def test_its_life(ready):
         close_finding(ready.ledger, ready.keys["second"], MODEL, identity, "again")
 
 
+def test_who_closed_it_and_builds_a_later_version_does_not_open_it_again(ready):
+    identity = find(ready)
+    close_finding(ready.ledger, ready.keys["second"], MODEL, identity, "two years are enough")
+    first = ready.ledger.latest("version_registered").body
+    later = {**first, "artifact_digest": "a" * 64, "developers": ["second"]}
+    ready.ledger.append("version_registered", later, model=MODEL, subject="2")
+    assert [f.open for f in findings(ready.ledger, MODEL)] == [False]
+
+
 @pytest.mark.parametrize(
     ("severity", "version", "blocks"),
     [("low", None, False), ("medium", None, True), ("critical", 1, True), ("critical", 2, False)],

@@ -6,7 +6,7 @@ from mlops_assets.governance.canonical import digest
 from mlops_assets.governance.recorded_policy import UnreadablePolicy, recorded_policy
 from mlops_assets.release.audit import audit_promotions
 from mlops_assets.release.champion import reign
-from mlops_assets.release.interventions import rollback, suspend
+from mlops_assets.release.interventions import retire, rollback, suspend
 from mlops_assets_tests.governance.world import MODEL, policy
 from mlops_assets_tests.release.test_promotion import POLICY, go, prepare
 
@@ -108,3 +108,33 @@ def test_a_signed_rollback_played_again_is_named(promoted):
     suspend(promoted.ledger, promoted.registry, MODEL, promoted.keys["risk"], "look into it")
     promoted.ledger.append("rollback", old.body, model=MODEL, subject=old.subject)
     assert "a replay" in audit_promotions(promoted.ledger)[0].message
+
+
+@pytest.mark.parametrize(
+    ("kind", "subject", "why"),
+    [
+        ("rollback", "7", "had never been promoted, so the record changes nothing"),
+        ("rollback", "../1", "had never been promoted, so the record changes nothing"),
+        ("promotion", "one", "no registration of it"),
+    ],
+    ids=["to a version nobody promoted", "to no version", "of no version"],
+)
+def test_a_version_without_a_promotion_never_decides(promoted, kind, subject, why):
+    """Whoever can append to the ledger cannot bring a version to decide by a rollback."""
+    before = reign(promoted.ledger, MODEL)
+    body = {"follows": before.seq, "former": before.champion, "person": "risk", "role": "model-risk"}
+    content = promoted.ledger.latest("promotion").body | body
+    promoted.ledger.append(kind, content, model=MODEL, subject=subject)
+    after = reign(promoted.ledger, MODEL)
+    assert (after.deciding, after.promoted) == (before.deciding, before.promoted)
+    assert any(why in problem.message for problem in audit_promotions(promoted.ledger))
+
+
+def test_nothing_decides_after_a_retirement_and_what_tries_is_named(promoted):
+    retire(promoted.ledger, promoted.registry, MODEL, promoted.keys["risk"], "product ended")
+    body = promoted.ledger.latest("promotion").body
+    for kind, subject in (("promotion", "2"), ("rollback", "2"), ("resumption", "1")):
+        promoted.ledger.append(kind, body, model=MODEL, subject=subject)
+        assert reign(promoted.ledger, MODEL).deciding is None
+    named = {problem.seq for problem in audit_promotions(promoted.ledger) if "retired" in problem.message}
+    assert named == {r.seq for r in promoted.ledger.records()[-3:]}

@@ -9,7 +9,15 @@ from mlops_assets.governance.enrolment import enrol, revoke
 from mlops_assets.governance.keys import SigningKey
 from mlops_assets.governance.people import NotAllowed
 from mlops_assets.governance.verification import verify_signatures
-from mlops_assets.response.incidents import IncidentError, acknowledge, close, find, incidents, open_incident
+from mlops_assets.response.incidents import (
+    IncidentError,
+    acknowledge,
+    close,
+    find,
+    ignored_acts,
+    incidents,
+    open_incident,
+)
 from mlops_assets_tests.governance.world import MODEL, World, policy
 
 RULE = IncidentRule()
@@ -135,7 +143,10 @@ def test_a_closure_past_the_function_is_held_to_the_policy_when_it_is_read(world
     world.ledger.append("incident_closed", forged, model=MODEL, subject=first.id)
     assert find(world.ledger, first.id).is_open
     assert [i.is_open for i in incidents(world.ledger)] == [True]
+    (problem,) = ignored_acts(world.ledger)
+    assert (problem.seq, "counts for nothing" in problem.message) == (len(world.ledger.records()), True)
     assert shut(world, first.id, by="risk").closed_by == "risk"
+    assert ignored_acts(world.ledger) == [problem], "what was closed by the right person is not named"
 
 
 def test_what_was_closed_under_a_former_policy_stays_closed(world):
@@ -144,6 +155,7 @@ def test_what_was_closed_under_a_former_policy_stays_closed(world):
     first = opened(world.ledger)
     shut(world, first.id, by="developer")
     adopt(world.ledger, MODEL, policy(incidents={"close_roles": ["model-risk"], "authors_may_close": False}))
+    assert ignored_acts(world.ledger) == []
     assert [i.closed_by for i in incidents(world.ledger)] == ["developer"]
     second = opened(world.ledger, cause="other")
     with pytest.raises(NotAllowed, match="built this version"):
@@ -176,6 +188,18 @@ def test_a_closure_of_another_incident_played_again_changes_nothing(world):
     signed = world.ledger.latest("incident_closed")
     world.ledger.append("incident_closed", signed.body, model=MODEL, subject=second.id)
     assert find(world.ledger, second.id).is_open
+    assert f"signed about incident {first.id}" in ignored_acts(world.ledger)[0].message
+
+
+@pytest.mark.parametrize("where", ["the one it closed", "one nobody opened"])
+def test_a_closure_that_has_nothing_to_close_is_named(world, where):
+    first = opened(world.ledger)
+    shut(world, first.id, "false")
+    signed = world.ledger.latest("incident_closed")
+    subject = first.id if where == "the one it closed" else "loans-12345678"
+    world.ledger.append("incident_closed", signed.body, model=MODEL, subject=subject)
+    (problem,) = ignored_acts(world.ledger)
+    assert ("had closed it before" if subject == first.id else "no such incident") in problem.message
 
 
 def test_a_machine_closes_nothing(world):
