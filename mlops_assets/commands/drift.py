@@ -21,7 +21,8 @@ COLUMNS = ["name", "severity", "statistic", "value", "p_value", "effect", "reaso
 @click.option("--target", help="Column of the outcome; base rate and relation are judged on it. '' for none.")
 @click.option("--score", help="Column of a deployed model's probability or prediction.")
 @click.option("--id", "identifier", help="Column whose values must not repeat in CURRENT.")
-@click.option("--time", help="Column that orders the rows.")
+@click.option("--time", help="Column of the rows' time: what the reference's own periods differ by is no change.")
+@click.option("--in-order", is_flag=True, help="The same where rows are in the order of time and no column says so.")
 @click.option("--ignore", multiple=True, help="Column not to compare; may be given several times.")
 @click.option(
     "--policy", help="A tier of the project's policy, or a policy file: its thresholds instead of the defaults."
@@ -38,6 +39,7 @@ def drift(
     score: str | None,
     identifier: str | None,
     time: str | None,
+    in_order: bool,
     ignore: tuple[str, ...],
     policy: str | None,
     page: Path | None,
@@ -61,6 +63,7 @@ def drift(
         target=target,
         score=score,
         time=time,
+        in_order=in_order,
     )
     if page is not None:
         write_page(found, page)

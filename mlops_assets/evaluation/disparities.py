@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mlops_assets.evaluation.segments import Segments
-from mlops_assets.statistics.intervals import normal_interval, normal_upper_tail, two_sided_p, z_of
+from mlops_assets.statistics.intervals import normal_interval, two_sided_p, upper_tail, z_of
 from mlops_assets.statistics.resampling import percentile_interval, resample_counts
 
 
@@ -53,7 +53,7 @@ def tail_p(value: float, limit: float, standard_error: float, comparisons: int, 
         excess = np.log(limit) - np.log(value)
     else:
         excess = value - limit
-    return min(1.0, comparisons * normal_upper_tail(z_of(float(excess), standard_error)))
+    return min(1.0, comparisons * upper_tail(z_of(float(excess), standard_error)))
 
 
 def counted_disparities(

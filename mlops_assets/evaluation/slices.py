@@ -24,7 +24,7 @@ from mlops_assets.statistics.intervals import (
     holm,
     logit_interval,
     normal_interval,
-    normal_upper_tail,
+    upper_tail,
     z_of,
 )
 
@@ -181,7 +181,7 @@ def _measure(
         difference=difference,
         difference_low=between.low,
         difference_high=between.high,
-        p_value=normal_upper_tail(-z_of(difference, gap_error)),
+        p_value=upper_tail(-z_of(difference, gap_error)),
         p_adjusted=None,
         bias=float(said[inside].mean() - outcome[inside].mean()),
         measurable=True,

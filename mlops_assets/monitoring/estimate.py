@@ -20,7 +20,7 @@ from mlops_assets.declaration import Task
 from mlops_assets.evaluation.performance import plain
 from mlops_assets.monitoring.reference import ReferencePerformance
 from mlops_assets.statistics.delong import areas_from_counts
-from mlops_assets.statistics.intervals import normal_upper_tail, z_of
+from mlops_assets.statistics.intervals import upper_tail, z_of
 
 DRAWS = 400
 MOST_SCORE_SHIFT = 0.25
@@ -174,7 +174,7 @@ def _summary(draws: np.ndarray, value: float, before: float | None, confidence: 
     p = None
     if before is not None:
         z = z_of(before - value, float(draws.std(ddof=1)))
-        p = min(1.0, 2 * normal_upper_tail(abs(z))) if two_sided else normal_upper_tail(z)
+        p = min(1.0, 2 * upper_tail(abs(z))) if two_sided else upper_tail(z)
     return Estimated(value, min(float(low), value), max(float(high), value), before, p)
 
 

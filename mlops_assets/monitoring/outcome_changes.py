@@ -1,7 +1,7 @@
 """The tests of a window's outcomes against the reference, one by one; put together in `performance.py`.
 
 Belongs here: a number, its uncertainty, its p-value, and the smallest change the test could have seen. Not here:
-severity.
+severity. By how much the reference's own periods differ (`outcome_unrest.py`) is part of every uncertainty.
 """
 
 import math
@@ -14,14 +14,17 @@ import polars as pl
 from mlops_assets.declaration import Declaration, Task
 from mlops_assets.evaluation.calibration import Calibration
 from mlops_assets.evaluation.estimators import Scored, estimate
-from mlops_assets.monitoring.reference import ReferencePerformance, came, quality_losses, said, slice_values
+from mlops_assets.monitoring.grades import came, quality_losses, said
+from mlops_assets.monitoring.outcome_unrest import OutcomeUnrest
+from mlops_assets.monitoring.reference import ReferencePerformance, slice_values
+from mlops_assets.statistics.homogeneity import chi_square_two_sample
 from mlops_assets.statistics.intervals import (
     holm,
     normal_interval,
-    normal_upper_tail,
     smallest_detectable,
     two_proportions_p,
     two_sided_p,
+    upper_tail,
     z_of,
 )
 
@@ -105,6 +108,21 @@ class SliceChange:
     reason: str
 
 
+@dataclass(frozen=True)
+class _Between:
+    """What the reference's periods add to the standard error of one quantity, and how well that is known."""
+
+    deviation: float = 0.0
+    freedom: int = 0
+    """Of Student's distribution; 0: the normal one, nothing is added."""
+
+
+def _between(unrest: OutcomeUnrest | None, deviation: float) -> _Between:
+    if unrest is None or deviation <= 0:
+        return _Between()
+    return _Between(deviation * math.sqrt(1 + 1 / unrest.periods), unrest.periods - 1)
+
+
 def window_quality(reference: ReferencePerformance, rows: Scored) -> tuple[float, float]:
     """Quality of a window and its standard error, in the reference's unit."""
     if rows.task is Task.BINARY:
@@ -126,7 +144,9 @@ def ranking_change(reference: ReferencePerformance, rows: Scored, alpha: float, 
             return RankingChange(name, reference.quality, None, None, None, None, None, None, None, reason)
     value, error = window_quality(reference, rows)
     interval = normal_interval(value, error)
-    both = math.hypot(error, _reference_error(reference))
+    unrest = reference.unrest_of(rows.n)
+    between = _between(unrest, unrest.quality if unrest else 0.0)
+    both = math.hypot(error, _reference_error(reference), between.deviation)
     drop = reference.quality - value
     return RankingChange(
         metric=name,
@@ -136,7 +156,7 @@ def ranking_change(reference: ReferencePerformance, rows: Scored, alpha: float, 
         high=interval.high,
         drop=drop,
         standard_error=both,
-        p_value=normal_upper_tail(z_of(drop, both)),
+        p_value=upper_tail(z_of(drop, both), between.freedom),
         smallest_detectable=smallest_detectable(both, alpha),
     )
 
@@ -156,11 +176,13 @@ def base_rate_change(reference: ReferencePerformance, rows: Scored, alpha: float
         return _class_shares(reference, rows, alpha)
     mean = float(rows.y.mean())
     spread = reference.outcome_spread
-    error = math.hypot(float(rows.y.std()) / math.sqrt(rows.n), spread / math.sqrt(reference.n))
-    if rows.task is Task.BINARY:
+    unrest = reference.unrest_of(rows.n)
+    between = _between(unrest, unrest.outcome if unrest else 0.0)
+    error = math.hypot(float(rows.y.std()) / math.sqrt(rows.n), spread / math.sqrt(reference.n), between.deviation)
+    if rows.task is Task.BINARY and not between.freedom:
         p = two_proportions_p(round(reference.outcome_mean * reference.n), reference.n, int(rows.y.sum()), rows.n)
     else:
-        p = two_sided_p(z_of(mean - reference.outcome_mean, error))
+        p = two_sided_p(z_of(mean - reference.outcome_mean, error), between.freedom)
     foreseen, p_unforeseen = _foreseen(reference, rows)
     return BaseRateChange(
         reference.outcome_mean, mean, p, foreseen, p_unforeseen, smallest_detectable(error, alpha, two_sided=True), {}
@@ -186,7 +208,10 @@ def _foreseen(reference: ReferencePerformance, rows: Scored) -> tuple[float | No
         noise = rate * (1 - rate)
     foreseen = float((share * rate).sum())
     variance = float((share * noise).sum()) / rows.n + float((share**2 * noise / n).sum())
-    return foreseen, two_sided_p(z_of(float(came(rows).mean()) - foreseen, math.sqrt(variance)))
+    unrest = reference.unrest_of(rows.n)
+    between = _between(unrest, unrest.residual[0] if unrest else 0.0)
+    error = math.hypot(math.sqrt(variance), between.deviation)
+    return foreseen, two_sided_p(z_of(float(came(rows).mean()) - foreseen, error), between.freedom)
 
 
 def _class_shares(reference: ReferencePerformance, rows: Scored, alpha: float) -> BaseRateChange:
@@ -195,7 +220,11 @@ def _class_shares(reference: ReferencePerformance, rows: Scored, alpha: float) -
     before = np.array(reference.class_counts)
     after = np.bincount(rows.y, minlength=len(rows.classes))
     table = np.stack((before, after))[:, before + after > 0]
-    p = float(chi2_contingency(table, correction=False).pvalue) if table.shape[1] > 1 else 1.0  # pyright: ignore
+    unrest = reference.unrest_of(rows.n)
+    if unrest is not None and unrest.classes is not None:
+        p = chi_square_two_sample(before, after, unrest.classes).p_value
+    else:
+        p = float(chi2_contingency(table, correction=False).pvalue) if table.shape[1] > 1 else 1.0  # pyright: ignore
     shares = {
         label: {"reference": float(before[k] / before.sum()), "window": float(after[k] / after.sum())}
         for k, label in enumerate(rows.classes)
@@ -222,7 +251,10 @@ def calibration_change(
     table = reference.grades
     before = (sum(table.outcome) - sum(table.score)) / reference.n
     spread = math.sqrt(max(0.0, sum(table.residual_squares) / reference.n - before**2))
-    error = math.hypot(float(residual.std(ddof=1)) / math.sqrt(rows.n), spread / math.sqrt(reference.n))
+    unrest = reference.unrest_of(rows.n)
+    between = _between(unrest, unrest.residual[0] if unrest else 0.0)
+    drawn = float(residual.std(ddof=1)) / math.sqrt(rows.n), spread / math.sqrt(reference.n)
+    error = math.hypot(*drawn, between.deviation)
     change = window - before
     if rows.task is Task.REGRESSION:
         unit = reference.outcome_spread
@@ -234,7 +266,7 @@ def calibration_change(
         window=window,
         change=change,
         size=abs(change) / unit if unit > 0 else (0.0 if change == 0 else math.inf),
-        p_value=two_sided_p(z_of(change, error)),
+        p_value=two_sided_p(z_of(change, error), between.freedom),
         direction="higher" if change > 0 else "lower",
         smallest_detectable=smallest_detectable(error, alpha, two_sided=True),
         grades=tuple(asdict(grade) for grade in found.grades),
@@ -251,13 +283,19 @@ def _class_calibration_change(
     counts = np.array(reference.class_counts, dtype=float)
     before = (counts - np.array(reference.class_scores)) / reference.n
     # The reference keeps sums alone: its residuals are taken to vary as the window's do.
-    errors = residuals.std(0, ddof=1) * math.sqrt(1 / rows.n + 1 / reference.n)
+    unrest = reference.unrest_of(rows.n)
+    between = [_between(unrest, unrest.residual[i] if unrest else 0.0) for i in range(classes)]
+    drawn = residuals.std(0, ddof=1) * math.sqrt(1 / rows.n + 1 / reference.n)
+    errors = np.hypot(drawn, [one.deviation for one in between])
     change = after - before
     rate = counts / reference.n
     unit = np.minimum(rate, 1 - rate)
     size = np.divide(np.abs(change), unit, out=np.where(change == 0, 0.0, np.inf), where=unit > 0)
     p = np.array(
-        [min(1.0, classes * two_sided_p(z_of(float(c), float(e)))) for c, e in zip(change, errors, strict=True)]
+        [
+            min(1.0, classes * two_sided_p(z_of(float(c), float(e)), one.freedom))
+            for c, e, one in zip(change, errors, between, strict=True)
+        ]
     )
     # Of the classes that surely changed the one for which it matters most; where none did, the likeliest.
     k = int(np.argmax(np.where(p < alpha, size, -1.0))) if (p < alpha).any() else int(np.argmin(p))
@@ -302,7 +340,7 @@ def slice_changes(
             value, error = 1 - (1 - value) * scale, error * scale
         both = math.hypot(error, before["standard_error"] or 0.0)
         drop = before["value"] - value
-        p = normal_upper_tail(z_of(drop, both))
+        p = upper_tail(z_of(drop, both))
         errors[len(changes)] = both
         changes.append(SliceChange(name, after["n"], before["value"], value, drop, p, None, None, ""))
     for i, p in zip(errors, holm([changes[i].p_value or 0.0 for i in errors]), strict=True):

@@ -12,7 +12,7 @@ Five things are measured, because each sees what the others do not:
 - *fairness*: whether a protected group stands further from the others than it did.
 
 An alarm needs evidence (p-values, Holm over the tests of the window) and size. Every test prints the smallest change it
-could have seen. All tests assume independent rows.
+could have seen. Rows are taken to be independent but for what periods of the reference differ by themselves.
 """
 
 from collections.abc import Mapping, Sequence
@@ -27,6 +27,7 @@ from mlops_assets.evaluation.calibration import calibrate
 from mlops_assets.evaluation.estimators import METRICS, NotMeasurable, Scored, estimate, prepare
 from mlops_assets.evaluation.metrics import CATALOGUE
 from mlops_assets.evaluation.performance import measure_metric, plain
+from mlops_assets.monitoring.grades import tabulate
 from mlops_assets.monitoring.group_changes import GroupChange, group_changes
 from mlops_assets.monitoring.outcome_changes import (
     BaseRateChange,
@@ -38,7 +39,7 @@ from mlops_assets.monitoring.outcome_changes import (
     ranking_change,
     slice_changes,
 )
-from mlops_assets.monitoring.reference import ReferencePerformance, fairness_of, tabulate
+from mlops_assets.monitoring.reference import ReferencePerformance, fairness_of
 from mlops_assets.monitoring.relation import Relation, compare_grades
 from mlops_assets.statistics.intervals import holm
 
@@ -180,7 +181,11 @@ def measure(
     y = np.array(rows.classes)[rows.y] if rows.classes else rows.y
     found = calibrate(y, rows.score, task, classes=rows.classes or None, edges=np.array(reference.grades.edges))
     calibration = calibration_change(reference, rows, found, level)
-    relation = compare_grades(reference.grades, window, binary=task is not Task.REGRESSION, alpha=level)
+    unrest = reference.unrest_of(rows.n)
+    relation = compare_grades(
+        reference.grades, window, binary=task is not Task.REGRESSION, alpha=level,
+        unrest=unrest.relation if unrest else 0.0, periods=unrest.periods if unrest else 0,
+    )  # fmt: skip
     slices = slice_changes(reference, rows, frame, declaration, limits.minimum_rows, limits.alpha)
     fairness = None
     if frame is not None and declaration is not None and declaration.protected:

@@ -22,38 +22,17 @@ from mlops_assets.evaluation.estimators import (
     Scored,
     estimate,
     prepare,
-    row_losses,
     trivial_losses,
 )
 from mlops_assets.evaluation.fairness import measure_fairness
 from mlops_assets.evaluation.metrics import QUALITY_METRIC
 from mlops_assets.evaluation.performance import plain
 from mlops_assets.evaluation.slices import measure_slices
-from mlops_assets.statistics.resampling import assign_bins, equal_frequency_edges
+from mlops_assets.monitoring.grades import GRADES, GradeTable, fine_grades, said, tabulate
+from mlops_assets.monitoring.outcome_unrest import OutcomeUnrest, measure_unrest, unrest_of
+from mlops_assets.statistics.resampling import equal_frequency_edges
 
-GRADES = 10
-FINE_GRADES = 40
-FINE_GRADE_ROWS = 45
-"""A finer grade has about so many rows: with fewer its outcome says too little to estimate from."""
 VERSION = 1
-
-
-@dataclass(frozen=True)
-class GradeTable:
-    """Sums by grade of the score, enough for every later test; lists of equal length, one number a grade."""
-
-    edges: tuple[float, ...]
-    """Inner edges: one fewer than grades."""
-    n: tuple[int, ...]
-    score: tuple[float, ...]
-    """Sum of scores."""
-    outcome: tuple[float, ...]
-    """Sum of outcomes (binary: events)."""
-    residual_squares: tuple[float, ...]
-    """Sum of (outcome - score)²."""
-    loss: tuple[float, ...]
-    """Sum of the loss that quality is made of (binary: log loss; regression: squared error)."""
-    loss_squares: tuple[float, ...]
 
 
 @dataclass(frozen=True)
@@ -88,10 +67,16 @@ class ReferencePerformance:
     slices: dict[str, dict[str, Any]]
     """Name to n, value and standard_error."""
     fairness: dict[str, Any] | None
+    unrest: tuple[OutcomeUnrest, ...] = ()
+    """How far periods of these rows differ; empty where their order in time is not known."""
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON-able form, without NaN."""
         return plain(asdict(self))
+
+    def unrest_of(self, rows: int) -> OutcomeUnrest | None:
+        """How far periods of about so many rows differ; None where it was not measured."""
+        return unrest_of(self.unrest, self.n, rows)
 
     @property
     def digest(self) -> str:
@@ -115,7 +100,8 @@ class ReferencePerformance:
         }
         tuples = {name: tuple(stored[name]) for name in ("classes", "class_counts", "class_scores")}
         edges = {name: tuple(values) for name, values in stored["slice_edges"].items()}
-        return cls(**{**stored, **tables, **tuples, "slice_edges": edges})
+        unrest = tuple(OutcomeUnrest.from_dict(one) for one in stored.get("unrest", ()))
+        return cls(**{**stored, **tables, **tuples, "slice_edges": edges, "unrest": unrest})
 
 
 def build_reference(
@@ -130,12 +116,14 @@ def build_reference(
     source: str = "held-out rows",
     ids: Sequence[Any] | None = None,
     fitted_ids: Sequence[Any] | None = None,
+    times: pl.Series | None = None,
     grades: int = GRADES,
     seed: int = 20261121,
 ) -> ReferencePerformance:
     """Build the yardstick from held-out rows (shapes as in `evaluation.performance.evaluate`).
 
-    With `frame` (the columns of the same rows) and `declaration`, slices and fairness are part of it.
+    With `frame` (the columns of the same rows) and `declaration`, slices and fairness are part of it; with `times`, how
+    far periods of these rows differ by themselves.
 
     Raises:
         ValueError: no rows; rows the model was fitted on among them (`ids` in `fitted_ids`); input that does not fit.
@@ -184,46 +172,7 @@ def build_reference(
         slice_edges=edges,
         slices=slice_values(rows, frame, declaration, edges),
         fairness=_fairness(rows, frame, declaration, seed),
-    )
-
-
-def fine_grades(rows: int) -> int:
-    """How many grades so many held-out rows can fill."""
-    return max(2, min(FINE_GRADES, rows // FINE_GRADE_ROWS))
-
-
-def said(rows: Scored) -> np.ndarray:
-    """The number a grade is made of: the score, or the probability of the class that is predicted."""
-    return rows.score.max(1) if rows.task is Task.MULTICLASS else rows.score
-
-
-def came(rows: Scored) -> np.ndarray:
-    """The outcome that belongs to `said`: the outcome, or whether the class that was predicted is right."""
-    return (rows.predicted == rows.y).astype(float) if rows.task is Task.MULTICLASS else rows.y.astype(float)
-
-
-def quality_losses(rows: Scored) -> np.ndarray:
-    """Row losses that skill is made of: squared error (regression) or log loss."""
-    return (rows.score - rows.y) ** 2 if rows.task is Task.REGRESSION else row_losses(rows)
-
-
-def tabulate(rows: Scored, edges: np.ndarray) -> GradeTable:
-    """Sums by grade."""
-    score, outcome, losses = said(rows), came(rows), quality_losses(rows)
-    grade = assign_bins(score, np.asarray(edges, dtype=float))
-    size = len(edges) + 1
-
-    def total(values: np.ndarray) -> tuple[float, ...]:
-        return tuple(np.bincount(grade, values, minlength=size).tolist())
-
-    return GradeTable(
-        edges=tuple(float(edge) for edge in edges),
-        n=tuple(np.bincount(grade, minlength=size).tolist()),
-        score=total(score),
-        outcome=total(outcome),
-        residual_squares=total((outcome - score) ** 2),
-        loss=total(losses),
-        loss_squares=total(losses**2),
+        unrest=measure_unrest(rows, times, grades) if times is not None else (),
     )
 
 

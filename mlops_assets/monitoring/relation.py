@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mlops_assets.monitoring.reference import GradeTable
+from mlops_assets.monitoring.grades import GradeTable
 
 
 @dataclass(frozen=True)
@@ -32,14 +32,29 @@ class Relation:
     smallest_detectable: float | None = None
     """Smallest change from grade to grade, in the outcome's unit and up in some as much as down in others, that the test
     beyond a common shift sees with probability .8 at the level that was asked for."""
+    statistic: float | None = None
+    """Cochran's Q of what is beyond the common shift, on one degree of freedom fewer than grades."""
 
 
-def compare_grades(reference: GradeTable, window: GradeTable, *, binary: bool, alpha: float = 0.01) -> Relation:
+def compare_grades(
+    reference: GradeTable,
+    window: GradeTable,
+    *,
+    binary: bool,
+    alpha: float = 0.01,
+    unrest: float = 0.0,
+    periods: int = 0,
+) -> Relation:
     """Test two tables with the same edges; grades with fewer than five rows on either side take no part.
 
-    `alpha` is the level for which the smallest detectable change is given; no p-value depends on it.
+    Args:
+        reference, window: rows by grade.
+        binary: outcomes are events; else numbers.
+        alpha: the level for which the smallest detectable change is given; no p-value depends on it.
+        unrest: by how much a row adds to the mean of Q per degree of freedom between periods of the reference. Q is held
+            against an F distribution then, since it is known from so many `periods` only.
     """
-    from scipy.stats import chi2
+    from scipy.stats import chi2, f
 
     n, m = np.array(reference.n, dtype=float), np.array(window.n, dtype=float)
     used = (n >= 5) & (m >= 5)
@@ -66,7 +81,10 @@ def compare_grades(reference: GradeTable, window: GradeTable, *, binary: bool, a
     weight = 1 / np.maximum(spread, 1e-300)
     common = float((weight * shift).sum() / weight.sum())
     q = float((weight * (shift - common) ** 2).sum())
-    p_beyond = float(chi2.sf(q, len(shift) - 1))
+    freedom = len(shift) - 1
+    # Between periods of the reference Q is so many times what drawing rows gives.
+    times = 1 + unrest * float(n.sum() * m.sum() / (n.sum() + m.sum()))
+    p_beyond = float(f.sf(q / freedom / times, freedom, freedom * (periods - 1)) if unrest else chi2.sf(q, freedom))
     if binary:
         level = np.log((before + 0.5) / (n - before + 0.5)) + common
         expected = 1 / (1 + np.exp(-level))
@@ -75,12 +93,12 @@ def compare_grades(reference: GradeTable, window: GradeTable, *, binary: bool, a
         expected = np.zeros(len(shift))
         beyond = shift - common
     # One degree of freedom of the noise went into the common shift.
-    noise = variance * (len(shift) - 1) / len(shift)
+    noise = times * variance * freedom / len(shift)
     excess = float((m * (beyond**2 - noise)).sum() / m.sum())
     # How far a change of one unit of the outcome moves a grade on the scale that is tested.
     stretch = 1 / np.maximum(expected * (1 - expected), 1e-9) if binary else np.ones(len(shift))
-    least = math.sqrt(_least_noncentrality(len(shift) - 1, alpha) / float((weight * stretch**2).sum()))
-    return Relation(p_any, common, p_beyond, math.sqrt(max(0.0, excess)), int(used.sum()), smallest_detectable=least)
+    least = math.sqrt(times * _least_noncentrality(freedom, alpha) / float((weight * stretch**2).sum()))
+    return Relation(p_any, common, p_beyond, math.sqrt(max(0.0, excess)), int(used.sum()), "", least, q)
 
 
 def _least_noncentrality(freedom: int, alpha: float, power: float = 0.8) -> float:

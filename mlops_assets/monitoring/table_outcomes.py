@@ -14,9 +14,10 @@ import polars as pl
 from mlops_assets.declaration import Task
 from mlops_assets.evaluation.estimators import prepare
 from mlops_assets.evaluation.performance import plain
+from mlops_assets.monitoring.grades import quality_losses
 from mlops_assets.monitoring.learned_relation import learned_scores
 from mlops_assets.monitoring.performance import WindowPerformance, measure
-from mlops_assets.monitoring.reference import build_reference, quality_losses
+from mlops_assets.monitoring.reference import build_reference
 from mlops_assets.monitoring.rules import Rules
 from mlops_assets.monitoring.segments import Segment, find_segment
 from mlops_assets.monitoring.spread_rows import spread_rows
@@ -95,6 +96,7 @@ def compare_outcomes(
     target: str,
     score: str = "",
     time: str = "",
+    in_order: bool = False,
 ) -> TableOutcomes:
     """Judge the window's outcomes against the reference's.
 
@@ -105,7 +107,8 @@ def compare_outcomes(
         target: column of the outcome: two values, few values, or a number.
         score: column of a deployed model's scores (a probability, another number that ranks, or a predicted class);
             empty: a relation is learned from the reference.
-        time: column that rows are ordered by; empty: rows are taken to be in order.
+        time: column that rows are ordered by; empty: rows are left as they are.
+        in_order: the rows are in the order of time, without a column that says so.
 
     Raises:
         ValueError: the reference lacks the target or the score.
@@ -154,6 +157,7 @@ def compare_outcomes(
         threshold=float(y.mean()) if task is Task.BINARY else None,
         classes=labels.classes if task is Task.MULTICLASS else None,
         source="rows of the reference table",
+        times=before[time] if time else pl.Series(np.arange(before.height)) if in_order else None,
     )
     found = measure(yardstick, truth_now, scores[1], rules=rules, matured_share=min(share, 1.0))
     quality = yardstick.quality

@@ -9,24 +9,25 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 
-from mlops_assets.datasets.sources import SourceError, scan
-from mlops_assets.declaration import Source
+from mlops_assets.datasets.sources import SourceError
 from mlops_assets.monitoring.batches import content_digest, find_batch_faults
 from mlops_assets.monitoring.column_drift import ColumnDrift
 from mlops_assets.monitoring.drift import SCORE_COLUMN, DriftVerdict, compare
 from mlops_assets.monitoring.faults import Fault
-from mlops_assets.monitoring.rules import MonitoringRules, Rules, worst
+from mlops_assets.monitoring.rules import MonitoringRules, Rules, at_least, worst
 from mlops_assets.monitoring.spread_rows import spread_rows
 from mlops_assets.monitoring.table_outcomes import LIKE_A_TARGET, TableOutcomes, compare_outcomes, infer_labels
+from mlops_assets.monitoring.table_reading import SAMPLE_ROWS, for_engine, open_table, profile_table, sample_rows
 from mlops_assets.monitoring.triage import Health, triage
+from mlops_assets.statistics.between_periods import MOST_ROWS
 from mlops_assets.statistics.counting import WindowCounts, count_window, infer_roles
 from mlops_assets.statistics.profile import ColumnProfile, Profile, build_profile
 
 NOT_COMPARED = (pl.Object, pl.Binary, pl.Duration)
 ENGINES = ("polars", "duckdb", "pyspark")
-SAMPLE_ROWS = 5000
 MOST_ROWS_FOR_BATCHES = 1_000_000
 """Above this, whether whole rows were sent twice is not looked for: it needs all of them in memory."""
 LEAST_ROWS_OF_AN_ID = 100
@@ -109,6 +110,7 @@ def compare_tables(
     target: str | None = None,
     score: str | None = None,
     time: str | None = None,
+    in_order: bool = False,
 ) -> TableComparison:
     """Compare two tables.
 
@@ -123,6 +125,7 @@ def compare_tables(
         score: column of a deployed model's probability or prediction.
         time: column that orders the rows; not compared. With it, what the reference's own periods differ by is no
             change; without it rows are taken to be independent.
+        in_order: the same where rows are in the order of time and no column says so.
 
     Raises:
         SourceError: a table cannot be read; the message names it.
@@ -131,7 +134,7 @@ def compare_tables(
     if engine not in ENGINES:
         raise ValueError(f"found engine {engine!r}, expected {', '.join(ENGINES)}")
     limits = one_window(rules or MonitoringRules())
-    before, now = _open(reference), _open(current)
+    before, now = open_table(reference), open_table(current)
     roles = infer_roles(before.collect_schema())
     _require(
         roles, reference, {"to ignore": ignore, "for target, score, id or time": (target, score, identifier, time)}
@@ -143,7 +146,7 @@ def compare_tables(
     left_out |= {time: "the time of the rows"} if time else {}
     left_out |= dict.fromkeys(_incomparable(before, now), "of a type that is not compared")
     kept = {name: role for name, role in roles.items() if name not in left_out and name != identifier}
-    profile = _profile(before, kept, str(reference), time)
+    profile = profile_table(before, kept, str(reference), time, in_order)
     judged_apart = (target, score)
     left_out |= {n: why for n, why in _by_nature_different(profile, kept, before, now).items() if n not in judged_apart}
     outcome = profile.columns.get(target or "")
@@ -153,11 +156,11 @@ def compare_tables(
         raise ValueError(f"{current} has none of the columns of {reference}: {', '.join(compared) or 'none left'}")
     every = Profile(profile.rows, {**compared, **({outcome.name: outcome} if outcome else {})})
     try:
-        counts = count_window(_for_engine(now, current, engine), every)
-        sample = _sample(now, shared, time)
+        counts = count_window(for_engine(now, current, engine), every)
+        sample = sample_rows(now, shared, time)
     except pl.exceptions.PolarsError as error:
         raise SourceError(f"{current} cannot be read to its end: {error}. Is the file whole?") from error
-    known = _sample(before, list(compared), time)
+    known = sample_rows(before, list(compared), time)
     unknown = tuple(n for n in counts.extra if n not in left_out and n != identifier)
     inputs = WindowCounts(counts.rows, {n: c for n, c in counts.columns.items() if n in compared}, unknown)
     drift = compare(
@@ -173,11 +176,20 @@ def compare_tables(
         drift, target_column = _with_outcome(drift, outcome, counts, limits)
         features = {n: c for n, c in compared.items() if n in shared and n != score and not drift.column(n).fault}
         outcomes = compare_outcomes(
-            before, now, features, limits, target=outcome.name, score=score or "", time=time or ""
+            before,
+            now,
+            features,
+            limits,
+            target=outcome.name,
+            score=score or "",
+            time=time or "",
+            in_order=in_order,
         )
         remarks += outcomes.remarks
     else:
         remarks.append(WITHOUT_OUTCOMES)
+    if not (time or in_order) and at_least(drift.severity, "watch") and not drift.faults:
+        remarks += _restless(before, compared, inputs, limits, sample, known, score)
     batch = _batch_faults(before, now, profile, counts.rows, [*shared], compared, identifier, remarks)
     health = triage(
         drift,
@@ -202,11 +214,34 @@ def compare_tables(
     )
 
 
-def _sample(frame: pl.LazyFrame, names: Sequence[str], time: str | None) -> pl.DataFrame:
-    """Rows spread over the table, in the order of time where a column tells it."""
-    if time is None or time not in frame.collect_schema().names():
-        return spread_rows(frame, names, SAMPLE_ROWS)
-    return spread_rows(frame, [*names, time], SAMPLE_ROWS).sort(time, maintain_order=True).drop(time)
+def _restless(
+    before: pl.LazyFrame,
+    compared: Mapping[str, ColumnProfile],
+    inputs: WindowCounts,
+    rules: Rules,
+    sample: pl.DataFrame,
+    known: pl.DataFrame,
+    score: str | None,
+) -> list[str]:
+    """A remark where the alarm would not stand, were the rows of the reference in the order of time."""
+    roles = {name: column.kind for name, column in compared.items()}
+    rows = spread_rows(before, list(compared), MOST_ROWS)
+    measured = build_profile(rows, roles, times=pl.Series(np.arange(rows.height))).columns
+    ordered = {n: replace(c, periods=measured[n].periods) for n, c in compared.items()}
+    again = compare(
+        Profile(next(iter(compared.values())).rows, ordered),
+        inputs,
+        rules,
+        sample=sample,
+        reference_sample=known,
+        score=score or SCORE_COLUMN,
+    )
+    if at_least(again.severity, "watch"):
+        return []
+    return [
+        "in the order of its rows, the reference differs from itself as much: if that is the order of time, "
+        "--in-order (or --time COLUMN) says that nothing has changed"
+    ]
 
 
 def _require(roles: Mapping[str, str], reference: str | Path, wanted: Mapping[str, Sequence[str | None]]) -> None:
@@ -291,20 +326,6 @@ def _incomparable(*tables: pl.LazyFrame) -> list[str]:
     return [n for schema in schemas for n, kind in schema.items() if kind.is_nested() or kind in NOT_COMPARED]
 
 
-def _open(table: str | Path) -> pl.LazyFrame:
-    frame = scan(Source(path=str(table)), Path.cwd())
-    # Text is read once: every column of it costs the whole file.
-    return frame.collect().lazy() if str(table).lower().endswith((".csv", ".tsv", ".gz")) else frame
-
-
-def _profile(frame: pl.LazyFrame, roles: dict[str, str], name: str, time: str | None) -> Profile:
-    try:
-        times = frame.select(time).collect().to_series() if time else None
-        return build_profile(frame, roles, times=times)
-    except pl.exceptions.PolarsError as error:
-        raise SourceError(f"{name} cannot be read to its end: {error}. Is the file whole?") from error
-
-
 def _by_nature_different(
     profile: Profile, roles: dict[str, str], reference: pl.LazyFrame, current: pl.LazyFrame
 ) -> dict[str, str]:
@@ -344,45 +365,3 @@ def _counts_up(column: Any) -> bool:
         return False
     whole = all(float(edge).is_integer() for edge in (*column.edges, column.minimum, column.maximum))
     return whole and len(column.edges) > 1 and column.distinct == column.present
-
-
-def _for_engine(frame: pl.LazyFrame, table: str | Path, engine: str) -> Any:
-    path = str(table)
-    if engine == "polars":
-        return frame
-    if engine == "duckdb":
-        import duckdb
-
-        if path.endswith(".parquet"):
-            return duckdb.connect().read_parquet(path)
-        return duckdb.connect().from_arrow(frame.collect(engine="streaming").to_arrow())
-    if not path.endswith(".parquet"):
-        raise SourceError(f"{path}: with pyspark a Parquet file or a glob of them is expected; use polars or duckdb")
-    return _spark().read.parquet(path)
-
-
-def _spark() -> Any:
-    """The session that is open (a cluster's, say), or a local one that nobody else can reach."""
-    try:
-        from pyspark.sql import SparkSession
-    except ImportError as error:
-        raise SourceError(
-            "found no pyspark, expected the extra `spark` to be installed; or use polars or duckdb"
-        ) from error
-    session = SparkSession.getActiveSession()
-    if session is not None:
-        return session
-    alone = {
-        "spark.ui.enabled": "false",
-        "spark.ui.showConsoleProgress": "false",
-        "spark.driver.host": "127.0.0.1",
-        "spark.driver.bindAddress": "127.0.0.1",
-        "spark.sql.session.timeZone": "UTC",
-        "spark.sql.shuffle.partitions": "4",
-    }
-    try:
-        session = SparkSession.builder.master("local[*]").config(map=alone).getOrCreate()  # type: ignore[attr-defined]
-    except Exception as error:
-        raise SourceError(f"Spark does not start: {error}. It needs Java; or use polars or duckdb") from error
-    session.sparkContext.setLogLevel("ERROR")
-    return session

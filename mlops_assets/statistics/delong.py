@@ -58,7 +58,7 @@ def _placements(positive: np.ndarray, score: np.ndarray, m: int, n: int) -> np.n
     A row's mid-rank among all rows less its mid-rank in its own class is the number of the other class below it: one
     sort gives both.
     """
-    order = np.argsort(score, kind="stable")
+    order = np.argsort(score)
     ordered, ones = score[order], positive[order]
     starts = np.flatnonzero(np.concatenate(([True], ordered[1:] != ordered[:-1])))
     sizes = np.diff(np.concatenate((starts, [len(score)])))

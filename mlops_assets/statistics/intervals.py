@@ -25,14 +25,18 @@ def normal_quantile(probability: float) -> float:
     return NormalDist().inv_cdf(probability)
 
 
-def normal_upper_tail(z: float) -> float:
-    """P(Z >= z) of the standard normal distribution, precise far out in the tail."""
+def upper_tail(z: float, freedom: int = 0) -> float:
+    """P(Z >= z) of the standard normal distribution, precise far out in the tail; of Student's with `freedom`."""
+    if freedom:
+        from scipy.stats import t
+
+        return float(t.sf(z, freedom))
     return 0.5 * math.erfc(z / SQRT_2)
 
 
-def two_sided_p(z: float) -> float:
-    """P(|Z| >= |z|) of the standard normal distribution."""
-    return math.erfc(abs(z) / SQRT_2)
+def two_sided_p(z: float, freedom: int = 0) -> float:
+    """P(|Z| >= |z|) of the standard normal distribution; of Student's with `freedom`."""
+    return 2 * upper_tail(abs(z), freedom) if freedom else math.erfc(abs(z) / SQRT_2)
 
 
 def z_of(difference: float, standard_error: float) -> float:

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from mlops_assets.evaluation.estimators import prepare
-from mlops_assets.monitoring.reference import tabulate
+from mlops_assets.monitoring.grades import tabulate
 from mlops_assets.monitoring.relation import compare_grades
 from mlops_assets.statistics.resampling import equal_frequency_edges
 

@@ -1,5 +1,7 @@
 import json
+from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 
@@ -238,3 +240,36 @@ def test_lists_are_left_out_by_name(tmp_path):
     found = compare_tables(tmp_path / "before.parquet", tmp_path / "now.parquet")
     assert found.left_out["l"] == found.left_out["d"] == "of a type that is not compared"
     assert {"l", "m", "d"} & {c.name for c in found.columns} == set()
+
+
+def write_stream(folder: Path, memory: float = 0.97) -> tuple[Path, Path]:
+    """A reference and, after a gap, a window of one stream whose neighbours are alike."""
+    from scipy.signal import lfilter
+
+    drawn = np.random.default_rng(4).normal(size=(13_000, 3)) * np.sqrt(1 - memory**2)
+    stream = pl.DataFrame(lfilter([1], [1, -memory], drawn, axis=0), schema=list("abc")).with_row_index("minute")
+    reference, window = folder / "reference.parquet", folder / "window.parquet"
+    stream[1000:11_000].write_parquet(reference)
+    stream[12_000:].write_parquet(window)
+    return reference, window
+
+
+def test_a_stream_in_order_is_held_against_its_own_unrest(tmp_path: Path) -> None:
+    reference, window = write_stream(tmp_path)
+    assert compare_tables(reference, window, time="minute").health.severity == "none"
+    assert compare_tables(reference, window, in_order=True, ignore=["minute"]).health.severity == "none"
+
+
+def test_an_alarm_that_the_order_of_rows_would_explain_says_so(tmp_path: Path) -> None:
+    reference, window = write_stream(tmp_path)
+    found = compare_tables(reference, window)
+    assert found.health.severity != "none"
+    assert any("--in-order" in remark for remark in found.remarks)
+
+
+def test_an_alarm_that_no_order_explains_has_no_such_remark(tmp_path: Path) -> None:
+    reference, window = write_stream(tmp_path, memory=0.0)
+    pl.read_parquet(window).with_columns(pl.col("a") + 1).write_parquet(window)
+    found = compare_tables(reference, window)
+    assert found.health.severity != "none"
+    assert not any("--in-order" in remark for remark in found.remarks)

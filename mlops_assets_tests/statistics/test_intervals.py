@@ -6,10 +6,10 @@ from mlops_assets.statistics.intervals import (
     holm,
     logit_interval,
     normal_quantile,
-    normal_upper_tail,
     smallest_detectable,
     two_proportions_p,
     two_sided_p,
+    upper_tail,
     wilson_interval,
 )
 
@@ -38,7 +38,7 @@ def test_wilson_refuses_impossible_counts(successes, n):
 
 @pytest.mark.parametrize("z", [-3.0, 0.0, 1.0, 5.0, 12.0])
 def test_tails_equal_scipy(z):
-    assert normal_upper_tail(z) == pytest.approx(stats.norm.sf(z), rel=1e-10)
+    assert upper_tail(z) == pytest.approx(stats.norm.sf(z), rel=1e-10)
     assert two_sided_p(z) == pytest.approx(2 * stats.norm.sf(abs(z)), rel=1e-10)
 
 

@@ -260,6 +260,7 @@ def reference_profile(bench: Bench) -> Outcome:
         declaration=declaration,
         ids=holdout[declaration.id].to_list(),
         fitted_ids=rows.filter(pl.col(PART) == "fit")[declaration.id].to_list(),
+        times=times_of(holdout, declaration),
     )
     most, repeats = sample_size(len(declaration.features))
     drivers = score_importance(
