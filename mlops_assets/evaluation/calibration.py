@@ -26,6 +26,8 @@ from mlops_assets.statistics.jeffreys import jeffreys
 from mlops_assets.statistics.resampling import assign_bins, equal_frequency_edges
 
 GRADES = 10
+ROWS_AT_ONCE = 8192
+"""So many rows stay in the processor's cache while they are worked on, and are too few for BLAS to wake its threads."""
 
 
 @dataclass(frozen=True)
@@ -170,20 +172,22 @@ def calibrate(
 
 def _grade_table(rows: Scored, bins: np.ndarray, edges: np.ndarray, confidence: float) -> tuple[Grade, ...]:
     found: list[tuple[int, int, float, float, float, float, float, float]] = []
-    y = rows.y.astype(float)
-    for grade in range(len(edges) + 1):
-        inside = bins == grade
-        n = int(inside.sum())
-        if n == 0:
-            continue
-        mean, observed = float(rows.score[inside].mean()), float(y[inside].mean())
+    y, size = rows.y.astype(float), len(edges) + 1
+    sizes = np.bincount(bins, minlength=size)
+    rows_of = np.maximum(sizes, 1)
+    means, sums = np.bincount(bins, rows.score, size) / rows_of, np.bincount(bins, y, size)
+    residual = y - rows.score
+    centred = residual - (np.bincount(bins, residual, size) / rows_of)[bins]
+    spreads = np.sqrt(np.bincount(bins, centred**2, size) / np.maximum(sizes - 1, 1) / rows_of)
+    for grade in np.flatnonzero(sizes).tolist():
+        n, mean, observed = int(sizes[grade]), float(means[grade]), float(sums[grade] / sizes[grade])
         if rows.task is Task.BINARY:
-            events = int(rows.y[inside].sum())
+            events = round(float(sums[grade]))
             interval = wilson_interval(events, n, confidence)
             test = jeffreys(events, n, mean)
             under, over = test.p_underestimated, test.p_overestimated
         else:
-            spread = float((y - rows.score)[inside].std(ddof=1)) / math.sqrt(n) if n > 1 else math.inf
+            spread = float(spreads[grade]) if n > 1 else math.inf
             interval = normal_interval(observed, spread if math.isfinite(spread) else 0.0, confidence)
             z = z_of(observed - mean, spread) if math.isfinite(spread) else 0.0
             over = two_sided_p(z) / 2 if z <= 0 else 1 - two_sided_p(z) / 2
@@ -215,32 +219,40 @@ def _logistic_recalibration(rows: Scored) -> tuple[float | None, float | None, f
         return None, None, None
     clipped = np.clip(rows.score, 1e-6, 1 - 1e-6)
     logit = np.log(clipped / (1 - clipped))
-    intercept = _newton(np.ones((rows.n, 1)), rows.y, logit)
-    both = _newton(np.column_stack((np.ones(rows.n), logit)), rows.y, np.zeros(rows.n)) if np.ptp(logit) > 0 else None
+    intercept = _newton(logit, rows.y.astype(float), with_slope=False)
+    both = _newton(logit, rows.y.astype(float), with_slope=True) if np.ptp(logit) > 0 else None
     level = float(intercept[0][0]) if intercept else None
     if both is None:
         return None, None, level
     return float(both[0][1]), float(math.sqrt(both[1][1, 1])), level
 
 
-def _newton(design: np.ndarray, y: np.ndarray, offset: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
-    """Coefficients and covariance of a logistic regression with an offset; None when it does not converge."""
-    beta = np.zeros(design.shape[1])
-    if design.shape[1] == 2:
-        beta[1] = 1.0
+def _newton(logit: np.ndarray, y: np.ndarray, *, with_slope: bool) -> tuple[np.ndarray, np.ndarray] | None:
+    """Coefficients and covariance of the logistic regression of `y` on `logit`; None when it does not converge.
+
+    Without `with_slope` the slope is 1, and the intercept alone is fitted.
+    """
+    beta, fitted = np.array([0.0, 1.0]), 2 if with_slope else 1
     for _ in range(50):
-        with np.errstate(over="ignore"):
-            p = 1 / (1 + np.exp(-(offset + design @ beta)))
-        information = design.T @ (design * (p * (1 - p))[:, None])
+        gradient, information = np.zeros(2), np.zeros((2, 2))
+        for start in range(0, len(y), ROWS_AT_ONCE):
+            x, outcome = logit[start : start + ROWS_AT_ONCE], y[start : start + ROWS_AT_ONCE]
+            with np.errstate(over="ignore"):
+                p = 1 / (1 + np.exp(-(beta[0] + beta[1] * x)))
+            residual, weight = outcome - p, p * (1 - p)
+            weighted = weight * x
+            gradient += (residual.sum(), residual @ x)
+            information += ((weight.sum(), weighted.sum()), (weighted.sum(), weighted @ x))
+        needed = information[:fitted, :fitted]
         try:
-            step = np.linalg.solve(information, design.T @ (y - p))
+            step = np.linalg.solve(needed, gradient[:fitted])
         except np.linalg.LinAlgError:
             return None
-        beta = beta + np.clip(step, -5, 5)
-        if np.abs(beta).max() > 1e3:
+        beta[:fitted] += np.clip(step, -5, 5)
+        if np.abs(beta[:fitted]).max() > 1e3:
             return None
         if np.abs(step).max() < 1e-10:
-            return beta, np.linalg.inv(information)
+            return beta[:fitted], np.linalg.inv(needed)
     return None
 
 
