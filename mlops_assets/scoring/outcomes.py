@@ -124,7 +124,7 @@ def join_outcomes(
     _need(outcomes, "outcomes", id_column, outcome_column, recorded_column)
     if known_at.tzinfo is None:
         raise ValueError(f"found known_at {known_at.isoformat()} without a time zone, expected one such as UTC")
-    if predictions[id_column].n_unique() < predictions.height:
+    if different(predictions[id_column]) < predictions.height:
         doubled = predictions.filter(pl.col(id_column).is_duplicated())
         raise ValueError(
             f"found {doubled.height} predictions that share an id (such as {doubled[id_column][0]!r}), "
@@ -180,6 +180,12 @@ def join_outcomes(
     )
 
 
+def different(ids: pl.Series) -> int:
+    """How many different ids there are; where they rise from row to row, as they often do, that is seen at a glance."""
+    rising = bool((ids[1:] > ids[:-1]).all(ignore_nulls=False))
+    return len(ids) if rising else ids.n_unique()
+
+
 def _need(frame: pl.DataFrame, what: str, *columns: str) -> None:
     missing = [column for column in columns if column not in frame.columns]
     if missing:
@@ -205,7 +211,7 @@ def _history(recorded: pl.DataFrame, predicted: pl.Series) -> pl.DataFrame:
     marked = recorded.with_columns(
         status=pl.when(empty).then(pl.lit("empty")).when(unknown).then(pl.lit("unknown")).otherwise(pl.lit("counts"))
     )
-    if marked["id"].n_unique() == marked.height:
+    if same or different(marked["id"]) == marked.height:
         # The usual case, and much the cheapest: each outcome was recorded once.
         position = pl.when(pl.col("status") == "counts").then(pl.lit(1, pl.Int64))
         return marked.with_columns(position=position).select(HISTORY)

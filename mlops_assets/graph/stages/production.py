@@ -30,6 +30,7 @@ from mlops_assets.release.ladder import WINDOW_SCORED, climb
 from mlops_assets.scoring.batch import score
 from mlops_assets.scoring.input_contract import check
 from mlops_assets.scoring.outcome_content import NONE_KNOWN, outcome_text, outcomes_by_window
+from mlops_assets.scoring.outcomes import different
 from mlops_assets.scoring.routing import route
 
 PREDICTIONS = "predictions"
@@ -131,7 +132,7 @@ def outcomes(bench: Bench) -> Outcome:
     keep(bench, OUTCOMES, {"content": content, "delta_version": written.version})
     return Outcome(
         metadata={
-            "known": kept["id"].n_unique(),
+            "known": different(kept["id"]),
             "recordings": kept.height,
             "of rows": rows.height,
             "delta version": written.version,
