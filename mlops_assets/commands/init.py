@@ -24,5 +24,8 @@ def init(folder: Path, name: str | None) -> None:
         "  dg scaffold defs mlops_assets.GovernedModel models/my_model --source data/my_table.parquet\n"
         "  dg check defs        names file, line and field of every mistake\n"
         "  mlops demo           a trial on this machine, with keys made here: train, sign, release, watch\n"
-        "  mlops dev            Dagster and MLflow"
+        "  mlops dev            Dagster and MLflow\n"
+        "before a model of the high tier\n"
+        "  pip freeze --exclude-editable > requirements.lock    its artifact gate requires pinned software\n"
+        f"  {package}/defs/policy/high.yaml, adoption.roles: who must sign a change of policy"
     )

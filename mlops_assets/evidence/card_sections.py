@@ -295,8 +295,12 @@ def exceptions(inputs: CardInputs) -> list[Block]:
     return [Table(shown.columns, shown.rows, tones=tuple(tones))]
 
 
-def findings(inputs: CardInputs) -> list[Block]:
+def findings(inputs: CardInputs) -> list[Block] | str:
     """What independent validation said, and what is still open."""
+    asked = ((inputs.policy or {}).get("validation") or {}).get("required", True)
+    if inputs.validation is None and not asked and inputs.findings is not None:
+        none = "No independent validation is recorded, and the policy of this tier asks for none."
+        return [Paragraph(none), table(inputs.findings, title="Findings")] if inputs.findings else none
     blocks: list[Block] = (
         leftovers(inputs.validation, ()) if inputs.validation is not None else [Missing("validation report")]
     )

@@ -7,7 +7,7 @@ means is written down here once.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from mlops_assets.evidence.reading import moment
@@ -16,7 +16,6 @@ from mlops_assets.governance.people import KINDS as PEOPLE_KINDS
 from mlops_assets.governance.people import People, read_people
 from mlops_assets.response.incidents import Incident, fold_incidents
 
-CHAMPION_KINDS = ("promotion", "rollback", "retirement")
 DATA_SUBJECT = "data:"
 """Subjects of decisions on a snapshot, made before there is a version."""
 
@@ -346,11 +345,6 @@ def texts(value: object) -> tuple[str, ...]:
     if isinstance(value, Iterable):
         return tuple(text(v, "reason", "text", "name", "evidence") if isinstance(v, Mapping) else str(v) for v in value)
     return (str(value),)
-
-
-def latest_time(records: Iterable[Record]) -> datetime:
-    """When the last of `records` was recorded; the beginning of time when there is none."""
-    return max((r.recorded_at for r in records), default=datetime.min.replace(tzinfo=UTC))
 
 
 def _version_order(version: str) -> tuple[int, str]:

@@ -128,10 +128,6 @@ class Profile(Part):
     clauses: tuple[Clause, ...] = Field(min_length=1)
     """What it asks."""
 
-    def in_effect(self, at: date) -> bool:
-        """Whether it applies on that day."""
-        return self.superseded_by is None and at >= self.effective_from
-
 
 class ProfileError(ValueError):
     """A profile that cannot be read; the text names file, field, what was found and what was expected."""

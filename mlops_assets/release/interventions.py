@@ -99,10 +99,7 @@ def resume(
     with ledger.lock(lock_name(model)):
         now = _require(reign(ledger, model), "resumed", ("suspended",))
         assert now.champion is not None
-        expected = registered(ledger, model, now.champion).body.get("artifact_digest")
-        found = verify_artifact(model, now.champion)
-        if found != expected:
-            raise InterventionRefused(f"{model} version {now.champion}: artifact digest {found}, expected {expected}")
+        _require_intact(ledger, model, now.champion, verify_artifact)
         barred = _authors(ledger, model, now.champion)
         return intervene(
             ledger, registry, now, "resumption", str(now.champion), key, rationale, {}, barred=barred, root=root
@@ -155,10 +152,7 @@ def may_take_over(
         )
     if target not in registry.versions(model):
         raise InterventionRefused(f"{model} version {target} was deleted from the registry")
-    expected = registered(ledger, model, target).body.get("artifact_digest")
-    found = verify_artifact(model, target)
-    if found != expected:
-        raise InterventionRefused(f"{model} version {target}: artifact digest {found}, expected {expected}")
+    _require_intact(ledger, model, target, verify_artifact)
     return target
 
 
@@ -208,6 +202,13 @@ def intervene(
     record = ledger.append(kind, body, model=now.model, subject=subject, expect=now.expected)
     put_right(ledger, registry, now.model)
     return record
+
+
+def _require_intact(ledger: Ledger, model: str, version: int, verify_artifact: VerifyArtifact) -> None:
+    expected = registered(ledger, model, version).body.get("artifact_digest")
+    found = verify_artifact(model, version)
+    if found != expected:
+        raise InterventionRefused(f"{model} version {version}: artifact digest {found}, expected {expected}")
 
 
 def _authors(ledger: Ledger, model: str, version: int) -> frozenset[str]:

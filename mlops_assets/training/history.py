@@ -14,7 +14,7 @@ import polars as pl
 from mlops_assets.datasets.snapshot import seeded_hash
 from mlops_assets.datasets.windows import event_time_expr
 from mlops_assets.declaration import Candidate, Declaration, Task
-from mlops_assets.training.candidates import canonical_order, refit
+from mlops_assets.training.candidates import CandidateError, canonical_order, refit
 from mlops_assets.training.features import target_vector, to_model_frame
 from mlops_assets.training.metrics import metrics_of, scores_of
 
@@ -89,7 +89,11 @@ def choose_history(rows: pl.DataFrame, declaration: Declaration, changed_since: 
     found: dict[str, list[float]] = {"whole": [], "recent": []}
     for fold in range(FOLDS):
         fit, test = drawn.filter(folds != fold), drawn.filter(folds == fold)
-        pair = [_measure(declaration, candidate, part, test, metric) for part in (pl.concat([before, fit]), fit)]
+        try:
+            pair = [_measure(declaration, candidate, part, test, metric) for part in (pl.concat([before, fit]), fit)]
+        except CandidateError as error:
+            # How far back to train is the lesser question: what cannot answer it must not keep the model from training.
+            return kept(f"the declared training window is kept: {candidate.label} cannot be compared: {error}")
         if pair[0] is not None and pair[1] is not None:
             found["whole"].append(pair[0])
             found["recent"].append(pair[1])

@@ -49,6 +49,19 @@ def test_a_decision_on_the_card_does_not_change_what_it_decided_on(card_inputs: 
 
 
 @pytest.mark.parametrize(
+    ("required", "status"),
+    [(True, "missing"), (False, "not_applicable")],
+    ids=["the policy asks for a validation", "it does not"],
+)
+def test_a_validation_is_missing_only_where_the_policy_asks_for_one(
+    card_inputs: CardInputs, required: bool, status: str
+):
+    tier = {**(card_inputs.policy or {}), "validation": {"required": required}}
+    none = replace(card_inputs, validation=None, findings=[], policy=tier)
+    assert sections(none)["findings"] == status
+
+
+@pytest.mark.parametrize(
     ("field", "section"),
     [
         ("snapshot", "data"),

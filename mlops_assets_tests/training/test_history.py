@@ -60,8 +60,10 @@ def test_more_rows_are_kept_where_nothing_contradicts_them():
         (rows(flipped=True).with_columns(y=pl.when(pl.col("when").dt.date() < CHANGED).then("y").otherwise(0)), declared(),
          "only 0 rows of the rarest class"),
         (rows(flipped=True).filter(pl.col("when").dt.date() >= CHANGED), declared(), "begins after the change"),
+        (rows(flipped=True), declared(candidates=[{"algorithm": "hist_gradient_boosting", "parameters": {"max_iter": -1}}]),
+         "cannot be compared"),
     ],
-    ids=["few rows", "few positives", "one class", "no older rows"],
+    ids=["few rows", "few positives", "one class", "no older rows", "a candidate that cannot be fitted"],
 )  # fmt: skip
 def test_what_cannot_be_measured_keeps_the_declared_window(table, declaration, because):
     found = choose_history(table, declaration, CHANGED)

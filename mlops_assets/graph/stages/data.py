@@ -16,7 +16,7 @@ from mlops_assets.declaration import Declaration, Task
 from mlops_assets.gates import contract, label_bias, leakage, proxy, volume
 from mlops_assets.governance.ledger import Record
 from mlops_assets.graph.bench import Bench, Outcome, StageError
-from mlops_assets.graph.stages.decisions import data_subject, decided
+from mlops_assets.graph.stages.decisions import data_subject, decided, newest
 from mlops_assets.monitoring.onset import Seen, onset
 from mlops_assets.response.incidents import incidents
 from mlops_assets.response.quarantined_windows import quarantined_windows
@@ -212,12 +212,9 @@ def current_snapshot(bench: Bench) -> Record:
     Raises:
         StageError: none was taken under the present declaration.
     """
-    request = bench.request
-    for record in reversed(bench.platform.ledger.records(kind="snapshot_taken", model=bench.model)):
-        if record.body["declaration_digest"] == bench.declaration.digest and (
-            request is None or record.body["request"] == request
-        ):
-            return record
+    record = newest(bench, "snapshot_taken")
+    if record is not None:
+        return record
     raise StageError(
         f"{bench.model}: no snapshot was taken under the present declaration "
         f"({bench.declaration.digest[:12]}); materialize {bench.model}/training_data first"

@@ -28,18 +28,25 @@ def carry_over(bench: Bench, digest: str, version: int) -> list[GateResult]:
     return results
 
 
+def newest(bench: Bench, kind: str) -> Record | None:
+    """The newest record of a kind under the present declaration and, where the run answers a request, for that one."""
+    for record in reversed(bench.platform.ledger.records(kind=kind, model=bench.model)):
+        if record.body["declaration_digest"] == bench.declaration.digest and (
+            bench.request is None or record.body["request"] == bench.request
+        ):
+            return record
+    return None
+
+
 def current_version(bench: Bench) -> Record:
     """The registration of the version that this training is about.
 
     Raises:
         StageError: there is none under the present declaration.
     """
-    request = bench.request
-    for registration in reversed(bench.platform.ledger.records(kind="version_registered", model=bench.model)):
-        if registration.body["declaration_digest"] == bench.declaration.digest and (
-            request is None or registration.body["request"] == request
-        ):
-            return registration
+    registration = newest(bench, "version_registered")
+    if registration is not None:
+        return registration
     raise StageError(
         f"{bench.model}: no version is registered under the present declaration "
         f"({bench.declaration.digest[:12]}); materialize {bench.model}/challenger first"
