@@ -15,6 +15,7 @@ class ColumnDrift:
         statistic: what `value` is: `psi`.
         value: PSI.
         effect: PSI less what noise alone would give; what the thresholds are held against.
+        unrest: PSI that periods of the reference have among themselves, which is part of that noise.
         p_value: that the distribution is the same, adjusted over the columns (Benjamini-Hochberg).
         raw_p_value: before that.
         severity: of this column.
@@ -42,6 +43,7 @@ class ColumnDrift:
     severity: Severity
     reason: str
     fault: str = ""
+    unrest: float = 0.0
     ks: float | None = None
     jensen_shannon: float | None = None
     wasserstein: float | None = None

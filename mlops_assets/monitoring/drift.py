@@ -25,7 +25,7 @@ from mlops_assets.statistics.jensen_shannon import jensen_shannon
 from mlops_assets.statistics.kolmogorov_smirnov import kolmogorov_smirnov
 from mlops_assets.statistics.multiplicity import benjamini_hochberg
 from mlops_assets.statistics.profile import ColumnProfile, Profile
-from mlops_assets.statistics.psi import net_psi, psi
+from mlops_assets.statistics.psi import between_psi, net_psi, psi
 from mlops_assets.statistics.wasserstein import normalised_wasserstein
 
 HARDLY_USED = 0.01
@@ -212,6 +212,7 @@ def _judge(
         base,
         value=psi(before, now),
         effect=net_psi(before, now, periods),
+        unrest=between_psi(periods),
         raw_p_value=p_value,
         severity=base.severity if fault else "none",
         reason=base.reason if fault else "",
@@ -238,7 +239,8 @@ def _graded(column: ColumnDrift, rules: Rules) -> ColumnDrift:
         return column
     effect, p_value = column.effect or 0.0, column.p_value if column.p_value is not None else 1.0
     if p_value >= rules.alpha:
-        return replace(column, reason="no more than chance would bring")
+        usual = f"no more than periods of the reference differ by (PSI {column.unrest:.2f})" if column.unrest else ""
+        return replace(column, reason=usual or "no more than chance would bring")
     if effect < rules.psi_watch and column.group:
         return replace(
             column,

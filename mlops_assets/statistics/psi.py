@@ -29,14 +29,19 @@ def psi_noise(bins: int, reference_rows: int, window_rows: int) -> float:
     return (bins - 1) * (1 / max(reference_rows, 1) + 1 / max(window_rows, 1))
 
 
+def between_psi(periods: BetweenPeriods | None) -> float:
+    """PSI of a period against the reference it is one of, beyond drawing rows; 0 where periods do not differ.
+
+    To first order the PSI is the chi-square distance, whose mean is `periods.variance` more.
+    """
+    return 0.0 if periods is None else periods.variance * (1 + 1 / periods.periods)
+
+
 def net_psi(reference: np.ndarray, window: np.ndarray, periods: BetweenPeriods | None = None) -> float:
     """PSI less what noise alone would give; never below 0. This is the size that thresholds are held against.
 
-    Where the reference's own periods differ, what they differ by is part of the noise: to first order the PSI is the
-    chi-square distance whose mean is `periods.variance` more.
+    Where the reference's own periods differ, what they differ by is part of the noise.
     """
     occupied = int(((reference + window) > 0).sum())
-    noise = psi_noise(occupied, int(reference.sum()), int(window.sum()))
-    if periods is not None:
-        noise += periods.variance * (1 + 1 / periods.periods)
+    noise = psi_noise(occupied, int(reference.sum()), int(window.sum())) + between_psi(periods)
     return max(0.0, psi(reference, window) - noise)

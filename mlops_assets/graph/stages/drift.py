@@ -113,6 +113,7 @@ def drift_table(verdict: DriftVerdict) -> list[dict[str, Any]]:
             "severity": c.severity,
             "PSI": c.value,
             "net of noise": c.effect,
+            "between periods": c.unrest,
             "p adjusted": c.p_value,
             "missing": c.null_share,
             "importance": c.importance,

@@ -158,7 +158,8 @@ def monitoring_plan(bench: Bench) -> dict[str, Any]:
         "outcomes": f"mature after {declaration.target.matures_after}"
         if declaration.target.matures_after
         else "as soon as a window ends",
-        "statistics": "PSI net of noise with chi-square and Kolmogorov-Smirnov p-values, false discovery rate over columns",
+        "statistics": "PSI net of noise and of what periods of the reference differ by, chi-square and Kolmogorov-Smirnov "
+        "p-values, false discovery rate over columns",
         "thresholds": policy.monitoring.model_dump(mode="json"),
         "actions": policy.response.model_dump(mode="json"),
         "retraining": policy.retraining.model_dump(mode="json"),

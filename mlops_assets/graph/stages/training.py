@@ -25,8 +25,9 @@ from mlops_assets.inspection.versions import sign_artifact
 from mlops_assets.monitoring.attribution import sample_size, score_importance
 from mlops_assets.monitoring.reference import build_reference
 from mlops_assets.scoring.batch import decision_threshold
-from mlops_assets.statistics.between_periods import LEAST_PERIODS
+from mlops_assets.statistics.between_periods import LEAST_PERIODS, as_long_as
 from mlops_assets.statistics.profile import Profile, build_profile
+from mlops_assets.statistics.psi import between_psi
 from mlops_assets.stores.registry import TRAINING_KEY
 from mlops_assets.training.artifact import canonical_digest, trusted_types
 from mlops_assets.training.candidates import FittedCandidate, fit_candidates
@@ -291,6 +292,7 @@ def reference_profile(bench: Bench) -> Outcome:
                     "cells": len(c.counts) or len(c.categories),
                     "missing": c.nulls / c.rows,
                     "KS resolution": c.resolution if c.kind == "numeric" else None,
+                    "PSI between periods": between_psi(as_long_as(c.periods, c.rows, c.rows)) if c.periods else None,
                 }
                 for c in profile.columns.values()
             ],
