@@ -5,7 +5,7 @@ a whole, so that it costs about the same for four models as for four hundred.
 """
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 
@@ -18,6 +18,7 @@ from mlops_assets.governance.decisions import standing
 from mlops_assets.governance.exceptions import lifts
 from mlops_assets.governance.ledger import Record
 from mlops_assets.graph.jobs import monitoring_job_name, release_job_name, training_job_name
+from mlops_assets.graph.verdicts import VERDICT, is_verdict_of
 from mlops_assets.platform import Platform
 from mlops_assets.release.champion import KINDS as REIGN_KINDS
 from mlops_assets.release.champion import Reign, reign_of
@@ -27,7 +28,6 @@ from mlops_assets.scoring.outcome_content import NONE_KNOWN, outcomes_by_window
 
 JUDGED_AGAIN = ("outcomes", "performance", "health")
 """What is run when outcomes come, or change, after a verdict: neither scores nor inputs have changed."""
-VERDICT = "health_verdict"
 WINDOW_DUE = "window_due"
 
 
@@ -85,7 +85,7 @@ def windows_due(
         known: what was found at the last look, by source; an unchanged source is not read again.
     """
     declarations = [d for d in platform.project.declarations.values() if d.has_time]
-    verdicts = _latest_by_window(platform.ledger.records(kind=VERDICT))
+    verdicts = _latest_by_window(platform.ledger.records(kind=VERDICT), declarations)
     overdue = {(r.model, r.subject) for r in platform.ledger.records(kind=WINDOW_DUE)}
     reigns = _reigns(platform)
     arrived: dict[str, Arrived] = {}
@@ -130,7 +130,8 @@ def _next_window(
             continue
         if (reach.last is None or reach.last < window.start) and (model, window.key) not in overdue:
             return None, f"no rows have come for the window {window.key}"
-        key = f"{model}/{window.key}/{reach.digest[:12]}/v{reign.deciding}"
+        # Named by both ends: after a change of cadence another window may begin on the same day.
+        key = f"{model}/{window.key}/{window.end.isoformat()}/{reach.digest[:12]}/v{reign.deciding}"
         return Due(model, monitoring_job_name(model), key, f"the window {window.key} has no verdict", window.key), ""
     return None, "every window that has ended has its verdict"
 
@@ -311,10 +312,13 @@ def _mature_at(declaration: Declaration, window: str) -> datetime:
     return datetime(due.year, due.month, due.day, tzinfo=UTC)
 
 
-def _latest_by_window(records: Sequence[Record]) -> dict[str, dict[str, Record]]:
+def _latest_by_window(records: Iterable[Record], declarations: Iterable[Declaration]) -> dict[str, dict[str, Record]]:
+    """By model and start, the last verdict on a window as long as the model's windows are now."""
+    cadences = {d.name: d.monitoring.cadence for d in declarations}
     found: dict[str, dict[str, Record]] = defaultdict(dict)
     for record in records:
-        found[record.model][record.subject] = record
+        if record.model in cadences and is_verdict_of(record, cadences[record.model]):
+            found[record.model][record.subject] = record
     return found
 
 

@@ -6,6 +6,7 @@ in `graph/due.py`; here it becomes run requests. Every path ends in one, or in t
 """
 
 import json
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,11 @@ if TYPE_CHECKING:
     from mlops_assets.graph.due import Found
 
 WAITING_SHOWN = 20
+MOST_ATTEMPTS = 3
+"""Runs for one cause, when those before it failed."""
+PAUSE = 300.0
+"""Seconds after a failed run until its cause is asked for again; Dagster's own retry of a crash comes before."""
+RUN_KEY = "dagster/run_key"
 
 
 def sensors(declarations: Sequence[Declaration], jobs: Mapping[str, Any]) -> list[dg.SensorDefinition]:
@@ -51,7 +57,7 @@ def _arrivals(jobs: Sequence[Any]) -> dg.SensorDefinition:
         known = {k: Arrived(d, date.fromisoformat(day) if day else None) for k, (d, day) in stored.items()}
         found, arrived = windows_due(platform.open(), datetime.now(UTC), known)
         cursor = json.dumps({k: [a.digest, a.last.isoformat() if a.last else None] for k, a in arrived.items()})
-        return _result(found, cursor)
+        return _result(context.instance, found, cursor)
 
     return arrivals
 
@@ -68,7 +74,7 @@ def _retraining(jobs: Sequence[Any]) -> dg.SensorDefinition:
         from mlops_assets.graph.due import trainings_due
 
         found, last = trainings_due(platform.open(), int(context.cursor or 0))
-        return _result(found, str(last))
+        return _result(context.instance, found, str(last))
 
     return retraining
 
@@ -84,7 +90,7 @@ def _release(jobs: Sequence[Any]) -> dg.SensorDefinition:
     def release(context: dg.SensorEvaluationContext, platform: PlatformResource) -> dg.SensorResult | dg.SkipReason:
         from mlops_assets.graph.due import releases_due
 
-        return _result(releases_due(platform.open()), context.cursor or "")
+        return _result(context.instance, releases_due(platform.open()), context.cursor or "")
 
     return release
 
@@ -104,18 +110,48 @@ def incidents(context: dg.SensorEvaluationContext, platform: PlatformResource) -
     return dg.SkipReason(said)
 
 
-def _result(found: "Found", cursor: str) -> dg.SensorResult | dg.SkipReason:
-    requests = list(_requests(found))
-    said = "; ".join(found.waiting[:WAITING_SHOWN]) or "nothing is due"
+def _result(instance: dg.DagsterInstance, found: "Found", cursor: str) -> dg.SensorResult | dg.SkipReason:
+    waiting = list(found.waiting)
+    requests = list(requests_of(instance, found, waiting))
+    said = "; ".join(waiting[:WAITING_SHOWN]) or "nothing is due"
     return dg.SensorResult(run_requests=requests, cursor=cursor, skip_reason=None if requests else dg.SkipReason(said))
 
 
-def _requests(found: "Found") -> Iterator[dg.RunRequest]:
+def requests_of(instance: dg.DagsterInstance, found: "Found", waiting: list[str]) -> Iterator[dg.RunRequest]:
+    """What is due, as run requests; what has failed too often is told in `waiting`."""
     for due in found.due:
+        key = attempt(instance, due.run_key, time.time())
+        if key is None:
+            waiting.insert(
+                0, f"{due.model}: {due.why}, but its run has failed {MOST_ATTEMPTS} times; see it in Dagster"
+            )
+            continue
         yield dg.RunRequest(
-            run_key=due.run_key,
+            run_key=key,
             job_name=due.job,
             partition_key=due.partition,
             asset_selection=[asset_key(due.model, stage) for stage in due.stages] or None,
             tags={**due.tags, MODEL_TAG: due.model, "mlops/why": due.why[:250]},
         )
+
+
+def attempt(instance: dg.DagsterInstance, cause: str, now: float) -> str | None:
+    """The key to ask for a run with; None where it has failed too often.
+
+    Dagster starts one run a key, ever, so a cause whose run failed would wait for ever: what is due is read from the
+    ledger, and a run that failed has recorded nothing. A run that somebody cancelled is left alone.
+
+    Args:
+        instance: whose runs are looked at.
+        cause: key that names it.
+        now: seconds since the epoch.
+    """
+    key = cause
+    for number in range(1, MOST_ATTEMPTS + 1):
+        runs = instance.get_run_records(dg.RunsFilter(tags={RUN_KEY: key}))
+        if not runs or any(r.dagster_run.status is not dg.DagsterRunStatus.FAILURE for r in runs):
+            return key
+        if now < max(r.end_time or now for r in runs) + PAUSE:
+            return key
+        key = f"{cause}/again-{number}"
+    return None

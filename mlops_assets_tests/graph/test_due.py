@@ -115,6 +115,30 @@ def test_a_window_whose_outcomes_changed_is_judged_again_once(tmp_path, row, out
     assert back.run_key != one.run_key, "put back, it is another run"
 
 
+@pytest.mark.parametrize(
+    ("ends", "because"),
+    [(["2021-02-01"], "it is the month's"), (["2021-04-01", "2021-02-01"], "the month's came last")],
+    ids=["judged as a month", "as a quarter, and then as a month again"],
+)
+def test_a_verdict_on_a_shorter_window_that_began_on_the_same_day_is_no_verdict(tmp_path, ends, because):
+    """After a change from months to quarters the first quarter begins where January did."""
+    world = World(tmp_path, monitoring={"cadence": "quarter"})
+    body = {"outcomes": "0", "action": []}
+    for end in ends:
+        world.ledger.append("health_verdict", {**body, "window_end": end}, model="m000", subject="2021-01-01")
+    found = [due.partition for due in world.due().due if not due.stages]
+    assert found == (["2021-01-01"] if ends == ["2021-02-01"] else []), because
+
+
+def test_windows_of_two_lengths_are_two_runs(tmp_path):
+    keys = set()
+    for cadence in ("month", "quarter"):
+        folder = tmp_path / cadence
+        folder.mkdir()
+        keys.add(World(folder, monitoring={"cadence": cadence}).due().due[0].run_key)
+    assert len(keys) == 2
+
+
 def test_outcomes_that_come_late_and_in_parts(tmp_path):
     world = World(tmp_path)
     without = ROWS.with_columns(y=pl.lit(None, pl.String))

@@ -30,11 +30,11 @@ def carry_over(bench: Bench, digest: str, version: int) -> list[GateResult]:
 
 def newest(bench: Bench, kind: str) -> Record | None:
     """The newest record of a kind under the present declaration and, where the run answers a request, for that one."""
-    for record in reversed(bench.platform.ledger.records(kind=kind, model=bench.model)):
-        if record.body["declaration_digest"] == bench.declaration.digest and (
-            bench.request is None or record.body["request"] == bench.request
+    for found in reversed(bench.platform.ledger.records(kind=kind, model=bench.model)):
+        if found.body["declaration_digest"] == bench.declaration.digest and (
+            bench.request is None or found.body["request"] == bench.request
         ):
-            return record
+            return found
     return None
 
 

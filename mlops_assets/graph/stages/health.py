@@ -10,6 +10,7 @@ from mlops_assets.graph.bench import Bench, Outcome
 from mlops_assets.graph.stages.production import OUTCOMES, SCORED_ROWS, scored_record
 from mlops_assets.graph.stages.same_period import FLEET, among_the_fleet
 from mlops_assets.graph.stages.window_reports import digest_file, report, severity_check, window_of
+from mlops_assets.graph.verdicts import END, VERDICT, is_verdict_of
 from mlops_assets.monitoring.batches import BatchContent, batch_content, faults_of_content
 from mlops_assets.monitoring.drift import DriftVerdict
 from mlops_assets.monitoring.faults import Fault
@@ -20,7 +21,6 @@ from mlops_assets.monitoring.rules import at_least
 from mlops_assets.monitoring.triage import Earlier, Health, triage
 from mlops_assets.response.incidents import Incident, open_incident
 
-VERDICT = "health_verdict"
 WORTH_A_WORD = 0.1
 """Share of what drives the scores that must have moved before the verdict speaks of it."""
 
@@ -37,6 +37,7 @@ def health(bench: Bench) -> Outcome:
     rules = rules_behind(bench, found, batch)
     drivers = changed_drivers(bench)
     body = {
+        END: window.end.isoformat(),
         "severity": found.severity,
         "kind": found.kind,
         "reasons": list(found.reasons),
@@ -61,7 +62,8 @@ def health(bench: Bench) -> Outcome:
     content = digest(body)
     body[FLEET] = fleet.to_dict()
     earlier = platform.ledger.latest(VERDICT, model=bench.model, subject=window.key)
-    body["supersedes"] = earlier.seq if earlier else None
+    same = earlier is not None and is_verdict_of(earlier, bench.declaration.monitoring.cadence)
+    body["supersedes"] = earlier.seq if earlier and same else None
     happened = datetime(window.end.year, window.end.month, window.end.day, tzinfo=UTC)
     record = platform.ledger.append(
         VERDICT,

@@ -6,6 +6,7 @@ from mlops_assets.datasets.windows import Window, window_start
 from mlops_assets.declaration import Cadence, Declaration
 from mlops_assets.graph.bench import Bench
 from mlops_assets.graph.stages.window_reports import window_of
+from mlops_assets.graph.verdicts import is_verdict_of
 from mlops_assets.monitoring.fleet_control import FleetControl, over_fleet
 
 FLEET = "fleet"
@@ -25,7 +26,7 @@ def among_the_fleet(bench: Bench, verdict: str, p_value: float | None) -> FleetC
     members = {name for name, d in declared.items() if has_window(d, window, cadence)} - {bench.model}
     last: dict[str, float | None] = {}
     for record in bench.platform.ledger.records(kind=verdict, subject=window.key):
-        if record.model in members:
+        if record.model in members and is_verdict_of(record, cadence):
             last[record.model] = record.body.get(FLEET, {}).get("p_value")
     return over_fleet(p_value, last.values(), len(members) + 1)
 
