@@ -62,14 +62,26 @@ def policy_adopt(context: click.Context, model: str, key_file: Path, rationale: 
 @json_option
 @click.pass_context
 def policy_diff(context: click.Context, folder: Path, as_json: bool) -> int:
-    """Replay every recorded decision under the policies in FOLDER; lists what would have been decided otherwise."""
+    """Replay every recorded decision and verdict under the policies in FOLDER; lists what would have been otherwise.
+
+    Nothing is measured anew: what a record's evidence does not suffice for is listed as cannot_replay, with the reason.
+    """
+    from mlops_assets.inspection.verdict_replay import verdict_changes
+
     platform = open_platform(context)
-    changes = diff(platform.ledger, platform.policies, load_policies(folder), platform.project.declarations)
-    rows = [{**asdict(change), "effect": change.effect} for change in changes]
+    proposed, declarations = load_policies(folder), platform.project.declarations
+    decisions = diff(platform.ledger, platform.policies, proposed, declarations)
+    verdicts = verdict_changes(platform.ledger, platform.home, platform.policies, proposed, declarations)
+    rows = [{**asdict(change), "effect": change.effect} for change in decisions]
+    windows = [asdict(change) for change in verdicts]
     if as_json:
-        print_json(rows)
-    elif rows:
+        print_json([*rows, *windows])
+        return 0
+    if rows:
         print_table(rows, ["model", "version", "gate", "before", "after", "effect", "reason"])
-    else:
-        click.echo("no decision would have been different")
+    if windows:
+        click.echo("" if rows else "no decision of a gate would have been different")
+        print_table(windows, ["model", "window", "before", "after", "effect", "reason"])
+    if not rows and not windows:
+        click.echo("no decision and no verdict would have been different")
     return 0

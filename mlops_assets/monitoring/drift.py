@@ -155,6 +155,23 @@ def compare(
     )
 
 
+def regraded(verdict: DriftVerdict, rules: Rules) -> DriftVerdict:
+    """What `compare` would have said under other `psi_watch` and `psi_act`, from the numbers that it kept.
+
+    Faults, p-values and what the columns show together stay as they were found: they rest on rows that are not kept here.
+    """
+    columns = [
+        c if c.fault or c.p_value is None else _graded(replace(c, severity="none", reason=""), rules)
+        for c in verdict.columns
+    ]
+    columns.sort(key=_rank)
+    severity = _window_severity(columns, verdict.rows >= rules.minimum_rows)
+    if verdict.joint is not None:
+        severity = worst([severity, verdict.joint.severity])
+    shifted = tuple(c.name for c in columns if not c.fault and at_least(c.severity, "watch"))
+    return replace(verdict, severity=severity, columns=tuple(columns), shifted=shifted)
+
+
 def _judge(
     reference: ColumnProfile,
     window: ColumnCounts,

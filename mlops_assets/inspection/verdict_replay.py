@@ -1,0 +1,181 @@
+"""What would have been said of recorded windows under another policy: severity, kind and actions, replayed.
+
+Each verdict is given again from the evidence that was kept beside it (its digest is in the record), under both policies,
+window by window, so that persistence is counted over replayed windows as well. Nothing is measured anew: a threshold
+that is applied while rows are counted cannot be replayed, and that is said. Which version decided, and what was trained, is
+taken as it was: a replay shows what this policy would have said of these windows, not the history that would have followed.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from mlops_assets.declaration import Declaration
+from mlops_assets.gates.replay import tightened
+from mlops_assets.governance.ledger import Ledger, Record
+from mlops_assets.governance.policy import Policy, effective
+from mlops_assets.monitoring.drift import DriftVerdict, regraded
+from mlops_assets.monitoring.faults import Fault
+from mlops_assets.monitoring.fleet_control import FleetControl, hold_to_fleet
+from mlops_assets.monitoring.performance import WindowPerformance
+from mlops_assets.monitoring.rules import SEVERITIES
+from mlops_assets.monitoring.triage import Earlier, Health, triage
+from mlops_assets.stores.home import Home
+
+VERDICT = "health_verdict"
+CHANGES = ("feed_fault", "population_shift", "base_rate_shift", "relation_change")
+REPLAYED = frozenset(
+    f"{name}_{limit}"
+    for name in ("psi", "performance_drop", "calibration", "bias", "relation")
+    for limit in ("watch", "act")
+) | {"persistence_k", "persistence_n"}
+"""Fields of `monitoring` that are held against numbers which the evidence keeps."""
+NO_BEARING = frozenset({"jeffreys_alpha", "fairness_watch", "fairness_act", "estimate_score_shift"})
+"""Fields that no verdict depends on: what they bear on stands beside it."""
+
+
+@dataclass(frozen=True)
+class VerdictChange:
+    """One recorded verdict that another policy would have given otherwise.
+
+    Attributes:
+        model: name.
+        window: its start; empty where it is about all of a model's windows.
+        seq: of the record; 0 where it is about several.
+        before: severity, kind and actions under the current policy.
+        after: the same under the proposed one; None where it cannot be replayed.
+        effect: graver, milder, other actions (or kind) at the same severity, or beyond replay.
+        reason: the proposed verdict's, or why there is none.
+    """
+
+    model: str
+    window: str
+    seq: int
+    before: str
+    after: str | None
+    effect: Literal["raises", "lowers", "acts_otherwise", "cannot_replay"]
+    reason: str
+
+
+def verdict_changes(
+    ledger: Ledger,
+    home: Home,
+    current: Mapping[str, Policy],
+    proposed: Mapping[str, Policy],
+    declarations: Mapping[str, Declaration],
+) -> list[VerdictChange]:
+    """Replay the last verdict on each window under both policies, and list what differs, by model and window.
+
+    Args:
+        ledger: with the verdicts.
+        home: where the evidence of windows is kept.
+        current: policies in force, by tier.
+        proposed: policies to try, by tier.
+        declarations: of the models, by name; what each tightens holds under both policies.
+    """
+    changes: list[VerdictChange] = []
+    for model, declaration in sorted(declarations.items()):
+        tier = declaration.tier.value
+        if tier not in current or tier not in proposed:
+            continue
+        ours, theirs = effective(current[tier], declaration.policy), tightened(proposed[tier], declaration.policy)
+        differing = {f for f in type(ours.monitoring).model_fields if _of(ours, f) != _of(theirs, f)} - NO_BEARING
+        if not differing and all(ours.actions(kind) == theirs.actions(kind) for kind in CHANGES):
+            continue
+        verdicts: dict[str, Record] = {}
+        for record in ledger.records(kind=VERDICT, model=model):
+            verdicts[record.subject] = record
+        if not verdicts:
+            continue
+        beyond = sorted(differing - REPLAYED)
+        if beyond:
+            why = (
+                f"{', '.join(f'monitoring.{name}' for name in beyond)} is applied while rows are counted, and no record keeps "
+                "rows; try it with mlops drift on the tables"
+            )
+            said = f"{len(verdicts)} verdicts"
+            changes.append(VerdictChange(model, "", 0, said, None, "cannot_replay", why))
+            continue
+        changes += _of_model(home, model, [verdicts[window] for window in sorted(verdicts)], ours, theirs)
+    return changes
+
+
+def _of(policy: Policy, field: str) -> Any:
+    return getattr(policy.monitoring, field)
+
+
+def _of_model(home: Home, model: str, verdicts: list[Record], ours: Policy, theirs: Policy) -> list[VerdictChange]:
+    changes: list[VerdictChange] = []
+    # What each window showed before persistence, by version, under the one policy and the other.
+    seen: dict[str, tuple[list[Earlier], list[Earlier]]] = {}
+    for record in verdicts:
+        version = str(record.body.get("version"))
+        before_them = seen.setdefault(version, ([], []))
+        try:
+            old, new = (
+                _again(home, record, policy, earlier)
+                for policy, earlier in zip((ours, theirs), before_them, strict=True)
+            )
+        except (OSError, KeyError, TypeError, ValueError) as error:
+            recorded = _words(
+                str(record.body.get("severity")), str(record.body.get("kind")), record.body.get("action") or ()
+            )
+            changes.append(
+                VerdictChange(model, record.subject, record.seq, recorded, None, "cannot_replay", _why(error))
+            )
+            for earlier in before_them:
+                earlier.append(Earlier(record.subject, record.body.get("raw") or {}))
+            continue
+        for earlier, health in zip(before_them, (old, new), strict=True):
+            earlier.append(Earlier(record.subject, health.raw))
+        was, now = (_words(health.severity, health.kind, health.actions) for health in (old, new))
+        if was != now:
+            changes.append(
+                VerdictChange(model, record.subject, record.seq, was, now, _effect(old, new), new.reasons[0])
+            )
+    return changes
+
+
+def _again(home: Home, record: Record, policy: Policy, earlier: list[Earlier]) -> Health:
+    """The verdict under a policy; raises what says that its evidence is not there, or is another."""
+    body = record.body
+    drift = regraded(DriftVerdict.from_dict(_evidence(home, record, "drift")), policy.monitoring)
+    measured = _evidence(home, record, "performance")["performance"]
+    # A feed that is broken as a whole is the one cause of its kind that names no column.
+    batch = [c["evidence"] for c in body["causes"] if c["kind"] == "feed_fault" and not c["columns"]]
+    found = triage(
+        drift,
+        WindowPerformance.from_dict(measured),
+        earlier,
+        policy.monitoring,
+        {kind: policy.actions(kind) for kind in CHANGES},
+        batch=[Fault("stale_batch", text, 0.0) for text in batch],
+    )
+    return hold_to_fleet(found, FleetControl(**body["fleet"]), policy.monitoring.alpha) if "fleet" in body else found
+
+
+def _evidence(home: Home, record: Record, name: str) -> dict[str, Any]:
+    path = home.reports / "windows" / record.model / record.subject / f"{name}.json"
+    content = path.read_bytes()
+    expected = record.body["evidence"][name]
+    if hashlib.sha256(content).hexdigest() != expected:
+        raise ValueError(f"{path.name} is not the file that the verdict rested on (expected digest {expected[:12]})")
+    return json.loads(content)
+
+
+def _why(error: Exception) -> str:
+    if isinstance(error, FileNotFoundError):
+        return f"the evidence it rested on is gone: {error.filename}"
+    return f"the recorded evidence cannot be used: {error}"
+
+
+def _words(severity: str, kind: str, actions: Any) -> str:
+    said = severity if kind == "none" else f"{severity} {kind}"
+    return f"{said}: {', '.join(actions)}" if actions else said
+
+
+def _effect(old: Health, new: Health) -> Literal["raises", "lowers", "acts_otherwise"]:
+    before, after = SEVERITIES.index(old.severity), SEVERITIES.index(new.severity)
+    return "acts_otherwise" if before == after else "raises" if after > before else "lowers"
