@@ -203,7 +203,20 @@ def load_people(ledger: Ledger, root: PublicKey | None = None, known_at: datetim
             given, the first enrolment, signed by itself, is the root.
         known_at: as the ledger stood then.
     """
-    return read_people(ledger.records(kind=KINDS, known_at=known_at), root.key_id if root is not None else ledger.root)
+    records = ledger.records(kind=KINDS, known_at=known_at)
+    trusted = root.key_id if root is not None else ledger.root
+    # Each record was just held against its digest: those of the same digests were signed by the same people.
+    state = (trusted, tuple(record.digest for record in records))
+    if state not in _READ:
+        if len(_READ) >= MOST_READ:
+            _READ.clear()
+        _READ[state] = read_people(records, trusted)
+    return _READ[state]
+
+
+MOST_READ = 64
+_READ: dict[tuple[str | None, tuple[str, ...]], People] = {}
+"""People by the records that they were read from: their signatures need not be verified again for each model."""
 
 
 def read_people(records: Sequence[Record], root: str | None = None) -> People:

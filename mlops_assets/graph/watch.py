@@ -1,8 +1,13 @@
 """Looking after the registry and the calendar, and telling people: what the `incidents` sensor does at each tick."""
 
+from mlops_assets.governance.adoption import KIND as ADOPTED
 from mlops_assets.governance.adoption import adopt
+from mlops_assets.governance.findings import KINDS as FINDINGS
 from mlops_assets.governance.keys import SigningKey
+from mlops_assets.governance.ledger_ahead import LedgerAhead
+from mlops_assets.governance.people import KINDS as PEOPLE
 from mlops_assets.governance.people import NotAllowed
+from mlops_assets.governance.validations import KIND as VALIDATED
 from mlops_assets.inspection.versions import verify_artifact
 from mlops_assets.platform import Platform
 from mlops_assets.release import automation
@@ -10,12 +15,14 @@ from mlops_assets.release.audit import audit_promotions
 from mlops_assets.release.champion import KINDS as REIGN_KINDS
 from mlops_assets.release.interventions import InterventionRefused
 from mlops_assets.release.oversight import Opening, due
-from mlops_assets.release.reconciliation import repair
+from mlops_assets.release.reconciliation import doubtful_models, repair
 from mlops_assets.response.incidents import OPENED, open_incident
 from mlops_assets.response.notification import FileNotifier, LogNotifier, tell
 from mlops_assets.setup import service_key
 
 TOLD = (OPENED, "retraining_request", "promotion", "rollback", "suspension", "retirement")
+ASKED_OF_EACH = (ADOPTED, VALIDATED, *PEOPLE, *FINDINGS, *REIGN_KINDS)
+"""Kinds of records that are read once for all models; verdicts are too many."""
 
 
 def watch(platform: Platform, since: int) -> tuple[int, str]:
@@ -43,7 +50,7 @@ def watch(platform: Platform, since: int) -> tuple[int, str]:
 def _reconciled(platform: Platform) -> int:
     """Put the registry right and raise what differed; returns how much did."""
     found = 0
-    for model in sorted({r.model for r in platform.ledger.records(kind="version_registered")}):
+    for model in doubtful_models(platform.ledger, platform.registry.everything()):
         for difference in repair(platform.ledger, platform.registry, model):
             found += 1
             open_incident(
@@ -80,11 +87,11 @@ def _audited(platform: Platform, since: int) -> int:
 def _overseen(platform: Platform) -> list[str]:
     """Raise what time brought up, after doing what the policy leaves to the service key; returns what was done."""
     done = []
-    key = service_key(platform)
+    key, ledger = service_key(platform), LedgerAhead(platform.ledger, ASKED_OF_EACH)
     for model in platform.project.declarations:
         policy = platform.policy(model)
-        adopt(platform.ledger, model, policy)
-        for opening in due(platform.ledger, policy, model):
+        adopt(ledger, model, policy)
+        for opening in due(ledger, policy, model):
             said = _acted(platform, model, opening, key)
             done += [f"{model}: {said}"] if said else []
             if "incident" in opening.actions or opening.act:

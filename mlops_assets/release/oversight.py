@@ -11,7 +11,7 @@ from mlops_assets.governance.canonical import iso
 from mlops_assets.governance.findings import findings
 from mlops_assets.governance.keys import PublicKey
 from mlops_assets.governance.ledger import Ledger, Record
-from mlops_assets.governance.policy import Action, Policy
+from mlops_assets.governance.policy import Action, Policy, Response
 from mlops_assets.governance.validations import standing_validation
 from mlops_assets.release.champion import Reign, reign
 
@@ -165,7 +165,7 @@ def _failed_probation(ledger: Ledger, policy: Policy, now: Reign) -> list[Openin
 
 def _suspending_verdict(ledger: Ledger, policy: Policy, now: Reign) -> list[Opening]:
     """The first verdict on the champion, since it last came to decide, for whose kind the policy asks for suspension."""
-    if now.status != "active":
+    if now.status != "active" or not any("suspend" in policy.actions(kind) for kind in Response.model_fields):
         return []
     latest: dict[str, Record] = {}
     for record in ledger.records(kind="health_verdict", model=now.model):

@@ -4,13 +4,17 @@ The ledger says which version decides; aliases and tags in the registry are its 
 own client can change the picture, so it is compared, and what was changed outside is named before it is put back.
 """
 
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from mlops_assets.governance.ledger import Ledger
-from mlops_assets.release.champion import lock_name, reign
+from mlops_assets.governance.ledger import Ledger, Record
+from mlops_assets.release.champion import KINDS, lock_name, reign, reign_of
 from mlops_assets.release.registry import CHALLENGER, CHAMPION, FORMER, Registry, version_tags
 
+Versions = Mapping[int, Mapping[str, str]]
+Aliases = Mapping[str, int]
 Kind = Literal[
     "alias_moved", "alias_missing", "alias_unexpected", "version_deleted", "version_unregistered", "tag_edited"
 ]
@@ -45,7 +49,28 @@ def reconcile(ledger: Ledger, registry: Registry, model: str) -> list[Discrepanc
     A promotion under way looks like a moved alias for a moment: hold the model's lock, or look twice, before an
     incident is made of it; `repair` holds it.
     """
-    return [*_versions(ledger, registry, model), *_aliases(ledger, registry, model)]
+    registrations = ledger.records(kind="version_registered", model=model)
+    expected = reign(ledger, model).aliases
+    return _differences(model, registrations, expected, registry.versions(model), registry.aliases(model))
+
+
+def doubtful_models(ledger: Ledger, everything: Mapping[str, tuple[Versions, Aliases]]) -> list[str]:
+    """Models that look different in the registry, from one look at both; each must be looked at again by `repair`.
+
+    Args:
+        ledger: to read.
+        everything: tags of every version, and aliases, of each model in the registry.
+    """
+    registrations, changes = defaultdict(list), defaultdict(list)
+    for record in ledger.records(kind="version_registered"):
+        registrations[record.model].append(record)
+    for record in ledger.records(kind=KINDS):
+        changes[record.model].append(record)
+    return [
+        model
+        for model, own in sorted(registrations.items())
+        if _differences(model, own, reign_of(model, changes[model]).aliases, *everything.get(model, ({}, {})))
+    ]
 
 
 def repair(ledger: Ledger, registry: Registry, model: str) -> list[Discrepancy]:
@@ -78,10 +103,15 @@ def put_right(ledger: Ledger, registry: Registry, model: str) -> None:
                 registry.set_tag(model, int(record.subject), key, value)
 
 
-def _versions(ledger: Ledger, registry: Registry, model: str) -> list[Discrepancy]:
-    present = registry.versions(model)
+def _differences(
+    model: str, registrations: Sequence[Record], expected: Aliases, versions: Versions, aliases: Aliases
+) -> list[Discrepancy]:
+    return [*_versions(model, registrations, versions), *_aliases(model, expected, aliases)]
+
+
+def _versions(model: str, records: Sequence[Record], present: Versions) -> list[Discrepancy]:
     found: list[Discrepancy] = []
-    registrations = {int(r.subject): r for r in ledger.records(kind="version_registered", model=model)}
+    registrations = {int(r.subject): r for r in records}
     for version, registration in registrations.items():
         if version not in present:
             message = f"{model} version {version} is registered in the ledger and was deleted from the registry"
@@ -103,8 +133,7 @@ def _versions(ledger: Ledger, registry: Registry, model: str) -> list[Discrepanc
     return found
 
 
-def _aliases(ledger: Ledger, registry: Registry, model: str) -> list[Discrepancy]:
-    expected, present = reign(ledger, model).aliases, registry.aliases(model)
+def _aliases(model: str, expected: Aliases, present: Aliases) -> list[Discrepancy]:
     found: list[Discrepancy] = []
     for alias in (CHAMPION, FORMER):
         want, have = expected.get(alias), present.get(alias)

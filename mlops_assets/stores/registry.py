@@ -8,7 +8,8 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,8 @@ TRAINING_KEY = "mlops.training_key"
 EVIDENCE = "evidence"
 DEV_SERVER = "http://127.0.0.1:5000"
 SETUP_SECONDS = 300.0
+PAGE = 1000
+"""Results that MLflow is asked for at once; it allows no more models."""
 
 
 class RegistryError(Exception):
@@ -82,6 +85,17 @@ class Registry:
                 return {}
             raise
         return {alias: int(version) for alias, version in registered.aliases.items()}
+
+    def everything(self) -> dict[str, tuple[dict[int, dict[str, str]], dict[str, int]]]:
+        """`versions` and `aliases` of every registered model, by name: a few queries, however many models there are."""
+        versions: dict[str, dict[int, dict[str, str]]] = defaultdict(dict)
+        for found in _pages(self.client.search_model_versions):
+            versions[found.name][int(found.version)] = dict(found.tags)
+        aliases = {
+            model.name: {alias: int(version) for alias, version in model.aliases.items()}
+            for model in _pages(self.client.search_registered_models)
+        }
+        return {name: (dict(sorted(versions[name].items())), aliases.get(name, {})) for name in {*versions, *aliases}}
 
     def set_alias(self, model: str, alias: str, version: int) -> None:
         """Point `alias` at `version`."""
@@ -272,6 +286,17 @@ def own_address() -> Iterator[None]:
         os.environ.pop(name, None)
     else:
         os.environ[name] = before
+
+
+def _pages(search: Callable[..., Any]) -> Iterator[Any]:
+    """Everything that one of MLflow's searches finds, page by page."""
+    token = None
+    while True:
+        page = search(max_results=PAGE, page_token=token)
+        yield from page
+        token = page.token
+        if not token:
+            return
 
 
 def evidence_bytes(content: Mapping[str, Any]) -> bytes:

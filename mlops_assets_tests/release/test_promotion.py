@@ -11,7 +11,7 @@ from mlops_assets.release import promotion
 from mlops_assets.release.champion import reign
 from mlops_assets.release.interventions import InterventionRefused, resume, retire, rollback, suspend
 from mlops_assets.release.promotion import PromotionRefused, promote
-from mlops_assets.release.reconciliation import reconcile, repair
+from mlops_assets.release.reconciliation import doubtful_models, reconcile, repair
 from mlops_assets_tests.governance.test_ledger import attack
 from mlops_assets_tests.governance.world import MODEL, START, World, policy
 
@@ -324,3 +324,19 @@ def test_a_rejection_signed_after_the_look_up_is_not_overtaken(world, monkeypatc
     with pytest.raises(PromotionRefused, match="second rejected it"):
         go(world)
     assert reign(world.ledger, MODEL).champion is None
+
+
+def test_one_look_at_the_whole_registry_finds_the_models_that_differ(world):
+    go(prepare(world))
+    registry = world.registry
+
+    def doubtful() -> list[str]:
+        return doubtful_models(world.ledger, {MODEL: (registry.versions(MODEL), registry.aliases(MODEL))})
+
+    assert doubtful() == []
+    assert doubtful_models(world.ledger, {}) == [MODEL], "deleted"
+    registry.set_alias(MODEL, "former_champion", 1)
+    assert doubtful() == [MODEL]
+    repair(world.ledger, registry, MODEL)
+    registry.set_tag(MODEL, 1, "mlops.data_digest", "another")
+    assert doubtful() == [MODEL]

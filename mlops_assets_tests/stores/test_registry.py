@@ -82,6 +82,18 @@ def test_two_projects_in_one_process_do_not_mix(registry, trained, tmp_path):
     assert (registry.folder(MODEL, 1) / "MLmodel").is_file()
 
 
+def test_everything_is_what_each_model_has(registry, trained, monkeypatch):
+    run, uri = trained
+    for name in ("first", "second", "third"):
+        version = registry.register(name, uri, run, {TRAINING_KEY: f"everything-{name}"})
+        registry.set_alias(name, "champion", version)
+    monkeypatch.setattr("mlops_assets.stores.registry.PAGE", 2)
+    found = registry.everything()
+    assert {"first", "second", "third"} <= set(found)
+    for name, (versions, aliases) in found.items():
+        assert (versions, aliases) == (registry.versions(name), registry.aliases(name))
+
+
 def test_a_version_that_is_not_there(registry):
     with pytest.raises(RegistryError, match="loans version 99: its artifacts cannot be read"):
         registry.folder(MODEL, 99)

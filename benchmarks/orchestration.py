@@ -1,0 +1,251 @@
+"""What watching a fleet costs between its runs: loading its definitions, and one tick of each sensor.
+
+    python benchmarks/orchestration.py [--models 100] [--windows 40] [--folder DIR]
+
+One model is trained and one window of it judged by the real stages. The fleet is made of it: every model has a source, a
+declaration, records in the ledger and a version in MLflow of its own, copied from that one under its own name, and as many
+judged weeks as asked for; each tenth has a second version that waits. What is timed are the functions that the sensors call.
+A first tick is that of a process that has just started; a later one finds nothing new. `queries` are the ledger's.
+"""
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+import fleet
+
+FIRST = date(2025, 1, 6)
+"""Start of the first week."""
+ROWS = 2000
+LIMIT = 2.0
+"""Seconds that no tick should take at 100 models and 40 windows."""
+WAITING = 10
+"""Each so many-th model has a version that waits."""
+
+
+def prototype(folder: Path) -> None:
+    """One model with a champion and one judged week, in a home of its own."""
+    from mlops_assets.datasets.windows import window_of_key
+    from mlops_assets.graph.bench import Bench
+    from mlops_assets.graph.model_graph import STAGES
+    from mlops_assets.platform import Platform
+
+    fleet.DECLARATION = fleet.DECLARATION.replace("cadence: month", "cadence: week").replace(
+        "2025-01-01", FIRST.isoformat()
+    )
+    fleet.train(folder, 1)
+    weeks = fleet.table(ROWS, 1001, FIRST, 7)
+    weeks.write_parquet(folder / "data" / fleet.names(1)[0] / "weeks.parquet")
+    platform = Platform.load(folder / fleet.PACKAGE / "defs")
+    declaration = platform.project.declaration(fleet.names(1)[0])
+    bench = Bench(
+        platform, declaration, platform.policy_of(declaration), run_id="orchestration", log=lambda text: None,
+        window=window_of_key(FIRST.isoformat(), declaration.monitoring.cadence),
+    )  # fmt: skip
+    for stage in STAGES:
+        if stage.windowed:
+            stage.load()(bench)
+
+
+def multiply(made: Path, folder: Path, models: int, windows: int) -> None:
+    """A project of `models` like the prototype, with `windows` judged weeks each."""
+    from mlops_assets.platform import Platform
+
+    source = fleet.names(1)[0]
+    platform = Platform.load(made / fleet.PACKAGE / "defs")
+    records = platform.ledger.records()
+    tags = platform.registry.versions(source)[1]
+    version = platform.registry.client.get_model_version(source, "1")
+    text = (made / fleet.PACKAGE / "defs" / "models" / source / "defs.yaml").read_text()
+    defs = folder / fleet.PACKAGE / "defs"
+    for part in ("keys", "mlflow"):
+        shutil.copytree(made / "home" / part, folder / "home" / part)
+    for part in ("policy", "requirements"):
+        shutil.copytree(made / fleet.PACKAGE / "defs" / part, defs / part)
+    for name in ("pyproject.toml", "dagster.yaml"):
+        shutil.copyfile(made / name, folder / name)
+    (folder / fleet.PACKAGE / "__init__.py").touch()
+    for model in fleet.names(models):
+        (defs / "models" / model).mkdir(parents=True)
+        (defs / "models" / model / "defs.yaml").write_text(text.replace(source, model))
+        (folder / "data" / model).mkdir(parents=True)
+        for file in (made / "data" / source).iterdir():
+            os.link(file, folder / "data" / model / file.name)
+    os.environ["MLOPS_HOME"] = str(folder / "home")
+    whole = Platform.load(defs)
+    _append(whole, [r for r in records if not r.model], {})
+    for position, model in enumerate(fleet.names(models)):
+        own = [r for r in records if r.model]
+        digests = {source: model, _declared(records): whole.project.declaration(model).digest}
+        numbers = _append(whole, [r for r in own if r.kind not in WINDOWED], digests)
+        weeks = [(FIRST + timedelta(days=7 * week)).isoformat() for week in range(windows)]
+        judged = [r for r in own if r.kind in WINDOWED]
+        for week in weeks:
+            _append(whole, judged, {**digests, FIRST.isoformat(): week}, numbers)
+        client = whole.registry.client
+        of_own = {name: digests.get(value, value) for name, value in tags.items()}
+        if model != source:
+            client.create_registered_model(model)
+            client.create_model_version(model, version.source, run_id=version.run_id, tags=of_own)
+            client.set_registered_model_alias(model, "champion", "1")
+        if position % WAITING == 0:
+            registration = next(r for r in own if r.kind == "version_registered")
+            _append(whole, [registration], digests, numbers, subject="2")
+            client.create_model_version(model, version.source, run_id=version.run_id, tags=of_own)
+
+
+WINDOWED = ("window_scored", "health_verdict", "estimate_checked")
+
+
+def _declared(records: Sequence[Any]) -> str:
+    return next(r.body["declaration_digest"] for r in records if r.kind == "version_registered")
+
+
+def _append(
+    platform: Any,
+    records: Sequence[Any],
+    changed: Mapping[str, str],
+    numbers: Mapping[int, int] | None = None,
+    subject: str = "",
+) -> dict[int, int]:
+    """Write records again with texts changed; returns the new number of each old one."""
+    from mlops_assets.governance.records import Entry
+
+    def other(text: str) -> str:
+        for old, new in changed.items():
+            text = text.replace(old, new)
+        return text
+
+    known, entries = dict(numbers or {}), []
+    head = platform.ledger.head()
+    start = head.seq if head else 0
+    for place, record in enumerate(records):
+        body = json.loads(other(json.dumps(dict(record.body))))
+        if "decisions" in body:
+            body["decisions"] = [known.get(seq, seq) for seq in body["decisions"]]
+        if "snapshot_record" in body:
+            body["snapshot_record"] = known.get(body["snapshot_record"], body["snapshot_record"])
+        key = f"{other(record.key)}{f'/{subject}' if subject else ''}" if record.key else None
+        about = subject or other(record.subject)
+        entries.append(Entry(record.kind, body, other(record.model), about, record.happened_at, key))
+        known[record.seq] = start + place + 1
+    if entries:
+        platform.ledger.append_all(entries)
+    return known
+
+
+def ticks(folder: Path) -> dict[str, Any]:
+    """Seconds and ledger queries of a first and of a later tick of each sensor."""
+    from mlops_assets.graph.due import releases_due, trainings_due, windows_due
+    from mlops_assets.graph.watch import watch
+    from mlops_assets.platform import Platform
+
+    defs = folder / fleet.PACKAGE / "defs"
+    begun = time.perf_counter()
+    platform = Platform.load(defs)
+    found: dict[str, Any] = {"project_seconds": round(time.perf_counter() - begun, 2)}
+    queries = _counted(platform)
+    _ = platform.registry.client
+    now = datetime.now(UTC)
+
+    def arrivals(state: Any) -> Any:
+        return windows_due(platform, now, state)[1]
+
+    def retraining(state: Any) -> Any:
+        return trainings_due(platform, state or 0)[1]
+
+    def release(state: Any) -> Any:
+        releases_due(platform)
+
+    def incidents(state: Any) -> Any:
+        return watch(platform, state or 0)[0]
+
+    sensors: tuple[Callable[[Any], Any], ...] = (arrivals, retraining, release, incidents)
+    for sensor in sensors:
+        state, spent = None, {}
+        for name in ("first", "later"):
+            queries.clear()
+            begun = time.perf_counter()
+            state = sensor(state)
+            spent |= {f"{name}_seconds": round(time.perf_counter() - begun, 2), f"{name}_queries": len(queries)}
+        found[sensor.__name__] = spent
+    found["met"] = all(found[s.__name__]["later_seconds"] < LIMIT for s in sensors)
+    return found
+
+
+def _counted(platform: Any) -> list[str]:
+    """A list that grows by one for each statement that the ledger sends to its database."""
+    from sqlalchemy import event
+
+    asked: list[str] = []
+
+    @event.listens_for(platform.ledger.database.engine, "before_cursor_execute")
+    def _note(connection: Any, cursor: Any, statement: str, *rest: Any) -> None:  # pyright: ignore[reportUnusedFunction]
+        asked.append(statement)
+
+    return asked
+
+
+def definitions(folder: Path) -> dict[str, Any]:
+    """Seconds to make Dagster's definitions of the project."""
+    from mlops_assets.graph.build import build_definitions
+
+    begun = time.perf_counter()
+    built = build_definitions(folder / fleet.PACKAGE / "defs").get_repository_def()
+    return {"definitions_seconds": round(time.perf_counter() - begun, 2), "assets": len(built.asset_graph.get_all_asset_keys())}  # fmt: skip
+
+
+def main() -> None:
+    """Print one JSON object."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--models", type=int, default=100)
+    parser.add_argument("--windows", type=int, default=40)
+    parser.add_argument("--folder", type=Path, help="keeps the fleet for another run")
+    parser.add_argument("--part", choices=("prototype", "multiply", "ticks", "definitions"), help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = options.folder or Path(scratch)
+        made, whole = folder / "one", folder / f"{options.models}x{options.windows}"
+        if options.part == "prototype":
+            prototype(made)
+        elif options.part == "multiply":
+            multiply(made, whole, options.models, options.windows)
+        if options.part in ("prototype", "multiply"):
+            return
+        if options.part:
+            print(json.dumps({"ticks": ticks, "definitions": definitions}[options.part](whole)))
+            return
+        if not (made / "home" / "ledger.db").is_file():
+            made.mkdir(parents=True, exist_ok=True)
+            _part("prototype", options, folder, made)
+        if not (whole / "home" / "ledger.db").is_file():
+            (whole / fleet.PACKAGE).mkdir(parents=True)
+            _part("multiply", options, folder, made)
+        found = {"models": options.models, "windows": options.windows, "load": round(os.getloadavg()[0], 1)}
+        for part in ("definitions", "ticks"):
+            found |= json.loads(_part(part, options, folder, whole))
+        print(json.dumps(found, indent=2))
+
+
+def _part(part: str, options: argparse.Namespace, folder: Path, project: Path) -> str:
+    """Run one part in a process of its own."""
+    paths = os.pathsep.join([str(fleet.ROOT), str(project)])
+    again = [sys.executable, __file__, "--part", part, "--folder", str(folder)]
+    again += ["--models", str(options.models), "--windows", str(options.windows)]
+    env = {**os.environ, "MLOPS_HOME": str(project / "home"), "PYTHONPATH": paths}
+    said = subprocess.run(again, check=True, env=env, stdout=subprocess.PIPE, text=True).stdout.splitlines()
+    return said[-1] if said else ""
+
+
+if __name__ == "__main__":
+    main()
