@@ -83,65 +83,55 @@ def multiply(made: Path, folder: Path, models: int, windows: int) -> None:
             os.link(file, folder / "data" / model / file.name)
     os.environ["MLOPS_HOME"] = str(folder / "home")
     whole = Platform.load(defs)
-    _append(whole, [r for r in records if not r.model], {})
+    _append(whole, [(r, {}) for r in records if not r.model])
+    own = [r for r in records if r.model]
+    made_once = [r for r in own if r.kind not in WINDOWED]
+    registration = next(r for r in own if r.kind == "version_registered")
+    weeks = [(FIRST + timedelta(days=7 * week)).isoformat() for week in range(windows)]
     for position, model in enumerate(fleet.names(models)):
-        own = [r for r in records if r.model]
-        digests = {source: model, _declared(records): whole.project.declaration(model).digest}
-        numbers = _append(whole, [r for r in own if r.kind not in WINDOWED], digests)
-        weeks = [(FIRST + timedelta(days=7 * week)).isoformat() for week in range(windows)]
-        judged = [r for r in own if r.kind in WINDOWED]
-        for week in weeks:
-            _append(whole, judged, {**digests, FIRST.isoformat(): week}, numbers)
-        client = whole.registry.client
-        of_own = {name: digests.get(value, value) for name, value in tags.items()}
+        digest = whole.project.declaration(model).digest
+        changed = {source: model, registration.body["declaration_digest"]: digest}
+        asked = [(r, changed) for r in made_once]
+        asked += [(r, {**changed, FIRST.isoformat(): week}) for week in weeks for r in own if r.kind in WINDOWED]
+        waits = position % WAITING == 0
+        _append(whole, asked + ([(registration, {**changed, "1": "2"})] if waits else []))
+        client, tags_of_it = whole.registry.client, {name: changed.get(value, value) for name, value in tags.items()}
         if model != source:
             client.create_registered_model(model)
-            client.create_model_version(model, version.source, run_id=version.run_id, tags=of_own)
+            client.create_model_version(model, version.source, run_id=version.run_id, tags=tags_of_it)
             client.set_registered_model_alias(model, "champion", "1")
-        if position % WAITING == 0:
-            registration = next(r for r in own if r.kind == "version_registered")
-            _append(whole, [registration], digests, numbers, subject="2")
-            client.create_model_version(model, version.source, run_id=version.run_id, tags=of_own)
+        if waits:
+            client.create_model_version(model, version.source, run_id=version.run_id, tags=tags_of_it)
 
 
 WINDOWED = ("window_scored", "health_verdict", "estimate_checked")
 
 
-def _declared(records: Sequence[Any]) -> str:
-    return next(r.body["declaration_digest"] for r in records if r.kind == "version_registered")
-
-
-def _append(
-    platform: Any,
-    records: Sequence[Any],
-    changed: Mapping[str, str],
-    numbers: Mapping[int, int] | None = None,
-    subject: str = "",
-) -> dict[int, int]:
-    """Write records again with texts changed; returns the new number of each old one."""
+def _append(platform: Any, asked: Sequence[tuple[Any, Mapping[str, str]]]) -> None:
+    """Write records again, each with its own texts changed; a subject is changed only where it is the text as a whole."""
     from mlops_assets.governance.records import Entry
 
-    def other(text: str) -> str:
-        for old, new in changed.items():
-            text = text.replace(old, new)
-        return text
-
-    known, entries = dict(numbers or {}), []
     head = platform.ledger.head()
-    start = head.seq if head else 0
-    for place, record in enumerate(records):
+    known: dict[int, int] = {}
+    entries = []
+    for place, (record, changed) in enumerate(asked, start=1 + (head.seq if head else 0)):
+        names = {old: new for old, new in changed.items() if len(old) > 1}
+
+        def other(text: str, names: Mapping[str, str] = names) -> str:
+            for old, new in names.items():
+                text = text.replace(old, new)
+            return text
+
         body = json.loads(other(json.dumps(dict(record.body))))
         if "decisions" in body:
             body["decisions"] = [known.get(seq, seq) for seq in body["decisions"]]
         if "snapshot_record" in body:
             body["snapshot_record"] = known.get(body["snapshot_record"], body["snapshot_record"])
-        key = f"{other(record.key)}{f'/{subject}' if subject else ''}" if record.key else None
-        about = subject or other(record.subject)
-        entries.append(Entry(record.kind, body, other(record.model), about, record.happened_at, key))
-        known[record.seq] = start + place + 1
-    if entries:
-        platform.ledger.append_all(entries)
-    return known
+        subject = changed.get(record.subject, other(record.subject))
+        key = f"{other(record.key)}/{place}" if record.key else None
+        entries.append(Entry(record.kind, body, other(record.model), subject, record.happened_at, key))
+        known.setdefault(record.seq, place)
+    platform.ledger.append_all(entries)
 
 
 def ticks(folder: Path) -> dict[str, Any]:

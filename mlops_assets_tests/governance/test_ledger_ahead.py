@@ -1,4 +1,5 @@
 from datetime import timedelta
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -21,7 +22,7 @@ def ledger(world):
 
 def test_it_answers_as_the_ledger_does(ledger):
     ahead, third = LedgerAhead(ledger, KINDS), ledger.records(model="m1")[0]
-    for asked in (
+    questions: tuple[dict[str, Any], ...] = (
         {"kind": "seen", "model": "m0"},
         {"kind": ("done", "seen"), "model": "m1"},
         {"kind": "seen"},
@@ -31,7 +32,8 @@ def test_it_answers_as_the_ledger_does(ledger):
         {"kind": "seen", "model": "nobody"},
         {"kind": ("seen", "other"), "model": "m0"},
         {"model": "m0"},
-    ):
+    )
+    for asked in questions:
         assert ahead.records(**asked) == ledger.records(**asked), asked
     assert ahead.latest(KINDS, model="m0") == ledger.latest(KINDS, model="m0")
     assert ahead.latest("other", model="m0") == ledger.latest("other", model="m0")
