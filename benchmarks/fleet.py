@@ -1,15 +1,18 @@
 """A fleet's windows: what judging 30 models on 1,000,000 rows of 25 features each costs, stage by stage.
 
-    python benchmarks/fleet.py [--models 30] [--rows 1000000] [--folder DIR] [--profile]
+    python benchmarks/fleet.py [--models 30] [--rows 1000000] [--processes 2] [--folder DIR] [--profile]
+    python benchmarks/fleet.py --models 1 --processes 1 --rows 10000000     # memory of one large window
 
 A project is made in a temporary folder. Each of its models is trained on 3,000 rows of its own table and promoted by the
-real gates. Then a month of `--rows` arrives for each of them, and another process runs the real stages of that window, one
-model after another: predictions, outcomes, drift, performance (fairness by two protected attributes included), health;
-ledger and Delta writes are part of them. Training and making up the tables are not in the times.
+real gates. Then a month of `--rows` arrives for each of them, and other processes run the real stages of that window, each
+one model after another: predictions, outcomes, drift, performance (fairness by two protected attributes included), health;
+ledger and Delta writes are part of them. Training and making up the tables are not in the times. There are as many processes
+as cores, as a run queue of that many runs has them, and each has its share of the threads; seconds a model are those of all
+processes together by their number.
 
 The model is a logistic regression. What it takes to predict is scikit-learn's cost, grows with the model, and is listed by
-itself (`predict`, contained in no other figure); `judging` is everything but `predict`. A process that is busy with
-something else shows in `load`; `cpu` is what all threads of the process together took.
+itself (`predict`, contained in no other figure); `judging` is everything but `predict`. A machine that is busy with
+something else shows in `load`; `cpu` is what all threads took. `peak_megabytes` is a process's own, by stage.
 
 `--folder` keeps the trained project for another run with the same `--models`; `--profile` prints where Python's time went.
 """
@@ -17,14 +20,13 @@ something else shows in `load`; `cpu` is what all threads of the process togethe
 import argparse
 import json
 import os
-import resource
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -174,8 +176,8 @@ def predicting() -> Apart:
     return clock
 
 
-def windows(folder: Path, models: int, profile: Any = None) -> dict[str, Any]:
-    """Run the month's stages for each model; seconds by stage and model."""
+def windows(folder: Path, models: Sequence[str], profile: Any = None) -> dict[str, Any]:
+    """Run the month's stages for each of these models; what each stage took in all, and what the process was."""
     import mlops_assets.graph.demo  # noqa: F401  # what a code server has imported long before a window arrives
     from mlops_assets.datasets.windows import window_of_key
     from mlops_assets.graph.bench import Bench
@@ -186,11 +188,13 @@ def windows(folder: Path, models: int, profile: Any = None) -> dict[str, Any]:
     _warm(platform)
     clock = predicting()
     stages = [(stage.name, stage.load()) for stage in STAGES if stage.windowed]
-    spent: dict[str, list[float]] = defaultdict(list)
+    spent: dict[str, float] = defaultdict(float)
+    peaks: dict[str, float] = defaultdict(float)
     severities: dict[str, int] = defaultdict(int)
-    used: list[float] = []
+    used = 0.0
     before = _peak_megabytes()
-    for position, model in enumerate(names(models)):
+    begun_at = time.time()
+    for position, model in enumerate(models):
         if profile is not None and position == 1:
             # The first model pays what a process pays once.
             profile.enable()
@@ -204,25 +208,40 @@ def windows(folder: Path, models: int, profile: Any = None) -> dict[str, Any]:
         for name, stage in stages:
             already, begun = clock.seconds, time.perf_counter()
             stage(bench)
-            spent[name].append(time.perf_counter() - begun - (clock.seconds - already))
-        spent["predict"].append(clock.seconds)
-        used.append(time.process_time() - cpu - clock.cpu)
+            spent[name] += time.perf_counter() - begun - (clock.seconds - already)
+            peaks[name] = max(peaks[name], _peak_megabytes())
+        spent["predict"] += clock.seconds
+        used += time.process_time() - cpu - clock.cpu
         verdict = platform.ledger.latest("health_verdict", model=model)
         assert verdict is not None
         severities[verdict.body["severity"]] += 1
-    judging = [sum(spent[name][i] for name, _ in stages) for i in range(models)]
     return {
-        "seconds_a_model": {name: round(sum(found) / models, 2) for name, found in spent.items()},
-        "judging_seconds_a_model": round(sum(judging) / models, 2),
-        "judging_seconds_median": round(sorted(judging)[models // 2], 2),
-        "judging_cpu_seconds_a_model": round(sum(used) / models, 2),
-        "predict_seconds_a_model": round(sum(spent["predict"]) / models, 2),
-        "total_seconds": round(sum(judging) + sum(spent["predict"]), 1),
-        "peak_megabytes": round(_peak_megabytes()),
-        "megabytes_before_the_first_window": round(before),
-        "verdicts": dict(severities),
+        "spent": spent, "cpu": used, "begun": begun_at, "ended": time.time(), "peaks": peaks, "before": before,
+        "verdicts": severities,
+    }  # fmt: skip
+
+
+def summary(found: Sequence[dict[str, Any]], models: int) -> dict[str, Any]:
+    """What the processes took, by model."""
+    stages = list(found[0]["spent"])
+    mean = {name: sum(one["spent"][name] for one in found) / models / len(found) for name in stages}
+    judging = sum(seconds for name, seconds in mean.items() if name != "predict")
+    verdicts: dict[str, int] = defaultdict(int)
+    for one in found:
+        for severity, count in one["verdicts"].items():
+            verdicts[severity] += count
+    return {
+        "seconds_a_model": {name: round(seconds, 2) for name, seconds in mean.items()},
+        "judging_seconds_a_model": round(judging, 2),
+        "judging_cpu_seconds_a_model": round(sum(one["cpu"] for one in found) / models, 2),
+        "total_seconds": round(max(one["ended"] for one in found) - min(one["begun"] for one in found), 1),
+        "peak_megabytes": {
+            name: round(max(one["peaks"][name] for one in found)) for name in stages if name != "predict"
+        },
+        "megabytes_before_the_first_window": round(max(one["before"] for one in found)),
+        "verdicts": dict(verdicts),
         "load": round(os.getloadavg()[0], 1),
-        "met": sum(judging) / models <= TARGET,
+        "met": judging <= TARGET,
     }
 
 
@@ -239,7 +258,12 @@ def _warm(platform: Any) -> None:
 
 
 def _peak_megabytes() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    """Most memory that this process has held since this was last asked."""
+    status = Path("/proc/self/status").read_text().splitlines()
+    found = next(int(line.split()[1]) for line in status if line.startswith("VmHWM")) / 1024
+    # Forgets the high-water mark, and nothing else.
+    Path("/proc/self/clear_refs").write_text("5")
+    return found
 
 
 def main() -> None:
@@ -247,13 +271,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--models", type=int, default=30)
     parser.add_argument("--rows", type=int, default=1_000_000)
+    parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--folder", type=Path)
-    parser.add_argument("--profile", action="store_true")
-    parser.add_argument("--windows", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--profile", action="store_true", help="of the first process")
+    parser.add_argument("--share", type=int, help=argparse.SUPPRESS)
     options = parser.parse_args()
-    if options.windows:
-        found = _profiled(options) if options.profile else windows(options.folder, options.models)
-        print(json.dumps({"models": options.models, "rows": options.rows, **found}, indent=2))
+    if options.share is not None:
+        models = names(options.models)[options.share :: options.processes]
+        profiled = options.profile and options.share == 0
+        print(json.dumps(_profiled(options.folder, models) if profiled else windows(options.folder, models)))
         return
     with tempfile.TemporaryDirectory() as scratch:
         folder = options.folder or Path(scratch) / "fleet"
@@ -264,19 +290,38 @@ def main() -> None:
         # The windows run on a copy of the stores, so that a folder that is kept can be run again from where it stood.
         home = Path(scratch) / "home"
         shutil.copytree(folder / "home", home)
-        again = [sys.executable, __file__, "--windows", "--folder", str(folder)]
-        again += ["--models", str(options.models), "--rows", str(options.rows)]
-        again += ["--profile"] if options.profile else []
-        paths = os.pathsep.join([str(ROOT), str(folder)])
-        subprocess.run(again, check=True, env={**os.environ, "MLOPS_HOME": str(home), "PYTHONPATH": paths})
+        found = _together(options, folder, home)
+    said = {"models": options.models, "rows": options.rows, "processes": options.processes}
+    print(json.dumps({**said, **summary(found, options.models)}, indent=2))
 
 
-def _profiled(options: argparse.Namespace) -> dict[str, Any]:
+def _together(options: argparse.Namespace, folder: Path, home: Path) -> list[dict[str, Any]]:
+    """What each process found; they run at once."""
+    again = [sys.executable, __file__, "--folder", str(folder), "--models", str(options.models)]
+    again += ["--processes", str(options.processes), *(["--profile"] if options.profile else [])]
+    threads = str(max(1, (os.cpu_count() or 1) // options.processes))
+    env = {
+        **os.environ,
+        "MLOPS_HOME": str(home),
+        "PYTHONPATH": os.pathsep.join([str(ROOT), str(folder)]),
+        **dict.fromkeys(("POLARS_MAX_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), threads),
+    }
+    running = [
+        subprocess.Popen([*again, "--share", str(share)], env=env, stdout=subprocess.PIPE, text=True)
+        for share in range(min(options.processes, options.models))
+    ]
+    said = [process.communicate()[0] for process in running]
+    if any(process.returncode for process in running):
+        raise SystemExit("a process did not end well; what it said is above")
+    return [json.loads(text.splitlines()[-1]) for text in said]
+
+
+def _profiled(folder: Path, models: Sequence[str]) -> dict[str, Any]:
     import cProfile
     import pstats
 
     profile = cProfile.Profile()
-    found = windows(options.folder, options.models, profile)
+    found = windows(folder, models, profile)
     profile.disable()
     for order in ("cumulative", "tottime"):
         pstats.Stats(profile, stream=sys.stderr).sort_stats(order).print_stats(80)
