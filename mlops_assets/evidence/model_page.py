@@ -199,7 +199,8 @@ def open_work(model: ModelView) -> list[tuple[str, str, str, Command | None]]:
         )
         found.append(("bad", "Suspended: nothing decides", since, resume))
     for incident in state.open_incidents:
-        columns = f" Columns: {', '.join(incident.columns)}." if incident.columns else ""
+        unsaid = [name for name in incident.columns if name not in incident.summary]
+        columns = f" Columns: {', '.join(unsaid)}." if unsaid else ""
         close = Command(
             "Say what it was",
             f"mlops incident close {incident.id} --disposition true|false|expected --key KEY.pem --note TEXT",
