@@ -5,15 +5,20 @@ the caller did not pass (because it was recorded later than some day, say) is no
 means is written down here once.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
 from mlops_assets.evidence.reading import moment
+from mlops_assets.governance.authority import read_act
+from mlops_assets.governance.dossier import authors_named
+from mlops_assets.governance.exceptions import WITHDRAWAL
+from mlops_assets.governance.findings import CLOSE, VALIDATING
 from mlops_assets.governance.ledger import Record
 from mlops_assets.governance.people import KINDS as PEOPLE_KINDS
-from mlops_assets.governance.people import People, read_people
+from mlops_assets.governance.people import NotAllowed, People, Signed, read_people
+from mlops_assets.governance.signatures import SignatureRefused
 from mlops_assets.response.incidents import Incident, fold_incidents
 
 DATA_SUBJECT = "data:"
@@ -249,11 +254,13 @@ class _Builder:
     def _on_promotion(self, record: Record) -> None:
         known = self._version(record.subject)
         self.versions[record.subject] = replace(known, promotions=(*known.promotions, record))
-        self._change(record, record.subject)
-        self.retired = False
+        if not self.retired:
+            self._change(record, record.subject)
 
     def _on_rollback(self, record: Record) -> None:
-        self._change(record, text(record.body, "version", "to", "champion") or record.subject)
+        # As in `release.champion`: a version that no promotion names never decides, and nothing does after a retirement.
+        if not self.retired and record.subject in self.versions and self.versions[record.subject].promotions:
+            self._change(record, record.subject)
 
     def _on_retirement(self, record: Record) -> None:
         self._change(record, None)
@@ -302,8 +309,11 @@ class _Builder:
         )
 
     def _on_exception_withdrawn(self, record: Record) -> None:
+        signed = self._signed(record, WITHDRAWAL)
+        if signed is None:
+            return
         self.exceptions = [
-            replace(e, withdrawn_at=record.happened_at) if e.seq == record.body.get("seq") else e
+            replace(e, withdrawn_at=record.happened_at) if e.seq == signed.predicate.get("seq") else e
             for e in self.exceptions
         ]
 
@@ -311,7 +321,24 @@ class _Builder:
         self.findings[record.subject] = record
 
     def _on_finding_closed(self, record: Record) -> None:
-        self.findings_closed.add(record.subject)
+        opened = self.findings.get(record.subject)
+        if opened is None:
+            return
+        version = opened.body.get("version")
+        built = [v.registered for name, v in self.versions.items() if version is None or name == str(version)]
+        barred = {name for body in built for name in authors_named(body)}
+        signed = self._signed(record, CLOSE, VALIDATING, barred)
+        if signed is not None and signed.statement.subjects.get("finding") == opened.digest:
+            self.findings_closed.add(record.subject)
+
+    def _signed(
+        self, record: Record, purpose: str, roles: Collection[str] | None = None, barred: Collection[str] = ()
+    ) -> Signed | None:
+        """What was signed, where it counts: nothing disappears from a page by a record that anybody could append."""
+        try:
+            return read_act(self.people, record, purpose, roles=roles, barred=barred)
+        except (NotAllowed, SignatureRefused):
+            return None
 
     def _on_retraining_request(self, record: Record) -> None:
         self.requests[record.subject] = record

@@ -4,8 +4,10 @@ Everything here is looked up in the ledger, never taken from a caller: a signatu
 nothing for any other version, for the same version trained again, or once a gate has decided anew.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from mlops_assets.governance.ledger import Ledger, LedgerTampered, Record
 
@@ -119,6 +121,11 @@ def authors_of_model(
 
 def authors_of(registration: Record) -> frozenset[str]:
     """Who built a version: the developers declared when it was trained, and whoever trained it; in lower case."""
-    names = [*registration.body.get("developers", ())]
-    names += [registration.body[key] for key in ("developer", "trained_by") if registration.body.get(key)]
+    return authors_named(registration.body)
+
+
+def authors_named(body: Mapping[str, Any]) -> frozenset[str]:
+    """`authors_of` from the body of a registration."""
+    names = [*body.get("developers", ())]
+    names += [body[key] for key in ("developer", "trained_by") if body.get(key)]
     return frozenset(str(name).strip().casefold() for name in names)

@@ -1,9 +1,16 @@
+from datetime import timedelta
+
 import pytest
 
 from mlops_assets.evidence.history import fold
+from mlops_assets.governance.authority import sign_act
+from mlops_assets.governance.exceptions import sign_exception, withdraw_exception
+from mlops_assets.governance.findings import close_finding, record_finding
 from mlops_assets.governance.keys import SigningKey
 from mlops_assets.governance.ledger import Ledger
+from mlops_assets.release.champion import reign
 from mlops_assets_tests.evidence.conftest import at
+from mlops_assets_tests.governance.world import MODEL, World, build, policy
 
 
 def test_a_life(lived: Ledger):
@@ -75,11 +82,48 @@ def test_decisions_on_data_are_of_no_version(ledger: Ledger):
     assert state.subject_version is None
 
 
-def test_a_withdrawn_exception_ends(lived: Ledger):
-    seq = next(r.seq for r in lived.records(kind="exception_granted"))
-    lived.append(
-        "exception_withdrawn", {"seq": seq}, model="sba_loan_default", subject="fairness", happened_at=at("2004-06-01")
-    )
-    state = fold(lived.records())["sba_loan_default"]
-    assert len(state.exceptions_in_force(at("2004-05-31"))) == 1
-    assert state.exceptions_in_force(at("2004-06-01")) == ()
+@pytest.fixture
+def held(tmp_path) -> World:
+    """A version with an exception and a finding, both signed, and a policy that blocks from a low one."""
+    world = build(tmp_path)
+    world.register()
+    ends = world.clock.now + timedelta(days=9)
+    sign_exception(world.ledger, world.keys["risk"], policy(), MODEL, "cost", "x", ends)
+    record_finding(world.ledger, world.keys["validator"], MODEL, "high", "weak data", "developer", ends)
+    return world
+
+
+def shown(world: World) -> tuple[int, int]:
+    """Open findings and exceptions in force, as pages and as-of show them."""
+    state = fold(world.ledger.records())[MODEL]
+    return len(state.open_findings), len(state.exceptions_in_force(world.clock.now))
+
+
+def test_what_people_signed_away_is_gone(held: World):
+    assert shown(held) == (1, 1)
+    seq = held.ledger.records(kind="exception_granted")[-1].seq
+    withdraw_exception(held.ledger, held.keys["risk"], MODEL, seq, "settled")
+    close_finding(held.ledger, held.keys["second"], MODEL, f"{MODEL}-F1", "settled")
+    held.clock.pass_days(1)
+    assert shown(held) == (0, 0)
+
+
+@pytest.mark.parametrize("by", ["nobody", "an author"])
+def test_nothing_disappears_by_a_record_that_anybody_could_append(held: World, by: str):
+    granted, found = held.ledger.records(kind="exception_granted")[-1], held.ledger.records(kind="finding_recorded")[-1]
+    closing = {"id": found.subject, "note": "settled", "person": "second", "role": "validator"}
+    if by == "an author":
+        about = {"finding": found.digest}
+        closing = sign_act(held.ledger, held.keys["developer"], "finding-closure/v1", MODEL, about, closing)
+    held.ledger.append("finding_closed", closing, model=MODEL, subject=found.subject)
+    held.ledger.append("exception_withdrawn", {"seq": granted.seq}, model=MODEL, subject="cost")
+    held.clock.pass_days(1)
+    assert shown(held) == (1, 1)
+
+
+def test_pages_name_the_champion_that_decides(lived: Ledger):
+    """A rollback to a version nobody promoted, and what comes after a retirement, change it nowhere."""
+    name = "sba_loan_default"
+    for kind, subject in (("rollback", "1"), ("retirement", "3"), ("promotion", "2"), ("rollback", "2")):
+        lived.append(kind, {"former": "3"}, model=name, subject=subject)
+        assert fold(lived.records())[name].champion == (str(c) if (c := reign(lived, name).deciding) else None), kind
