@@ -5,6 +5,7 @@ edge); the values of a categorical column from one group-by over that column. Na
 plan, so the rows stay where they are.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -118,9 +119,9 @@ def count_window(frame: Any, profile: Profile, engine: str | None = None) -> Win
         totals |= _numeric_totals(row, part)
     unclean = [c for c in numeric if totals[c.name]["unclean"]]
     if unclean:
-        exact = _collect(nw, [_range_plan(nw, lazy, unclean, schema)])[0]
+        exact = next(iter(_collect(nw, [_unclean_plan(nw, lazy, unclean, schema)])[0].iter_rows(named=True)))
         for position, column in enumerate(unclean):
-            totals[column.name] |= _range(next(iter(exact.iter_rows(named=True))), position)
+            totals[column.name] |= _unclean(exact, position, totals[column.name])
     rows = int(totals["rows"])
     by_value = {c.name: table for c, table in zip(categorical, collected[len(parts) :], strict=True)}
     columns: dict[str, ColumnCounts] = {}
@@ -210,32 +211,27 @@ def _as_number(nw: Any, name: str, dtype: Any) -> Any:
 
 def _numeric_plan(nw: Any, lazy: Any, columns: list[ColumnProfile], schema: Mapping[str, Any]) -> Any:
     """One row: `rows`, and for each column its counts below each edge, nulls, infinities and range."""
-    polars = _is_polars(lazy)
-
-    def count(condition: Any) -> Any:
-        # Spark does not sum booleans; Polars counts them in bits, far faster than as numbers.
-        return condition.sum() if polars else condition.cast(nw.Int64).sum()
-
     expressions = [nw.len().alias("rows")]
     for position, column in enumerate(columns):
         number = _as_number(nw, column.name, schema[column.name])
-        low, high = number == float("-inf"), number == float("inf")
         expressions += [
-            count(number.is_null()).alias(f"null_{position}"),
-            # The one test for NaN that every engine has; those that count NaN as equal to itself say so in their order.
-            count(number > float("inf")).alias(f"above_{position}"),
-            count(number != number).alias(f"nan_{position}"),
-            count(low).alias(f"low_{position}"),
-            count(high).alias(f"high_{position}"),
+            _count(nw, lazy, number.is_null()).alias(f"null_{position}"),
             *_range_expressions(number, position),
         ]
         # NaN is below no edge in any engine, as the greatest value or as none; -inf is below all and taken off later.
-        expressions += [count(number < edge).alias(f"below_{position}_{i}") for i, edge in enumerate(column.edges)]
+        expressions += [
+            _count(nw, lazy, number < edge).alias(f"below_{position}_{i}") for i, edge in enumerate(column.edges)
+        ]
         if column.minimum is not None and column.maximum is not None:
             width = column.maximum - column.minimum
-            expressions.append(count(number < column.minimum - width).alias(f"under_{position}"))
-            expressions.append(count(number <= column.maximum + width).alias(f"upto_{position}"))
+            expressions.append(_count(nw, lazy, number < column.minimum - width).alias(f"under_{position}"))
+            expressions.append(_count(nw, lazy, number <= column.maximum + width).alias(f"upto_{position}"))
     return lazy.select(*expressions)
+
+
+def _count(nw: Any, lazy: Any, condition: Any) -> Any:
+    # Spark does not sum booleans; Polars counts them in bits, far faster than as numbers.
+    return condition.sum() if _is_polars(lazy) else condition.cast(nw.Int64).sum()
 
 
 def _range_expressions(number: Any, position: int) -> list[Any]:
@@ -246,14 +242,32 @@ def _range_expressions(number: Any, position: int) -> list[Any]:
     ]
 
 
-def _range_plan(nw: Any, lazy: Any, columns: list[ColumnProfile], schema: Mapping[str, Any]) -> Any:
-    """Range and mean of finite values alone: a second scan, for the columns that hold others too."""
+def _unclean_plan(nw: Any, lazy: Any, columns: list[ColumnProfile], schema: Mapping[str, Any]) -> Any:
+    """A second scan, for columns that hold NaN or infinite values: how many, and range and mean of the others alone."""
     expressions = []
     for position, column in enumerate(columns):
         number = _as_number(nw, column.name, schema[column.name])
+        expressions += [
+            # The one test for NaN that every engine has; those that count NaN as equal to itself say so in their order.
+            _count(nw, lazy, number > float("inf")).alias(f"above_{position}"),
+            _count(nw, lazy, number != number).alias(f"nan_{position}"),
+            _count(nw, lazy, number == float("-inf")).alias(f"low_{position}"),
+            _count(nw, lazy, number == float("inf")).alias(f"high_{position}"),
+        ]
         finite = nw.when((number < float("inf")) & (number > float("-inf"))).then(number)
         expressions += _range_expressions(finite, position)
     return lazy.select(*expressions)
+
+
+def _unclean(row: Mapping[str, Any], position: int, found: Mapping[str, Any]) -> dict[str, Any]:
+    low, high = int(row[f"low_{position}"] or 0), int(row[f"high_{position}"] or 0)
+    nan = max(int(row[f"nan_{position}"] or 0), int(row[f"above_{position}"] or 0))
+    return {
+        "nulls": found["nulls"] + nan,
+        "infinite": low + high,
+        "below": [count - low for count in found["below"]],
+        **_range(row, position),
+    }
 
 
 def _range(row: Mapping[str, Any], position: int) -> dict[str, float | None]:
@@ -264,14 +278,14 @@ def _numeric_totals(collected: Any, columns: list[ColumnProfile]) -> dict[str, A
     row = next(iter(collected.iter_rows(named=True)))
     totals: dict[str, Any] = {"rows": row["rows"]}
     for position, column in enumerate(columns):
-        low = int(row[f"low_{position}"] or 0)
-        nan = max(int(row[f"nan_{position}"] or 0), int(row[f"above_{position}"] or 0))
+        mean = row[f"mean_{position}"]
         totals[column.name] = {
-            "nulls": int(row[f"null_{position}"] or 0) + nan,
-            "infinite": low + int(row[f"high_{position}"] or 0),
-            "unclean": bool(nan or low or int(row[f"high_{position}"] or 0)),
+            "nulls": int(row[f"null_{position}"] or 0),
+            "infinite": 0,
+            # One NaN or infinite value among the rows, and the mean is none either; every engine agrees on that.
+            "unclean": mean is not None and not math.isfinite(mean),
             **_range(row, position),
-            "below": [int(row[f"below_{position}_{i}"] or 0) - low for i in range(len(column.edges))],
+            "below": [int(row[f"below_{position}_{i}"] or 0) for i in range(len(column.edges))],
             # Both hold -inf, which is no value outside but an infinite one.
             "inside": int(row.get(f"upto_{position}") or 0) - int(row.get(f"under_{position}") or 0),
         }
