@@ -264,9 +264,18 @@ def _given_scores(
     if set(said) <= set(labels.classes):
         remarks.append(f"{before.name} holds predicted classes: each was given the reference's shares of outcomes")
         places = {label: i for i, label in enumerate(labels.classes)}
-        codes = [as_text(s).replace_strict(places, default=0, return_dtype=pl.Int64).to_numpy() for s in (before, now)]
-        table = np.full((len(places), len(places)), 0.5)
+        unknown = len(places)
+        codes = [
+            as_text(s).replace_strict(places, default=unknown, return_dtype=pl.Int64).to_numpy() for s in (before, now)
+        ]
+        if strange := int((codes[1] == unknown).sum()):
+            remarks.append(
+                f"{strange} rows have a {before.name} that is no class of the outcome: they say nothing of it, and were "
+                "given the shares of all outcomes"
+            )
+        table = np.full((unknown + 1, unknown), 0.5)
         np.add.at(table, (codes[0], y.astype(int)), 1.0)
+        table[unknown] = np.bincount(y.astype(int), minlength=unknown)
         shares = table / table.sum(axis=1, keepdims=True)
         found = [shares[c] for c in codes]
         return (found[0], found[1]) if labels.task is Task.MULTICLASS else (found[0][:, 1], found[1][:, 1])

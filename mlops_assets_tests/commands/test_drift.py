@@ -222,6 +222,18 @@ def test_scores_that_are_no_probabilities_are_read(scored, score, said):
     assert "relation_change" in [cause["kind"] for cause in found["verdict"]["causes"]][:2]
 
 
+def test_a_predicted_class_that_is_none_of_the_outcome_says_nothing_of_it(scored):
+    """Read as the first class, it would look as if the relation had changed."""
+    decided = pl.when(C.score > 0.3).then(pl.lit("1")).otherwise(pl.lit("0"))
+    scored_customers(6000, 1).with_columns(score=decided).write_parquet(scored / "decided.parquet")
+    strange = pl.when(pl.int_range(pl.len()) % 12 == 0).then(pl.lit("maybe")).otherwise(decided)
+    now = scored_customers(5000, 2).with_columns(score=strange)
+    found = drift(scored, now, *OUTCOME, "--score", "score", "--json", reference="decided.parquet").json["verdict"]
+    assert "417 rows have a score that is no class of the outcome" in " ".join(found["remarks"])
+    assert [cause["kind"] for cause in found["causes"]] == ["feed_fault"]
+    assert found["causes"][0]["columns"] == ["score"]
+
+
 def measured(rows, seed, other=False):
     """A number and a class that depend on two inputs; the other way round where `other`."""
     g = np.random.default_rng(seed)
