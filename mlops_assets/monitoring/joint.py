@@ -30,6 +30,8 @@ ALPHA_SHARE = 0.1
 """Part of the false-alarm level that each of the two tests here may use: the columns, one by one, have the rest."""
 SWAP_LEFT = 0.2
 """A swap is named where it explains all but this part of the changed correlations."""
+LARGEST_LEFT = 0.5
+"""And no more than this part of the most changed pair's own."""
 SEED = 20261121
 
 
@@ -124,7 +126,7 @@ def _from_pairs(
         weight[pair.first] += pair.effect
         weight[pair.second] += pair.effect
     concerned = sorted((i for i in weight if weight[i] > 0), key=lambda i: -weight[i])
-    swapped = _swapped(concerned[:12], matrices, [profile.columns[n] for n in names], noise)
+    swapped = _swapped(largest, concerned[:12], matrices, [profile.columns[n] for n in names], noise)
     return JointDrift(
         severity="act" if swapped or largest.effect >= rules.psi_act else "watch",
         reason=", ".join(said),
@@ -137,26 +139,36 @@ def _from_pairs(
 
 
 def _swapped(
-    concerned: Sequence[int], matrices: list[np.ndarray], columns: Sequence[ColumnProfile], noise: float
+    largest: ChangedPair,
+    concerned: Sequence[int],
+    matrices: list[np.ndarray],
+    columns: Sequence[ColumnProfile],
+    noise: float,
 ) -> tuple[int, ...]:
     """The two columns that explain the changed correlations when they are put at each other's place.
 
-    `noise` is the variance of a difference of Fisher's z; what chance alone adds to all pairs is taken off.
+    The most changed pair must be among what they explain: beside the noise of many pairs, any two columns seem to explain
+    a little, but a pair's own correlation is the same when its two columns change places. `noise` is the variance of a
+    difference of Fisher's z; what chance alone adds to all pairs is taken off.
     """
     before, now = matrices
     chance = float(((1 + before**2) * noise).sum())
     total = float(divergence(before, now).sum())
-    best, pair = total, ()
+    best, pair, found = total, (), now
     for position, i in enumerate(concerned):
         for j in concerned[position + 1 :]:
             if columns[i].kind != columns[j].kind:
                 continue
             order = list(range(len(columns)))
             order[i], order[j] = j, i
-            left = float(divergence(before, now[np.ix_(order, order)]).sum())
+            put_back = now[np.ix_(order, order)]
+            left = float(divergence(before, put_back).sum())
             if left < best:
-                best, pair = left, (i, j)
-    return pair if best - chance <= SWAP_LEFT * (total - chance) else ()
+                best, pair, found = left, (i, j), put_back
+    unexplained = float(divergence(before, found)[largest.first, largest.second])
+    if unexplained > LARGEST_LEFT * largest.effect:
+        return ()
+    return pair if best - chance <= SWAP_LEFT * max(total - chance, 0.0) else ()
 
 
 def _from_classifier(

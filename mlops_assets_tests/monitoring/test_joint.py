@@ -5,9 +5,10 @@ import polars as pl
 import pytest
 
 from mlops_assets.monitoring.drift import DriftVerdict, compare
-from mlops_assets.monitoring.joint import auc_of
+from mlops_assets.monitoring.joint import _swapped, auc_of
 from mlops_assets.monitoring.triage import triage
 from mlops_assets.statistics.counting import count_window
+from mlops_assets.statistics.dependence import ChangedPair
 from mlops_assets.statistics.profile import Profile, build_profile
 from mlops_assets_tests.monitoring.streams import RULES
 
@@ -132,3 +133,16 @@ def test_what_no_period_has_shown_is_still_found() -> None:
 def judge_with(profile: Profile, reference: pl.DataFrame, window: pl.DataFrame) -> str:
     counts = count_window(window, profile)
     return compare(profile, counts, RULES, sample=window, reference_sample=reference[::2]).severity
+
+
+def test_a_changed_pair_is_no_swap_where_all_pairs_together_changed_less_than_chance_brings():
+    before = np.eye(50) * 0.98
+    now = before.copy()
+    now[1, 30] = now[30, 1] = -0.35
+    # To put 1 and 30 at each other's place explains a little, but not what changed between them.
+    before[1, 5] = before[5, 1] = now[30, 5] = now[5, 30] = 0.1
+    table = pl.DataFrame({str(i): [1.0, 2.0] for i in range(50)})
+    profile = build_profile(table, dict.fromkeys(table.columns, "numeric"))
+    changed = ChangedPair(1, 30, 0.0, -0.35, 0.001, 0.14)
+    columns = list(profile.columns.values())
+    assert _swapped(changed, [1, 30], [before, now], columns, noise=0.005) == ()
