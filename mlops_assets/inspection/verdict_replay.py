@@ -21,6 +21,7 @@ from mlops_assets.monitoring.faults import Fault
 from mlops_assets.monitoring.fleet_control import FleetControl, hold_to_fleet
 from mlops_assets.monitoring.performance import WindowPerformance
 from mlops_assets.monitoring.rules import SEVERITIES
+from mlops_assets.monitoring.segments import Segment
 from mlops_assets.monitoring.triage import Earlier, Health, triage
 from mlops_assets.stores.home import Home
 
@@ -142,16 +143,17 @@ def _again(home: Home, record: Record, policy: Policy, earlier: list[Earlier]) -
     """The verdict under a policy; raises what says that its evidence is not there, or is another."""
     body = record.body
     drift = regraded(DriftVerdict.from_dict(_evidence(home, record, "drift")), policy.monitoring)
-    measured = _evidence(home, record, "performance")["performance"]
+    performance = _evidence(home, record, "performance")
     # A feed that is broken as a whole is the one cause of its kind that names no column.
     batch = [c["evidence"] for c in body["causes"] if c["kind"] == "feed_fault" and not c["columns"]]
     found = triage(
         drift,
-        WindowPerformance.from_dict(measured),
+        WindowPerformance.from_dict(performance["performance"]),
         earlier,
         policy.monitoring,
         {kind: policy.actions(kind) for kind in CHANGES},
         batch=[Fault("stale_batch", text, 0.0) for text in batch],
+        segment=Segment(**performance["segment"]) if performance.get("segment") else None,
     )
     return hold_to_fleet(found, FleetControl(**body["fleet"]), policy.monitoring.alpha) if "fleet" in body else found
 

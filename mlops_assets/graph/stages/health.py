@@ -18,6 +18,7 @@ from mlops_assets.monitoring.fleet_control import hold_to_fleet, window_p_value
 from mlops_assets.monitoring.performance import WindowPerformance
 from mlops_assets.monitoring.raised_by import raised_by
 from mlops_assets.monitoring.rules import at_least
+from mlops_assets.monitoring.segments import Segment
 from mlops_assets.monitoring.triage import Earlier, Health, triage
 from mlops_assets.response.incidents import Incident, open_incident
 
@@ -126,6 +127,7 @@ def judge(bench: Bench, version: int, batch: Sequence[Fault] = ()) -> Health:
             for kind in ("feed_fault", "population_shift", "base_rate_shift", "relation_change")
         },
         batch=batch,
+        segment=confined_segment(bench),
     )
 
 
@@ -145,6 +147,12 @@ def drift_verdict(bench: Bench) -> DriftVerdict:
 def measured_performance(bench: Bench) -> WindowPerformance:
     """What the stage `performance` found."""
     return WindowPerformance.from_dict(json.loads(report(bench, "performance").read_text())["performance"])
+
+
+def confined_segment(bench: Bench) -> Segment | None:
+    """The part of the rows that the stage `performance` found a changed relation confined to, if it did."""
+    found = json.loads(report(bench, "performance").read_text()).get("segment")
+    return Segment(**found) if found else None
 
 
 def outcomes_rested_on(bench: Bench) -> str | None:

@@ -13,6 +13,7 @@ from mlops_assets.declaration import Declaration, Task
 from mlops_assets.governance.canonical import digest
 from mlops_assets.governance.dossier import registered
 from mlops_assets.graph.bench import Bench, Outcome
+from mlops_assets.graph.stages.confined import confined_to
 from mlops_assets.graph.stages.models import SCORE
 from mlops_assets.graph.stages.production import OUTCOMES, PREDICTIONS, SCORED_ROWS, scored_record
 from mlops_assets.graph.stages.window_reports import keep, plain_numbers, report, severity_check, window_of
@@ -42,16 +43,21 @@ def performance(bench: Bench) -> Outcome:
     )
     matured = joined.rows
     share = matured.height / said.height if said.height else 0.0
+    truth, given = targets(matured["outcome"], declaration), scores(matured, yardstick)
     found = measure(
         yardstick,
-        targets(matured["outcome"], declaration),
-        scores(matured, yardstick),
+        truth,
+        given,
         frame=_with_columns(bench, matured, window.key),
         declaration=declaration,
         rules=rules,
         matured_share=share,
         seed=declaration.training.seed,
     )
+    segment = None
+    if found.measurable and found.severity != "none":
+        version = str(scored.body["version"])
+        segment = confined_to(bench, version, run_id, window.key, matured["id"], truth, given, yardstick)
     # From scores alone, as if nothing had matured: where something has, this is how estimates earn their record.
     estimate = estimate_performance(
         yardstick,
@@ -65,6 +71,7 @@ def performance(bench: Bench) -> Outcome:
     record = record_of_estimates(bench)
     content = {
         "performance": found.to_dict(),
+        "segment": asdict(segment) if segment else None,
         "estimate": None if found.measurable else estimate.to_dict(),
         "estimate_check": [asdict(one) for one in checked],
         "estimate_record": record.to_dict(),
@@ -82,6 +89,7 @@ def performance(bench: Bench) -> Outcome:
             "version": scored.body["version"],
             "metrics": metric_table(found),
             "tests": change_table(found),
+            "where the loss is": segment.text if segment else None,
             "base rate": found.base_rate.window if found.base_rate else None,
             "estimate (no outcomes)": None if found.measurable else estimate_table(estimate),
             "what estimates were worth": record.reason if record.windows or not found.measurable else None,

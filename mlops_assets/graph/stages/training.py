@@ -10,6 +10,7 @@ from mlops_assets.datasets.windows import event_time_expr, window_start_expr
 from mlops_assets.declaration import Declaration, Task
 from mlops_assets.gates import artifact, parity
 from mlops_assets.graph.bench import Bench, Outcome, StageError
+from mlops_assets.graph.stages.confined import keep_losses
 from mlops_assets.graph.stages.data import PART, current_snapshot, feature_rows
 from mlops_assets.graph.stages.decisions import carry_over, current_version, decided
 from mlops_assets.graph.stages.models import (
@@ -251,8 +252,9 @@ def reference_profile(bench: Bench) -> Outcome:
         score_frame(scores, holdout, declaration), score_roles(declaration), times=times_of(holdout, declaration)
     )
     profile = Profile(inputs.rows, {**inputs.columns, **outputs.columns})
+    truth = target_vector(holdout, declaration)
     yardstick = build_reference(
-        target_vector(holdout, declaration),
+        truth,
         scores,
         declaration.task,
         threshold=registered.body["threshold"],
@@ -281,6 +283,7 @@ def reference_profile(bench: Bench) -> Outcome:
     if declaration.event_time is not None:
         sample = sample.sort(declaration.event_time.column, maintain_order=True)
     platform.lake.write_window(bench.table("reference_sample"), f"v{version}", sample)
+    keep_losses(bench, version, holdout, truth, scores, yardstick)
     return Outcome(
         metadata={
             "version": version,

@@ -1,0 +1,83 @@
+"""Where a changed relation is confined to: what the stages `reference_profile` and `performance` do for it.
+
+Belongs here: keeping held-out rows with the loss of each, and reading them beside a window. Finding the part is in
+`monitoring/segments.py`.
+"""
+
+import numpy as np
+import polars as pl
+
+from mlops_assets.evaluation.estimators import prepare
+from mlops_assets.graph.bench import Bench
+from mlops_assets.graph.stages.production import SCORED_ROWS
+from mlops_assets.monitoring.grades import quality_losses
+from mlops_assets.monitoring.reference import ReferencePerformance
+from mlops_assets.monitoring.segments import Segment, find_segment
+from mlops_assets.statistics.profile import Profile
+from mlops_assets.stores.lake import LakeError
+
+HELD_OUT = "held_out_losses"
+LOSS = "_loss"
+MOST_ROWS = 20_000
+
+
+def keep_losses(
+    bench: Bench, version: int, rows: pl.DataFrame, y: np.ndarray, score: np.ndarray, yardstick: ReferencePerformance
+) -> None:
+    """Keep a bounded sample of the held-out rows of a version, features and loss."""
+    chosen = _some(rows.height, bench)
+    kept = rows.select(list(bench.declaration.features))[chosen]
+    losses = row_losses(y[chosen], score[chosen], yardstick)
+    bench.platform.lake.write_window(
+        bench.table(HELD_OUT), f"v{version}", kept.with_columns(pl.Series(LOSS, losses, dtype=pl.Float64))
+    )
+
+
+def confined_to(
+    bench: Bench,
+    version: str,
+    run_id: str,
+    window: str,
+    ids: pl.Series,
+    y: np.ndarray,
+    score: np.ndarray,
+    yardstick: ReferencePerformance,
+) -> Segment | None:
+    """The part of the window that most of the additional loss comes from.
+
+    None where there is none, and for a version that was made before its losses were kept.
+
+    Args:
+        bench: of the window.
+        version, run_id: of the model that scored it.
+        window: its key.
+        ids: of the rows whose outcome is known, as text.
+        y, score: outcomes and scores of the same rows.
+        yardstick: of the version.
+    """
+    lake, features = bench.platform.lake, list(bench.declaration.features)
+    try:
+        before = lake.read(bench.table(HELD_OUT), window=f"v{version}")
+    except LakeError:
+        return None
+    if before.is_empty():
+        return None
+    chosen = _some(len(ids), bench)
+    rows = lake.scan(bench.table(SCORED_ROWS), window=window)
+    named = rows.select(pl.col(bench.declaration.id).cast(pl.String).alias("id"), *features).collect()
+    now = ids[chosen].alias("id").to_frame().join(named, on="id", how="left", maintain_order="left")
+    profile = Profile.from_dict(bench.platform.registry.evidence(run_id, "reference_profile"))
+    columns = {name: profile.columns[name] for name in features}
+    losses = row_losses(y[chosen], score[chosen], yardstick)
+    return find_segment(columns, before, now, before[LOSS].to_numpy(), losses)
+
+
+def row_losses(y: np.ndarray, score: np.ndarray, yardstick: ReferencePerformance) -> np.ndarray:
+    """Loss of each row (log loss; regression: squared error), finite also where a score was sure and wrong."""
+    sure = score if yardstick.task == "regression" else np.clip(score, 1e-6, 1 - 1e-6)
+    return quality_losses(prepare(y, sure, yardstick.task, classes=yardstick.classes or None))
+
+
+def _some(rows: int, bench: Bench) -> np.ndarray:
+    drawn = np.random.default_rng(bench.declaration.training.seed % 2**32)
+    return np.sort(drawn.choice(rows, min(MOST_ROWS, rows), replace=False))
