@@ -34,8 +34,8 @@ CRITICAL_SHARE = 0.5
 """Broken or shifted features that carry this share of all importance make the window critical."""
 SCORE_COLUMN = "score"
 LOOKS_LIKE_A_SWAP = ("", "new_categories", "renamed_category", "merged_category", "out_of_range")
-BASE_RATE_WATCH = 0.25
-"""Change of the base rate that a moved mean score would mean, relative to it, worth a word."""
+BASE_RATE_WATCH = 0.2
+"""Change of the base rate, relative to it, worth a word: seen in outcomes, or meant by a moved mean score."""
 LEAST_EVIDENCE = 30
 """Below the minimum of rows no distribution is judged, but a fault this many rows agree on is still named."""
 

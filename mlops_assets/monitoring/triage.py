@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from mlops_assets.monitoring.column_drift import ColumnDrift
-from mlops_assets.monitoring.drift import SCORE_COLUMN, DriftVerdict
+from mlops_assets.monitoring.drift import BASE_RATE_WATCH, SCORE_COLUMN, DriftVerdict
 from mlops_assets.monitoring.faults import Fault
 from mlops_assets.monitoring.performance import PerformanceRules, WindowPerformance
 from mlops_assets.monitoring.rules import SEVERITIES, Kind, Rules, Severity, at_least, worst
@@ -22,6 +22,8 @@ CERTAIN = 0.5
 UNMISTAKABLE = 0.9
 """Strength from which a fault is one even where much else has moved."""
 MUCH_MOVED = 0.3
+SHIFTED_ALIKE = 0.5
+"""Part of the base rate's change in log-odds that the same score must show for it to be more than other inputs."""
 ADVICE: dict[Kind, str] = {
     "none": "",
     "feed_fault": "The feed must be repaired before these rows are used; retraining on them would learn the fault.",
@@ -159,7 +161,11 @@ def _causes(
     found = [*_broken_batch(batch), *_feed_faults(drift)]
     if performance is not None and performance.measurable:
         population = _population(drift, score)
-        return [*found, *population, *_from_outcomes(performance, rules, bool(population), segment)]
+        told = _from_outcomes(performance, rules, bool(population), segment)
+        if any(c.kind == "base_rate_shift" for c in told) and all(c.columns == (score,) for c in population):
+            # Scores that moved by themselves are what a base rate does that inputs tell of.
+            population = []
+        return [*found, *population, *told]
     implied = _implied_base_rate(drift, score)
     return [*found, *(implied or _population(drift, score))]
 
@@ -292,23 +298,43 @@ def _base_rate(performance: WindowPerformance, limits: PerformanceRules) -> list
     watch, act = (
         (limits.bias_watch, limits.bias_act) if regression else (limits.calibration_watch, limits.calibration_act)
     )
-    severity = _size(calibration.size, watch, act)
+    whole = _moved_alike(performance)
+    severity = worst([_size(calibration.size, watch, act), _size(min(whole, act), BASE_RATE_WATCH, act)])
     if severity == "none":
         return []
+    weight = max(calibration.size, whole) / act
     if calibration.label and base is not None and calibration.label in base.classes:
         share = base.classes[calibration.label]
         text = (
             f"the share of {calibration.label!r} went from {share['reference']:.3f} to {share['window']:.3f}, "
             f"the scores foresaw {share['window'] - calibration.change:.3f} (p {calibration.p_value:.1g})"
         )
-        return [Cause("base_rate_shift", severity, text, (), calibration.size / act)]
+        return [Cause("base_rate_shift", severity, text, (), weight)]
     rates = ""
     if base is not None and base.reference is not None and base.window is not None:
         rates = f"the outcome's mean went from {base.reference:.3f} to {base.window:.3f}"
         rates += f", the scores foresaw {base.foreseen:.3f}; " if base.foreseen is not None else "; "
     text = f"{rates}outcomes are {calibration.direction} than the scores say by {abs(calibration.change):.3f} "
     text += f"(p {calibration.p_value:.1g})"
-    return [Cause("base_rate_shift", severity, text, (), calibration.size / act)]
+    return [Cause("base_rate_shift", severity, text, (), weight)]
+
+
+def _moved_alike(performance: WindowPerformance) -> float:
+    """Change of the base rate, relative to the rarer outcome's, where inputs do not explain it; 0 otherwise.
+
+    Inputs that tell of the outcome move with a base rate, and the scores then foresee a part of it: what they did not
+    foresee understates it. Under a shift of the base rate alone the log-odds of every score move as those of the base rate
+    do (Saerens, Latinne & Decaestecker 2002); where other inputs are all there is, those of a score stay as they are.
+    """
+    base, relation = performance.base_rate, performance.relation
+    if base is None or relation is None or relation.common_shift is None or performance.task != "binary":
+        return 0.0
+    before, now = base.reference or 0.0, base.window or 0.0
+    if not (0 < before < 1 and 0 < now < 1):
+        return 0.0
+    moved = math.log(now / (1 - now)) - math.log(before / (1 - before))
+    alike = moved != 0 and relation.common_shift / moved >= SHIFTED_ALIKE
+    return abs(now - before) / min(before, 1 - before) if alike else 0.0
 
 
 def _outcome_spread(performance: WindowPerformance) -> float:

@@ -158,6 +158,34 @@ def test_scores_alone_that_moved_are_an_estimated_base_rate(reference):
     assert known.kind == "population_shift"
 
 
+def more_positives(n, factor, seed=2):
+    """Outcomes and scores in which positives are `factor` times as frequent, each as they were."""
+    y, score = loans(n, seed)
+    drop = (np.random.default_rng(seed).random(n) > (1 - factor * y.mean()) / (1 - y.mean()) / factor) & (y == 0)
+    return y[~drop], score[~drop]
+
+
+def other_people(n, shift, seed=2):
+    """Outcomes and scores of people with higher scores, whose outcomes are what the scores say."""
+    return loans(n, seed, shift=shift)
+
+
+@pytest.mark.parametrize(
+    ("rows", "kinds", "why"),
+    [
+        (more_positives(8000, 1.2), ["base_rate_shift"], "the scores foresaw a part of it, and moved because of it"),
+        (other_people(8000, 0.4), ["population_shift"], "all of it was foreseen: the same score means the same"),
+    ],
+)
+def test_a_base_rate_is_told_from_other_people(reference, rows, kinds, why):
+    found = measure(reference, *rows)
+    assert found.base_rate is not None and found.calibration is not None
+    assert found.base_rate.window / found.base_rate.reference > 1.2  # type: ignore[operator]
+    assert found.calibration.size < 0.25, "by what was not foreseen alone, neither would be worth a word"
+    score = column("score", "watch", implied_base_rate=0.3, reference_base_rate=0.25)
+    assert [c.kind for c in judged(drift(column("a"), score), found).causes] == kinds, why
+
+
 def test_an_estimate_asks_for_no_training():
     score = column("score", "act", implied_base_rate=0.4, reference_base_rate=0.2)
     health = judged(drift(column("a"), score), earlier=[Earlier("2020-01", {"base_rate_shift": "act"})])
