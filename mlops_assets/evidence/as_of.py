@@ -4,7 +4,7 @@ The ledger has two times. "Which version decided on 30 June?" is answered by wha
 30 June?" by what had been recorded. Where the two differ, both answers are given, with what was learned only later.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
@@ -26,7 +26,8 @@ class ModelAsOf:
         since: When it became champion.
         lifecycle: development, in use, suspended, decommissioned.
         policy_digest: Policy under which the champion was promoted.
-        decisions: Gate decisions of the champion: gate, outcome, record, digest.
+        decisions: Gate decisions of the champion: gate, outcome, reason, whether that policy requires it (None: not
+            recorded), record, digest.
         approvers: Who had approved it: person, role, record.
         card_digest: Of its card.
         window: Latest window judged by then.
@@ -75,10 +76,11 @@ def as_of(ledger: RecordSource, at: datetime, model: str | None = None) -> list[
     if at.tzinfo is None:
         raise ValueError(f"found a time without a zone ({at.isoformat()}), expected UTC")
     records = ledger.records(happened_until=at)
+    policies = {text(r.body, "policy_digest"): r.body["policy"] for r in records if r.body.get("policy")}
     happened = fold(records, ledger.root)
     known = fold((r for r in records if r.recorded_at <= at), ledger.root)
     names = [n for n in happened if model is None or n == model]
-    return [_stand(happened[n], known.get(n, ModelState(n)), at) for n in names]
+    return [_stand(happened[n], known.get(n, ModelState(n)), at, policies) for n in names]
 
 
 def as_of_text(rows: Sequence[ModelAsOf], at: datetime) -> str:
@@ -95,6 +97,7 @@ def as_of_text(rows: Sequence[ModelAsOf], at: datetime) -> str:
         if row.champion:
             passed = sum(d["outcome"] == "passed" for d in row.decisions)
             lines.append(f"  gates: {passed} of {len(row.decisions)} passed; policy {short(row.policy_digest)}")
+            lines += [f"    {_not_passed(d)}" for d in row.decisions if d["outcome"] != "passed"]
             people = ", ".join(f"{a['person']} ({a['role']}, record {a['record']})" for a in row.approvers)
             lines.append(f"  approved by: {people or 'nobody'}")
         lines += [f"  open incident {i['id']} ({label(i['kind']).lower()}): {i['summary']}" for i in row.open_incidents]
@@ -108,10 +111,19 @@ def as_of_text(rows: Sequence[ModelAsOf], at: datetime) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _stand(state: ModelState, known: ModelState, at: datetime) -> ModelAsOf:
+def _not_passed(decision: Mapping[str, Any]) -> str:
+    weight = ", which the policy does not require" if decision["required"] is False else ""
+    outcome = decision["outcome"].replace("_", " ")
+    gate = decision["gate"].replace("_", " ")
+    return f"{gate} {outcome}{weight} (record {decision['record']}): {decision['reason']}"
+
+
+def _stand(state: ModelState, known: ModelState, at: datetime, policies: Mapping[str, Mapping[str, Any]]) -> ModelAsOf:
     version = state.versions.get(state.champion) if state.champion else None
     verdict = state.last_verdict
     promoted = version.promotions[-1] if version and version.promotions else None
+    policy_digest = text(promoted.body, "policy_digest") or None if promoted else None
+    rules = policies.get(policy_digest or "", {}).get("gates", {})
     late = [r for r in state.records if r.recorded_at > at]
     known_verdict = known.last_verdict
     return ModelAsOf(
@@ -119,9 +131,16 @@ def _stand(state: ModelState, known: ModelState, at: datetime) -> ModelAsOf:
         champion=state.champion,
         since=iso(state.changes[-1].at) if state.changes and state.champion else None,
         lifecycle=state.lifecycle,
-        policy_digest=text(promoted.body, "policy_digest") or None if promoted else None,
+        policy_digest=policy_digest,
         decisions=tuple(
-            {"gate": gate, "outcome": text(r.body, "outcome"), "record": r.seq, "digest": r.digest}
+            {
+                "gate": gate,
+                "outcome": text(r.body, "outcome"),
+                "reason": text(r.body, "reason"),
+                "required": rules.get(gate, {}).get("required"),
+                "record": r.seq,
+                "digest": r.digest,
+            }
             for gate, r in (version.decisions if version else {}).items()
         ),
         approvers=tuple(

@@ -50,3 +50,21 @@ def test_a_time_without_zone_is_refused(ledger: Ledger):
 
 def test_before_anything(lived: Ledger):
     assert "No model had any record" in as_of_text(as_of(lived, at("1999-01-01")), at("1999-01-01"))
+
+
+@pytest.mark.parametrize(
+    ("required", "said"),
+    [
+        (True, "label bias not measurable (record 2): no protected attribute"),
+        (False, "label bias not measurable, which the policy does not require (record 2): no protected attribute"),
+    ],
+)
+def test_a_gate_that_did_not_pass_is_named_with_its_reason(ledger: Ledger, clock: Clock, required: bool, said: str):
+    policy = {"gates": {"label_bias": {"required": required}}}
+    ledger.append("policy_effective", {"policy": policy, "policy_digest": "b" * 64}, model="m", subject="low")
+    found = {"gate": "label_bias", "outcome": "not_measurable", "reason": "no protected attribute"}
+    ledger.append("gate_decision", found, model="m", subject="1")
+    ledger.append("promotion", {"former": None, "policy_digest": "b" * 64}, model="m", subject="1")
+    (row,) = as_of(ledger, clock.at)
+    assert row.decisions[0]["required"] is required
+    assert said in as_of_text([row], clock.at)
