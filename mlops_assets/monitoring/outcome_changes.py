@@ -253,14 +253,16 @@ def calibration_change(
     spread = math.sqrt(max(0.0, sum(table.residual_squares) / reference.n - before**2))
     unrest = reference.unrest_of(rows.n)
     between = _between(unrest, unrest.residual[0] if unrest else 0.0)
-    drawn = float(residual.std(ddof=1)) / math.sqrt(rows.n), spread / math.sqrt(reference.n)
-    error = math.hypot(*drawn, between.deviation)
-    change = window - before
+    drawn = float(residual.std(ddof=1))
     if rows.task is Task.REGRESSION:
         unit = reference.outcome_spread
     else:
         rate = sum(table.outcome) / reference.n
         unit = min(rate, 1 - rate)
+        floor = float(_least_variance(reference.n * rate, reference.n, said(rows)))
+        drawn, spread = (math.sqrt(max(one**2, floor)) for one in (drawn, spread))
+    error = math.hypot(drawn / math.sqrt(rows.n), spread / math.sqrt(reference.n), between.deviation)
+    change = window - before
     return CalibrationChange(
         reference=before,
         window=window,
@@ -274,6 +276,17 @@ def calibration_change(
     )
 
 
+def _least_variance(events: np.ndarray | float, rows: int, scores: np.ndarray) -> np.ndarray:
+    """Variance that the residual of a window's row has at least, were nothing to change.
+
+    Of a rare outcome a window may hold none: its residuals then hardly vary, and any score at all would contradict them.
+    What scores say themselves, p (1 − p), is a floor, but for scores that were never calibrated: for those it is the
+    reference's rate. One more event of either kind, so that no rate is 0.
+    """
+    rate = (events + 1) / (rows + 2)
+    return np.minimum(rate * (1 - rate), (scores * (1 - scores)).mean(0))
+
+
 def _class_calibration_change(
     reference: ReferencePerformance, rows: Scored, found: Calibration, alpha: float
 ) -> CalibrationChange:
@@ -285,7 +298,8 @@ def _class_calibration_change(
     # The reference keeps sums alone: its residuals are taken to vary as the window's do.
     unrest = reference.unrest_of(rows.n)
     between = [_between(unrest, unrest.residual[i] if unrest else 0.0) for i in range(classes)]
-    drawn = residuals.std(0, ddof=1) * math.sqrt(1 / rows.n + 1 / reference.n)
+    variance = np.maximum(residuals.var(0, ddof=1), _least_variance(counts, reference.n, rows.score))
+    drawn = np.sqrt(variance * (1 / rows.n + 1 / reference.n))
     errors = np.hypot(drawn, [one.deviation for one in between])
     change = after - before
     rate = counts / reference.n

@@ -153,7 +153,7 @@ def compare_tables(
     compared = {n: c for n, c in profile.columns.items() if n not in left_out and n != target}
     shared = [name for name in compared if name in now.collect_schema().names()]
     if not shared:
-        raise ValueError(f"{current} has none of the columns of {reference}: {', '.join(compared) or 'none left'}")
+        raise ValueError(_nothing_left(reference, current, compared, left_out, outcome))
     every = Profile(profile.rows, {**compared, **({outcome.name: outcome} if outcome else {})})
     try:
         counts = count_window(for_engine(now, current, engine), every)
@@ -212,6 +212,21 @@ def compare_tables(
         target_column,
         tuple(remarks),
     )
+
+
+def _nothing_left(
+    reference: str | Path,
+    current: str | Path,
+    compared: Mapping[str, ColumnProfile],
+    left_out: Mapping[str, str],
+    outcome: ColumnProfile | None,
+) -> str:
+    if compared:
+        return f"{current} has none of the columns of {reference}: found {', '.join(compared)} in the reference"
+    told = [f"{name} is left out ({why})" for name, why in left_out.items()]
+    if outcome is not None:
+        told.append(f"{outcome.name} is the outcome (--target '' compares it as any other column)")
+    return f"{reference}: no column is left to compare: {'; '.join(told)}"
 
 
 def _restless(

@@ -227,6 +227,25 @@ def test_multiclass():
     assert ReferencePerformance.from_dict(json.loads(json.dumps(reference.to_dict()))) == reference
 
 
+@pytest.mark.parametrize("task", ["binary", "multiclass"])
+def test_a_rare_outcome_that_happens_to_be_missing_contradicts_no_score(task):
+    """A window without the outcome has residuals that hardly vary: they are no measure of what chance brings."""
+
+    def rows(n, events):
+        y = np.zeros(n, dtype=int)
+        y[:events] = 1
+        score = np.full(n, 0.004) + np.random.default_rng(n).uniform(-0.001, 0.001, n)
+        if task == "binary":
+            return y, score
+        return np.array(["a", "b"])[y], np.column_stack([1 - score, score])
+
+    classes = ("a", "b") if task == "multiclass" else None
+    reference = build_reference(*rows(1000, 4), task, threshold=0.1 if classes is None else None, classes=classes)
+    found = measure(reference, *rows(400, 0))
+    assert found.calibration.p_value > 0.1
+    assert found.severity == "none"
+
+
 def test_a_class_more_frequent_than_foreseen_is_named():
     """Sampled by class: which inputs a class has stays, how frequent it is does not, so scores foresee too little."""
 
