@@ -15,6 +15,7 @@ import polars as pl
 from mlops_assets.monitoring.rules import Rules, Severity, at_least
 from mlops_assets.statistics.dependence import ChangedPair, changed_pairs, correlations, divergence, normal_scores
 from mlops_assets.statistics.profile import ColumnProfile, Profile, as_number
+from mlops_assets.statistics.spread import spread_positions
 from mlops_assets.statistics.two_sample_classifier import two_sample_classifier
 
 LEAST_ROWS = 200
@@ -94,7 +95,7 @@ def compare_jointly(
     before, now = both[: min(reference.height, MOST_ROWS)], both[min(reference.height, MOST_ROWS) :]
     # The draws behind a changed pair cost rows times columns squared: a wide table is looked at on fewer rows.
     most = max(LEAST_ROWS, MOST_WORK // len(names) ** 2)
-    thinned = [side[np.linspace(0, len(side) - 1, min(len(side), most)).astype(int)] for side in (before, now)]
+    thinned = [side[spread_positions(len(side), most)] for side in (before, now)]
     scores = normal_scores(np.concatenate(thinned))
     sides = scores[: len(thinned[0])], scores[len(thinned[0]) :]
     level = rules.alpha * ALPHA_SHARE
@@ -242,9 +243,7 @@ def _readable(column: ColumnProfile, frame: pl.DataFrame) -> bool:
 
 def _bounded(frame: pl.DataFrame) -> pl.DataFrame:
     """At most 5,000 rows, spread over the whole frame."""
-    if frame.height <= MOST_ROWS:
-        return frame
-    return frame[np.linspace(0, frame.height - 1, MOST_ROWS).astype(int)]
+    return frame[spread_positions(frame.height, MOST_ROWS)]
 
 
 def _matrix(reference: pl.DataFrame, window: pl.DataFrame, columns: Sequence[ColumnProfile]) -> np.ndarray:

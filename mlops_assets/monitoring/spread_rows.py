@@ -4,11 +4,13 @@ from collections.abc import Sequence
 
 import polars as pl
 
+from mlops_assets.statistics.spread import spread_positions
+
 POSITION = "position of the row"
 
 
 def spread_rows(frame: pl.LazyFrame, names: Sequence[str], most: int) -> pl.DataFrame:
-    """At most `most` rows, in their order and at even distances from the first to the last.
+    """At most `most` rows, in their order, drawn from all over the table.
 
     Args:
         frame: the whole table.
@@ -18,6 +20,6 @@ def spread_rows(frame: pl.LazyFrame, names: Sequence[str], most: int) -> pl.Data
     rows = int(frame.select(pl.len()).collect().item())
     kept = frame.select(names)
     if rows > most:
-        place = pl.col(POSITION).cast(pl.Int64)
-        kept = kept.with_row_index(POSITION).filter(place * most // rows != (place - 1) * most // rows).drop(POSITION)
+        places = pl.Series(spread_positions(rows, most), dtype=pl.get_index_type())
+        kept = kept.with_row_index(POSITION).filter(pl.col(POSITION).is_in(places.implode())).drop(POSITION)
     return kept.collect(engine="streaming")

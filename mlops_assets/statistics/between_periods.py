@@ -10,6 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
+from mlops_assets.statistics.spread import spread_positions
+
 PERIODS = (64, 48, 32, 24, 16, 12, 8)
 """Numbers of periods the reference is parted into; a window is held against those of about its own size."""
 PARTS = 192
@@ -71,7 +73,7 @@ def number_periods(times: pl.Series) -> PeriodOfRows | None:
     """
     rank = times.rank("min").cast(pl.Float64).fill_null(np.nan).to_numpy() - 1
     known = np.flatnonzero(np.isfinite(rank))
-    looked_at = known[np.linspace(0, len(known) - 1, min(len(known), MOST_ROWS)).astype(int)] if len(known) else known
+    looked_at = known[spread_positions(len(known), MOST_ROWS)]
     finest = next((k for k in PERIODS if len(looked_at) >= k * LEAST_ROWS), 0)
     if not finest:
         return None

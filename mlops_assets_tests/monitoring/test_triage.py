@@ -179,7 +179,8 @@ def other_people(n, shift, seed=2):
 )
 def test_a_base_rate_is_told_from_other_people(reference, rows, kinds, why):
     found = measure(reference, *rows)
-    assert found.base_rate is not None and found.calibration is not None
+    assert found.base_rate is not None
+    assert found.calibration is not None
     assert found.base_rate.window / found.base_rate.reference > 1.2  # type: ignore[operator]
     assert found.calibration.size < 0.25, "by what was not foreseen alone, neither would be worth a word"
     score = column("score", "watch", implied_base_rate=0.3, reference_base_rate=0.25)
