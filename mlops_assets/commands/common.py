@@ -47,6 +47,18 @@ def known_model(platform: Platform, model: str | None) -> str | None:
     return model
 
 
+def ledger_holds(platform: Platform) -> bool:
+    """Whether the ledger ends under a head of a key that counts; says what is wrong with it, where anything is."""
+    from mlops_assets.governance.ledger import LedgerTampered
+
+    try:
+        platform.ledger.sealed_head()
+    except LedgerTampered as error:
+        click.echo(f"mlops: do not rely on this: {one_line(error)}", err=True)
+        return False
+    return True
+
+
 def json_option(command: Any) -> Any:
     """`--json`: print a list of objects, or one object, instead of a table."""
     return click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")(command)

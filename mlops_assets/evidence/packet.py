@@ -70,7 +70,7 @@ def write_packet(
     """
     if ledger.head_key is None:
         raise PacketError("the ledger was opened without its head key, which seals a packet")
-    head = ledger.seal()
+    head = ledger.sealed_head()
     records = ledger.records()
     if head is None or not records or records[-1].seq != head.seq:
         raise PacketError("the ledger is empty or is being written to: nothing to seal; try again")

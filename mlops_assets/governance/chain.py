@@ -43,6 +43,7 @@ def check_chain(
     trusted: Iterable[PublicKey] = (),
     *,
     heads: bool = False,
+    since: int = 1,
 ) -> list[Problem]:
     """Problems of the chain, then of guards, heads and anchors.
 
@@ -52,14 +53,17 @@ def check_chain(
         anchors: signed heads from outside the database.
         trusted: keys whose signature on a head counts.
         heads: also check the guards, the signed heads and the anchors' signatures.
+        since: number of the record to begin with; what comes before it is not looked at.
     """
     anchors = list(anchors)
     wanted = {anchor.seq for anchor in anchors}
     digests: dict[int, str] = {}
     problems: list[Problem] = []
-    expected, last, clock = 1, None, ""
+    expected, last, clock = since, None, ""
     sha256 = hashlib.sha256
-    for seq, kind, model, subject, happened, recorded, key, body, previous, digest in database.stream(connection):
+    for seq, kind, model, subject, happened, recorded, key, body, previous, digest in database.stream(
+        connection, since
+    ):
         text = f"{seq}\n{previous}\n{kind}\n{model}\n{subject}\n{happened}\n{recorded}\n{key or ''}\n{body}"
         if (
             seq != expected

@@ -20,6 +20,8 @@ from mlops_assets.governance.anchors import Anchor, read_anchor, sign_head, writ
 from mlops_assets.governance.canonical import canonical_json, iso
 from mlops_assets.governance.chain import Problem, check_chain
 from mlops_assets.governance.keys import PublicKey, SigningKey
+from mlops_assets.governance.people import KINDS as PEOPLE_KINDS
+from mlops_assets.governance.people import People, known_people
 from mlops_assets.governance.records import (
     NOTHING_BEFORE,
     Entry,
@@ -32,12 +34,12 @@ from mlops_assets.governance.records import (
     same,
     select,
 )
+from mlops_assets.governance.seals import own_key_objection, tail_objection
 from mlops_assets.stores.ledger_database import BUSY_SECONDS, LedgerDatabase, heads_table, records_table
 
 CLOCK_TOLERANCE = timedelta(seconds=5)
 """How far a writer's clock may lie behind the last record's (two machines never agree exactly) before it is refused."""
-
-
+WHAT_TO_DO = "see `mlops verify` and docs/runbooks.md before anything else is written"
 ANCHOR_WAIT = 1.0
 """Seconds that the second writer of a new ledger waits for the first one's anchor file."""
 
@@ -60,8 +62,7 @@ class Ledger:
 
     Args:
         url: SQLAlchemy URL of a SQLite file or a PostgreSQL database; it is migrated before use.
-        head_key: signs the head after each append; a ledger opened without it can append, and what it appends is
-            sealed by the next one that has it.
+        head_key: signs the head after each append; after what was appended without it, nobody who has it appends.
         anchor_path: file outside the database that keeps the latest signed head.
         trusted: public head keys besides `head_key`'s own, for readers and after a rotation.
         root: key id of the root key as the bank knows it from elsewhere; without it the first enrolment is believed.
@@ -84,6 +85,7 @@ class Ledger:
         self.trusted = (*([head_key.public] if head_key else []), *trusted)
         self.root = root
         self.clock = clock
+        self._counting_since: int | None = None
 
     def append(
         self,
@@ -110,7 +112,8 @@ class Ledger:
         Raises:
             Conflict: `expect` no longer holds.
             ClockWentBack: this machine's clock is behind the last record.
-            LedgerTampered: the database no longer holds what its anchor says it held.
+            LedgerTampered: the database no longer holds what its anchor says it held, or ends with what nobody who may
+                seal it wrote.
             ValueError: the record cannot be written as text, or `key` belongs to a record of another kind or model.
         """
         return self.append_all([Entry(kind, body, model, subject, happened_at, key)], expect=expect)[0]
@@ -122,7 +125,7 @@ class Ledger:
         if not entries:
             return []
         prepared = [(checked(entry), canonical_json(entry.body)) for entry in entries]
-        known = {key: record for key in {e.key for e in entries if e.key} if (record := self.find(key)) is not None}
+        known = {key: record for key in {e.key for e in entries if e.key} if (record := self.find(key))}
         if all(entry.key in known for entry in entries):
             return [same(entry, known[str(entry.key)]) for entry in entries]
         anchor = self._anchor()
@@ -141,6 +144,8 @@ class Ledger:
     ) -> tuple[list[Record], Anchor | None]:
         last = self._last(connection)
         self._refuse_if_cut(connection, anchor, last)
+        if self.head_key is not None:
+            self._refuse_if_unsealed(connection, last, [entry for entry, _ in prepared])
         found: dict[int, Record] = {}
         for index, (entry, _) in enumerate(prepared):
             if entry.key is not None and (record := self._find(connection, entry.key)) is not None:
@@ -179,32 +184,22 @@ class Ledger:
             connection.execute(sa.insert(heads_table), [head.to_dict()])
         return result, head
 
-    def seal(self) -> Anchor | None:
-        """Sign what was appended without the head key, and bring the anchor file up to date.
+    def sealed_head(self, since: int | None = None) -> Anchor | None:
+        """The latest signed head, when the ledger ends under it and its key counts; None for an empty ledger.
 
-        Returns the latest signed head, or None when the ledger is empty.
+        With `since`, every record from that one on is held against the chain up to the head.
 
         Raises:
-            ValueError: the ledger was opened without the head key.
-            LedgerTampered: what would be sealed does not hold together.
+            LedgerTampered: it is not so, or the anchor file is not part of the ledger.
         """
-        if self.head_key is None:
-            raise ValueError("found no head key to seal with; open the ledger with it")
         anchor = self._anchor()
-        with self.database.writing() as connection:
-            last = self._last(connection)
+        with self.database.reading() as connection:
+            last, head = self._last(connection), self._head(connection)
             self._refuse_if_cut(connection, anchor, last)
-            if last is None:
-                return None
-            head = self._head(connection)
-            if head is None or head.seq < last.seq:
-                problems = check_chain(self.database, connection, ())
-                if problems:
-                    raise LedgerTampered(f"the ledger is not sealed: {problems[0].message}")
-                head = sign_head(self.head_key, last.seq, last.digest)
-                connection.execute(sa.insert(heads_table), [head.to_dict()])
-        if self.anchor_path is not None:
-            write_anchor(self.anchor_path, head)
+            why = tail_objection(self._people(connection), self.trusted, last, head)
+            broken = check_chain(self.database, connection, (), since=since) if since and not why else []
+        if why := why or (str(broken[0]) if broken else ""):
+            raise LedgerTampered(f"{why}; {WHAT_TO_DO}")
         return head
 
     def records(
@@ -325,6 +320,33 @@ class Ledger:
                 f"{anchor.digest[:12]}…, and the database, which ends at {last.seq if last else 0}, does not hold it; "
                 "restore the database from a backup, then run `mlops verify`"
             )
+
+    def _refuse_if_unsealed(self, connection: Connection, last: Record | None, entries: Sequence[Entry]) -> None:
+        """A new head would seal whatever somebody without the key has appended before it."""
+        head, mine, about_people = self._head(connection), self.trusted[0], self._last_about_people(connection)
+        if (
+            head
+            and last
+            and head.digest == last.digest
+            and self._counting_since == about_people
+            and head.signed_by(mine)
+        ):
+            return
+        people = self._people(connection)
+        why = tail_objection(people, self.trusted, last, head)
+        why = why or own_key_objection(people, mine, entries, last.seq + 1 if last else 1)
+        if why:
+            raise LedgerTampered(f"nothing is appended: {why}; {WHAT_TO_DO}")
+        self._counting_since = about_people
+
+    def _people(self, connection: Connection) -> People:
+        """Everybody, as this transaction sees them."""
+        query = select(PEOPLE_KINDS, None, None, None, None).order_by(records_table.c.seq)
+        return known_people([read_row({**row}) for row in connection.execute(query).mappings()], self.root)
+
+    def _last_about_people(self, connection: Connection) -> int:
+        query = sa.select(sa.func.coalesce(sa.func.max(records_table.c.seq), 0))
+        return connection.execute(query.where(records_table.c.kind.in_(PEOPLE_KINDS))).scalar_one()
 
     def _anchor_lost(self, connection: Connection) -> bool:
         """Whether a ledger that must have been anchored by now is not."""

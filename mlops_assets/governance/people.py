@@ -11,12 +11,16 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mlops_assets.governance.canonical import iso, moment
 from mlops_assets.governance.keys import PublicKey
-from mlops_assets.governance.ledger import Ledger, Record
+from mlops_assets.governance.records import Record
 from mlops_assets.governance.signatures import SignatureRefused, Statement, open_envelope, signer_of
+
+if TYPE_CHECKING:
+    # The ledger itself asks who may seal it.
+    from mlops_assets.governance.ledger import Ledger
 
 ROOT = "root"
 """The role that enrols and revokes."""
@@ -194,7 +198,7 @@ class People:
         return self._last.get(person, _EPOCH)
 
 
-def load_people(ledger: Ledger, root: PublicKey | None = None, known_at: datetime | None = None) -> People:
+def load_people(ledger: "Ledger", root: PublicKey | None = None, known_at: datetime | None = None) -> People:
     """Read everybody from the ledger; what a root did not sign is listed as refused and counts for nothing.
 
     Args:
@@ -203,8 +207,11 @@ def load_people(ledger: Ledger, root: PublicKey | None = None, known_at: datetim
             given, the first enrolment, signed by itself, is the root.
         known_at: as the ledger stood then.
     """
-    records = ledger.records(kind=KINDS, known_at=known_at)
-    trusted = root.key_id if root is not None else ledger.root
+    return known_people(ledger.records(kind=KINDS, known_at=known_at), root.key_id if root is not None else ledger.root)
+
+
+def known_people(records: Sequence[Record], trusted: str | None = None) -> People:
+    """`read_people`, where the same records need not be verified again."""
     # Each record was just held against its digest: those of the same digests were signed by the same people.
     state = (trusted, tuple(record.digest for record in records))
     if state not in _READ:

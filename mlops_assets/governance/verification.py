@@ -14,6 +14,7 @@ from mlops_assets.governance.keys import PublicKey
 from mlops_assets.governance.ledger import Ledger, LedgerTampered, Record
 from mlops_assets.governance.people import KINDS as PEOPLE_KINDS
 from mlops_assets.governance.people import NotAllowed, People, load_people
+from mlops_assets.governance.seals import head_objection
 from mlops_assets.governance.signatures import SignatureRefused
 
 PURPOSES = {
@@ -70,11 +71,11 @@ def head_key_problems(ledger: Ledger, people: People) -> list[Problem]:
     Whoever holds this machine can put another key in the place of its head key; enrolment by the root cannot be put
     there. A ledger in which nobody was ever enrolled to sign heads is left alone, unless its root is known from outside.
     """
-    head, keys = ledger.head(), people.ledger_keys()
-    if head is None or not (keys or ledger.root) or any(head.signed_by(key) for key in keys):
+    head = ledger.head()
+    if head is None or not (people.ledger_keys() or ledger.root):
         return []
-    message = f"head {head.seq} is signed with key {head.key_id[:12]}, which no root enrolled to sign the ledger"
-    return [Problem("head_key", message, head.seq)]
+    why = head_objection(people, () if ledger.root and not people.ledger_keys() else ledger.trusted, head)
+    return [Problem("head_key", why, head.seq)] if why else []
 
 
 def verify_signatures(ledger: Ledger, root: PublicKey | None = None) -> list[Problem]:

@@ -4,6 +4,7 @@ from mlops_assets.governance.adoption import KIND as ADOPTED
 from mlops_assets.governance.adoption import adopt
 from mlops_assets.governance.findings import KINDS as FINDINGS
 from mlops_assets.governance.keys import SigningKey
+from mlops_assets.governance.ledger import LedgerTampered
 from mlops_assets.governance.ledger_ahead import LedgerAhead
 from mlops_assets.governance.people import KINDS as PEOPLE
 from mlops_assets.governance.people import NotAllowed
@@ -17,7 +18,7 @@ from mlops_assets.release.interventions import InterventionRefused
 from mlops_assets.release.oversight import Opening, due
 from mlops_assets.release.reconciliation import doubtful_models, repair
 from mlops_assets.response.incidents import OPENED, open_incident
-from mlops_assets.response.notification import FileNotifier, LogNotifier, tell
+from mlops_assets.response.notification import FileNotifier, LogNotifier, damage_notice, send_all, tell
 from mlops_assets.setup import service_key
 
 TOLD = (OPENED, "retraining_request", "promotion", "rollback", "suspension", "retirement")
@@ -31,13 +32,22 @@ def watch(platform: Platform, since: int) -> tuple[int, str]:
 
     Returns:
         Number of the last record told, and what was done, in a sentence.
+
+    Raises:
+        LedgerTampered: the ledger ends with what nobody who may seal it wrote; people are told, and nothing is moved.
     """
     ledger = platform.ledger
+    notifiers = [LogNotifier(), FileNotifier(platform.home.root / "notices.jsonl")]
+    try:
+        ledger.sealed_head()
+    except LedgerTampered as error:
+        send_all(notifiers, [damage_notice(str(error), ledger.clock())])
+        raise
     differing = _reconciled(platform)
     doubtful = _audited(platform, since)
     acted = _overseen(platform)
     fresh = [r for r in ledger.records(kind=TOLD) if r.seq > since]
-    problems = tell([LogNotifier(), FileNotifier(platform.home.root / "notices.jsonl")], fresh)
+    problems = tell(notifiers, fresh)
     last = fresh[-1].seq if fresh else since
     said = [f"{len(fresh)} notices sent" if fresh else "nothing new to tell"]
     if differing:

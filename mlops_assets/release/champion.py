@@ -2,7 +2,7 @@
 
 The champion is what the records of promotion, rollback, suspension, resumption and retirement add up to, so it has one
 answer for any moment, past ones included. A version that no promotion names never decides, and nothing decides after a
-retirement, whatever was recorded: `release.audit` names such records.
+retirement, whatever was recorded: `release.audit` names such records. Whoever acts on the answer asks for `sound_reign`.
 """
 
 from collections.abc import Iterable
@@ -10,7 +10,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
 
-from mlops_assets.governance.ledger import Expected, Ledger, Record
+from mlops_assets.governance.dossier import NotRegistered, registered
+from mlops_assets.governance.ledger import Expected, Ledger, LedgerTampered, Record
 from mlops_assets.release.registry import CHAMPION, FORMER
 
 KINDS = ("promotion", "rollback", "suspension", "resumption", "retirement")
@@ -61,6 +62,25 @@ class Reign:
 def reign(ledger: Ledger, model: str, known_at: datetime | None = None) -> Reign:
     """Who decides for `model`, now or as the ledger stood at `known_at`."""
     return reign_of(model, ledger.records(kind=KINDS, model=model, known_at=known_at))
+
+
+def sound_reign(ledger: Ledger, model: str) -> Reign:
+    """Who decides for `model`, when the ledger that says so holds: what scores and what moves aliases asks here.
+
+    Every record since the deciding version was registered is held against the chain, and the chain against a head signed
+    with a key that counts: a promotion written into the database, or a suspension taken out of it, decides nothing. What
+    was written before the registration changes nothing about who decides. Costs a few microseconds a record since then.
+
+    Raises:
+        LedgerTampered: it does not hold.
+    """
+    now = reign(ledger, model)
+    try:
+        since = registered(ledger, model, now.champion).seq if now.champion is not None else None
+    except NotRegistered as error:
+        raise LedgerTampered(f"{error}, and record {now.seq} says that it decides; see `mlops verify`") from error
+    ledger.sealed_head(since)
+    return now
 
 
 def reign_of(model: str, records: Iterable[Record]) -> Reign:

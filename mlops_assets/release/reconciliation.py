@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from mlops_assets.governance.ledger import Ledger, Record
-from mlops_assets.release.champion import KINDS, lock_name, reign, reign_of
+from mlops_assets.release.champion import KINDS, lock_name, reign, reign_of, sound_reign
 from mlops_assets.release.registry import CHALLENGER, CHAMPION, FORMER, Registry, version_tags
 
 Versions = Mapping[int, Mapping[str, str]]
@@ -77,6 +77,9 @@ def repair(ledger: Ledger, registry: Registry, model: str) -> list[Discrepancy]:
     """Finish what a crash interrupted and put back what was changed outside; returns what differed before.
 
     Safe to call at any time, and by several processes at once.
+
+    Raises:
+        LedgerTampered: the ledger that says what is right does not hold; nothing is moved.
     """
     with ledger.lock(lock_name(model)):
         found = reconcile(ledger, registry, model)
@@ -88,7 +91,7 @@ def repair(ledger: Ledger, registry: Registry, model: str) -> list[Discrepancy]:
 def put_right(ledger: Ledger, registry: Registry, model: str) -> None:
     """Make aliases and tags what the ledger says; the caller holds the model's lock."""
     versions = registry.versions(model)
-    expected = {alias: v for alias, v in reign(ledger, model).aliases.items() if v in versions}
+    expected = {alias: v for alias, v in sound_reign(ledger, model).aliases.items() if v in versions}
     present = registry.aliases(model)
     for alias in (CHAMPION, FORMER):
         if alias in expected and present.get(alias) != expected[alias]:

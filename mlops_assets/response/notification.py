@@ -3,10 +3,12 @@
 Belongs here: ways out that need no network. A bank adds its own by anything that has `send`.
 """
 
+import hashlib
 import json
 import logging
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -97,9 +99,19 @@ def tell(notifiers: Sequence[Notifier], records: Sequence[Record]) -> list[str]:
     Returns:
         What went wrong, a line each.
     """
+    return send_all(notifiers, [notice_of(record) for record in records])
+
+
+def damage_notice(damage: str, at: datetime) -> Notice:
+    """That the ledger does not hold: no record can say so, because nothing is written to it any more."""
+    key = f"ledger:{hashlib.sha256(damage.encode()).hexdigest()[:16]}"
+    return Notice(key, "ledger_tampered", "", "critical", damage, iso(at))
+
+
+def send_all(notifiers: Sequence[Notifier], notices: Sequence[Notice]) -> list[str]:
+    """Send each notice by every notifier; see `tell`."""
     problems = []
-    for record in records:
-        notice = notice_of(record)
+    for notice in notices:
         for notifier in notifiers:
             try:
                 notifier.send(notice)

@@ -164,9 +164,9 @@ class LedgerDatabase:
                 connection.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": advisory_key(WRITE_LOCK)})
             yield connection
 
-    def stream(self, connection: Connection, batch: int = 1_000) -> Iterator[tuple]:
-        """Every record as a plain tuple in `RECORD_COLUMNS` order, by seq, without holding them all in memory."""
-        query = f"SELECT {', '.join(RECORD_COLUMNS)} FROM ledger_records ORDER BY seq"
+    def stream(self, connection: Connection, since: int = 1, batch: int = 1_000) -> Iterator[tuple]:
+        """Every record from `since` on as a plain tuple in `RECORD_COLUMNS` order, by seq, never all of them in memory."""
+        query = f"SELECT {', '.join(RECORD_COLUMNS)} FROM ledger_records WHERE seq >= {int(since)} ORDER BY seq"
         # Rows straight from the driver: SQLAlchemy's row objects would double the time of a million records.
         # Measured on both databases: five thousand rows at a time take a quarter longer than one thousand.
         raw = connection.connection.driver_connection

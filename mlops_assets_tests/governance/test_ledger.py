@@ -1,11 +1,14 @@
 import itertools
 import sqlite3
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+import sqlalchemy as sa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mlops_assets.governance.anchors import Anchor, read_anchor, sign_head
 from mlops_assets.governance.keys import SigningKey
 from mlops_assets.governance.ledger import (
     ClockWentBack,
@@ -16,6 +19,7 @@ from mlops_assets.governance.ledger import (
     LedgerTampered,
 )
 from mlops_assets.governance.records import record_digest
+from mlops_assets.stores.ledger_database import heads_table
 from mlops_assets_tests.governance.world import START, Clock
 
 
@@ -41,6 +45,12 @@ def attack(ledger: Ledger, *statements: str) -> None:
         connection.execute(text)
     connection.commit()
     connection.close()
+
+
+def put_in(ledger: Ledger, head: Anchor) -> None:
+    """A signed head, written by somebody who may write to the database."""
+    with ledger.database.writing() as connection:
+        connection.execute(sa.insert(heads_table), [head.to_dict()])
 
 
 def test_records_form_a_chain_and_verify(ledger):
@@ -211,11 +221,10 @@ def test_a_recomputed_chain_signed_with_another_key_is_found(ledger, tmp_path):
     recompute(ledger, 3, heads=False)
     attack(ledger, "DELETE FROM ledger_heads")
     (tmp_path / "anchor.json").rename(tmp_path / "kept.json")
-    Ledger(str(ledger.database.url), SigningKey.generate()).seal()
+    last, thief = ledger.records()[-1], SigningKey.generate()
+    put_in(ledger, sign_head(thief, last.seq, last.digest))
     codes = [problem.code for problem in ledger.verify()]
     assert codes == ["head_signature"]
-    from mlops_assets.governance.anchors import read_anchor
-
     kept = read_anchor(tmp_path / "kept.json")
     assert [p.code for p in ledger.verify(anchors=[kept])] == ["head_signature", "rewritten"]
 
@@ -264,23 +273,43 @@ def test_a_record_dated_before_its_predecessor_is_found(ledger, monkeypatch):
     assert [problem.code for problem in ledger.verify()] == ["clock"]
 
 
-def test_a_ledger_opened_without_the_head_key_appends_and_is_sealed_later(ledger):
+def test_what_was_appended_without_the_head_key_is_never_sealed_by_the_next_writer(ledger):
+    """Whoever may write to the database can continue the chain; the next honest record must not vouch for it."""
     fill(ledger, 2)
     url = str(ledger.database.url)
-    Ledger(url, clock=ledger.clock).append("note", {"remote": True})
+    Ledger(url, clock=ledger.clock).append("gate_decision", {"outcome": "passed"})
     assert [problem.code for problem in ledger.verify()] == ["unsealed"]
-    ledger.seal()
+    with pytest.raises(LedgerTampered, match="record 3 is under no signed head"):
+        ledger.append("note", {})
+    with pytest.raises(LedgerTampered, match="record 3 is under no signed head"):
+        ledger.sealed_head()
+    assert [problem.code for problem in ledger.verify()] == ["unsealed"]
+    attack(ledger, "DELETE FROM ledger_records WHERE seq > 2")
+    ledger.append("note", {})
     assert ledger.verify() == []
     assert Ledger(url).verify()[0].code == "head_unchecked"
     assert Ledger(url, trusted=[ledger.head_key.public]).verify() == []
 
 
-def test_sealing_refuses_what_does_not_hold_together(ledger):
-    fill(ledger, 3)
-    Ledger(str(ledger.database.url), clock=ledger.clock).append("note", {"remote": True})
-    attack(ledger, "UPDATE ledger_records SET body = '{\"number\":7}' WHERE seq = 1")
-    with pytest.raises(LedgerTampered, match="record 1"):
-        ledger.seal()
+def test_a_head_by_another_key_is_not_buried_under_the_next(ledger):
+    """Only the latest head is checked when a ledger is verified: a forged one must not become an earlier one."""
+    fill(ledger, 2)
+    Ledger(str(ledger.database.url), clock=ledger.clock).append("note", {"slipped": "in"})
+    last = ledger.records()[-1]
+    put_in(ledger, sign_head(SigningKey.generate(), last.seq, last.digest))
+    assert [problem.code for problem in ledger.verify()] == ["head_signature"]
+    with pytest.raises(LedgerTampered, match="neither this machine's nor enrolled"):
+        ledger.append("note", {})
+
+
+def test_a_head_whose_key_id_is_borrowed_is_not_believed(ledger):
+    fill(ledger, 2)
+    Ledger(str(ledger.database.url), clock=ledger.clock).append("note", {"slipped": "in"})
+    last = ledger.records()[-1]
+    forged = sign_head(SigningKey.generate(), last.seq, last.digest)
+    put_in(ledger, replace(forged, key_id=ledger.head_key.public.key_id))
+    with pytest.raises(LedgerTampered, match="is not one of key"):
+        ledger.append("note", {})
 
 
 def test_a_damaged_anchor_file_is_named_and_stops_writing(ledger, tmp_path):
@@ -342,7 +371,7 @@ def test_an_anchor_that_is_gone_is_named_and_stops_writing(ledger, tmp_path):
     with pytest.raises(LedgerTampered, match="is gone"):
         ledger.append("note", {})
     with pytest.raises(LedgerTampered, match="is gone"):
-        ledger.seal()
+        ledger.sealed_head()
     assert not (tmp_path / "anchor.json").exists()
 
 

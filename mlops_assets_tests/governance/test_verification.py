@@ -2,14 +2,15 @@ from datetime import timedelta
 
 import pytest
 
-from mlops_assets.governance.enrolment import enrol
+from mlops_assets.governance.anchors import sign_head
+from mlops_assets.governance.enrolment import enrol, revoke
 from mlops_assets.governance.exceptions import sign_exception
 from mlops_assets.governance.findings import record_finding
 from mlops_assets.governance.keys import KeyRefused, SigningKey, key_id_of
-from mlops_assets.governance.ledger import Ledger
+from mlops_assets.governance.ledger import Ledger, LedgerTampered
 from mlops_assets.governance.people import load_people
 from mlops_assets.governance.verification import verify_all, verify_signatures
-from mlops_assets_tests.governance.test_ledger import attack
+from mlops_assets_tests.governance.test_ledger import attack, put_in
 from mlops_assets_tests.governance.world import MODEL, policy
 
 POLICY = policy()
@@ -69,14 +70,55 @@ def test_a_rotated_head_key_is_known_by_its_enrolment(busy):
     assert [problem.code for problem in busy.ledger.verify()] == ["head_signature", "anchor_signature"]
 
 
-def test_a_head_key_that_no_root_enrolled_is_named(busy):
+def test_a_head_key_that_no_root_enrolled_is_refused_and_named(busy):
     """The machine's own head key is believed by the machine; the root's enrolment of it is not in its hands."""
     enrol(busy.ledger, busy.keys["root"], "ledger", busy.ledger.head_key.public, ["ledger"])
     assert verify_all(busy.ledger) == []
     imposter = SigningKey.generate()
     thief = Ledger(str(busy.ledger.database.url), imposter, clock=busy.clock)
-    thief.append("note", {"by": "a thief"})
+    with pytest.raises(LedgerTampered, match="not one that a root enrolled"):
+        thief.append("note", {"by": "a thief"})
+    slip_in(busy.ledger, imposter)
     assert [problem.code for problem in verify_all(thief)] == ["head_key"]
+    with pytest.raises(LedgerTampered, match="which no root enrolled"):
+        busy.ledger.append("note", {})
+
+
+def test_a_machine_that_lost_its_key_enrols_a_new_one_and_goes_on(busy):
+    enrol(busy.ledger, busy.keys["root"], "ledger", busy.ledger.head_key.public, ["ledger"])
+    new = SigningKey.generate()
+    ledger = Ledger(str(busy.ledger.database.url), new, busy.ledger.anchor_path, clock=busy.clock)
+    with pytest.raises(LedgerTampered, match="mlops people enrol ledger"):
+        enrol(ledger, busy.keys["root"], "friend", SigningKey.generate().public, ["validator"])
+    enrol(ledger, busy.keys["root"], "ledger", new.public, ["ledger"])
+    ledger.append("note", {})
+    assert verify_all(ledger) == []
+
+
+@pytest.mark.parametrize("ending", ["revoked", "replaced"])
+def test_a_stolen_head_key_seals_nothing_more_once_it_has_ended(busy, ending):
+    """Its old heads stand, and whoever has both the key and the database cannot go on with it."""
+    stolen, new = busy.ledger.head_key, SigningKey.generate()
+    enrol(busy.ledger, busy.keys["root"], "ledger", stolen.public, ["ledger"])
+    if ending == "revoked":
+        revoke(busy.ledger, busy.keys["root"], "ledger", "stolen")
+        with pytest.raises(LedgerTampered, match="counts no longer"):
+            busy.ledger.append("note", {})
+    rightful = Ledger(str(busy.ledger.database.url), new, busy.ledger.anchor_path, clock=busy.clock)
+    enrol(rightful, busy.keys["root"], "ledger", new.public, ["ledger"])
+    rightful.append("note", {})
+    assert verify_all(rightful) == []
+    slip_in(busy.ledger, stolen)
+    assert [problem.code for problem in verify_all(rightful)] == ["head_key"]
+    with pytest.raises(LedgerTampered, match="had ended before"):
+        rightful.append("note", {})
+
+
+def slip_in(ledger: Ledger, key: SigningKey) -> None:
+    """A record with the right chain, and its head signed with any key: what the database lets its writer do."""
+    Ledger(str(ledger.database.url), clock=ledger.clock).append("note", {"slipped": "in"})
+    last = ledger.records()[-1]
+    put_in(ledger, sign_head(key, last.seq, last.digest))
 
 
 def test_with_a_root_known_from_outside_an_unenrolled_head_key_is_named(busy):

@@ -1,0 +1,109 @@
+"""Who decides, asked for by what scores: a champion that the ledger's own seal does not stand behind decides nothing."""
+
+import time
+
+import pytest
+
+from mlops_assets.governance.ledger import Ledger, LedgerTampered
+from mlops_assets.release.champion import reign, sound_reign
+from mlops_assets.release.interventions import retire, suspend
+from mlops_assets.release.promotion import promote
+from mlops_assets.release.reconciliation import repair
+from mlops_assets_tests.governance.test_ledger import attack
+from mlops_assets_tests.governance.world import MODEL, policy
+
+POLICY = policy()
+
+
+@pytest.fixture
+def two(world):
+    """Version 2 decides; version 1 did before."""
+    for version in (1, 2):
+        world.register(version)
+        world.decide(POLICY, version)
+        world.approve(POLICY, "validator", "risk", version=version)
+        promote(world.ledger, world.registry, POLICY, MODEL, version, world.verify_artifact)
+    assert sound_reign(world.ledger, MODEL).deciding == 2
+    return world
+
+
+def forge(world, kind: str, subject: str, **body: object) -> None:
+    """A record with the right chain, by somebody who may write to the database and has no key."""
+    past = Ledger(str(world.ledger.database.url), clock=world.clock)
+    past.append(kind, dict(body), model=MODEL, subject=subject)
+
+
+def test_a_promotion_written_into_the_database_decides_nothing(two):
+    genuine = two.ledger.latest("promotion", model=MODEL, subject="1")
+    forge(two, "promotion", "1", **{**genuine.body, "former": 2})
+    assert reign(two.ledger, MODEL).deciding == 1, "it is on record, and nothing that acts reads it this way"
+    with pytest.raises(LedgerTampered, match="under no signed head"):
+        sound_reign(two.ledger, MODEL)
+
+
+def test_nor_does_it_move_an_alias(two):
+    genuine = two.ledger.latest("promotion", model=MODEL, subject="1")
+    forge(two, "promotion", "1", **{**genuine.body, "former": 2})
+    with pytest.raises(LedgerTampered):
+        repair(two.ledger, two.registry, MODEL)
+    assert two.registry.aliases(MODEL)["champion"] == 2
+
+
+@pytest.mark.parametrize(
+    ("statements", "why"),
+    [
+        (["DELETE FROM ledger_records WHERE kind = 'suspension'"], "a suspension in the middle was taken out"),
+        (["UPDATE ledger_records SET kind = 'note' WHERE kind = 'suspension'"], "it was made something else"),
+        (["UPDATE ledger_records SET subject = '1' WHERE kind = 'promotion' AND subject = '2'"], "another version"),
+        (["UPDATE ledger_heads SET signature = 'AAAA' WHERE seq = (SELECT MAX(seq) FROM ledger_heads)"], "the seal"),
+        (["DELETE FROM ledger_heads"], "every seal was taken away"),
+    ],
+)
+def test_a_record_changed_or_taken_out_lets_nothing_decide(two, statements, why):
+    suspend(two.ledger, two.registry, MODEL, two.keys["developer"], "it is wrong")
+    two.ledger.append("note", {"something": "after it"})
+    attack(two.ledger, *statements)
+    with pytest.raises(LedgerTampered):
+        sound_reign(two.ledger, MODEL)
+
+
+def test_a_retirement_cut_off_with_all_after_it_is_known_by_the_anchor(two):
+    retire(two.ledger, two.registry, MODEL, two.keys["validator"], "replaced")
+    last = two.ledger.records()[-1].seq
+    attack(
+        two.ledger, f"DELETE FROM ledger_records WHERE seq >= {last}", f"DELETE FROM ledger_heads WHERE seq >= {last}"
+    )
+    assert reign(two.ledger, MODEL).deciding == 2
+    with pytest.raises(LedgerTampered, match="anchor"):
+        sound_reign(two.ledger, MODEL)
+
+
+def test_a_promotion_of_a_version_that_nobody_registered_is_refused(world):
+    world.ledger.append("promotion", {"former": None}, model=MODEL, subject="7")
+    with pytest.raises(LedgerTampered, match="no registration"):
+        sound_reign(world.ledger, MODEL)
+
+
+def test_what_came_before_the_registration_is_not_read_again(two, monkeypatch):
+    """The price grows with what was recorded since, not with the ledger."""
+    read = []
+    stream = type(two.ledger.database).stream
+
+    def counted(self, connection, since=1, batch=1_000):
+        for row in stream(self, connection, since, batch):
+            read.append(row[0])
+            yield row
+
+    monkeypatch.setattr(type(two.ledger.database), "stream", counted)
+    registered = two.ledger.latest("version_registered", model=MODEL, subject="2")
+    sound_reign(two.ledger, MODEL)
+    assert read == [r.seq for r in two.ledger.records() if r.seq >= registered.seq]
+
+
+def test_ten_thousand_records_since_then_cost_no_second(two):
+    from mlops_assets.governance.records import Entry
+
+    two.ledger.append_all([Entry("note", {"number": number, "text": "x" * 400}) for number in range(10_000)])
+    began = time.perf_counter()
+    sound_reign(two.ledger, MODEL)
+    assert time.perf_counter() - began < 1.0
