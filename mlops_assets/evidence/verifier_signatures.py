@@ -107,15 +107,25 @@ def pae(kind: str, payload: bytes) -> bytes:
     return b"DSSEv1 %d %b %d %b" % (len(name), name, len(payload), payload)
 
 
+def strictly_decoded(text: str) -> bytes:
+    """Bytes of base64 text, of which there is one spelling: stray bits at the end would hide that a statement is repeated."""
+    found = base64.b64decode(text, validate=True)
+    if base64.b64encode(found).decode() != text:
+        raise Wrong("found base64 with stray bits at its end, expected the one way to write it")
+    return found
+
+
 def open_envelope(envelope: Any, key: Point, purpose: str, what: str) -> tuple[dict[str, str], dict[str, Any]]:
     """Subjects and predicate of a statement whose signature is the key's."""
     if not isinstance(envelope, dict) or len(envelope.get("signatures") or ()) != 1:
         raise Wrong(f"{what} carries no signature")
-    payload = base64.b64decode(envelope["payload"], validate=True)
-    signature = base64.b64decode(envelope["signatures"][0]["sig"], validate=True)
+    payload, signature = strictly_decoded(envelope["payload"]), strictly_decoded(envelope["signatures"][0]["sig"])
     if envelope.get("payloadType") != PAYLOAD_TYPE or not signed_by(key, signature, pae(PAYLOAD_TYPE, payload)):
         raise Wrong(f"{what}: the signature is not one of the key it names")
     statement = json.loads(payload)
     if statement.get("predicateType") != PREDICATE_PREFIX + purpose:
         raise Wrong(f"{what}: signed as {statement.get('predicateType')}, expected {PREDICATE_PREFIX + purpose}")
-    return {s["name"]: s["digest"]["sha256"] for s in statement["subject"]}, statement["predicate"]
+    subjects = {s["name"]: s["digest"]["sha256"] for s in statement["subject"]}
+    if len(subjects) != len(statement["subject"]):
+        raise Wrong(f"{what}: what was signed names a subject twice")
+    return subjects, statement["predicate"]

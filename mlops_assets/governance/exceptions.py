@@ -4,12 +4,13 @@ An exception never turns a failed gate into a passed one: it stands beside the d
 decision is shown. It is for one gate of one model, and for one version unless it says otherwise.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
 from mlops_assets.governance.authority import read_act, sign_act
-from mlops_assets.governance.canonical import digest, iso, moment
+from mlops_assets.governance.canonical import iso, moment
 from mlops_assets.governance.decisions import Lift
 from mlops_assets.governance.dossier import NotRegistered, authors_of, authors_of_model, registered
 from mlops_assets.governance.keys import PublicKey, SigningKey
@@ -152,8 +153,11 @@ def exceptions(
     withdrawn = _withdrawn(ledger, people, model, known_at)
     found, seen = [], {}
     for record in ledger.records(kind="exception_granted", model=model, known_at=known_at):
-        # Recorded once more, one that was withdrawn would hold again.
-        first = seen.setdefault(digest(record.body.get("envelope")), record.seq)
+        # Recorded once more, one that was withdrawn would hold again; told by what was signed, because the envelope
+        # around it, and even an ECDSA signature, can be written in another way that holds as well.
+        envelope = record.body.get("envelope")
+        payload = envelope.get("payload") if isinstance(envelope, Mapping) else None
+        first = seen.setdefault(str(payload), record.seq)
         found.append(_read(ledger, people, policy, record, withdrawn, when, first))
     return found
 

@@ -207,12 +207,16 @@ def encode(signature: bytes) -> str:
 
 
 def decode(text: str) -> bytes:
-    """Bytes of standard base64 text; strict, so that one signature has one spelling.
+    """Bytes of standard base64 text; strict, so that one signature, and one statement, has one spelling.
 
     Raises:
-        ValueError: not base64.
+        ValueError: not base64, or not as `encode` writes it.
     """
-    return base64.b64decode(text, validate=True)
+    found = base64.b64decode(text, validate=True)
+    # The last character has bits that say nothing: with others of them the same bytes would look like another text.
+    if encode(found) != text:
+        raise ValueError("found base64 with stray bits at its end, expected the one way to write it")
+    return found
 
 
 def _describe(key: object) -> str:

@@ -1,9 +1,11 @@
 from datetime import timedelta
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
 
 from mlops_assets.governance.enrolment import enrol
 from mlops_assets.governance.exceptions import exceptions, lifts, sign_exception, withdraw_exception
+from mlops_assets.governance.keys import decode, encode
 from mlops_assets.governance.people import NotAllowed
 from mlops_assets_tests.governance.world import MODEL, policy
 
@@ -104,3 +106,45 @@ def test_a_withdrawn_exception_played_again_lifts_nothing(world):
     world.ledger.append("exception_granted", granted.body, model=MODEL, subject="fairness")
     assert [e.status for e in exceptions(world.ledger, policy(), MODEL)] == ["withdrawn", "refused"]
     assert lifts(world.ledger, policy(), MODEL, 1) == {}
+
+
+def respelled(text: str) -> str:
+    """The same bytes in other base64 text, where there is another; else the text itself."""
+    alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+    padding = len(text) - len(text.rstrip("="))
+    last = text[-1 - padding]
+    return text[: -1 - padding] + alphabet[alphabet.index(last) + 1] + "=" * padding if padding else text
+
+
+def other_signature(text: str) -> str:
+    """The second signature that holds wherever one does: `s` replaced by the group's order less `s`."""
+    order = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
+    r, s = decode_dss_signature(decode(text))
+    return encode(encode_dss_signature(r, order - s))
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        (lambda e: e | {"note": "beside what was signed"}, "the envelope says more"),
+        (lambda e: e | {"signatures": [{**e["signatures"][0], "note": "x"}]}, "a signature says more"),
+        (
+            lambda e: e | {"signatures": [{**e["signatures"][0], "sig": other_signature(e["signatures"][0]["sig"])}]},
+            "another signature, made without the key",
+        ),
+        (lambda e: e | {"payload": respelled(e["payload"])}, "the payload is spelled in another way"),
+    ],
+)
+@pytest.mark.parametrize("length", range(3), ids=["as it is", "one letter more", "two letters more"])
+def test_an_envelope_written_in_another_way_is_the_same_one(world, change, why, length):
+    """Each still holds a valid signature, so only what was signed tells that it was played before."""
+    world.register()
+    until = world.clock.now + timedelta(days=20)
+    granted = sign_exception(
+        world.ledger, world.keys["risk"], policy(), MODEL, "fairness", "pilot" + "s" * length, until
+    )
+    withdraw_exception(world.ledger, world.keys["risk"], MODEL, granted.seq, "over")
+    body = {**granted.body, "envelope": change(dict(granted.body["envelope"]))}
+    world.ledger.append("exception_granted", body, model=MODEL, subject="fairness")
+    assert [e.status for e in exceptions(world.ledger, policy(), MODEL)] == ["withdrawn", "refused"], why
+    assert lifts(world.ledger, policy(), MODEL, 1) == {}, why

@@ -9,6 +9,7 @@ from mlops_assets.governance.keys import (
     KeyRefused,
     PublicKey,
     SigningKey,
+    decode,
     key_path,
     load_or_new_key,
     new_key,
@@ -143,3 +144,10 @@ def test_a_flipped_bit_is_refused(bit):
 def test_a_subject_needs_a_sha256(digest):
     with pytest.raises(ValueError, match="64 lowercase hex"):
         sign_statement(KEY, {"artifact": digest}, "approval/v1", {})
+
+
+def test_base64_has_one_spelling():
+    """`QQ==` and `QR==` are the same byte: a statement written in the other way would not be known as a repetition."""
+    assert decode("QQ==") == b"A"
+    with pytest.raises(ValueError, match="stray bits"):
+        decode("QR==")
