@@ -25,7 +25,7 @@ from mlops_assets.graph.bench import Bench, Outcome, StageError
 from mlops_assets.graph.stages.models import load_version
 from mlops_assets.graph.stages.window_reports import keep, window_of
 from mlops_assets.monitoring.batches import batch_content
-from mlops_assets.release.champion import reign
+from mlops_assets.release.champion import reign, sound_reign
 from mlops_assets.release.ladder import WINDOW_SCORED, climb
 from mlops_assets.scoring.batch import score
 from mlops_assets.scoring.input_contract import check
@@ -179,7 +179,7 @@ def deciding(bench: Bench) -> int:
     Raises:
         StageError: there is none: never promoted, suspended or retired.
     """
-    now = reign(bench.platform.ledger, bench.model)
+    now = sound_reign(bench.platform.ledger, bench.model)
     if now.deciding is None:
         what = "has no champion yet; approve a version first" if now.status == "none" else f"is {now.status}"
         raise StageError(f"{bench.model} {what}, so nothing may be scored")
