@@ -5,6 +5,7 @@ import socket
 import subprocess
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
 import click
@@ -78,10 +79,18 @@ def summary(platform: Platform) -> None:
     reports = platform.home.reports
     click.echo(
         f"\nfleet page   {reports / PAGE}\nmodel pages  {reports / 'models'}\ncards        {reports / 'cards'}\nwindows      {reports / 'windows'}\n"
-        "\nnext         make dev                      Dagster, MLflow and the pages on this history\n"
-        "             .venv/bin/mlops status        the fleet\n"
-        "             .venv/bin/mlops verify        the ledger, the registry, the lake and the artifacts"
+        f"\nnext         {as_called('dev'):<28}  Dagster, MLflow and the pages on this history\n"
+        f"             {as_called('status'):<28}  the fleet\n"
+        f"             {as_called('verify'):<28}  the ledger, the registry, the lake and the artifacts"
     )
+
+
+def as_called(command: str) -> str:
+    """A command of `mlops` as this one was called: a project's own environment need not be on the PATH."""
+    program = Path(sys.argv[0]).absolute()
+    here = Path.cwd()
+    ours = program.stem == "mlops" and program.is_relative_to(here)
+    return f"{program.relative_to(here) if ours else 'mlops'} {command}"
 
 
 @click.command()

@@ -4,7 +4,7 @@ import socket
 
 import pytest
 
-from mlops_assets.commands.running import summary
+from mlops_assets.commands.running import as_called, summary
 from mlops_assets_tests.commands.conftest import Call, refused
 from mlops_assets_tests.integration.small_project import FAULTY_COLUMN, MODELS, TIMED
 
@@ -31,4 +31,19 @@ def test_the_summary_says_who_decides_what_happened_and_where_the_pages_are(live
     for place in (reports / "fleet.html", reports / "models", reports / "cards"):
         assert str(place) in said
         assert place.exists()
-    assert "make dev" in said
+    assert "mlops dev " in said
+
+
+@pytest.mark.parametrize(
+    ("program", "said"),
+    [
+        (".venv/bin/mlops", ".venv/bin/mlops status"),
+        ("{here}/env/bin/mlops", "env/bin/mlops status"),
+        ("/usr/local/bin/mlops", "mlops status"),
+    ],
+    ids=["as typed", "of an environment in the project", "of the machine"],
+)
+def test_what_to_type_next_can_be_typed_here(monkeypatch, tmp_path, program: str, said: str) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.argv", [program.format(here=tmp_path), "demo"])
+    assert as_called("status") == said
