@@ -13,9 +13,11 @@ import polars as pl
 
 from mlops_assets.monitoring.cells import comparable_counts, grown_group
 from mlops_assets.monitoring.column_drift import ColumnDrift
-from mlops_assets.monitoring.faults import Fault, find_fault, find_placeholders, find_swaps, find_unit_changes
+from mlops_assets.monitoring.faults import Fault, find_fault, find_placeholders, find_unit_changes
 from mlops_assets.monitoring.joint import JointDrift, compare_jointly
 from mlops_assets.monitoring.rules import Rules, Severity, at_least, worst
+from mlops_assets.monitoring.shown import shown_p
+from mlops_assets.monitoring.swapped_columns import find_swaps
 from mlops_assets.monitoring.wording import explain
 from mlops_assets.statistics.between_periods import LEAST_PERIODS, as_long_as
 from mlops_assets.statistics.counting import ColumnCounts, WindowCounts
@@ -128,7 +130,7 @@ def compare(
     if measurable:
         columns = _adjusted(columns, rules, shares)
         if sample is not None:
-            columns = _with_sample_faults(columns, profile, sample, rules)
+            columns = _with_sample_faults(columns, profile, sample, rules, reference_sample)
     joint = None
     quiet = measurable and not any(c.fault or at_least(c.severity, "watch") for c in columns)
     if quiet and sample is not None and reference_sample is not None:
@@ -272,14 +274,18 @@ def _graded(column: ColumnDrift, rules: Rules) -> ColumnDrift:
     if effect < rules.psi_watch:
         return replace(column, reason=f"changed, but little: PSI {effect:.3f} net of noise")
     severity: Severity = "act" if effect >= rules.psi_act else "watch"
-    reason = f"PSI {effect:.2f} net of noise, p {p_value:.1g}"
+    reason = f"PSI {effect:.2f} net of noise, {shown_p(p_value)}"
     if severity == "act" and column.importance is not None and column.importance < HARDLY_USED:
         return replace(column, severity="watch", reason=f"{reason}; the model hardly uses it ({column.importance:.1%})")
     return replace(column, severity=severity, reason=reason)
 
 
 def _with_sample_faults(
-    columns: list[ColumnDrift], profile: Profile, sample: pl.DataFrame, rules: Rules
+    columns: list[ColumnDrift],
+    profile: Profile,
+    sample: pl.DataFrame,
+    rules: Rules,
+    reference_sample: pl.DataFrame | None,
 ) -> list[ColumnDrift]:
     suspects = {
         c.name: profile.columns[c.name]
@@ -294,7 +300,7 @@ def _with_sample_faults(
     found: dict[str, Fault] = {
         **find_placeholders(suspects, sample, rules),
         **find_unit_changes({**changed, **suspects}, sample, rules),
-        **find_swaps(suspects, sample, rules, changed),
+        **find_swaps(suspects, sample, rules, changed, reference_sample),
     }
     return [
         replace(

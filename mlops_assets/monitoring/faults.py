@@ -13,6 +13,7 @@ import numpy as np
 import polars as pl
 
 from mlops_assets.monitoring.rules import Rules
+from mlops_assets.statistics.between_periods import as_long_as
 from mlops_assets.statistics.counting import ColumnCounts
 from mlops_assets.statistics.profile import ColumnProfile, as_number
 from mlops_assets.statistics.proportions import share_increase, unseen_values
@@ -34,7 +35,8 @@ OUTSIDE_DISTINCT = 10
 PLACEHOLDER_DISTINCT = 50
 LISTED_LEAST = 5
 PLACEHOLDER_FIT = 0.05
-SWAP_FIT = 0.01
+LOOKS_ALIKE = 0.8
+"""Strength of a fault that is told by one distribution fitting another: where much has moved, two may fit by accident."""
 NO_TYPE = ("Unknown", "Null")
 
 OTHER_SCALES: tuple[tuple[str, Callable[[np.ndarray], np.ndarray]], ...] = (
@@ -119,13 +121,18 @@ def collapsed(reference: ColumnProfile, window: ColumnCounts, rules: Rules) -> F
         held = reference.categories.get(value, 0) if value is not None else 0
         value = repr(value if value is not None else next(iter(window.new), "?"))
         most = max(reference.categories.values(), default=0) / max(reference.present, 1)
-    if not (several and single):
+    lost = 1 - held / max(reference.present, 1)
+    if not (several and single) or lost <= rules.max_null_increase:
+        # What takes the place of so few rows' values is no more than a policy lets be missing.
         return None
-    # Every row alike by chance: the most frequent value's share to the power of the rows.
-    chance = float(np.exp(window.present * np.log(min(max(most, 1e-9), 1.0))))
+    # Every row alike by chance: the most frequent value's share to the power of the rows; of rows that are alike where
+    # they are neighbours, so many fewer count.
+    periods = as_long_as(reference.periods, reference.present, window.present)
+    rows = window.present / (1 + window.present * periods.variance) if periods else window.present
+    chance = float(np.exp(rows * np.log(min(max(most, 1e-9), 1.0))))
     text = f"{reference.name}: every one of {window.present} rows is {value}"
     # A value that nearly all rows had before may have taken the rest honestly.
-    return Fault("collapsed", text, chance, strength=1 - held / max(reference.present, 1))
+    return Fault("collapsed", text, chance, strength=lost)
 
 
 def out_of_range(reference: ColumnProfile, window: ColumnCounts, rules: Rules) -> Fault | None:
@@ -260,25 +267,27 @@ def find_unit_changes(shifted: Mapping[str, ColumnProfile], sample: pl.DataFrame
     for name, profile in shifted.items():
         if profile.kind != "numeric" or name not in sample.columns or not profile.edges:
             continue
-        reference, values = _amounts(_finite(sample[name]), profile)
+        reference, values = _amounts(finite_values(sample[name]), profile)
         if len(values) < 100:
             continue
         # The size of the change as the sample sees it, so that both numbers carry the same noise.
-        now = net_psi(reference, _counts(values, profile))
+        now = net_psi(reference, counts_in(values, profile))
         if now <= rules.psi_act:
             continue
         candidates = [
-            (net_psi(reference, _counts(values / f, profile)), f"values are {f:.6g} times what they were", f)
+            (net_psi(reference, counts_in(values / f, profile)), f"values are {f:.6g} times what they were", f)
             for base in UNIT_FACTORS
             for f in (base, 1 / base)
         ]
-        candidates += [(net_psi(reference, _counts(undo(values), profile)), said, 1.0) for said, undo in OTHER_SCALES]
+        candidates += [(net_psi(reference, counts_in(undo(values), profile)), said, 1.0) for said, undo in OTHER_SCALES]
         fit, said, factor = min(candidates, key=lambda candidate: candidate[0])
         small = max(factor, 1 / factor) < SMALL_FACTOR
         if small and (fit > SMALL_FACTOR_FIT or len(reference) < SMALL_FACTOR_BINS):
             continue
         if fit < min(rules.psi_watch, now / 5):
-            found[name] = Fault("unit_change", f"{name}: {said}; with that undone they fit (PSI {now:.2f} → {fit:.3f})")
+            text = f"{name}: {said}; with that undone they fit (PSI {now:.2f} → {fit:.3f})"
+            strength = 1.0 if max(factor, 1 / factor) >= SMALL_FACTOR else LOOKS_ALIKE
+            found[name] = Fault("unit_change", text, strength=strength)
     return found
 
 
@@ -298,7 +307,7 @@ def find_placeholders(shifted: Mapping[str, ColumnProfile], sample: pl.DataFrame
     for name, profile in shifted.items():
         if profile.kind != "numeric" or name not in sample.columns or profile.distinct < PLACEHOLDER_DISTINCT:
             continue
-        values = _finite(sample[name])
+        values = finite_values(sample[name])
         if len(values) < 100:
             continue
         reference = np.asarray(profile.counts)
@@ -309,7 +318,7 @@ def find_placeholders(shifted: Mapping[str, ColumnProfile], sample: pl.DataFrame
         # A value with a bin of its own was frequent before: that it became more so is no sign of a filled gap.
         if share - before <= rules.max_null_increase or before > 2 / len(reference) or len(rest) < 100:
             continue
-        now, fit = net_psi(reference, _counts(values, profile)), net_psi(reference, _counts(rest, profile))
+        now, fit = net_psi(reference, counts_in(values, profile)), net_psi(reference, counts_in(rest, profile))
         if fit < min(PLACEHOLDER_FIT, now / 5):
             shown = _shown(value, sample[name].dtype)
             text = f"{name}: {share:.1%} of the rows are exactly {shown}, which no value was before; "
@@ -322,57 +331,14 @@ def _shown(value: float, dtype: pl.DataType) -> str:
     return str(date(1970, 1, 1) + timedelta(days=value)) if dtype.is_temporal() else f"{value:.6g}"
 
 
-def find_swaps(
-    shifted: Mapping[str, ColumnProfile],
-    sample: pl.DataFrame,
-    rules: Rules,
-    changed: Mapping[str, ColumnProfile] | None = None,
-) -> dict[str, Fault]:
-    """Pairs of columns of which each holds what the other held.
-
-    Both have shifted; or one has, and the other is among those that `changed` for certain but little: a column of few
-    values shows less of a stranger than one of many.
-    """
-    found: dict[str, Fault] = {}
-    names = [n for n in shifted if n in sample.columns]
-    others = {n: c for n, c in (changed or {}).items() if n in sample.columns and n not in shifted}
-    known = {**shifted, **others}
-    for i, first in enumerate(names):
-        for second in [*names[i + 1 :], *others]:
-            a, b = known[first], known[second]
-            if a.kind != b.kind or first in found or second in found:
-                continue
-            crossed = [_fit(sample[second], a), _fit(sample[first], b)]
-            straight = [_fit(sample[first], a), _fit(sample[second], b)]
-            # Both must fit at the other's place, and far better there than at their own.
-            sure = min(straight) > rules.psi_watch or max(crossed) < SWAP_FIT
-            if max(crossed) < rules.psi_watch and max(crossed) < min(straight) / 3 and sure:
-                text = f"{first} and {second} have changed places (PSI {straight[0]:.2f} and {straight[1]:.2f}, "
-                text += f"swapped back below {max(*crossed, 0.01):.2f})"
-                found[first] = Fault("swapped", text, partner=second)
-                found[second] = Fault("swapped", text, partner=first)
-    return found
-
-
-def _fit(values: pl.Series, profile: ColumnProfile) -> float:
-    if profile.kind == "numeric":
-        if not (values.dtype.is_numeric() or values.dtype.is_temporal()):
-            return float("inf")
-        return net_psi(np.asarray(profile.counts), _counts(_finite(values), profile))
-    text = values.cast(pl.String).drop_nulls().head(MOST_SAMPLED)
-    by_value = dict(text.value_counts(name="n").iter_rows())
-    window = [by_value.pop(v, 0) for v in profile.categories]
-    return net_psi(
-        np.asarray([*profile.categories.values(), profile.others]), np.asarray([*window, sum(by_value.values())])
-    )
-
-
-def _finite(series: pl.Series) -> np.ndarray:
+def finite_values(series: pl.Series) -> np.ndarray:
+    """Numbers or times as floats, at most 20,000, those alone that are there."""
     values = as_number(series).drop_nulls().head(MOST_SAMPLED).to_numpy()
     return values[np.isfinite(values)]
 
 
-def _counts(values: np.ndarray, profile: ColumnProfile) -> np.ndarray:
+def counts_in(values: np.ndarray, profile: ColumnProfile) -> np.ndarray:
+    """How many values lie in each bin of the profile."""
     return np.bincount(np.searchsorted(profile.edges, values, side="right"), minlength=len(profile.edges) + 1)
 
 

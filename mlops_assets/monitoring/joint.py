@@ -13,6 +13,7 @@ import numpy as np
 import polars as pl
 
 from mlops_assets.monitoring.rules import Rules, Severity, at_least
+from mlops_assets.monitoring.shown import shown_p
 from mlops_assets.statistics.dependence import ChangedPair, changed_pairs, correlations, divergence, normal_scores
 from mlops_assets.statistics.profile import ColumnProfile, Profile, as_number
 from mlops_assets.statistics.spread import spread_positions
@@ -186,7 +187,7 @@ def _from_classifier(
         severity = "act" if effect >= rules.psi_act else "watch" if effect >= rules.psi_watch else "none"
     ranked = sorted(range(len(test.drops)), key=lambda i: -test.drops[i])
     concerned = tuple(names[i] for i in ranked[:MOST_NAMED] if test.drops[i] > 0.1 * max(test.drops[ranked[0]], 1e-9))
-    reason = f"a classifier tells the window from the reference with AUC {test.auc:.3f} (p {test.p_value:.1g})"
+    reason = f"a classifier tells the window from the reference with AUC {test.auc:.3f} ({shown_p(test.p_value)})"
     if at_least(severity, "watch") and concerned:
         reason += f", mostly by {', '.join(concerned[:3])}"
     else:

@@ -13,17 +13,17 @@ from typing import Any
 from mlops_assets.monitoring.column_drift import ColumnDrift
 from mlops_assets.monitoring.drift import BASE_RATE_WATCH, SCORE_COLUMN, DriftVerdict
 from mlops_assets.monitoring.faults import Fault
+from mlops_assets.monitoring.moved_alike import moved_alike
 from mlops_assets.monitoring.performance import PerformanceRules, WindowPerformance
 from mlops_assets.monitoring.rules import SEVERITIES, Kind, Rules, Severity, at_least, worst
 from mlops_assets.monitoring.segments import Segment
+from mlops_assets.monitoring.shown import shown_p
 
 CERTAIN = 0.5
 """Strength from which a fault is taken as one, whatever else has changed; a weaker one is ranked by what it carries."""
 UNMISTAKABLE = 0.9
 """Strength from which a fault is one even where much else has moved."""
 MUCH_MOVED = 0.3
-SHIFTED_ALIKE = 0.5
-"""Part of the base rate's change in log-odds that the same score must show for it to be more than other inputs."""
 ADVICE: dict[Kind, str] = {
     "none": "",
     "feed_fault": "The feed must be repaired before these rows are used; retraining on them would learn the fault.",
@@ -196,9 +196,9 @@ def _feed_faults(drift: DriftVerdict) -> list[Cause]:
         return []
     carried = _carried(broken, len(drift.columns))
     severity: Severity = "critical" if carried >= 0.5 else "act"
-    text = "; ".join(c.reason for c in broken[:8]) + (
-        f"; and {len(broken) - 8} more columns" if len(broken) > 8 else ""
-    )
+    # Of two columns that changed places both say so.
+    told = list(dict.fromkeys(c.reason for c in broken))
+    text = "; ".join(told[:8]) + (f"; and {len(told) - 8} more columns" if len(told) > 8 else "")
     strength = 1 - math.prod(1 - c.fault_strength for c in broken)
     names = tuple(c.name for c in broken)
     others = [c for c in drift.columns if not c.fault]
@@ -260,7 +260,7 @@ def _from_outcomes(performance: WindowPerformance, rules: Rules, shifted: bool, 
             relation_severity = worst([relation_severity, severity])
             relation_weight = max(relation_weight, ranking.drop / limits.performance_drop_act)
             relation_evidence.append(
-                f"{ranking.metric} fell from {ranking.reference:.3f} to {ranking.window:.3f} (p {ranking.p_value:.1g})"
+                f"{ranking.metric} fell from {ranking.reference:.3f} to {ranking.window:.3f} ({shown_p(ranking.p_value)})"
             )
     relation = performance.relation
     if relation is not None and relation.unexplained is not None and adjusted.get("relation", 1.0) < limits.alpha:
@@ -272,7 +272,7 @@ def _from_outcomes(performance: WindowPerformance, rules: Rules, shifted: bool, 
             relation_weight = max(relation_weight, size / limits.relation_act)
             relation_evidence.append(
                 f"outcomes at the same score differ by {relation.unexplained:.3f} beyond a common shift "
-                f"(p {relation.p_beyond:.1g})"
+                f"({shown_p(relation.p_beyond)})"
             )
     if relation_evidence:
         columns: tuple[str, ...] = ()
@@ -298,7 +298,7 @@ def _base_rate(performance: WindowPerformance, limits: PerformanceRules) -> list
     watch, act = (
         (limits.bias_watch, limits.bias_act) if regression else (limits.calibration_watch, limits.calibration_act)
     )
-    whole = _moved_alike(performance)
+    whole = moved_alike(performance)
     severity = worst([_size(calibration.size, watch, act), _size(min(whole, act), BASE_RATE_WATCH, act)])
     if severity == "none":
         return []
@@ -307,7 +307,7 @@ def _base_rate(performance: WindowPerformance, limits: PerformanceRules) -> list
         share = base.classes[calibration.label]
         text = (
             f"the share of {calibration.label!r} went from {share['reference']:.3f} to {share['window']:.3f}, "
-            f"the scores foresaw {share['window'] - calibration.change:.3f} (p {calibration.p_value:.1g})"
+            f"the scores foresaw {share['window'] - calibration.change:.3f} ({shown_p(calibration.p_value)})"
         )
         return [Cause("base_rate_shift", severity, text, (), weight)]
     rates = ""
@@ -315,26 +315,8 @@ def _base_rate(performance: WindowPerformance, limits: PerformanceRules) -> list
         rates = f"the outcome's mean went from {base.reference:.3f} to {base.window:.3f}"
         rates += f", the scores foresaw {base.foreseen:.3f}; " if base.foreseen is not None else "; "
     text = f"{rates}outcomes are {calibration.direction} than the scores say by {abs(calibration.change):.3f} "
-    text += f"(p {calibration.p_value:.1g})"
+    text += f"({shown_p(calibration.p_value)})"
     return [Cause("base_rate_shift", severity, text, (), weight)]
-
-
-def _moved_alike(performance: WindowPerformance) -> float:
-    """Change of the base rate, relative to the rarer outcome's, where inputs do not explain it; 0 otherwise.
-
-    Inputs that tell of the outcome move with a base rate, and the scores then foresee a part of it: what they did not
-    foresee understates it. Under a shift of the base rate alone the log-odds of every score move as those of the base rate
-    do (Saerens, Latinne & Decaestecker 2002); where other inputs are all there is, those of a score stay as they are.
-    """
-    base, relation = performance.base_rate, performance.relation
-    if base is None or relation is None or relation.common_shift is None or performance.task != "binary":
-        return 0.0
-    before, now = base.reference or 0.0, base.window or 0.0
-    if not (0 < before < 1 and 0 < now < 1):
-        return 0.0
-    moved = math.log(now / (1 - now)) - math.log(before / (1 - before))
-    alike = moved != 0 and relation.common_shift / moved >= SHIFTED_ALIKE
-    return abs(now - before) / min(before, 1 - before) if alike else 0.0
 
 
 def _outcome_spread(performance: WindowPerformance) -> float:

@@ -169,13 +169,15 @@ def as_long_as(measured: tuple[BetweenPeriods, ...], reference_rows: int, window
     """The measurement whose periods are the largest that are no larger than the window: smaller ones differ more, so
     that what a window may differ by is not put too low.
 
-    None where none was made, or where the periods do not differ beyond chance: rows are independent then.
+    None where none was made, or where periods of no length differ beyond chance: rows are independent then. That they do is
+    seen best at another length than the window's, mostly a shorter one, of which there are more.
     """
     if not measured or not window_rows:
         return None
     wanted = reference_rows / window_rows
     found = min(measured, key=lambda one: (one.periods < wanted, abs(one.periods - wanted)))
-    return found if found.p_value < LEVEL and found.variance > 0 else None
+    restless = min(one.p_value for one in measured) * len(measured) < LEVEL or found.p_value < LEVEL
+    return found if restless and found.variance > 0 else None
 
 
 def _joined(table: np.ndarray) -> np.ndarray:

@@ -5,8 +5,10 @@ import numpy as np
 import polars as pl
 import pytest
 
-from mlops_assets.monitoring.drift import DriftVerdict
-from mlops_assets_tests.monitoring.streams import ROLES, customers, judge
+from mlops_assets.monitoring.drift import DriftVerdict, compare
+from mlops_assets.statistics.counting import count_window
+from mlops_assets.statistics.profile import build_profile
+from mlops_assets_tests.monitoring.streams import ROLES, RULES, customers, judge
 
 C = pl.col
 
@@ -256,3 +258,13 @@ def test_scores_of_twice_the_positives_are_noticed():
 
 def test_roles_cover_the_table():
     assert set(ROLES) == set(window().columns)
+
+
+def test_a_rare_value_that_is_missing_from_a_stretch_is_no_broken_feed():
+    """Rows come place by place: most stretches of them hold none of the few rows that one place has."""
+    place = np.repeat(np.random.default_rng(8).random(400) < 0.03, 25)
+    rows = pl.DataFrame({"bog": place.astype(int), "kind": np.where(place, "bog", "dry")})
+    profile = build_profile(rows, {"bog": "numeric", "kind": "categorical"}, times=pl.Series(np.arange(10_000)))
+    quiet = pl.DataFrame({"bog": np.zeros(2000, dtype=int), "kind": ["dry"] * 2000})
+    found = compare(profile, count_window(quiet, profile), RULES)
+    assert (found.severity, found.faults) == ("none", ())
