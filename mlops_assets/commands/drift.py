@@ -22,7 +22,12 @@ COLUMNS = ["name", "severity", "statistic", "value", "p_value", "effect", "reaso
 @click.option("--score", help="Column of a deployed model's probability or prediction.")
 @click.option("--id", "identifier", help="Column whose values must not repeat in CURRENT.")
 @click.option("--time", help="Column of the rows' time: what the reference's own periods differ by is no change.")
-@click.option("--in-order", is_flag=True, help="The same where rows are in the order of time and no column says so.")
+@click.option(
+    "--in-order/--any-order",
+    default=None,
+    help="The same where rows are in the order of time and no column says so; or their order means nothing. Not given: "
+    "rows are taken in order where the reference's stretches differ as a stream's do.",
+)
 @click.option("--ignore", multiple=True, help="Column not to compare; may be given several times.")
 @click.option(
     "--policy", help="A tier of the project's policy, or a policy file: its thresholds instead of the defaults."
@@ -39,7 +44,7 @@ def drift(
     score: str | None,
     identifier: str | None,
     time: str | None,
-    in_order: bool,
+    in_order: bool | None,
     ignore: tuple[str, ...],
     policy: str | None,
     page: Path | None,

@@ -30,7 +30,7 @@ WINDOW_ROWS = 20_000
 MOST_CLASSES = 20
 LEAST_REFERENCE_ROWS = 200
 POSITIVE = ("1", "1.0", "true", "yes", "y", "t", "positive", "bad", "default", "up")
-LIKE_A_TARGET = ("target", "label", "outcome", "class", "y")
+LIKE_A_TARGET = ("target", "label", "outcome", "class", "y", "y_true", "ground_truth", "actual")
 """Names under which tables usually carry the outcome."""
 LEAST_AREA = 0.55
 LEAST_SKILL = 0.02

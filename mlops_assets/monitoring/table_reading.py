@@ -51,8 +51,9 @@ def sample_rows(frame: pl.LazyFrame, names: Sequence[str], time: str | None) -> 
     return spread_rows(frame, [*names, time], SAMPLE_ROWS).sort(time, maintain_order=True).drop(time)
 
 
-def for_engine(frame: pl.LazyFrame, table: str | Path, engine: str) -> Any:
-    """The table as the engine (polars, duckdb, pyspark) reads it.
+def for_engine(frame: pl.LazyFrame, table: str | Path, engine: str, *, as_read: bool = False) -> Any:
+    """The table as the engine (polars, duckdb, pyspark) reads it; with `as_read` DuckDB is given the frame, in which text
+    was read as times.
 
     Raises:
         SourceError: Spark is not there, or is asked for anything but Parquet.
@@ -63,7 +64,7 @@ def for_engine(frame: pl.LazyFrame, table: str | Path, engine: str) -> Any:
     if engine == "duckdb":
         import duckdb
 
-        if path.endswith(".parquet"):
+        if path.endswith(".parquet") and not as_read:
             return duckdb.connect().read_parquet(path)
         return duckdb.connect().from_arrow(frame.collect(engine="streaming").to_arrow())
     if not path.endswith(".parquet"):

@@ -9,7 +9,6 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import polars as pl
 
 from mlops_assets.datasets.sources import SourceError
@@ -18,19 +17,23 @@ from mlops_assets.monitoring.column_drift import ColumnDrift
 from mlops_assets.monitoring.drift import SCORE_COLUMN, DriftVerdict, compare
 from mlops_assets.monitoring.faults import Fault
 from mlops_assets.monitoring.rules import MonitoringRules, Rules, at_least, worst
-from mlops_assets.monitoring.spread_rows import spread_rows
-from mlops_assets.monitoring.table_outcomes import LIKE_A_TARGET, TableOutcomes, compare_outcomes, infer_labels
-from mlops_assets.monitoring.table_reading import SAMPLE_ROWS, for_engine, open_table, profile_table, sample_rows
+from mlops_assets.monitoring.table_columns import (
+    by_nature_different,
+    incomparable,
+    outcome_by_name,
+    score_by_name,
+    times_in_text,
+)
+from mlops_assets.monitoring.table_order import SAID, looks_ordered
+from mlops_assets.monitoring.table_outcomes import TableOutcomes, compare_outcomes
+from mlops_assets.monitoring.table_reading import for_engine, open_table, profile_table, sample_rows
 from mlops_assets.monitoring.triage import Health, triage
-from mlops_assets.statistics.between_periods import MOST_ROWS
 from mlops_assets.statistics.counting import WindowCounts, count_window, infer_roles
-from mlops_assets.statistics.profile import ColumnProfile, Profile, build_profile
+from mlops_assets.statistics.profile import ColumnProfile, Profile
 
-NOT_COMPARED = (pl.Object, pl.Binary, pl.Duration)
 ENGINES = ("polars", "duckdb", "pyspark")
 MOST_ROWS_FOR_BATCHES = 1_000_000
 """Above this, whether whole rows were sent twice is not looked for: it needs all of them in memory."""
-LEAST_ROWS_OF_AN_ID = 100
 WITHOUT_OUTCOMES = (
     "without outcomes (--target) a changed relation, other outcomes for the same inputs, cannot be seen, nor for certain "
     "a changed base rate"
@@ -110,7 +113,7 @@ def compare_tables(
     target: str | None = None,
     score: str | None = None,
     time: str | None = None,
-    in_order: bool = False,
+    in_order: bool | None = None,
 ) -> TableComparison:
     """Compare two tables.
 
@@ -122,10 +125,12 @@ def compare_tables(
         identifier: column whose values must not repeat in the current table.
         target: column of the outcome, on which base rate and relation are judged; None: a column that is named as
             outcomes usually are; empty: none.
-        score: column of a deployed model's probability or prediction.
+        score: column of a deployed model's probability or prediction; None: a column that is named as nothing else is, where
+            there is an outcome; empty: none.
         time: column that orders the rows; not compared. With it, what the reference's own periods differ by is no
             change; without it rows are taken to be independent.
-        in_order: the same where rows are in the order of time and no column says so.
+        in_order: whether rows are in the order of time though no column says so; None: where the reference's stretches
+            differ as a stream's do (`table_order.py`).
 
     Raises:
         SourceError: a table cannot be read; the message names it.
@@ -134,29 +139,41 @@ def compare_tables(
     if engine not in ENGINES:
         raise ValueError(f"found engine {engine!r}, expected {', '.join(ENGINES)}")
     limits = one_window(rules or MonitoringRules())
-    before, now = open_table(reference), open_table(current)
+    before, now, as_times = open_table(reference), open_table(current), ()
+    if engine != "pyspark":  # Spark reads the rows itself, text as text.
+        before, now, as_times = times_in_text(before, now)
     roles = infer_roles(before.collect_schema())
     _require(
         roles, reference, {"to ignore": ignore, "for target, score, id or time": (target, score, identifier, time)}
     )
     remarks: list[str] = []
     if target is None:
-        target = _by_name(roles, before, now, remarks)
+        target = outcome_by_name({n: r for n, r in roles.items() if n not in ignore}, before, now, remarks)
+    if score is None and target:
+        score = score_by_name({n: r for n, r in roles.items() if n not in (target, *ignore)}, now, remarks)
     left_out = dict.fromkeys(ignore, "ignored")
     left_out |= {time: "the time of the rows"} if time else {}
-    left_out |= dict.fromkeys(_incomparable(before, now), "of a type that is not compared")
+    left_out |= dict.fromkeys(incomparable(before, now), "of a type that is not compared")
     kept = {name: role for name, role in roles.items() if name not in left_out and name != identifier}
-    profile = profile_table(before, kept, str(reference), time, in_order)
+    order_counts = in_order is not False
+    profile = profile_table(before, kept, str(reference), time, order_counts)
     judged_apart = (target, score)
-    left_out |= {n: why for n, why in _by_nature_different(profile, kept, before, now).items() if n not in judged_apart}
+    left_out |= {n: why for n, why in by_nature_different(profile, kept, before, now).items() if n not in judged_apart}
     outcome = profile.columns.get(target or "")
     compared = {n: c for n, c in profile.columns.items() if n not in left_out and n != target}
     shared = [name for name in compared if name in now.collect_schema().names()]
     if not shared:
         raise ValueError(_nothing_left(reference, current, compared, left_out, outcome))
     every = Profile(profile.rows, {**compared, **({outcome.name: outcome} if outcome else {})})
+    assumed = False
+    if not time and in_order is None:
+        in_order = assumed = looks_ordered(every, before)
+        if not in_order:
+            every = _without_order(every)
+            compared = {n: c for n, c in every.columns.items() if n in compared}
+            outcome = every.columns.get(target or "")
     try:
-        counts = count_window(for_engine(now, current, engine), every)
+        counts = count_window(for_engine(now, current, engine, as_read=bool(as_times)), every)
         sample = sample_rows(now, shared, time)
     except pl.exceptions.PolarsError as error:
         raise SourceError(f"{current} cannot be read to its end: {error}. Is the file whole?") from error
@@ -183,13 +200,13 @@ def compare_tables(
             target=outcome.name,
             score=score or "",
             time=time or "",
-            in_order=in_order,
+            in_order=bool(in_order),
         )
         remarks += outcomes.remarks
     else:
         remarks.append(WITHOUT_OUTCOMES)
-    if not (time or in_order) and at_least(drift.severity, "watch") and not drift.faults:
-        remarks += _restless(before, compared, inputs, limits, sample, known, score)
+    if assumed and not at_least(drift.severity, "watch"):
+        remarks += _if_in_any_order(compared, inputs, limits, sample, known, score)
     batch = _batch_faults(before, now, profile, counts.rows, [*shared], compared, identifier, remarks)
     health = triage(
         drift,
@@ -229,8 +246,11 @@ def _nothing_left(
     return f"{reference}: no column is left to compare: {'; '.join(told)}"
 
 
-def _restless(
-    before: pl.LazyFrame,
+def _without_order(profile: Profile) -> Profile:
+    return Profile(profile.rows, {n: replace(c, periods=()) for n, c in profile.columns.items()})
+
+
+def _if_in_any_order(
     compared: Mapping[str, ColumnProfile],
     inputs: WindowCounts,
     rules: Rules,
@@ -238,25 +258,19 @@ def _restless(
     known: pl.DataFrame,
     score: str | None,
 ) -> list[str]:
-    """A remark where the alarm would not stand, were the rows of the reference in the order of time."""
-    roles = {name: column.kind for name, column in compared.items()}
-    rows = spread_rows(before, list(compared), MOST_ROWS)
-    measured = build_profile(rows, roles, times=pl.Series(np.arange(rows.height))).columns
-    ordered = {n: replace(c, periods=measured[n].periods) for n, c in compared.items()}
+    """A remark where silence rests on the order that the rows were taken to have."""
+    rows = next(iter(compared.values())).rows
     again = compare(
-        Profile(next(iter(compared.values())).rows, ordered),
+        _without_order(Profile(rows, dict(compared))),
         inputs,
         rules,
         sample=sample,
         reference_sample=known,
         score=score or SCORE_COLUMN,
     )
-    if at_least(again.severity, "watch"):
+    if not at_least(again.severity, "watch"):
         return []
-    return [
-        "in the order of its rows, the reference differs from itself as much: if that is the order of time, "
-        "--in-order (or --time COLUMN) says that nothing has changed"
-    ]
+    return [f"{SAID} (it would be {again.severity} then: {', '.join(again.shifted[:4]) or 'columns together'})"]
 
 
 def _require(roles: Mapping[str, str], reference: str | Path, wanted: Mapping[str, Sequence[str | None]]) -> None:
@@ -264,23 +278,6 @@ def _require(roles: Mapping[str, str], reference: str | Path, wanted: Mapping[st
         absent = [name for name in names if name and name not in roles]
         if absent:
             raise ValueError(f"{reference}: no column {', '.join(map(repr, absent))} {what}; found {', '.join(roles)}")
-
-
-def _by_name(roles: Mapping[str, str], before: pl.LazyFrame, now: pl.LazyFrame, remarks: list[str]) -> str | None:
-    """The one column that both tables have under a name for outcomes, with values that an outcome may have."""
-    named = [name for name in roles if name.strip().lower() in LIKE_A_TARGET]
-    if len(named) != 1 or named[0] not in now.collect_schema().names():
-        return None
-    if named[0].lower() == "y" and any(name.lower() == "x" for name in roles):
-        return None  # A point's place.
-    try:
-        infer_labels(before.select(pl.col(named[0]).head(SAMPLE_ROWS)).collect().to_series())
-    except ValueError:
-        return None
-    remarks.append(
-        f"{named[0]!r} was taken for the outcome by its name; --target says which is, --target '' that none is"
-    )
-    return named[0]
 
 
 def _with_outcome(
@@ -292,6 +289,11 @@ def _with_outcome(
     column = compare(Profile(outcome.rows, {name: outcome}), alone, rules).column(name)
     late = ("missing_column", "missing_values", "collapsed", "out_of_range")
     if not column.fault or column.fault in late:
+        if column.fault == "missing_column":
+            return drift, replace(
+                column, fault="", fault_strength=0.0, severity="not_measurable",
+                reason="the outcome; the current table does not have it",
+            )  # fmt: skip
         told = (
             "the outcome; what its change means is said below" if column.severity != "not_measurable" else column.reason
         )
@@ -333,50 +335,3 @@ def one_window(rules: Rules) -> Rules:
     if isinstance(rules, MonitoringRules):
         return replace(rules, **once)
     return rules.model_copy(update=once)  # type: ignore[attr-defined]
-
-
-def _incomparable(*tables: pl.LazyFrame) -> list[str]:
-    """Columns that hold lists, structures, bytes or durations in any of the tables."""
-    schemas = [table.collect_schema() for table in tables]
-    return [n for schema in schemas for n, kind in schema.items() if kind.is_nested() or kind in NOT_COMPARED]
-
-
-def _by_nature_different(
-    profile: Profile, roles: dict[str, str], reference: pl.LazyFrame, current: pl.LazyFrame
-) -> dict[str, str]:
-    """Columns in which two windows differ whatever happens: identifiers, and the time that separates them."""
-    found = {}
-    schema = current.collect_schema()
-    for name, column in profile.columns.items():
-        if column.kind == "categorical":
-            if column.present >= LEAST_ROWS_OF_AN_ID and column.distinct == column.present:
-                found[name] = "an identifier: every value is there once"
-        elif roles[name] == "date" and name in schema and schema[name].is_temporal():
-            first = current.select(pl.col(name).min()).collect()
-            start = build_profile(first, {name: "date"}).columns[name].minimum
-            if start is not None and column.maximum is not None and start > column.maximum:
-                found[name] = "the time that separates the tables"
-        elif _counts_up(column):
-            found[name] = "an identifier: whole numbers, each once"
-        elif name in schema and schema[name].is_numeric() and _goes_on(column, reference, current):
-            found[name] = "it only rises and goes on where the reference ends, as time or a counter does"
-    return found
-
-
-def _goes_on(column: ColumnProfile, reference: pl.LazyFrame, current: pl.LazyFrame) -> bool:
-    """Whether a number never falls from row to row in either table, and the current one starts where the other ends."""
-    if column.distinct < LEAST_ROWS_OF_AN_ID or column.nulls or column.infinite or column.maximum is None:
-        return False
-    first = current.select(pl.col(column.name).head(1)).collect().to_series()
-    if not len(first) or first[0] is None or first[0] < column.maximum:
-        return False
-    rises = pl.col(column.name).cast(pl.Float64).diff().min() >= 0
-    return all(frame.select(rises).collect().item() for frame in (reference, current))
-
-
-def _counts_up(column: Any) -> bool:
-    """Whether a numeric column runs through whole numbers, one each row: as evenly as no measurement does."""
-    if column.present < LEAST_ROWS_OF_AN_ID or column.nulls or column.infinite or column.minimum is None:
-        return False
-    whole = all(float(edge).is_integer() for edge in (*column.edges, column.minimum, column.maximum))
-    return whole and len(column.edges) > 1 and column.distinct == column.present
