@@ -16,6 +16,7 @@ from typing import Any
 import polars as pl
 
 from mlops_assets.datasets.snapshot import rows_digest
+from mlops_assets.datasets.text_tables import scan_text
 from mlops_assets.declaration import Source
 
 PARQUET_SUFFIXES = (".parquet", ".pq")
@@ -176,9 +177,7 @@ def _scan_files(files: list[Path]) -> pl.LazyFrame:
             except Exception as error:
                 raise SourceError(_unreadable(str(file), error)) from error
         return pl.scan_parquet(files, glob=False)
-    separator = TEXT_SEPARATORS[str(_suffix(files[0].name))]
-    # Types are inferred from the whole file: a guess from its first rows fails at the first value that differs.
-    return pl.scan_csv(files, separator=separator, try_parse_dates=True, infer_schema_length=None, glob=False)
+    return scan_text(files, TEXT_SEPARATORS[str(_suffix(files[0].name))])
 
 
 def _scan_remote(url: str) -> pl.LazyFrame:
