@@ -6,8 +6,10 @@ window). Both are atomic: a reader never sees half a write, and writing the same
 
 import json
 import re
+import shutil
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,6 +28,10 @@ RETENTION = {
 ATTEMPTS = 6
 PLAIN_KEY = re.compile(r"[A-Za-z0-9._-]+")
 """Windows whose name is also that of a folder."""
+UNFINISHED = "_unfinished"
+"""Folder of a table with what is being written; Delta passes over names that begin so."""
+ABANDONED = 86_400.0
+"""Seconds after which nobody is taken to be still writing."""
 SAME_IN_PARQUET = (
     pl.String, pl.Boolean, pl.Int8, pl.Int16, pl.Int32, pl.Int64, pl.Float32, pl.Float64, pl.Date,
     pl.Datetime("us"), pl.Datetime("us", "UTC"),
@@ -73,15 +79,13 @@ class Lake:
 
     def write_window(self, table: str, window: str, frame: pl.DataFrame) -> Written:
         """Replace the rows of one window; other windows stay as they are."""
-        frame = _writable(frame.with_columns(pl.lit(window).alias(WINDOW)))
-        # The table is made first, so that no write is ever without a predicate: two processes that write the first two
-        # windows would replace each other's.
-        self._create_windowed(table, frame)
-        if self._add_file(table, window, frame):
-            return Written(table, self._open(table).version(), frame.height)
-        options = {"predicate": f"{WINDOW} = '{window}'", "schema_mode": "merge", "partition_by": [WINDOW]}
-        self._write(table, frame, "", {"mode": "overwrite", **options})
-        return Written(table, self._open(table).version(), frame.height)
+        with self.window_writer(table, window) as writer:
+            writer.add(frame)
+            return writer.commit()
+
+    def window_writer(self, table: str, window: str) -> "WindowWriter":
+        """The same for a window that is written piece by piece."""
+        return WindowWriter(self, table, window)
 
     def read(
         self,
@@ -137,87 +141,189 @@ class Lake:
 
         return DeltaTable(str(self.path(table)))
 
-    def _create_windowed(self, table: str, frame: pl.DataFrame) -> None:
-        """Make the table with the frame's columns and no rows, unless it is there."""
-        if self.exists(table):
+    def _write(self, table: str, frame: pl.DataFrame, digest: str, options: Mapping[str, Any]) -> None:
+        arrow = _writable(frame).to_arrow()
+        self._write_arrow(table, lambda: arrow, digest, options)
+
+    def _write_arrow(self, table: str, rows: Callable[[], Any], digest: str, options: Mapping[str, Any]) -> None:
+        from deltalake import CommitProperties, write_deltalake
+
+        properties = CommitProperties(custom_metadata={DIGEST: digest}) if digest else None
+        self.path(table).mkdir(parents=True, exist_ok=True)
+
+        def write() -> None:
+            write_deltalake(
+                str(self.path(table)),
+                rows(),
+                configuration=RETENTION if not self.exists(table) else None,
+                commit_properties=properties,
+                **options,
+            )
+
+        _repeated(write)
+
+
+class WindowWriter:
+    """The rows of one window, written piece by piece and seen by nobody before `commit`.
+
+    A context: what was not committed when it ends is removed. What a killed process left is, by a later writer of the table.
+    """
+
+    def __init__(self, lake: Lake, table: str, window: str) -> None:
+        self.lake, self.table, self.window = lake, table, window
+        self.rows = 0
+        self._empty: pl.DataFrame | None = None
+        self._only: pl.DataFrame | None = None
+        self._pieces: list[Path] = []
+        self._folder = lake.path(table) / UNFINISHED / uuid4().hex
+
+    def __enter__(self) -> "WindowWriter":
+        for left in self._folder.parent.glob("*"):
+            with suppress(FileNotFoundError):  # its own writer may be removing it
+                if time.time() - left.stat().st_mtime > ABANDONED:
+                    shutil.rmtree(left, ignore_errors=True)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def add(self, frame: pl.DataFrame) -> None:
+        """Write further rows.
+
+        Raises:
+            ValueError: they have other columns than the rows before.
+        """
+        frame = _writable(frame.with_columns(pl.lit(self.window).alias(WINDOW)))
+        if self._empty is None:
+            self._empty = frame.clear()
+        elif frame.schema != self._empty.schema:
+            raise ValueError(
+                f"{self.table}: found a piece with {frame.schema}, expected {self._empty.schema} as before"
+            )
+        if frame.height:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            self._pieces.append(self._folder / f"{len(self._pieces):06d}.parquet")
+            frame.drop(WINDOW).write_parquet(self._pieces[-1], compression="snappy")
+            self._only = frame if self.rows == 0 else None
+            self.rows += frame.height
+
+    @property
+    def columns(self) -> list[str]:
+        """Of the rows."""
+        return [] if self._empty is None else [name for name in self._empty.columns if name != WINDOW]
+
+    def read(self, column: str) -> pl.Series:
+        """One column of all rows so far, the only one that is in memory where there are several pieces."""
+        assert self._empty is not None
+        if len(self._pieces) < 2:
+            return (self._empty if self._only is None else self._only)[column]
+        return pl.scan_parquet(self._pieces, glob=False).select(column).collect(engine="streaming")[column]
+
+    def commit(self) -> Written:
+        """Let the rows take the place of those the window had; they are read in the order in which they were added, unless
+        Delta's own writer was needed, which keeps none.
+
+        Raises:
+            ValueError: nothing was added, not even an empty frame, so that the columns are not known.
+        """
+        if self._empty is None:
+            raise ValueError(
+                f"{self.table}: found nothing to write for window {self.window}, expected a frame at least"
+            )
+        # The table is made first, so that no write is ever without a predicate: two processes that write the first two
+        # windows would replace each other's.
+        self._create(self._empty)
+        if not self._add_file(self._empty):
+            options = {"predicate": f"{WINDOW} = '{self.window}'", "schema_mode": "merge", "partition_by": [WINDOW]}
+            self.lake._write_arrow(self.table, self._batches, "", {"mode": "overwrite", **options})
+        return Written(self.table, self.lake._open(self.table).version(), self.rows)
+
+    def _create(self, empty: pl.DataFrame) -> None:
+        """Make the table with these columns and no rows, unless it is there."""
+        if self.lake.exists(self.table):
             return
         from deltalake import DeltaTable
         from deltalake.exceptions import CommitFailedError, DeltaError
 
-        self.path(table).mkdir(parents=True, exist_ok=True)
+        self.lake.path(self.table).mkdir(parents=True, exist_ok=True)
         try:
             DeltaTable.create(
-                str(self.path(table)),
-                _writable(frame).clear().to_arrow().schema,
+                str(self.lake.path(self.table)),
+                empty.to_arrow().schema,
                 mode="ignore",
                 partition_by=[WINDOW],
                 configuration=RETENTION,
             )
         except (CommitFailedError, DeltaError):
             # Another process made it at this moment.
-            if not self.exists(table):
+            if not self.lake.exists(self.table):
                 raise
 
-    def _add_file(self, table: str, window: str, frame: pl.DataFrame) -> bool:
-        """Write the window with Polars and commit its file, which takes a third of the time of Delta's own writer.
+    def _add_file(self, empty: pl.DataFrame) -> bool:
+        """Commit what Polars wrote, which takes a third of the time of Delta's own writer.
 
         Returns False, with nothing written, where that writer is needed: for other columns or types than the table's, for
         a window without rows, and for names of windows that a path would have to escape.
         """
         from deltalake import Schema
-        from deltalake.exceptions import CommitFailedError
         from deltalake.transaction import AddAction
 
-        plain = all(dtype in SAME_IN_PARQUET for dtype in frame.dtypes) and PLAIN_KEY.fullmatch(window)
-        if frame.height == 0 or not plain:
+        plain = all(dtype in SAME_IN_PARQUET for dtype in empty.dtypes) and PLAIN_KEY.fullmatch(self.window)
+        if not self._pieces or not plain:
             return False
-        schema = Schema.from_arrow(frame.clear().to_arrow().schema)
-        if _types(self._open(table).schema()) != _types(schema):
+        schema = Schema.from_arrow(empty.to_arrow().schema)
+        if _types(self.lake._open(self.table).schema()) != _types(schema):
             return False
-        name = f"{WINDOW}={window}/part-{uuid4()}.parquet"
-        path = self.path(table) / name
+        name = f"{WINDOW}={self.window}/part-{uuid4()}.parquet"
+        path = self.lake.path(self.table) / name
         path.parent.mkdir(exist_ok=True)
-        frame.drop(WINDOW).write_parquet(path, compression="snappy")
+        self._one_file().rename(path)
         status = path.stat()
-        stats = json.dumps({"numRecords": frame.height})
-        add = AddAction(name, status.st_size, {WINDOW: window}, int(status.st_mtime * 1000), True, stats)
-        for attempt in range(ATTEMPTS):
-            try:
-                self._open(table).create_write_transaction(
-                    [add], "overwrite", schema, [WINDOW], [(WINDOW, "=", window)]
-                )
-            except CommitFailedError:
-                # Another run wrote another window of the same table at this moment.
-                if attempt == ATTEMPTS - 1:
-                    raise
-                time.sleep(0.05 * 2**attempt)
-            else:
-                break
+        stats = json.dumps({"numRecords": self.rows})
+        add = AddAction(name, status.st_size, {WINDOW: self.window}, int(status.st_mtime * 1000), True, stats)
+        _repeated(
+            lambda: self.lake._open(self.table).create_write_transaction(
+                [add], "overwrite", schema, [WINDOW], [(WINDOW, "=", self.window)]
+            )
+        )
         return True
 
-    def _write(self, table: str, frame: pl.DataFrame, digest: str, options: Mapping[str, Any]) -> None:
-        from deltalake import CommitProperties, write_deltalake
-        from deltalake.exceptions import CommitFailedError
+    def _one_file(self) -> Path:
+        """All pieces in one file: nothing says in which order Delta gives several, and rows of two tables are read side by
+        side."""
+        if len(self._pieces) == 1:
+            return self._pieces[0]
+        whole = self._folder / "whole.parquet"
+        pl.scan_parquet(self._pieces, glob=False).sink_parquet(whole, compression="snappy", maintain_order=True)
+        return whole
 
-        arrow = _writable(frame).to_arrow()
-        properties = CommitProperties(custom_metadata={DIGEST: digest}) if digest else None
-        self.path(table).mkdir(parents=True, exist_ok=True)
-        for attempt in range(ATTEMPTS):
-            try:
-                write_deltalake(
-                    str(self.path(table)),
-                    arrow,
-                    configuration=RETENTION if not self.exists(table) else None,
-                    commit_properties=properties,
-                    **options,
-                )
-            except CommitFailedError:
-                # Another run wrote another window of the same table at this moment.
-                if attempt == ATTEMPTS - 1:
-                    raise
-                time.sleep(0.05 * 2**attempt)
-            else:
-                return
+    def _batches(self) -> Any:
+        """The pieces as Delta's writer takes them."""
+        import pyarrow as pa
+
+        assert self._empty is not None
+        if not self._pieces:
+            return self._empty.to_arrow()
+        named = pl.lit(self.window).alias(WINDOW)
+        tables = (pl.read_parquet(piece).with_columns(named).to_arrow() for piece in self._pieces)
+        return pa.RecordBatchReader.from_batches(
+            self._empty.to_arrow().schema, (batch for table in tables for batch in table.to_batches())
+        )
+
+
+def _repeated(write: Callable[[], None]) -> None:
+    """Write, again where another run wrote another window of the same table at this moment."""
+    from deltalake.exceptions import CommitFailedError
+
+    for attempt in range(ATTEMPTS):
+        try:
+            write()
+        except CommitFailedError:
+            if attempt == ATTEMPTS - 1:
+                raise
+            time.sleep(0.05 * 2**attempt)
+        else:
+            return
 
 
 def _types(schema: Any) -> dict[str, str]:

@@ -1,4 +1,5 @@
 import multiprocessing
+import os
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -162,3 +163,63 @@ def test_processes_make_the_table_at_once(lake):
         worker.join(60)
     assert [w.exitcode for w in workers] == [0, 0, 0]
     assert sorted(lake.read("m/new")["id"].to_list()) == [1, 2, 3]
+
+
+def _interrupted(lake: Lake) -> None:
+    with lake.window_writer("m/said", "2021-01-01") as writer:
+        writer.add(frame(1))
+        writer.add(frame(2))
+        assert lake.read("m/said", window="2021-01-01")["id"].to_list() == [7], "nothing is half visible"
+        raise RuntimeError("the run stops here")
+
+
+class TestPieces:
+    """A window that is written piece by piece."""
+
+    @pytest.mark.parametrize(
+        ("window", "column", "why"),
+        [
+            ("2021-01-01", pl.Series("c", [1.5, None, 2.5]), "Polars writes it"),
+            ("2021-01-01", pl.Series("c", [1, 2, 3], dtype=pl.UInt32), "Delta's own writer has to"),
+            ("a b/ä", pl.Series("c", ["x", None, "y"], dtype=pl.Categorical), "so it has for such a name"),
+        ],
+    )
+    def test_they_become_one_window(self, lake, window, column, why):
+        rows = frame(3, 1, 2).with_columns(column)
+        lake.write_window("m/said", window, rows[:1])
+        with lake.window_writer("m/said", window) as writer:
+            for piece in (rows[:0], rows[:2], rows[2:], rows[:0]):
+                writer.add(piece)
+            assert writer.read("id").to_list() == [3, 1, 2]
+            written = writer.commit()
+        assert (written.rows, written.version) == (3, lake.latest_version("m/said")), why
+        read = lake.read("m/said", window=window)
+        if why == "Polars writes it":
+            assert read["id"].to_list() == [3, 1, 2], "in the order in which they were added"
+        wrote, found = ([str(v) for v in side.sort("id")["c"].to_list()] for side in (rows, read))
+        assert found == wrote, why
+
+    def test_a_reader_sees_the_rows_before_until_they_are_committed(self, lake):
+        lake.write_window("m/said", "2021-01-01", frame(7))
+        with pytest.raises(RuntimeError, match="stops here"):
+            _interrupted(lake)
+        assert lake.read("m/said", window="2021-01-01")["id"].to_list() == [7]
+        assert not list(lake.path("m/said").glob("_unfinished/*")), "nothing is left behind"
+
+    def test_what_a_killed_process_left_is_removed_when_it_is_surely_dead(self, lake):
+        dead, alive = (lake.window_writer("m/said", f"2021-0{month}-01") for month in (1, 2))
+        for writer in (dead, alive):
+            writer.add(frame(1))
+        old, young = dead._folder, alive._folder
+        os.utime(old, (0, 0))
+        lake.write_window("m/said", "2021-03-01", frame(3))
+        assert (old.exists(), young.exists()) == (False, True)
+        assert alive.commit().rows == 1
+
+    def test_pieces_have_the_same_columns(self, lake):
+        with lake.window_writer("m/said", "2021-01-01") as writer:
+            with pytest.raises(ValueError, match="found nothing to write"):
+                writer.commit()
+            writer.add(frame(1))
+            with pytest.raises(ValueError, match="expected Schema"):
+                writer.add(frame(1).with_columns(more=1))
