@@ -5,14 +5,17 @@ how many bad rows are too many (a gate decides that), and reading values (`quara
 """
 
 import difflib
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from mlops_assets.datasets.quarantine import REASONS, canonical_text, coerce, plain, text_of
+from mlops_assets.datasets.survey import Survey
 from mlops_assets.datasets.windows import event_time_expr
 from mlops_assets.declaration import Declaration, Role, Task
 
@@ -68,12 +71,47 @@ class Checked:
 
     def to_dict(self) -> dict[str, Any]:
         """The result without its rows, for an evidence file."""
+        tally = Tally(self.problems, self.extra_columns)
+        tally.add(self)
+        return tally.to_dict()
+
+
+@dataclass
+class Tally:
+    """What was found in all pieces of a table.
+
+    Attributes:
+        problems, extra_columns: as in `Checked`, of the table as a whole.
+        accepted, quarantined: rows so far.
+        reasons: rows by reason so far.
+    """
+
+    problems: tuple[str, ...] = ()
+    extra_columns: tuple[str, ...] = ()
+    accepted: int = 0
+    quarantined: int = 0
+    reasons: Counter[str] = field(default_factory=Counter)
+
+    def add(self, piece: Checked) -> None:
+        """Count a piece."""
+        self.accepted += piece.accepted.height
+        self.quarantined += piece.quarantined.height
+        self.reasons.update(piece.summary)
+
+    @property
+    def summary(self) -> dict[str, int]:
+        """Rows by reason, most frequent first."""
+        return dict(sorted(self.reasons.items(), key=lambda item: (-item[1], item[0])))
+
+    def to_dict(self) -> dict[str, Any]:
+        """For an evidence file."""
+        rows = self.accepted + self.quarantined
         return {
-            "rows": self.rows,
-            "accepted": self.accepted.height,
-            "quarantined": self.quarantined.height,
-            "quarantined_share": self.quarantined_share,
-            "reasons": dict(self.summary),
+            "rows": rows,
+            "accepted": self.accepted,
+            "quarantined": self.quarantined,
+            "quarantined_share": self.quarantined / rows if rows else 0.0,
+            "reasons": self.summary,
             "problems": list(self.problems),
             "extra_columns": list(self.extra_columns),
         }
@@ -86,6 +124,8 @@ def check(
     now: datetime | None = None,
     with_target: bool = True,
     columns: tuple[str, ...] | None = None,
+    whole: Survey | None = None,
+    first: int = 0,
 ) -> Checked:
     """Part rows into those that meet the declaration's contract and those that do not.
 
@@ -96,23 +136,26 @@ def check(
         with_target: whether the target must be there and known; off for rows that are yet to be scored.
         columns: columns to read; default: all that the declaration names (without the target where `with_target` is
             off).
+        whole: of the table that the frame is a piece of; without it, the frame is the table.
+        first: position in that table of the frame's first row.
 
     Raises:
         ContractError: when a column is missing; names it and the nearest names found.
     """
     delivered = frame.collect() if isinstance(frame, pl.LazyFrame) else frame
     wanted = list(columns or declared_columns(declaration, with_target=with_target))
-    _require(delivered.columns, wanted, declaration)
+    require(delivered.columns, wanted, declaration)
     raw = delivered.select([plain(delivered[name]) for name in wanted])
-    coerced = coerce(raw, declaration, wanted)
+    coerced = coerce(raw, declaration, wanted, whole.whole_numbers if whole else None)
     judged = coerced.frame.with_columns(
         [mask.alias(UNREADABLE_PREFIX + name) for name, mask in coerced.unreadable.items()]
     )
-    rules = _rules(declaration, judged, with_target=with_target, now=now or datetime.now(UTC))
+    repeats = _repeats(judged, declaration.id) if whole is None else _inside(whole, first, raw.height)
+    rules = _rules(declaration, judged, repeats, with_target=with_target, now=now or datetime.now(UTC))
     failed = _broken(judged, rules)
     reasons = _join_reasons(raw.height, failed)
     bad = reasons.is_not_null()
-    accepted = coerced.frame.filter(~bad)
+    accepted = coerced.frame.filter(~bad) if failed else coerced.frame
     quarantined = raw.with_columns(reasons).filter(bad)
     summary = dict(sorted(((r.reason, int(mask.sum())) for r, mask in failed), key=lambda item: (-item[1], item[0])))
     return Checked(
@@ -129,7 +172,12 @@ def declared_columns(declaration: Declaration, *, with_target: bool = True) -> t
     return tuple(name for name in declaration.columns if with_target or name != declaration.target.column)
 
 
-def _require(found: list[str], wanted: list[str], declaration: Declaration) -> None:
+def require(found: list[str], wanted: Sequence[str], declaration: Declaration) -> None:
+    """Refuse a table that lacks a column.
+
+    Raises:
+        ContractError: names it and the nearest names found.
+    """
     missing = [name for name in wanted if name not in found]
     if not missing:
         return
@@ -143,14 +191,16 @@ def _require(found: list[str], wanted: list[str], declaration: Declaration) -> N
     )
 
 
-def _rules(declaration: Declaration, frame: pl.DataFrame, *, with_target: bool, now: datetime) -> list[Rule]:
+def _rules(
+    declaration: Declaration, frame: pl.DataFrame, repeats: "_Repeats", *, with_target: bool, now: datetime
+) -> list[Rule]:
     schema = frame.schema
     rules = [
         Rule(name.removeprefix(UNREADABLE_PREFIX), _unreadable_reason(name, declaration), ~pl.col(name))
         for name in schema.names()
         if name.startswith(UNREADABLE_PREFIX)
     ]
-    rules += _id_rules(declaration, frame)
+    rules += _id_rules(declaration, frame, repeats)
     for name, feature in declaration.features.items():
         if name not in schema:
             continue
@@ -183,26 +233,42 @@ def _rules(declaration: Declaration, frame: pl.DataFrame, *, with_target: bool, 
     return rules
 
 
-def _id_rules(declaration: Declaration, frame: pl.DataFrame) -> list[Rule]:
+_Repeats = tuple[pl.Series, pl.Series]
+"""Positions of rows that repeat an identical row, and of those that contradict another one of the same id."""
+
+
+def _id_rules(declaration: Declaration, frame: pl.DataFrame, repeats: _Repeats) -> list[Rule]:
     name = declaration.id
     if name not in frame.columns:
         return []
     rules = [Rule(name, f"{name}: missing", pl.col(name).is_not_null())]
-    if _any_repeated(frame[name]):
-        repeated = frame[name].is_duplicated() & frame[name].is_not_null()
-        # Of exact copies one is kept; rows that contradict each other under one id are all quarantined, since
-        # nothing here says which of them is true.
-        columns = [c for c in frame.columns if not c.startswith(UNREADABLE_PREFIX)]
-        rows = frame.select(columns).with_row_index("_row").filter(repeated)
-        rows = rows.with_columns(
-            first=pl.struct(columns).is_first_distinct(), versions=pl.struct(columns).n_unique().over(name)
-        )
-        copies = rows.filter((pl.col("versions") == 1) & ~pl.col("first"))["_row"]
-        conflicts = rows.filter(pl.col("versions") > 1)["_row"]
-        index = pl.int_range(pl.len())
-        rules.append(Rule(name, f"{name}: repeats an identical row", ~index.is_in(copies.implode())))
-        rules.append(Rule(name, f"{name}: not unique", ~index.is_in(conflicts.implode())))
+    for positions, reason in zip(repeats, ("repeats an identical row", "not unique"), strict=True):
+        if len(positions):
+            rules.append(Rule(name, f"{name}: {reason}", ~pl.int_range(pl.len()).is_in(positions.implode())))
     return rules
+
+
+def _repeats(frame: pl.DataFrame, name: str) -> _Repeats:
+    nothing = pl.Series([], dtype=pl.Int64)
+    if name not in frame.columns or not _any_repeated(frame[name]):
+        return nothing, nothing
+    repeated = frame[name].is_duplicated() & frame[name].is_not_null()
+    # Of exact copies one is kept; rows that contradict each other under one id are all quarantined, since
+    # nothing here says which of them is true.
+    columns = [c for c in frame.columns if not c.startswith(UNREADABLE_PREFIX)]
+    rows = frame.select(columns).with_row_index("_row").filter(repeated)
+    rows = rows.with_columns(
+        first=pl.struct(columns).is_first_distinct(), versions=pl.struct(columns).n_unique().over(name)
+    )
+    copies = rows.filter((pl.col("versions") == 1) & ~pl.col("first"))["_row"]
+    return copies.cast(pl.Int64), rows.filter(pl.col("versions") > 1)["_row"].cast(pl.Int64)
+
+
+def _inside(whole: Survey, first: int, rows: int) -> _Repeats:
+    def part(positions: np.ndarray) -> pl.Series:
+        return pl.Series(positions[(positions >= first) & (positions < first + rows)] - first, dtype=pl.Int64)
+
+    return part(whole.copies), part(whole.conflicts)
 
 
 def _any_repeated(ids: pl.Series) -> bool:

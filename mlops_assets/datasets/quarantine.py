@@ -5,6 +5,7 @@ remembered and not turned into a missing value unseen. Does not belong here: ran
 (`contract.py`).
 """
 
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import polars as pl
@@ -30,23 +31,52 @@ class Coerced:
     unreadable: dict[str, pl.Series]
 
 
-def coerce(frame: pl.DataFrame, declaration: Declaration, columns: list[str]) -> Coerced:
+def coerce(
+    frame: pl.DataFrame, declaration: Declaration, columns: list[str], whole_numbers: Collection[str] | None = None
+) -> Coerced:
     """Read `columns` of `frame` in the types their roles ask for.
 
     Numbers become Int64 or Float64 (text is read as a number, NaN is missing), booleans Boolean, dates and event
     times `Datetime("us")` in UTC without a zone, event years Int64, everything else text, whole number or boolean as
     it came (floats that are all whole become Int64, so that a column reads the same with and without gaps).
+
+    Args:
+        frame: rows as delivered.
+        declaration: the model.
+        columns: to read.
+        whole_numbers: the columns that `all_whole` names for the table that the frame is a piece of; without it, the frame
+            is the table.
     """
+    if whole_numbers is None:
+        whole_numbers = all_whole(frame.lazy(), declaration, columns)
     series: list[pl.Series] = []
     unreadable: dict[str, pl.Series] = {}
     for name in columns:
         raw = plain(frame[name])
-        read = _read(raw, _kind(name, declaration), declaration)
+        read = _read(raw, _kind(name, declaration), whole=name in whole_numbers)
         lost = raw.is_not_null() & read.is_null()
         if lost.any():
             unreadable[name] = lost
         series.append(read.rename(name))
     return Coerced(pl.DataFrame(series), unreadable)
+
+
+def all_whole(rows: pl.LazyFrame, declaration: Declaration, columns: Sequence[str]) -> frozenset[str]:
+    """Columns read by value whose numbers come as floats and are all whole; of no others can a piece tell the type."""
+    schema = rows.collect_schema()
+    found = [
+        name
+        for name in columns
+        if (schema[name].is_float() or schema[name].is_decimal()) and _kind(name, declaration) == "category"
+    ]
+    if not found:
+        return frozenset()
+    numbers = {name: pl.col(name).cast(pl.Float64).fill_nan(None) for name in found}
+    whole = rows.select(
+        ((number.round(0) == number) & (number.abs() < 2**53)).fill_null(True).all().alias(name)
+        for name, number in numbers.items()
+    ).collect(engine="streaming")
+    return frozenset(name for name in found if whole[name][0])
 
 
 def plain(series: pl.Series) -> pl.Series:
@@ -57,7 +87,9 @@ def plain(series: pl.Series) -> pl.Series:
     if series.dtype in (pl.Categorical, pl.Enum):
         return series.cast(pl.String)
     if series.dtype.is_float():
-        return series.cast(pl.Float64).fill_nan(None)
+        numbers = series.cast(pl.Float64)
+        # Without one, the column is not copied.
+        return numbers.fill_nan(None) if numbers.is_nan().any() else numbers
     if series.dtype.is_decimal():
         return series.cast(pl.Float64)
     if series.dtype.is_integer():
@@ -102,7 +134,7 @@ def _kind(name: str, declaration: Declaration) -> str:
     return "category"
 
 
-def _read(raw: pl.Series, kind: str, declaration: Declaration) -> pl.Series:
+def _read(raw: pl.Series, kind: str, *, whole: bool) -> pl.Series:
     column = pl.col(raw.name)
     dtype = raw.dtype
     if kind in ("number", "year"):
@@ -120,7 +152,7 @@ def _read(raw: pl.Series, kind: str, declaration: Declaration) -> pl.Series:
         expr = pl.when(text.is_in(TRUE_TEXTS)).then(True).when(text.is_in(FALSE_TEXTS)).then(False)
     elif kind == "time":
         expr = time_expr(column, dtype)
-    elif dtype.is_float() and (raw.is_null() | (raw.round(0) == raw) & (raw.abs() < 2**53)).all():
+    elif dtype.is_float() and whole:
         expr = column.cast(pl.Int64)
     elif dtype == pl.Null or dtype.is_nested() or dtype.is_temporal() or dtype == pl.Binary:
         expr = column.cast(pl.String, strict=False) if not dtype.is_nested() else _json(raw)

@@ -5,6 +5,7 @@ Belongs here: pure functions from frame to digest or frames. Does not belong her
 """
 
 import hashlib
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Literal
@@ -16,6 +17,8 @@ from mlops_assets.datasets.windows import event_time_expr, shift
 from mlops_assets.declaration import Declaration, Task
 
 EXACT_INTEGERS = 2**53
+TEXTS_AT_ONCE = 1_000_000
+"""Texts whose bytes are laid out one behind the other at a time."""
 # Holding out by whole days can miss the wanted share; beyond this factor, time is too coarse to split by.
 SHARE_TOLERANCE = 1.6
 
@@ -47,16 +50,27 @@ def rows_digest(frame: pl.DataFrame, by: str | None = None) -> str:
     lengths as little-endian uint32, then the bytes. Booleans are one byte; dates and times are little-endian int64
     microseconds since 1970 in UTC. Any other type is hashed as the text Polars casts it to.
     """
-    names = sorted(frame.columns)
-    canonical = frame.select([_canonical(frame[name]) for name in names])
-    order = _order(canonical[by]) if by is not None and by in names else None
-    if order is not None:
-        canonical = canonical[pl.Series(order)] if len(order) else canonical
-    elif names:
-        canonical = canonical.sort(names, nulls_last=False)
-    digest = hashlib.sha256(f"rows-v1\n{frame.height}\n".encode())
+    return digest_by_column(frame.columns, frame.height, frame.get_column, by)
+
+
+def digest_by_column(names: Sequence[str], rows: int, read: Callable[[str], pl.Series], by: str | None = None) -> str:
+    """`rows_digest` of a table that is read a column at a time, so that no more than one of its columns is in memory.
+
+    Args:
+        names: of the columns, in any order.
+        rows: how many the table has.
+        read: gives a column; the one rows are sorted by is asked for twice.
+        by: see `rows_digest`. Where its values repeat, all columns are read at once to be sorted by.
+    """
+    names = sorted(names)
+    order = _order(_canonical(read(by))) if by is not None and by in names else None
+    if order is None and names:
+        ordered = pl.DataFrame([_canonical(read(name)) for name in names]).sort(names, nulls_last=False)
+        read, order = ordered.get_column, np.empty(0, np.uint32)
+    digest = hashlib.sha256(f"rows-v1\n{rows}\n".encode())
     for name in names:
-        _update(digest, canonical[name])
+        assert order is not None
+        _update(digest, _canonical(read(name)), order)
     return digest.hexdigest()
 
 
@@ -100,18 +114,22 @@ def _leading_numbers(texts: pl.Series) -> np.ndarray:
     # Whatever lies between the least and the greatest text begins with what both begin with.
     first, last = (str(value).encode() for value in (texts.min(), texts.max()))
     shared = next((i for i, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), min(len(first), len(last)))
-    edges, content = _text_buffers(texts)
     length = len(first)
-    leading = np.zeros((len(texts), 8), np.uint8)
-    if (np.diff(edges) == length).all():
-        width = min(8, length - shared)
-        leading[:, :width] = content.reshape(len(texts), length)[:, shared : shared + width]
-    else:
-        for i in range(8):
-            place = edges[:-1] + shared + i
-            there = place < edges[1:]
-            leading[there, i] = content[place[there]]
-    return leading.view(">u8").ravel().astype(np.uint64)
+    found = np.empty(len(texts), np.uint64)
+    for start in range(0, len(texts), TEXTS_AT_ONCE):
+        edges, content = _text_buffers(texts[start : start + TEXTS_AT_ONCE])
+        count = len(edges) - 1
+        leading = np.zeros((count, 8), np.uint8)
+        if (np.diff(edges) == length).all():
+            width = min(8, length - shared)
+            leading[:, :width] = content.reshape(count, length)[:, shared : shared + width]
+        else:
+            for i in range(8):
+                place = edges[:-1] + shared + i
+                there = place < edges[1:]
+                leading[there, i] = content[place[there]]
+        found[start : start + count] = leading.view(">u8").ravel()
+    return found
 
 
 def _text_buffers(texts: pl.Series) -> tuple[np.ndarray, np.ndarray]:
@@ -147,26 +165,36 @@ def _canonical(series: pl.Series) -> pl.Series:
     return series.cast(pl.String)
 
 
-def _update(digest: "hashlib._Hash", series: pl.Series) -> None:
+def _update(digest: "hashlib._Hash", series: pl.Series, order: np.ndarray) -> None:
+    """Add a column whose rows are taken in this order; as they are where it is empty."""
+
+    def ordered(values: np.ndarray) -> memoryview:
+        return np.ascontiguousarray(values[order] if len(order) else values).data
+
     missing = series.null_count()
-    if series.dtype == pl.String:
-        # A column without a value has no kind: it reads as text from one format and as numbers from another.
-        kind = "text"
-        edges, content = _text_buffers(series.fill_null("") if missing else series)
-        body = (np.diff(edges).astype("<u4"), content)
-    elif series.dtype == pl.Boolean:
-        kind, body = "boolean", (series.fill_null(False).cast(pl.UInt8).to_numpy(),)
-    elif isinstance(series.dtype, pl.Datetime):
-        kind, body = "time", (series.to_physical().fill_null(0).to_numpy().astype("<i8", copy=False),)
-    else:
-        kind, body = "number", (series.fill_null(0.0).to_numpy().astype("<f8", copy=False),)
     if missing == len(series):
-        kind, body = "nothing", ()
+        # A column without a value has no kind: it reads as text from one format and as numbers from another.
+        kind, values = "nothing", None
+    elif series.dtype == pl.String:
+        kind, values = "text", None
+    elif series.dtype == pl.Boolean:
+        kind, values = "boolean", series.fill_null(False).cast(pl.UInt8).to_numpy()
+    elif isinstance(series.dtype, pl.Datetime):
+        kind, values = "time", series.to_physical().fill_null(0).to_numpy().astype("<i8", copy=False)
+    else:
+        kind, values = "number", series.fill_null(0.0).to_numpy().astype("<f8", copy=False)
     name = series.name.encode()
     digest.update(f"{len(name)}:".encode() + name + b"\n" + kind.encode() + b"\n")
-    digest.update(series.is_null().cast(pl.UInt8).to_numpy().data if missing else bytes(len(series)))
-    for part in body:
-        digest.update(np.ascontiguousarray(part).data)
+    digest.update(ordered(series.is_null().cast(pl.UInt8).to_numpy()) if missing else bytes(len(series)))
+    if values is not None:
+        digest.update(ordered(values))
+    elif kind == "text":
+        texts = series.fill_null("") if missing else series
+        digest.update(ordered(texts.str.len_bytes().to_numpy().astype("<u4", copy=False)))
+        for start in range(0, len(texts), TEXTS_AT_ONCE):
+            part = slice(start, start + TEXTS_AT_ONCE)
+            _, content = _text_buffers(texts.gather(order[part]) if len(order) else texts[part])
+            digest.update(content.data)
 
 
 def select_training(

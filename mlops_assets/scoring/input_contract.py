@@ -4,12 +4,17 @@ The contract of training without the target: the same types, ranges and values, 
 production what it could not have seen in training. Bad rows are quarantined with their reasons, never dropped.
 """
 
-from datetime import datetime
+from collections import deque
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from itertools import islice
 
 import polars as pl
 
 from mlops_assets.datasets import contract
 from mlops_assets.datasets.contract import Checked
+from mlops_assets.datasets.pieces import pieces
+from mlops_assets.datasets.survey import survey
 from mlops_assets.declaration import Declaration
 
 
@@ -34,3 +39,35 @@ def check(frame: pl.DataFrame | pl.LazyFrame, declaration: Declaration, *, now: 
     delivered = frame.collect() if isinstance(frame, pl.LazyFrame) else frame
     columns = scoring_columns(declaration, delivered.columns)
     return contract.check(delivered, declaration, now=now, with_target=False, columns=columns)
+
+
+def check_in_pieces(
+    rows: pl.LazyFrame, declaration: Declaration, *, now: datetime | None = None, size: int | None = None
+) -> Iterator[Checked]:
+    """As `check`, for a table that need not fit into memory: the pieces together say what it would say of the whole.
+
+    Args:
+        rows: as delivered.
+        declaration: the model.
+        now: see `check`.
+        size: rows at a time; default `pieces.ROWS_AT_ONCE`.
+
+    Raises:
+        mlops_assets.datasets.contract.ContractError: when a column that scoring needs is missing.
+    """
+    found = rows.collect_schema().names()
+    columns = scoring_columns(declaration, found)
+    contract.require(found, columns, declaration)
+    rows, now = rows.select(columns), now or datetime.now(UTC)
+    delivered = pieces(rows, size)
+    waiting = deque(islice(delivered, 2))
+    whole = survey(rows, declaration, list(columns)) if len(waiting) > 1 else None
+    position = 0
+    while waiting:
+        piece = waiting.popleft()
+        yield contract.check(
+            piece, declaration, now=now, with_target=False, columns=columns, whole=whole, first=position
+        )
+        position += piece.height
+        if not waiting:
+            waiting.extend(islice(delivered, 1))
