@@ -14,8 +14,8 @@ from mlops_assets.declaration import Declaration
 from mlops_assets.governance.dossier import registered
 from mlops_assets.governance.ledger import Record
 from mlops_assets.graph.bench import StageError
+from mlops_assets.graph.stages.matured import targets
 from mlops_assets.graph.stages.models import classes_of, scored_rows
-from mlops_assets.graph.stages.performance import targets
 from mlops_assets.graph.stages.production import OUTCOMES, SCORED_ROWS
 from mlops_assets.graph.stages.window_reports import WINDOWS, digest_file
 from mlops_assets.graph.verdicts import VERDICT

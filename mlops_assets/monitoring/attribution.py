@@ -10,7 +10,7 @@ importance moves when the data do: a feature that became constant drives nothing
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import polars as pl
@@ -25,6 +25,18 @@ SCORED_AT_ONCE = 60_000
 SCORED_A_WINDOW = 60_000
 """Rows that are scored for a window in all, so that its cost does not grow with the number of features or rows."""
 FEWEST_ROWS = 100
+
+
+class Rows(Protocol):
+    """Rows of which some are taken by their positions: a frame, or a table that is larger than memory."""
+
+    @property
+    def height(self) -> int: ...  # noqa: D102
+
+    @property
+    def columns(self) -> list[str]: ...  # noqa: D102
+
+    def __getitem__(self, positions: np.ndarray, /) -> pl.DataFrame: ...
 
 
 def sample_size(features: int) -> tuple[int, int]:
@@ -89,7 +101,7 @@ class AttributionChange:
 
 def score_importance(
     predict: Predict,
-    frame: pl.DataFrame,
+    frame: pl.DataFrame | Rows,
     features: Sequence[str],
     *,
     rows: int = ROWS,
@@ -110,8 +122,8 @@ def score_importance(
             f"found {frame.height} rows without {absent or 'nothing'}, expected two rows and every feature"
         )
     rng = np.random.default_rng(seed)
-    if frame.height > rows:
-        frame = frame[np.sort(rng.choice(frame.height, rows, replace=False))]
+    if frame.height > rows or not isinstance(frame, pl.DataFrame):
+        frame = frame[np.sort(rng.choice(frame.height, min(rows, frame.height), replace=False))]
     base = np.asarray(predict(frame), dtype=float).reshape(frame.height, -1)
     if not np.isfinite(base).all():
         raise ValueError("found scores that are NaN or infinite, expected finite ones: repair the scoring first")

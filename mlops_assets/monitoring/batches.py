@@ -28,9 +28,20 @@ class BatchContent:
 
 def batch_content(frame: pl.DataFrame, columns: Sequence[str]) -> BatchContent:
     """Content of a window's rows; leave the identifier out of `columns` to see through new ones."""
-    hashes = frame.select(columns).hash_rows(seed=0).sort()
-    digest = hashlib.sha256(f"{len(hashes)}:".encode() + hashes.to_numpy().tobytes()).hexdigest()
-    return BatchContent(frame.height, digest, _sent_twice(hashes))
+    return content_of([row_hashes(frame, columns)])
+
+
+def row_hashes(frame: pl.DataFrame, columns: Sequence[str]) -> pl.Series:
+    """A number for each row, by its values: what `content_of` needs of a piece of a window."""
+    return frame.select(columns).hash_rows(seed=0)
+
+
+def content_of(hashes: Sequence[pl.Series]) -> BatchContent:
+    """Content of a window from the `row_hashes` of its pieces, one at least."""
+    ordered = pl.concat(hashes).sort()
+    digest = hashlib.sha256(f"{len(ordered)}:".encode())
+    digest.update(ordered.to_numpy().data)
+    return BatchContent(len(ordered), digest.hexdigest(), _sent_twice(ordered))
 
 
 def content_digest(frame: pl.DataFrame, columns: Sequence[str]) -> str:

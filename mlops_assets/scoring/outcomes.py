@@ -18,6 +18,7 @@ wherever the
 - *empty*: an outcome without value or id is set apart as well.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -124,17 +125,12 @@ def join_outcomes(
     _need(outcomes, "outcomes", id_column, outcome_column, recorded_column)
     if known_at.tzinfo is None:
         raise ValueError(f"found known_at {known_at.isoformat()} without a time zone, expected one such as UTC")
-    if different(predictions[id_column]) < predictions.height:
-        doubled = predictions.filter(pl.col(id_column).is_duplicated())
-        raise ValueError(
-            f"found {doubled.height} predictions that share an id (such as {doubled[id_column][0]!r}), "
-            "expected each once"
-        )
+    refuse_repeated(predictions[id_column])
     instant = pl.lit(known_at.astimezone(UTC)).cast(pl.Datetime("us", "UTC"))
     recorded = outcomes.select(
         id=pl.col(id_column).cast(pl.String),
         outcome=pl.col(outcome_column),
-        recorded_at=_instant(outcomes, recorded_column),
+        recorded_at=_instant(outcomes.schema, recorded_column),
     )
     if recorded["outcome"].dtype.is_float():
         recorded = recorded.with_columns(pl.col("outcome").fill_nan(None))
@@ -143,7 +139,7 @@ def join_outcomes(
     recorded = recorded.filter((pl.col("recorded_at") <= instant) | pl.col("recorded_at").is_null())
     history = _history(recorded, predictions[id_column].cast(pl.String))
     standing = _standing(history)
-    due_at = _instant(predictions, time_column)
+    due_at = _instant(predictions.schema, time_column)
     if matures_after is not None:
         due_at = due_at.dt.offset_by(f"{matures_after.count}{_UNITS[matures_after.unit]}")
     joined = predictions.with_columns(due_at=due_at, __key=pl.col(id_column).cast(pl.String))
@@ -180,6 +176,47 @@ def join_outcomes(
     )
 
 
+def in_all(parts: Sequence[OutcomeSummary], outcomes: pl.LazyFrame) -> OutcomeSummary:
+    """Counts of a join that was made in parts: each part with some of the predictions, and the recordings of their ids.
+
+    Args:
+        parts: one at least, of one instant.
+        outcomes: all recordings, `id`, `outcome` and `recorded_at`, those of ids that were never predicted included.
+    """
+    sums = {
+        name: sum(getattr(part, name) for part in parts)
+        for name in OutcomeSummary.__dataclass_fields__
+        if name != "known_at"
+    }
+    instant = pl.lit(datetime.fromisoformat(parts[0].known_at)).cast(pl.Datetime("us", "UTC"))
+    schema = outcomes.collect_schema()
+    value = pl.col("outcome").fill_nan(None) if schema["outcome"].is_float() else pl.col("outcome")
+    recorded_at = _instant(schema, "recorded_at")
+    future = (recorded_at > instant).fill_null(False)
+    empty = ~future & (pl.col("id").is_null() | value.is_null() | recorded_at.is_null())
+    total = outcomes.select(
+        recordings=(~future).sum().cast(pl.Int64), future=future.sum().cast(pl.Int64), empty=empty.sum().cast(pl.Int64)
+    ).collect(engine="streaming")
+    counts = total.row(0, named=True)
+    # What is no recording of a prediction, and not empty, is one of an id that was never predicted.
+    predicted = sums["recordings"] - sums["empty"] - sums["unknown"]
+    unknown = counts["recordings"] - counts["empty"] - predicted
+    return OutcomeSummary(**{**sums, **counts, "unknown": unknown}, known_at=parts[0].known_at)
+
+
+def refuse_repeated(ids: pl.Series) -> None:
+    """Refuse predictions that share an id.
+
+    Raises:
+        ValueError: with one that is there twice.
+    """
+    if different(ids) < len(ids):
+        doubled = ids.filter(ids.is_duplicated())
+        raise ValueError(
+            f"found {len(doubled)} predictions that share an id (such as {doubled[0]!r}), expected each once"
+        )
+
+
 def different(ids: pl.Series) -> int:
     """How many different ids there are; where they rise from row to row, as they often do, that is seen at a glance."""
     rising = bool((ids[1:] > ids[:-1]).all(ignore_nulls=False))
@@ -192,9 +229,9 @@ def _need(frame: pl.DataFrame, what: str, *columns: str) -> None:
         raise ValueError(f"found {what} without {', '.join(missing)}, expected them among {', '.join(frame.columns)}")
 
 
-def _instant(frame: pl.DataFrame, column: str) -> pl.Expr:
+def _instant(schema: Mapping[str, pl.DataType], column: str) -> pl.Expr:
     """A date or timestamp as an instant in UTC."""
-    dtype = frame.schema[column]
+    dtype = schema[column]
     if dtype == pl.Date or dtype == pl.Null:
         return pl.col(column).cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
     if isinstance(dtype, pl.Datetime):

@@ -63,12 +63,19 @@ def _placements(positive: np.ndarray, score: np.ndarray, m: int, n: int) -> np.n
     starts = np.flatnonzero(np.concatenate(([True], ordered[1:] != ordered[:-1])))
     sizes = np.diff(np.concatenate((starts, [len(score)])))
     positives = np.add.reduceat(ones.astype(np.int64), starts)
+    # Of millions of rows each of these arrays is large, and no two more than needed are kept.
+    del ordered, starts
     negatives = sizes - positives
-    against_negatives = (np.cumsum(negatives) - negatives / 2) / n
-    against_positives = 1 - (np.cumsum(positives) - positives / 2) / m
-    placement = np.empty(len(score))
-    placement[order] = np.where(ones, np.repeat(against_negatives, sizes), np.repeat(against_positives, sizes))
-    return placement
+    against = (np.cumsum(negatives) - negatives / 2) / n
+    del negatives
+    placement = np.repeat(against, sizes)
+    against = 1 - (np.cumsum(positives) - positives / 2) / m
+    del positives
+    placement = np.where(ones, placement, np.repeat(against, sizes))
+    del against, sizes
+    in_order = np.empty(len(score))
+    in_order[order] = placement
+    return in_order
 
 
 def compare_areas(y: np.ndarray, first: np.ndarray, second: np.ndarray) -> PairedAreas:

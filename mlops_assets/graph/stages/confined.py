@@ -51,7 +51,7 @@ def confined_to(
         bench: of the window.
         version, run_id: of the model that scored it.
         window: its key.
-        ids: of the rows whose outcome is known, as text.
+        ids: of the rows whose outcome is known.
         y, score: outcomes and scores of the same rows.
         yardstick: of the version.
     """
@@ -63,9 +63,11 @@ def confined_to(
     if before.is_empty():
         return None
     chosen = _some(len(ids), bench)
+    asked = ids[chosen].cast(pl.String).alias("_id")
     rows = lake.scan(bench.table(SCORED_ROWS), window=window)
-    named = rows.select(pl.col(bench.declaration.id).cast(pl.String).alias("id"), *features).collect()
-    now = ids[chosen].alias("id").to_frame().join(named, on="id", how="left", maintain_order="left")
+    named = rows.select(pl.col(bench.declaration.id).cast(pl.String).alias("_id"), *features)
+    named = named.filter(pl.col("_id").is_in(asked.implode())).collect(engine="streaming")
+    now = asked.to_frame().join(named, on="_id", how="left", maintain_order="left")
     profile = Profile.from_dict(bench.platform.registry.evidence(run_id, "reference_profile"))
     columns = {name: profile.columns[name] for name in features}
     losses = row_losses(y[chosen], score[chosen], yardstick)

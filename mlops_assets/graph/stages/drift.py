@@ -1,5 +1,6 @@
 """The stage `drift`: inputs and score of a window against the reference of the version that scored it."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -7,6 +8,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from mlops_assets.datasets import pieces
+from mlops_assets.datasets.pieces import StoredRows
 from mlops_assets.datasets.windows import declared_windows
 from mlops_assets.governance.dossier import registered
 from mlops_assets.governance.ledger import Record
@@ -24,7 +27,7 @@ from mlops_assets.monitoring.attribution import (
 from mlops_assets.monitoring.column_drift import ColumnDrift
 from mlops_assets.monitoring.drift import DriftVerdict, compare
 from mlops_assets.monitoring.rules import at_least
-from mlops_assets.statistics.counting import count_window
+from mlops_assets.statistics.counting import WindowCounts, count_window
 from mlops_assets.statistics.profile import Profile
 from mlops_assets.stores.registry import RegistryError
 
@@ -40,14 +43,15 @@ def drift(bench: Bench) -> Outcome:
     profile = Profile.from_dict(platform.registry.evidence(run_id, "reference_profile"))
     # What turned out to be true is judged by `performance`, not as an input.
     profile = Profile(profile.rows, {n: c for n, c in profile.columns.items() if n != bench.declaration.target.column})
-    said = platform.lake.read(bench.table(PREDICTIONS), window=window.key, columns=[SCORE])
-    rows = platform.lake.read(bench.table(SCORED_ROWS), window=window.key, columns=list(bench.declaration.features))
-    frame = rows.with_columns(said[SCORE])
-    counts = count_window(frame, profile)
+    rows = rows_of(bench, scored)
+    id_ = bench.declaration.id
+    said = platform.lake.read(bench.table(PREDICTIONS), window=window.key, columns=[id_, SCORE])
+    counts = counts_of(rows, said[SCORE], id_, profile)
     shares = importance_of(bench, run_id)
     drawn = np.random.default_rng(bench.declaration.training.seed % 2**32)
     # In the rows' own order: neighbours in time are alike, and are kept together where they are compared.
-    sample = frame[np.sort(drawn.choice(frame.height, min(SAMPLE_ROWS, frame.height), replace=False))]
+    chosen = np.sort(drawn.choice(said.height, min(SAMPLE_ROWS, said.height), replace=False))
+    sample = sample_of(rows, said, id_, chosen)
     known = platform.lake.read(bench.table("reference_sample"), window=f"v{scored.body['version']}")
     verdict = compare(
         profile, counts, bench.policy.monitoring, importance=shares, sample=sample, reference_sample=known
@@ -72,26 +76,60 @@ def drift(bench: Bench) -> Outcome:
     )
 
 
+def rows_of(bench: Bench, scored: Record) -> pl.DataFrame | StoredRows:
+    """Id and features of the window's rows; those of a window that may not fit into memory stay in the lake."""
+    declaration = bench.declaration
+    stored = bench.platform.lake.scan(bench.table(SCORED_ROWS), window=window_of(bench).key)
+    stored = stored.select(declaration.id, *declaration.features)
+    height = int(scored.body["rows"])
+    return stored.collect() if height <= pieces.ROWS_AT_ONCE else StoredRows(stored, height)
+
+
+def counts_of(rows: pl.DataFrame | StoredRows, scores: pl.Series, id_: str, profile: Profile) -> WindowCounts:
+    """Features and scores of the same rows, counted in the bins of the reference."""
+    if isinstance(rows, pl.DataFrame):
+        return count_window(rows.drop(id_).with_columns(scores), profile)
+    inputs = Profile(profile.rows, {name: c for name, c in profile.columns.items() if name != SCORE})
+    found = count_window(rows.table.drop(id_), inputs)
+    if SCORE not in profile.columns:
+        return replace(found, extra=(*found.extra, SCORE))
+    score = count_window(scores.to_frame(), Profile(profile.rows, {SCORE: profile.columns[SCORE]})).columns[SCORE]
+    # A mean of parts depends in its last digits on which part is ready first.
+    score = replace(score, mean=float(np.mean(scores.to_numpy()))) if score.mean is not None else score
+    columns = found.columns | {SCORE: score}
+    return WindowCounts(found.rows, {name: columns[name] for name in profile.columns}, found.extra)
+
+
+def sample_of(rows: pl.DataFrame | StoredRows, said: pl.DataFrame, id_: str, chosen: np.ndarray) -> pl.DataFrame:
+    """Features and scores of some rows, by position; paired by id where the two tables have not kept the same order."""
+    sample, told = rows[chosen], said[chosen]
+    if not sample[id_].equals(told[id_]):
+        told = sample.select(id_).join(said, on=id_, how="left", maintain_order="left")
+    return sample.drop(id_).with_columns(told[SCORE])
+
+
 def importance_of(bench: Bench, run_id: str) -> dict[str, float]:
     """Share of all importance by feature; the score stands for the whole model and weighs as much as all of them."""
     found = bench.platform.registry.evidence(run_id, "explanations")["importance"]["features"]
     return {f["feature"]: f["share"] for f in found}
 
 
-def draw_page(bench: Bench, rows: pl.DataFrame, scored: Record) -> Path | None:
+def draw_page(bench: Bench, rows: pl.DataFrame | StoredRows, scored: Record) -> Path | None:
     """Evidently's page for the window, from bounded samples; it draws, the verdict is ours."""
     from mlops_assets.monitoring.evidently_page import draw
 
     if rows.height == 0:
         return None
     table = bench.table("reference_sample")
-    reference = bench.platform.lake.read(table, window=f"v{scored.body['version']}").select(rows.columns)
+    reference = bench.platform.lake.read(table, window=f"v{scored.body['version']}").select(
+        list(bench.declaration.features)
+    )
     roles = {name: f.role.value for name, f in bench.declaration.features.items()}
     seed = bench.declaration.training.seed % 2**32
     path = report(bench, "evidently").with_suffix(".html")
     return draw(
         reference.sample(min(PAGE_ROWS, reference.height), seed=seed),
-        rows.sample(min(PAGE_ROWS, rows.height), seed=seed),
+        rows[np.sort(np.random.default_rng(seed).choice(rows.height, min(PAGE_ROWS, rows.height), replace=False))],
         roles,
         path,
     )
@@ -123,7 +161,7 @@ def drift_table(verdict: DriftVerdict) -> list[dict[str, Any]]:
     return [row(c) for c in verdict.columns]
 
 
-def drivers_of_scores(bench: Bench, version: int, run_id: str, rows: pl.DataFrame) -> dict[str, Any]:
+def drivers_of_scores(bench: Bench, version: int, run_id: str, rows: pl.DataFrame | StoredRows) -> dict[str, Any]:
     """How far each feature moves the scores in the window, against the rows held out when the version was made.
 
     On a bounded sample, so that it costs the same for a thousand rows as for millions. A version made before this was

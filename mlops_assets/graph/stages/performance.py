@@ -2,27 +2,20 @@
 
 import json
 from dataclasses import asdict
-from datetime import UTC, datetime
 from typing import Any
 
-import numpy as np
-import polars as pl
-
-from mlops_assets.datasets.quarantine import text_of
-from mlops_assets.declaration import Declaration, Task
 from mlops_assets.governance.canonical import digest
 from mlops_assets.governance.dossier import registered
 from mlops_assets.graph.bench import Bench, Outcome
 from mlops_assets.graph.stages.confined import confined_to
-from mlops_assets.graph.stages.models import SCORE
-from mlops_assets.graph.stages.production import OUTCOMES, PREDICTIONS, SCORED_ROWS, scored_record
+from mlops_assets.graph.stages.matured import matured
+from mlops_assets.graph.stages.production import scored_record
 from mlops_assets.graph.stages.window_reports import keep, plain_numbers, report, severity_check, window_of
 from mlops_assets.monitoring.estimate import PerformanceEstimate, estimate_performance
 from mlops_assets.monitoring.performance import WindowPerformance, measure
 from mlops_assets.monitoring.reference import ReferencePerformance
 from mlops_assets.monitoring.reliability import Checked, Reliability, check_window, reliability_of
 from mlops_assets.monitoring.rules import at_least
-from mlops_assets.scoring.outcomes import join_outcomes
 
 ESTIMATE_CHECKED = "estimate_checked"
 
@@ -33,35 +26,25 @@ def performance(bench: Bench) -> Outcome:
     scored = scored_record(bench)
     run_id = registered(platform.ledger, bench.model, scored.body["version"]).body["run_id"]
     yardstick = ReferencePerformance.from_dict(platform.registry.evidence(run_id, "reference_performance"))
-    read = [declaration.id, "event_time", SCORE, *(f"score:{label}" for label in yardstick.classes)]
-    said = platform.lake.read(bench.table(PREDICTIONS), window=window.key, columns=read)
-    joined = join_outcomes(
-        said.with_columns(pl.col(declaration.id).cast(pl.String).alias("id")),
-        recorded_outcomes(bench, window.key),
-        matures_after=declaration.target.matures_after,
-        known_at=datetime.now(UTC),
-    )
-    matured = joined.rows
-    share = matured.height / said.height if said.height else 0.0
-    truth, given = targets(matured["outcome"], declaration), scores(matured, yardstick)
+    known = matured(bench, yardstick, window.key)
     found = measure(
         yardstick,
-        truth,
-        given,
-        frame=_with_columns(bench, matured, window.key),
+        known.truth,
+        known.given,
+        frame=known.columns,
         declaration=declaration,
         rules=rules,
-        matured_share=share,
+        matured_share=known.share,
         seed=declaration.training.seed,
     )
     segment = None
     if found.measurable and found.severity != "none":
         version = str(scored.body["version"])
-        segment = confined_to(bench, version, run_id, window.key, matured["id"], truth, given, yardstick)
+        segment = confined_to(bench, version, run_id, window.key, known.ids, known.truth, known.given, yardstick)
     # From scores alone, as if nothing had matured: where something has, this is how estimates earn their record.
     estimate = estimate_performance(
         yardstick,
-        scores(said, yardstick),
+        known.scores,
         inputs_moved=moved_inputs(bench),
         most_score_shift=rules.estimate_score_shift,
         minimum_rows=rules.minimum_rows,
@@ -75,7 +58,7 @@ def performance(bench: Bench) -> Outcome:
         "estimate": None if found.measurable else estimate.to_dict(),
         "estimate_check": [asdict(one) for one in checked],
         "estimate_record": record.to_dict(),
-        "outcomes": joined.summary.to_dict(),
+        "outcomes": known.summary.to_dict(),
         "version": scored.body["version"],
     }
     evidence = keep(bench, "performance", content)
@@ -85,7 +68,7 @@ def performance(bench: Bench) -> Outcome:
             "severity": found.severity,
             "verdict": reason,
             "outcomes known": found.n,
-            "share of outcomes known": share,
+            "share of outcomes known": known.share,
             "version": scored.body["version"],
             "metrics": metric_table(found),
             "tests": change_table(found),
@@ -147,30 +130,6 @@ def record_of_estimates(bench: Bench) -> Reliability:
             last[record.subject] = dict(record.body)
     found = [Checked(**one) for window in sorted(last) for one in last[window]["checked"]]
     return reliability_of(found, abstained=sum(body["abstained"] for body in last.values()))
-
-
-def recorded_outcomes(bench: Bench, window: str) -> pl.DataFrame:
-    """Recordings of the window's outcomes; an empty table where there are none."""
-    table = bench.table(OUTCOMES)
-    if window in bench.platform.lake.windows(table):
-        return bench.platform.lake.read(table, window=window)
-    return pl.DataFrame(schema={"id": pl.String, "outcome": pl.String, "recorded_at": pl.Datetime("us", "UTC")})
-
-
-def targets(outcome: pl.Series, declaration: Declaration) -> np.ndarray:
-    """Recorded outcomes as evaluation takes them."""
-    if declaration.task is Task.REGRESSION:
-        return outcome.cast(pl.Float64).to_numpy()
-    if declaration.task is Task.MULTICLASS:
-        return np.asarray(outcome.to_list(), dtype=object)
-    return (outcome == text_of(declaration.target.positive)).cast(pl.Int64).to_numpy()
-
-
-def scores(said: pl.DataFrame, yardstick: ReferencePerformance) -> np.ndarray:
-    """Scores as evaluation takes them: one column, or one a class."""
-    if not yardstick.classes:
-        return said[SCORE].to_numpy()
-    return said.select([f"score:{label}" for label in yardstick.classes]).to_numpy()
 
 
 def moved_inputs(bench: Bench) -> str | None:
@@ -270,15 +229,3 @@ def fairness_table(found: WindowPerformance) -> list[dict[str, Any]] | None:
                 }
             )
     return rows or None
-
-
-def _with_columns(bench: Bench, matured: pl.DataFrame, window: str) -> pl.DataFrame:
-    """What slices and fairness read of the scored rows of the matured predictions, in their order."""
-    declaration = bench.declaration
-    stored = bench.platform.lake.scan(bench.table(SCORED_ROWS), window=window)
-    found = set(stored.collect_schema().names())
-    read = [c for c in dict.fromkeys(one.column for one in (*declaration.protected, *declaration.slices)) if c in found]
-    rows = stored.select(pl.col(declaration.id).cast(pl.String).alias("_id"), *read).collect()
-    if rows["_id"].equals(matured["id"]):
-        return rows
-    return matured.select(pl.col("id").alias("_id")).join(rows, on="_id", how="left", maintain_order="left")

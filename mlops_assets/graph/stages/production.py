@@ -1,43 +1,37 @@
 """Stages of a window's traffic: `predictions` and `outcomes`."""
 
-import json
+from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 import polars as pl
 
-from mlops_assets.datasets.snapshot import rows_digest
+from mlops_assets.datasets.contract import Tally
+from mlops_assets.datasets.pieces import pieces, regrouped
+from mlops_assets.datasets.snapshot import digest_by_column
 from mlops_assets.datasets.sources import digest_of, scan
 from mlops_assets.datasets.windows import Window, in_window, shift
-from mlops_assets.declaration import Declaration, Task
-from mlops_assets.evaluation.contributions import Reference, build_reference
-from mlops_assets.evaluation.explanations import reason_codes
+from mlops_assets.declaration import Declaration
 from mlops_assets.gates import contract
 from mlops_assets.governance import restrictions
-from mlops_assets.governance.approvals import state as approval_state
-from mlops_assets.governance.decisions import standing
-from mlops_assets.governance.dossier import registered
-from mlops_assets.governance.exceptions import lifts
 from mlops_assets.governance.ledger import Record
 from mlops_assets.governance.validations import restrictions_of
 from mlops_assets.graph.bench import Bench, Outcome, StageError
-from mlops_assets.graph.stages.models import load_version
+from mlops_assets.graph.stages.scorers import REASONS, Scorers
 from mlops_assets.graph.stages.window_reports import keep, window_of
-from mlops_assets.monitoring.batches import batch_content
-from mlops_assets.release.champion import reign, sound_reign
-from mlops_assets.release.ladder import WINDOW_SCORED, climb
-from mlops_assets.scoring.batch import score
-from mlops_assets.scoring.input_contract import check
+from mlops_assets.monitoring.batches import content_of, row_hashes
+from mlops_assets.release.champion import sound_reign
+from mlops_assets.release.ladder import WINDOW_SCORED
+from mlops_assets.scoring.input_contract import check_in_pieces, scoring_columns
 from mlops_assets.scoring.outcome_content import NONE_KNOWN, outcome_text, outcomes_by_window
 from mlops_assets.scoring.outcomes import different
-from mlops_assets.scoring.routing import route
 
 PREDICTIONS = "predictions"
 SCORED_ROWS = "scored_rows"
 OUTCOMES = "outcomes"
 QUARANTINE = "scoring_quarantine"
-REASONS = "reasons"
 
 
 def predictions(bench: Bench) -> Outcome:
@@ -45,62 +39,79 @@ def predictions(bench: Bench) -> Outcome:
     platform, declaration, window = bench.platform, bench.declaration, window_of(bench)
     version = deciding(bench)
     source = scan(declaration.source, platform.project.root)
-    checked = check(rows_of_window(source, declaration, window), declaration)
-    rows, outside, flagged = within_restrictions(bench, version, checked.accepted)
-    registration = registered(platform.ledger, bench.model, version)
-    pipeline = load_version(bench, version)
-    said = with_reasons(bench, registration, pipeline, rows, _scored(bench, registration, pipeline, rows, window))
-    shadow = waiting_challenger(bench, version)
-    share = canary_share(bench, shadow)
-    if shadow is None:
-        said = alone(said)
-    else:
-        said = beside(
-            bench, said, _scored(bench, shadow, load_version(bench, int(shadow.subject)), rows, window), share
+    delivered = rows_of_window(source, declaration, window)
+    wanted = scoring_columns(declaration, delivered.collect_schema().names())
+    tally = Tally(extra_columns=tuple(n for n in delivered.collect_schema().names() if n not in wanted))
+    scorers = Scorers(bench, version)
+    hashes: list[pl.Series] = []
+    outside = flagged = 0
+    with ExitStack() as open_tables:
+        kept, said, quarantine = (
+            open_tables.enter_context(platform.lake.window_writer(bench.table(table), window.key))
+            for table in (SCORED_ROWS, PREDICTIONS, QUARANTINE)
         )
-    lake = platform.lake
-    kept = lake.write_window(bench.table(SCORED_ROWS), window.key, rows)
-    written = lake.write_window(bench.table(PREDICTIONS), window.key, said)
-    refused = pl.concat([checked.quarantined, outside], how="diagonal_relaxed")
-    if refused.height:
-        lake.write_window(bench.table(QUARANTINE), window.key, refused)
-    digest = rows_digest(said.drop(REASONS, strict=False), by="prediction_id")
-    content = batch_content(rows, list(declaration.features))
+
+        def acceptable() -> Iterator[pl.DataFrame]:
+            nonlocal outside, flagged
+            for checked in check_in_pieces(delivered, declaration):
+                tally.add(checked)
+                rows, refused, marked = within_restrictions(bench, version, checked.accepted)
+                outside += refused.height
+                flagged += marked
+                quarantine.add(pl.concat([checked.quarantined, refused], how="diagonal_relaxed"))
+                yield rows
+
+        first: list[dict[str, Any]] = []
+        for rows in regrouped(acceptable()):
+            kept.add(rows)
+            hashes.append(row_hashes(rows, list(declaration.features)))
+            predicted = scorers.said(rows, window)
+            said.add(predicted)
+            first = first or predicted.select("prediction_id", "score", "prediction").head(3).to_dicts()
+            del rows, predicted  # what follows needs their place
+        digest = digest_by_column(
+            [name for name in said.columns if name != REASONS], said.rows, said.read, by="prediction_id"
+        )
+        mean = said.read("score").mean()
+        kept_at, said_at = kept.commit(), said.commit()
+        if quarantine.rows or window.key in platform.lake.windows(quarantine.table):
+            quarantine.commit()
+    content = content_of(hashes)
     record = platform.ledger.append(
         WINDOW_SCORED,
         {
             "version": version,
-            "challenger": int(shadow.subject) if shadow else None,
-            "canary_share": share,
-            "rows": rows.height,
-            "quarantined": refused.height,
-            "outside_restrictions": outside.height,
+            "challenger": scorers.challenger,
+            "canary_share": scorers.share,
+            "rows": said.rows,
+            "quarantined": quarantine.rows,
+            "outside_restrictions": outside,
             "flagged": flagged,
-            "reasons": checked.summary,
+            "reasons": tally.summary,
             # Of inputs alone, so that a batch delivered twice under new identifiers is recognised.
             "content_digest": content.digest,
             "sent_twice": content.sent_twice,
             "predictions_digest": digest,
-            "predictions_version": written.version,
-            "rows_version": kept.version,
+            "predictions_version": said_at.version,
+            "rows_version": kept_at.version,
             "source_digest": digest_of(declaration.source, platform.project.root),
         },
         model=bench.model,
         subject=window.key,
         key=f"scored/{bench.model}/{window.key}/{digest}",
     )
-    result = replace(contract.decide(checked.to_dict(), bench.policy.gates.contract), gate="input_contract")
+    result = replace(contract.decide(tally.to_dict(), bench.policy.gates.contract), gate="input_contract")
     return Outcome(
         metadata={
             "version": version,
             "challenger beside it": record.body["challenger"],
-            "share of rows it decided as a canary": share or None,
-            "rows scored": rows.height,
-            "quarantined": refused.height,
-            "outside the approved population": outside.height or None,
-            "quarantine reasons": [{"reason": k, "rows": v} for k, v in checked.summary.items()] or None,
-            "mean score": float(said["score"].mean() or 0.0) if rows.height else None,  # type: ignore[arg-type]
-            "first predictions": said.select("prediction_id", "score", "prediction").head(3).to_dicts() or None,
+            "share of rows it decided as a canary": scorers.share or None,
+            "rows scored": said.rows,
+            "quarantined": quarantine.rows,
+            "outside the approved population": outside or None,
+            "quarantine reasons": [{"reason": k, "rows": v} for k, v in tally.summary.items()] or None,
+            "mean score": mean,
+            "first predictions": first or None,
             "ledger record": record.seq,
         },
         data_version=digest,
@@ -119,26 +130,35 @@ def outcomes(bench: Bench) -> Outcome:
     assert declaration.event_time is not None
     read = [declaration.id, declaration.event_time.column, declaration.target.column]
     rows = rows_of_window(source.select([c for c in dict.fromkeys(read) if c in found]), declaration, window)
-    now = recordings(rows, declaration, window)
-    table = bench.table(OUTCOMES)
-    before = (
-        platform.lake.read(table, window=window.key).drop("window")
-        if window.key in platform.lake.windows(table)
-        else None
-    )
-    kept = now if before is None else pl.concat([before, changed(before, now)])
-    written = platform.lake.write_window(table, window.key, kept)
-    content = outcomes_by_window(rows.lazy(), declaration).get(window.key, NONE_KNOWN)
+    lake, table, delivered = platform.lake, bench.table(OUTCOMES), 0
+    before = lake.scan(table, window=window.key).drop("window") if window.key in lake.windows(table) else None
+    with lake.window_writer(table, window.key) as kept:
+        if before is not None:
+            for piece in pieces(before):
+                kept.add(piece)
+        for piece in pieces(rows):
+            delivered += piece.height
+            now = recordings(piece, declaration, window)
+            kept.add(now if before is None else changed(of_ids(before, now["id"]), now))
+        data_version = digest_by_column(kept.columns, kept.rows, kept.read, by="id")
+        known = different(kept.read("id"))
+        written = kept.commit()
+    content = outcomes_by_window(rows, declaration).get(window.key, NONE_KNOWN)
     keep(bench, OUTCOMES, {"content": content, "delta_version": written.version})
     return Outcome(
         metadata={
-            "known": different(kept["id"]),
-            "recordings": kept.height,
-            "of rows": rows.height,
+            "known": known,
+            "recordings": written.rows,
+            "of rows": delivered,
             "delta version": written.version,
         },
-        data_version=rows_digest(kept, by="id"),
+        data_version=data_version,
     )
+
+
+def of_ids(recorded: pl.LazyFrame, ids: pl.Series) -> pl.DataFrame:
+    """The recordings of these ids, in the order in which they were made."""
+    return recorded.filter(pl.col("id").is_in(ids.implode())).collect(engine="streaming")
 
 
 def recordings(rows: pl.DataFrame, declaration: Declaration, window: Window) -> pl.DataFrame:
@@ -164,13 +184,13 @@ def changed(before: pl.DataFrame, now: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def rows_of_window(source: pl.LazyFrame, declaration: Declaration, window: Window) -> pl.DataFrame:
+def rows_of_window(source: pl.LazyFrame, declaration: Declaration, window: Window) -> pl.LazyFrame:
     """Rows whose event falls into the window."""
     assert declaration.event_time is not None
     dtype = source.collect_schema().get(declaration.event_time.column)
     if dtype is None:
         raise StageError(f"{declaration.name}: the source has no column {declaration.event_time.column!r}")
-    return source.filter(in_window(declaration, window, dtype)).collect()
+    return source.filter(in_window(declaration, window, dtype))
 
 
 def deciding(bench: Bench) -> int:
@@ -186,16 +206,6 @@ def deciding(bench: Bench) -> int:
     return now.deciding
 
 
-def waiting_challenger(bench: Bench, champion: int) -> Record | None:
-    """The newest version after the champion that was never promoted: it is seen in shadow."""
-    promoted = reign(bench.platform.ledger, bench.model).promoted
-    found = bench.platform.ledger.records(kind="version_registered", model=bench.model)
-    later = [r for r in found if int(r.subject) > champion and int(r.subject) not in promoted]
-    # A version of another declaration may ask for columns that this one does not read.
-    later = [r for r in later if r.body["declaration_digest"] == bench.declaration.digest]
-    return later[-1] if later else None
-
-
 def within_restrictions(bench: Bench, version: int, rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame, int]:
     """Rows the version may score, those a restriction of use refuses (with the reason), and how many are flagged."""
     limits = restrictions_of(bench.platform.ledger, bench.model, version)
@@ -204,38 +214,6 @@ def within_restrictions(bench: Bench, version: int, rows: pl.DataFrame) -> tuple
     found = restrictions.check(rows, limits)
     outside = rows.with_columns(found.reasons.alias("_reasons")).filter(found.refused)
     return rows.filter(~found.refused), outside, int(found.flagged.sum())
-
-
-def canary_share(bench: Bench, challenger: Record | None) -> float:
-    """Share of the window's rows that the challenger decides: none before gates and people have agreed to it."""
-    if challenger is None:
-        return 0.0
-    ledger, policy, version = bench.platform.ledger, bench.policy, challenger.subject
-    gates = standing(ledger, bench.model, version, policy, lifts=lifts(ledger, policy, bench.model, version))
-    if not gates.ok or approval_state(ledger, policy, bench.model, version).status != "approved":
-        return 0.0
-    return climb(ledger, policy, bench.model, version).share
-
-
-def alone(said: pl.DataFrame) -> pl.DataFrame:
-    """The same columns where no challenger stands by, so that every window has one schema."""
-    return said.with_columns(
-        pl.lit(None, dtype=pl.Int64).alias("challenger_version"),
-        pl.lit(None, dtype=pl.Float64).alias("challenger_score"),
-        pl.lit(None, dtype=said.schema["prediction"]).alias("challenger_prediction"),
-    )
-
-
-def beside(bench: Bench, said: pl.DataFrame, other: pl.DataFrame, share: float) -> pl.DataFrame:
-    """The champion's predictions with the challenger's, and for each row which of the two decided it."""
-    version = int(other["version"][0]) if other.height else 0
-    chosen = route(said[bench.declaration.id], share, f"{bench.model}/{version}")
-    return said.with_columns(
-        other["version"].alias("challenger_version"),
-        other["score"].alias("challenger_score"),
-        other["prediction"].alias("challenger_prediction"),
-        pl.when(chosen).then(other["version"]).otherwise(pl.col("version")).alias("decided_by"),
-    ).select(alone(said).columns)
 
 
 def scored_record(bench: Bench) -> Record:
@@ -249,37 +227,3 @@ def scored_record(bench: Bench) -> Record:
     if record is None:
         raise StageError(f"{bench.model}: the window {window.key} was not scored; materialize predictions first")
     return record
-
-
-def _scored(bench: Bench, registration: Record, pipeline: Any, rows: pl.DataFrame, window: Window) -> pl.DataFrame:
-    version, threshold = int(registration.subject), registration.body["threshold"]
-    said = score(pipeline, rows, bench.declaration, threshold, version=version, window=window.key)
-    return said.with_columns(
-        pl.lit(version, dtype=pl.Int64).alias("version"), pl.lit(version, dtype=pl.Int64).alias("decided_by")
-    )
-
-
-def with_reasons(
-    bench: Bench, registration: Record, pipeline: Any, rows: pl.DataFrame, said: pl.DataFrame
-) -> pl.DataFrame:
-    """The predictions with the reason codes of adverse decisions as JSON text, where the policy asks for them."""
-    declaration = bench.declaration
-    if not bench.policy.gates.reason_codes.required or declaration.task is not Task.BINARY or rows.height == 0:
-        return said.with_columns(pl.lit(None, dtype=pl.String).alias(REASONS))
-    threshold = registration.body["threshold"]
-    typical = _typical(bench, int(registration.subject), pipeline, threshold)
-    given = reason_codes(pipeline, rows, declaration, threshold, typical)
-    texts = pl.DataFrame(
-        {
-            declaration.id: given[declaration.id],
-            REASONS: [json.dumps([dict(r) for r in reasons], default=float) for reasons in given[REASONS].to_list()],
-        },
-        schema_overrides={REASONS: pl.String},
-    )
-    return said.join(texts, on=declaration.id, how="left", maintain_order="left")
-
-
-def _typical(bench: Bench, version: int, pipeline: Any, threshold: float) -> Reference:
-    """What rows are compared with: the sample of training rows that was kept with the version."""
-    sample = bench.platform.lake.read(bench.table("reference_sample"), window=f"v{version}").drop("window")
-    return build_reference(pipeline, sample, bench.declaration, threshold)

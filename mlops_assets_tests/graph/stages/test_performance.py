@@ -7,7 +7,7 @@ import pytest
 
 from mlops_assets.datasets.windows import Window
 from mlops_assets.declaration import Declaration
-from mlops_assets.graph.stages.performance import targets
+from mlops_assets.graph.stages.matured import targets
 from mlops_assets.graph.stages.production import recordings
 from mlops_assets.training.features import target_vector
 
