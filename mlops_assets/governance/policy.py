@@ -176,6 +176,9 @@ class Response(Part):
     """The outcome has become more or less frequent."""
     relation_change: ActionTuple = ("incident", "retrain")
     """The inputs mean something else than they did."""
+    performance_loss: ActionTuple = ("incident", "retrain")
+    """Ranking or skill has fallen by `monitoring.performance_drop_act` though the inputs mean what they meant: added to the
+    actions of the change that explains it."""
     validation_expired: ActionTuple = ("incident",)
     """The validation of the champion (without one, its approval) has ended."""
 
@@ -308,7 +311,7 @@ def effective(policy: Policy, overrides: Mapping[str, Any]) -> Policy:
         raise PolicyError(
             "\n".join(f"policy.{explain_field(problem, Policy)}" for problem in error.errors())
         ) from error
-    problems = list(_laxer(policy, tightened, ("policy",), policy.tier))
+    problems = laxer(policy, tightened)
     if problems:
         raise PolicyError("\n".join(problems))
     return tightened
@@ -320,6 +323,11 @@ def _merge(base: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, A
         inner = base.get(name)
         merged[name] = _merge(inner, value) if isinstance(inner, Mapping) and isinstance(value, Mapping) else value
     return merged
+
+
+def laxer(base: Policy, other: Policy) -> list[str]:
+    """A line for every field in which `other` asks for less than `base`, or for something else where neither is stricter."""
+    return _laxer(base, other, ("policy",), base.tier)
 
 
 def _laxer(base: BaseModel, other: BaseModel, location: tuple[str, ...], tier: str) -> list[str]:

@@ -22,11 +22,10 @@ from mlops_assets.monitoring.fleet_control import FleetControl, hold_to_fleet
 from mlops_assets.monitoring.performance import WindowPerformance
 from mlops_assets.monitoring.rules import SEVERITIES
 from mlops_assets.monitoring.segments import Segment
-from mlops_assets.monitoring.triage import Earlier, Health, triage
+from mlops_assets.monitoring.triage import ANSWERED, Earlier, Health, triage
 from mlops_assets.stores.home import Home
 
 VERDICT = "health_verdict"
-CHANGES = ("feed_fault", "population_shift", "base_rate_shift", "relation_change")
 REPLAYED = frozenset(
     f"{name}_{limit}"
     for name in ("psi", "performance_drop", "calibration", "bias", "relation")
@@ -83,7 +82,7 @@ def verdict_changes(
             continue
         ours, theirs = effective(current[tier], declaration.policy), tightened(proposed[tier], declaration.policy)
         differing = {f for f in type(ours.monitoring).model_fields if _of(ours, f) != _of(theirs, f)} - NO_BEARING
-        if not differing and all(ours.actions(kind) == theirs.actions(kind) for kind in CHANGES):
+        if not differing and all(ours.actions(kind) == theirs.actions(kind) for kind in ANSWERED):
             continue
         verdicts: dict[str, Record] = {}
         for record in ledger.records(kind=VERDICT, model=model):
@@ -151,7 +150,7 @@ def _again(home: Home, record: Record, policy: Policy, earlier: list[Earlier]) -
         WindowPerformance.from_dict(performance["performance"]),
         earlier,
         policy.monitoring,
-        {kind: policy.actions(kind) for kind in CHANGES},
+        {kind: policy.actions(kind) for kind in ANSWERED},
         batch=[Fault("stale_batch", text, 0.0) for text in batch],
         segment=Segment(**performance["segment"]) if performance.get("segment") else None,
     )

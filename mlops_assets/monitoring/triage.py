@@ -7,7 +7,7 @@ rate, another relation) waits for them, and is said to be unknown until then.
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from mlops_assets.monitoring.column_drift import ColumnDrift
@@ -24,6 +24,8 @@ CERTAIN = 0.5
 UNMISTAKABLE = 0.9
 """Strength from which a fault is one even where much else has moved."""
 MUCH_MOVED = 0.3
+BESIDE_CALIBRATION = 5
+"""The base rate's own test may use such a part of the level: it comes beside the three that share it."""
 ADVICE: dict[Kind, str] = {
     "none": "",
     "feed_fault": "The feed must be repaired before these rows are used; retraining on them would learn the fault.",
@@ -32,6 +34,10 @@ ADVICE: dict[Kind, str] = {
     "relation_change": "A model of the reference must be trained again, or suspended.",
 }
 """What follows where no policy attaches an action."""
+LOSS = "performance_loss"
+"""Key of lost quality that is no changed relation, among the actions of a policy and the severities before persistence."""
+ANSWERED = ("feed_fault", "population_shift", "base_rate_shift", "relation_change", LOSS)
+"""What a policy attaches actions to."""
 
 
 @dataclass(frozen=True)
@@ -59,8 +65,23 @@ class Cause:
 
 
 @dataclass(frozen=True)
+class Loss:
+    """Quality below the reference's, by more than chance.
+
+    Attributes:
+        severity: of its size.
+        text: in words, with numbers.
+        weight: its size in units of the threshold for acting.
+    """
+
+    severity: Severity
+    text: str
+    weight: float
+
+
+@dataclass(frozen=True)
 class Earlier:
-    """What an earlier window found, as persistence needs it: severity by kind, before persistence."""
+    """What an earlier window found, as persistence needs it: severity by kind (and of a loss), before persistence."""
 
     window: str
     raw: Mapping[str, Severity] = field(default_factory=dict)
@@ -75,10 +96,12 @@ class Health:
             feed is broken.
         kind: of the first cause.
         causes: ranked.
-        actions: what the policy attaches to the first cause, when it is worth acting on; empty otherwise.
+        actions: what the policy attaches to the first cause, when it is worth acting on, and to lost quality that comes
+            with it; empty otherwise.
         columns: of the first cause.
         reasons: two sentences: what was found, and what follows.
-        raw: severity by kind before persistence; handed to later windows as `Earlier`.
+        raw: severity by kind, and of lost quality that is no changed relation, before persistence; handed to later
+            windows as `Earlier`.
         unknown: what cannot be known yet.
     """
 
@@ -114,27 +137,36 @@ def triage(
         performance: what matured outcomes show; None while there are none.
         earlier: the windows before this one under the same champion, oldest first.
         rules: thresholds and persistence.
-        response: actions by kind.
+        response: actions by kind, and for `performance_loss`.
         batch: signs that the delivery as a whole is broken (`batches.py`).
         segment: the part of the rows that a changed relation is confined to, where there is one.
         score: column that holds the model's scores, if any does.
     """
-    causes = sorted(_causes(drift, performance, rules, batch, segment, score), key=_order)
+    found, loss = _causes(drift, performance, rules, batch, segment, score)
+    causes = sorted(found, key=_order)
     raw: dict[str, Severity] = {}
     for cause in causes:
         raw[cause.kind] = worst([cause.severity, *(c.severity for c in causes if c.kind == cause.kind)])
+    if loss is not None:
+        raw[LOSS] = loss.severity
     unknown = _unknown(performance)
     if not causes:
         measurable = drift.severity != "not_measurable" or bool(performance and performance.measurable)
         severity: Severity = "none" if measurable else "not_measurable"
         return Health(severity, "none", (), (), (), _calm(drift, performance, severity), raw, unknown)
-    held: list[Severity] = [_held(cause, earlier, rules) for cause in causes]
-    severity = worst(held)
+    held: list[Severity] = [
+        cause.severity if cause.certain else _held(cause.kind, cause.severity, earlier, rules) for cause in causes
+    ]
+    lost: Severity = _held(LOSS, loss.severity, earlier, rules) if loss is not None else "none"
+    severity = worst([*held, lost])
     # Ranking is by what stands after persistence; within that, causes keep their order.
     ranks = sorted(range(len(causes)), key=lambda i: (-causes[i].certain, -SEVERITIES.index(held[i]), i))
     ranked = tuple(causes[i] for i in ranks)
     first = ranked[0]
     actions = tuple(response.get(first.kind, ())) if at_least(severity, "act") else ()
+    if at_least(lost, "act") and first.kind != "feed_fault":
+        # What a broken feed loses comes back with the feed.
+        actions = tuple(dict.fromkeys([*actions, *response.get(LOSS, ())]))
     if first.estimated:
         # Without outcomes there is nothing new to learn from, and an estimate stops nothing.
         actions = tuple(a for a in actions if a not in ("retrain", "suspend"))
@@ -157,17 +189,31 @@ def _causes(
     batch: Sequence[Fault],
     segment: Segment | None,
     score: str,
-) -> list[Cause]:
+) -> tuple[list[Cause], Loss | None]:
     found = [*_broken_batch(batch), *_feed_faults(drift)]
     if performance is not None and performance.measurable:
         population = _population(drift, score)
-        told = _from_outcomes(performance, rules, bool(population), segment)
+        told = _base_rate(performance, PerformanceRules.of(rules), any(c.columns != (score,) for c in population))
+        relation, loss = _relation(performance, rules, bool(population), bool(told), segment)
+        told = [*relation, *told]
         if any(c.kind == "base_rate_shift" for c in told) and all(c.columns == (score,) for c in population):
             # Scores that moved by themselves are what a base rate does that inputs tell of.
             population = []
-        return [*found, *population, *told]
+        explaining = [*population, *told]
+        if loss is not None:
+            explaining[0] = _with_loss(explaining[0], loss)
+        return [*found, *explaining], loss
     implied = _implied_base_rate(drift, score)
-    return [*found, *(implied or _population(drift, score))]
+    return [*found, *(implied or _population(drift, score))], None
+
+
+def _with_loss(cause: Cause, loss: Loss) -> Cause:
+    """The cause with the quality that was lost by it."""
+    return replace(
+        cause,
+        evidence=f"{cause.evidence}; {loss.text} with it, while the same scores mean what they meant",
+        weight=max(cause.weight, loss.weight),
+    )
 
 
 def _broken_batch(batch: Sequence[Fault]) -> list[Cause]:
@@ -236,32 +282,27 @@ def _together(drift: DriftVerdict) -> list[Cause]:
     return [Cause("population_shift", joint.severity, text, joint.columns, _carried(concerned, len(drift.columns)))]
 
 
-def _from_outcomes(performance: WindowPerformance, rules: Rules, shifted: bool, segment: Segment | None) -> list[Cause]:
-    """What outcomes tell. Lost quality alone is no evidence of a changed relation where the population has shifted: among
-    rows that are more alike a model ranks worse, though each score means what it meant. Nor is it where outcomes have
-    moved as a whole, unless quality is an area, which a common shift leaves as it is."""
+def _relation(
+    performance: WindowPerformance, rules: Rules, shifted: bool, moved: bool, segment: Segment | None
+) -> tuple[list[Cause], Loss | None]:
+    """Inputs that mean something else than they did, or quality that was lost without that.
+
+    Lost quality alone is no evidence of one where the population has shifted: among rows that are more alike a model ranks
+    worse, though each score means what it meant. Nor is it where outcomes have moved as a whole, unless quality is an area,
+    which a common shift leaves as it is.
+    """
     limits = PerformanceRules.of(rules)
     adjusted = performance.p_adjusted
-    causes: list[Cause] = []
     relation_evidence: list[str] = []
     relation_severity: Severity = "none"
     relation_weight = 0.0
-    ranking = performance.ranking
-    moved = adjusted.get("calibration", 1.0) < limits.alpha and ranking is not None and ranking.metric != "roc_auc"
+    loss = _loss(performance, limits)
+    moved = moved and performance.ranking is not None and performance.ranking.metric != "roc_auc"
     explained = (shifted or moved) and adjusted.get("relation", 1.0) >= limits.alpha
-    if (
-        ranking is not None
-        and ranking.drop is not None
-        and adjusted.get("ranking", 1.0) < limits.alpha
-        and not explained
-    ):
-        severity = _size(ranking.drop, limits.performance_drop_watch, limits.performance_drop_act)
-        if severity != "none":
-            relation_severity = worst([relation_severity, severity])
-            relation_weight = max(relation_weight, ranking.drop / limits.performance_drop_act)
-            relation_evidence.append(
-                f"{ranking.metric} fell from {ranking.reference:.3f} to {ranking.window:.3f} ({shown_p(ranking.p_value)})"
-            )
+    if loss is not None and not explained:
+        relation_severity, relation_weight = loss.severity, loss.weight
+        relation_evidence.append(loss.text)
+        loss = None
     relation = performance.relation
     if relation is not None and relation.unexplained is not None and adjusted.get("relation", 1.0) < limits.alpha:
         unit = _outcome_spread(performance)
@@ -280,26 +321,37 @@ def _from_outcomes(performance: WindowPerformance, rules: Rules, shifted: bool, 
             relation_evidence.append(f"most of all {segment.text}")
             columns = (segment.column,)
         evidence = "; ".join(relation_evidence)
-        causes.append(Cause("relation_change", relation_severity, evidence, columns, relation_weight))
-    causes += _base_rate(performance, limits)
-    return causes
+        return [Cause("relation_change", relation_severity, evidence, columns, relation_weight)], loss
+    return [], loss
 
 
-def _base_rate(performance: WindowPerformance, limits: PerformanceRules) -> list[Cause]:
+def _loss(performance: WindowPerformance, limits: PerformanceRules) -> Loss | None:
+    ranking = performance.ranking
+    if ranking is None or ranking.drop is None or performance.p_adjusted.get("ranking", 1.0) >= limits.alpha:
+        return None
+    severity = _size(ranking.drop, limits.performance_drop_watch, limits.performance_drop_act)
+    if severity == "none":
+        return None
+    text = f"{ranking.metric} fell from {ranking.reference:.3f} to {ranking.window:.3f} ({shown_p(ranking.p_value)})"
+    return Loss(severity, text, ranking.drop / limits.performance_drop_act)
+
+
+def _base_rate(performance: WindowPerformance, limits: PerformanceRules, shifted: bool) -> list[Cause]:
     """Outcomes more or less frequent than the scores foresaw; one the scores did foresee is the population's."""
     calibration, base = performance.calibration, performance.base_rate
-    if (
-        calibration is None
-        or calibration.p_value is None
-        or performance.p_adjusted.get("calibration", 1.0) >= limits.alpha
-    ):
+    if calibration is None or calibration.p_value is None:
         return []
     regression = performance.task == "regression"
     watch, act = (
         (limits.bias_watch, limits.bias_act) if regression else (limits.calibration_watch, limits.calibration_act)
     )
-    whole = moved_alike(performance)
-    severity = worst([_size(calibration.size, watch, act), _size(min(whole, act), BASE_RATE_WATCH, act)])
+    unforeseen = performance.p_adjusted.get("calibration", 1.0) < limits.alpha
+    # Scores that tell much of the outcome foresee much of a new base rate; where no input moved, that it did is enough.
+    surely = base is not None and base.p_value is not None and base.p_value < limits.alpha / BESIDE_CALIBRATION
+    whole = moved_alike(performance) if unforeseen or (surely and not shifted) else 0.0
+    severity = worst(
+        [_size(calibration.size, watch, act) if unforeseen else "none", _size(min(whole, act), BASE_RATE_WATCH, act)]
+    )
     if severity == "none":
         return []
     weight = max(calibration.size, whole) / act
@@ -342,14 +394,13 @@ def _carried(columns: Sequence[ColumnDrift], of: int) -> float:
     return len(columns) / max(of, 1)
 
 
-def _held(cause: Cause, earlier: Sequence[Earlier], rules: Rules) -> Severity:
-    """Severity after persistence: acting on a change needs it in k of the last n windows, this one included; a feed
-    that is broken for certain is acted on at once."""
-    if cause.certain or not at_least(cause.severity, "act"):
-        return cause.severity
+def _held(kind: str, severity: Severity, earlier: Sequence[Earlier], rules: Rules) -> Severity:
+    """Severity after persistence: acting on a change needs it in k of the last n windows, this one included."""
+    if not at_least(severity, "act"):
+        return severity
     recent = list(earlier)[-(rules.persistence_n - 1) :] if rules.persistence_n > 1 else []
-    seen = 1 + sum(at_least(window.raw.get(cause.kind, "none"), "act") for window in recent)
-    return cause.severity if seen >= rules.persistence_k else "watch"
+    seen = 1 + sum(at_least(window.raw.get(kind, "none"), "act") for window in recent)
+    return severity if seen >= rules.persistence_k else "watch"
 
 
 def _order(cause: Cause) -> tuple[float, ...]:

@@ -19,6 +19,7 @@ RESPONSE = {
     "population_shift": ["retrain"],
     "base_rate_shift": ["retrain"],
     "relation_change": ["retrain"],
+    "performance_loss": ["incident", "retrain"],
 }
 
 
@@ -38,6 +39,8 @@ def drift(*columns, severity: Severity = "none"):
 QUIET = drift(column("a"), column("b"), column("c"))
 SHIFTED = drift(column("a", "act"), column("b"), column("c"))
 BROKEN = drift(column("a", "act", fault="unit_change"), column("b"), column("c"))
+LITTLE = drift(column("a", "watch"), column("b"), column("c"))
+BOTH = drift(column("a", "act", fault="unit_change"), column("b", "watch"), column("c"))
 
 
 @pytest.fixture(scope="module")
@@ -158,6 +161,42 @@ def test_scores_alone_that_moved_are_an_estimated_base_rate(reference):
     assert known.kind == "population_shift"
 
 
+def alike_people(reference, n=8000):
+    """Outcomes and scores of people among whom little is to be ranked; each score means what it meant."""
+    y, score = loans(3 * n, 3)
+    alike = np.abs(score - np.median(score)) < 0.5 * score.std()
+    return measure(reference, y[alike], score[alike])
+
+
+@pytest.mark.parametrize(
+    ("found", "earlier", "severity", "actions", "why"),
+    [
+        (SHIFTED, [], "watch", (), "first window"),
+        (SHIFTED, [{"population_shift": "act"}], "act", ("retrain",), "the loss itself is new"),
+        (LITTLE, [{"performance_loss": "act"}], "critical", ("retrain", "incident"), "a small shift that costs much"),
+        (SHIFTED, [{"population_shift": "act", "performance_loss": "act"}], "critical", ("retrain", "incident"), "both"),
+        (BOTH, [{"performance_loss": "act"}], "critical", ("incident", "suspend"), "nothing is learned from a broken feed"),
+    ],
+)  # fmt: skip
+def test_quality_that_other_people_cost_is_told_and_acted_on(reference, found, earlier, severity, actions, why):
+    lost = alike_people(reference)
+    assert lost.ranking is not None
+    assert lost.ranking.drop > RULES.performance_drop_act
+    assert lost.p_adjusted["relation"] > RULES.alpha
+    health = judged(found, lost, [Earlier(str(i), raw) for i, raw in enumerate(earlier)])
+    assert (health.severity, health.actions) == (severity, actions), why
+    assert health.raw["performance_loss"] == "critical"
+    assert f"roc_auc fell from {lost.ranking.reference:.3f} to {lost.ranking.window:.3f}" in " ".join(
+        c.evidence for c in health.causes
+    )
+
+
+def test_quality_lost_while_nothing_else_moved_is_another_relation(reference):
+    health = judged(QUIET, alike_people(reference))
+    assert health.kind == "relation_change"
+    assert "performance_loss" not in health.raw
+
+
 def more_positives(n, factor, seed=2):
     """Outcomes and scores in which positives are `factor` times as frequent, each as they were."""
     y, score = loans(n, seed)
@@ -185,6 +224,23 @@ def test_a_base_rate_is_told_from_other_people(reference, rows, kinds, why):
     assert found.calibration.size < 0.25, "by what was not foreseen alone, neither would be worth a word"
     score = column("score", "watch", implied_base_rate=0.3, reference_base_rate=0.25)
     assert [c.kind for c in judged(drift(column("a"), score), found).causes] == kinds, why
+
+
+def test_a_base_rate_that_good_scores_foresaw_for_the_most_part_is_named():
+    """Of half as many positives again a model that seldom errs foresees most: what it did not is lost in the noise."""
+
+    def rows(n, seed, factor=1.0):
+        generator = np.random.default_rng(seed)
+        y = (generator.random(n) < 0.05 * factor).astype(int)
+        logit = 3 * generator.normal(np.where(y, 1.5, -1.5)) + np.log(0.05 / 0.95)
+        return y, 1 / (1 + np.exp(-logit))
+
+    reference = build_reference(*rows(12_000, 1), "binary", threshold=0.3)
+    found = measure(reference, *rows(2500, 2, 1.45))
+    assert found.p_adjusted["calibration"] > RULES.alpha
+    health = judged(QUIET, found)
+    assert [c.kind for c in health.causes] == ["base_rate_shift"]
+    assert judged(QUIET, measure(reference, *rows(2500, 3))).causes == ()
 
 
 def test_an_estimate_asks_for_no_training():

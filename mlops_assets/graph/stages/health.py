@@ -19,7 +19,7 @@ from mlops_assets.monitoring.performance import WindowPerformance
 from mlops_assets.monitoring.raised_by import raised_by
 from mlops_assets.monitoring.rules import at_least
 from mlops_assets.monitoring.segments import Segment
-from mlops_assets.monitoring.triage import Earlier, Health, triage
+from mlops_assets.monitoring.triage import ANSWERED, Earlier, Health, triage
 from mlops_assets.response.incidents import Incident, open_incident
 
 WORTH_A_WORD = 0.1
@@ -122,10 +122,7 @@ def judge(bench: Bench, version: int, batch: Sequence[Fault] = ()) -> Health:
         measured_performance(bench),
         earlier_windows(bench, version),
         bench.policy.monitoring,
-        {
-            kind: bench.policy.actions(kind)
-            for kind in ("feed_fault", "population_shift", "base_rate_shift", "relation_change")
-        },
+        {kind: bench.policy.actions(kind) for kind in ANSWERED},
         batch=batch,
         segment=confined_segment(bench),
     )
