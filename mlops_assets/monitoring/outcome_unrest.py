@@ -5,8 +5,8 @@ measuring that on the reference's held-out rows. The tests of a window that allo
 `relation.py`; the same for inputs is in `statistics/between_periods.py`.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -78,13 +78,45 @@ def measure_unrest(rows: Scored, times: pl.Series, grades: int) -> tuple[Outcome
         return ()
     edges = equal_frequency_edges(said(rows), grades)
     trivial = float(trivial_losses(rows).mean())
-    found = []
+    found: list[tuple[OutcomeUnrest, _Chance]] = []
     for count in (k for k in PERIODS if k <= parted.finest):
         period = np.where(parted.part >= 0, parted.part * count // PARTS, -1)
         groups = [_some(rows, period == number) for number in np.unique(period[period >= 0])]
         if len(groups) >= LEAST_PERIODS:
             found.append(_measure(rows, groups, edges, trivial))
-    return tuple(found)
+    return _beyond_chance(found)
+
+
+@dataclass(frozen=True)
+class _Chance:
+    """P-values that periods do not differ, of each quantity of `OutcomeUnrest`."""
+
+    outcome: float
+    residual: tuple[float, ...]
+    quality: float
+    relation: float
+
+
+def _beyond_chance(found: Sequence[tuple[OutcomeUnrest, _Chance]]) -> tuple[OutcomeUnrest, ...]:
+    """What periods differ by is kept where periods of this length or, for certain, of any show that they do: of long ones
+    there are few, and that they differ is seen less well than by how much."""
+
+    def kept(value: float, p_value: float, others: Iterable[float]) -> float:
+        return value if p_value < LEVEL or min(others) * len(found) < LEVEL else 0.0
+
+    return tuple(
+        replace(
+            unrest,
+            outcome=kept(unrest.outcome, chance.outcome, [c.outcome for _, c in found]),
+            residual=tuple(
+                kept(value, chance.residual[i], [c.residual[i] for _, c in found])
+                for i, value in enumerate(unrest.residual)
+            ),
+            quality=kept(unrest.quality, chance.quality, [c.quality for _, c in found]),
+            relation=kept(unrest.relation, chance.relation, [c.relation for _, c in found]),
+        )
+        for unrest, chance in found
+    )
 
 
 def unrest_of(measured: Sequence[OutcomeUnrest], reference_rows: int, window_rows: int) -> OutcomeUnrest | None:
@@ -97,7 +129,7 @@ def _some(rows: Scored, chosen: np.ndarray) -> Scored:
     return Scored(rows.task, rows.y[chosen], rows.score[chosen], rows.threshold, rows.classes)
 
 
-def _measure(rows: Scored, groups: list[Scored], edges: np.ndarray, trivial: float) -> OutcomeUnrest:
+def _measure(rows: Scored, groups: list[Scored], edges: np.ndarray, trivial: float) -> tuple[OutcomeUnrest, _Chance]:
     residuals = np.array([_mean_and_error(_residuals(group)) for group in groups])
     outcomes = np.array([_mean_and_error(group.y[:, None].astype(float)) for group in groups])
     several = rows.task is Task.MULTICLASS
@@ -106,14 +138,12 @@ def _measure(rows: Scored, groups: list[Scored], edges: np.ndarray, trivial: flo
         size = max(2, len(rows.classes))
         classes = between_periods(np.array([np.bincount(group.y.astype(int), minlength=size) for group in groups]))
         classes = classes if classes is not None and classes.p_value < LEVEL else None
-    return OutcomeUnrest(
-        periods=len(groups),
-        outcome=0.0 if several else extra_deviation(outcomes[:, 0, 0], outcomes[:, 1, 0]),
-        residual=tuple(extra_deviation(residuals[:, 0, i], residuals[:, 1, i]) for i in range(residuals.shape[2])),
-        quality=_quality(groups, trivial),
-        relation=_relation(groups, edges),
-        classes=classes,
-    )
+    outcome, p_outcome = (0.0, 1.0) if several else extra_deviation(outcomes[:, 0, 0], outcomes[:, 1, 0])
+    each = [extra_deviation(residuals[:, 0, i], residuals[:, 1, i]) for i in range(residuals.shape[2])]
+    quality, p_quality = _quality(groups, trivial)
+    relation, p_relation = _relation(groups, edges)
+    found = OutcomeUnrest(len(groups), outcome, tuple(value for value, _ in each), quality, relation, classes)
+    return found, _Chance(p_outcome, tuple(p for _, p in each), p_quality, p_relation)
 
 
 def _residuals(rows: Scored) -> np.ndarray:
@@ -127,7 +157,7 @@ def _mean_and_error(values: np.ndarray) -> np.ndarray:
     return np.array([values.mean(0), values.std(0, ddof=1) / np.sqrt(len(values))])
 
 
-def _quality(groups: list[Scored], trivial: float) -> float:
+def _quality(groups: list[Scored], trivial: float) -> tuple[float, float]:
     found = []
     for group in groups:
         if group.task is not Task.BINARY:
@@ -142,12 +172,10 @@ def _quality(groups: list[Scored], trivial: float) -> float:
             continue
         if area.standard_error:
             found.append((area.value, area.standard_error))
-    if len(found) < LEAST_PERIODS:
-        return 0.0
-    return extra_deviation(*np.array(found).T)
+    return extra_deviation(*np.array(found).T) if found else (0.0, 1.0)
 
 
-def _relation(groups: list[Scored], edges: np.ndarray) -> float:
+def _relation(groups: list[Scored], edges: np.ndarray) -> tuple[float, float]:
     """Each period's grades against those of all others."""
     from scipy.stats import chi2
 
@@ -166,6 +194,6 @@ def _relation(groups: list[Scored], edges: np.ndarray) -> float:
         freedom += found.grades - 1
         n, m = sum(others["n"]), sum(table.n)
         rows.append(n * m / (n + m))
-    if not freedom or float(chi2.sf(statistic, freedom)) >= LEVEL:
-        return 0.0
-    return max(0.0, statistic / freedom - 1) / float(np.mean(rows))
+    if not freedom:
+        return 0.0, 1.0
+    return max(0.0, statistic / freedom - 1) / float(np.mean(rows)), float(chi2.sf(statistic, freedom))

@@ -143,26 +143,27 @@ def between_periods(counts: np.ndarray) -> BetweenPeriods | None:
     )
 
 
-def extra_deviation(values: np.ndarray, errors: np.ndarray) -> float:
+def extra_deviation(values: np.ndarray, errors: np.ndarray) -> tuple[float, float]:
     """Standard deviation of a quantity between periods beyond that of its errors (DerSimonian & Laird 1986).
 
-    τ² = (Q − (K − 1)) / (Σw − Σw² / Σw) with w = 1 / error² and Q = Σ w (value − mean)², 0 where Q is what chance gives
-    (level .01).
+    τ² = (Q − (K − 1)) / (Σw − Σw² / Σw) with w = 1 / error² and Q = Σ w (value − mean)².
 
     Args:
         values, errors: of each of K periods; periods without an error take no part.
+
+    Returns:
+        τ, and the p-value that there is none; 0 and 1 with fewer than 8 periods.
     """
     from scipy.stats import chi2
 
     known = np.isfinite(values) & np.isfinite(errors) & (errors > 0)
     if known.sum() < LEAST_PERIODS:
-        return 0.0
+        return 0.0, 1.0
     value, weight = values[known], 1 / errors[known] ** 2
     mean = (weight * value).sum() / weight.sum()
     q, freedom = float((weight * (value - mean) ** 2).sum()), len(value) - 1
-    if chi2.sf(q, freedom) >= LEVEL:
-        return 0.0
-    return float(np.sqrt(max(0.0, q - freedom) / (weight.sum() - (weight**2).sum() / weight.sum())))
+    variance = max(0.0, q - freedom) / (weight.sum() - (weight**2).sum() / weight.sum())
+    return float(np.sqrt(variance)), float(chi2.sf(q, freedom))
 
 
 def as_long_as(measured: tuple[BetweenPeriods, ...], reference_rows: int, window_rows: int) -> BetweenPeriods | None:

@@ -111,14 +111,20 @@ def changed_pairs(
 
 
 def _between_periods(scores: np.ndarray, periods: int) -> np.ndarray:
-    """Variance of atanh(r) between periods beyond what drawing rows gives; 0 where chance alone would do (level .01)."""
+    """Variance of atanh(r) between periods beyond what drawing rows gives; 0 where chance alone would do (level .01).
+
+    Infinite for a column that does not vary in half of the periods (a rare value that comes in a few places): how it goes
+    together with others is then known from too few of them.
+    """
     from scipy.stats import chi2
 
     parts = np.array_split(scores, periods)
+    rare = np.mean([part.std(axis=0) > 1e-9 for part in parts], axis=0) < 0.5
     drawn = z_variance(scores) * np.mean([1 / len(part) for part in parts])
     found = np.var([np.arctanh(correlations(part)) for part in parts], axis=0, ddof=1)
     beyond_chance = found * (periods - 1) > drawn * chi2.isf(0.01, periods - 1)
-    return np.where(beyond_chance, np.maximum(found - drawn, 0.0), 0.0)
+    extra = np.where(beyond_chance, np.maximum(found - drawn, 0.0), 0.0)
+    return np.where(rare[:, None] | rare[None, :], np.inf, extra)
 
 
 def _as_normal(statistic: np.ndarray, freedom: int) -> np.ndarray:

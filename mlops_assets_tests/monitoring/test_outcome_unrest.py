@@ -123,6 +123,8 @@ def test_the_extra_deviation_is_the_one_that_was_put_in() -> None:
     generator = np.random.default_rng(18)
     errors = generator.uniform(0.5, 1.5, 2000)
     values = generator.normal(0, 2.0, 2000) + generator.normal(0, errors)
-    assert extra_deviation(values, errors) == pytest.approx(2.0, rel=0.05)
-    assert extra_deviation(generator.normal(0, errors), errors) == 0.0
-    assert extra_deviation(values[:7], errors[:7]) == 0.0, "seven periods are too few"
+    deviation, p_value = extra_deviation(values, errors)
+    assert deviation == pytest.approx(2.0, rel=0.05)
+    assert p_value < 1e-9
+    assert extra_deviation(generator.normal(0, errors), errors)[1] > 0.01
+    assert extra_deviation(values[:7], errors[:7]) == (0.0, 1.0), "seven periods are too few"

@@ -86,3 +86,15 @@ def test_divergence_is_that_of_two_normals(r, s):
     a, b = (np.array([[1.0, c], [c, 1.0]]) for c in (r, s))
     expected = (np.trace(np.linalg.solve(b, a)) + np.trace(np.linalg.solve(a, b))) / 2 - 2
     assert float(divergence(np.array(r), np.array(s))) == pytest.approx(expected)
+
+
+def test_what_comes_in_a_few_places_only_is_no_changed_pair():
+    """Two rare values that one place of a stream happens to have together, none before: known from too few places."""
+    generator = np.random.default_rng(3)
+    before = np.column_stack([np.repeat(generator.random(60) < share, 50) for share in (0.05, 0.04)]).astype(float)
+    now = np.zeros((1000, 2))
+    now[:50] = 1
+    scores = normal_scores(np.concatenate([before, now]))
+    sides = scores[:3000], scores[3000:]
+    assert changed_pairs(*sides, level=0.001, least=0.1, seed=1) != [], "rows in no order: each counts"
+    assert changed_pairs(*sides, level=0.001, least=0.1, seed=1, periods=20) == []
