@@ -122,8 +122,10 @@ def score_importance(
             f"found {frame.height} rows without {absent or 'nothing'}, expected two rows and every feature"
         )
     rng = np.random.default_rng(seed)
-    if frame.height > rows or not isinstance(frame, pl.DataFrame):
-        frame = frame[np.sort(rng.choice(frame.height, min(rows, frame.height), replace=False))]
+    if frame.height > rows:
+        frame = frame[np.sort(rng.choice(frame.height, rows, replace=False))]
+    if not isinstance(frame, pl.DataFrame):
+        frame = frame[np.arange(frame.height)]
     base = np.asarray(predict(frame), dtype=float).reshape(frame.height, -1)
     if not np.isfinite(base).all():
         raise ValueError("found scores that are NaN or infinite, expected finite ones: repair the scoring first")
