@@ -1,6 +1,7 @@
 """`mlops setup`, `mlops demo` and `mlops dev`: making a project ready, running the example, opening the pages."""
 
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -18,6 +19,8 @@ MLFLOW_PORT = 5000
 PAGES_PORT = 3001
 LOOPBACK = "127.0.0.1"
 PAGE = "fleet.html"
+STOPPED = 130
+"""What a shell gives a command that was interrupted."""
 
 
 @click.command()
@@ -48,7 +51,12 @@ def demo(context: click.Context) -> int:
     platform = open_platform(context)
     started = time.monotonic()
     run = Demo(platform, say=lambda text: click.echo(text))
-    run.run()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        run.run()
+    except KeyboardInterrupt:
+        click.echo("stopped; the same command goes on from here", err=True)
+        return STOPPED
     click.echo(f"\ndone in {time.monotonic() - started:.0f} s\n")
     summary(platform)
     if run.failures:
@@ -59,7 +67,7 @@ def demo(context: click.Context) -> int:
 
 def summary(platform: Platform) -> None:
     """The fleet's table, what happened and why, where the pages are, and what to type next."""
-    from mlops_assets.commands.common import print_table
+    from mlops_assets.commands.common import print_table, shown
     from mlops_assets.evidence.inventory import inventory, status
     from mlops_assets.evidence.story import sentence, worth_telling
     from mlops_assets.fleet_files import effective_policies
@@ -75,7 +83,7 @@ def summary(platform: Platform) -> None:
     told = [r for r in platform.ledger.records() if worth_telling(r)]
     for kind in ("retraining_request", "promotion", "exception_granted", "incident_opened"):
         for record in (r for r in told if r.kind == kind):
-            click.echo(f"  {record.model}: {sentence(record)[:220]}")
+            click.echo(f"  {record.model}: {shown(sentence(record)[:220])}")
     reports = platform.home.reports
     click.echo(
         f"\nfleet page   {reports / PAGE}\nmodel pages  {reports / 'models'}\ncards        {reports / 'cards'}\nwindows      {reports / 'windows'}\n"

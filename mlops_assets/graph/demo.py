@@ -45,6 +45,7 @@ EXCEPTED = {
 EXCEPTION_DAYS = 30
 REFUSED = Path("refused") / "sba_loan_with_term" / "declaration.yaml"
 RUNNING_TAG = "mlops/demo"
+INTERRUPTED = dg.DagsterExecutionInterruptedError.__name__
 # Dagster prints every event of a run that is executed in this process; the demo tells a line a job.
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
@@ -259,7 +260,11 @@ class Demo:
             raise_on_error=False,
         )
         if not result.success:
-            reason = next((str(e.step_failure_data.error.cause or e.step_failure_data.error) for e in result.get_step_failure_events() if e.step_failure_data.error), "")  # fmt: skip
+            errors = [e.step_failure_data.error for e in result.get_step_failure_events()]
+            if any(error and error.cls_name == INTERRUPTED for error in errors):
+                # Dagster ends the step and reports a failed run; whoever asked to stop did not mean this run alone.
+                raise KeyboardInterrupt
+            reason = next((str(error.cause or error) for error in errors if error), "")
             blocked = [c.check_name for c in result.get_asset_check_evaluations() if not c.passed and c.blocking]
             text = (
                 f"stopped by gate {', '.join(blocked)}"

@@ -113,3 +113,23 @@ def test_killed_anywhere_it_ends_in_the_same_state(lived, tmp_path):
     assert set(disturbed["windows"]) == set(WINDOWS)  # type: ignore[arg-type]
     assert platform.ledger.verify() == []
     assert reconcile(platform.ledger, platform.registry, TIMED) == []
+
+
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "a polite end"])
+def test_asked_to_stop_it_stops_and_says_how_to_go_on(tmp_path, sent: signal.Signals):
+    defs = write_project(tmp_path, TIMED)
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(("MLOPS_", "MLFLOW_", "DAGSTER_HOME"))}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "mlops_assets", "--project", str(defs.parents[1]), "demo"],
+        env={**environment, "PYTHONUNBUFFERED": "1"}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert process.stdout is not None
+    assert any(line.startswith("definitions") for line in process.stdout)
+    time.sleep(1.0)
+    process.send_signal(sent)
+    said, errors = process.communicate(timeout=60)
+    assert (process.returncode, errors.strip().splitlines()[-1:]) == (
+        130,
+        ["stopped; the same command goes on from here"],
+    ), errors[-2000:]
+    assert "done in" not in said
