@@ -11,6 +11,7 @@ from pathlib import Path
 import yaml
 
 from mlops_assets.declaration import Declaration
+from mlops_assets.governance.evidence_book import EvidenceBook
 from mlops_assets.governance.keys import key_id_of, load_or_new_key
 from mlops_assets.governance.ledger import Ledger
 from mlops_assets.governance.policy import Policy, effective, load_policies
@@ -49,7 +50,7 @@ class Platform:
     @cached_property
     def registry(self) -> Registry:
         """MLflow."""
-        return Registry(self.home)
+        return Registry(self.home, EvidenceBook(lambda: self.ledger))
 
     @cached_property
     def ledger(self) -> Ledger:

@@ -3,16 +3,25 @@
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from mlops_assets.datasets.snapshot import rows_digest
+import polars as pl
+
+from mlops_assets.datasets.snapshot import rows_digest, split
+from mlops_assets.declaration import Declaration
 from mlops_assets.governance.adoption import audit_policies
 from mlops_assets.governance.anchors import Anchor
 from mlops_assets.governance.ignored_acts import ignored_acts
+from mlops_assets.governance.ledger import Record
 from mlops_assets.governance.verification import verify_all
+from mlops_assets.inspection.kept_files import changed_files
+from mlops_assets.inspection.lookup import predictions_digest
 from mlops_assets.inspection.versions import verify_artifact
 from mlops_assets.platform import Platform
 from mlops_assets.release.audit import audit_promotions
 from mlops_assets.release.reconciliation import reconcile
 from mlops_assets.response import incidents
+
+FEATURES, PART = "features", "_part"
+"""Table of the rows that versions are made from, and its column that says which are fitted on and which held out."""
 
 
 def check_everything(platform: Platform, anchors: Iterable[Anchor] = ()) -> list[dict[str, Any]]:
@@ -23,6 +32,14 @@ def check_everything(platform: Platform, anchors: Iterable[Anchor] = ()) -> list
         anchors: heads of the ledger that were kept elsewhere.
     """
     found = [{"where": "ledger", "what": str(problem)} for problem in verify_all(platform.ledger, anchors=anchors)]
+    if not found and platform.ledger.head() is None:
+        # An empty place is whole, and says nothing about the one that was meant.
+        address = platform.ledger.database.url.render_as_string(hide_password=True)
+        what = (
+            f"nothing was ever recorded in {address}; expected a project that was set up: do MLOPS_HOME and "
+            "MLOPS_LEDGER_URL name the one that you mean?"
+        )
+        found = [{"where": "ledger", "what": what}]
     if found:
         # Nothing that the ledger says can be held against anything while the ledger itself is not whole.
         return found
@@ -30,7 +47,8 @@ def check_everything(platform: Platform, anchors: Iterable[Anchor] = ()) -> list
     ignored = [*ignored_acts(platform.ledger), *incidents.ignored_acts(platform.ledger)]
     found += [{"where": "people", "what": str(problem)} for problem in ignored]
     found += [{"where": "policy", "what": str(problem)} for problem in audit_policies(platform.ledger)]
-    return [*found, *_registry(platform), *_artifacts(platform), *_lake(platform)]
+    kept = [{"where": where, "what": what} for where, what in changed_files(platform)]
+    return [*found, *_registry(platform), *_artifacts(platform), *kept, *_lake(platform)]
 
 
 def _registry(platform: Platform) -> Iterator[dict[str, Any]]:
@@ -63,6 +81,8 @@ def _lake(platform: Platform) -> Iterator[dict[str, Any]]:
             continue
         seen.add(address)
         yield from _table(platform, f"snapshot {record.subject[:12]}", *address, by=record.body["ordered_by"])
+    for record in platform.ledger.records(kind="version_registered"):
+        yield from _features(platform, record)
     latest = {(r.model, r.subject): r for r in platform.ledger.records(kind="window_scored")}
     for (model, window), record in latest.items():
         table = f"{model}/predictions"
@@ -71,9 +91,42 @@ def _lake(platform: Platform) -> Iterator[dict[str, Any]]:
         except Exception as error:  # a version that cannot be read is lost evidence, whatever the reason
             yield {"where": "lake", "what": f"{table}, window {window}: cannot be read: {error}"}
             continue
-        digest = rows_digest(rows.drop("window", "reasons", strict=False), by="prediction_id")
-        if digest != record.body["predictions_digest"]:
+        expected = record.body["predictions_digest"]
+        if predictions_digest(rows) != expected:
             yield {"where": "lake", "what": f"{table}, window {window}: rows differ from record {record.seq}"}
+        elif predictions_digest(platform.lake.read(table, window=window)) != expected:
+            # Readers of the table see its newest version: one that was written past the scoring is no prediction of ours.
+            what = f"{table}, window {window}: its newest version holds other rows than record {record.seq} says"
+            yield {"where": "lake", "what": f"{what}; version {record.body['predictions_version']} holds those"}
+
+
+def _features(platform: Platform, registration: Record) -> Iterator[dict[str, Any]]:
+    """The rows that a version was fitted on and judged by must be its snapshot, parted as declared, and nothing else."""
+    table = f"{registration.model}/{FEATURES}"
+    snapshot = platform.ledger.get(int(registration.body["snapshot_record"]))
+    try:
+        kept = platform.lake.digests(table)
+        version = next(
+            (v for v, digest in kept.items() if digest.endswith(f":{registration.body['data_digest']}")), None
+        )
+        if snapshot is None or version is None:
+            what = f"{table}: holds no rows of version {registration.subject} any more; restore it from a back-up"
+            yield {"where": "lake", "what": what}
+            return
+        declaration = Declaration.model_validate(registration.body["declaration"])
+        parts = split(platform.lake.read(snapshot.body["table"], version=snapshot.body["delta_version"]), declaration)
+        found = platform.lake.read(table, version=version)
+        same = [
+            rows_digest(found.filter(pl.col(PART) == name).drop(PART), by=declaration.id)
+            == rows_digest(rows, by=declaration.id)
+            for name, rows in (("fit", parts.fit), ("holdout", parts.holdout))
+        ]
+    except Exception as error:  # what cannot be read is lost evidence, whatever the reason
+        yield {"where": "lake", "what": f"{table}: cannot be read: {error}"}
+        return
+    if not all(same):
+        what = f"{table}, version {version}: its rows are not those of the snapshot that version {registration.subject}"
+        yield {"where": "lake", "what": f"{what} was trained on (record {registration.seq})"}
 
 
 def _table(

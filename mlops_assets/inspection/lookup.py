@@ -6,6 +6,7 @@ from typing import Any
 
 import polars as pl
 
+from mlops_assets.datasets.snapshot import rows_digest
 from mlops_assets.evidence.card import CardInputs
 from mlops_assets.evidence.history import fold
 from mlops_assets.evidence.packet import PacketParts
@@ -33,18 +34,36 @@ class NotFound(LookupError):
     """What was asked about is not in the stores."""
 
 
+class ChangedPredictions(RuntimeError):
+    """What the lake holds of a window is not what was scored."""
+
+
+def predictions_digest(rows: pl.DataFrame) -> str:
+    """Digest of a window's predictions as `window_scored` records it: of all but the reasons."""
+    return rows_digest(rows.drop("window", "reasons", strict=False), by="prediction_id")
+
+
 def prediction_row(platform: Platform, text: str) -> dict[str, Any]:
     """The prediction of that id: one window of one table is read, nothing is searched.
 
     Raises:
         NotFound: no such prediction.
+        ChangedPredictions: the window's rows are not those that were recorded.
         ValueError: the text is no prediction id.
     """
     name = parse(text)
-    row = _rows(platform, name, "predictions").filter(pl.col("prediction_id") == text)
+    scored = platform.ledger.latest("window_scored", model=name.model, subject=name.window)
+    if scored is None:
+        raise NotFound(f"{text}: the ledger has no record that the window {name.window} of {name.model} was scored")
+    rows = _rows(platform, name, "predictions")
+    if predictions_digest(rows) != scored.body["predictions_digest"]:
+        raise ChangedPredictions(
+            f"{text}: the predictions of the window {name.window} of {name.model} in the lake are not those that record "
+            f"{scored.seq} says were made; version {scored.body['predictions_version']} of the table held those: `mlops verify`"
+        )
+    row = rows.filter(pl.col("prediction_id") == text)
     if row.height == 0:
         raise NotFound(f"{text}: the window {name.window} of {name.model} has no such prediction")
-    scored = platform.ledger.latest("window_scored", model=name.model, subject=name.window)
     found = row.to_dicts()[0]
     reasons = json.loads(found.pop("reasons", None) or "[]")
     # Times in the lake are UTC without a zone.
@@ -54,7 +73,7 @@ def prediction_row(platform: Platform, text: str) -> dict[str, Any]:
         "model": name.model,
         "version": name.version,
         "window": name.window,
-        "scored_at": scored.recorded_at if scored else None,
+        "scored_at": scored.recorded_at,
         "reasons": [f"{r['phrase']} ({r['feature']})" for r in reasons],
     }
 

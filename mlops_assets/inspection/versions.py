@@ -18,6 +18,9 @@ from mlops_assets.training.artifact import ArtifactError, canonical_digest, load
 ARTIFACT_KEY = "artifacts"
 """Name of the key that signs artifacts when they are registered."""
 
+LARGEST = 2 * 1024**3
+"""Bytes of a stored version that are copied to be checked."""
+
 
 def sign_artifact(platform: Platform, folder: Path) -> dict[str, Any]:
     """Sign a stored model; the bundle is kept in the ledger, out of reach of whoever can write to the registry."""
@@ -53,11 +56,12 @@ def verified(platform: Platform, registration: Record) -> Iterator[Path]:
             raise ArtifactError(str(error).replace(str(copy), str(folder))) from error
 
 
-def copy_files(folder: Path, target: Path) -> None:
-    """Copy a model's folder, file by file, following no link.
+def copy_files(folder: Path, target: Path, left: int = LARGEST) -> int:
+    """Copy a model's folder, file by file, following no link; returns how many of the `left` bytes may still come.
 
     Raises:
-        ArtifactError: it holds something that is neither a file nor a folder, or changes while it is read.
+        ArtifactError: it holds something that is neither a file nor a folder, more than any model, or changes while it is
+            read.
     """
     try:
         if folder.is_symlink():
@@ -67,16 +71,24 @@ def copy_files(folder: Path, target: Path) -> None:
             entries = list(found)
         for entry in entries:
             if entry.is_dir(follow_symlinks=False):
-                copy_files(Path(entry.path), target / entry.name)
+                left = copy_files(Path(entry.path), target / entry.name, left)
             elif entry.is_file(follow_symlinks=False):
-                # A link put in its place since then is not followed either.
-                with open(os.open(entry.path, os.O_RDONLY | os.O_NOFOLLOW), "rb") as stream:
-                    (target / entry.name).write_bytes(stream.read())
+                # A link put in its place since then is not followed either, and nobody waits for a pipe.
+                with open(os.open(entry.path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as stream:
+                    # A file with holes says that it is large and takes no room where it lies; its copy would.
+                    content = stream.read(left + 1) if os.fstat(stream.fileno()).st_size <= left else None
+                if content is None or len(content) > left:
+                    raise ArtifactError(
+                        f"{entry.path}: with it, the folder holds more than {LARGEST} bytes; no model does"
+                    )
+                (target / entry.name).write_bytes(content)
+                left -= len(content)
             else:
                 what = "a symbolic link" if entry.is_symlink() else "no file"
                 raise ArtifactError(f"{entry.path} is {what}; a model's folder holds files and folders only")
     except OSError as error:
         raise ArtifactError(f"{folder}: cannot be copied to be checked: {error}") from error
+    return left
 
 
 def verify_signature(platform: Platform, registration: Record) -> None:

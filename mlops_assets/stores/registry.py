@@ -12,13 +12,15 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from mlops_assets.stores.home import Home, be_quiet
 from mlops_assets.stores.ledger_database import locked_file
 
 TRAINING_KEY = "mlops.training_key"
 EVIDENCE = "evidence"
+CANDIDATES = "candidates"
+"""The evidence that a training leaves when it is finished."""
 DEV_SERVER = "http://127.0.0.1:5000"
 SETUP_SECONDS = 300.0
 PAGE = 1000
@@ -29,15 +31,29 @@ class RegistryError(Exception):
     """A model, version or piece of evidence that was asked for is not in MLflow."""
 
 
+class Book(Protocol):
+    """Where the digests of stored evidence are remembered, out of reach of whoever can write to MLflow."""
+
+    def keep(self, model: str, run_id: str, name: str, digest: str) -> None:
+        """Remember what was stored."""
+        ...
+
+    def digest(self, run_id: str, name: str) -> str | None:
+        """What was stored last; None where nothing is remembered."""
+        ...
+
+
 class Registry:
     """One MLflow tracking store and model registry.
 
     Args:
         home: where the tracking store is, and where the embedded one keeps its artifacts.
+        book: where the digests of evidence are remembered; None: what is read back is believed.
     """
 
-    def __init__(self, home: Home) -> None:
+    def __init__(self, home: Home, book: Book | None = None) -> None:
         self.home = home
+        self.book = book
         self._client: Any = None
 
     @property
@@ -142,16 +158,30 @@ class Registry:
                 f"{model} version {version}: its artifacts cannot be read from MLflow: {error}"
             ) from error
 
+    def stored(self, model_uri: str) -> Path:
+        """Local folder of a logged model that need not be registered.
+
+        Raises:
+            RegistryError: it is gone.
+        """
+        from mlflow.artifacts import download_artifacts
+        from mlflow.exceptions import MlflowException
+
+        _ = self.client
+        try:
+            return Path(download_artifacts(artifact_uri=model_uri))
+        except (MlflowException, OSError) as error:
+            raise RegistryError(f"{model_uri}: cannot be read from MLflow: {error}") from error
+
     # ---------------------------------------------------------------- runs and evidence
 
     def run_with_key(self, model: str, training_key: str) -> str | None:
-        """Id of the finished training with this key, if there is one."""
+        """Id of the finished training with this key, if there is one; a run that only says so is none."""
         found = self.client.search_runs(
-            [self.experiment(model)],
-            f"tags.`{TRAINING_KEY}` = '{training_key}' and tags.`mlops.trained` = 'yes'",
-            max_results=1,
+            [self.experiment(model)], f"tags.`{TRAINING_KEY}` = '{training_key}' and tags.`mlops.trained` = 'yes'"
         )
-        return found[0].info.run_id if found else None
+        ids = [run.info.run_id for run in found]
+        return next((i for i in ids if self.book is None or self.book.digest(i, CANDIDATES)), None)
 
     def run_tags(self, run_id: str) -> dict[str, str]:
         """Tags of a run."""
@@ -180,21 +210,31 @@ class Registry:
             path = Path(folder) / f"{name}.json"
             path.write_bytes(data)
             self.client.log_artifact(run_id, str(path), EVIDENCE)
-        return hashlib.sha256(data).hexdigest()
+        digest = hashlib.sha256(data).hexdigest()
+        if self.book is not None:
+            experiment = self.client.get_run(run_id).info.experiment_id
+            self.book.keep(self.client.get_experiment(experiment).name, run_id, name, digest)
+        return digest
 
     def evidence(self, run_id: str, name: str) -> dict[str, Any]:
         """Read back what `log_evidence` stored.
 
         Raises:
-            RegistryError: there is no such evidence.
+            RegistryError: there is no such evidence, or it is not what was stored.
         """
         from mlflow.artifacts import download_artifacts
         from mlflow.exceptions import MlflowException
 
         _ = self.client
         try:
-            path = download_artifacts(run_id=run_id, artifact_path=f"{EVIDENCE}/{name}.json")
-            return json.loads(Path(path).read_bytes())
+            data = Path(download_artifacts(run_id=run_id, artifact_path=f"{EVIDENCE}/{name}.json")).read_bytes()
+            recorded = self.book.digest(run_id, name) if self.book is not None else None
+            if recorded is not None and (found := hashlib.sha256(data).hexdigest()) != recorded:
+                raise RegistryError(
+                    f"run {run_id}: evidence {name!r} in MLflow was changed: it has digest {found[:12]}, expected "
+                    f"{recorded[:12]} as recorded; restore it from a back-up"
+                )
+            return json.loads(data)
         except (MlflowException, OSError) as error:
             raise RegistryError(
                 f"run {run_id}: no evidence {name!r} in MLflow; materialize the asset that writes it first"

@@ -9,16 +9,19 @@ from dataclasses import dataclass
 import dagster as dg
 import polars as pl
 import pytest
+from deltalake import CommitProperties, DeltaTable, write_deltalake
 
 from mlops_assets import GovernedModel, build_definitions
 from mlops_assets.cli import main
 from mlops_assets.graph.resource import PlatformResource
 from mlops_assets.graph.watch import watch
 from mlops_assets.inspection import versions
+from mlops_assets.inspection.lookup import ChangedPredictions, prediction_row
 from mlops_assets.project import read_declaration
 from mlops_assets.release.champion import reign
 from mlops_assets.release.promotion import PromotionRefused, promote
 from mlops_assets.response.incidents import incidents
+from mlops_assets.stores.registry import RegistryError
 from mlops_assets.training.artifact import ArtifactError
 from mlops_assets_tests.integration.small_project import SNAPSHOT, TIMED, WINDOWS, declare
 
@@ -230,6 +233,14 @@ class TestTheArtifact:
             linked.unlink()
             shutil.move(elsewhere, linked)
 
+    def test_a_file_with_a_hole_of_a_terabyte_is_not_copied(self, attacked, folder):
+        """It takes no room where it lies; to copy it in order to check it would fill the disk of who scores."""
+        with (folder / "notes.txt").open("wb") as sparse:
+            sparse.truncate(2**40)
+        with pytest.raises(ArtifactError, match="no model does"):
+            digest_of(attacked, TIMED, 1)
+        (folder / "notes.txt").unlink()
+
     def test_a_swap_between_verifying_and_loading_changes_nothing(self, attacked, folder, monkeypatch):
         (stored,) = folder.rglob("*.skops")
         check = versions.verify_folder
@@ -278,6 +289,58 @@ class TestTheLake:
 
     def test_put_back_the_lake_is_whole(self, attacked, capsys):
         assert not [p for p in verify(attacked, capsys).problems if p["where"] == "lake"]
+
+
+class TestWhatIsKept:
+    """Files that people and monitoring rely on, in the hands of whoever may write to the home, MLflow or the lake."""
+
+    @pytest.mark.parametrize(
+        ("pattern", "where"),
+        [
+            ("mlflow/artifacts/late_payment/*/artifacts/evidence/reference_profile.json", "evidence"),
+            ("reports/cards/late_payment/v1/card.html", "card"),
+            ("reports/cards/late_payment/v1/card.json", "card"),
+        ],
+    )
+    def test_a_changed_file_is_named(self, attacked, pattern, where, capsys):
+        (path,) = attacked.platform.home.root.glob(pattern)
+        kept, before = path.read_bytes(), verify(attacked, capsys).problems
+        path.write_bytes(kept.replace(b"e", b"a", 1))
+        found = [p for p in verify(attacked, capsys).problems if p not in before]
+        path.write_bytes(kept)
+        assert [p["where"] for p in found] == [where]
+
+    def test_changed_evidence_is_not_read(self, attacked):
+        """Monitoring compares windows with the reference profile: a widened one would hide every change."""
+        (path,) = attacked.platform.home.root.glob(
+            f"mlflow/artifacts/{TIMED}/*/artifacts/evidence/reference_profile.json"
+        )
+        kept = path.read_bytes()
+        path.write_bytes(kept + b" ")
+        run = attacked.ledger.latest("version_registered", model=TIMED).body["run_id"]
+        with pytest.raises(RegistryError, match="was changed"):
+            attacked.registry.evidence(run, "reference_profile")
+        path.write_bytes(kept)
+
+    @pytest.mark.parametrize("table", ["features", "predictions"])
+    def test_a_row_written_with_deltas_own_client_is_named(self, attacked, table, capsys):
+        """A version of its own, with a commit that looks like ours: files that we wrote stay as they were."""
+        folder = str(attacked.platform.lake.path(f"{TIMED}/{table}"))
+        known, before = verify(attacked, capsys).problems, DeltaTable(folder)
+        digest = next((c["mlops_digest"] for c in before.history() if c.get("mlops_digest")), "")
+        row = pl.read_delta(folder).head(1)
+        forged = f"{TIMED}:{WINDOWS[0]}:v1:{'ab' * 16}"
+        if table == "predictions":
+            row = row.with_columns(pl.lit(forged).alias("prediction_id"))
+        told = CommitProperties(custom_metadata={"mlops_digest": digest} if digest else None)
+        write_deltalake(folder, row.to_arrow(), mode="append", commit_properties=told)
+        found = [p for p in verify(attacked, capsys).problems if p not in known]
+        if table == "predictions":
+            with pytest.raises(ChangedPredictions, match="are not those that record"):
+                prediction_row(attacked.platform, forged)
+        DeltaTable(folder).restore(before.version())
+        assert [p["where"] for p in found] == ["lake"]
+        assert f"{TIMED}/{table}" in found[0]["what"]
 
 
 @dataclass(frozen=True)

@@ -146,6 +146,38 @@ def test_only_a_finished_training_is_found_by_its_key(registry):
     assert registry.run_with_key("keyed", "k") == run
 
 
+class Remembered(dict):
+    """A book of digests in memory."""
+
+    def keep(self, model: str, run_id: str, name: str, digest: str) -> None:
+        self[run_id, name] = digest
+
+    def digest(self, run_id: str, name: str) -> str | None:
+        return self.get((run_id, name))
+
+
+def test_a_run_that_only_says_it_was_a_training_is_none(registry):
+    """Planted with the right key before anybody trains, its model would be registered and signed."""
+    booked = Registry(registry.home, Remembered())
+    experiment = booked.experiment("planted")
+    tags = {TRAINING_KEY: "k", "mlops.trained": "yes"}
+    genuine = booked.client.create_run(experiment, tags=tags).info.run_id
+    assert booked.run_with_key("planted", "k") is None
+    booked.log_evidence(genuine, "candidates", {"chosen": "linear"})
+    booked.client.create_run(experiment, tags=tags)
+    assert booked.run_with_key("planted", "k") == genuine
+
+
+def test_evidence_that_was_changed_in_the_store_is_not_read(registry):
+    booked = Registry(registry.home, Remembered())
+    run = booked.client.create_run(booked.experiment("changed")).info.run_id
+    booked.log_evidence(run, "profile", {"a": 1})
+    assert booked.evidence(run, "profile") == {"a": 1}
+    registry.log_evidence(run, "profile", {"a": 2})
+    with pytest.raises(RegistryError, match="was changed"):
+        booked.evidence(run, "profile")
+
+
 def test_candidates_are_nested_and_end_as_they_went(registry):
     parent = registry.client.create_run(registry.experiment(MODEL)).info.run_id
     with registry.candidate_run(MODEL, parent, "linear") as good:

@@ -1,14 +1,16 @@
 """Stages from evidence to the version that decides: `model_card`, `approval`, `champion`."""
 
 from datetime import datetime
+from pathlib import Path
 from typing import Any, Literal
 
-from mlops_assets.evidence.card import CardInputs
+from mlops_assets.evidence.card import Card, CardInputs
 from mlops_assets.evidence.model_card import build_card, write_card
 from mlops_assets.evidence.requirements import applicable, completeness_evidence, load_profiles
 from mlops_assets.gates import completeness
 from mlops_assets.governance.adoption import adoption
 from mlops_assets.governance.approvals import state as approval_state
+from mlops_assets.governance.canonical import digest
 from mlops_assets.governance.decisions import standing
 from mlops_assets.governance.exceptions import exceptions, lifts
 from mlops_assets.governance.findings import findings
@@ -17,6 +19,7 @@ from mlops_assets.governance.validations import standing_validation
 from mlops_assets.graph.bench import Bench, Outcome
 from mlops_assets.graph.stages.data import current_snapshot
 from mlops_assets.graph.stages.decisions import current_version, decided
+from mlops_assets.graph.stages.window_reports import digest_file
 from mlops_assets.inspection.versions import verify_artifact
 from mlops_assets.release.champion import reign
 from mlops_assets.release.ladder import climb
@@ -37,13 +40,7 @@ def model_card(bench: Bench) -> Outcome:
     paths = write_card(card, folder)
     for path in paths.values():
         platform.registry.log_file(registered.body["run_id"], path, "card")
-    platform.ledger.append(
-        "card_issued",
-        {"digest": card.digest, "path": str(folder.relative_to(platform.home.root)), "missing": list(card.missing)},
-        model=bench.model,
-        subject=registered.subject,
-        key=f"card/{bench.model}/{registered.subject}/{card.digest}",
-    )
+    record_card(bench, registered, card, folder)
     named = bench.policy.gates.completeness.blocking_profiles
     profiles = applicable(load_profiles(platform.project.defs / "requirements").values(), inputs, named)
     asked = completeness_evidence(profiles, inputs, card.digest)
@@ -62,6 +59,24 @@ def model_card(bench: Bench) -> Outcome:
         data_version=card.digest,
         decisions=decided(bench, int(registered.subject), [result]),
     )
+
+
+def record_card(bench: Bench, registered: Record, card: Card, folder: Path) -> None:
+    """Record the card and each of its files; the same again writes nothing."""
+    ledger, model, version = bench.platform.ledger, bench.model, registered.subject
+    body = {
+        "digest": card.digest,
+        "path": str(folder.relative_to(bench.platform.home.root)),
+        "missing": list(card.missing),
+        # People read the page, not the JSON that the digest is over.
+        "files": {str(p.relative_to(folder)): digest_file(p) for p in sorted(folder.rglob("*")) if p.is_file()},
+    }
+    before = ledger.latest("card_issued", model=model, subject=version)
+    if before is not None and before.body == body:
+        return
+    # Named by what it follows: the same card may be issued again after another one.
+    name = f"card/{model}/{version}/{digest(body)}/after/{before.seq if before else 0}"
+    ledger.append("card_issued", body, model=model, subject=version, key=name)
 
 
 def card_inputs(bench: Bench, registered: Record) -> CardInputs:

@@ -91,6 +91,9 @@ def candidates(bench: Bench) -> Outcome:
             # Taken from the object that training holds, before it is stored: the gate compares it with what is loaded.
             "probe": probe_digests(selection.chosen.pipeline, probe_rows(bench), declaration),
             "seed": declaration.training.seed,
+            # What is registered must be what was trained here, not what a tag of the run says.
+            "model_uri": uri,
+            "artifact_digest": canonical_digest(registry.stored(uri)),
         }
         registry.log_evidence(run_id, "candidates", found)
         log_bill(bench, run_id)
@@ -118,9 +121,19 @@ def challenger(bench: Bench) -> Outcome:
         "mlops.algorithm": trained["chosen"],
         "mlops.tier": declaration.tier.value,
     }
-    version = registry.register(bench.model, registry.run_tags(run_id)["mlops.model_uri"], run_id, tags)
+    digest = canonical_digest(registry.stored(trained["model_uri"]))
+    if digest != trained["artifact_digest"]:
+        raise StageError(
+            f"{bench.model}: the model of run {run_id} was changed after it was trained: it has digest {digest[:12]}, "
+            f"expected {trained['artifact_digest'][:12]}; restore it, or train again from another seed"
+        )
+    version = registry.register(bench.model, trained["model_uri"], run_id, tags)
     folder = registry.folder(bench.model, version)
-    digest = canonical_digest(folder)
+    if (digest := canonical_digest(folder)) != trained["artifact_digest"]:
+        raise StageError(
+            f"{bench.model}: version {version} in MLflow has digest {digest[:12]}, expected "
+            f"{trained['artifact_digest'][:12]} as trained in run {run_id}; delete the version there and run this again"
+        )
     registry.set_tag(bench.model, version, "mlops.artifact_digest", digest)
     registered = platform.ledger.find(f"version/{bench.model}/{key}")
     if registered is None:

@@ -1,0 +1,60 @@
+"""What is kept in files beside the ledger, held against what was recorded: evidence, cards, the reports of windows.
+
+People approve on cards, windows are judged by the evidence of the version's run, and policies are replayed on reports; all
+three lie where whoever trains models can write.
+"""
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+
+from mlops_assets.governance.evidence_book import KIND as EVIDENCE_KEPT
+from mlops_assets.platform import Platform
+from mlops_assets.stores.registry import RegistryError
+
+WINDOWS = "windows"
+
+
+def changed_files(platform: Platform) -> Iterator[tuple[str, str]]:
+    """Where and what: every kept file that is gone, or is not the one that was recorded last."""
+    yield from _evidence(platform)
+    yield from _cards(platform)
+    yield from _reports(platform)
+
+
+def _evidence(platform: Platform) -> Iterator[tuple[str, str]]:
+    last = {(r.subject, r.body["name"]): r for r in platform.ledger.records(kind=EVIDENCE_KEPT)}
+    for (run, name), record in last.items():
+        try:
+            platform.registry.evidence(run, name)
+        except RegistryError as error:
+            yield "evidence", f"{record.model}: {error} (record {record.seq})"
+
+
+def _cards(platform: Platform) -> Iterator[tuple[str, str]]:
+    last = {(r.model, r.subject): r for r in platform.ledger.records(kind="card_issued")}
+    for (model, version), record in last.items():
+        folder = platform.home.root / record.body["path"]
+        # Cards of an earlier release say what is in them, not which bytes each of their files has.
+        files = record.body.get("files") or {"card.json": record.body["digest"]}
+        for name, digest in files.items():
+            if why := _differs(folder / name, digest):
+                yield "card", f"{model} version {version}: {folder / name} {why} (record {record.seq})"
+
+
+def _reports(platform: Platform) -> Iterator[tuple[str, str]]:
+    last = {(r.model, r.subject): r for r in platform.ledger.records(kind="health_verdict")}
+    for (model, window), record in last.items():
+        for name, digest in (record.body.get("evidence") or {}).items():
+            path = platform.home.reports / WINDOWS / model / window / f"{name}.json"
+            if why := _differs(path, digest):
+                yield "report", f"{model}, window {window}: {path} {why} (record {record.seq})"
+
+
+def _differs(path: Path, digest: str) -> str:
+    """What is wrong with a file; empty where it is the one with this digest."""
+    try:
+        found = hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as error:
+        return f"cannot be read: {error.strerror}; restore it from a back-up"
+    return "" if found == digest else f"has digest {found[:12]}, expected {digest[:12]}; restore it from a back-up"
