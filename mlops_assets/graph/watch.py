@@ -15,7 +15,8 @@ from mlops_assets.release import automation
 from mlops_assets.release.audit import audit_promotions
 from mlops_assets.release.champion import KINDS as REIGN_KINDS
 from mlops_assets.release.interventions import InterventionRefused
-from mlops_assets.release.oversight import Opening, due
+from mlops_assets.release.opening import Opening
+from mlops_assets.release.oversight import due
 from mlops_assets.release.reconciliation import doubtful_models, repair
 from mlops_assets.response.incidents import OPENED, open_incident
 from mlops_assets.response.notification import FileNotifier, LogNotifier, damage_notice, send_all, tell

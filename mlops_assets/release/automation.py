@@ -13,7 +13,8 @@ from mlops_assets.governance.policy import Policy
 from mlops_assets.governance.recorded_policy import UnreadablePolicy, recorded_policy
 from mlops_assets.release.champion import Reign, lock_name, reign
 from mlops_assets.release.interventions import intervene, may_take_over
-from mlops_assets.release.oversight import SEVERITIES, VALIDATION_EXPIRED, Opening, due, valid_until
+from mlops_assets.release.opening import Opening
+from mlops_assets.release.oversight import SEVERITIES, VALIDATION_EXPIRED, due, valid_until
 from mlops_assets.release.promotion import VerifyArtifact
 from mlops_assets.release.registry import Registry
 

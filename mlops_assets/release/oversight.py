@@ -1,11 +1,9 @@
-"""What time does to a champion: a validation that ended, a finding nobody closed, a probation it did not pass.
+"""What time does to a champion: a validation or exception that ended, a finding nobody closed, a probation not passed.
 
 Says which incidents should stand; opening them, once for one cause, is `response.incidents`'.
 """
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Literal
 
 from mlops_assets.governance.canonical import iso
 from mlops_assets.governance.findings import findings
@@ -14,44 +12,13 @@ from mlops_assets.governance.ledger import Ledger, Record
 from mlops_assets.governance.policy import Action, Policy, Response
 from mlops_assets.governance.validations import standing_validation
 from mlops_assets.release.champion import Reign, reign
+from mlops_assets.release.loosening import ended_exceptions, loosened_policy
+from mlops_assets.release.opening import PROBATION_FAILED, Opening
 
 VALIDATION_EXPIRED = "validation_expired"
 FINDING_OVERDUE = "finding_overdue"
-PROBATION_FAILED = "probation_failed"
 SUSPENSION_DUE = "suspension_due"
 SEVERITIES = ("none", "watch", "act", "critical")
-
-
-@dataclass(frozen=True)
-class Opening:
-    """An incident that should stand.
-
-    Attributes:
-        kind: `validation_expired`, `finding_overdue`, `probation_failed` or `suspension_due`.
-        severity: `watch`, `act` or `critical`.
-        summary: in a sentence.
-        cause: what it is about; incidents of one cause are one while open.
-        occasion: names this time; a closed incident is not opened again for the same one.
-        happened_at: when the date passed.
-        actions: what the policy wants done.
-        evidence: number of the record it rests on.
-    """
-
-    kind: str
-    severity: str
-    summary: str
-    cause: str
-    occasion: str
-    happened_at: datetime
-    actions: tuple[Action, ...]
-    evidence: int = 0
-
-    @property
-    def act(self) -> Literal["", "suspension", "rollback"]:
-        """The intervention that is called for, whoever makes it."""
-        if self.kind == PROBATION_FAILED:
-            return "rollback"
-        return "suspension" if "suspend" in self.actions else ""
 
 
 def due(
@@ -72,6 +39,8 @@ def due(
         *_expired(ledger, policy, now, when, root),
         *_failed_probation(ledger, policy, now),
         *_suspending_verdict(ledger, policy, now),
+        *loosened_policy(ledger, model, root),
+        *ended_exceptions(ledger, policy, now, when, root),
     ]
     for finding in findings(ledger, model, root=root):
         if finding.open and finding.overdue(when):
