@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 NAME_PATTERN = r"^[a-z][a-z0-9_]{0,62}$"
+DEVELOPER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.@+:-]{0,62}")
 PERIOD_PATTERN = re.compile(r"^(\d+)\s*(day|week|month|quarter|year)s?$")
 
 BUILT_IN_CANDIDATES = ("linear", "hist_gradient_boosting", "random_forest")
@@ -380,6 +381,17 @@ class Declaration(Part):
     """Where this model is stricter than its tier's policy; laxer values are refused."""
     card: CardText = Field(default_factory=CardText)
     """What only people know about the model."""
+
+    @field_validator("developers")
+    @classmethod
+    def _enrolled_names(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        for name in names:
+            # A name that looks like an enrolled one and is another would let its owner approve their own work.
+            if not DEVELOPER.fullmatch(name.strip()):
+                raise ValueError(
+                    f"found {name!a}, expected names as people are enrolled: letters of ASCII, digits and _ . @ + : -"
+                )
+        return names
 
     @field_validator("features")
     @classmethod

@@ -18,6 +18,8 @@ from mlops_assets.declaration import Declaration
 from mlops_assets.stores.home import Home
 
 COMPONENT_TYPE = "mlops_assets.GovernedModel"
+MOST_VALUES = 100_000
+"""Values that a declaration or a policy may hold, aliases written out."""
 
 
 class ProjectError(Exception):
@@ -135,7 +137,14 @@ def read_declaration(path: Path) -> Declaration:
     Raises:
         DeclarationError: every mistake, a line each.
     """
-    return _declaration(path, path.read_text(encoding="utf-8"))
+    try:
+        # A pipe or a device would never end.
+        if not path.is_file():
+            raise DeclarationError(f"{path}:1: found no regular file, expected a declaration in YAML")
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise DeclarationError(f"{path}:1: cannot be read ({error}), expected YAML in UTF-8") from error
+    return _declaration(path, text)
 
 
 # Every stage asks for the declarations anew, so that a change counts at once; the same text is read once.
@@ -143,11 +152,17 @@ def read_declaration(path: Path) -> Declaration:
 def _declaration(path: Path, text: str) -> Declaration:
     try:
         node = yaml.compose(text, Loader=yaml.SafeLoader)
+        if wrong := yaml_objection(node):
+            raise DeclarationError(f"{path}:{wrong}")
         content = yaml.safe_load(text)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = mark.line + 1 if mark else 1
         raise DeclarationError(f"{path}:{line}: not YAML: {getattr(error, 'problem', error)}") from error
+    except RecursionError as error:
+        raise DeclarationError(
+            f"{path}:1: found values inside of each other some hundred times, expected fewer"
+        ) from error
     if not isinstance(content, dict) or not isinstance(content.get("attributes"), dict):
         raise DeclarationError(f"{path}:1: found no `attributes:` mapping, expected `type: {COMPONENT_TYPE}` and one")
     try:
@@ -177,6 +192,47 @@ def explain(error: ValidationError, path: Path, node: yaml.Node | None, prefix: 
             f"{path}:{line}: {'.'.join(str(p) for p in location[len(prefix) :]) or 'declaration'}: {message}{found}"
         )
     return lines
+
+
+def yaml_objection(root: yaml.Node | None) -> str:
+    """Line and what is wrong with a YAML document that can be read and should not be; empty where nothing is.
+
+    A key written twice, of which YAML lets the second win in silence; an alias inside of what it stands for; aliases that
+    make a few lines into more values than any computer holds.
+    """
+    sizes: dict[int, int] = {}
+
+    def look(node: yaml.Node | None, location: tuple[str, ...]) -> str:
+        """Sizes are counted as aliases repeat them, and each node is looked at once; a node on the way counts as too large."""
+        if node is None or id(node) in sizes:
+            return ""
+        sizes[id(node)] = MOST_VALUES
+        children: list[tuple[yaml.Node, tuple[str, ...]]] = []
+        if isinstance(node, yaml.SequenceNode):
+            children = [(child, location) for child in node.value]
+        elif isinstance(node, yaml.MappingNode):
+            lines: dict[str, int] = {}
+            for key, value in node.value:
+                name, line = str(key.value), key.start_mark.line + 1
+                if name in lines:
+                    return f"{line}: {'.'.join((*location, name))}: written twice (line {lines[name]}), expected once"
+                lines[name] = line
+                children.append((value, (*location, name)))
+        size = 1
+        for child, where in children:
+            if found := look(child, where):
+                return found
+            size += sizes[id(child)]
+            if size > MOST_VALUES:
+                line = child.start_mark.line + 1
+                return f"{line}: {'.'.join(where)}: aliases repeat more than {MOST_VALUES} values, expected them written out"
+        sizes[id(node)] = size
+        return ""
+
+    try:
+        return look(root, ())
+    except RecursionError:
+        return "1: found values inside of each other some hundred times, expected fewer"
 
 
 def line_of(node: yaml.Node | None, location: Sequence[str | int]) -> int:

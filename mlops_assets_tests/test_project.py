@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import pytest
@@ -134,3 +135,49 @@ class TestFind:
     def test_without_pyproject(self, tmp_path):
         with pytest.raises(ProjectError, match=r"no pyproject.toml in any folder above"):
             Project.load(tmp_path / "defs")
+
+
+BOMB = "\n".join(
+    ["  notes:", "    a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
+    + [f"    a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 12)]
+)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected", "why"),
+    [
+        ("tier: low", "tier: high\n  tier: low", "tier: written twice (line 6)", "the second would win in silence"),
+        ("tier: low", "tier: low\n  policy: &p {a: *p}", "aliases repeat more than", "it would have no end"),
+        ("tier: low\n", f"tier: low\n{BOMB}\n", "aliases repeat more than", "a hundred billion values in twelve lines"),
+        ("tier: low", "tier: " + "[" * 3000, "inside of each other", "a parser's stack has an end"),
+        (
+            "[developer]",
+            "[dеveloper]",
+            "'d\\u0435veloper'",
+            "a Cyrillic letter: its owner could approve their own work",
+        ),
+        ("[developer]", "[ｄeveloper]", "'\\uff44eveloper'", "a letter of another width"),
+    ],
+)
+def test_a_document_that_would_mislead_or_never_end_is_refused(defs, old, new, expected, why):
+    _, message = broken(defs, old, new)
+    assert expected in message, why
+
+
+@pytest.mark.parametrize("what", ["utf-16", "pipe", "device", "folder"])
+def test_what_is_no_text_file_breaks_its_model_alone(defs, what):
+    write(defs, "good", GOOD)
+    path = defs / "models" / "odd" / "defs.yaml"
+    path.parent.mkdir(parents=True)
+    match what:
+        case "utf-16":
+            path.write_bytes(GOOD.encode("utf-16"))
+        case "pipe":
+            os.mkfifo(path)
+        case "device":
+            path.symlink_to("/dev/zero")
+        case _:
+            path.mkdir()
+    project = Project.load(defs)
+    assert list(project.declarations) == ["good"]
+    assert f"{path}:1:" in project.broken["odd"]

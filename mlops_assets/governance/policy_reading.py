@@ -37,15 +37,20 @@ def _document(path: Path, text: str, model: type[Model]) -> Model:
     # PyYAML is needed only where a policy is read from a file, not where a recorded one is.
     import yaml
 
+    from mlops_assets.project import yaml_objection
+
     try:
         node = yaml.compose(text, Loader=yaml.SafeLoader)
-        _refuse_twice(node, path, ())
+        if wrong := yaml_objection(node):
+            raise PolicyError(f"{path}:{wrong}")
         content = yaml.safe_load(text)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         raise PolicyError(
             f"{path}:{mark.line + 1 if mark else 1}: not YAML: {getattr(error, 'problem', error)}"
         ) from error
+    except RecursionError as error:
+        raise PolicyError(f"{path}:1: found values inside of each other some hundred times, expected fewer") from error
     if not isinstance(content, dict):
         raise PolicyError(f"{path}:1: found {type(content).__name__}, expected a mapping with {_names(model)}")
     try:
@@ -92,23 +97,6 @@ def _line(node: Any, location: Sequence[str | int]) -> int:
             return line
         line, node = pair[0].start_mark.line + 1, pair[1]
     return line
-
-
-def _refuse_twice(node: Any, path: Path, location: tuple[str, ...]) -> None:
-    if node is None or node.id == "scalar":
-        return
-    if node.id == "sequence":
-        for child in node.value:
-            _refuse_twice(child, path, location)
-        return
-    seen: dict[str, int] = {}
-    for key, value in node.value:
-        line = key.start_mark.line + 1
-        here = (*location, key.value)
-        if key.value in seen:
-            raise PolicyError(f"{path}:{line}: {'.'.join(here)}: written twice (line {seen[key.value]}), expected once")
-        seen[key.value] = line
-        _refuse_twice(value, path, here)
 
 
 def _model_at(model: type[BaseModel], location: Sequence[str | int]) -> type[BaseModel]:
