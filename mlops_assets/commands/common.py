@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from mlops_assets.governance.signatures import is_hidden
 from mlops_assets.platform import Platform, hold_to_policy
 from mlops_assets.project import Project
 
@@ -109,13 +110,18 @@ def cell(value: Any) -> str:
         return ", ".join(cell(v) for v in value)
     if isinstance(value, Mapping):
         return ", ".join(f"{k} {cell(v)}" for k, v in value.items())
-    return str(value)
+    return shown(str(value))
+
+
+def shown(text: str) -> str:
+    """Text for a terminal: what would steer it, or turn the direction of writing, as its code."""
+    return "".join(f"\\u{ord(c):04x}" if is_hidden(c) else c for c in text)
 
 
 def one_line(error: BaseException) -> str:
     """An error in one line; its kind is named where the text alone would not say enough."""
     text = " ".join(str(error).split())
-    return text or type(error).__name__
+    return shown(text) or type(error).__name__
 
 
 def exit_code_of(error: BaseException) -> int:

@@ -12,6 +12,7 @@ from mlops_assets.commands.common import (
     open_platform,
     print_json,
     print_table,
+    shown,
 )
 
 
@@ -30,7 +31,7 @@ def trace(context: click.Context, prediction: str, as_json: bool) -> None:
     if as_json:
         print_json(found.to_dict())
     else:
-        click.echo(trace_text(found))
+        click.echo(shown(trace_text(found)))
 
 
 @click.command()
@@ -91,12 +92,19 @@ def verify(
     platform = open_platform(context)
     platform.ledger.root = root_id or platform.ledger.root
     problems = check_everything(platform, anchors=kept)
+    head = platform.ledger.head()
+    address = platform.ledger.database.url.render_as_string(hide_password=True)
     if as_json:
         print_json(problems)
     elif problems:
         print_table(problems, ["where", "what"])
-    else:
-        click.echo("ledger, signatures, promotions, registry, artifacts and lake are whole")
+        click.echo(f"\n{len(problems)} found in {address} and {platform.home.root}; what each means and what to do: "
+                   "docs/runbooks.md, `mlops verify` names a problem", err=True)  # fmt: skip
+    elif head is not None:
+        click.echo(
+            "ledger, signatures, promotions, registry, artifacts, evidence and lake are whole\n"
+            f"{head.seq} records in {address}, the last with digest {head.digest}"
+        )
     return NOT_WELL if problems else 0
 
 

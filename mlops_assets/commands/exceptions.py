@@ -18,7 +18,7 @@ def exception() -> None:
 @exception.command("grant")
 @click.argument("model")
 @click.argument("gate")
-@click.option("--days", type=click.IntRange(1), help="Until it expires.")
+@click.option("--days", type=click.IntRange(1, 3650), help="Until it expires.")
 @click.option("--until", type=click.DateTime(["%Y-%m-%d"]), help="Last day on which it holds, instead of --days.")
 @click.option("--reason", required=True)
 @click.option("--version", type=int, help="The only version it is for; default: every version.")

@@ -13,6 +13,7 @@ from mlops_assets.commands.common import (
     open_platform,
     print_json,
     print_table,
+    shown,
 )
 from mlops_assets.evidence.as_of import as_of, as_of_text
 from mlops_assets.evidence.inventory import inventory
@@ -72,5 +73,5 @@ def asof(context: click.Context, day: datetime, model: str | None, as_json: bool
     if as_json:
         print_json([row.to_dict() for row in rows])
     else:
-        click.echo(as_of_text(rows, at))
+        click.echo(shown(as_of_text(rows, at)))
     return 0 if ledger_holds(platform) and rows else NOT_WELL

@@ -84,6 +84,10 @@ def retrain(context: click.Context, model: str, until: datetime | None, key_file
     from mlops_assets.governance.authority import sign_act
     from mlops_assets.response import retraining
 
+    if until is not None and until.date() > datetime.now(UTC).date():
+        raise click.BadParameter(
+            f"{until:%Y-%m-%d} is yet to come; expected today or a day before it", param_hint="--until"
+        )
     platform = open_platform(context)
     declaration, policy = platform.project.declaration(model), platform.policy(model)
     end = until.date() if until else _end_of_history(declaration.monitoring.end)

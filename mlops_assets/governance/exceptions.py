@@ -83,10 +83,12 @@ def sign_exception(
 
     Raises:
         NotAllowed: the policy does not let this signer, or anybody, do it; or the signer built the version.
-        ValueError: no reason, or an expiry in the past or too far off.
+        ValueError: no reason, no such gate, or an expiry in the past or too far off.
     """
     if not reason.strip():
         raise ValueError(f"an exception to {gate!r} needs a reason")
+    if gate not in type(policy.gates).model_fields:
+        raise ValueError(f"found gate {gate!r}, expected one of {', '.join(type(policy.gates).model_fields)}")
     now = ledger.clock()
     if expires <= now:
         raise ValueError(f"found expiry {iso(expires)}, which is not after now ({iso(now)})")

@@ -34,7 +34,7 @@ from mlops_assets.governance.records import (
     same,
     select,
 )
-from mlops_assets.governance.seals import own_key_objection, tail_objection
+from mlops_assets.governance.seals import lost_anchor, other_anchor, own_key_objection, tail_objection
 from mlops_assets.stores.ledger_database import BUSY_SECONDS, LedgerDatabase, heads_table, records_table
 
 CLOCK_TOLERANCE = timedelta(seconds=5)
@@ -143,7 +143,8 @@ class Ledger:
         anchor: Anchor | None,
     ) -> tuple[list[Record], Anchor | None]:
         last = self._last(connection)
-        self._refuse_if_cut(connection, anchor, last)
+        if cut := self._cut(connection, anchor, last):
+            raise LedgerTampered(f"nothing is appended: {cut}")
         if self.head_key is not None:
             self._refuse_if_unsealed(connection, last, [entry for entry, _ in prepared])
         found: dict[int, Record] = {}
@@ -195,7 +196,8 @@ class Ledger:
         anchor = self._anchor()
         with self.database.reading() as connection:
             last, head = self._last(connection), self._head(connection)
-            self._refuse_if_cut(connection, anchor, last)
+            if cut := self._cut(connection, anchor, last):
+                raise LedgerTampered(cut)
             why = tail_objection(self._people(connection), self.trusted, last, head)
             broken = check_chain(self.database, connection, (), since=since) if since and not why else []
         if why := why or (str(broken[0]) if broken else ""):
@@ -301,25 +303,16 @@ class Ledger:
             return read_anchor(self.anchor_path)
         except ValueError as error:
             raise LedgerTampered(
-                f"nothing is appended: {error}; restore the file or look into who changed it"
+                f"{error}; nothing is appended: restore the file, and find out who changed it"
             ) from error
 
-    def _refuse_if_cut(self, connection: Connection, anchor: Anchor | None, last: Record | None) -> None:
-        """New records after a cut tail would bury the cut: the anchor must still be part of the chain."""
+    def _cut(self, connection: Connection, anchor: Anchor | None, last: Record | None) -> str:
+        """Why the ledger is not the one that the anchor belongs to; empty where it is: a cut must not be buried."""
         if anchor is None:
-            if self._anchor_lost(connection):
-                raise LedgerTampered(
-                    f"nothing is appended: the ledger ends at {last.seq if last else 0} under a signed head, and its "
-                    f"anchor {self.anchor_path} is gone; bring it back from a copy or from the latest audit packet"
-                )
-            return
+            return lost_anchor(self.anchor_path, last) if self._anchor_lost(connection) else ""
         query = sa.select(records_table.c.digest).where(records_table.c.seq == anchor.seq)
-        if connection.execute(query).scalar() != anchor.digest:
-            raise LedgerTampered(
-                f"nothing is appended: the anchor {self.anchor_path} says that record {anchor.seq} has digest "
-                f"{anchor.digest[:12]}…, and the database, which ends at {last.seq if last else 0}, does not hold it; "
-                "restore the database from a backup, then run `mlops verify`"
-            )
+        same = connection.execute(query).scalar() == anchor.digest
+        return "" if same else other_anchor(self.anchor_path, anchor, last)
 
     def _refuse_if_unsealed(self, connection: Connection, last: Record | None, entries: Sequence[Entry]) -> None:
         """A new head would seal whatever somebody without the key has appended before it."""

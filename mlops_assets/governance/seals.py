@@ -6,6 +6,7 @@ that decides something by itself can be asked for the head that was signed over 
 """
 
 from collections.abc import Collection, Sequence
+from pathlib import Path
 
 from mlops_assets.governance.anchors import Anchor
 from mlops_assets.governance.keys import PublicKey
@@ -71,6 +72,22 @@ def tail_objection(people: People, trusted: Collection[PublicKey], last: Record 
     if head.digest != last.digest:
         return f"record {last.seq} is not the one whose digest was signed as head"
     return head_objection(people, trusted, head)
+
+
+def lost_anchor(path: Path | None, last: Record | None) -> str:
+    """What is said of a ledger whose anchor file is gone."""
+    return (
+        f"the ledger ends at {last.seq if last else 0} under a signed head, and its anchor {path} is gone; bring it back "
+        "from a copy or from the latest audit packet"
+    )
+
+
+def other_anchor(path: Path | None, anchor: Anchor, last: Record | None) -> str:
+    """What is said of a ledger that does not hold the record which its anchor names."""
+    return (
+        f"the anchor {path} says that record {anchor.seq} has digest {anchor.digest[:12]}…, and the database, which ends at "
+        f"{last.seq if last else 0}, does not hold it; restore the database from a backup, then run `mlops verify`"
+    )
 
 
 def own_key_objection(people: People, key: PublicKey, entries: Sequence[Entry], seq: int) -> str:

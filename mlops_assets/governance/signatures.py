@@ -17,6 +17,7 @@ from mlops_assets.governance.keys import PublicKey, SigningKey, decode, encode
 STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
 PAYLOAD_TYPE = "application/vnd.in-toto+json"
 PREDICATE_PREFIX = "urn:x-mlops-assets:"
+LONGEST_TEXT = 20_000
 
 
 class SignatureRefused(ValueError):
@@ -58,8 +59,9 @@ def sign_statement(
         predicate: what is said about the subjects.
 
     Raises:
-        ValueError: no subject, or a digest that is not SHA-256.
+        ValueError: no subject, a digest that is not SHA-256, or text that does not show what it says.
     """
+    refuse_hidden(predicate, "what is signed")
     if not subjects:
         raise ValueError("a statement needs at least one subject: what is it about?")
     for name, value in subjects.items():
@@ -77,6 +79,36 @@ def sign_statement(
         "payload": encode(payload),
         "signatures": [{"keyid": key.public.key_id, "sig": encode(key.sign(pae(PAYLOAD_TYPE, payload)))}],
     }
+
+
+def refuse_hidden(value: Any, where: str) -> None:
+    """Refuse text that would show something else than it says: control characters, reversed writing, endless texts.
+
+    Raises:
+        ValueError: naming the place, and the character.
+    """
+    if isinstance(value, Mapping):
+        for name, inner in value.items():
+            refuse_hidden(inner, f"{where}, {name}")
+    elif isinstance(value, list | tuple):
+        for inner in value:
+            refuse_hidden(inner, where)
+    elif isinstance(value, str):
+        if len(value) > LONGEST_TEXT:
+            raise ValueError(
+                f"{where}: found {len(value)} characters, expected at most {LONGEST_TEXT}; name a document"
+            )
+        if hidden := next((c for c in value if is_hidden(c)), None):
+            raise ValueError(
+                f"{where}: found the character U+{ord(hidden):04X}, which changes how text is shown; expected plain text"
+            )
+
+
+def is_hidden(character: str) -> bool:
+    """Whether a character steers a terminal or turns the direction of writing, rather than being written."""
+    code = ord(character)
+    steers = (code < 32 and character not in "\n\t") or 127 <= code < 160
+    return steers or 0x202A <= code <= 0x202E or 0x2066 <= code <= 0x2069 or code in (0x2028, 0x2029)
 
 
 def signer_of(envelope: Mapping[str, Any]) -> str:

@@ -151,3 +151,26 @@ def test_base64_has_one_spelling():
     assert decode("QQ==") == b"A"
     with pytest.raises(ValueError, match="stray bits"):
         decode("QR==")
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("fine\x1b[2J\x1b[32mAPPROVED", "clears a terminal and writes in green"),
+        ("risk\u202eelbatpecca ton", "is shown backwards"),
+        ("a\rb", "writes over the line before"),
+        ("a\x85b", "a control character beyond ASCII"),
+        ("a\u2028b", "a line that JSON in a page would end at"),
+        ("x" * 20_001, "a text that nobody reads"),
+    ],
+)
+def test_text_that_shows_something_else_is_not_signed(text, why):
+    with pytest.raises(ValueError, match="what is signed"):
+        sign_statement(KEY, ABOUT, "approval/v1", {"rationale": text})
+    with pytest.raises(ValueError, match="what is signed"):
+        sign_statement(KEY, ABOUT, "approval/v1", {"conditions": [{"text": text}]})
+
+
+def test_text_in_any_language_and_of_several_lines_is_signed():
+    said = {"rationale": "Geprüft:\n\t1. gültig – „ja“ 好 مقبول 👍"}
+    assert open_envelope(sign_statement(KEY, ABOUT, "approval/v1", said), KEY.public, "approval/v1").predicate == said

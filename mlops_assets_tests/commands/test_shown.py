@@ -1,0 +1,11 @@
+from mlops_assets.commands.common import cell, one_line
+
+
+def test_what_would_steer_a_terminal_is_shown_as_its_code():
+    """Whoever can write a record past the functions must not write on the screen of who looks at it."""
+    assert cell("ok\x1b[2J\u202egnorw") == "ok\\u001b[2J\\u202egnorw"
+    assert one_line(ValueError("ok\x1b[31m")) == "ok\\u001b[31m"
+
+
+def test_other_text_is_shown_as_it_is():
+    assert cell("Größe – 好") == "Größe – 好"
