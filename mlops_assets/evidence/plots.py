@@ -319,6 +319,8 @@ def metric_over_windows(
 
     `reference` is one value, or one a window: each version has its own.
     """
+    from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+
     figure, axes = _axes(7.2, 2.8)
     measured = [(w, v) for w, v in zip(windows, values, strict=True) if v is not None]
     band = [(w, v.low, v.high) for w, v in measured if v.low is not None and v.high is not None]
@@ -341,5 +343,8 @@ def metric_over_windows(
         axes.text(when, 1.01, f"v{version}", ha="center", va="bottom", transform=axes.get_xaxis_transform(), fontsize=8)
     axes.grid(axis="y")
     axes.set_ylabel(metric)
+    dates = AutoDateLocator()
+    axes.xaxis.set_major_locator(dates)
+    axes.xaxis.set_major_formatter(ConciseDateFormatter(dates))
     alt = f"{metric} in {len(measured)} of {len(windows)} windows; the champion changed {len(changes)} times."
     return Picture("metric_over_windows", f"{metric} over time", alt, figure)

@@ -31,6 +31,8 @@ def decide(evidence: Any, rule: LabelBiasRule) -> GateResult:
         if regression
         else f"ratio of favourable-label rates at least {show(rule.min_ratio)}"
         if task is Task.BINARY
+        else "differences of class shares, which the policy does not limit"
+        if rule.max_difference is None
         else f"difference of class shares at most {show(rule.max_difference)}"
     )
     if task is Task.BINARY and rule.max_difference is not None:

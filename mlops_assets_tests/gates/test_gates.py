@@ -256,6 +256,13 @@ CASES: list[tuple[str, dict, dict, str, str]] = [
         P,
         "exactly the difference of class shares",
     ),
+    (
+        "label_bias",
+        {},
+        labels(("men", 1000, {"a": 1000, "b": 0}), ("women", 1000, {"a": 0, "b": 1000}), task="multiclass"),
+        P,
+        "a policy that limits no class shares",
+    ),
     ("proxy", {"max_auc": 0.7}, proxy(), P, "exactly the limit"),
     ("proxy", {"max_auc": 0.6999}, proxy(), F, "together just above"),
     ("proxy", {"max_single_auc": 0.6}, proxy(), P, "alone exactly the limit"),
@@ -510,6 +517,7 @@ def test_outcome(gate, rule, evidence, outcome, why):
     assert result.gate == gate
     assert result.reason
     assert result.rule
+    assert "unknown" not in result.rule, "a limit that there is not is said to be none"
     assert result.evidence["measured"] == digest(result.details["measured"])
 
 
