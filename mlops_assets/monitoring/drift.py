@@ -130,7 +130,7 @@ def compare(
     if measurable:
         columns = _adjusted(columns, rules, shares)
         if sample is not None:
-            columns = _with_sample_faults(columns, profile, sample, rules, reference_sample)
+            columns = _with_sample_faults(columns, profile, counts, sample, rules, reference_sample)
     joint = None
     quiet = measurable and not any(c.fault or at_least(c.severity, "watch") for c in columns)
     if quiet and sample is not None and reference_sample is not None:
@@ -283,6 +283,7 @@ def _graded(column: ColumnDrift, rules: Rules) -> ColumnDrift:
 def _with_sample_faults(
     columns: list[ColumnDrift],
     profile: Profile,
+    counts: WindowCounts,
     sample: pl.DataFrame,
     rules: Rules,
     reference_sample: pl.DataFrame | None,
@@ -297,8 +298,13 @@ def _with_sample_faults(
         for c in columns
         if not c.fault and c.p_value is not None and c.p_value < rules.alpha and (c.effect or 0.0) > 0
     }
+    beyond = {
+        c.name: profile.columns[c.name]
+        for c in columns
+        if (not c.fault or c.fault_strength < 0.5) and _reaches_beyond(profile.columns[c.name], counts.columns[c.name])
+    }
     found: dict[str, Fault] = {
-        **find_placeholders(suspects, sample, rules),
+        **find_placeholders(suspects, sample, rules, beyond),
         **find_unit_changes({**changed, **suspects}, sample, rules),
         **find_swaps(suspects, sample, rules, changed, reference_sample),
     }
@@ -315,6 +321,12 @@ def _with_sample_faults(
         else c
         for c in columns
     ]
+
+
+def _reaches_beyond(reference: ColumnProfile, window: ColumnCounts) -> bool:
+    if None in (reference.minimum, reference.maximum, window.minimum, window.maximum):
+        return False
+    return window.minimum < reference.minimum or window.maximum > reference.maximum  # type: ignore[operator]
 
 
 def _with_swap(columns: list[ColumnDrift], joint: JointDrift | None) -> list[ColumnDrift]:

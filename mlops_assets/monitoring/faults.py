@@ -17,7 +17,7 @@ from mlops_assets.statistics.between_periods import as_long_as
 from mlops_assets.statistics.counting import ColumnCounts
 from mlops_assets.statistics.profile import ColumnProfile, as_number
 from mlops_assets.statistics.proportions import share_increase, unseen_values
-from mlops_assets.statistics.psi import net_psi
+from mlops_assets.statistics.psi import between_psi, net_psi
 
 # Factors between units that tables really mix: powers of ten, percent, dozens, hours, minutes, days, weeks, miles,
 # inches, pounds. Small factors look like honest shifts: they need a better fit, and many values.
@@ -274,21 +274,36 @@ def find_unit_changes(shifted: Mapping[str, ColumnProfile], sample: pl.DataFrame
         now = net_psi(reference, counts_in(values, profile))
         if now <= rules.psi_act:
             continue
-        candidates = [
-            (net_psi(reference, counts_in(values / f, profile)), f"values are {f:.6g} times what they were", f)
+        undone: list[tuple[np.ndarray, str, float]] = [
+            (values / f, f"values are {f:.6g} times what they were", f)
             for base in UNIT_FACTORS
             for f in (base, 1 / base)
         ]
-        candidates += [(net_psi(reference, counts_in(undo(values), profile)), said, 1.0) for said, undo in OTHER_SCALES]
+        undone += [(undo(values), said, 1.0) for said, undo in OTHER_SCALES]
+        candidates = [(net_psi(reference, counts_in(_rounded_up(v), profile)), said, f) for v, said, f in undone]
         fit, said, factor = min(candidates, key=lambda candidate: candidate[0])
         small = max(factor, 1 / factor) < SMALL_FACTOR
         if small and (fit > SMALL_FACTOR_FIT or len(reference) < SMALL_FACTOR_BINS):
             continue
-        if fit < min(rules.psi_watch, now / 5):
+        if fits(fit, now, profile, len(values), rules):
             text = f"{name}: {said}; with that undone they fit (PSI {now:.2f} → {fit:.3f})"
             strength = 1.0 if max(factor, 1 / factor) >= SMALL_FACTOR else LOOKS_ALIKE
             found[name] = Fault("unit_change", text, strength=strength)
     return found
+
+
+def fits(fit: float, now: float, profile: ColumnProfile, rows: int, rules: Rules) -> bool:
+    """Whether a net PSI of `fit` is near enough to the reference, and far nearer than the `now` of the column as it is.
+
+    Near enough is twice what periods of the reference are among themselves, where that is known: it is their mean.
+    """
+    usual = between_psi(as_long_as(profile.periods, profile.present, rows))
+    return fit < rules.psi_watch + 2 * usual and fit < now / 5
+
+
+def _rounded_up(values: np.ndarray) -> np.ndarray:
+    """A hair more: rounded numbers are edges of bins, and come back from another unit a hair less."""
+    return values + 1e-9 * np.abs(values)
 
 
 def _amounts(values: np.ndarray, profile: ColumnProfile) -> tuple[np.ndarray, np.ndarray]:
@@ -301,22 +316,41 @@ def _amounts(values: np.ndarray, profile: ColumnProfile) -> tuple[np.ndarray, np
     return reference, values[values != 0]
 
 
-def find_placeholders(shifted: Mapping[str, ColumnProfile], sample: pl.DataFrame, rules: Rules) -> dict[str, Fault]:
-    """Numeric columns in which one value stands where many different ones were, and which fit again without it."""
+def find_placeholders(
+    shifted: Mapping[str, ColumnProfile],
+    sample: pl.DataFrame,
+    rules: Rules,
+    beyond: Mapping[str, ColumnProfile] | None = None,
+) -> dict[str, Fault]:
+    """Numeric columns in which one value stands where many different ones were, and which fit again without it; and those
+    in which many rows have one value `beyond` all that there were, whether or not the rest shows it."""
     found: dict[str, Fault] = {}
-    for name, profile in shifted.items():
-        if profile.kind != "numeric" or name not in sample.columns or profile.distinct < PLACEHOLDER_DISTINCT:
+    for name, profile in {**shifted, **(beyond or {})}.items():
+        if profile.kind != "numeric" or name not in sample.columns or profile.distinct < OUTSIDE_DISTINCT:
             continue
         values = finite_values(sample[name])
         if len(values) < 100:
             continue
         reference = np.asarray(profile.counts)
         different, times = np.unique(values, return_counts=True)
+        strange = _outside(different, profile)
+        if name in (beyond or {}) and times[strange].any():
+            value, rows = different[strange][times[strange].argmax()], int(times[strange].max())
+            # What moves as a whole is a time that goes on, another unit or another population.
+            if rules.max_null_increase < rows / len(values) < OUTSIDE_MOST:
+                said = f"{_shown(profile.minimum or 0.0, sample[name].dtype)} to {_shown(profile.maximum or 0.0, sample[name].dtype)}"
+                text = f"{name}: {rows / len(values):.1%} of the rows are exactly {_shown(value, sample[name].dtype)}, "
+                text += f"and none was before: the values ran from {said}"
+                found[name] = Fault(
+                    "placeholder", text, beyond_by_chance(profile.present, len(values), rows), strength=LOOKS_ALIKE
+                )
+                continue
         value, share = different[times.argmax()], times.max() / len(values)
         before = reference[np.searchsorted(profile.edges, value, side="right")] / max(profile.present, 1)
         rest = values[values != value]
         # A value with a bin of its own was frequent before: that it became more so is no sign of a filled gap.
-        if share - before <= rules.max_null_increase or before > 2 / len(reference) or len(rest) < 100:
+        filled = share - before > rules.max_null_increase and before <= 2 / len(reference) and len(rest) >= 100
+        if name not in shifted or profile.distinct < PLACEHOLDER_DISTINCT or not filled:
             continue
         now, fit = net_psi(reference, counts_in(values, profile)), net_psi(reference, counts_in(rest, profile))
         if fit < min(PLACEHOLDER_FIT, now / 5):
@@ -325,6 +359,13 @@ def find_placeholders(shifted: Mapping[str, ColumnProfile], sample: pl.DataFrame
             text += f"without them it fits (PSI {now:.2f} → {fit:.3f})"
             found[name] = Fault("placeholder", text)
     return found
+
+
+def _outside(values: np.ndarray, profile: ColumnProfile) -> np.ndarray:
+    low, high = profile.minimum, profile.maximum
+    return (
+        (values < low) | (values > high) if low is not None and high is not None else np.zeros(len(values), dtype=bool)
+    )
 
 
 def _shown(value: float, dtype: pl.DataType) -> str:

@@ -11,9 +11,10 @@ import polars as pl
 
 from mlops_assets.monitoring.faults import LOOKS_ALIKE, MOST_SAMPLED, Fault, counts_in, finite_values
 from mlops_assets.monitoring.rules import Rules
+from mlops_assets.statistics.between_periods import as_long_as
 from mlops_assets.statistics.dependence import correlations, normal_scores
 from mlops_assets.statistics.profile import ColumnProfile
-from mlops_assets.statistics.psi import net_psi
+from mlops_assets.statistics.psi import between_psi, net_psi
 
 SWAP_FIT = 0.01
 
@@ -45,7 +46,8 @@ def find_swaps(
             straight = [_fit(sample[first], a), _fit(sample[second], b)]
             # Both must fit at the other's place, and far better there than at their own.
             sure = min(straight) > rules.psi_watch or max(crossed) < SWAP_FIT
-            if not (max(crossed) < rules.psi_watch and max(crossed) < min(straight) / 3 and sure):
+            usual = 2 * max(between_psi(as_long_as(column.periods, column.present, sample.height)) for column in (a, b))
+            if not (max(crossed) < rules.psi_watch + usual and max(crossed) < min(straight) / 3 and sure):
                 continue
             if reference_sample is None or not stay_together(first, second, reference_sample, sample):
                 text = f"{first} and {second} have changed places (PSI {straight[0]:.2f} and {straight[1]:.2f}, "

@@ -193,7 +193,7 @@ def _causes(
     found = [*_broken_batch(batch), *_feed_faults(drift)]
     if performance is not None and performance.measurable:
         population = _population(drift, score)
-        told = _base_rate(performance, PerformanceRules.of(rules), any(c.columns != (score,) for c in population))
+        told = _base_rate(performance, PerformanceRules.of(rules), population, score)
         relation, loss = _relation(performance, rules, bool(population), bool(told), segment)
         told = [*relation, *told]
         if any(c.kind == "base_rate_shift" for c in told) and all(c.columns == (score,) for c in population):
@@ -336,7 +336,9 @@ def _loss(performance: WindowPerformance, limits: PerformanceRules) -> Loss | No
     return Loss(severity, text, ranking.drop / limits.performance_drop_act)
 
 
-def _base_rate(performance: WindowPerformance, limits: PerformanceRules, shifted: bool) -> list[Cause]:
+def _base_rate(
+    performance: WindowPerformance, limits: PerformanceRules, population: Sequence[Cause], score: str
+) -> list[Cause]:
     """Outcomes more or less frequent than the scores foresaw; one the scores did foresee is the population's."""
     calibration, base = performance.calibration, performance.base_rate
     if calibration is None or calibration.p_value is None:
@@ -346,9 +348,12 @@ def _base_rate(performance: WindowPerformance, limits: PerformanceRules, shifted
         (limits.bias_watch, limits.bias_act) if regression else (limits.calibration_watch, limits.calibration_act)
     )
     unforeseen = performance.p_adjusted.get("calibration", 1.0) < limits.alpha
-    # Scores that tell much of the outcome foresee much of a new base rate; where no input moved, that it did is enough.
-    surely = base is not None and base.p_value is not None and base.p_value < limits.alpha / BESIDE_CALIBRATION
-    whole = moved_alike(performance) if unforeseen or (surely and not shifted) else 0.0
+    # Scores that tell much of the outcome foresee much of a new base rate; where no input moved, that it did is enough,
+    # and where the scores did, they are evidence of their own.
+    inputs_moved = any(c.columns != (score,) for c in population)
+    level = 0.0 if inputs_moved else limits.alpha if population else limits.alpha / BESIDE_CALIBRATION
+    surely = base is not None and base.p_value is not None and base.p_value < level
+    whole = moved_alike(performance) if unforeseen or surely else 0.0
     severity = worst(
         [_size(calibration.size, watch, act) if unforeseen else "none", _size(min(whole, act), BASE_RATE_WATCH, act)]
     )

@@ -74,8 +74,8 @@ def changed_pairs(
     in all but `level` of the draws (Westfall & Young 1993): right for any distribution, rare values included.
 
     In a stream pairs go together now more and now less. How much z varies from period to period of the reference beyond
-    what drawing rows gives is then part of the standard error, and Student's quantiles allow for how few periods there
-    are.
+    what drawing rows gives is then part of the standard error, Student's quantiles allow for how few periods there are,
+    and no pair counts that a period of the reference was as far from as the window is.
 
     Args:
         reference, window: normal scores over both sides together, shape (rows, columns).
@@ -90,8 +90,12 @@ def changed_pairs(
     pooled = np.concatenate([reference, window])
     before, now = correlations(reference), correlations(window)
     variance = z_variance(pooled) * (1 / n + 1 / m)
-    extra = _between_periods(reference, periods) * (1 + 1 / periods) if periods else np.zeros_like(variance)
-    statistic = np.abs(np.arctanh(before) - np.arctanh(now)) / np.sqrt(variance + extra)
+    extra, farthest = np.zeros_like(variance), np.zeros_like(variance)
+    if periods:
+        extra, farthest = _between_periods(reference, periods)
+        extra = extra * (1 + 1 / periods)
+    apart = np.abs(np.arctanh(before) - np.arctanh(now))
+    statistic = np.where(apart > farthest, apart / np.sqrt(variance + extra), 0.0)
     statistic = np.where(extra > 0, _as_normal(statistic, periods - 1), statistic) if periods else statistic
     effect = divergence(before, now) - (1 + before**2) * (variance + extra)
     first, second = np.triu_indices(len(before), 1)
@@ -110,8 +114,9 @@ def changed_pairs(
     return sorted(found, key=lambda pair: -pair.effect)
 
 
-def _between_periods(scores: np.ndarray, periods: int) -> np.ndarray:
-    """Variance of atanh(r) between periods beyond what drawing rows gives; 0 where chance alone would do (level .01).
+def _between_periods(scores: np.ndarray, periods: int) -> tuple[np.ndarray, np.ndarray]:
+    """Variance of atanh(r) between periods beyond what drawing rows gives, 0 where chance alone would do (level .01); and
+    where it would not, how far the farthest period is from all: the extremes of few rare places are no normal's.
 
     Infinite for a column that does not vary in half of the periods (a rare value that comes in a few places): how it goes
     together with others is then known from too few of them.
@@ -121,10 +126,12 @@ def _between_periods(scores: np.ndarray, periods: int) -> np.ndarray:
     parts = np.array_split(scores, periods)
     rare = np.mean([part.std(axis=0) > 1e-9 for part in parts], axis=0) < 0.5
     drawn = z_variance(scores) * np.mean([1 / len(part) for part in parts])
-    found = np.var([np.arctanh(correlations(part)) for part in parts], axis=0, ddof=1)
+    each = np.arctanh([correlations(part) for part in parts])
+    found = np.var(each, axis=0, ddof=1)
     beyond_chance = found * (periods - 1) > drawn * chi2.isf(0.01, periods - 1)
     extra = np.where(beyond_chance, np.maximum(found - drawn, 0.0), 0.0)
-    return np.where(rare[:, None] | rare[None, :], np.inf, extra)
+    farthest = np.where(extra > 0, np.abs(each - np.arctanh(correlations(scores))).max(axis=0), 0.0)
+    return np.where(rare[:, None] | rare[None, :], np.inf, extra), farthest
 
 
 def _as_normal(statistic: np.ndarray, freedom: int) -> np.ndarray:
