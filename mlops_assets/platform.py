@@ -24,6 +24,9 @@ from mlops_assets.stores.registry import Registry
 HEAD_KEY = "ledger"
 """Name of the key that signs the head of the ledger."""
 
+ARTIFACT_KEY = "artifacts"
+"""Name of the key that signs artifacts when they are registered."""
+
 
 @dataclass(frozen=True)
 class Platform:

@@ -12,7 +12,7 @@ from mlops_assets.governance.conduct_rules import AUTOMATION
 from mlops_assets.governance.enrolment import enrol
 from mlops_assets.governance.keys import SigningKey, key_path, load_or_new_key
 from mlops_assets.governance.people import LEDGER, ROOT, load_people
-from mlops_assets.platform import HEAD_KEY, Platform
+from mlops_assets.platform import ARTIFACT_KEY, HEAD_KEY, Platform
 from mlops_assets.stores.registry import migrate
 
 ROOT_KEY = "root"
@@ -31,6 +31,8 @@ def prepare(platform: Platform) -> None:
         shutil.copyfile(settings, target)
     migrate(home)
     enrol_missing(platform, {ROOT_KEY: (ROOT,), HEAD_KEY: (LEDGER,)})
+    # Made now, so that what a second machine needs is there to be copied before the first version is registered.
+    load_or_new_key(ARTIFACT_KEY, home.keys)
     for model in platform.project.declarations:
         adopt(platform.ledger, model, platform.policy(model))
 
@@ -72,10 +74,10 @@ def enrol_missing(platform: Platform, people: Mapping[str, Sequence[str]]) -> li
     """
     folder = platform.home.keys
     known = {period.person for period in load_people(platform.ledger).periods}
-    root = load_or_new_key(ROOT_KEY, folder)
-    added = []
-    for name, roles in people.items():
-        if name not in known:
-            enrol(platform.ledger, root, name, load_or_new_key(name, folder).public, roles)
-            added.append(name)
-    return added
+    missing = {name: roles for name, roles in people.items() if name not in known}
+    # Where nobody is to be enrolled, the root's private key may be elsewhere, as it should: no other one is made here.
+    root = load_or_new_key(ROOT_KEY, folder) if missing else None
+    for name, roles in missing.items():
+        assert root is not None
+        enrol(platform.ledger, root, name, load_or_new_key(name, folder).public, roles)
+    return list(missing)

@@ -5,9 +5,12 @@ from pathlib import Path
 
 import pytest
 
+from mlops_assets.governance.keys import key_path, public_path
 from mlops_assets.governance.people import load_people
-from mlops_assets.platform import Platform
-from mlops_assets.setup import enrol_missing, prepare
+from mlops_assets.inspection.versions import artifact_public_key
+from mlops_assets.platform import ARTIFACT_KEY, Platform
+from mlops_assets.setup import ROOT_KEY, enrol_missing, prepare
+from mlops_assets.training.artifact import ArtifactError
 from mlops_assets_tests.integration.small_project import SNAPSHOT, write_project
 
 pytestmark = pytest.mark.integration
@@ -63,3 +66,22 @@ def test_people_are_enrolled_once(platform):
 
 def keys_of(folder: Path) -> dict[str, bytes]:
     return {p.name: p.read_bytes() for p in folder.iterdir()}
+
+
+def test_no_other_root_key_is_made_where_the_root_key_was_taken_offline(platform):
+    prepare(platform)
+    key_path(ROOT_KEY, platform.home.keys).unlink()
+    prepare(platform)
+    assert not key_path(ROOT_KEY, platform.home.keys).exists()
+
+
+def test_what_a_second_machine_needs_is_there_before_the_first_version(platform):
+    prepare(platform)
+    assert {"ledger.pem", "artifacts.pem", "artifacts.pub.pem"} <= {p.name for p in platform.home.keys.iterdir()}
+    private = key_path(ARTIFACT_KEY, platform.home.keys)
+    told = artifact_public_key(platform)
+    public_path(private).unlink()
+    assert artifact_public_key(platform) == told, "the private half says the same"
+    private.unlink()
+    with pytest.raises(ArtifactError, match="copy artifacts.pub.pem"):
+        artifact_public_key(platform)

@@ -99,6 +99,8 @@ def kept_anchor(path: Path) -> Anchor:
 
 def write_anchor(path: Path, anchor: Anchor) -> None:
     """Put `anchor` into the file unless a later one is there; a reader sees the old or the new one, never a part."""
+    # Where the file is a link to one that several machines share, that one is written and not the link.
+    path = path.resolve()
     path.parent.mkdir(parents=True, exist_ok=True)
     with locked_file(path.with_name(f".{path.name}.lock")):
         present = read_anchor(path)

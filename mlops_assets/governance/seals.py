@@ -107,6 +107,6 @@ def own_key_objection(people: People, key: PublicKey, entries: Sequence[Entry], 
         return ""
     return (
         f"this machine's ledger key {key.key_id[:12]} is not one that a root enrolled, or counts no longer; bring "
-        "keys/ledger.pem from the machine that wrote before, or enrol this one: mlops people enrol ledger "
-        "--public-key keys/ledger.pub.pem --role ledger --key root.pem"
+        "keys/ledger.pem from the machine that wrote before, or enrol this one (as `ledger` in the former's place, under "
+        "another name beside it): mlops people enrol NAME --public-key keys/ledger.pub.pem --role ledger --key root.pem"
     )

@@ -10,13 +10,10 @@ from typing import Any
 
 from mlops_assets.declaration import Declaration
 from mlops_assets.governance.dossier import registered
-from mlops_assets.governance.keys import key_path, load_or_new_key, public_path
+from mlops_assets.governance.keys import SigningKey, key_path, load_or_new_key, public_path
 from mlops_assets.governance.ledger import Record
-from mlops_assets.platform import Platform
+from mlops_assets.platform import ARTIFACT_KEY, Platform
 from mlops_assets.training.artifact import ArtifactError, canonical_digest, load, sign_folder, verify_folder
-
-ARTIFACT_KEY = "artifacts"
-"""Name of the key that signs artifacts when they are registered."""
 
 LARGEST = 2 * 1024**3
 """Bytes of a stored version that are copied to be checked."""
@@ -28,6 +25,24 @@ def sign_artifact(platform: Platform, folder: Path) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as scratch:
         signed = sign_folder(folder, key_path(ARTIFACT_KEY, platform.home.keys), Path(scratch) / "model.sig")
         return json.loads(signed.read_text())
+
+
+def artifact_public_key(platform: Platform) -> bytes:
+    """PEM of the key that artifacts are signed with; a machine that only reads needs no more than this half of it.
+
+    Raises:
+        ArtifactError: neither half is there.
+    """
+    private = key_path(ARTIFACT_KEY, platform.home.keys)
+    public = public_path(private)
+    if public.is_file():
+        return public.read_bytes()
+    if private.is_file():
+        return SigningKey.load(private).public.pem.encode()
+    raise ArtifactError(
+        f"found neither {public} nor {private.name} beside it, so no signature of an artifact can be checked; copy "
+        f"{public.name} from the machine that registers versions"
+    )
 
 
 @contextmanager
@@ -42,7 +57,7 @@ def verified(platform: Platform, registration: Record) -> Iterator[Path]:
         RegistryError: it is gone.
     """
     folder = platform.registry.folder(registration.model, int(registration.subject))
-    public = public_path(key_path(ARTIFACT_KEY, platform.home.keys)).read_bytes()
+    public = artifact_public_key(platform)
     with tempfile.TemporaryDirectory() as scratch:
         bundle = Path(scratch) / "model.sig"
         bundle.write_text(json.dumps(registration.body["signature"]))
