@@ -83,5 +83,5 @@ def test_what_a_second_machine_needs_is_there_before_the_first_version(platform)
     public_path(private).unlink()
     assert artifact_public_key(platform) == told, "the private half says the same"
     private.unlink()
-    with pytest.raises(ArtifactError, match="copy artifacts.pub.pem"):
+    with pytest.raises(ArtifactError, match=r"copy artifacts\.pub\.pem"):
         artifact_public_key(platform)

@@ -74,7 +74,7 @@ def adopt(
     rationale: str = "",
     root: PublicKey | None = None,
 ) -> Record | None:
-    """Take a policy into force, if it is not in force already.
+    """Take a policy into force, if it is not in force already; with a key, sign for one that nobody signed.
 
     Args:
         ledger: to write to.
@@ -92,7 +92,9 @@ def adopt(
         ValueError: a signature without a rationale.
     """
     stands = adoption(ledger, model, policy, root=root)
-    if stands.record is not None or (stands.roles and key is None):
+    # One that came into force unsigned can be signed afterwards, where nobody had to.
+    unsigned = stands.record is not None and "envelope" not in stands.record.body
+    if (stands.record is not None and not (unsigned and key)) or (stands.roles and key is None):
         return stands.record
     latest = in_force(ledger, model, root=root)
     before = latest.body if latest is not None else {}

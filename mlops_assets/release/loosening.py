@@ -6,14 +6,17 @@ Says which incidents should stand, as `release.oversight` does, which asks here.
 from datetime import datetime
 
 from mlops_assets.governance.adoption import KIND as ADOPTED
-from mlops_assets.governance.adoption import counted
+from mlops_assets.governance.adoption import PURPOSE, counted
+from mlops_assets.governance.authority import read_act
 from mlops_assets.governance.canonical import iso, moment
+from mlops_assets.governance.dossier import authors_of_model
 from mlops_assets.governance.exceptions import lifts
 from mlops_assets.governance.keys import PublicKey
-from mlops_assets.governance.ledger import Ledger
-from mlops_assets.governance.people import load_people
+from mlops_assets.governance.ledger import Ledger, Record
+from mlops_assets.governance.people import NotAllowed, People, load_people
 from mlops_assets.governance.policy import Policy, laxer
 from mlops_assets.governance.recorded_policy import UnreadablePolicy, recorded_policy
+from mlops_assets.governance.signatures import SignatureRefused
 from mlops_assets.release.champion import Reign
 from mlops_assets.release.opening import Opening
 
@@ -23,13 +26,20 @@ SHOWN = 3
 
 
 def loosened_policy(ledger: Ledger, model: str, root: PublicKey | None = None) -> list[Opening]:
-    """The policy in force, where it asks for less than the one before it and nobody signed that."""
-    adopted = counted(ledger.records(kind=ADOPTED, model=model), load_people(ledger, root))
-    if len(adopted) < 2 or "envelope" in adopted[-1].body:
+    """The policy in force, where it asks for less than the one before it and nobody but authors signed that."""
+    people = load_people(ledger, root)
+    adopted = counted(ledger.records(kind=ADOPTED, model=model), people)
+    record = adopted[-1] if adopted else None
+    if record is None or _agreed(ledger, people, record):
         return []
-    record = adopted[-1]
+    # Taken into force once more it is the same policy: what it is held against is the last other one.
+    named = record.body["policy_digest"]
+    record = next(r for i, r in enumerate(adopted) if all(a.body["policy_digest"] == named for a in adopted[i:]))
+    before = next((a for a in reversed(adopted) if a.body["policy_digest"] != named), None)
+    if before is None:
+        return []
     try:
-        fields = laxer(recorded_policy(adopted[-2].body), recorded_policy(record.body))
+        fields = laxer(recorded_policy(before.body), recorded_policy(record.body))
     except UnreadablePolicy:
         return []
     rows = {row["field"]: row for row in record.body.get("changes") or ()}
@@ -48,6 +58,15 @@ def loosened_policy(ledger: Ledger, model: str, root: PublicKey | None = None) -
     return [
         Opening(POLICY_LOOSENED, "act", summary, POLICY_LOOSENED, occasion, record.recorded_at, ("incident",), record.seq)
     ]  # fmt: skip
+
+
+def _agreed(ledger: Ledger, people: People, record: Record) -> bool:
+    """Whether somebody who built no version of the model signed for the policy."""
+    try:
+        read_act(people, record, PURPOSE, barred=authors_of_model(ledger, record.model))
+    except (NotAllowed, SignatureRefused):
+        return False
+    return True
 
 
 def ended_exceptions(

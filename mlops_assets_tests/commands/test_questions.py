@@ -192,6 +192,20 @@ def test_the_live_system_is_whole(mlops: Call) -> None:
     assert "whole" in mlops("verify").out
 
 
+def test_an_empty_place_is_not_said_to_be_whole(mlops, monkeypatch, tmp_path):
+    """As when `MLOPS_HOME` names another folder than the one that is meant."""
+    monkeypatch.setenv("MLOPS_HOME", str(tmp_path))
+    answer = mlops("verify", "--json")
+    assert answer.code == 1
+    assert [p["where"] for p in answer.json] == ["ledger"]
+    assert "nothing was ever recorded" in answer.json[0]["what"]
+
+
+def test_whoever_verifies_is_told_which_ledger_and_how_it_ends(mlops):
+    said = mlops("verify").out
+    assert "ledger.db, the last with digest" in said
+
+
 def test_tampering_is_named_and_the_exit_code_says_so(own: Own) -> None:
     rows = sorted((own.root / ".mlops" / "lake" / SNAPSHOT / "training_data").glob("*.parquet"))[0]
     kept = rows.read_bytes()

@@ -46,6 +46,21 @@ def test_a_stricter_policy_and_a_signed_one_raise_nothing(world, change, signed,
     assert raised(world, policy(**change)) == [], why
 
 
+def test_a_laxer_policy_can_be_signed_afterwards_and_not_by_its_authors(world):
+    world.register()
+    adopt(world.ledger, MODEL, policy())
+    laxer = policy(monitoring={"psi_act": 5.0})
+    adopt(world.ledger, MODEL, laxer)
+    adopt(world.ledger, MODEL, laxer, key=world.keys["developer"], rationale="it is quieter")
+    assert len(raised(world, laxer)) == 1
+    adopt(world.ledger, MODEL, policy())
+    assert raised(world) == []
+    adopt(world.ledger, MODEL, laxer)
+    signed = adopt(world.ledger, MODEL, laxer, key=world.keys["risk"], rationale="agreed")
+    assert raised(world, laxer) == []
+    assert adopt(world.ledger, MODEL, laxer, key=world.keys["risk"], rationale="again") == signed
+
+
 @pytest.fixture
 def excepted(world):
     """The champion did not pass the fairness gate, and decides under an exception of 20 days."""
