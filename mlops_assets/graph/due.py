@@ -12,11 +12,16 @@ from datetime import UTC, date, datetime
 from mlops_assets.datasets.sources import digest_of, scan
 from mlops_assets.datasets.windows import declared_windows, event_time_expr, shift, window_of_key
 from mlops_assets.declaration import Declaration
+from mlops_assets.governance.adoption import KIND as ADOPTED
 from mlops_assets.governance.adoption import adoption
 from mlops_assets.governance.approvals import state as approval_state
 from mlops_assets.governance.decisions import standing
 from mlops_assets.governance.exceptions import lifts
-from mlops_assets.governance.ledger import Record
+from mlops_assets.governance.findings import KINDS as FINDINGS
+from mlops_assets.governance.ledger import Ledger, Record
+from mlops_assets.governance.ledger_ahead import LedgerAhead
+from mlops_assets.governance.people import KINDS as PEOPLE
+from mlops_assets.governance.policy import Policy
 from mlops_assets.graph.jobs import monitoring_job_name, release_job_name, training_job_name
 from mlops_assets.graph.verdicts import VERDICT, is_verdict_of
 from mlops_assets.platform import Platform
@@ -29,6 +34,11 @@ from mlops_assets.scoring.outcome_content import NONE_KNOWN, outcomes_by_window
 JUDGED_AGAIN = ("outcomes", "performance", "health")
 """What is run when outcomes come, or change, after a verdict: neither scores nor inputs have changed."""
 WINDOW_DUE = "window_due"
+ASKED_OF_WAITING = (
+    "version_registered", "card_issued", "approval", "exception_granted", "exception_withdrawn", ADOPTED,
+    *PEOPLE, *FINDINGS, *REIGN_KINDS,
+)  # fmt: skip
+"""Kinds of records that are read once for all versions that wait; decisions of gates, and windows, are too many."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +97,7 @@ def windows_due(
     declarations = [d for d in platform.project.declarations.values() if d.has_time]
     verdicts = _latest_by_window(platform.ledger.records(kind=VERDICT), declarations)
     overdue = {(r.model, r.subject) for r in platform.ledger.records(kind=WINDOW_DUE)}
-    reigns = _reigns(platform)
+    reigns = _reigns(platform.ledger)
     arrived: dict[str, Arrived] = {}
     due: list[Due] = []
     waiting: list[str] = []
@@ -234,9 +244,10 @@ def trainings_due(platform: Platform, since: int) -> tuple[Found, int]:
 
 def releases_due(platform: Platform) -> Found:
     """Versions for which nothing is missing any more."""
-    reigns = _reigns(platform)
+    ledger = LedgerAhead(platform.ledger, ASKED_OF_WAITING)
+    reigns = _reigns(ledger)
     newest: dict[str, Record] = {}
-    for record in platform.ledger.records(kind="version_registered"):
+    for record in ledger.records(kind="version_registered"):
         newest[record.model] = record
     due: list[Due] = []
     waiting: list[str] = []
@@ -247,11 +258,11 @@ def releases_due(platform: Platform) -> Found:
         if declaration is None or (reign is not None and version in reign.promoted):
             continue
         policy = platform.policy(model)
-        missing = _missing(platform, declaration, registration)
+        missing = _missing(ledger, policy, declaration.name, registration)
         if missing:
             waiting.append(f"{model} version {version}: {missing}")
             continue
-        head = platform.ledger.latest(
+        head = ledger.latest(
             ("approval", "exception_granted", "gate_decision", "finding_closed", "window_scored", "policy_adopted"),
             model=model,
         )
@@ -279,9 +290,8 @@ def look(platform: Platform, declaration: Declaration, before: Arrived | None) -
     return Arrived(digest, last.date() if last is not None else None)
 
 
-def _missing(platform: Platform, declaration: Declaration, registration: Record) -> str:
+def _missing(ledger: Ledger, policy: Policy, model: str, registration: Record) -> str:
     """The first thing that keeps a version from promotion; empty when nothing does."""
-    ledger, policy, model = platform.ledger, platform.policy(declaration.name), declaration.name
     gates = standing(
         ledger, model, registration.subject, policy, lifts=lifts(ledger, policy, model, registration.subject)
     )
@@ -322,8 +332,8 @@ def _latest_by_window(records: Iterable[Record], declarations: Iterable[Declarat
     return found
 
 
-def _reigns(platform: Platform) -> dict[str, Reign]:
+def _reigns(ledger: Ledger) -> dict[str, Reign]:
     by_model: dict[str, list[Record]] = defaultdict(list)
-    for record in platform.ledger.records(kind=REIGN_KINDS):
+    for record in ledger.records(kind=REIGN_KINDS):
         by_model[record.model].append(record)
     return {model: reign_of(model, records) for model, records in by_model.items()}
