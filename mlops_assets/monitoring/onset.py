@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 CHANGES_THE_ANSWER = frozenset({"relation_change", "base_rate_shift"})
 """Kinds after which rows from before teach an answer that no longer holds; a shifted population alone does not."""
+CHANGES_THE_WORLD = CHANGES_THE_ANSWER | {"population_shift"}
+"""Kinds after which a model meets other rows than before."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +27,7 @@ class Seen:
     kinds: frozenset[str]
 
 
-def onset(windows: Sequence[Seen], until: str) -> str | None:
+def onset(windows: Sequence[Seen], until: str, kinds: frozenset[str] = CHANGES_THE_ANSWER) -> str | None:
     """Key of the first window of the run that ends at `until`, or None where that window shows no such change.
 
     A run is of one version: after a change of champion the comparison is with another reference.
@@ -33,12 +35,13 @@ def onset(windows: Sequence[Seen], until: str) -> str | None:
     Args:
         windows: one entry a window, the last verdict on it, in any order.
         until: key of the window that asks.
+        kinds: of change that count.
     """
     first = None
     version = None
     for seen in sorted((w for w in windows if w.window <= until), key=lambda w: w.window, reverse=True):
         version = version or seen.version
-        if seen.version != version or not seen.kinds & CHANGES_THE_ANSWER:
+        if seen.version != version or not seen.kinds & kinds:
             break
         first = seen.window
     return first

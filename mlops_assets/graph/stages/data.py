@@ -16,8 +16,9 @@ from mlops_assets.declaration import Declaration, Task
 from mlops_assets.gates import contract, label_bias, leakage, proxy, volume
 from mlops_assets.governance.ledger import Record
 from mlops_assets.graph.bench import Bench, Outcome, StageError
+from mlops_assets.graph.stages.answered_change import change_began
 from mlops_assets.graph.stages.decisions import data_subject, decided, newest
-from mlops_assets.monitoring.onset import Seen, onset
+from mlops_assets.monitoring.onset import CHANGES_THE_ANSWER
 from mlops_assets.response.incidents import incidents
 from mlops_assets.response.quarantined_windows import quarantined_windows
 from mlops_assets.training.history import HistoryChoice, choose_history
@@ -156,19 +157,8 @@ def history_choice(bench: Bench, rows: pl.DataFrame) -> HistoryChoice | None:
 
     Read from the verdicts that were known when the request was made, so that it comes out the same whenever it runs.
     """
-    if bench.request is None:
-        return None
-    ledger, model = bench.platform.ledger, bench.model
-    request = ledger.latest("retraining_request", model=model, subject=bench.request)
-    if request is None or not bench.declaration.has_time:
-        return None
-    last = {r.subject: r for r in ledger.records(kind="health_verdict", model=model) if r.seq < request.seq}
-    seen = [
-        Seen(window, str(r.body["version"]), frozenset(c["kind"] for c in r.body["causes"]))
-        for window, r in last.items()
-    ]
-    began = onset(seen, request.body["window"])
-    return None if began is None else choose_history(rows, bench.declaration, date.fromisoformat(began))
+    began = change_began(bench, CHANGES_THE_ANSWER)
+    return None if began is None else choose_history(rows, bench.declaration, began)
 
 
 def windows_left_out(bench: Bench) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from mlops_assets.datasets.windows import event_time_expr, window_start_expr
 from mlops_assets.declaration import Declaration, Task
 from mlops_assets.gates import artifact, parity
 from mlops_assets.graph.bench import Bench, Outcome, StageError
+from mlops_assets.graph.stages.answered_change import since_change
 from mlops_assets.graph.stages.confined import keep_losses
 from mlops_assets.graph.stages.data import PART, current_snapshot, feature_rows
 from mlops_assets.graph.stages.decisions import carry_over, current_version, decided
@@ -255,7 +256,7 @@ def reference_profile(bench: Bench) -> Outcome:
     registered = current_version(bench)
     version = int(registered.subject)
     declaration = bench.declaration
-    rows, holdout = feature_rows(bench), feature_rows(bench, "holdout")
+    rows, holdout = feature_rows(bench), since_change(bench, feature_rows(bench, "holdout"))
     pipeline = load_version(bench, version)
     scores = scored_rows(pipeline, holdout, declaration)
     roles = {name: feature.role.value for name, feature in declaration.features.items()}
@@ -312,7 +313,8 @@ def reference_profile(bench: Bench) -> Outcome:
                 }
                 for c in profile.columns.values()
             ],
-            "quality on held-out rows": yardstick.quality,
+            "held-out rows it is held to": holdout.height,
+            "quality on them": yardstick.quality,
             "profile digest": digest,
         },
         data_version=profile.digest,
