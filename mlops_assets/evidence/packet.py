@@ -106,7 +106,7 @@ def write_packet(
 
 
 def ledger_line(record: Record) -> str:
-    """One record as the stored texts its digest is over: a JSON list in the order of `verifier.ROW`.
+    """One record as the stored texts its digest is over: a JSON list in the order of `verifier_ledger.ROW`.
 
     Raises:
         PacketError: The record cannot be written back to the text it was hashed as.
@@ -134,16 +134,26 @@ def public_keys(records: Iterable[Record]) -> dict[str, str]:
 
 
 def standalone_verifier() -> str:
-    """The verifier as one program: `verifier.py` with `verifier_signatures.py` in place of the line that imports it."""
-    folder = package_files("mlops_assets.evidence")
-    program = folder.joinpath("verifier.py").read_text(encoding="utf-8")
-    curve = folder.joinpath("verifier_signatures.py").read_text(encoding="utf-8")
-    body = curve.split('"""', 2)[2].strip()
-    imported = r"^from mlops_assets\.evidence\.verifier_signatures import \([^)]*\)$"
-    found, count = re.subn(imported, lambda _: body, program, flags=re.MULTILINE)
-    if count != 1 or "mlops_assets." in found:
-        raise PacketError("the verifier imports more of the package than its signatures: it cannot stand alone")
+    """The verifier as one program: `verifier.py`, with each module of ours in place of the first line that imports it."""
+    found = _alone("verifier", set())
+    if "mlops_assets." in found:
+        raise PacketError("the verifier imports more of the package than its own parts: it cannot stand alone")
     return "#!/usr/bin/env python3\n" + found
+
+
+def _alone(name: str, there: set[str]) -> str:
+    """A module of the verifier with the others that it imports written out; each once."""
+    program = package_files("mlops_assets.evidence").joinpath(f"{name}.py").read_text(encoding="utf-8")
+
+    def written_out(line: re.Match[str]) -> str:
+        other = line[1]
+        if other in there:
+            return ""
+        there.add(other)
+        return _alone(other, there).split('"""', 2)[2].strip()
+
+    imported = r"^from mlops_assets\.evidence\.(verifier_\w+) import (?:\([^)]*\)|[^(\n]*)$"
+    return re.sub(imported, written_out, program, flags=re.MULTILINE)
 
 
 def _write_zip(path: Path, contents: Mapping[str, bytes]) -> None:
