@@ -250,6 +250,11 @@ class Ledger:
             row = connection.execute(query).mappings().first()
         return read_row({**row}) if row is not None else None
 
+    def last(self) -> Record | None:
+        """The last record; None for an empty ledger."""
+        with self.database.reading() as connection:
+            return self._last(connection)
+
     def find(self, key: str) -> Record | None:
         """The record with that idempotency key, or None."""
         with self.database.reading() as connection:
@@ -374,7 +379,8 @@ class Ledger:
         if last.recorded_at - now > CLOCK_TOLERANCE:
             raise ClockWentBack(
                 f"this machine's clock says {iso(now)}, and the ledger's last record was written at "
-                f"{iso(last.recorded_at)}: set the clock right (nothing was written)"
+                f"{iso(last.recorded_at)}: set the clock right (nothing was written); where it is right, record {last.seq} was "
+                "written by a machine whose clock is ahead: docs/runbooks.md, a clock that was ahead"
             )
         return last.recorded_at
 

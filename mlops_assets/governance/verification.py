@@ -8,10 +8,11 @@ from collections.abc import Iterable
 
 from mlops_assets.governance import approvals, authority, exceptions, findings, validations
 from mlops_assets.governance.anchors import Anchor
+from mlops_assets.governance.canonical import iso
 from mlops_assets.governance.chain import Problem
 from mlops_assets.governance.conduct_rules import AUTOMATION
 from mlops_assets.governance.keys import PublicKey
-from mlops_assets.governance.ledger import Ledger, LedgerTampered, Record
+from mlops_assets.governance.ledger import CLOCK_TOLERANCE, Ledger, LedgerTampered, Record
 from mlops_assets.governance.people import KINDS as PEOPLE_KINDS
 from mlops_assets.governance.people import NotAllowed, People, load_people
 from mlops_assets.governance.seals import head_objection
@@ -60,7 +61,12 @@ def verify_all(
     try:
         people = load_people(ledger, root)
         problems = ledger.verify(anchors=anchors, trusted=[*trusted, *people.ledger_keys()])
-        return [*problems, *head_key_problems(ledger, people), *verify_signatures(ledger, root)]
+        return [
+            *problems,
+            *head_key_problems(ledger, people),
+            *ahead_of_the_clock(ledger),
+            *verify_signatures(ledger, root),
+        ]
     except LedgerTampered as error:
         return ledger.verify(anchors=anchors, trusted=trusted) or [Problem("edited", str(error))]
 
@@ -76,6 +82,18 @@ def head_key_problems(ledger: Ledger, people: People) -> list[Problem]:
         return []
     why = head_objection(people, () if ledger.root and not people.ledger_keys() else ledger.trusted, head)
     return [Problem("head_key", why, head.seq)] if why else []
+
+
+def ahead_of_the_clock(ledger: Ledger) -> list[Problem]:
+    """Whether the last record is from the future: until then nothing can be recorded, and keys count or not by that time."""
+    (last, now) = (ledger.last(), ledger.clock())
+    if last is None or last.recorded_at <= now + CLOCK_TOLERANCE:
+        return []
+    message = (
+        f"record {last.seq} says that it was written at {iso(last.recorded_at)}, and this machine's clock says {iso(now)}: one "
+        "of the two clocks is wrong, and nothing can be recorded before that time"
+    )
+    return [Problem("clock_ahead", message, last.seq)]
 
 
 def verify_signatures(ledger: Ledger, root: PublicKey | None = None) -> list[Problem]:

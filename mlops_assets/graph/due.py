@@ -198,8 +198,9 @@ def trainings_due(platform: Platform, since: int) -> tuple[Found, int]:
     """
     declarations = platform.project.declarations
     waiting: list[str] = []
-    last = since
     newest = platform.ledger.latest(VERDICT)
+    # The cursor is Dagster's: one beyond the last verdict was written by somebody who would have none considered.
+    since = last = since if newest is not None and since <= newest.seq else 0
     # At most ticks there is no new one, and years of them need not be read.
     for verdict in platform.ledger.records(kind=VERDICT) if newest and newest.seq > since else ():
         if verdict.seq <= since:

@@ -47,8 +47,25 @@ def check_everything(platform: Platform, anchors: Iterable[Anchor] = ()) -> list
     ignored = [*ignored_acts(platform.ledger), *incidents.ignored_acts(platform.ledger)]
     found += [{"where": "people", "what": str(problem)} for problem in ignored]
     found += [{"where": "policy", "what": str(problem)} for problem in audit_policies(platform.ledger)]
-    kept = [{"where": where, "what": what} for where, what in changed_files(platform)]
-    return [*found, *_registry(platform), *_artifacts(platform), *kept, *_lake(platform)]
+    kept = ({"where": where, "what": what} for where, what in changed_files(platform))
+    parts = {
+        "registry": _registry(platform),
+        "artifact": _artifacts(platform),
+        "evidence": kept,
+        "lake": _lake(platform),
+    }
+    return [*found, *(row for where, rows in parts.items() for row in _to_the_end(where, rows))]
+
+
+def _to_the_end(where: str, rows: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """What is wrong in one store; a store that cannot be looked through is named, and hides no other."""
+    try:
+        yield from rows
+    except Exception as error:  # whatever somebody has done to it
+        what = (
+            f"cannot be checked to its end ({type(error).__name__}: {error}); is it there, and is it what was written?"
+        )
+        yield {"where": where, "what": what}
 
 
 def _registry(platform: Platform) -> Iterator[dict[str, Any]]:

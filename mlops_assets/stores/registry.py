@@ -88,7 +88,7 @@ class Registry:
     def versions(self, model: str) -> dict[int, dict[str, str]]:
         """Tags of every registered version that still exists, by version number."""
         found = self.client.search_model_versions(f"name = '{model}'")
-        return {int(v.version): dict(v.tags) for v in sorted(found, key=lambda v: int(v.version))}
+        return {_number(v.version): dict(v.tags) for v in sorted(found, key=lambda v: _number(v.version))}
 
     def aliases(self, model: str) -> dict[str, int]:
         """Version by alias; empty for a model that has none."""
@@ -100,15 +100,15 @@ class Registry:
             if error.error_code == "RESOURCE_DOES_NOT_EXIST":
                 return {}
             raise
-        return {alias: int(version) for alias, version in registered.aliases.items()}
+        return {alias: _number(version) for alias, version in registered.aliases.items()}
 
     def everything(self) -> dict[str, tuple[dict[int, dict[str, str]], dict[str, int]]]:
         """`versions` and `aliases` of every registered model, by name: a few queries, however many models there are."""
         versions: dict[str, dict[int, dict[str, str]]] = defaultdict(dict)
         for found in _pages(self.client.search_model_versions):
-            versions[found.name][int(found.version)] = dict(found.tags)
+            versions[found.name][_number(found.version)] = dict(found.tags)
         aliases = {
-            model.name: {alias: int(version) for alias, version in model.aliases.items()}
+            model.name: {alias: _number(version) for alias, version in model.aliases.items()}
             for model in _pages(self.client.search_registered_models)
         }
         return {name: (dict(sorted(versions[name].items())), aliases.get(name, {})) for name in {*versions, *aliases}}
@@ -326,6 +326,12 @@ def own_address() -> Iterator[None]:
         os.environ.pop(name, None)
     else:
         os.environ[name] = before
+
+
+def _number(version: Any) -> int:
+    """A version's number; 0, which no version has, where somebody wrote something else into MLflow's database."""
+    text = str(version)
+    return int(text) if text.isdecimal() else 0
 
 
 def _pages(search: Callable[..., Any]) -> Iterator[Any]:

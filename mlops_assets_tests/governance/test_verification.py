@@ -7,7 +7,7 @@ from mlops_assets.governance.enrolment import enrol, revoke
 from mlops_assets.governance.exceptions import sign_exception
 from mlops_assets.governance.findings import record_finding
 from mlops_assets.governance.keys import KeyRefused, SigningKey, key_id_of
-from mlops_assets.governance.ledger import Ledger, LedgerTampered
+from mlops_assets.governance.ledger import ClockWentBack, Ledger, LedgerTampered
 from mlops_assets.governance.people import load_people
 from mlops_assets.governance.verification import verify_all, verify_signatures
 from mlops_assets_tests.governance.test_ledger import attack, put_in
@@ -143,3 +143,13 @@ def test_a_root_is_named_by_its_file_or_its_id(tmp_path):
     assert key_id_of(str(tmp_path / "root.pub.pem")) == key_id_of(key.public.key_id) == key.public.key_id
     with pytest.raises(KeyRefused, match="expected a key id"):
         key_id_of("no such file")
+
+
+def test_a_record_from_the_future_is_named_and_what_stands_in_its_way_says_so(busy):
+    """Written once with a clock that was ahead, it keeps every other machine from writing until then."""
+    busy.clock.pass_days(400)
+    last = busy.ledger.append("note", {"clock": "ahead"})
+    busy.clock.pass_days(-400)
+    assert [problem.code for problem in verify_all(busy.ledger)] == ["clock_ahead"]
+    with pytest.raises(ClockWentBack, match=f"record {last.seq} was written by a machine whose clock is ahead"):
+        busy.ledger.append("note", {})

@@ -1,10 +1,8 @@
 """Ways around the gates, tried through Dagster, MLflow and the file system: each is refused or found, none is silent."""
 
-import json
 import pickle
 import shutil
 import warnings
-from dataclasses import dataclass
 
 import dagster as dg
 import polars as pl
@@ -12,7 +10,6 @@ import pytest
 from deltalake import CommitProperties, DeltaTable, write_deltalake
 
 from mlops_assets import GovernedModel, build_definitions
-from mlops_assets.cli import main
 from mlops_assets.graph.resource import PlatformResource
 from mlops_assets.graph.watch import watch
 from mlops_assets.inspection import versions
@@ -23,6 +20,7 @@ from mlops_assets.release.promotion import PromotionRefused, promote
 from mlops_assets.response.incidents import incidents
 from mlops_assets.stores.registry import RegistryError
 from mlops_assets.training.artifact import ArtifactError
+from mlops_assets_tests.integration.harm import Trap, verify
 from mlops_assets_tests.integration.small_project import SNAPSHOT, TIMED, WINDOWS, declare
 
 pytestmark = pytest.mark.integration
@@ -170,6 +168,19 @@ class TestTheRegistry:
         assert any("alias champion" in i.summary and f"version {other.version}" in i.summary for i in raised)
         assert any("never registered" in i.summary for i in raised)
         client.delete_model_version(SNAPSHOT, other.version)
+
+    def test_a_cursor_set_beyond_the_ledger_hides_nothing(self, attacked):
+        """Dagster's storage is anybody's who runs models: its cursors say from where on the sensors look."""
+        last, said = watch(attacked.platform, 10**9)
+        assert last <= attacked.ledger.last().seq
+        assert "notices sent" in said
+
+    def test_a_registry_that_cannot_be_read_keeps_nobody_from_being_told(self, attacked, monkeypatch, caplog):
+        monkeypatch.setattr(type(attacked.registry), "everything", lambda self: 1 / 0)
+        with caplog.at_level("INFO"), pytest.raises(RuntimeError, match="could not be compared"):
+            watch(attacked.platform, 0)
+        assert any(r.name == "mlops_assets.notification" for r in caplog.records)
+        monkeypatch.undo()
 
 
 class TestTheArtifact:
@@ -341,34 +352,6 @@ class TestWhatIsKept:
         DeltaTable(folder).restore(before.version())
         assert [p["where"] for p in found] == ["lake"]
         assert f"{TIMED}/{table}" in found[0]["what"]
-
-
-@dataclass(frozen=True)
-class Verified:
-    """What `mlops verify --json` said."""
-
-    code: int
-    problems: list[dict[str, str]]
-
-
-def verify(attacked, capsys) -> Verified:
-    capsys.readouterr()
-    with pytest.raises(SystemExit) as left:
-        main(["--project", str(attacked.platform.project.root), "verify", "--json"])
-    return Verified(int(left.value.code or 0), json.loads(capsys.readouterr().out))
-
-
-def _spring() -> None:
-    Trap.sprung = True
-
-
-class Trap:
-    """Sets a mark when it is unpickled."""
-
-    sprung = False
-
-    def __reduce__(self):
-        return _spring, ()
 
 
 def test_a_declaration_edited_after_training_has_no_champion_to_promote(attacked, instance):

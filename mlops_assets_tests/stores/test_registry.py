@@ -194,3 +194,17 @@ def test_candidates_are_nested_and_end_as_they_went(registry):
 def test_artifacts_lie_under_the_home(registry, trained):
     run = registry.client.get_run(trained[0])
     assert run.info.artifact_uri.startswith(registry.home.mlflow.as_uri())
+
+
+def test_what_is_no_number_in_mlflows_database_hides_nothing(registry):
+    """Written there past MLflow, it must not keep the models from being compared with the ledger."""
+    client = registry.client
+    client.create_registered_model("odd")
+    client.create_model_version("odd", "file:///nowhere")
+    client.set_registered_model_alias("odd", "champion", "1")
+    database = sqlite3.connect(registry.home.tracking_uri.removeprefix("sqlite:///"))
+    with database:
+        database.execute("UPDATE registered_model_aliases SET version = 'abc' WHERE name = 'odd'")
+    database.close()
+    assert registry.aliases("odd") == {"champion": 0}
+    assert registry.everything()["odd"][1] == {"champion": 0}
