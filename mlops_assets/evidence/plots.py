@@ -27,12 +27,15 @@ SEVERITY_COLOURS = {
     "critical": "#8c1d4f",
     "not_measurable": "#c3c8ce",
 }
+NOT_IN_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 SEVERITY_MARKS = {"none": "", "watch": "w", "act": "A", "critical": "C", "not_measurable": "?"}
 
 _VARIABLES = {INK: "currentColor", SOFT: "var(--soft, #8a929b)", FAINT: "var(--faint, #d5dae0)"}
 _VARIABLES |= {FIRST: "var(--plot-1, #0072b2)", SECOND: "var(--plot-2, #d55e00)"}
 _STYLE: Any = {
     "svg.fonttype": "none",
+    # Labels are values out of the data: what stands between two dollar signs there is no formula.
+    "text.parse_math": False,
     "font.family": "DejaVu Sans",
     "font.size": 9,
     "axes.edgecolor": SOFT,
@@ -81,7 +84,8 @@ class Picture:
         buffer = io.StringIO()
         with matplotlib.rc_context({**_STYLE, "svg.hashsalt": self.name}):
             self.figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None}, transparent=True)
-        text = buffer.getvalue()
+        # Characters that XML cannot hold at all, out of a value that a label names, would break the page.
+        text = NOT_IN_XML.sub("\N{REPLACEMENT CHARACTER}", buffer.getvalue())
         text = text[text.index("<svg") :]
         text = re.sub(r"<metadata>.*?</metadata>\s*", "", text, flags=re.DOTALL)
         text = re.sub(r"<defs>\s*<style type=\"text/css\">.*?</style>\s*</defs>", "", text, count=1, flags=re.DOTALL)

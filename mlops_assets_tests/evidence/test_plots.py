@@ -57,3 +57,17 @@ def test_the_readers_settings_stay_as_they_are():
     before = dict(matplotlib.rcParams)
     PICTURES["score"]().svg()
     assert dict(matplotlib.rcParams) == before
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["x_$^{$", "$$\\undefined$$", "a$b$c", "a\x1b[2Jb", "a\x00b", "--></svg><script>alert(1)</script>", "<b>&amp;"],
+)
+def test_a_label_out_of_the_data_is_text_and_nothing_else(value):
+    """A category may hold what a formula, a terminal or a page would read as its own."""
+    for picture in (
+        plots.importance([plots.Interval(value, 0.5, 0.4, 0.6, 100)]),
+        plots.severity_heat([value], ["2020-01-01"], [["act"]]),
+    ):
+        drawn = ElementTree.fromstring(picture.svg())
+        assert not [e for e in drawn.iter() if e.tag.endswith("script")]
