@@ -21,7 +21,7 @@ def init(folder: Path, name: str | None) -> None:
     click.echo(
         "next\n"
         f"  cd {folder}\n"
-        "  dg scaffold defs mlops_assets.GovernedModel models/my_model --source data/my_table.parquet\n"
+        "  dg scaffold defs mlops_assets.GovernedModel models/my_model --source data/my_table.parquet --target paid\n"
         "  dg check defs        names file, line and field of every mistake\n"
         "  mlops demo           a trial on this machine, with keys made here: train, sign, release, watch\n"
         "  mlops dev            Dagster and MLflow\n"
