@@ -326,7 +326,7 @@ def find_placeholders(
     in which many rows have one value `beyond` all that there were, whether or not the rest shows it."""
     found: dict[str, Fault] = {}
     for name, profile in {**shifted, **(beyond or {})}.items():
-        if profile.kind != "numeric" or name not in sample.columns or profile.distinct < OUTSIDE_DISTINCT:
+        if profile.kind != "numeric" or name not in sample.columns or profile.distinct < 2:
             continue
         values = finite_values(sample[name])
         if len(values) < 100:

@@ -4,7 +4,7 @@ Belongs here: guesses from names, types and values, each of which the verdict's 
 tells. Not here: reading the tables (`table_reading.py`), and whether they differ (`tables.py`).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import polars as pl
 
@@ -136,6 +136,50 @@ def by_nature_different(
         elif name in schema and schema[name].is_numeric() and _goes_on(column, reference, current):
             found[name] = "it only rises and goes on where the reference ends, as time or a counter does"
     return found
+
+
+def nothing_left(
+    reference: object,
+    current: object,
+    compared: Sequence[str],
+    there: Sequence[str],
+    left_out: Mapping[str, str],
+    outcome: str,
+) -> str:
+    """Why there is nothing to compare, and what is the likeliest mistake.
+
+    Args:
+        reference, current: names of the tables.
+        compared: columns of the reference that could have been.
+        there: columns of the current table.
+        left_out: columns of the reference that are not compared, and why.
+        outcome: the outcome's column, or empty.
+    """
+    for table, names in ((reference, [*compared, *left_out, outcome]), (current, there)):
+        names = [name for name in names if name]
+        mark = next((m for m in (";", "\t", "|") if len(names) == 1 and m in names[0]), None)
+        if mark is not None:
+            return (
+                f"{table}: found one column, {names[0]!r}, expected columns parted by commas: is it parted by {mark!r}?"
+            )
+        if names and sum(_is_value(name) for name in names) >= len(names) / 2:
+            return f"{table}: its columns are named {', '.join(names[:5])}: its first line holds values, expected names"
+    if not compared:
+        told = [f"{name} is left out ({why})" for name, why in left_out.items()]
+        if outcome:
+            told.append(f"{outcome} is the outcome (--target '' compares it as any other column)")
+        return f"{reference}: no column is left to compare: {'; '.join(told)}"
+    near = [n for n in there if n.strip().lower() in {c.strip().lower() for c in compared}]
+    hint = f"; {', '.join(map(repr, near[:3]))} differ in spaces or capitals only" if near else ""
+    return (
+        f"{current} has none of the columns of {reference}: found {', '.join(there[:8])}, expected "
+        f"{', '.join(compared[:8])}{hint}"
+    )
+
+
+def _is_value(name: str) -> bool:
+    text = name.removesuffix("_duplicated_0").strip()
+    return text.lower() in ("true", "false") or text.replace("-", "").replace(".", "").replace(":", "").isdigit()
 
 
 def _goes_on(column: ColumnProfile, reference: pl.LazyFrame, current: pl.LazyFrame) -> bool:

@@ -15,6 +15,7 @@ from mlops_assets.monitoring.spread_rows import spread_rows
 from mlops_assets.statistics.profile import Profile, build_profile
 
 SAMPLE_ROWS = 5000
+NAMELESS = "(no name)"
 
 
 def open_table(table: str | Path) -> pl.LazyFrame:
@@ -23,7 +24,14 @@ def open_table(table: str | Path) -> pl.LazyFrame:
     Raises:
         SourceError: it cannot be read.
     """
-    frame = scan(Source(path=str(table)), Path.cwd())
+    try:
+        frame = scan(Source(path=str(table)), Path.cwd())
+    except SourceError as error:
+        # There is no declaration here in which anything could be corrected.
+        raise SourceError(str(error).replace("`source.path` in the declaration", "the path")) from error
+    if "" in frame.collect_schema().names():
+        # The column of row numbers that some tools write has no name.
+        frame = frame.rename({"": NAMELESS})
     # Text is read once: every column of it costs the whole file.
     return frame.collect().lazy() if str(table).lower().endswith((".csv", ".tsv", ".gz")) else frame
 

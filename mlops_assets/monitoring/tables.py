@@ -20,6 +20,7 @@ from mlops_assets.monitoring.rules import MonitoringRules, Rules, at_least, wors
 from mlops_assets.monitoring.table_columns import (
     by_nature_different,
     incomparable,
+    nothing_left,
     outcome_by_name,
     score_by_name,
     times_in_text,
@@ -163,7 +164,10 @@ def compare_tables(
     compared = {n: c for n, c in profile.columns.items() if n not in left_out and n != target}
     shared = [name for name in compared if name in now.collect_schema().names()]
     if not shared:
-        raise ValueError(_nothing_left(reference, current, compared, left_out, outcome))
+        there = now.collect_schema().names()
+        raise ValueError(
+            nothing_left(reference, current, list(compared), there, left_out, outcome.name if outcome else "")
+        )
     every = Profile(profile.rows, {**compared, **({outcome.name: outcome} if outcome else {})})
     assumed = False
     if not time and in_order is None:
@@ -229,21 +233,6 @@ def compare_tables(
         target_column,
         tuple(remarks),
     )
-
-
-def _nothing_left(
-    reference: str | Path,
-    current: str | Path,
-    compared: Mapping[str, ColumnProfile],
-    left_out: Mapping[str, str],
-    outcome: ColumnProfile | None,
-) -> str:
-    if compared:
-        return f"{current} has none of the columns of {reference}: found {', '.join(compared)} in the reference"
-    told = [f"{name} is left out ({why})" for name, why in left_out.items()]
-    if outcome is not None:
-        told.append(f"{outcome.name} is the outcome (--target '' compares it as any other column)")
-    return f"{reference}: no column is left to compare: {'; '.join(told)}"
 
 
 def _without_order(profile: Profile) -> Profile:

@@ -237,12 +237,14 @@ def _different(finite: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def _edges(values: np.ndarray, counts: np.ndarray, bins: int) -> np.ndarray:
     """Inner edges that part values into about `bins` bins of equal counts.
 
-    Few different values get a bin each. A value so frequent that several quantiles fall on it is fenced in by an edge
+    Few different values get a bin each; a single one is fenced in, or whatever took its place would be in its bin. A value so frequent that several quantiles fall on it is fenced in by an edge
     on each side: else it would share its bin, and hide, with what lies beside it. What is left is parted by its own
     quantiles, into five bins or more where there are the rows for it: in a column that is nearly all 0, the amounts
     are what matters.
     """
     rows = int(counts.sum())
+    if len(values) == 1:
+        return np.asarray([values[0], np.nextafter(values[0], np.inf)], dtype=float)
     if len(values) <= bins:
         return values[1:]
     heavy = np.flatnonzero(counts >= rows / bins)

@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 
 import numpy as np
@@ -66,3 +67,38 @@ def test_a_prediction_is_taken_for_the_score(paths: tuple[Path, Path]) -> None:
     learned = compare_tables(*paths, target="repaid", score="")
     assert learned.outcomes is not None
     assert learned.outcomes.score == ""
+
+
+def plain_csv(paths: tuple[Path, Path], change) -> tuple[Path, Path]:
+    for path, seed in zip(paths, (1, 2), strict=True):
+        text = table(400, seed, 18_000).select("x", "z").write_csv()
+        path.write_text(change(text) if path == paths[1] else text)
+    return paths
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda text: text.replace(",", ";"), "parted by ';'"),
+        (lambda text: text.split("\n", 1)[1], "first line holds values"),
+        (lambda text: text.replace("x,z", " x,Z", 1), "differ in spaces or capitals only"),
+    ],
+)
+def test_a_file_that_is_read_wrongly_says_why(paths: tuple[Path, Path], change, said: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(said)) as error:
+        compare_tables(*plain_csv(paths, change))
+    assert str(paths[1]) in str(error.value)
+
+
+def test_row_numbers_without_a_name_are_left_out(paths: tuple[Path, Path]) -> None:
+    for path, seed in zip(paths, (1, 2), strict=True):
+        table(400, seed, 18_000).select("x", "z").with_row_index("").write_csv(path)
+    assert list(compare_tables(*paths).left_out) == ["(no name)"]
+
+
+def test_a_number_that_never_varied_and_does_now_is_named(paths: tuple[Path, Path]) -> None:
+    for path, value in zip(paths, (1, 2), strict=True):
+        table(400, value, 18_000).select("x", "z").with_columns(k=pl.lit(value)).write_csv(path)
+    found = compare_tables(*paths)
+    assert found.health.severity == "act"
+    assert found.health.columns == ("k",)
