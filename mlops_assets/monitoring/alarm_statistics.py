@@ -8,7 +8,9 @@ by people, whatever chance would bring.
 from dataclasses import dataclass
 
 from mlops_assets.monitoring.drift import HARDLY_USED, DriftVerdict
+from mlops_assets.monitoring.moved_alike import moved_alike
 from mlops_assets.monitoring.performance import WindowPerformance
+from mlops_assets.monitoring.triage import BESIDE_CALIBRATION
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,13 @@ def outcome_statistics(performance: WindowPerformance, alpha: float) -> dict[str
     if ranking is not None and ranking.drop is not None:
         found["performance_drop"] = max(0.0, ranking.drop) if adjusted.get("ranking", 1.0) < alpha else 0.0
     if calibration is not None and calibration.p_value is not None:
-        found[level] = calibration.size if adjusted.get("calibration", 1.0) < alpha else 0.0
+        unforeseen = adjusted.get("calibration", 1.0) < alpha
+        base = performance.base_rate
+        # A base rate that the scores foresaw in part is judged by its whole size, as `triage` does where no input moved.
+        surely = base is not None and base.p_value is not None and base.p_value < alpha / BESIDE_CALIBRATION
+        found[level] = max(
+            calibration.size if unforeseen else 0.0, moved_alike(performance) if unforeseen or surely else 0.0
+        )
     if relation is not None and relation.unexplained is not None and performance.outcome_spread > 0:
         size = relation.unexplained / performance.outcome_spread
         found["relation"] = size if adjusted.get("relation", 1.0) < alpha else 0.0
