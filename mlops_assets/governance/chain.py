@@ -72,8 +72,9 @@ def check_chain(
             or sha256(text.encode()).hexdigest() != digest
         ):
             if seq != expected:
-                gap = f"record {expected} is" if seq == expected + 1 else f"records {expected} to {seq - 1} are"
-                problems.append(Problem("missing", f"{gap} missing: the numbers go on with {seq}", expected))
+                problems.append(
+                    Problem("missing", f"{_records(expected, seq - 1)} missing: the numbers go on with {seq}", expected)
+                )
             if sha256(text.encode()).hexdigest() != digest:
                 problems.append(
                     Problem("edited", f"record {seq} ({kind} {model} {subject}) does not match its digest", seq)
@@ -100,6 +101,10 @@ def check_chain(
     return problems
 
 
+def _records(first: int, last: int) -> str:
+    return f"record {first} is" if first == last else f"records {first} to {last} are"
+
+
 def _check_heads(connection: Connection, trusted: list[PublicKey], last: int) -> list[Problem]:
     query = """
         SELECT h.seq, h.digest, r.digest FROM ledger_heads h LEFT JOIN ledger_records r ON r.seq = h.seq
@@ -114,17 +119,21 @@ def _check_heads(connection: Connection, trusted: list[PublicKey], last: int) ->
     row = connection.execute(sa.text("SELECT * FROM ledger_heads ORDER BY seq DESC LIMIT 1")).mappings().first()
     if row is None:
         if trusted and last:
-            problems.append(Problem("unsealed", f"records 1 to {last} are under no signed head"))
+            problems.append(
+                Problem("unsealed", f"{_records(1, last)} under no signed head; expected one that a trusted key signed")
+            )
         return problems
     head = Anchor(**row)
     if not trusted:
-        problems.append(Problem("head_unchecked", "the head is signed and no head key was given to check it with"))
+        what = "the head is signed, and no key was given to check it with; expected the ledger's public key, or its enrolment"
+        problems.append(Problem("head_unchecked", what))
     elif not any(head.signed_by(key) for key in trusted):
         problems.append(
             Problem("head_signature", f"the signature on head {head.seq} is not by a key that is trusted", head.seq)
         )
     if head.seq < last:
-        problems.append(Problem("unsealed", f"records {head.seq + 1} to {last} are under no signed head", head.seq + 1))
+        what = f"{_records(head.seq + 1, last)} under no signed head: nobody who holds the ledger's key wrote that"
+        problems.append(Problem("unsealed", what, head.seq + 1))
     return problems
 
 

@@ -101,6 +101,11 @@ def _lake(platform: Platform) -> Iterator[dict[str, Any]]:
     for record in platform.ledger.records(kind="version_registered"):
         yield from _features(platform, record)
     latest = {(r.model, r.subject): r for r in platform.ledger.records(kind="window_scored")}
+    for model in sorted({model for model, _ in latest}):
+        for window in platform.lake.windows(f"{model}/predictions"):
+            if (model, window) not in latest:
+                what = f"{model}/predictions, window {window}: the ledger has no record that it was scored"
+                yield {"where": "lake", "what": what}
     for (model, window), record in latest.items():
         table = f"{model}/predictions"
         try:

@@ -333,6 +333,15 @@ class TestWhatIsKept:
             attacked.registry.evidence(run, "reference_profile")
         path.write_bytes(kept)
 
+    def test_a_window_that_nobody_scored_is_named(self, attacked, capsys):
+        folder = str(attacked.platform.lake.path(f"{TIMED}/predictions"))
+        known, before = verify(attacked, capsys).problems, DeltaTable(folder).version()
+        invented = pl.read_delta(folder).head(1).with_columns(pl.lit("2031-01-01").alias("window"))
+        write_deltalake(folder, invented.to_arrow(), mode="append")
+        found = [p for p in verify(attacked, capsys).problems if p not in known]
+        DeltaTable(folder).restore(before)
+        assert ["window 2031-01-01: the ledger has no record" in p["what"] for p in found] == [True]
+
     @pytest.mark.parametrize("table", ["features", "predictions"])
     def test_a_row_written_with_deltas_own_client_is_named(self, attacked, table, capsys):
         """A version of its own, with a commit that looks like ours: files that we wrote stay as they were."""
