@@ -15,7 +15,7 @@ import dagster as dg
 
 from mlops_assets.graph.broken import broken_asset
 from mlops_assets.graph.fleet import fleet_assets, fleet_jobs
-from mlops_assets.graph.resource import PlatformResource
+from mlops_assets.graph.resource import platform_resource
 from mlops_assets.graph.schedules import schedules
 from mlops_assets.graph.sensors import sensors
 from mlops_assets.graph.sources import source_specs
@@ -42,7 +42,7 @@ def build_definitions(defs: Path, *, resources: Mapping[str, Any] | None = None)
     if str(project.root) not in sys.path:
         sys.path.append(str(project.root))
     broken = dict(project.broken)
-    platform = {"platform": PlatformResource(defs_folder=str(project.defs)), **(resources or {})}
+    platform = {"platform": platform_resource(project.defs), **(resources or {})}
     parts: list[dg.Definitions] = []
     tree = dg.ComponentTree.for_project(project.defs)
     for model in project.models:

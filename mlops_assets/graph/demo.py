@@ -26,7 +26,7 @@ from mlops_assets.graph.component import GovernedModel
 from mlops_assets.graph.due import Due, releases_due, trainings_due, windows_due
 from mlops_assets.graph.fleet import FLEET_JOB
 from mlops_assets.graph.jobs import training_job_name
-from mlops_assets.graph.resource import PlatformResource
+from mlops_assets.graph.resource import platform_resource
 from mlops_assets.platform import Platform
 from mlops_assets.project import read_declaration
 from mlops_assets.release.champion import reign
@@ -94,7 +94,7 @@ class Demo:
         if decided is None:
             with self._step(f"{declaration.name}: training data"):
                 part = GovernedModel(declaration).definitions()
-                resources = {"platform": PlatformResource(defs_folder=str(self.platform.project.defs))}
+                resources = {"platform": platform_resource(self.platform.project.defs)}
                 key = asset_key(declaration.name, "training_data")
                 assets = [a for a in part.assets or () if isinstance(a, dg.AssetsDefinition) and key in a.keys]
                 dg.materialize(

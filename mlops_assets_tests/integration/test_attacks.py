@@ -10,7 +10,7 @@ import pytest
 from deltalake import CommitProperties, DeltaTable, write_deltalake
 
 from mlops_assets import GovernedModel, build_definitions
-from mlops_assets.graph.resource import PlatformResource
+from mlops_assets.graph.resource import platform_resource
 from mlops_assets.graph.watch import watch
 from mlops_assets.inspection import versions
 from mlops_assets.inspection.lookup import ChangedPredictions, prediction_row
@@ -91,7 +91,7 @@ class TestAFailedGate:
 
     def test_without_checks_promotes_nothing(self, attacked, refused, instance):
         declaration = read_declaration(attacked.platform.project.defs / "models" / REFUSED / "defs.yaml")
-        platform = {"platform": PlatformResource(defs_folder=str(attacked.platform.project.defs))}
+        platform = {"platform": platform_resource(attacked.platform.project.defs)}
         assets = [
             a for a in GovernedModel(declaration).definitions().assets or () if isinstance(a, dg.AssetsDefinition)
         ]
@@ -109,6 +109,14 @@ class TestAFailedGate:
         instance.report_runless_asset_event(dg.AssetCheckEvaluation(asset_key=key, check_name="leakage", passed=True))
         run_job(attacked, instance, f"{REFUSED}__release")
         assert reign(attacked.ledger, REFUSED).champion is None
+
+    def test_a_run_configured_with_another_projects_rules_does_not_start(self, attacked, refused, instance, tmp_path):
+        """Whoever may launch runs could bring a policy along that asks for nothing."""
+        (tmp_path / "pyproject.toml").touch()
+        other = shutil.copytree(attacked.platform.project.defs, tmp_path / "defs")
+        config = {"resources": {"platform": {"config": {"defs_folder": str(other)}}}}
+        result = run_job(attacked, instance, f"{REFUSED}__release", run_config=config)
+        assert "in the run's configuration" in failure_of(result, "approval")
 
     def test_promotion_itself_names_the_gate(self, attacked, refused):
         policy = attacked.platform.policy(TIMED)
