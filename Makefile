@@ -45,7 +45,7 @@ $(PEERS): benchmarks/peers/requirements.txt | $(STAMP)
 	@$(BIN)/uv pip install --quiet --python .venv-peers -r benchmarks/peers/requirements.txt
 	@touch $(PEERS)
 
-# Sizes that come to about half an hour on two cores. The full ones, from which docs/benchmarks.md has its figures, are named in
+# Sizes meant for half an hour on two cores. The full ones, from which docs/benchmarks.md has its figures, are named in
 # each file's first lines.
 BENCHMARKS = \
   'drift_speed.py --rows 100000 --peer-rows 100000 --large 0' \
@@ -60,7 +60,7 @@ BENCHMARKS = \
   'ledger_verify.py --records 200000' \
   'gate_mutations.py --every 20'
 
-bench: $(STAMP) $(PEERS) ## benchmarks, side by side with the peers, at sizes for half an hour
+bench: $(STAMP) $(PEERS) ## benchmarks, side by side with the peers, at small sizes (about half an hour)
 	@for run in $(BENCHMARKS); do \
 	  echo "== $$run"; PYTHONPATH=. $(BIN)/python benchmarks/$$run || failed="$$failed; $$run"; \
 	done; test -z "$$failed" || { echo "missed an aim or broke off:$${failed#;}"; exit 1; }
