@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 from mlops_assets.monitoring.drift import HARDLY_USED, DriftVerdict
 from mlops_assets.monitoring.moved_alike import moved_alike
+from mlops_assets.monitoring.outcome_causes import BESIDE_CALIBRATION
 from mlops_assets.monitoring.performance import WindowPerformance
-from mlops_assets.monitoring.triage import BESIDE_CALIBRATION
 
 
 @dataclass(frozen=True)

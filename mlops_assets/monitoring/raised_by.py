@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 
-from mlops_assets.monitoring.drift import DriftVerdict
+from mlops_assets.monitoring.causes import Cause
+from mlops_assets.monitoring.drift import SCORE_COLUMN, DriftVerdict
 from mlops_assets.monitoring.faults import Fault
 from mlops_assets.monitoring.performance import WindowPerformance
 from mlops_assets.monitoring.rules import at_least
-from mlops_assets.monitoring.triage import SCORE_COLUMN, Cause
 
 
 def raised_by(

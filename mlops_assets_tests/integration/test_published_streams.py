@@ -11,7 +11,7 @@ import pytest
 from benchmarks.invented_streams import Change, Stream, invented_streams
 from benchmarks.published_streams import VARIANTS, judge, measure, read_stream, rightly, windows
 from benchmarks.stream_faults import FAULTS
-from mlops_assets.monitoring.triage import Cause
+from mlops_assets.monitoring.causes import Cause
 
 
 @pytest.fixture(scope="module")

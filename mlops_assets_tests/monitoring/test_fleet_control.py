@@ -5,12 +5,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mlops_assets.monitoring.causes import Cause
 from mlops_assets.monitoring.column_drift import ColumnDrift
 from mlops_assets.monitoring.drift import DriftVerdict
 from mlops_assets.monitoring.fleet_control import hold_to_fleet, over_fleet, window_p_value
 from mlops_assets.monitoring.joint import JointDrift
 from mlops_assets.monitoring.performance import WindowPerformance
-from mlops_assets.monitoring.triage import Cause, Health
+from mlops_assets.monitoring.triage import Health
 
 ALPHA = 0.01
 P = st.floats(0, 1)
