@@ -24,7 +24,9 @@ WINDOW_ROWS = 1_000
 TRAINED_SHARE = 0.5
 IDENTIFIER_NAME = re.compile(r"(^|_)(id|key|uuid|nr|number|index)$", re.IGNORECASE)
 TIME_NAME = re.compile(r"date|time|timestamp|created|approv|opened|when", re.IGNORECASE)
-TARGET_NAME = re.compile(r"^(target|label|class|y|y_true|outcome|default|churn|fraud|event|response)(ed)?$", re.IGNORECASE)
+TARGET_NAME = re.compile(
+    r"^(target|label|class|y|y_true|outcome|default|churn|fraud|event|response)(ed)?$", re.IGNORECASE
+)
 POSITIVE_WORDS = frozenset({"1", "true", "t", "y", "yes", "default", "bad", "fraud", "churn", "positive"})
 DAYS = {Cadence.DAY: 1, Cadence.WEEK: 7, Cadence.MONTH: 31, Cadence.QUARTER: 92, Cadence.YEAR: 366}
 
