@@ -151,10 +151,9 @@ def read_declaration(path: Path) -> Declaration:
 @lru_cache(maxsize=4096)
 def _declaration(path: Path, text: str) -> Declaration:
     try:
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
-        if wrong := yaml_objection(node):
+        node, content, wrong = parsed(text)
+        if wrong:
             raise DeclarationError(f"{path}:{wrong}")
-        content = yaml.safe_load(text)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = mark.line + 1 if mark else 1
@@ -192,6 +191,23 @@ def explain(error: ValidationError, path: Path, node: yaml.Node | None, prefix: 
             f"{path}:{line}: {'.'.join(str(p) for p in location[len(prefix) :]) or 'declaration'}: {message}{found}"
         )
     return lines
+
+
+def parsed(text: str) -> tuple[yaml.Node | None, Any, str]:
+    """A YAML document as nodes, which know their lines, as plain values, and what is wrong with it (then without values).
+
+    Raises:
+        yaml.YAMLError: it is not YAML.
+        RecursionError: its values are too deep inside of each other.
+    """
+    loader = yaml.SafeLoader(text)
+    try:
+        node = loader.get_single_node()
+        if wrong := yaml_objection(node):
+            return node, None, wrong
+        return node, None if node is None else loader.construct_document(node), ""
+    finally:
+        loader.dispose()
 
 
 def yaml_objection(root: yaml.Node | None) -> str:

@@ -37,13 +37,12 @@ def _document(path: Path, text: str, model: type[Model]) -> Model:
     # PyYAML is needed only where a policy is read from a file, not where a recorded one is.
     import yaml
 
-    from mlops_assets.project import yaml_objection
+    from mlops_assets.project import parsed
 
     try:
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
-        if wrong := yaml_objection(node):
+        node, content, wrong = parsed(text)
+        if wrong:
             raise PolicyError(f"{path}:{wrong}")
-        content = yaml.safe_load(text)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         raise PolicyError(
