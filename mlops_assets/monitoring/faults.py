@@ -333,7 +333,7 @@ def find_placeholders(
             continue
         reference = np.asarray(profile.counts)
         different, times = np.unique(values, return_counts=True)
-        strange = _outside(different, profile)
+        strange = _stands_for_nothing(different, profile)
         if name in (beyond or {}) and times[strange].any():
             value, rows = different[strange][times[strange].argmax()], int(times[strange].max())
             # What moves as a whole is a time that goes on, another unit or another population.
@@ -361,11 +361,15 @@ def find_placeholders(
     return found
 
 
-def _outside(values: np.ndarray, profile: ColumnProfile) -> np.ndarray:
+def _stands_for_nothing(values: np.ndarray, profile: ColumnProfile) -> np.ndarray:
+    """Which values outside the reference's range are such as stand for "not known": below 0 where none was, farther out than
+    the range is wide, or all nines. Another value beyond it may be a new limit, which is no broken feed."""
     low, high = profile.minimum, profile.maximum
-    return (
-        (values < low) | (values > high) if low is not None and high is not None else np.zeros(len(values), dtype=bool)
-    )
+    if low is None or high is None:
+        return np.zeros(len(values), dtype=bool)
+    far = (values < 2 * low - high) | (values > 2 * high - low)
+    nines = np.isin(np.abs(values), [10.0**digits - 1 for digits in range(1, 10)])
+    return ((values < low) | (values > high)) & (far | nines | ((values < 0) & (low >= 0)))
 
 
 def _shown(value: float, dtype: pl.DataType) -> str:

@@ -118,13 +118,13 @@ def _between_periods(scores: np.ndarray, periods: int) -> tuple[np.ndarray, np.n
     """Variance of atanh(r) between periods beyond what drawing rows gives, 0 where chance alone would do (level .01); and
     where it would not, how far the farthest period is from all: the extremes of few rare places are no normal's.
 
-    Infinite for a column that does not vary in half of the periods (a rare value that comes in a few places): how it goes
+    Infinite for a column that does not vary in a fifth of the periods or more (a rare value that comes in a few places): how it goes
     together with others is then known from too few of them.
     """
     from scipy.stats import chi2
 
     parts = np.array_split(scores, periods)
-    rare = np.mean([part.std(axis=0) > 1e-9 for part in parts], axis=0) < 0.5
+    rare = np.mean([part.std(axis=0) > 1e-9 for part in parts], axis=0) < 0.8
     drawn = z_variance(scores) * np.mean([1 / len(part) for part in parts])
     each = np.arctanh([correlations(part) for part in parts])
     found = np.var(each, axis=0, ddof=1)

@@ -59,3 +59,19 @@ def test_a_value_that_goes_a_little_beyond_for_some_is_no_placeholder(profile):
         bytes=pl.when(pl.int_range(pl.len()) % 40 == 0).then(top * 10).otherwise(pl.col("bytes"))
     )  # type: ignore[operator]
     assert compare(profile, count_window(window, profile), RULES, sample=window).column("bytes").fault != "placeholder"
+
+
+@pytest.mark.parametrize(
+    ("value", "fault", "why"),
+    [
+        (-1.0, "placeholder", "below 0, where nothing was"),
+        (99_999_999.0, "out_of_range", "far out, whatever it is"),
+        (None, "", "a little more than the largest: a new limit, say"),
+    ],
+)
+def test_values_beyond_the_range(profile, value, fault, why):
+    value = profile.columns["bytes"].maximum * 1.2 if value is None else value
+    tenth = pl.int_range(pl.len()) % 10 == 0
+    window = rows(2000, 3).with_columns(bytes=pl.when(tenth).then(value).otherwise(pl.col("bytes")))
+    found = compare(profile, count_window(window, profile), RULES, sample=window)
+    assert found.column("bytes").fault == fault, why
