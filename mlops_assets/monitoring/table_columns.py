@@ -83,7 +83,9 @@ def outcome_by_name(
     predicted = any(name.strip().lower() in LIKE_A_PREDICTION for name in roles)
     told = "by its name"
     if not named and predicted and len(missing) == 1:
-        named, told = missing, "for what the current table lacks beside a model's prediction"
+        named, told = missing, "as the one column that the current table lacks beside a model's prediction"
+    if not named and len(missing) == 1:
+        remarks.append(f"if {missing[0]!r} is the outcome, which is not known yet, --target {missing[0]!r} says so")
     if len(named) != 1 or (named[0] in missing and len(missing) > 1):
         return None
     if named[0].lower() == "y" and any(name.lower() == "x" for name in roles):

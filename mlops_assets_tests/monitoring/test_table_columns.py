@@ -53,6 +53,15 @@ def test_an_outcome_that_is_not_known_yet_is_no_broken_feed(paths: tuple[Path, P
     assert (named.health.kind, named.health.columns) == ("feed_fault", ("repaid",))
 
 
+def test_a_lone_missing_column_may_be_the_outcome(paths: tuple[Path, Path]) -> None:
+    written(paths, "%Y-%m-%d", "repaid")
+    for path in paths:
+        pl.read_csv(path).drop("y_pred_proba").write_csv(path)
+    found = compare_tables(*paths)
+    assert found.health.kind == "feed_fault"
+    assert any("--target 'repaid' says so" in remark for remark in found.remarks)
+
+
 def test_a_missing_input_is_named_though_a_prediction_is_there(paths: tuple[Path, Path]) -> None:
     found = compare_tables(*written(paths, "%Y-%m-%d", "repaid", "z"))
     assert found.health.kind == "feed_fault"
