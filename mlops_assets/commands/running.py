@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +51,7 @@ def demo(context: click.Context) -> int:
 
     platform = open_platform(context)
     started = time.monotonic()
-    run = Demo(platform, say=lambda text: click.echo(text))
+    run = Demo(platform, say=lambda text: click.echo(text), stop=interrupted())
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         run.run()
@@ -63,6 +64,25 @@ def demo(context: click.Context) -> int:
         click.echo("\nwhat failed:\n" + "\n".join(f"  {line}" for line in run.failures), err=True)
         return NOT_WELL
     return 0
+
+
+def interrupted() -> Callable[[], bool]:
+    """Whether the process was asked to stop, by Ctrl-C or politely, since the last time that this was asked.
+
+    Told by the operating system's own note of a signal, which stays whatever became of the exception of its handler.
+    """
+    read, write = os.pipe()
+    os.set_blocking(read, False)
+    os.set_blocking(write, False)
+    signal.set_wakeup_fd(write, warn_on_full_buffer=False)
+
+    def asked() -> bool:
+        try:
+            return not {signal.SIGINT, signal.SIGTERM}.isdisjoint(os.read(read, 4096))
+        except BlockingIOError:
+            return False
+
+    return asked
 
 
 def summary(platform: Platform) -> None:

@@ -45,7 +45,6 @@ EXCEPTED = {
 EXCEPTION_DAYS = 30
 REFUSED = Path("refused") / "sba_loan_with_term" / "declaration.yaml"
 RUNNING_TAG = "mlops/demo"
-INTERRUPTED = dg.DagsterExecutionInterruptedError.__name__
 # Dagster prints every event of a run that is executed in this process; the demo tells a line a job.
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
@@ -57,15 +56,21 @@ class Demo:
     Attributes:
         platform: the project.
         say: prints a line of progress.
+        stop: whether somebody has asked to stop; heeded between runs.
         failures: jobs that failed, with the reason.
     """
 
     platform: Platform
     say: Callable[[str], None] = print
+    stop: Callable[[], bool] = lambda: False
     failures: list[str] = field(default_factory=list)
 
     def run(self) -> None:
-        """From set-up to the fleet page."""
+        """From set-up to the fleet page.
+
+        Raises:
+            KeyboardInterrupt: somebody asked to stop.
+        """
         with self._step("set-up: folders, databases, keys"):
             prepare(self.platform)
             enrol_missing(self.platform, PEOPLE)
@@ -259,11 +264,9 @@ class Demo:
             asset_selection=selection,
             raise_on_error=False,
         )
+        self._heed()
         if not result.success:
             errors = [e.step_failure_data.error for e in result.get_step_failure_events()]
-            if any(error and error.cls_name == INTERRUPTED for error in errors):
-                # Dagster ends the step and reports a failed run; whoever asked to stop did not mean this run alone.
-                raise KeyboardInterrupt
             reason = next((str(error.cause or error) for error in errors if error), "")
             blocked = [c.check_name for c in result.get_asset_check_evaluations() if not c.passed and c.blocking]
             text = (
@@ -284,9 +287,15 @@ class Demo:
         ):
             self._instance.report_run_failed(run, "the process that ran it was stopped")
 
+    def _heed(self) -> None:
+        """Dagster makes an interrupt a failure of the run, or loses it where nobody hears an exception (in a finaliser)."""
+        if self.stop():
+            raise KeyboardInterrupt
+
     @contextmanager
     def _step(self, what: str, quiet: bool = False) -> Iterator[None]:
         started = time.monotonic()
         yield
+        self._heed()
         if not quiet:
             self.say(f"{what}  ({time.monotonic() - started:.1f} s)")

@@ -127,7 +127,7 @@ def test_asked_to_stop_it_stops_and_says_how_to_go_on(tmp_path, sent: signal.Sig
     assert any(line.startswith("definitions") for line in process.stdout)
     time.sleep(1.0)
     process.send_signal(sent)
-    said, errors = process.communicate(timeout=60)
+    said, errors = process.communicate(timeout=200)
     assert (process.returncode, errors.strip().splitlines()[-1:]) == (
         130,
         ["stopped; the same command goes on from here"],
