@@ -7,7 +7,7 @@ from mlops_assets.governance.ledger import Record
 QUIET_KINDS = frozenset(
     {
         *("gate_decision", "snapshot_taken", "card_issued", "person_enrolled", "policy_adopted", "estimate_checked"),
-        *("window_scored", "window_due"),
+        *("window_scored", "window_due", "evidence_kept"),
     }
 )
 """Kinds that are told in full elsewhere; a story keeps of them only what went wrong."""
@@ -15,7 +15,7 @@ QUIET_KINDS = frozenset(
 
 def sentence(record: Record) -> str:
     """What the record says; a kind that is not known is told by its name and subject."""
-    told = _TELLERS.get(record.kind)
+    told = TELLERS.get(record.kind)
     return told(record) if told else f"{label(record.kind)} {record.subject}".strip() + "."
 
 
@@ -114,7 +114,7 @@ def _validation(record: Record) -> str:
     return f"{who} validated version {record.subject}: {outcome}, until {until}{_because(record, 'summary')}."
 
 
-_TELLERS = {
+TELLERS = {
     "validation_recorded": _validation,
     "gate_decision": _gate,
     "health_verdict": _verdict,
@@ -142,3 +142,4 @@ _TELLERS = {
     "card_issued": lambda r: f"Model card of version {r.subject} issued.",
     "key_revoked": lambda r: f"Key of {r.subject} revoked{_because(r, 'reason')}.",
 }
+"""How each kind of record is told."""

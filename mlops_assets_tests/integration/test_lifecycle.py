@@ -8,6 +8,7 @@ import polars as pl
 import pytest
 
 from mlops_assets.cli import main
+from mlops_assets.evidence.story import QUIET_KINDS, TELLERS
 from mlops_assets.governance.approvals import state
 from mlops_assets.release.audit import audit_promotions
 from mlops_assets.release.champion import reign
@@ -205,3 +206,9 @@ def test_run_again_it_writes_nothing_twice(lived):
     again = lived.again()
     assert again.failures == []
     assert footprint(again) == before
+
+
+def test_a_story_tells_each_kind_of_record_in_words_or_leaves_it_to_other_places(lived):
+    kinds = {record.kind for record in lived.ledger.records()}
+    assert len(kinds) > 10
+    assert kinds <= {*TELLERS, *QUIET_KINDS}
