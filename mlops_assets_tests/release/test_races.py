@@ -99,4 +99,4 @@ def test_processes_killed_at_random_leave_a_state_that_is_repaired(url, tmp_path
         assert reconcile(ledger, registry, MODEL) == []
     assert killed == 200
     check(ledger, tmp_path)
-    assert len(ledger.records(kind="promotion")) > 10
+    assert len(ledger.records(kind="promotion")) > 5
