@@ -1,30 +1,19 @@
 """A retraining reads from the verdicts, as they stood when it was asked for, when the change began."""
 
-from dataclasses import dataclass
 from datetime import date
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import cast
 
 import pytest
 
-from mlops_assets.declaration import Declaration
 from mlops_assets.governance.ledger import Ledger
 from mlops_assets.graph.bench import Bench
 from mlops_assets.graph.stages.data import history_choice
+from mlops_assets_tests.graph.desk import Desk
 from mlops_assets_tests.training.test_history import declared, rows
 
 MODEL = "orders"
 REQUEST = "orders-2024-10-01-relation_change"
-
-
-@dataclass
-class Desk:
-    """What the function takes from a bench."""
-
-    platform: Any
-    declaration: Declaration
-    request: str | None
-    model: str = MODEL
 
 
 @pytest.fixture
@@ -38,7 +27,7 @@ def desk(tmp_path) -> Desk:
         causes = [{"kind": kind, "severity": "act"} for kind in kinds]
         ledger.append("health_verdict", {"version": "1", "causes": causes}, model=MODEL, subject=window)
     ledger.append("retraining_request", {"window": "2024-10-01", "until": "2025-01-01"}, model=MODEL, subject=REQUEST)
-    return Desk(SimpleNamespace(ledger=ledger), declared(), REQUEST)
+    return Desk(SimpleNamespace(ledger=ledger), declared(), REQUEST, MODEL)
 
 
 def test_training_begins_where_the_run_of_verdicts_began(desk):

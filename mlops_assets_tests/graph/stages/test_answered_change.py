@@ -1,31 +1,20 @@
 """A version made after a change is held to rows since the change."""
 
-from dataclasses import dataclass
 from datetime import date, timedelta
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import cast
 
 import polars as pl
 import pytest
 
-from mlops_assets.declaration import Declaration
 from mlops_assets.governance.ledger import Ledger
 from mlops_assets.graph.bench import Bench
 from mlops_assets.graph.stages.answered_change import ENOUGH_ROWS, since_change
+from mlops_assets_tests.graph.desk import Desk
 from mlops_assets_tests.training.test_history import declared
 
 MODEL = "orders"
 REQUEST = "orders-2024-10-01"
-
-
-@dataclass
-class Desk:
-    """What the function takes from a bench."""
-
-    platform: Any
-    declaration: Declaration
-    request: str | None
-    model: str = MODEL
 
 
 def desk(folder, kinds: dict[str, list[str]], request: str | None = REQUEST) -> Bench:
@@ -34,7 +23,7 @@ def desk(folder, kinds: dict[str, list[str]], request: str | None = REQUEST) -> 
         causes = [{"kind": kind, "severity": "act"} for kind in found]
         ledger.append("health_verdict", {"version": "1", "causes": causes}, model=MODEL, subject=window)
     ledger.append("retraining_request", {"window": "2024-10-01", "until": "2025-01-01"}, model=MODEL, subject=REQUEST)
-    return cast(Bench, Desk(SimpleNamespace(ledger=ledger), declared(), request))
+    return cast(Bench, Desk(SimpleNamespace(ledger=ledger), declared(), request, MODEL))
 
 
 def held_out(rows_since: int) -> pl.DataFrame:

@@ -1,31 +1,20 @@
 """Rows of a window with a broken feed are not learned from, until somebody says that nothing was broken."""
 
-from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any, cast
 
 import polars as pl
 import pytest
 
-from mlops_assets.declaration import Declaration
 from mlops_assets.governance.conduct_rules import IncidentRule
 from mlops_assets.graph.bench import Bench
 from mlops_assets.graph.stages.data import outside, windows_left_out
 from mlops_assets.response.incidents import close, incidents, open_incident
 from mlops_assets_tests.governance.world import MODEL, World, build
+from mlops_assets_tests.graph.desk import Desk
 from mlops_assets_tests.training.test_history import declared, rows
 
 JULY, AUGUST, REQUEST = "2024-07-01", "2024-08-01", "r-1"
-
-
-@dataclass
-class Desk:
-    """What the functions take from a bench."""
-
-    platform: Any
-    declaration: Declaration
-    request: str | None
-    model: str = MODEL
 
 
 @pytest.fixture
@@ -45,7 +34,7 @@ def judge(world: World, window: str, *actions: str) -> None:
 
 
 def left_out(world: World, request: str | None = None) -> tuple[str, ...]:
-    desk = Desk(SimpleNamespace(ledger=world.ledger), declared(), request)
+    desk = Desk(SimpleNamespace(ledger=world.ledger), declared(), request, MODEL)
     return windows_left_out(cast(Bench, desk))
 
 
