@@ -21,8 +21,8 @@ import polars as pl
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 from peers.beside import run_peer
 
-from mlops_assets.monitoring.drift import compare
-from mlops_assets.monitoring.rules import MonitoringRules
+from mlops_assets.monitoring.inputs.drift import compare
+from mlops_assets.monitoring.thresholds.rules import MonitoringRules
 from mlops_assets.statistics.counting import count_window
 from mlops_assets.statistics.profile import Profile, build_profile
 

@@ -27,8 +27,8 @@ from peers.beside import run_peer, write_plain
 from unchanged_tables import draw_rows, roles
 
 from mlops_assets.declaration import Task
-from mlops_assets.monitoring.drills import SAMPLE_ROWS, DrillResult, run_drills
-from mlops_assets.monitoring.injected_faults import (
+from mlops_assets.monitoring.drills.drills import SAMPLE_ROWS, DrillResult, run_drills
+from mlops_assets.monitoring.drills.injected_faults import (
     OTHER_OUTCOMES,
     OUTCOME,
     SCORE,
@@ -42,7 +42,7 @@ from mlops_assets.monitoring.injected_faults import (
     more_positives,
     standard_drills,
 )
-from mlops_assets.monitoring.reference import ReferencePerformance, build_reference
+from mlops_assets.monitoring.outcomes.reference_performance import ReferencePerformance, build_reference
 from mlops_assets.statistics.profile import Profile, build_profile
 from mlops_assets_tests.monitoring.streams import ROLES, RULES, scored_customers
 
@@ -58,7 +58,7 @@ AIMS = (
     ("unit change", "times 1000", 0.95, True),
     ("renamed category", "the most frequent", 0.95, True),
     ("swapped columns", "two of a kind", 0.95, True),
-    ("subpopulation shift", "one group 3 times as frequent", 0.95, True),
+    ("subcovariate shift", "one group 3 times as frequent", 0.95, True),
     ("base-rate shift", "2 times the positives", 0.95, True),
     ("concept flip", "in 20% of the rows", 0.95, True),
     ("base-rate shift", "2 times the positives", 0.9, False),
@@ -70,11 +70,13 @@ def main() -> int:
     options = arguments()
     known = rows_of(options.reference, [options.seed])
     profile = build_profile(known, {**FEATURES, SCORE: "score"})
-    yardstick = build_reference(known[OUTCOME].to_numpy(), known[SCORE].to_numpy(), "binary", threshold=0.3)
+    reference_performance = build_reference(known[OUTCOME].to_numpy(), known[SCORE].to_numpy(), "binary", threshold=0.3)
     windows = [rows_of(options.rows, [options.seed, i + 1]) for i in range(options.windows)]
     drills = [as_it_is(), *standard_drills(), *smaller_drills()]
     sample = known.select(list(FEATURES)).sample(SAMPLE_ROWS, seed=options.seed)
-    seen, unseen = (drilled(windows, profile, drills, sample, with_it, options.seed) for with_it in (yardstick, None))
+    seen, unseen = (
+        drilled(windows, profile, drills, sample, with_it, options.seed) for with_it in (reference_performance, None)
+    )
     print(
         f"{options.windows} windows of {options.rows} rows, a reference of {options.reference}, {len(FEATURES)} features"
     )
@@ -106,10 +108,10 @@ def smaller_drills() -> list[Drill]:
     """Where power ends: faults smaller than a model is drilled with; of nulls the policy lets 5 % pass."""
     flip = flipped(0.05, OTHER_OUTCOMES[Task.BINARY])
     return [
-        Drill("nulls", "6% of one feature", "feed_fault", missing_values(0.06)),
-        Drill("subpopulation shift", "one group 1.5 times as frequent", "population_shift", more_of_a_group(1.5)),
-        Drill("base-rate shift", "1.25 times the positives", "base_rate_shift", more_positives(1.25)),
-        Drill("concept flip", "in 5% of the rows", "relation_change", flip, True),
+        Drill("nulls", "6% of one feature", "data_quality", missing_values(0.06)),
+        Drill("subcovariate shift", "one group 1.5 times as frequent", "covariate_shift", more_of_a_group(1.5)),
+        Drill("base-rate shift", "1.25 times the positives", "label_shift", more_positives(1.25)),
+        Drill("concept flip", "in 5% of the rows", "concept_drift", flip, True),
     ]
 
 
@@ -214,8 +216,8 @@ def wide(options: argparse.Namespace) -> None:
     sample = known.drop(SCORE).sample(SAMPLE_ROWS, seed=options.seed)
     windows = [draw(options.rows, [options.seed, i + 1, WIDE_FEATURES]) for i in range(options.wide)]
     chosen = [d for d in standard_drills() if (d.name, d.size) in [aim[:2] for aim in AIMS]]
-    drills = [as_it_is(), *(d for d in chosen if d.kind == "feed_fault" and d.name != "swapped columns")]
-    drills.append(Drill("shifted feature", "up by half its deviation", "population_shift", move))
+    drills = [as_it_is(), *(d for d in chosen if d.kind == "data_quality" and d.name != "swapped columns")]
+    drills.append(Drill("shifted feature", "up by half its deviation", "covariate_shift", move))
     print(f"\n{options.wide} windows, {WIDE_FEATURES} features")
     found = drilled(windows, profile, drills, sample, None, options.seed)
     told = beside(windows[: min(2, options.peer_windows)], known, profile, drills, options)
@@ -240,7 +242,7 @@ def missed(seen: Sequence[DrillResult], unseen: Sequence[DrillResult]) -> list[s
     for kind in dict.fromkeys(r.expected for r in faults):
         of_kind = [r for r in faults if r.expected == kind]
         lines.append(
-            (f"{kind}: named rightly, all drills of a model", named(of_kind), 0.95 if kind == "feed_fault" else 0.0)
+            (f"{kind}: named rightly, all drills of a model", named(of_kind), 0.95 if kind == "data_quality" else 0.0)
         )
     lines.append(("all kinds: named rightly, all drills of a model", named(faults), 0.9))
     print()

@@ -33,8 +33,8 @@ from peers.beside import Job, run_peer, write_plain
 from peers.plain_psi import largest_psi, plain_reference
 from unchanged_tables import draw, draw_scored, part, read_real, roles
 
-from mlops_assets.monitoring.drift import compare
-from mlops_assets.monitoring.rules import MonitoringRules, at_least
+from mlops_assets.monitoring.inputs.drift import compare
+from mlops_assets.monitoring.thresholds.rules import MonitoringRules, at_least
 from mlops_assets.statistics.counting import count_window
 from mlops_assets.statistics.profile import build_profile
 

@@ -92,7 +92,7 @@ def make_project(folder: Path, models: int) -> Path:
     """A project with these models and the shipped policies; returns its `defs`."""
     defs = folder / PACKAGE / "defs"
     for part in ("policy", "requirements"):
-        shutil.copytree(ROOT / "mlops_assets" / "defs" / part, defs / part)
+        shutil.copytree(ROOT / "mlops_assets" / "config" / part, folder / PACKAGE / "config" / part)
     (folder / PACKAGE / "__init__.py").touch()
     shutil.copyfile(ROOT / "dagster.yaml", folder / "dagster.yaml")
     (folder / "pyproject.toml").write_text(
@@ -115,7 +115,7 @@ def make_project(folder: Path, models: int) -> Path:
 def train(folder: Path, models: int) -> None:
     """Every model from its rows to champion, as the demo does it."""
     os.environ["MLOPS_HOME"] = str(folder / "home")
-    from mlops_assets.graph.demo import Demo
+    from mlops_assets.orchestration.demo import Demo
     from mlops_assets.platform import Platform
 
     class Champions(Demo):
@@ -178,10 +178,10 @@ def predicting() -> Apart:
 
 def windows(folder: Path, models: Sequence[str], profile: Any = None) -> dict[str, Any]:
     """Run the month's stages for each of these models; what each stage took in all, and what the process was."""
-    import mlops_assets.graph.demo  # noqa: F401  # what a code server has imported long before a window arrives
+    import mlops_assets.orchestration.demo  # noqa: F401  # what a code server has imported long before a window arrives
     from mlops_assets.datasets.windows import window_of_key
-    from mlops_assets.graph.bench import Bench
-    from mlops_assets.graph.model_graph import STAGES
+    from mlops_assets.pipeline.context import StageContext
+    from mlops_assets.pipeline.stage_table import STAGES
     from mlops_assets.platform import Platform
 
     platform = Platform.load(folder / PACKAGE / "defs")
@@ -199,7 +199,7 @@ def windows(folder: Path, models: Sequence[str], profile: Any = None) -> dict[st
             # The first model pays what a process pays once.
             profile.enable()
         declaration = platform.project.declaration(model)
-        bench = Bench(
+        context = StageContext(
             platform, declaration, platform.policy_of(declaration), run_id="fleet", log=lambda text: None,
             window=window_of_key(WINDOW.isoformat(), declaration.monitoring.cadence),
         )  # fmt: skip
@@ -207,7 +207,7 @@ def windows(folder: Path, models: Sequence[str], profile: Any = None) -> dict[st
         cpu = time.process_time()
         for name, stage in stages:
             already, begun = clock.seconds, time.perf_counter()
-            stage(bench)
+            stage(context)
             spent[name] += time.perf_counter() - begun - (clock.seconds - already)
             peaks[name] = max(peaks[name], _peak_megabytes())
         spent["predict"] += clock.seconds

@@ -18,9 +18,9 @@ import polars as pl
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 from unchanged_tables import draw_rows, roles
 
-from mlops_assets.monitoring.drift import DriftVerdict, compare
-from mlops_assets.monitoring.fleet_control import over_fleet, window_p_value
-from mlops_assets.monitoring.rules import MonitoringRules, at_least
+from mlops_assets.monitoring.inputs.drift import DriftVerdict, compare
+from mlops_assets.monitoring.thresholds.rules import MonitoringRules, at_least
+from mlops_assets.monitoring.verdict.fleet_control import over_fleet, window_p_value
 from mlops_assets.statistics.counting import count_window
 from mlops_assets.statistics.profile import Profile, build_profile
 

@@ -51,11 +51,11 @@ PARTS: dict[str, tuple[str, ...]] = {
         *(f"mlops_assets.gates.{gate}:decide" for gate in GATES),
         "mlops_assets.governance.decisions:record",
         "mlops_assets.governance.decisions:standing",
-        "mlops_assets.graph.stages.training:parity_facts",
+        "mlops_assets.pipeline.stages.training:parity_facts",
     ),
     "software": (
-        "mlops_assets.graph.stages.models:log_bill",
-        "mlops_assets.graph.stages.models:software_facts",
+        "mlops_assets.pipeline.stages.models:log_bill",
+        "mlops_assets.pipeline.stages.models:software_facts",
         "mlops_assets.training.artifact:inspect",
     ),
     "signing": (
@@ -70,13 +70,13 @@ PARTS: dict[str, tuple[str, ...]] = {
         "mlops_assets.release.promotion:promote",
     ),
     "ledger": (
-        "mlops_assets.governance.ledger:Ledger.append",
-        "mlops_assets.governance.ledger:Ledger.append_all",
-        "mlops_assets.governance.ledger:Ledger.records",
-        "mlops_assets.governance.ledger:Ledger.latest",
-        "mlops_assets.governance.ledger:Ledger.find",
+        "mlops_assets.ledger.ledger:Ledger.append",
+        "mlops_assets.ledger.ledger:Ledger.append_all",
+        "mlops_assets.ledger.ledger:Ledger.records",
+        "mlops_assets.ledger.ledger:Ledger.latest",
+        "mlops_assets.ledger.ledger:Ledger.find",
     ),
-    "card": ("mlops_assets.graph.stages.release:model_card",),
+    "card": ("mlops_assets.pipeline.stages.release:model_card",),
 }
 MEASURING: dict[str, tuple[str, ...]] = {
     "screening": ("mlops_assets.datasets.screening:screen",),
@@ -142,7 +142,7 @@ def install(clock: Clock) -> None:
     for name in {n.partition(":")[0] for _, n in named}:
         importlib.import_module(name)
     for stage in ("data", "training", "evaluation", "release", "decisions", "models"):
-        importlib.import_module(f"mlops_assets.graph.stages.{stage}")
+        importlib.import_module(f"mlops_assets.pipeline.stages.{stage}")
     for part, name in named:
         module, _, path = name.partition(":")
         owner_path, _, attribute = path.rpartition(".")
@@ -163,8 +163,9 @@ def project(root: Path) -> Path:
     # Python knows one module by a name, and one process makes several projects.
     package = f"bank_{root.name}"
     defs = root / package / "defs"
-    for folder in ("policy", "requirements", f"models/{MODEL}"):
-        shutil.copytree(ROOT / "mlops_assets" / "defs" / folder, defs / folder)
+    shutil.copytree(ROOT / "mlops_assets" / "defs" / "models" / MODEL, defs / "models" / MODEL)
+    for folder in ("policy", "requirements"):
+        shutil.copytree(ROOT / "mlops_assets" / "config" / folder, root / package / "config" / folder)
     (root / package / "__init__.py").touch()
     (root / "data").symlink_to(ROOT / "data")
     for name in ("dagster.yaml", "requirements.lock"):
@@ -181,7 +182,7 @@ def lifecycle(folder: Path, clock: Clock) -> dict[str, Any]:
     os.environ["MLOPS_HOME"] = str(folder / "home")
     clock.seconds.clear()
     begun = time.perf_counter()
-    from mlops_assets.graph.demo import Demo
+    from mlops_assets.orchestration.demo import Demo
     from mlops_assets.platform import Platform
 
     platform = Platform.load(project(folder))
@@ -209,7 +210,7 @@ class Champion:
     """The demo, stopped when its first model decides."""
 
     def __init__(self, demo: Any, platform: Any) -> None:
-        from mlops_assets.release.champion import reign
+        from mlops_assets.release.champion import champion_state
 
         class Short(demo):
             def history(self) -> None:
@@ -221,7 +222,7 @@ class Champion:
         run = Short(platform, say=lambda text: None)
         run.run()
         self.failures = run.failures
-        self.deciding = reign(platform.ledger, MODEL).deciding
+        self.deciding = champion_state(platform.ledger, MODEL).deciding
         platform.ledger.close()
 
 

@@ -288,7 +288,7 @@ def payments(change: str, generator: Generator) -> tuple[pl.DataFrame, np.ndarra
     return table, logistic(odds)
 
 
-KINDS = {"population": "population_shift", "relation": "relation_change", "base rate": "base_rate_shift"}
+KINDS = {"population": "covariate_shift", "relation": "concept_drift", "base rate": "label_shift"}
 Draw = Callable[[str, Generator], tuple[pl.DataFrame, np.ndarray]]
 DRAWN: dict[str, tuple[Draw, str, str, tuple[str, ...], tuple[str, ...]]] = {
     # name: rows, target, column of the score, changes, columns that the changed population shows in
@@ -317,7 +317,7 @@ def invented_streams(seed: int, names: Sequence[str] = ()) -> list[Stream]:
             kinds = (KINDS[change],)
             if change == "relation":
                 # A relation that changes takes the frequency of the outcome with it.
-                kinds = ("relation_change", "base_rate_shift")
+                kinds = ("concept_drift", "label_shift")
             at = REFERENCE + BEFORE
             named = columns if change == "population" else ()
             # Attacks that come more often bring their inputs with them: scores alone tell of them.

@@ -15,9 +15,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
-from mlops_assets.governance.canonical import canonical_json
-from mlops_assets.governance.keys import SigningKey
-from mlops_assets.governance.ledger import Entry, Ledger
+from mlops_assets.ledger.canonical import canonical_json
+from mlops_assets.ledger.keys import SigningKey
+from mlops_assets.ledger.ledger import Entry, Ledger
 
 TARGET_SECONDS = 5.0
 BATCH = 20_000

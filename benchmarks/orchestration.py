@@ -36,8 +36,8 @@ WAITING = 10
 def prototype(folder: Path) -> None:
     """One model with a champion and one judged week, in a home of its own."""
     from mlops_assets.datasets.windows import window_of_key
-    from mlops_assets.graph.bench import Bench
-    from mlops_assets.graph.model_graph import STAGES
+    from mlops_assets.pipeline.context import StageContext
+    from mlops_assets.pipeline.stage_table import STAGES
     from mlops_assets.platform import Platform
 
     fleet.DECLARATION = fleet.DECLARATION.replace("cadence: month", "cadence: week").replace(
@@ -48,13 +48,13 @@ def prototype(folder: Path) -> None:
     weeks.write_parquet(folder / "data" / fleet.names(1)[0] / "weeks.parquet")
     platform = Platform.load(folder / fleet.PACKAGE / "defs")
     declaration = platform.project.declaration(fleet.names(1)[0])
-    bench = Bench(
+    context = StageContext(
         platform, declaration, platform.policy_of(declaration), run_id="orchestration", log=lambda text: None,
         window=window_of_key(FIRST.isoformat(), declaration.monitoring.cadence),
     )  # fmt: skip
     for stage in STAGES:
         if stage.windowed:
-            stage.load()(bench)
+            stage.load()(context)
 
 
 def multiply(made: Path, folder: Path, models: int, windows: int) -> None:
@@ -71,7 +71,7 @@ def multiply(made: Path, folder: Path, models: int, windows: int) -> None:
     for part in ("keys", "mlflow"):
         shutil.copytree(made / "home" / part, folder / "home" / part)
     for part in ("policy", "requirements"):
-        shutil.copytree(made / fleet.PACKAGE / "defs" / part, defs / part)
+        shutil.copytree(made / fleet.PACKAGE / "config" / part, folder / fleet.PACKAGE / "config" / part)
     for name in ("pyproject.toml", "dagster.yaml"):
         shutil.copyfile(made / name, folder / name)
     (folder / fleet.PACKAGE / "__init__.py").touch()
@@ -109,7 +109,7 @@ WINDOWED = ("window_scored", "health_verdict", "estimate_checked")
 
 def _append(platform: Any, asked: Sequence[tuple[Any, Mapping[str, str]]]) -> None:
     """Write records again, each with its own texts changed; a subject is changed only where it is the text as a whole."""
-    from mlops_assets.governance.records import Entry
+    from mlops_assets.ledger.records import Entry
 
     head = platform.ledger.head()
     known: dict[int, int] = {}
@@ -136,8 +136,8 @@ def _append(platform: Any, asked: Sequence[tuple[Any, Mapping[str, str]]]) -> No
 
 def ticks(folder: Path) -> dict[str, Any]:
     """Seconds and ledger queries of a first and of a later tick of each sensor."""
-    from mlops_assets.graph.due import releases_due, trainings_due, windows_due
-    from mlops_assets.graph.watch import watch
+    from mlops_assets.pipeline.due import releases_due, trainings_due, windows_due
+    from mlops_assets.pipeline.watch import watch
     from mlops_assets.platform import Platform
 
     defs = folder / fleet.PACKAGE / "defs"
@@ -188,7 +188,7 @@ def _counted(platform: Any) -> list[str]:
 
 def definitions(folder: Path) -> dict[str, Any]:
     """Seconds to make Dagster's definitions of the project."""
-    from mlops_assets.graph.build import build_definitions
+    from mlops_assets.orchestration.build import build_definitions
 
     begun = time.perf_counter()
     built = build_definitions(folder / fleet.PACKAGE / "defs").get_repository_def()

@@ -25,8 +25,8 @@ import polars as pl
 
 from benchmarks.invented_streams import Change, Stream, invented_streams
 from benchmarks.stream_faults import FAULTS
-from mlops_assets.monitoring.rules import at_least
-from mlops_assets.monitoring.tables import TableComparison, compare_tables
+from mlops_assets.monitoring.thresholds.rules import at_least
+from mlops_assets.monitoring.two_tables.comparison import TableComparison, compare_tables
 
 VARIANTS = ((True, True), (True, False), (False, True), (False, False))
 """Order known, outcomes known."""
@@ -180,7 +180,7 @@ def break_feeds(streams: Sequence[Stream], size: int, times: int, seed: int) -> 
                         stream, start, rows_of_window, Path(folder), ordered=False, outcomes=False, rows=broken[0]
                     )
                     first = found.health.causes[0] if found.health.causes else None
-                    fault = first is not None and first.kind == "feed_fault"
+                    fault = first is not None and first.kind == "data_quality"
                     right = fault and set(first.columns) == broken[1]  # type: ignore[union-attr]
                     counts += (1, at_least(found.health.severity, "watch"), fault, right)
                     if not right:
@@ -196,7 +196,7 @@ def rightly(cause: Any, change: Change) -> bool:
         return False
     return (
         not change.columns
-        or cause.kind not in ("population_shift", "feed_fault")
+        or cause.kind not in ("covariate_shift", "data_quality")
         or bool(set(change.columns) & set(cause.columns))
     )
 

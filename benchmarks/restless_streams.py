@@ -16,10 +16,10 @@ import numpy as np
 import polars as pl
 from scipy.signal import lfilter
 
-from mlops_assets.monitoring.drift import compare
-from mlops_assets.monitoring.performance import measure
-from mlops_assets.monitoring.reference import build_reference
-from mlops_assets.monitoring.rules import MonitoringRules
+from mlops_assets.monitoring.inputs.drift import compare
+from mlops_assets.monitoring.outcomes.performance import measure
+from mlops_assets.monitoring.outcomes.reference_performance import build_reference
+from mlops_assets.monitoring.thresholds.rules import MonitoringRules
 from mlops_assets.statistics.counting import count_window
 from mlops_assets.statistics.profile import build_profile
 
@@ -112,8 +112,8 @@ def outcomes(level: float, slope: float, streams: int, generator: np.random.Gene
         y = (generator.random(len(times)) < 1 / (1 + np.exp(-odds))).astype(int)
         score, past = 1 / (1 + np.exp(1.5 - z)), times < MONTHS
         for i, order in enumerate((pl.Series(times[past]), None)):
-            yardstick = build_reference(y[past], score[past], "binary", threshold=0.3, times=order)
-            alarms[i] += measure(yardstick, y[~past], score[~past]).severity != "none"
+            reference_performance = build_reference(y[past], score[past], "binary", threshold=0.3, times=order)
+            alarms[i] += measure(reference_performance, y[~past], score[~past]).severity != "none"
         alarms[2] += 1
     return alarms
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import dagster as dg
 
-from mlops_assets.graph.build import build_definitions
+from mlops_assets.orchestration.build import build_definitions
 
 
 @dg.definitions

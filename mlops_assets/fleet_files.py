@@ -6,20 +6,21 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from mlops_assets.evidence import model_page, returns_page
-from mlops_assets.evidence.fleet_page import FleetView, Links, ModelView, render, view
 from mlops_assets.evidence.history import fold
 from mlops_assets.evidence.inventory import TRIAL, inventory
-from mlops_assets.evidence.returns import Returns, read_assumptions, returns
+from mlops_assets.evidence.pages import model as model_page
+from mlops_assets.evidence.pages import roi as roi_page
+from mlops_assets.evidence.pages.fleet import FleetView, Links, ModelView, render, view
+from mlops_assets.evidence.roi import RoiReport, measure_roi, read_assumptions
 from mlops_assets.evidence.window_evidence import WindowEvidence, window_evidence
-from mlops_assets.governance.canonical import digest
+from mlops_assets.ledger.canonical import digest
 from mlops_assets.platform import Platform
 from mlops_assets.response.alarm_precision import alarm_precision
 from mlops_assets.response.incidents import incidents
 
 INVENTORY = "inventory.json"
 PAGE = "fleet.html"
-RETURNS, RETURNS_PAGE = "roi.json", "roi.html"
+ROI, ROI_PAGE = "roi.json", "roi.html"
 MODELS = "models"
 PAGE_LINK = "model page"
 
@@ -40,8 +41,8 @@ def write_fleet_page(platform: Platform) -> tuple[Path, list[str]]:
     fleet = view(platform.ledger, platform.project.models, effective_policies(platform), links=links, problems=problems)
     path = platform.home.reports / PAGE
     path.parent.mkdir(parents=True, exist_ok=True)
-    if (path.parent / RETURNS_PAGE).is_file():
-        fleet = replace(fleet, links=(("what governance brought", RETURNS_PAGE),))
+    if (path.parent / ROI_PAGE).is_file():
+        fleet = replace(fleet, links=(("what governance brought", ROI_PAGE),))
     path.write_text(render(fleet), encoding="utf-8")
     write_model_pages(platform, fleet)
     return path, problems
@@ -102,23 +103,23 @@ def _from(folder: str, model: ModelView) -> ModelView:
     return replace(model, links=Links(kept, {w: f"{up}{address}" for w, address in model.links.windows.items()}))
 
 
-def write_returns(platform: Platform) -> tuple[Path, Returns]:
+def write_roi(platform: Platform) -> tuple[Path, RoiReport]:
     """Write `roi.json` and `roi.html`; returns the page's path and what it shows.
 
     Raises:
         PolicyError: the declared assumptions have a mistake.
     """
-    assumptions = read_assumptions(platform.project.defs)
+    assumptions = read_assumptions(platform.project.config)
     states = fold(platform.ledger.records(), platform.ledger.root)
     known = incidents(platform.ledger)
     precision = {n: asdict(found[0]) for n in states if (found := alarm_precision(n, known))}
-    found = returns((s for s in states.values() if s.versions), assumptions, precision)
+    found = measure_roi((s for s in states.values() if s.versions), assumptions, precision)
     folder = platform.home.reports
     folder.mkdir(parents=True, exist_ok=True)
     text = json.dumps(found.to_dict(), indent=2, ensure_ascii=False, default=str)
-    (folder / RETURNS).write_text(text, encoding="utf-8")
-    path = folder / RETURNS_PAGE
-    path.write_text(returns_page.render(found, PAGE), encoding="utf-8")
+    (folder / ROI).write_text(text, encoding="utf-8")
+    path = folder / ROI_PAGE
+    path.write_text(roi_page.render(found, PAGE), encoding="utf-8")
     return path, found
 
 

@@ -25,7 +25,7 @@ directory_type = "project"
 root_module = "{name}"
 """
 DEFINITIONS = '''\
-"""What Dagster loads: the models, policy and requirements in `defs/`."""
+"""What Dagster loads: the models in `defs/`, under the policy in `config/`."""
 
 from pathlib import Path
 
@@ -81,9 +81,9 @@ def write_project(folder: Path, name: str) -> list[Path]:
         package / "defs" / "models" / "__init__.py": "",
     }
     copies = {
-        package / "defs" / kind / file.name: file
+        package / "config" / kind / file.name: file
         for kind in ("policy", "requirements")
-        for file in sorted((PACKAGE / "defs" / kind).glob("*.yaml"))
+        for file in sorted((PACKAGE / "config" / kind).glob("*.yaml"))
     }
     present = [str(path) for path in (*texts, *copies) if path.exists()]
     if present:

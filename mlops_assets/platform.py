@@ -11,11 +11,11 @@ from pathlib import Path
 import yaml
 
 from mlops_assets.declaration import Declaration
-from mlops_assets.governance.evidence_book import EvidenceBook
-from mlops_assets.governance.keys import key_id_of, load_or_new_key
-from mlops_assets.governance.ledger import Ledger
-from mlops_assets.governance.policy import Policy, effective, load_policies
-from mlops_assets.governance.policy_reading import PolicyError
+from mlops_assets.governance.stored_evidence import EvidenceBook
+from mlops_assets.ledger.keys import key_id_of, load_or_new_key
+from mlops_assets.ledger.ledger import Ledger
+from mlops_assets.policy.policy import Policy, effective, load_policies
+from mlops_assets.policy.reading import PolicyError
 from mlops_assets.project import DeclaredModel, Project, line_of
 from mlops_assets.stores.home import Home, be_quiet
 from mlops_assets.stores.lake import Lake
@@ -66,7 +66,7 @@ class Platform:
     @cached_property
     def policies(self) -> Mapping[str, Policy]:
         """Policy by tier."""
-        return load_policies(self.project.defs / "policy")
+        return load_policies(self.project.config / "policy")
 
     def policy(self, model: str) -> Policy:
         """The policy in force for a declared model."""
@@ -80,7 +80,7 @@ class Platform:
 def hold_to_policy(project: Project) -> Project:
     """The project with every model broken that asks for less than its tier does, or whose tier has no policy."""
     try:
-        policies = load_policies(project.defs / "policy")
+        policies = load_policies(project.config / "policy")
     except PolicyError as error:
         return replace(project, models=tuple(_refused(m, str(error)) for m in project.models))
     return replace(project, models=tuple(_held(model, policies) for model in project.models))

@@ -42,7 +42,7 @@ class DeclaredModel:
 
 @dataclass(frozen=True)
 class Project:
-    """A project: its root, and its `defs` folder with models, policy and requirements."""
+    """A project: its root, and its `defs` folder with the models, and the `config` folder beside it."""
 
     root: Path
     defs: Path
@@ -76,6 +76,11 @@ class Project:
             f"{start}: no pyproject.toml with [tool.dg.project] here or above; run this inside a project, "
             "or name its folder with --project"
         )
+
+    @property
+    def config(self) -> Path:
+        """Folder beside `defs` with what is no definition: policy, requirement profiles, declared hours."""
+        return self.defs.parent / "config"
 
     @cached_property
     def home(self) -> Home:

@@ -8,10 +8,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from mlops_assets.governance.adoption import adopt
-from mlops_assets.governance.conduct_rules import AUTOMATION
-from mlops_assets.governance.enrolment import enrol
-from mlops_assets.governance.keys import SigningKey, key_path, load_or_new_key
-from mlops_assets.governance.people import LEDGER, ROOT, load_people
+from mlops_assets.ledger.enrolment import enrol
+from mlops_assets.ledger.keys import SigningKey, key_path, load_or_new_key
+from mlops_assets.ledger.people import AUTOMATION, LEDGER, ROOT, load_people
 from mlops_assets.platform import ARTIFACT_KEY, HEAD_KEY, Platform
 from mlops_assets.stores.registry import migrate
 

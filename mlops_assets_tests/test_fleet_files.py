@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from mlops_assets.fleet_files import links_of, windows_of, write_fleet_page, write_inventory, write_returns
+from mlops_assets.fleet_files import links_of, windows_of, write_fleet_page, write_inventory, write_roi
 from mlops_assets.platform import Platform
 from mlops_assets_tests.integration.small_project import SNAPSHOT, TIMED, declare, write_project
 
@@ -72,7 +72,7 @@ def test_a_report_that_was_cut_short_is_a_gap(tmp_path):
 
 
 def test_returns_are_written_and_the_fleet_page_leads_to_them(platform):
-    path, found = write_returns(platform)
+    path, found = write_roi(platform)
     assert found.models == ()
     assert json.loads((path.parent / "roi.json").read_text(encoding="utf-8"))["estimate"]["hours"] == 0
     assert f'href="{path.name}"' in write_fleet_page(platform)[0].read_text(encoding="utf-8")

@@ -56,7 +56,7 @@ def test_a_table_becomes_a_model_that_loads(bank):
 
 
 def test_the_policy_is_the_banks_own_to_change(bank):
-    assert {p.name for p in (bank / "my_bank" / "defs" / "policy").iterdir()} == {
+    assert {p.name for p in (bank / "my_bank" / "config" / "policy").iterdir()} == {
         "high.yaml",
         "medium.yaml",
         "low.yaml",

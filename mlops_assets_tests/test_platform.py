@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from mlops_assets.governance.policy import PolicyError
 from mlops_assets.platform import Platform
+from mlops_assets.policy.policy import PolicyError
 from mlops_assets.project import ProjectError
 from mlops_assets.stores.home import QUIET, Home
 from mlops_assets_tests.integration.small_project import SNAPSHOT, TIMED, declare, write_project
@@ -37,14 +37,14 @@ def test_a_laxer_policy_breaks_the_model_and_no_other(defs):
 
 
 def test_a_tier_without_policy_breaks_its_models(defs):
-    (defs / "policy" / "low.yaml").unlink()
+    (defs.parent / "config" / "policy" / "low.yaml").unlink()
     platform = Platform.load(defs)
     assert "tier: 'low' has no policy" in platform.project.broken[SNAPSHOT]
     assert set(platform.project.declarations) == {TIMED}
 
 
 def test_policies_that_cannot_be_read_are_named(defs):
-    (defs / "policy" / "low.yaml").write_text("tier: low\nsurprise: 1\n")
+    (defs.parent / "config" / "policy" / "low.yaml").write_text("tier: low\nsurprise: 1\n")
     platform = Platform.load(defs)
     assert set(platform.project.broken) == {TIMED, SNAPSHOT}
     with pytest.raises(PolicyError, match=r"low\.yaml"):

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from mlops_assets.governance.keys import key_path, public_path
-from mlops_assets.governance.people import load_people
 from mlops_assets.inspection.versions import artifact_public_key
+from mlops_assets.ledger.keys import key_path, public_path
+from mlops_assets.ledger.people import load_people
 from mlops_assets.platform import ARTIFACT_KEY, Platform
 from mlops_assets.setup import ROOT_KEY, enrol_missing, prepare
 from mlops_assets.training.artifact import ArtifactError

@@ -6,7 +6,7 @@ import click
 
 from mlops_assets.commands.common import key_option, open_platform, rationale_option
 from mlops_assets.governance.approvals import sign_approval, state
-from mlops_assets.governance.keys import SigningKey
+from mlops_assets.ledger.keys import SigningKey
 
 
 @click.command()

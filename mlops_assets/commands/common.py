@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from mlops_assets.governance.signatures import is_hidden
+from mlops_assets.ledger.signatures import is_hidden
 from mlops_assets.platform import Platform, hold_to_policy
 from mlops_assets.project import Project
 
@@ -50,7 +50,7 @@ def known_model(platform: Platform, model: str | None) -> str | None:
 
 def ledger_holds(platform: Platform) -> bool:
     """Whether the ledger ends under a head of a key that counts; says what is wrong with it, where anything is."""
-    from mlops_assets.governance.ledger import LedgerTampered
+    from mlops_assets.ledger.ledger import LedgerTampered
 
     try:
         platform.ledger.sealed_head()

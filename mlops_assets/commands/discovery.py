@@ -25,7 +25,7 @@ def discover(context: click.Context, source: str, folder: Path | None, as_json: 
     In a folder it knows pickle, joblib, skops and ONNX files, MLflow models, and notebooks that train or predict; of a
     registry it lists what is registered. Nothing is unpickled or run. Exit code 1 when there is any.
     """
-    from mlops_assets.inspection.discovery import discover as look
+    from mlops_assets.discovery.search import discover as look
 
     project = _project(context)
     looked = look(
@@ -62,7 +62,7 @@ def _project(context: click.Context) -> Project | None:
 
 
 def _scaffold(folder: Path, found: Any) -> Path:
-    from mlops_assets.inspection.starter import starter
+    from mlops_assets.discovery.starter import starter
 
     path = folder / found.name / "defs.yaml"
     if not path.exists():

@@ -8,8 +8,8 @@ import click
 from mlops_assets.commands.common import NOT_WELL, json_option, print_json, print_table
 
 if TYPE_CHECKING:
-    from mlops_assets.monitoring.rules import Rules
-    from mlops_assets.monitoring.tables import TableComparison
+    from mlops_assets.monitoring.thresholds.rules import Rules
+    from mlops_assets.monitoring.two_tables.comparison import TableComparison
 
 COLUMNS = ["name", "severity", "statistic", "value", "p_value", "effect", "reason"]
 
@@ -54,9 +54,9 @@ def drift(
 
     Exit code 1 when the verdict is `act` or worse, and when CURRENT cannot be measured; what is missing is said.
     """
-    from mlops_assets.monitoring.rules import at_least
-    from mlops_assets.monitoring.table_page import write_page
-    from mlops_assets.monitoring.tables import compare_tables
+    from mlops_assets.monitoring.thresholds.rules import at_least
+    from mlops_assets.monitoring.two_tables.comparison import compare_tables
+    from mlops_assets.monitoring.two_tables.page import write_page
 
     found = compare_tables(
         reference,
@@ -88,19 +88,19 @@ def rules_of(context: click.Context, policy: str | None) -> "Rules | None":
     """
     if policy is None:
         return None
-    from mlops_assets.governance.policy import PolicyError, read_policy
+    from mlops_assets.policy.policy import PolicyError, read_policy
     from mlops_assets.project import Project
 
     path = Path(policy)
     if path.suffix not in (".yaml", ".yml"):
-        path = Project.find(Path(context.obj or Path())).defs / "policy" / f"{policy}.yaml"
+        path = Project.find(Path(context.obj or Path())).config / "policy" / f"{policy}.yaml"
     if not path.is_file():
         raise PolicyError(f"{policy}: found no file {path}, expected a policy file or the name of a tier")
     return read_policy(path).monitoring
 
 
 def _print(found: "TableComparison") -> None:
-    from mlops_assets.monitoring.table_outcomes import metric_rows
+    from mlops_assets.monitoring.two_tables.outcomes import metric_rows
 
     content = found.to_dict()
     print_table(content["columns"], COLUMNS)

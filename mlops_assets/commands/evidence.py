@@ -41,7 +41,7 @@ def trace(context: click.Context, prediction: str, as_json: bool) -> None:
 @click.pass_context
 def packet(context: click.Context, model: str, version: int, output: Path) -> None:
     """Write the audit packet: evidence, signatures and a verifier that needs Python alone."""
-    from mlops_assets.evidence.packet import write_packet
+    from mlops_assets.evidence.packet.packet import write_packet
     from mlops_assets.inspection.lookup import packet_parts
 
     platform = open_platform(context)
@@ -69,13 +69,13 @@ def verify(
     context: click.Context, file: Path | None, root: str | None, anchors: tuple[Path, ...], as_json: bool
 ) -> int:
     """Check a packet, or the live ledger, registry, lake and artifacts: names what was tampered with."""
-    from mlops_assets.governance.anchors import kept_anchor
-    from mlops_assets.governance.keys import key_id_of
+    from mlops_assets.ledger.anchors import kept_anchor
+    from mlops_assets.ledger.keys import key_id_of
 
     root_id = key_id_of(root) if root else None
     kept = [kept_anchor(path) for path in anchors]
     if file is not None:
-        from mlops_assets.evidence.verifier import verify as verify_packet
+        from mlops_assets.evidence.packet.verifier import verify as verify_packet
 
         found = verify_packet(file, root=root_id, anchors=[anchor.to_dict() for anchor in kept])
         if as_json:

@@ -7,7 +7,7 @@ import click
 
 from mlops_assets.commands.common import json_option, key_option, open_platform, print_json, print_table
 from mlops_assets.governance import exceptions
-from mlops_assets.governance.keys import SigningKey
+from mlops_assets.ledger.keys import SigningKey
 
 
 @click.group()

@@ -8,7 +8,7 @@ import yaml
 
 from mlops_assets.commands.common import json_option, key_option, known_model, open_platform, print_json, print_table
 from mlops_assets.governance import findings, validations
-from mlops_assets.governance.keys import SigningKey
+from mlops_assets.ledger.keys import SigningKey
 
 SEVERITIES = ("low", "medium", "high", "critical")
 
@@ -130,7 +130,7 @@ def validation_record(
     context: click.Context,
     model: str,
     version: int,
-    outcome: validations.Outcome,
+    outcome: validations.ValidationOutcome,
     summary: str,
     conditions: tuple[str, ...],
     restrictions: tuple[str, ...],

@@ -5,8 +5,8 @@ from pathlib import Path
 import click
 
 from mlops_assets.commands.common import json_option, key_option, known_model, open_platform, print_json, print_table
-from mlops_assets.governance.conduct_rules import IncidentRule
-from mlops_assets.governance.keys import SigningKey
+from mlops_assets.ledger.keys import SigningKey
+from mlops_assets.policy.conduct_rules import IncidentRule
 from mlops_assets.response import incidents
 
 

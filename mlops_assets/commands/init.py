@@ -17,7 +17,7 @@ def init(folder: Path, name: str | None) -> None:
         written = write_project(folder, package)
     except NewProjectError as error:
         raise click.ClickException(str(error)) from error
-    click.echo(f"{len(written)} files in {folder}: policy is in {package}/defs/policy, one file a risk tier")
+    click.echo(f"{len(written)} files in {folder}: policy is in {package}/config/policy, one file a risk tier")
     click.echo(
         "next\n"
         f"  cd {folder}\n"
@@ -27,5 +27,5 @@ def init(folder: Path, name: str | None) -> None:
         "  mlops dev            Dagster and MLflow\n"
         "before a model of the high tier\n"
         "  pip freeze --exclude-editable > requirements.lock    its artifact gate requires pinned software\n"
-        f"  {package}/defs/policy/high.yaml, adoption.roles: who must sign a change of policy"
+        f"  {package}/config/policy/high.yaml, adoption.roles: who must sign a change of policy"
     )

@@ -8,7 +8,7 @@ import click
 from mlops_assets.commands.common import NOT_WELL, json_option, open_platform, print_json, print_table
 
 if TYPE_CHECKING:
-    from mlops_assets.monitoring.calibration import Proposal
+    from mlops_assets.monitoring.thresholds.alarm_calibration import Proposal
 
 USUAL_ROWS = 5000
 MOST_ROWS = 20_000
@@ -32,9 +32,9 @@ def drill(context: click.Context, model: str, windows: int, as_json: bool) -> in
 
     Nothing real is touched. Exit code 1 where a fault that can be seen was not caught.
     """
-    from mlops_assets.graph.recorded_windows import champion_of, windows_to_drill
-    from mlops_assets.monitoring.drills import run_drills
-    from mlops_assets.monitoring.injected_faults import as_it_is, standard_drills
+    from mlops_assets.monitoring.drills.drills import run_drills
+    from mlops_assets.monitoring.drills.injected_faults import as_it_is, standard_drills
+    from mlops_assets.pipeline.recorded_windows import champion_of, windows_to_drill
 
     platform = open_platform(context)
     champion = champion_of(platform, model)
@@ -45,7 +45,7 @@ def drill(context: click.Context, model: str, windows: int, as_json: bool) -> in
         platform.policy(model).monitoring,
         drills=[as_it_is(), *standard_drills(champion.declaration.task)],
         importance=champion.importance,
-        reference=champion.yardstick,
+        reference=champion.reference_performance,
         reference_sample=champion.reference_sample,
         rescore=champion.score,
         seed=champion.declaration.training.seed,
@@ -83,9 +83,9 @@ def calibrate(context: click.Context, model: str, per_year: float, rows: int | N
 
 
 def _proposal(context: click.Context, model: str, per_year: float, rows: int | None, draws: int) -> dict[str, Any]:
-    from mlops_assets.graph.recorded_windows import champion_of, judged, recorded_history, usual_rows
-    from mlops_assets.monitoring import resampled_windows as drawn
-    from mlops_assets.monitoring.calibration import WINDOWS_A_YEAR, check_rate, propose
+    from mlops_assets.monitoring.thresholds import resampled_windows as drawn
+    from mlops_assets.monitoring.thresholds.alarm_calibration import WINDOWS_A_YEAR, check_rate, propose
+    from mlops_assets.pipeline.recorded_windows import champion_of, judged, recorded_history, usual_rows
     from mlops_assets.response.alarm_precision import alarm_precision
     from mlops_assets.response.incidents import incidents
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from mlops_assets.commands.common import NOT_WELL, key_option, open_platform, rationale_option
-from mlops_assets.governance.keys import SigningKey
+from mlops_assets.ledger.keys import SigningKey
 from mlops_assets.platform import Platform
 from mlops_assets.release import interventions
 from mlops_assets.release.promotion import VerifyArtifact
@@ -81,7 +81,7 @@ def retire(context: click.Context, model: str, key_file: Path, rationale: str) -
 def retrain(context: click.Context, model: str, until: datetime | None, key_file: Path, rationale: str) -> int:
     """Sign a request to train again; the retraining sensor runs it."""
     from mlops_assets.datasets.windows import window_start
-    from mlops_assets.governance.authority import sign_act
+    from mlops_assets.ledger.signed_acts import sign_act
     from mlops_assets.response import retraining
 
     if until is not None and until.date() > datetime.now(UTC).date():

@@ -6,9 +6,9 @@ from pathlib import Path
 import click
 
 from mlops_assets.commands.common import cell, json_option, open_platform, print_json, print_table
-from mlops_assets.governance.enrolment import enrol, revoke
-from mlops_assets.governance.keys import PublicKey, SigningKey, key_path, new_key, public_path
-from mlops_assets.governance.people import load_people
+from mlops_assets.ledger.enrolment import enrol, revoke
+from mlops_assets.ledger.keys import PublicKey, SigningKey, key_path, new_key, public_path
+from mlops_assets.ledger.people import load_people
 
 
 @click.group()

@@ -16,8 +16,8 @@ from mlops_assets.commands.common import (
 )
 from mlops_assets.gates.replay import diff
 from mlops_assets.governance.adoption import adopt, adoption
-from mlops_assets.governance.keys import SigningKey
-from mlops_assets.governance.policy import load_policies
+from mlops_assets.ledger.keys import SigningKey
+from mlops_assets.policy.policy import load_policies
 
 
 @click.group()

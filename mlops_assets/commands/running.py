@@ -47,7 +47,7 @@ def demo(context: click.Context) -> int:
 
     # Beta notices of libraries are for those who write the project, not for those who run it.
     warnings.filterwarnings("ignore")
-    from mlops_assets.graph.demo import Demo
+    from mlops_assets.orchestration.demo import Demo
 
     platform = open_platform(context)
     started = time.monotonic()
@@ -89,7 +89,7 @@ def summary(platform: Platform) -> None:
     """The fleet's table, what happened and why, where the pages are, and what to type next."""
     from mlops_assets.commands.common import print_table, shown
     from mlops_assets.evidence.inventory import inventory, status
-    from mlops_assets.evidence.story import sentence, worth_telling
+    from mlops_assets.evidence.pages.event_text import sentence, worth_telling
     from mlops_assets.fleet_files import effective_policies
 
     rows: list[dict[str, Any]] = status(

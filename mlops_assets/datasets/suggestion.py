@@ -1,7 +1,7 @@
 """What a table itself suggests a declaration of a model on it to say: identifier, time, target, roles, windows.
 
 A start for a person, who knows better: names and values are looked at, meaning is not. Not here: the text of a
-declaration (`inspection.starter`), or reading a source (`datasets.sources`).
+declaration (`discovery.starter`), or reading a source (`datasets.sources`).
 """
 
 import re

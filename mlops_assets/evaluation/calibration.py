@@ -1,7 +1,7 @@
 """Whether predictions may be taken at their word: probabilities that come true, values that are right on average.
 
 Belongs here: calibration of one model on one set of rows, over equal-frequency grades. Not here: how calibration moved
-in production (`monitoring/performance.py`).
+in production (`monitoring/outcomes/performance.py`).
 """
 
 import math

@@ -11,9 +11,9 @@ from typing import Any
 
 from mlops_assets.evidence.history import ModelState, fold, text
 from mlops_assets.evidence.inventory import RecordSource
+from mlops_assets.evidence.pages.event_text import sentence
 from mlops_assets.evidence.reading import day, label, minute, short
-from mlops_assets.evidence.story import sentence
-from mlops_assets.governance.canonical import iso, plain
+from mlops_assets.ledger.canonical import iso, plain
 
 
 @dataclass(frozen=True)

@@ -11,14 +11,14 @@ from datetime import datetime
 from typing import Any
 
 from mlops_assets.evidence.reading import moment
-from mlops_assets.governance.authority import read_act
-from mlops_assets.governance.dossier import authors_named
+from mlops_assets.governance.approval_subject import authors_named
 from mlops_assets.governance.exceptions import WITHDRAWAL
 from mlops_assets.governance.findings import CLOSE, VALIDATING
-from mlops_assets.governance.ledger import Record
-from mlops_assets.governance.people import KINDS as PEOPLE_KINDS
-from mlops_assets.governance.people import NotAllowed, People, Signed, read_people
-from mlops_assets.governance.signatures import SignatureRefused
+from mlops_assets.ledger.ledger import Record
+from mlops_assets.ledger.people import KINDS as PEOPLE_KINDS
+from mlops_assets.ledger.people import NotAllowed, People, Signed, read_people
+from mlops_assets.ledger.signatures import SignatureRefused
+from mlops_assets.ledger.signed_acts import read_act
 from mlops_assets.response.incidents import Incident, fold_incidents
 
 DATA_SUBJECT = "data:"

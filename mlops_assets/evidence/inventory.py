@@ -10,10 +10,10 @@ from typing import Any, Protocol
 
 from mlops_assets.declaration import Declaration
 from mlops_assets.evidence.history import ExceptionGranted, ModelState, fold, text
-from mlops_assets.governance.canonical import iso
 from mlops_assets.governance.exceptions import exceptions as signed_exceptions
-from mlops_assets.governance.ledger import Ledger, Record
-from mlops_assets.governance.policy import Policy
+from mlops_assets.ledger.canonical import iso
+from mlops_assets.ledger.ledger import Ledger, Record
+from mlops_assets.policy.policy import Policy
 from mlops_assets.response.alarm_precision import fleet_precision
 
 STATUS_FIELDS = (

@@ -13,8 +13,8 @@ from typing import Any
 
 from mlops_assets.datasets.windows import window_of_key
 from mlops_assets.declaration import Declaration
-from mlops_assets.governance.canonical import iso
-from mlops_assets.governance.ledger import Record
+from mlops_assets.ledger.canonical import iso
+from mlops_assets.ledger.ledger import Record
 
 SCHEMA = "https://openlineage.io/spec/2-0-2/OpenLineage.json#/$defs/RunEvent"
 FACETS = "https://openlineage.io/spec/facets"

@@ -1,6 +1,6 @@
 """Requirement profiles: what a rule asks, which artefact answers it, and whether that artefact is there and fresh.
 
-A profile is one YAML in `defs/requirements/`. It is data because rules change under our feet: each says its status,
+A profile is one YAML in `config/requirements/`. It is data because rules change under our feet: each says its status,
 from when it applies, what replaced it, and what it rests on. The words here are "evidence present", "missing" and
 "stale": an artefact that is there says nothing about whether a supervisor would be satisfied with it.
 """
@@ -13,7 +13,7 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from mlops_assets.evidence.card import CardInputs
+from mlops_assets.evidence.card.card import CardInputs
 from mlops_assets.evidence.history import ModelState
 from mlops_assets.evidence.reading import moment
 

@@ -12,7 +12,7 @@ from typing import Any
 from mlops_assets.evidence.history import ModelState, VersionState, fold, text, texts
 from mlops_assets.evidence.inventory import RecordSource
 from mlops_assets.evidence.reading import cell, day, first, label, minute, moment, number
-from mlops_assets.governance.canonical import iso, plain
+from mlops_assets.ledger.canonical import iso, plain
 
 
 @dataclass(frozen=True)

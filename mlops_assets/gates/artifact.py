@@ -8,7 +8,7 @@ from typing import Any
 from mlops_assets.evaluation.software.licences import forbidden
 from mlops_assets.gates.ruling import listed, need, plain, ruling
 from mlops_assets.governance.decisions import GateResult
-from mlops_assets.governance.gate_rules import ArtifactRule
+from mlops_assets.policy.gate_rules import ArtifactRule
 
 SEVERITIES = ("none", "low", "medium", "high", "critical")
 NAMES = ("signature", "pickles", "foreign_types", "bytes", "sbom", "licences", "lock", "advisories")

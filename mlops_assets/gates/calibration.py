@@ -5,7 +5,7 @@ from typing import Any
 from mlops_assets.declaration import Task
 from mlops_assets.gates.ruling import listed, need, plain, ruling, show
 from mlops_assets.governance.decisions import GateResult
-from mlops_assets.governance.gate_rules import CalibrationRule
+from mlops_assets.policy.gate_rules import CalibrationRule
 
 
 def decide(evidence: Any, rule: CalibrationRule) -> GateResult:

@@ -3,8 +3,8 @@
 from typing import Any
 
 from mlops_assets.gates.ruling import need, plain, ruling
-from mlops_assets.governance.decisions import GateResult, Outcome
-from mlops_assets.governance.gate_rules import CostRule
+from mlops_assets.governance.decisions import GateOutcome, GateResult
+from mlops_assets.policy.gate_rules import CostRule
 
 UNITS = {
     "seconds_per_million": "seconds for a million rows",
@@ -37,7 +37,7 @@ def decide(evidence: Any, rule: CostRule) -> GateResult:
         if _above(measured[n], limit)
     ]
     unknown = [UNITS[name] for name in asked if measured[name] is None]
-    outcome: Outcome = "failed" if above else "not_measurable" if unknown else "passed"
+    outcome: GateOutcome = "failed" if above else "not_measurable" if unknown else "passed"
     reason = {
         "failed": f"{', '.join(above)}{machine}",
         "not_measurable": f"not measured: {', '.join(unknown)}",

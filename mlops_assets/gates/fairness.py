@@ -8,8 +8,8 @@ from typing import Any
 
 from mlops_assets.declaration import Task
 from mlops_assets.gates.ruling import listed, need, plain, ruling, show, worst
-from mlops_assets.governance.decisions import GateResult, Outcome
-from mlops_assets.governance.gate_rules import FairnessRule
+from mlops_assets.governance.decisions import GateOutcome, GateResult
+from mlops_assets.policy.gate_rules import FairnessRule
 
 LIMITS = {
     Task.BINARY: (
@@ -87,7 +87,7 @@ def _judge(attribute: dict[str, Any], name: str, field: str, limit: float, rule:
     found = attribute["disparities"].get(name)
     value = found["value"] if found else None
 
-    def answer(outcome: Outcome, reason: str) -> dict[str, Any]:
+    def answer(outcome: GateOutcome, reason: str) -> dict[str, Any]:
         return {
             "attribute": attribute["attribute"],
             "metric": name,

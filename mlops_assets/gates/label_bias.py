@@ -10,7 +10,7 @@ from typing import Any
 from mlops_assets.declaration import Task
 from mlops_assets.gates.ruling import listed, need, plain, ruling, show, worst
 from mlops_assets.governance.decisions import GateResult
-from mlops_assets.governance.gate_rules import LabelBiasRule
+from mlops_assets.policy.gate_rules import LabelBiasRule
 
 
 def decide(evidence: Any, rule: LabelBiasRule) -> GateResult:

@@ -4,7 +4,7 @@ from typing import Any
 
 from mlops_assets.gates.ruling import need, plain, ruling
 from mlops_assets.governance.decisions import GateResult
-from mlops_assets.governance.gate_rules import ParityRule
+from mlops_assets.policy.gate_rules import ParityRule
 
 
 def decide(evidence: Any, rule: ParityRule) -> GateResult:

@@ -8,8 +8,8 @@ from typing import Any
 
 from mlops_assets.declaration import Task
 from mlops_assets.gates.ruling import need, plain, ruling, show, worst
-from mlops_assets.governance.decisions import GateResult, Outcome
-from mlops_assets.governance.gate_rules import PerformanceRule
+from mlops_assets.governance.decisions import GateOutcome, GateResult
+from mlops_assets.policy.gate_rules import PerformanceRule
 
 FLOORS = {
     Task.BINARY: (("roc_auc", "min_auc"),),
@@ -51,7 +51,7 @@ def decide(evidence: Any, rule: PerformanceRule, comparison: Any = None) -> Gate
             f"; against the champion {rule.against_champion.replace('_', ' ')} (margin {show(rule.champion_margin)})"
         )
     main, floor = floors[0] if floors else (used[0], None)
-    outcomes: list[Outcome] = []
+    outcomes: list[GateOutcome] = []
     reasons: list[str] = []
     for name, least in floors:
         metric = kept[name]
@@ -98,7 +98,7 @@ def verdict(pair: dict[str, Any], margin: float) -> str:
     return "worse" if high < 0 else "undecidable"
 
 
-def _against(pair: dict[str, Any], rule: PerformanceRule) -> tuple[Outcome, str]:
+def _against(pair: dict[str, Any], rule: PerformanceRule) -> tuple[GateOutcome, str]:
     said = verdict(pair, rule.champion_margin)
     numbers = f"{pair['metric']} {show(pair['difference'])} ({show(pair['low'])} to {show(pair['high'])})"
     text = f"against the champion {said.replace('_', ' ')}: {numbers}"

@@ -4,7 +4,7 @@ from typing import Any
 
 from mlops_assets.gates.ruling import listed, need, plain, ruling, show
 from mlops_assets.governance.decisions import GateResult
-from mlops_assets.governance.gate_rules import ProxyRule
+from mlops_assets.policy.gate_rules import ProxyRule
 
 
 def decide(evidence: Any, rule: ProxyRule) -> GateResult:

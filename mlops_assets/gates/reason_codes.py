@@ -4,7 +4,7 @@ from typing import Any
 
 from mlops_assets.gates.ruling import listed, need, plain, ruling, show
 from mlops_assets.governance.decisions import GateResult
-from mlops_assets.governance.gate_rules import ReasonCodesRule
+from mlops_assets.policy.gate_rules import ReasonCodesRule
 
 
 def decide(evidence: Any, rule: ReasonCodesRule) -> GateResult:

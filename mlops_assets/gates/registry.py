@@ -1,5 +1,5 @@
 """The gates, in the order in which a version meets them. A new gate is one file and one line here, and one rule in
-`governance/gate_rules.py`."""
+`policy/gate_rules.py`."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -24,8 +24,8 @@ from mlops_assets.gates import (
     volume,
 )
 from mlops_assets.governance.decisions import GateResult
-from mlops_assets.governance.gate_rules import GateRule
-from mlops_assets.governance.policy import Policy
+from mlops_assets.policy.gate_rules import GateRule
+from mlops_assets.policy.policy import Policy
 
 
 @dataclass(frozen=True)

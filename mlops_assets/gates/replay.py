@@ -12,8 +12,8 @@ from mlops_assets.declaration import Declaration
 from mlops_assets.gates.registry import decide
 from mlops_assets.gates.ruling import EvidenceError
 from mlops_assets.governance.decisions import blocks
-from mlops_assets.governance.ledger import Ledger, Record
-from mlops_assets.governance.policy import Policy, PolicyError, effective
+from mlops_assets.ledger.ledger import Ledger, Record
+from mlops_assets.policy.policy import Policy, PolicyError, effective
 
 
 @dataclass(frozen=True)

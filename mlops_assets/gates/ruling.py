@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from mlops_assets.governance.canonical import digest
-from mlops_assets.governance.decisions import GateResult, Outcome
+from mlops_assets.governance.decisions import GateOutcome, GateResult
+from mlops_assets.ledger.canonical import digest
 
 
 class EvidenceError(ValueError):
@@ -40,7 +40,7 @@ def need(gate: str, evidence: Mapping[str, Any], *names: str) -> dict[str, Any]:
 
 def ruling(
     gate: str,
-    outcome: Outcome,
+    outcome: GateOutcome,
     *,
     rule: str,
     reason: str,
@@ -68,7 +68,7 @@ def show(value: float | None) -> str:
     return "unknown" if value is None else f"{value:.4g}"
 
 
-def worst(outcomes: Sequence[Outcome]) -> Outcome:
+def worst(outcomes: Sequence[GateOutcome]) -> GateOutcome:
     """`failed` before `not_measurable` before `passed`; nothing at all is not measurable."""
     for outcome in ("failed", "not_measurable"):
         if outcome in outcomes:

@@ -9,7 +9,7 @@ from typing import Any
 
 from mlops_assets.gates.ruling import listed, need, plain, ruling, show
 from mlops_assets.governance.decisions import GateResult
-from mlops_assets.governance.gate_rules import SlicesRule
+from mlops_assets.policy.gate_rules import SlicesRule
 
 KEPT = ("slice", "n", "value", "difference", "p_adjusted", "measurable", "reason")
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from mlops_assets.gates.ruling import need, plain, ruling, show
 from mlops_assets.governance.decisions import GateResult
-from mlops_assets.governance.gate_rules import StabilityRule
+from mlops_assets.policy.gate_rules import StabilityRule
 
 KINDS = ("seeds", "resamples")
 KEPT = ("values", "churn")

@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from mlops_assets.governance.authority import read_act, sign_act
-from mlops_assets.governance.chain import Problem
-from mlops_assets.governance.keys import PublicKey, SigningKey
-from mlops_assets.governance.ledger import Ledger, Record
-from mlops_assets.governance.people import NotAllowed, People, load_people
-from mlops_assets.governance.policy import Policy
-from mlops_assets.governance.signatures import SignatureRefused
+from mlops_assets.ledger.chain import Problem
+from mlops_assets.ledger.keys import PublicKey, SigningKey
+from mlops_assets.ledger.ledger import Ledger, Record
+from mlops_assets.ledger.people import NotAllowed, People, load_people
+from mlops_assets.ledger.signatures import SignatureRefused
+from mlops_assets.ledger.signed_acts import read_act, sign_act
+from mlops_assets.policy.policy import Policy
 
 KIND = "policy_adopted"
 PURPOSE = "policy_adopted/v1"

@@ -1,6 +1,6 @@
 """Approvals: signatures on a version, and whether they are enough.
 
-An approval is a signed statement over the version's dossier. It counts when its signer's key counted at that place in
+An approval is a signed statement over the version's approval_subject. It counts when its signer's key counted at that place in
 the ledger, holds the role, is no author of the version, and signed exactly the digests that stand now. One person
 counts once. Nothing is read from a record's summary fields: only from what was signed.
 """
@@ -11,14 +11,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-from mlops_assets.governance.canonical import iso
-from mlops_assets.governance.conduct_rules import NO_JUDGES
-from mlops_assets.governance.dossier import Dossier, dossier
-from mlops_assets.governance.keys import PublicKey, SigningKey
-from mlops_assets.governance.ledger import Ledger, Record
-from mlops_assets.governance.people import NotAllowed, People, Signed, load_people
-from mlops_assets.governance.policy import Policy
-from mlops_assets.governance.signatures import SignatureRefused, sign_statement
+from mlops_assets.governance.approval_subject import ApprovalSubject, approval_subject
+from mlops_assets.ledger.canonical import iso
+from mlops_assets.ledger.keys import PublicKey, SigningKey
+from mlops_assets.ledger.ledger import Ledger, Record
+from mlops_assets.ledger.people import NO_JUDGES, NotAllowed, People, Signed, load_people
+from mlops_assets.ledger.signatures import SignatureRefused, sign_statement
+from mlops_assets.policy.policy import Policy
 
 PURPOSE = "approval/v1"
 Decision = Literal["approve", "reject"]
@@ -79,7 +78,7 @@ def sign_approval(
         raise ValueError(f"found decision {decision!r}, expected approve or reject")
     if not rationale.strip():
         raise ValueError("a decision needs a rationale: why is this version fit, or not, for its use?")
-    about = dossier(ledger, model, version, policy.digest if policy else None)
+    about = approval_subject(ledger, model, version, policy.digest if policy else None)
     now = ledger.clock()
     people = load_people(ledger, root)
     signer = people.signer(key.public, model, now)
@@ -126,7 +125,7 @@ def state(
     Raises:
         NotRegistered: the ledger knows no such version.
     """
-    about = dossier(ledger, model, version, policy.digest, known_at)
+    about = approval_subject(ledger, model, version, policy.digest, known_at)
     people = load_people(ledger, root, known_at)
     asked = {rule.role: rule.count for rule in policy.approvals}
     standing: dict[str, tuple[Signed, Record]] = {}
@@ -161,7 +160,7 @@ def _says(signed: Signed) -> str:
 
 
 def _read(
-    ledger: Ledger, about: Dossier, people: People, known_at: datetime | None = None
+    ledger: Ledger, about: ApprovalSubject, people: People, known_at: datetime | None = None
 ) -> list[tuple[Any, Record, str | None]]:
     """Every approval record of the version with what was signed, and why it does not count (None: it does).
 
@@ -181,7 +180,7 @@ def _read(
     return result
 
 
-def _objection(signed: Signed, about: Dossier) -> str | None:
+def _objection(signed: Signed, about: ApprovalSubject) -> str | None:
     said = signed.predicate
     if (said.get("model"), said.get("version")) != (about.model, about.version):
         return f"signed for {said.get('model')} version {said.get('version')}"
@@ -222,7 +221,9 @@ def _choose_role(person: str, held: Sequence[str], role: str | None, policy: Pol
     raise NotAllowed(f"{person} holds {', '.join(asked or roles)}: say with --role in which of them this is signed")
 
 
-def _command(ledger: Ledger, people: People, about: Dossier, missing: Sequence[tuple[str, int]], busy: set[str]) -> str:
+def _command(
+    ledger: Ledger, people: People, about: ApprovalSubject, missing: Sequence[tuple[str, int]], busy: set[str]
+) -> str:
     lines = []
     taken = set(busy)
     for role, count in missing:

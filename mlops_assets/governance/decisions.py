@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from mlops_assets.governance.canonical import digest
-from mlops_assets.governance.ledger import Ledger, Record
-from mlops_assets.governance.policy import Policy
+from mlops_assets.ledger.canonical import digest
+from mlops_assets.ledger.ledger import Ledger, Record
+from mlops_assets.policy.policy import Policy
 
-Outcome = Literal["passed", "failed", "not_measurable"]
+GateOutcome = Literal["passed", "failed", "not_measurable"]
 GateState = Literal["passed", "failed", "not_measurable", "missing", "excepted"]
 
 
@@ -34,7 +34,7 @@ class GateResult:
     """
 
     gate: str
-    outcome: Outcome
+    outcome: GateOutcome
     value: float | None
     threshold: float | None
     rule: str

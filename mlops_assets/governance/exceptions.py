@@ -9,15 +9,15 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
-from mlops_assets.governance.authority import read_act, sign_act
-from mlops_assets.governance.canonical import iso, moment
+from mlops_assets.governance.approval_subject import NotRegistered, authors_of, authors_of_model, registered
 from mlops_assets.governance.decisions import Lift
-from mlops_assets.governance.dossier import NotRegistered, authors_of, authors_of_model, registered
-from mlops_assets.governance.keys import PublicKey, SigningKey
-from mlops_assets.governance.ledger import Ledger, Record
-from mlops_assets.governance.people import NotAllowed, People, load_people
-from mlops_assets.governance.policy import Policy
-from mlops_assets.governance.signatures import SignatureRefused
+from mlops_assets.ledger.canonical import iso, moment
+from mlops_assets.ledger.keys import PublicKey, SigningKey
+from mlops_assets.ledger.ledger import Ledger, Record
+from mlops_assets.ledger.people import NotAllowed, People, load_people
+from mlops_assets.ledger.signatures import SignatureRefused
+from mlops_assets.ledger.signed_acts import read_act, sign_act
+from mlops_assets.policy.policy import Policy
 
 PURPOSE = "exception/v1"
 WITHDRAWAL = "exception-withdrawal/v1"

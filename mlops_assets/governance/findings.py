@@ -9,14 +9,14 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal, get_args
 
-from mlops_assets.governance.authority import read_act, sign_act
-from mlops_assets.governance.canonical import iso, moment
-from mlops_assets.governance.dossier import authors_of_model, registered
-from mlops_assets.governance.keys import PublicKey, SigningKey
-from mlops_assets.governance.ledger import Expected, Ledger, Record
-from mlops_assets.governance.people import NotAllowed, People, load_people
-from mlops_assets.governance.policy import Policy
-from mlops_assets.governance.signatures import SignatureRefused
+from mlops_assets.governance.approval_subject import authors_of_model, registered
+from mlops_assets.ledger.canonical import iso, moment
+from mlops_assets.ledger.keys import PublicKey, SigningKey
+from mlops_assets.ledger.ledger import Expected, Ledger, Record
+from mlops_assets.ledger.people import NotAllowed, People, load_people
+from mlops_assets.ledger.signatures import SignatureRefused
+from mlops_assets.ledger.signed_acts import read_act, sign_act
+from mlops_assets.policy.policy import Policy
 
 Severity = Literal["low", "medium", "high", "critical"]
 SEVERITIES: tuple[str, ...] = get_args(Severity)

@@ -11,17 +11,16 @@ from datetime import timedelta
 from typing import Any
 
 from mlops_assets.governance import adoption, approvals, exceptions, findings, validations
-from mlops_assets.governance.authority import read_act
-from mlops_assets.governance.canonical import moment
-from mlops_assets.governance.chain import Problem
-from mlops_assets.governance.conduct_rules import NO_JUDGES
-from mlops_assets.governance.dossier import authors_of
-from mlops_assets.governance.keys import PublicKey
-from mlops_assets.governance.ledger import Ledger, Record
-from mlops_assets.governance.people import NotAllowed, People, Signed, load_people
-from mlops_assets.governance.policy import Policy
-from mlops_assets.governance.recorded_policy import UnreadablePolicy, recorded_policy
-from mlops_assets.governance.signatures import SignatureRefused
+from mlops_assets.governance.approval_subject import authors_of
+from mlops_assets.ledger.canonical import moment
+from mlops_assets.ledger.chain import Problem
+from mlops_assets.ledger.keys import PublicKey
+from mlops_assets.ledger.ledger import Ledger, Record
+from mlops_assets.ledger.people import NO_JUDGES, NotAllowed, People, Signed, load_people
+from mlops_assets.ledger.signatures import SignatureRefused
+from mlops_assets.ledger.signed_acts import read_act
+from mlops_assets.policy.policy import Policy
+from mlops_assets.policy.recorded import UnreadablePolicy, recorded_policy
 
 PURPOSES = {
     "approval": approvals.PURPOSE,

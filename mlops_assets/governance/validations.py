@@ -10,21 +10,21 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal, get_args
 
-from mlops_assets.governance.authority import read_act, sign_act
-from mlops_assets.governance.canonical import iso, moment
-from mlops_assets.governance.dossier import NotRegistered, authors_of, registered
+from mlops_assets.governance.approval_subject import NotRegistered, authors_of, registered
 from mlops_assets.governance.findings import VALIDATING
-from mlops_assets.governance.keys import PublicKey, SigningKey
-from mlops_assets.governance.ledger import Expected, Ledger, Record
-from mlops_assets.governance.people import NotAllowed, People, load_people
-from mlops_assets.governance.policy import Policy
 from mlops_assets.governance.restrictions import Restriction, RestrictionError, read_restriction
-from mlops_assets.governance.signatures import SignatureRefused
+from mlops_assets.ledger.canonical import iso, moment
+from mlops_assets.ledger.keys import PublicKey, SigningKey
+from mlops_assets.ledger.ledger import Expected, Ledger, Record
+from mlops_assets.ledger.people import NotAllowed, People, load_people
+from mlops_assets.ledger.signatures import SignatureRefused
+from mlops_assets.ledger.signed_acts import read_act, sign_act
+from mlops_assets.policy.policy import Policy
 
 PURPOSE = "validation/v1"
 KIND = "validation_recorded"
-Outcome = Literal["approved", "approved_with_conditions", "rejected"]
-OUTCOMES: tuple[str, ...] = get_args(Outcome)
+ValidationOutcome = Literal["approved", "approved_with_conditions", "rejected"]
+OUTCOMES: tuple[str, ...] = get_args(ValidationOutcome)
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Validation:
     seq: int
     model: str
     version: str
-    outcome: Outcome
+    outcome: ValidationOutcome
     summary: str
     conditions: tuple[str, ...]
     restrictions: tuple[Restriction, ...]
@@ -82,7 +82,7 @@ def record_validation(
     policy: Policy,
     model: str,
     version: str | int,
-    outcome: Outcome,
+    outcome: ValidationOutcome,
     summary: str,
     *,
     valid_until: datetime | None = None,

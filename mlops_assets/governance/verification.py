@@ -6,17 +6,17 @@ that counted at that place. Whether a promotion was right when it was made is `r
 
 from collections.abc import Iterable
 
-from mlops_assets.governance import approvals, authority, exceptions, findings, validations
-from mlops_assets.governance.anchors import Anchor
-from mlops_assets.governance.canonical import iso
-from mlops_assets.governance.chain import Problem
-from mlops_assets.governance.conduct_rules import AUTOMATION
-from mlops_assets.governance.keys import PublicKey
-from mlops_assets.governance.ledger import CLOCK_TOLERANCE, Ledger, LedgerTampered, Record
-from mlops_assets.governance.people import KINDS as PEOPLE_KINDS
-from mlops_assets.governance.people import NotAllowed, People, load_people
-from mlops_assets.governance.seals import head_objection
-from mlops_assets.governance.signatures import SignatureRefused
+from mlops_assets.governance import approvals, exceptions, findings, validations
+from mlops_assets.ledger import signed_acts as authority
+from mlops_assets.ledger.anchors import Anchor
+from mlops_assets.ledger.canonical import iso
+from mlops_assets.ledger.chain import Problem
+from mlops_assets.ledger.keys import PublicKey
+from mlops_assets.ledger.ledger import CLOCK_TOLERANCE, Ledger, LedgerTampered, Record
+from mlops_assets.ledger.people import AUTOMATION, NotAllowed, People, load_people
+from mlops_assets.ledger.people import KINDS as PEOPLE_KINDS
+from mlops_assets.ledger.seals import head_objection
+from mlops_assets.ledger.signatures import SignatureRefused
 
 PURPOSES = {
     "approval": approvals.PURPOSE,

@@ -8,7 +8,7 @@ import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 
-from mlops_assets.governance.evidence_book import KIND as EVIDENCE_KEPT
+from mlops_assets.governance.stored_evidence import KIND as EVIDENCE_KEPT
 from mlops_assets.platform import Platform
 from mlops_assets.stores.registry import RegistryError
 

@@ -8,13 +8,13 @@ import polars as pl
 from mlops_assets.datasets.snapshot import rows_digest, split
 from mlops_assets.declaration import Declaration
 from mlops_assets.governance.adoption import audit_policies
-from mlops_assets.governance.anchors import Anchor
 from mlops_assets.governance.ignored_acts import ignored_acts
-from mlops_assets.governance.ledger import Record
 from mlops_assets.governance.verification import verify_all
 from mlops_assets.inspection.kept_files import changed_files
 from mlops_assets.inspection.lookup import predictions_digest
 from mlops_assets.inspection.versions import verify_artifact
+from mlops_assets.ledger.anchors import Anchor
+from mlops_assets.ledger.ledger import Record
 from mlops_assets.platform import Platform
 from mlops_assets.release.audit import audit_promotions
 from mlops_assets.release.reconciliation import reconcile

@@ -7,9 +7,9 @@ from typing import Any
 import polars as pl
 
 from mlops_assets.datasets.snapshot import rows_digest
-from mlops_assets.evidence.card import CardInputs
+from mlops_assets.evidence.card.card import CardInputs
 from mlops_assets.evidence.history import fold
-from mlops_assets.evidence.packet import PacketParts
+from mlops_assets.evidence.packet.packet import PacketParts
 from mlops_assets.evidence.requirements import (
     Artefact,
     artefacts_of_card,
@@ -17,8 +17,8 @@ from mlops_assets.evidence.requirements import (
     assess,
     load_profiles,
 )
-from mlops_assets.governance.canonical import canonical_json
-from mlops_assets.governance.dossier import registered
+from mlops_assets.governance.approval_subject import registered
+from mlops_assets.ledger.canonical import canonical_json
 from mlops_assets.platform import Platform
 from mlops_assets.project import ProjectError
 from mlops_assets.scoring.prediction_id import PredictionId, parse
@@ -120,7 +120,7 @@ def requirement_rows(platform: Platform, profile: str | None, model: str | None)
     Raises:
         ProjectError: no such profile or model.
     """
-    profiles = load_profiles(platform.project.defs / "requirements")
+    profiles = load_profiles(platform.project.config / "requirements")
     if profile is not None and profile not in profiles:
         raise ProjectError(f"{profile}: no such requirement profile; there are: {', '.join(profiles)}")
     names = [model] if model is not None else list(platform.project.declarations)

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from mlops_assets.declaration import Declaration
-from mlops_assets.governance.dossier import registered
+from mlops_assets.governance.approval_subject import registered
 from mlops_assets.inspection.lookup import prediction_row, scored_row
 from mlops_assets.inspection.versions import load_verified
 from mlops_assets.platform import Platform

@@ -14,15 +14,15 @@ from typing import Any, Literal
 
 from mlops_assets.declaration import Declaration
 from mlops_assets.gates.replay import tightened
-from mlops_assets.governance.ledger import Ledger, Record
-from mlops_assets.governance.policy import Policy, effective
-from mlops_assets.monitoring.drift import DriftVerdict, regraded
-from mlops_assets.monitoring.faults import Fault
-from mlops_assets.monitoring.fleet_control import FleetControl, hold_to_fleet
-from mlops_assets.monitoring.performance import WindowPerformance
-from mlops_assets.monitoring.rules import SEVERITIES
-from mlops_assets.monitoring.segments import Segment
-from mlops_assets.monitoring.triage import ANSWERED, Earlier, Health, triage
+from mlops_assets.ledger.ledger import Ledger, Record
+from mlops_assets.monitoring.inputs.drift import DriftVerdict, regraded
+from mlops_assets.monitoring.inputs.faults import Fault
+from mlops_assets.monitoring.outcomes.performance import WindowPerformance
+from mlops_assets.monitoring.outcomes.segments import Segment
+from mlops_assets.monitoring.thresholds.rules import SEVERITIES
+from mlops_assets.monitoring.verdict.fleet_control import FleetControl, hold_to_fleet
+from mlops_assets.monitoring.verdict.triage import ANSWERED, Earlier, Health, triage
+from mlops_assets.policy.policy import Policy, effective
 from mlops_assets.stores.home import Home
 
 VERDICT = "health_verdict"
@@ -144,7 +144,7 @@ def _again(home: Home, record: Record, policy: Policy, earlier: list[Earlier]) -
     drift = regraded(DriftVerdict.from_dict(_evidence(home, record, "drift")), policy.monitoring)
     performance = _evidence(home, record, "performance")
     # A feed that is broken as a whole is the one cause of its kind that names no column.
-    batch = [c["evidence"] for c in body["causes"] if c["kind"] == "feed_fault" and not c["columns"]]
+    batch = [c["evidence"] for c in body["causes"] if c["kind"] == "data_quality" and not c["columns"]]
     found = triage(
         drift,
         WindowPerformance.from_dict(performance["performance"]),

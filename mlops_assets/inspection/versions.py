@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from mlops_assets.declaration import Declaration
-from mlops_assets.governance.dossier import registered
-from mlops_assets.governance.keys import SigningKey, key_path, load_or_new_key, public_path
-from mlops_assets.governance.ledger import Record
+from mlops_assets.governance.approval_subject import registered
+from mlops_assets.ledger.keys import SigningKey, key_path, load_or_new_key, public_path
+from mlops_assets.ledger.ledger import Record
 from mlops_assets.platform import ARTIFACT_KEY, Platform
 from mlops_assets.training.artifact import ArtifactError, canonical_digest, load, sign_folder, verify_folder
 

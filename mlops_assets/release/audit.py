@@ -1,23 +1,22 @@
 """Were the promotions on record right when they were made? Each is decided again from what the ledger held then."""
 
 from mlops_assets.governance.adoption import in_force
+from mlops_assets.governance.approval_subject import NotRegistered
 from mlops_assets.governance.approvals import state as approval_state
-from mlops_assets.governance.authority import read_act
-from mlops_assets.governance.chain import Problem
-from mlops_assets.governance.conduct_rules import AUTOMATION
 from mlops_assets.governance.decisions import standing
-from mlops_assets.governance.dossier import NotRegistered
 from mlops_assets.governance.exceptions import lifts
 from mlops_assets.governance.findings import blocking
-from mlops_assets.governance.keys import PublicKey
-from mlops_assets.governance.ledger import Ledger, LedgerTampered, Record
-from mlops_assets.governance.people import NotAllowed, People, load_people
-from mlops_assets.governance.recorded_policy import UnreadablePolicy, recorded_policy
-from mlops_assets.governance.signatures import SignatureRefused
 from mlops_assets.governance.validations import objections, standing_validation
 from mlops_assets.governance.verification import BY_MACHINE
+from mlops_assets.ledger.chain import Problem
+from mlops_assets.ledger.keys import PublicKey
+from mlops_assets.ledger.ledger import Ledger, LedgerTampered, Record
+from mlops_assets.ledger.people import AUTOMATION, NotAllowed, People, load_people
+from mlops_assets.ledger.signatures import SignatureRefused
+from mlops_assets.ledger.signed_acts import read_act
+from mlops_assets.policy.recorded import UnreadablePolicy, recorded_policy
 from mlops_assets.release import automation
-from mlops_assets.release.champion import KINDS, Reign, reign_of
+from mlops_assets.release.champion import KINDS, ChampionState, champion_state_of
 from mlops_assets.release.ladder import climb
 
 
@@ -35,7 +34,7 @@ def audit_promotions(ledger: Ledger, root: PublicKey | None = None, model: str |
     people = load_people(ledger, root) if changes else People()
     problems: list[Problem] = []
     for place, record in enumerate(changes):
-        before = reign_of(record.model, [r for r in changes[:place] if r.model == record.model])
+        before = champion_state_of(record.model, [r for r in changes[:place] if r.model == record.model])
         if record.kind == "promotion":
             reasons = _promotion(ledger, record, before, root)
             if before.status in ("suspended", "retired"):
@@ -59,7 +58,7 @@ def audit_promotions(ledger: Ledger, root: PublicKey | None = None, model: str |
     return problems
 
 
-def _intervention(ledger: Ledger, people: People, record: Record, before: Reign) -> list[str]:
+def _intervention(ledger: Ledger, people: People, record: Record, before: ChampionState) -> list[str]:
     """What speaks against a signed intervention: its signature, and for the service key what the policy let it do."""
     try:
         signed = read_act(people, record, f"{record.kind}/v1", roles=_roles(record))
@@ -74,7 +73,7 @@ def _roles(record: Record) -> tuple[str, ...] | None:
     return (AUTOMATION,) if machine else None
 
 
-def _promotion(ledger: Ledger, record: Record, before: Reign, root: PublicKey | None) -> list[str]:
+def _promotion(ledger: Ledger, record: Record, before: ChampionState, root: PublicKey | None) -> list[str]:
     try:
         policy = recorded_policy(record.body)
     except UnreadablePolicy as error:

@@ -6,12 +6,12 @@ allow it, or there is no key, an incident asks a person, and nothing happens by 
 """
 
 from mlops_assets.governance.adoption import adoption
-from mlops_assets.governance.conduct_rules import AUTOMATION
-from mlops_assets.governance.keys import PublicKey, SigningKey
-from mlops_assets.governance.ledger import Ledger, Record
-from mlops_assets.governance.policy import Policy
-from mlops_assets.governance.recorded_policy import UnreadablePolicy, recorded_policy
-from mlops_assets.release.champion import Reign, lock_name, reign
+from mlops_assets.ledger.keys import PublicKey, SigningKey
+from mlops_assets.ledger.ledger import Ledger, Record
+from mlops_assets.ledger.people import AUTOMATION
+from mlops_assets.policy.policy import Policy
+from mlops_assets.policy.recorded import UnreadablePolicy, recorded_policy
+from mlops_assets.release.champion import ChampionState, champion_state, lock_name
 from mlops_assets.release.interventions import intervene, may_take_over
 from mlops_assets.release.opening import Opening
 from mlops_assets.release.oversight import SEVERITIES, VALIDATION_EXPIRED, due, valid_until
@@ -66,7 +66,7 @@ def act(
         ]
         if not standing or _done(ledger, model, opening):
             return None
-        now, found = reign(ledger, model), standing[0]
+        now, found = champion_state(ledger, model), standing[0]
         about = {
             "cause": found.cause,
             "occasion": found.occasion,
@@ -84,7 +84,7 @@ def act(
         return intervene(ledger, registry, now, found.act, subject, key, why, about, roles=(AUTOMATION,), root=root)
 
 
-def objections(ledger: Ledger, record: Record, before: Reign) -> list[str]:
+def objections(ledger: Ledger, record: Record, before: ChampionState) -> list[str]:
     """What speaks against an act of the service key, from what the ledger held when it was done.
 
     Args:
@@ -116,7 +116,7 @@ def objections(ledger: Ledger, record: Record, before: Reign) -> list[str]:
     return reasons
 
 
-def _by_verdict(policy: Policy, record: Record, before: Reign, evidence: Record) -> list[str]:
+def _by_verdict(policy: Policy, record: Record, before: ChampionState, evidence: Record) -> list[str]:
     severity, kind = str(evidence.body.get("severity")), str(evidence.body.get("kind"))
     if str(evidence.body.get("version")) != str(before.champion):
         return [f"record {evidence.seq} is about version {evidence.body.get('version')}, not the champion"]

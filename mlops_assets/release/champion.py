@@ -2,7 +2,7 @@
 
 The champion is what the records of promotion, rollback, suspension, resumption and retirement add up to, so it has one
 answer for any moment, past ones included. A version that no promotion names never decides, and nothing decides after a
-retirement, whatever was recorded: `release.audit` names such records. Whoever acts on the answer asks for `sound_reign`.
+retirement, whatever was recorded: `release.audit` names such records. Whoever acts on the answer asks for `verified_champion_state`.
 """
 
 from collections.abc import Iterable
@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
 
-from mlops_assets.governance.dossier import NotRegistered, registered
-from mlops_assets.governance.ledger import Expected, Ledger, LedgerTampered, Record
+from mlops_assets.governance.approval_subject import NotRegistered, registered
+from mlops_assets.ledger.ledger import Expected, Ledger, LedgerTampered, Record
 from mlops_assets.release.registry import CHAMPION, FORMER
 
 KINDS = ("promotion", "rollback", "suspension", "resumption", "retirement")
@@ -19,7 +19,7 @@ KINDS = ("promotion", "rollback", "suspension", "resumption", "retirement")
 
 
 @dataclass(frozen=True)
-class Reign:
+class ChampionState:
     """Who decides for a model.
 
     Attributes:
@@ -59,12 +59,12 @@ class Reign:
         return {alias: version for alias, version in pairs.items() if version is not None}
 
 
-def reign(ledger: Ledger, model: str, known_at: datetime | None = None) -> Reign:
+def champion_state(ledger: Ledger, model: str, known_at: datetime | None = None) -> ChampionState:
     """Who decides for `model`, now or as the ledger stood at `known_at`."""
-    return reign_of(model, ledger.records(kind=KINDS, model=model, known_at=known_at))
+    return champion_state_of(model, ledger.records(kind=KINDS, model=model, known_at=known_at))
 
 
-def sound_reign(ledger: Ledger, model: str) -> Reign:
+def verified_champion_state(ledger: Ledger, model: str) -> ChampionState:
     """Who decides for `model`, when the ledger that says so holds: what scores and what moves aliases asks here.
 
     Every record since the deciding version was registered is held against the chain, and the chain against a head signed
@@ -74,7 +74,7 @@ def sound_reign(ledger: Ledger, model: str) -> Reign:
     Raises:
         LedgerTampered: it does not hold.
     """
-    now = reign(ledger, model)
+    now = champion_state(ledger, model)
     try:
         since = registered(ledger, model, now.champion).seq if now.champion is not None else None
     except NotRegistered as error:
@@ -83,9 +83,9 @@ def sound_reign(ledger: Ledger, model: str) -> Reign:
     return now
 
 
-def reign_of(model: str, records: Iterable[Record]) -> Reign:
-    """`reign` over records already at hand."""
-    state = Reign(model)
+def champion_state_of(model: str, records: Iterable[Record]) -> ChampionState:
+    """`champion_state` over records already at hand."""
+    state = ChampionState(model)
     for record in records:
         if record.kind not in KINDS:
             continue
@@ -93,7 +93,7 @@ def reign_of(model: str, records: Iterable[Record]) -> Reign:
     return state
 
 
-def _after(state: Reign, record: Record) -> Reign:
+def _after(state: ChampionState, record: Record) -> ChampionState:
     if state.status == "retired":
         return state
     version = int(record.subject) if record.subject.isdecimal() else None

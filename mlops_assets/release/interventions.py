@@ -7,11 +7,11 @@ Each statement names the state it changes, so that yesterday's signed rollback i
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from mlops_assets.governance.authority import sign_act
-from mlops_assets.governance.dossier import authors_of, registered
-from mlops_assets.governance.keys import PublicKey, SigningKey
-from mlops_assets.governance.ledger import Ledger, Record
-from mlops_assets.release.champion import Reign, lock_name, reign
+from mlops_assets.governance.approval_subject import authors_of, registered
+from mlops_assets.ledger.keys import PublicKey, SigningKey
+from mlops_assets.ledger.ledger import Ledger, Record
+from mlops_assets.ledger.signed_acts import sign_act
+from mlops_assets.release.champion import ChampionState, champion_state, lock_name
 from mlops_assets.release.promotion import VerifyArtifact
 from mlops_assets.release.reconciliation import put_right
 from mlops_assets.release.registry import Registry
@@ -49,7 +49,7 @@ def rollback(
         NotAllowed: the key is nobody's, or not for this model.
     """
     with ledger.lock(lock_name(model)):
-        now = _require(reign(ledger, model), "rolled back", ("active", "suspended"))
+        now = _require(champion_state(ledger, model), "rolled back", ("active", "suspended"))
         target = int(version) if version is not None else now.former
         target = may_take_over(ledger, registry, now, target, verify_artifact)
         about = {"former": now.champion, "version": str(target)}
@@ -76,7 +76,7 @@ def suspend(
         NotAllowed: the key is nobody's, or not for this model.
     """
     with ledger.lock(lock_name(model)):
-        now = _require(reign(ledger, model), "suspended", ("active",))
+        now = _require(champion_state(ledger, model), "suspended", ("active",))
         return intervene(ledger, registry, now, "suspension", str(now.champion), key, rationale, {}, root=root)
 
 
@@ -97,7 +97,7 @@ def resume(
         NotAllowed: the key is nobody's, not for this model, or an author's.
     """
     with ledger.lock(lock_name(model)):
-        now = _require(reign(ledger, model), "resumed", ("suspended",))
+        now = _require(champion_state(ledger, model), "resumed", ("suspended",))
         assert now.champion is not None
         _require_intact(ledger, model, now.champion, verify_artifact)
         barred = _authors(ledger, model, now.champion)
@@ -122,12 +122,12 @@ def retire(
         NotAllowed: the key is nobody's, or not for this model.
     """
     with ledger.lock(lock_name(model)):
-        now = _require(reign(ledger, model), "retired", ("none", "active", "suspended"))
+        now = _require(champion_state(ledger, model), "retired", ("none", "active", "suspended"))
         subject = str(now.champion) if now.champion is not None else ""
         return intervene(ledger, registry, now, "retirement", subject, key, rationale, {}, root=root)
 
 
-def _require(now: Reign, done: str, statuses: Collection[str]) -> Reign:
+def _require(now: ChampionState, done: str, statuses: Collection[str]) -> ChampionState:
     if now.status not in statuses:
         found = "has no champion" if now.status == "none" else f"is {now.status}"
         raise InterventionRefused(f"{now.model} {found} and cannot be {done}")
@@ -135,7 +135,7 @@ def _require(now: Reign, done: str, statuses: Collection[str]) -> Reign:
 
 
 def may_take_over(
-    ledger: Ledger, registry: Registry, now: Reign, target: int | None, verify_artifact: VerifyArtifact
+    ledger: Ledger, registry: Registry, now: ChampionState, target: int | None, verify_artifact: VerifyArtifact
 ) -> int:
     """The version that a rollback brings back, when it can be.
 
@@ -159,7 +159,7 @@ def may_take_over(
 def intervene(
     ledger: Ledger,
     registry: Registry,
-    now: Reign,
+    now: ChampionState,
     kind: str,
     subject: str,
     key: SigningKey,

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, Protocol
 
-from mlops_assets.governance.dossier import registered
-from mlops_assets.governance.ledger import Ledger, Record
-from mlops_assets.release.champion import reign
+from mlops_assets.governance.approval_subject import registered
+from mlops_assets.ledger.ledger import Ledger, Record
+from mlops_assets.release.champion import champion_state
 
 WINDOW_SCORED = "window_scored"
 """A record of scoring: `rows`, `challenger` (version beside the champion, or None), and in a canary window
@@ -74,7 +74,7 @@ def climb(
         NotRegistered: `has_windows` is to be looked up, and there is no such version.
     """
     shadow, canary = policy.release.shadow_windows, policy.release.canary_windows
-    if reign(ledger, model, known_at).champion is None:
+    if champion_state(ledger, model, known_at).champion is None:
         return Step("none", 0, 0, "no ladder: there is no champion to stand beside")
     if not (shadow or canary):
         return Step("none", 0, 0, "no ladder: the policy asks for none")

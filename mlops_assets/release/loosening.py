@@ -7,17 +7,17 @@ from datetime import datetime
 
 from mlops_assets.governance.adoption import KIND as ADOPTED
 from mlops_assets.governance.adoption import PURPOSE, counted
-from mlops_assets.governance.authority import read_act
-from mlops_assets.governance.canonical import iso, moment
-from mlops_assets.governance.dossier import authors_of_model
+from mlops_assets.governance.approval_subject import authors_of_model
 from mlops_assets.governance.exceptions import lifts
-from mlops_assets.governance.keys import PublicKey
-from mlops_assets.governance.ledger import Ledger, Record
-from mlops_assets.governance.people import NotAllowed, People, load_people
-from mlops_assets.governance.policy import Policy, laxer
-from mlops_assets.governance.recorded_policy import UnreadablePolicy, recorded_policy
-from mlops_assets.governance.signatures import SignatureRefused
-from mlops_assets.release.champion import Reign
+from mlops_assets.ledger.canonical import iso, moment
+from mlops_assets.ledger.keys import PublicKey
+from mlops_assets.ledger.ledger import Ledger, Record
+from mlops_assets.ledger.people import NotAllowed, People, load_people
+from mlops_assets.ledger.signatures import SignatureRefused
+from mlops_assets.ledger.signed_acts import read_act
+from mlops_assets.policy.policy import Policy, laxer
+from mlops_assets.policy.recorded import UnreadablePolicy, recorded_policy
+from mlops_assets.release.champion import ChampionState
 from mlops_assets.release.opening import Opening
 
 POLICY_LOOSENED = "policy_loosened"
@@ -70,7 +70,7 @@ def _agreed(ledger: Ledger, people: People, record: Record) -> bool:
 
 
 def ended_exceptions(
-    ledger: Ledger, policy: Policy, now: Reign, when: datetime, root: PublicKey | None = None
+    ledger: Ledger, policy: Policy, now: ChampionState, when: datetime, root: PublicKey | None = None
 ) -> list[Opening]:
     """Gates that the champion did not pass, whose exception has expired or was withdrawn and that nothing lifts any more."""
     promotion = ledger.latest("promotion", model=now.model, subject=str(now.champion)) if now.champion else None

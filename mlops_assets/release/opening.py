@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from mlops_assets.governance.policy import Action
+from mlops_assets.policy.policy import Action
 
 PROBATION_FAILED = "probation_failed"
 

@@ -5,13 +5,13 @@ Says which incidents should stand; opening them, once for one cause, is `respons
 
 from datetime import datetime, timedelta
 
-from mlops_assets.governance.canonical import iso
 from mlops_assets.governance.findings import findings
-from mlops_assets.governance.keys import PublicKey
-from mlops_assets.governance.ledger import Ledger, Record
-from mlops_assets.governance.policy import Action, Policy, Response
 from mlops_assets.governance.validations import standing_validation
-from mlops_assets.release.champion import Reign, reign
+from mlops_assets.ledger.canonical import iso
+from mlops_assets.ledger.keys import PublicKey
+from mlops_assets.ledger.ledger import Ledger, Record
+from mlops_assets.policy.policy import Action, Policy, Response
+from mlops_assets.release.champion import ChampionState, champion_state
 from mlops_assets.release.loosening import ended_exceptions, loosened_policy
 from mlops_assets.release.opening import PROBATION_FAILED, Opening
 
@@ -34,7 +34,7 @@ def due(
         root: root key, when known from outside the ledger.
     """
     when = at or ledger.clock()
-    now = reign(ledger, model)
+    now = champion_state(ledger, model)
     found = [
         *_expired(ledger, policy, now, when, root),
         *_failed_probation(ledger, policy, now),
@@ -61,7 +61,7 @@ def due(
 
 
 def valid_until(
-    ledger: Ledger, policy: Policy, now: Reign, root: PublicKey | None = None, known_at: datetime | None = None
+    ledger: Ledger, policy: Policy, now: ChampionState, root: PublicKey | None = None, known_at: datetime | None = None
 ) -> tuple[datetime | None, str]:
     """Until when the validation of a model's champion holds, and what it is; None without a champion.
 
@@ -80,7 +80,9 @@ def valid_until(
     return ends, f"the approval of version {now.champion} (record {promoted[-1].seq})"
 
 
-def _expired(ledger: Ledger, policy: Policy, now: Reign, when: datetime, root: PublicKey | None) -> list[Opening]:
+def _expired(
+    ledger: Ledger, policy: Policy, now: ChampionState, when: datetime, root: PublicKey | None
+) -> list[Opening]:
     ends, what = valid_until(ledger, policy, now, root)
     actions: tuple[Action, ...] = tuple(a for a in policy.response.validation_expired if a != "none")
     if now.status != "active" or ends is None or when < ends or not actions:
@@ -102,7 +104,7 @@ def _expired(ledger: Ledger, policy: Policy, now: Reign, when: datetime, root: P
     ]
 
 
-def _failed_probation(ledger: Ledger, policy: Policy, now: Reign) -> list[Opening]:
+def _failed_probation(ledger: Ledger, policy: Policy, now: ChampionState) -> list[Opening]:
     """The first window on probation that was too bad."""
     rule = policy.release
     if now.status != "active" or now.former is None or rule.rollback_on == "never":
@@ -132,7 +134,7 @@ def _failed_probation(ledger: Ledger, policy: Policy, now: Reign) -> list[Openin
     return []
 
 
-def _suspending_verdict(ledger: Ledger, policy: Policy, now: Reign) -> list[Opening]:
+def _suspending_verdict(ledger: Ledger, policy: Policy, now: ChampionState) -> list[Opening]:
     """The first verdict on the champion, since it last came to decide, for whose kind the policy asks for suspension."""
     if now.status != "active" or not any("suspend" in policy.actions(kind) for kind in Response.model_fields):
         return []

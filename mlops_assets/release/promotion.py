@@ -11,19 +11,19 @@ from dataclasses import dataclass
 from typing import Any
 
 from mlops_assets.governance.adoption import adoption
+from mlops_assets.governance.approval_subject import NotRegistered, approval_subject
 from mlops_assets.governance.approvals import state as approval_state
 from mlops_assets.governance.decisions import standing
-from mlops_assets.governance.dossier import NotRegistered, dossier
 from mlops_assets.governance.exceptions import lifts
 from mlops_assets.governance.findings import blocking
-from mlops_assets.governance.keys import PublicKey
-from mlops_assets.governance.ledger import Expected, Ledger, LedgerTampered, Record
-from mlops_assets.governance.people import KINDS as PEOPLE_KINDS
-from mlops_assets.governance.people import load_people
-from mlops_assets.governance.policy import Policy
 from mlops_assets.governance.validations import objections, standing_validation
 from mlops_assets.governance.verification import head_key_problems
-from mlops_assets.release.champion import KINDS, lock_name, reign
+from mlops_assets.ledger.keys import PublicKey
+from mlops_assets.ledger.ledger import Expected, Ledger, LedgerTampered, Record
+from mlops_assets.ledger.people import KINDS as PEOPLE_KINDS
+from mlops_assets.ledger.people import load_people
+from mlops_assets.policy.policy import Policy
+from mlops_assets.release.champion import KINDS, champion_state, lock_name
 from mlops_assets.release.ladder import climb
 from mlops_assets.release.reconciliation import put_right
 from mlops_assets.release.registry import Registry
@@ -66,7 +66,7 @@ EVIDENCE = (
     *("finding_recorded", "finding_closed", "validation_recorded", "policy_adopted", "window_scored"),
 )
 """Records about a model that a promotion rests on: none may come between looking them up and writing it. The same holds
-for those about people (`governance.people.KINDS`), whose keys say what the signatures among them are worth."""
+for those about people (`ledger.people.KINDS`), whose keys say what the signatures among them are worth."""
 
 
 def promote(
@@ -102,7 +102,7 @@ def promote(
     with ledger.lock(lock_name(model)):
         # Signing takes no lock: a rejection written between looking and promoting must make us look again.
         expect = [_unchanged(ledger, EVIDENCE, model), _unchanged(ledger, PEOPLE_KINDS, "")]
-        now = reign(ledger, model)
+        now = champion_state(ledger, model)
         reasons = _objections(ledger, registry, model, version, verify_artifact, root)
         if now.status in ("suspended", "retired"):
             reasons.append(f"the model is {now.status}")
@@ -144,7 +144,7 @@ def _objections(
     if reasons:
         return reasons
     try:
-        registration = dossier(ledger, model, version, "0" * 64).registration
+        registration = approval_subject(ledger, model, version, "0" * 64).registration
     except (NotRegistered, LedgerTampered) as error:
         return [str(error)]
     if version not in registry.versions(model):
@@ -176,7 +176,7 @@ def _evidence(
     lifted = lifts(ledger, policy, model, version, root=root)
     gates = standing(ledger, model, version, policy, lifts=lifted, at=ledger.clock())
     approvals = approval_state(ledger, policy, model, version, root=root)
-    about = dossier(ledger, model, version, policy.digest)
+    about = approval_subject(ledger, model, version, policy.digest)
     reasons = [f"gate {gate.gate} is {gate.state}: {gate.reason}" for gate in gates.blocking]
     adopted = adoption(ledger, model, policy, root=root)
     if adopted.waiting:

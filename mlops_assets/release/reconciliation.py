@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from mlops_assets.governance.ledger import Ledger, Record
-from mlops_assets.release.champion import KINDS, lock_name, reign, reign_of, sound_reign
+from mlops_assets.ledger.ledger import Ledger, Record
+from mlops_assets.release.champion import KINDS, champion_state, champion_state_of, lock_name, verified_champion_state
 from mlops_assets.release.registry import CHALLENGER, CHAMPION, FORMER, Registry, version_tags
 
 Versions = Mapping[int, Mapping[str, str]]
@@ -50,7 +50,7 @@ def reconcile(ledger: Ledger, registry: Registry, model: str) -> list[Discrepanc
     incident is made of it; `repair` holds it.
     """
     registrations = ledger.records(kind="version_registered", model=model)
-    expected = reign(ledger, model).aliases
+    expected = champion_state(ledger, model).aliases
     return _differences(model, registrations, expected, registry.versions(model), registry.aliases(model))
 
 
@@ -69,7 +69,7 @@ def doubtful_models(ledger: Ledger, everything: Mapping[str, tuple[Versions, Ali
     return [
         model
         for model, own in sorted(registrations.items())
-        if _differences(model, own, reign_of(model, changes[model]).aliases, *everything.get(model, ({}, {})))
+        if _differences(model, own, champion_state_of(model, changes[model]).aliases, *everything.get(model, ({}, {})))
     ]
 
 
@@ -91,7 +91,7 @@ def repair(ledger: Ledger, registry: Registry, model: str) -> list[Discrepancy]:
 def put_right(ledger: Ledger, registry: Registry, model: str) -> None:
     """Make aliases and tags what the ledger says; the caller holds the model's lock."""
     versions = registry.versions(model)
-    expected = {alias: v for alias, v in sound_reign(ledger, model).aliases.items() if v in versions}
+    expected = {alias: v for alias, v in verified_champion_state(ledger, model).aliases.items() if v in versions}
     present = registry.aliases(model)
     for alias in (CHAMPION, FORMER):
         if alias in expected and present.get(alias) != expected[alias]:

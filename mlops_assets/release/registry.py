@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Protocol
 
-from mlops_assets.governance.ledger import Record
+from mlops_assets.ledger.ledger import Record
 
 CHAMPION = "champion"
 FORMER = "former_champion"

@@ -1,7 +1,7 @@
 """What alarms turned out to be: dispositions of incidents joined to the verdicts that raised them.
 
 Belongs here: which windows an incident stands for, and how often alarms were right, by model, kind and rule. Not here:
-closing incidents (`incidents.py`), and what thresholds follow from it (`monitoring/calibration.py`).
+closing incidents (`incidents.py`), and what thresholds follow from it (`monitoring/thresholds/alarm_calibration.py`).
 
 Precision is the share of true alarms among those that were true or false. An expected one (a campaign, a known migration)
 was neither: something did happen, and nobody had to be woken. Alarms that are open say nothing yet.
@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any, Literal
 
-from mlops_assets.governance.ledger import Ledger, Record
+from mlops_assets.ledger.ledger import Ledger, Record
 from mlops_assets.response.incidents import Disposition, Incident, incidents
 from mlops_assets.statistics.intervals import wilson_interval
 
@@ -98,7 +98,7 @@ def judged_windows(verdicts: Sequence[Record], raised: Sequence[Incident]) -> li
                 window=window,
                 severity=body["severity"],
                 kind=kind,
-                rules=tuple(body.get("raised_by", ())),
+                rules=tuple(body.get("alarm_rules", ())),
                 disposition=incident.disposition if incident else follows.disposition if follows else None,
                 incident=incident.id if incident else "",
                 held=held,
@@ -194,7 +194,7 @@ def _incident_of(
     same = [
         i
         for i in raised
-        if i.kind == kind and i.window and i.window <= window and (kind != "feed_fault" or i.columns == columns)
+        if i.kind == kind and i.window and i.window <= window and (kind != "data_quality" or i.columns == columns)
     ]
     still = [i for i in same if i.window == window or i.closed_at is None or i.closed_at >= judged_at]
     return still[-1] if still else None

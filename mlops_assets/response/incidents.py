@@ -14,16 +14,16 @@ from typing import Any, Literal
 
 from mlops_assets.governance.adoption import KIND as ADOPTED
 from mlops_assets.governance.adoption import counted
-from mlops_assets.governance.authority import read_act, sign_act
-from mlops_assets.governance.canonical import digest
-from mlops_assets.governance.chain import Problem
-from mlops_assets.governance.conduct_rules import IncidentRule
-from mlops_assets.governance.dossier import authors_of
-from mlops_assets.governance.keys import PublicKey, SigningKey
-from mlops_assets.governance.ledger import Ledger, Record
-from mlops_assets.governance.people import NotAllowed, People, Signed, load_people
-from mlops_assets.governance.recorded_policy import UnreadablePolicy, recorded_policy
-from mlops_assets.governance.signatures import SignatureRefused
+from mlops_assets.governance.approval_subject import authors_of
+from mlops_assets.ledger.canonical import digest
+from mlops_assets.ledger.chain import Problem
+from mlops_assets.ledger.keys import PublicKey, SigningKey
+from mlops_assets.ledger.ledger import Ledger, Record
+from mlops_assets.ledger.people import NotAllowed, People, Signed, load_people
+from mlops_assets.ledger.signatures import SignatureRefused
+from mlops_assets.ledger.signed_acts import read_act, sign_act
+from mlops_assets.policy.conduct_rules import IncidentRule
+from mlops_assets.policy.recorded import UnreadablePolicy, recorded_policy
 
 OPENED, ACKNOWLEDGED, CLOSED = "incident_opened", "incident_acknowledged", "incident_closed"
 ACKNOWLEDGE, CLOSE = "incident-acknowledgement/v1", "incident-closure/v1"
@@ -135,7 +135,7 @@ def open_incident(
     Args:
         ledger: to read and write.
         model: concerned, or empty.
-        kind: of the change or event, such as `feed_fault`.
+        kind: of the change or event, such as `data_quality`.
         severity: watch, act or critical.
         summary: in a sentence.
         window: start of the window, or whatever names the occasion.

@@ -12,8 +12,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
 
-from mlops_assets.governance.canonical import iso
-from mlops_assets.governance.ledger import Record
+from mlops_assets.ledger.canonical import iso
+from mlops_assets.ledger.ledger import Record
 
 log = logging.getLogger("mlops_assets.notification")
 

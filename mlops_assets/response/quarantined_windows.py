@@ -6,7 +6,7 @@ expected, or by a later verdict on repaired rows. Its rows stay in the lake; the
 
 from collections.abc import Sequence
 
-from mlops_assets.governance.ledger import Record
+from mlops_assets.ledger.ledger import Record
 from mlops_assets.response.alarm_precision import judged_windows
 from mlops_assets.response.incidents import Incident
 

@@ -10,9 +10,9 @@ from datetime import date, datetime, timedelta
 from typing import Any, Literal
 
 from mlops_assets.declaration import Cadence
-from mlops_assets.governance.canonical import digest
-from mlops_assets.governance.ledger import Conflict, Expected, Ledger, Record
-from mlops_assets.governance.policy import Policy
+from mlops_assets.ledger.canonical import digest
+from mlops_assets.ledger.ledger import Conflict, Expected, Ledger, Record
+from mlops_assets.policy.policy import Policy
 
 REQUESTED, CLOSED = "retraining_request", "retraining_closed"
 REQUEST_TAG = "mlops/retraining_request"
@@ -20,7 +20,7 @@ REQUEST_TAG = "mlops/retraining_request"
 BUDGET_PERIOD = timedelta(days=365)
 
 Status = Literal["requested", "known", "needs_signature", "never", "in_flight", "cooling_down", "budget_spent"]
-Outcome = Literal["challenger", "promoted", "refused", "failed", "withdrawn"]
+RequestOutcome = Literal["challenger", "promoted", "refused", "failed", "withdrawn"]
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ def consider(
         policy: effective policy of the model.
         model: name.
         cause: why, in a sentence; shown with the request.
-        kind: of the change, such as `relation_change`; `manual` for a person's wish.
+        kind: of the change, such as `concept_drift`; `manual` for a person's wish.
         window: start of the window whose verdict asks.
         until: the training rows reach to before this day.
         cadence: length of the model's windows.
@@ -126,7 +126,7 @@ def consider(
 
 
 def close(
-    ledger: Ledger, request: Record, outcome: Outcome, *, version: str | int | None = None, note: str = ""
+    ledger: Ledger, request: Record, outcome: RequestOutcome, *, version: str | int | None = None, note: str = ""
 ) -> Record:
     """Close a request with what came of it; closing twice returns the first closure."""
     body = {"version": None if version is None else str(version), "outcome": outcome, "note": note}

@@ -1,7 +1,7 @@
 """What a source says of outcomes, window by window, as a digest: by it a verdict is known to rest on what is known now.
 
 Belongs here: reading outcomes as text, and digests of them. Not here: which outcome counts for which prediction
-(`outcomes.py`), and when a window is judged again (`graph/due.py`).
+(`outcomes.py`), and when a window is judged again (`pipeline/due.py`).
 """
 
 import polars as pl

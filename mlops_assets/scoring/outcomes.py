@@ -1,7 +1,7 @@
 """Predictions joined with what turned out to be true, as it arrives.
 
 Belongs here: which outcome counts for which prediction, and from when. Not here: measuring
-(`monitoring/performance.py`).
+(`monitoring/outcomes/performance.py`).
 
 Rules, one for each way in which outcomes are untidy:
 

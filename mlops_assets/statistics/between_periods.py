@@ -1,7 +1,7 @@
 """How much the periods of a reference differ from each other by themselves, beyond what drawing rows would give.
 
 Rows of a stream are not independent draws: neighbours are alike, months have their own mix. A test that takes them for
-independent calls every window changed. What the reference's own periods show is the yardstick instead: an extra
+independent calls every window changed. What the reference's own periods show is the reference_performance instead: an extra
 variance, measured once, that each later test adds to the one of drawing rows.
 """
 

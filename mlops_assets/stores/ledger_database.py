@@ -1,7 +1,7 @@
 """The ledger's database: schema, migration, write serialisation and locks, on SQLite and PostgreSQL.
 
 What belongs here is what differs between the two databases. What a record means, how it is hashed and who signs it
-is `governance.ledger`'s; nothing here looks into a record's body.
+is `ledger.ledger`'s; nothing here looks into a record's body.
 """
 
 import fcntl

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from mlops_assets.cli import main
-from mlops_assets.governance.keys import key_path
+from mlops_assets.ledger.keys import key_path
 
 
 @dataclass(frozen=True)

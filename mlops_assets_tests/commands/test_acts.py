@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from mlops_assets.governance.enrolment import enrol as enrol_person
-from mlops_assets.governance.keys import PublicKey, SigningKey
+from mlops_assets.ledger.enrolment import enrol as enrol_person
+from mlops_assets.ledger.keys import PublicKey, SigningKey
 from mlops_assets.platform import Platform
 from mlops_assets.project import Project
 from mlops_assets_tests.commands.conftest import Own, refused

@@ -74,7 +74,7 @@ def test_dates_far_out_of_range_are_named(folder):
     dated.write_parquet(folder / "dated.parquet")
     wrong = dated.with_columns(day=days.set(some(0.03), date(9999, 12, 31)), amount=customers(2000, 3)["amount"])
     verdict = drift(folder, wrong, "--json", reference="dated.parquet").json["verdict"]
-    assert (verdict["kind"], verdict["columns"]) == ("feed_fault", ["day"])
+    assert (verdict["kind"], verdict["columns"]) == ("data_quality", ["day"])
 
 
 def test_a_million_categories_are_compared(folder):
@@ -162,10 +162,10 @@ def compared(folder, current, *options):
 OUTCOME = ("--target", "outcome")
 CHANGES = [
     (lambda w: w, None, "nothing happened"),
-    (lambda w: flipped(w, C.state == "NY"), "relation_change", "P(y | x) changed in one state, inputs did not"),
-    (lambda w: w.with_columns(outcome=1 - C.outcome), "relation_change", "the opposite of what it was"),
-    (more_positives, "base_rate_shift", "twice the odds"),
-    (lambda w: w.with_columns(C.age + 12), "population_shift", "inputs moved"),
+    (lambda w: flipped(w, C.state == "NY"), "concept_drift", "P(y | x) changed in one state, inputs did not"),
+    (lambda w: w.with_columns(outcome=1 - C.outcome), "concept_drift", "the opposite of what it was"),
+    (more_positives, "label_shift", "twice the odds"),
+    (lambda w: w.with_columns(C.age + 12), "covariate_shift", "inputs moved"),
 ]
 
 
@@ -219,7 +219,7 @@ def test_scores_that_are_no_probabilities_are_read(scored, score, said):
     now = score(flipped(scored_customers(5000, 2), pl.lit(value=True)))
     found = drift(scored, now, *OUTCOME, "--score", "score", "--json", reference="other.parquet").json
     assert said in " ".join(found["verdict"]["remarks"])
-    assert "relation_change" in [cause["kind"] for cause in found["verdict"]["causes"]][:2]
+    assert "concept_drift" in [cause["kind"] for cause in found["verdict"]["causes"]][:2]
 
 
 def test_a_predicted_class_that_is_none_of_the_outcome_says_nothing_of_it(scored):
@@ -230,7 +230,7 @@ def test_a_predicted_class_that_is_none_of_the_outcome_says_nothing_of_it(scored
     now = scored_customers(5000, 2).with_columns(score=strange)
     found = drift(scored, now, *OUTCOME, "--score", "score", "--json", reference="decided.parquet").json["verdict"]
     assert "417 rows have a score that is no class of the outcome" in " ".join(found["remarks"])
-    assert [cause["kind"] for cause in found["causes"]] == ["feed_fault"]
+    assert [cause["kind"] for cause in found["causes"]] == ["data_quality"]
     assert found["causes"][0]["columns"] == ["score"]
 
 
@@ -247,7 +247,7 @@ def measured(rows, seed, other=False):
 def test_numbers_and_classes_are_outcomes_too(folder, target, task):
     other = "kind" if target == "y" else "y"
     measured(4000, 1).drop(other).write_parquet(folder / "measured.parquet")
-    for now, kinds in ((measured(3000, 2), []), (measured(3000, 2, other=True), ["relation_change"])):
+    for now, kinds in ((measured(3000, 2), []), (measured(3000, 2, other=True), ["concept_drift"])):
         found = drift(folder, now.drop(other), "--target", target, "--json", reference="measured.parquet").json
         assert [cause["kind"] for cause in found["verdict"]["causes"]][:1] == kinds
         assert found["outcomes"]["task"] == task
@@ -257,14 +257,14 @@ def test_a_number_that_is_higher_everywhere_is_another_base_rate(folder):
     measured(4000, 1).drop("kind").write_parquet(folder / "measured.parquet")
     now = measured(3000, 2).drop("kind").with_columns(C.y + 3)
     found = drift(folder, now, "--target", "y", "--json", reference="measured.parquet").json["verdict"]
-    assert found["kind"] == "base_rate_shift"
+    assert found["kind"] == "label_shift"
 
 
 def test_a_column_named_as_outcomes_are_is_taken_for_one_and_that_is_said(scored):
     scored_customers(4000, 1).drop("score").rename({"outcome": "label"}).write_parquet(scored / "label.parquet")
     now = scored_customers(3000, 2).drop("score").rename({"outcome": "label"}).with_columns(label=1 - C.label)
     found = drift(scored, now, "--json", reference="label.parquet").json["verdict"]
-    assert found["kind"] == "relation_change"
+    assert found["kind"] == "concept_drift"
     assert "'label' was taken for the outcome" in " ".join(found["remarks"])
     without = drift(scored, now, "--target", "", "--json", reference="label.parquet").json
     assert without["outcomes"] is None
@@ -292,7 +292,7 @@ def test_a_renamed_outcome_is_a_broken_feed(scored):
     scored_customers(4000, 1).with_columns(outcome=text).write_parquet(scored / "text.parquet")
     now = scored_customers(3000, 2).with_columns(outcome=text.str.to_uppercase())
     found = drift(scored, now, *OUTCOME, "--json", reference="text.parquet").json["verdict"]
-    assert (found["kind"], found["columns"]) == ("feed_fault", ["outcome"])
+    assert (found["kind"], found["columns"]) == ("data_quality", ["outcome"])
 
 
 def test_table_and_page_show_outcomes(scored):
@@ -300,7 +300,7 @@ def test_table_and_page_show_outcomes(scored):
     page = scored / "page.html"
     answer = drift(scored, now, *OUTCOME, "--score", "score", "--html", page, reference="scored.parquet")
     assert answer.code == 1
-    for said in ("roc_auc", "relation change", "state = NY"):
+    for said in ("roc_auc", "concept drift", "state = NY"):
         assert said in answer.out
     for said in ("Calibration by grade", "Causes, ranked", "state = NY", "roc auc"):
         assert said in page.read_text()
@@ -311,7 +311,7 @@ def test_thresholds_come_from_a_policy(folder):
 
     moved = window().with_columns(C.age + 5)
     assert drift(folder, moved, "--json").json["verdict"]["severity"] == "watch"
-    policy = DATA.parent / "mlops_assets" / "defs" / "policy" / "high.yaml"
+    policy = DATA.parent / "mlops_assets" / "config" / "policy" / "high.yaml"
     stricter = folder / "high.yaml"
     stricter.write_text(policy.read_text().replace("psi_act: 0.25", "psi_act: 0.12"))
     answer = drift(folder, moved, "--json", "--policy", stricter)

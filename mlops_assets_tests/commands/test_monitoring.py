@@ -7,8 +7,8 @@ import pytest
 import yaml
 
 from mlops_assets.fleet_files import write_fleet_page
-from mlops_assets.governance.policy import effective
 from mlops_assets.platform import Platform
+from mlops_assets.policy.policy import effective
 from mlops_assets_tests.integration.small_project import FAULTY_WINDOW, NUMBER, SNAPSHOT, TIMED
 
 pytestmark = pytest.mark.integration
@@ -123,7 +123,7 @@ class TestCalibrate:
 
 
 def test_what_people_say_of_an_alarm_is_its_record(own):
-    incident = next(i for i in own("incident", "list", TIMED, "--json").json if i["kind"] == "feed_fault")
+    incident = next(i for i in own("incident", "list", TIMED, "--json").json if i["kind"] == "data_quality")
     closed = own(
         "incident", "close", incident["id"], "--disposition", "true", "--note", "half of the amounts were missing",
         "--key", own.key("validator"),
@@ -132,7 +132,7 @@ def test_what_people_say_of_an_alarm_is_its_record(own):
     rows = own("status", TIMED, "--json").json["alarm_precision"]
     earned = {(r["by"], r["name"]): r for r in rows}
     assert (earned["rule", "missing_values"]["true"], earned["rule", "missing_values"]["precision"]) == (1, 1.0)
-    assert earned["kind", "feed_fault"]["windows"] == 1
+    assert earned["kind", "data_quality"]["windows"] == 1
     calibrated = own("calibrate", TIMED, "--draws", 20, "--json").json
     told = {w["window"]: w for w in calibrated["history"]}
     assert (told[FAULTY_WINDOW]["disposition"], told[FAULTY_WINDOW]["truth"]) == ("true", "changed")

@@ -109,7 +109,7 @@ def test_a_day_to_come_is_refused(mlops: Call) -> None:
 
 
 def test_the_incident_names_window_and_column_of_the_broken_feed(mlops: Call) -> None:
-    faults = [i for i in mlops("incident", "list", TIMED, "--all", "--json").json if i["kind"] == "feed_fault"]
+    faults = [i for i in mlops("incident", "list", TIMED, "--all", "--json").json if i["kind"] == "data_quality"]
     assert (FAULTY_WINDOW, [FAULTY_COLUMN]) in [(i["window"], i["columns"]) for i in faults]
 
 
@@ -140,7 +140,7 @@ def test_the_policy_in_force_is_shown_with_its_digest(mlops: Call, lived) -> Non
 
 
 def test_the_same_policy_would_have_decided_the_same(mlops: Call, lived) -> None:
-    folder = lived.platform.project.defs / "policy"
+    folder = lived.platform.project.config / "policy"
     answer = mlops("policy", "diff", folder, "--json")
     assert (answer.code, answer.json) == (0, [])
 

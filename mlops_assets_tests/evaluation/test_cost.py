@@ -9,7 +9,7 @@ import pytest
 from mlops_assets.declaration import Candidate
 from mlops_assets.evaluation.cost import bytes_of, measure_cost
 from mlops_assets.gates import cost
-from mlops_assets.governance.gate_rules import CostRule
+from mlops_assets.policy.gate_rules import CostRule
 from mlops_assets.training.artifact import load, save
 from mlops_assets.training.candidates import refit
 from mlops_assets.training.features import to_model_frame

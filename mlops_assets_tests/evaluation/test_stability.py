@@ -7,7 +7,7 @@ import pytest
 from mlops_assets.declaration import Candidate, Declaration
 from mlops_assets.evaluation.stability import churn_of, measure_stability
 from mlops_assets.gates import stability
-from mlops_assets.governance.gate_rules import StabilityRule
+from mlops_assets.policy.gate_rules import StabilityRule
 from mlops_assets_tests.training.tables import declare, multiclass, regression, table
 
 LINEAR, FOREST = Candidate(algorithm="linear"), Candidate(algorithm="random_forest")

@@ -11,11 +11,11 @@ import pytest
 import yaml
 
 from mlops_assets.declaration import Declaration
-from mlops_assets.evidence.card import CardInputs
-from mlops_assets.governance.authority import sign_act
-from mlops_assets.governance.enrolment import enrol
-from mlops_assets.governance.keys import SigningKey
-from mlops_assets.governance.ledger import Ledger
+from mlops_assets.evidence.card.card import CardInputs
+from mlops_assets.ledger.enrolment import enrol
+from mlops_assets.ledger.keys import SigningKey
+from mlops_assets.ledger.ledger import Ledger
+from mlops_assets.ledger.signed_acts import sign_act
 
 ROOT = Path(__file__).parents[2]
 ISSUED = datetime(2026, 11, 21, 4, tzinfo=UTC)
@@ -192,7 +192,7 @@ def lived(ledger: Ledger, clock: Clock) -> Ledger:
         "2004-01-01",
         "2004-04-01",
         severity="act",
-        kind="base_rate_shift",
+        kind="label_shift",
         reasons=["Defaults doubled."],
         action="retrain",
         version="2",
@@ -201,7 +201,7 @@ def lived(ledger: Ledger, clock: Clock) -> Ledger:
         "incident_opened",
         "inc-1",
         "2004-04-02",
-        kind="base_rate_shift",
+        kind="label_shift",
         severity="act",
         window="2004-01-01",
         summary="Defaults doubled",
@@ -215,7 +215,7 @@ def lived(ledger: Ledger, clock: Clock) -> Ledger:
         person="model-risk",
         reason="Under review",
     )
-    write("retraining_request", "r-1", "2004-04-04", cause="base rate shift", automatic=False)
+    write("retraining_request", "r-1", "2004-04-04", cause="label shift", automatic=False)
     promote("3", "2004-05-01", "2")
     write("retraining_closed", "r-1", "2004-05-01", version="3", outcome="promoted")
     (opened,) = ledger.records(kind="incident_opened")
@@ -227,7 +227,7 @@ def lived(ledger: Ledger, clock: Clock) -> Ledger:
         "2004-04-01",
         "2004-07-01",
         severity="watch",
-        kind="population_shift",
+        kind="covariate_shift",
         reasons=["More new businesses."],
         action="watch",
         version="3",

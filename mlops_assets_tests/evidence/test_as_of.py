@@ -3,7 +3,7 @@ from datetime import timedelta
 import pytest
 
 from mlops_assets.evidence.as_of import as_of, as_of_text
-from mlops_assets.governance.ledger import Ledger
+from mlops_assets.ledger.ledger import Ledger
 from mlops_assets_tests.evidence.conftest import Clock, at
 
 
@@ -31,7 +31,7 @@ def test_what_was_recorded_later_was_not_known_then(ledger: Ledger, clock: Clock
     clock.at += timedelta(days=2)
     ledger.append(
         "health_verdict",
-        {"severity": "critical", "kind": "feed_fault"},
+        {"severity": "critical", "kind": "data_quality"},
         model="m",
         subject="2026-11-01",
         happened_at=then,

@@ -3,12 +3,12 @@ from datetime import timedelta
 import pytest
 
 from mlops_assets.evidence.history import fold
-from mlops_assets.governance.authority import sign_act
 from mlops_assets.governance.exceptions import sign_exception, withdraw_exception
 from mlops_assets.governance.findings import close_finding, record_finding
-from mlops_assets.governance.keys import SigningKey
-from mlops_assets.governance.ledger import Ledger
-from mlops_assets.release.champion import reign
+from mlops_assets.ledger.keys import SigningKey
+from mlops_assets.ledger.ledger import Ledger
+from mlops_assets.ledger.signed_acts import sign_act
+from mlops_assets.release.champion import champion_state
 from mlops_assets_tests.evidence.conftest import at
 from mlops_assets_tests.governance.world import MODEL, World, build, policy
 
@@ -27,7 +27,7 @@ def test_a_life(lived: Ledger):
 
 @pytest.mark.parametrize("kind", ["incident_acknowledged", "incident_closed"])
 def test_an_incident_that_nobody_signed_away_stays_open(lived: Ledger, kind: str):
-    name, body = "sba_loan_default", {"kind": "feed_fault", "severity": "act", "window": "2004-04-01"}
+    name, body = "sba_loan_default", {"kind": "data_quality", "severity": "act", "window": "2004-04-01"}
     lived.append("incident_opened", body, model=name, subject="inc-2")
     lived.append(kind, {"person": "developer", "disposition": "false", "note": ""}, model=name, subject="inc-2")
     assert [(i.id, i.state) for i in fold(lived.records())[name].open_incidents] == [("inc-2", "open")]
@@ -47,7 +47,7 @@ def test_exceptions_end(lived: Ledger):
 def test_a_second_verdict_on_a_window_replaces_the_first(lived: Ledger):
     lived.append(
         "health_verdict",
-        {"severity": "critical", "kind": "relation_change", "version": "2"},
+        {"severity": "critical", "kind": "concept_drift", "version": "2"},
         model="sba_loan_default",
         subject="2004-01-01",
         happened_at=at("2004-04-01"),
@@ -126,4 +126,6 @@ def test_pages_name_the_champion_that_decides(lived: Ledger):
     name = "sba_loan_default"
     for kind, subject in (("rollback", "1"), ("retirement", "3"), ("promotion", "2"), ("rollback", "2")):
         lived.append(kind, {"former": "3"}, model=name, subject=subject)
-        assert fold(lived.records())[name].champion == (str(c) if (c := reign(lived, name).deciding) else None), kind
+        assert fold(lived.records())[name].champion == (
+            str(c) if (c := champion_state(lived, name).deciding) else None
+        ), kind

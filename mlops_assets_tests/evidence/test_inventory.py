@@ -4,9 +4,9 @@ from types import SimpleNamespace
 import pytest
 
 from mlops_assets.evidence.inventory import STATUS_FIELDS, inventory, status
-from mlops_assets.governance.canonical import canonical_json
-from mlops_assets.governance.ledger import Ledger
-from mlops_assets.governance.policy import load_policies
+from mlops_assets.ledger.canonical import canonical_json
+from mlops_assets.ledger.ledger import Ledger
+from mlops_assets.policy.policy import load_policies
 from mlops_assets_tests.evidence.conftest import ROOT, Declared, at, declaration_of
 
 POLICY = SimpleNamespace(
@@ -35,7 +35,7 @@ def test_status_fields_are_the_contract(lived: Ledger):
 def test_a_model_with_a_life(lived: Ledger):
     row = rows(lived)["sba_loan_default"]
     assert (row["champion"], row["tier"], row["owner"]) == ("3", "high", "team:small-business-credit")
-    assert (row["window"], row["severity"], row["kind"]) == ("2004-04-01", "watch", "population_shift")
+    assert (row["window"], row["severity"], row["kind"]) == ("2004-04-01", "watch", "covariate_shift")
     assert row["evidence_missing"] == ["gate:fairness", "card:risk_register"]
     assert row["valid_until"].startswith("2005-05-01")
     assert row["lifecycle"] == "in use"
@@ -65,7 +65,7 @@ def test_as_of_a_day_in_between(lived: Ledger):
 
 
 def test_an_exception_that_nobody_signed_counts_for_nothing(lived: Ledger):
-    policies = load_policies(ROOT / "mlops_assets" / "defs" / "policy")
+    policies = load_policies(ROOT / "mlops_assets" / "config" / "policy")
     found = inventory(lived, [Models.sba], policies, as_of=at("2004-04-15"))
     row = next(r for r in found if r["model"] == "sba_loan_default")
     assert row["exceptions"] == []

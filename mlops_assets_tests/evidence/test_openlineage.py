@@ -7,7 +7,7 @@ from datetime import datetime
 import pytest
 
 from mlops_assets.evidence.openlineage import events, text_of
-from mlops_assets.governance.ledger import Ledger
+from mlops_assets.ledger.ledger import Ledger
 from mlops_assets_tests.evidence.conftest import declaration_of
 
 MODEL = "sba_loan_default"

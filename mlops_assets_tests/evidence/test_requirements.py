@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from mlops_assets.evidence.card import CardInputs
+from mlops_assets.evidence.card.card import CardInputs
 from mlops_assets.evidence.history import fold
 from mlops_assets.evidence.requirements import (
     ARTEFACTS,
@@ -21,10 +21,10 @@ from mlops_assets.evidence.requirements import (
     load_profiles,
     read_profile,
 )
-from mlops_assets.governance.ledger import Ledger
+from mlops_assets.ledger.ledger import Ledger
 from mlops_assets_tests.evidence.conftest import ISSUED, ROOT
 
-SHIPPED = ROOT / "mlops_assets" / "defs" / "requirements"
+SHIPPED = ROOT / "mlops_assets" / "config" / "requirements"
 
 
 def profile(*artefacts: str, max_age_days: int | None = None) -> Profile:
@@ -140,7 +140,7 @@ def test_credit_profiles_apply_where_the_bank_names_them(card_inputs: CardInputs
 
 def test_the_completeness_gate_takes_it(card_inputs: CardInputs):
     from mlops_assets.gates.completeness import decide
-    from mlops_assets.governance.gate_rules import CompletenessRule
+    from mlops_assets.policy.gate_rules import CompletenessRule
 
     profiles = load_profiles(SHIPPED)
     evidence = completeness_evidence([profiles["sr_26_2"]], card_inputs, "d" * 64)

@@ -1,8 +1,8 @@
 import pytest
 
 from mlops_assets.evidence.trace import trace, trace_text
-from mlops_assets.governance.canonical import canonical_json
-from mlops_assets.governance.ledger import Ledger
+from mlops_assets.ledger.canonical import canonical_json
+from mlops_assets.ledger.ledger import Ledger
 
 ROW = {
     "prediction_id": "sba_loan_default:2004-01-01:17",
@@ -24,7 +24,7 @@ def test_from_a_prediction_to_all_it_rests_on(lived: Ledger):
     assert [g["gate"] for g in found.gates] == ["performance"]
     assert [a["person"] for a in found.approvals] == ["validator", "model-risk"]
     assert found.health is not None
-    assert found.health["kind"] == "base_rate_shift"
+    assert found.health["kind"] == "label_shift"
     assert [i["id"] for i in found.incidents] == ["inc-1"]
     assert [e["gate"] for e in found.exceptions] == ["fairness"]
     assert found.gaps == ()

@@ -6,9 +6,9 @@ import pytest
 
 from mlops_assets.gates.registry import GATES, decide
 from mlops_assets.gates.ruling import EvidenceError
-from mlops_assets.governance.canonical import digest
-from mlops_assets.governance.gate_rules import Gates
-from mlops_assets.governance.policy import Policy
+from mlops_assets.ledger.canonical import digest
+from mlops_assets.policy.gate_rules import Gates
+from mlops_assets.policy.policy import Policy
 
 D1, D2 = "1" * 64, "2" * 64
 

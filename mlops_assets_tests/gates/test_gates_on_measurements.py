@@ -17,17 +17,17 @@ from mlops_assets.evaluation.performance import evaluate
 from mlops_assets.evaluation.slices import measure_slices
 from mlops_assets.gates import calibration, fairness, label_bias, leakage, performance, proxy, slices
 from mlops_assets.gates.label_bias import two_proportions
-from mlops_assets.governance.gate_rules import (
+from mlops_assets.policy.gate_rules import (
     CalibrationRule,
     FairnessRule,
     LabelBiasRule,
     PerformanceRule,
     SlicesRule,
 )
-from mlops_assets.governance.policy import load_policies
+from mlops_assets.policy.policy import load_policies
 
 ROOT = Path(__file__).parents[2]
-POLICIES = load_policies(ROOT / "mlops_assets" / "defs" / "policy")
+POLICIES = load_policies(ROOT / "mlops_assets" / "config" / "policy")
 N = 6000
 
 

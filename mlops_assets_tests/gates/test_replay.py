@@ -6,8 +6,8 @@ from mlops_assets.declaration import Declaration
 from mlops_assets.gates.registry import decide
 from mlops_assets.gates.replay import diff, tightened
 from mlops_assets.governance.decisions import GateResult, record
-from mlops_assets.governance.ledger import Ledger
-from mlops_assets.governance.policy import Policy, effective
+from mlops_assets.ledger.ledger import Ledger
+from mlops_assets.policy.policy import Policy, effective
 
 
 @pytest.fixture

@@ -3,8 +3,8 @@
 import pytest
 
 from mlops_assets.governance.adoption import adopt, adoption, audit_policies, changes, in_force
-from mlops_assets.governance.people import NotAllowed
 from mlops_assets.governance.verification import verify_signatures
+from mlops_assets.ledger.people import NotAllowed
 from mlops_assets_tests.governance.world import MODEL, policy
 
 FREE = policy()

@@ -3,9 +3,9 @@ from datetime import timedelta
 import pytest
 
 from mlops_assets.governance.approvals import sign_approval, state
-from mlops_assets.governance.enrolment import enrol, revoke
-from mlops_assets.governance.keys import SigningKey
-from mlops_assets.governance.people import NotAllowed
+from mlops_assets.ledger.enrolment import enrol, revoke
+from mlops_assets.ledger.keys import SigningKey
+from mlops_assets.ledger.people import NotAllowed
 from mlops_assets_tests.governance.world import MODEL, World, policy
 
 POLICY = policy()
@@ -191,11 +191,11 @@ def test_one_person_cannot_count_in_two_roles(ready):
     with pytest.raises(NotAllowed, match="two roles"):
         sign_approval(ready.ledger, key, MODEL, 1, "sound", role="model-risk", policy=POLICY)
     # Past the front door, with a signature of their own making:
+    from mlops_assets.governance.approval_subject import approval_subject
     from mlops_assets.governance.approvals import PURPOSE
-    from mlops_assets.governance.dossier import dossier
-    from mlops_assets.governance.signatures import sign_statement
+    from mlops_assets.ledger.signatures import sign_statement
 
-    about = dossier(ready.ledger, MODEL, 1)
+    about = approval_subject(ready.ledger, MODEL, 1)
     said = {"model": MODEL, "version": "1", "decision": "approve", "person": "both", "role": "model-risk"}
     envelope = sign_statement(key, about.subjects, PURPOSE, said)
     ready.ledger.append("approval", {"envelope": envelope}, model=MODEL, subject="1")

@@ -4,8 +4,8 @@ import re
 from pathlib import Path
 
 import mlops_assets
-from mlops_assets.governance.gate_rules import Gates
 from mlops_assets.governance.verification import PURPOSES
+from mlops_assets.policy.gate_rules import Gates
 
 PACKAGE = Path(mlops_assets.__file__).parent
 TEXT = (PACKAGE.parent / "docs" / "controls.md").read_text(encoding="utf-8")

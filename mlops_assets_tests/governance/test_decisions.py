@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from mlops_assets.governance.decisions import GateResult, Lift, record, result_of, standing
-from mlops_assets.governance.ledger import Ledger
-from mlops_assets.governance.policy import Policy, effective
+from mlops_assets.ledger.ledger import Ledger
+from mlops_assets.policy.policy import Policy, effective
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 

@@ -3,10 +3,10 @@ from datetime import timedelta
 import pytest
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
 
-from mlops_assets.governance.enrolment import enrol
 from mlops_assets.governance.exceptions import exceptions, lifts, sign_exception, withdraw_exception
-from mlops_assets.governance.keys import decode, encode
-from mlops_assets.governance.people import NotAllowed
+from mlops_assets.ledger.enrolment import enrol
+from mlops_assets.ledger.keys import decode, encode
+from mlops_assets.ledger.people import NotAllowed
 from mlops_assets_tests.governance.world import MODEL, policy
 
 POLICY = policy(exceptions={"roles": ["model-risk"], "max_days": 60})

@@ -2,9 +2,9 @@ from datetime import timedelta
 
 import pytest
 
-from mlops_assets.governance.enrolment import enrol
 from mlops_assets.governance.findings import NoSuchFinding, blocking, close_finding, findings, record_finding, respond
-from mlops_assets.governance.people import NotAllowed
+from mlops_assets.ledger.enrolment import enrol
+from mlops_assets.ledger.people import NotAllowed
 from mlops_assets_tests.governance.world import MODEL, policy
 
 POLICY = policy(findings={"blocks_from": "medium"})

@@ -5,15 +5,15 @@ from datetime import timedelta
 import pytest
 
 from mlops_assets.governance.adoption import adopt
+from mlops_assets.governance.approval_subject import approval_subject, registered
 from mlops_assets.governance.approvals import sign_approval
-from mlops_assets.governance.authority import sign_act
-from mlops_assets.governance.canonical import iso
-from mlops_assets.governance.dossier import dossier, registered
 from mlops_assets.governance.exceptions import sign_exception, withdraw_exception
 from mlops_assets.governance.findings import close_finding, record_finding, respond
 from mlops_assets.governance.ignored_acts import ignored_acts
 from mlops_assets.governance.validations import record_validation
 from mlops_assets.governance.verification import verify_signatures
+from mlops_assets.ledger.canonical import iso
+from mlops_assets.ledger.signed_acts import sign_act
 from mlops_assets_tests.governance.world import MODEL, policy
 
 POLICY = policy()
@@ -34,7 +34,7 @@ def past(world, kind, purpose, subject, by, about, **said):
 
 
 def approval(world, by):
-    about = dossier(world.ledger, MODEL, 1, POLICY.digest)
+    about = approval_subject(world.ledger, MODEL, 1, POLICY.digest)
     return past(
         world, "approval", "approval/v1", "1", by, about.subjects, version="1", decision="approve", rationale="good"
     )

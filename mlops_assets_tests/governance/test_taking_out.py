@@ -7,10 +7,10 @@ import pytest
 import sqlalchemy as sa
 
 import mlops_assets
-from mlops_assets.governance.keys import SigningKey
-from mlops_assets.governance.ledger import Ledger, LedgerTampered
-from mlops_assets_tests.governance.test_ledger import put_in, sign_head
+from mlops_assets.ledger.keys import SigningKey
+from mlops_assets.ledger.ledger import Ledger, LedgerTampered
 from mlops_assets_tests.governance.world import Clock
+from mlops_assets_tests.ledger.test_ledger import put_in, sign_head
 
 RUNBOOK = Path(mlops_assets.__file__).parents[1] / "docs" / "runbooks.md"
 

@@ -2,9 +2,6 @@ from datetime import timedelta
 
 import pytest
 
-from mlops_assets.governance.enrolment import enrol
-from mlops_assets.governance.ledger import LedgerTampered
-from mlops_assets.governance.people import NotAllowed
 from mlops_assets.governance.validations import (
     objections,
     record_validation,
@@ -13,6 +10,9 @@ from mlops_assets.governance.validations import (
     validations,
 )
 from mlops_assets.governance.verification import verify_all
+from mlops_assets.ledger.enrolment import enrol
+from mlops_assets.ledger.ledger import LedgerTampered
+from mlops_assets.ledger.people import NotAllowed
 from mlops_assets_tests.governance.world import MODEL, policy
 
 POLICY = policy(validity_days=100)

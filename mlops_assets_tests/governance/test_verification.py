@@ -2,16 +2,16 @@ from datetime import timedelta
 
 import pytest
 
-from mlops_assets.governance.anchors import sign_head
-from mlops_assets.governance.enrolment import enrol, revoke
 from mlops_assets.governance.exceptions import sign_exception
 from mlops_assets.governance.findings import record_finding
-from mlops_assets.governance.keys import KeyRefused, SigningKey, key_id_of
-from mlops_assets.governance.ledger import ClockWentBack, Ledger, LedgerTampered
-from mlops_assets.governance.people import load_people
 from mlops_assets.governance.verification import verify_all, verify_signatures
-from mlops_assets_tests.governance.test_ledger import attack, put_in
+from mlops_assets.ledger.anchors import sign_head
+from mlops_assets.ledger.enrolment import enrol, revoke
+from mlops_assets.ledger.keys import KeyRefused, SigningKey, key_id_of
+from mlops_assets.ledger.ledger import ClockWentBack, Ledger, LedgerTampered
+from mlops_assets.ledger.people import load_people
 from mlops_assets_tests.governance.world import MODEL, policy
+from mlops_assets_tests.ledger.test_ledger import attack, put_in
 
 POLICY = policy()
 

@@ -6,12 +6,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from mlops_assets.governance.approvals import sign_approval
-from mlops_assets.governance.canonical import digest
 from mlops_assets.governance.decisions import GateResult, record
-from mlops_assets.governance.enrolment import enrol
-from mlops_assets.governance.keys import SigningKey
-from mlops_assets.governance.ledger import Ledger, Record
-from mlops_assets.governance.policy import Policy
+from mlops_assets.ledger.canonical import digest
+from mlops_assets.ledger.enrolment import enrol
+from mlops_assets.ledger.keys import SigningKey
+from mlops_assets.ledger.ledger import Ledger, Record
+from mlops_assets.policy.policy import Policy
 
 START = datetime(2026, 1, 5, 9, tzinfo=UTC)
 MODEL = "loans"

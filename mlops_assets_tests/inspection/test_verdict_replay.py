@@ -7,16 +7,16 @@ from dataclasses import replace
 import pytest
 
 from mlops_assets.declaration import Declaration
-from mlops_assets.governance.ledger import Ledger
-from mlops_assets.governance.policy import Policy
 from mlops_assets.inspection.verdict_replay import verdict_changes
-from mlops_assets.monitoring.column_drift import ColumnDrift
-from mlops_assets.monitoring.drift import DriftVerdict, regraded
-from mlops_assets.monitoring.performance import measure
-from mlops_assets.monitoring.reference import build_reference
-from mlops_assets.monitoring.triage import Earlier, triage
+from mlops_assets.ledger.ledger import Ledger
+from mlops_assets.monitoring.inputs.column_drift import ColumnDrift
+from mlops_assets.monitoring.inputs.drift import DriftVerdict, regraded
+from mlops_assets.monitoring.outcomes.performance import measure
+from mlops_assets.monitoring.outcomes.reference_performance import build_reference
+from mlops_assets.monitoring.verdict.triage import Earlier, triage
+from mlops_assets.policy.policy import Policy
 from mlops_assets.stores.home import Home
-from mlops_assets_tests.monitoring.test_performance import loans
+from mlops_assets_tests.monitoring.outcomes.test_performance import loans
 
 MODEL = "loans"
 WINDOWS = ("2021-01-01", "2021-02-01", "2021-03-01")
@@ -70,7 +70,7 @@ class Past:
     def judge(self, window: str, drift: DriftVerdict) -> None:
         found = triage(
             drift, self.unmeasured, self.earlier, OURS.monitoring,
-            {kind: OURS.actions(kind) for kind in ("feed_fault", "population_shift")},
+            {kind: OURS.actions(kind) for kind in ("data_quality", "covariate_shift")},
         )  # fmt: skip
         self.earlier.append(Earlier(window, found.raw))
         digests = {}
@@ -103,7 +103,7 @@ def past(tmp_path, unmeasured):
     return found
 
 
-SHIFT = "population_shift"
+SHIFT = "covariate_shift"
 WATCHED = f"watch {SHIFT}"
 
 
@@ -132,9 +132,9 @@ def test_what_another_policy_would_have_said(past, proposed, expected):
 
 def test_other_actions_on_the_same_severity(past):
     past.judge("2021-04-01", moved(0.0, fault="renamed_category"))
-    found = past.diff(policy({"feed_fault": ["incident", "suspend"]}))
+    found = past.diff(policy({"data_quality": ["incident", "suspend"]}))
     assert found == [
-        ("2021-04-01", "critical feed_fault: incident, quarantine_window", "critical feed_fault: incident, suspend",
+        ("2021-04-01", "critical data_quality: incident, quarantine_window", "critical data_quality: incident, suspend",
          "acts_otherwise")
     ]  # fmt: skip
 

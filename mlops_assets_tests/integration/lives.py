@@ -5,7 +5,7 @@ import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mlops_assets.graph.demo import Demo
+from mlops_assets.orchestration.demo import Demo
 from mlops_assets.platform import Platform
 
 

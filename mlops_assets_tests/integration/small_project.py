@@ -115,7 +115,7 @@ def write_project(root: Path, *models: str, rows: int = 1500) -> Path:
     )
     shutil.copyfile(ROOT / "dagster.yaml", root / "dagster.yaml")
     for folder in ("policy", "requirements"):
-        shutil.copytree(ROOT / "mlops_assets" / "defs" / folder, defs / folder)
+        shutil.copytree(ROOT / "mlops_assets" / "config" / folder, package / "config" / folder)
     for model in models or MODELS:
         declare(defs, model, WRITERS[model](root / "data", rows))
     return defs

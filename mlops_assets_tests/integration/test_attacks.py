@@ -10,12 +10,12 @@ import pytest
 from deltalake import CommitProperties, DeltaTable, write_deltalake
 
 from mlops_assets import GovernedModel, build_definitions
-from mlops_assets.graph.resource import platform_resource
-from mlops_assets.graph.watch import watch
 from mlops_assets.inspection import versions
 from mlops_assets.inspection.lookup import ChangedPredictions, prediction_row
+from mlops_assets.orchestration.resource import platform_resource
+from mlops_assets.pipeline.watch import watch
 from mlops_assets.project import read_declaration
-from mlops_assets.release.champion import reign
+from mlops_assets.release.champion import champion_state
 from mlops_assets.release.promotion import PromotionRefused, promote
 from mlops_assets.response.incidents import incidents
 from mlops_assets.stores.registry import RegistryError
@@ -83,7 +83,7 @@ class TestAFailedGate:
         keys = [dg.AssetKey([REFUSED, name]) for name in rest]
         result = run_job(attacked, instance, f"{REFUSED}__training", asset_selection=keys)
         assert result.success, "the run is green, and still nothing is promoted"
-        assert reign(attacked.ledger, REFUSED).champion is None
+        assert champion_state(attacked.ledger, REFUSED).champion is None
         assert "champion" not in attacked.registry.aliases(REFUSED)
         (event,) = [e for e in result.get_asset_materialization_events() if e.asset_key.path[-1] == "champion"]
         reasons = str(event.materialization.metadata["why not"].value)
@@ -102,13 +102,13 @@ class TestAFailedGate:
         # An asset and its checks are one step here, so Dagster itself finds nothing that could be run without them.
         with pytest.raises(dg.DagsterInvalidDefinitionError):
             dg.materialize(assets, selection=selection, instance=instance, resources=platform)
-        assert reign(attacked.ledger, REFUSED).champion is None
+        assert champion_state(attacked.ledger, REFUSED).champion is None
 
     def test_a_result_flipped_in_dagsters_event_log_promotes_nothing(self, attacked, refused, instance):
         key = dg.AssetKey([REFUSED, "training_data"])
         instance.report_runless_asset_event(dg.AssetCheckEvaluation(asset_key=key, check_name="leakage", passed=True))
         run_job(attacked, instance, f"{REFUSED}__release")
-        assert reign(attacked.ledger, REFUSED).champion is None
+        assert champion_state(attacked.ledger, REFUSED).champion is None
 
     def test_a_run_configured_with_another_projects_rules_does_not_start(self, attacked, refused, instance, tmp_path):
         """Whoever may launch runs could bring a policy along that asks for nothing."""

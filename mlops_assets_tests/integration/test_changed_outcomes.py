@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import polars as pl
 
-from mlops_assets.graph.due import JUDGED_AGAIN, windows_due
+from mlops_assets.pipeline.due import JUDGED_AGAIN, windows_due
 from mlops_assets_tests.integration.lives import live
 from mlops_assets_tests.integration.small_project import TIMED, WINDOWS, write_project
 
@@ -39,7 +39,7 @@ def test_a_window_whose_outcomes_are_corrected_has_a_second_verdict(tmp_path, mo
     assert before == first, "the verdict of then is what it was"
     assert after.body["supersedes"] == first.seq
     assert after.body["outcomes"] != first.body["outcomes"]
-    (changed,) = [cause for cause in after.body["causes"] if cause["kind"] == "relation_change"]
+    (changed,) = [cause for cause in after.body["causes"] if cause["kind"] == "concept_drift"]
     assert changed["columns"] == ["größe"], "labels were turned round for one size"
     assert "most of all where größe = mittel" in changed["evidence"]
     assert len(again.ledger.records(kind="window_scored", model=TIMED)) == 1, "nothing was scored again"

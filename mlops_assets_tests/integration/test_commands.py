@@ -82,7 +82,7 @@ def test_drift_between_two_tables_sets_the_exit_code(mlops: Run, tmp_path: Path)
     found = json.loads(broken.stdout)
     assert broken.returncode == 1
     # The broken column is half of all there is, so the verdict is critical.
-    assert (found["verdict"]["severity"], found["verdict"]["kind"]) == ("critical", "feed_fault")
+    assert (found["verdict"]["severity"], found["verdict"]["kind"]) == ("critical", "data_quality")
     assert {"name", "statistic", "value", "p_value", "effect", "severity"} <= set(found["columns"][0])
 
 

@@ -13,7 +13,7 @@ import polars as pl
 import pytest
 
 from mlops_assets.platform import Platform
-from mlops_assets.release.champion import reign
+from mlops_assets.release.champion import champion_state
 from mlops_assets.release.reconciliation import reconcile
 from mlops_assets_tests.integration.small_project import ROOT, TIMED, WINDOWS, write_project
 
@@ -24,7 +24,7 @@ RUN = """
 import sys, warnings
 warnings.simplefilter("ignore")
 from pathlib import Path
-from mlops_assets.graph.demo import Demo
+from mlops_assets.orchestration.demo import Demo
 from mlops_assets.platform import Platform
 
 def say(line):
@@ -69,7 +69,7 @@ def end_state(platform: Platform) -> dict[str, object]:
         "verdicts": {r.subject: (r.body["severity"], r.body["kind"]) for r in records if r.kind == "health_verdict"},
         "versions": sorted(platform.registry.versions(TIMED)),
         "aliases": platform.registry.aliases(TIMED),
-        "champion": reign(platform.ledger, TIMED).champion,
+        "champion": champion_state(platform.ledger, TIMED).champion,
         "windows": {
             window: platform.lake.read(f"{TIMED}/predictions", window=window)["prediction_id"].n_unique()
             for window in platform.lake.windows(f"{TIMED}/predictions")

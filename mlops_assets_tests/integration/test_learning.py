@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from mlops_assets.graph.bench import Bench
-from mlops_assets.graph.stages import training
-from mlops_assets.graph.stages.data import PART, feature_rows
+from mlops_assets.pipeline.context import StageContext
+from mlops_assets.pipeline.stages import training
+from mlops_assets.pipeline.stages.data import PART, feature_rows
 from mlops_assets.response.incidents import incidents
 from mlops_assets_tests.integration.small_project import (
     FAULTY_COLUMN,
@@ -79,22 +79,22 @@ def test_groups_in_production_have_sizes_intervals_and_what_would_have_been_seen
 
 def test_verdicts_and_incidents_name_the_rule_that_raised_them(lived):
     verdicts = {r.subject: r.body for r in lived.ledger.records(kind="health_verdict", model=TIMED)}
-    assert verdicts[FAULTY_WINDOW]["raised_by"] == ["missing_values"]
-    assert verdicts[WINDOWS[0]]["raised_by"] == []
+    assert verdicts[FAULTY_WINDOW]["alarm_rules"] == ["missing_values"]
+    assert verdicts[WINDOWS[0]]["alarm_rules"] == []
     rules = {i.kind: i.rule for i in incidents(lived.ledger, model=TIMED)}
-    assert rules["feed_fault"] == "missing_values"
-    assert "ranking" in rules["relation_change"]
+    assert rules["data_quality"] == "missing_values"
+    assert "ranking" in rules["concept_drift"]
 
 
 def test_rows_that_were_fitted_on_are_refused_in_the_reference(lived, monkeypatch):
     platform = lived.platform
     declaration = platform.project.declaration(SNAPSHOT)
-    bench = Bench(platform, declaration, platform.policy(SNAPSHOT), run_id="a test")
+    context = StageContext(platform, declaration, platform.policy(SNAPSHOT), run_id="a test")
 
-    def flattering(bench: Bench, part: str | None = None):
-        return feature_rows(bench, "fit" if part == "holdout" else part)
+    def flattering(context: StageContext, part: str | None = None):
+        return feature_rows(context, "fit" if part == "holdout" else part)
 
-    assert PART in feature_rows(bench).columns
+    assert PART in feature_rows(context).columns
     monkeypatch.setattr(training, "feature_rows", flattering)
     with pytest.raises(ValueError, match="rows that the model was fitted on"):
-        training.reference_profile(bench)
+        training.reference_profile(context)

@@ -8,10 +8,10 @@ import polars as pl
 import pytest
 
 from mlops_assets.cli import main
-from mlops_assets.evidence.story import QUIET_KINDS, TELLERS
+from mlops_assets.evidence.pages.event_text import QUIET_KINDS, TELLERS
 from mlops_assets.governance.approvals import state
 from mlops_assets.release.audit import audit_promotions
-from mlops_assets.release.champion import reign
+from mlops_assets.release.champion import champion_state
 from mlops_assets.release.reconciliation import reconcile
 from mlops_assets.response.incidents import incidents
 from mlops_assets_tests.integration.small_project import (
@@ -37,7 +37,7 @@ def test_no_run_failed(lived):
 
 @pytest.mark.parametrize(("model", "version"), [(NUMBER, 1), (TIMED, 2), (SNAPSHOT, 1)])
 def test_every_model_has_its_champion(lived, model, version):
-    now = reign(lived.ledger, model)
+    now = champion_state(lived.ledger, model)
     assert (now.status, now.champion) == ("active", version)
     assert lived.registry.aliases(model)["champion"] == version
     assert reconcile(lived.ledger, lived.registry, model) == []
@@ -74,11 +74,11 @@ class TestWindows:
 
     def test_a_broken_feed_names_its_column_and_trains_nothing(self, lived):
         verdict = verdicts(lived, TIMED)[FAULTY_WINDOW]
-        assert verdict["kind"] == "feed_fault"
+        assert verdict["kind"] == "data_quality"
         assert verdict["severity"] in ("act", "critical")
         assert verdict["columns"] == [FAULTY_COLUMN]
         assert "retrain" not in verdict["action"]
-        opened = [i for i in incidents(lived.ledger, model=TIMED) if i.kind == "feed_fault"]
+        opened = [i for i in incidents(lived.ledger, model=TIMED) if i.kind == "data_quality"]
         assert [(i.window, i.columns, i.state) for i in opened] == [(FAULTY_WINDOW, (FAULTY_COLUMN,), "open")]
         asked = lived.ledger.records(kind="retraining_request", model=TIMED)
         assert FAULTY_WINDOW not in {r.body["window"] for r in asked}
@@ -87,9 +87,9 @@ class TestWindows:
         kinds = {window: v["kind"] for window, v in verdicts(lived, TIMED).items()}
         assert kinds == {
             WINDOWS[0]: "none",
-            WINDOWS[1]: "feed_fault",
-            WINDOWS[2]: "relation_change",
-            WINDOWS[3]: "relation_change",
+            WINDOWS[1]: "data_quality",
+            WINDOWS[2]: "concept_drift",
+            WINDOWS[3]: "concept_drift",
             WINDOWS[4]: "none",
         }
 
@@ -109,7 +109,7 @@ class TestWindows:
 class TestRetraining:
     def test_a_changed_relation_is_answered_by_one_version(self, lived):
         (request,) = lived.ledger.records(kind="retraining_request", model=TIMED)
-        assert request.body["kind"] == "relation_change"
+        assert request.body["kind"] == "concept_drift"
         second = lived.ledger.latest("version_registered", model=TIMED, subject="2")
         assert second.body["request"] == request.subject
         (closed,) = lived.ledger.records(kind="retraining_closed", model=TIMED)
@@ -175,7 +175,7 @@ def test_the_fleet_page_names_models_and_incidents(lived):
     page = (lived.platform.home.reports / "fleet.html").read_text(encoding="utf-8")
     for model in MODELS:
         assert model in page
-    assert "feed fault" in page.replace("_", " ")
+    assert "data-quality fault" in page.replace("_", " ")
     rows = json.loads((lived.platform.home.reports / "inventory.json").read_text(encoding="utf-8"))
     assert {row["model"]: int(row["champion"]) for row in rows} == {NUMBER: 1, TIMED: 2, SNAPSHOT: 1}
 

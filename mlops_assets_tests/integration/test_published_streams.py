@@ -11,7 +11,7 @@ import pytest
 from benchmarks.invented_streams import Change, Stream, invented_streams
 from benchmarks.published_streams import VARIANTS, judge, measure, read_stream, rightly, windows
 from benchmarks.stream_faults import FAULTS
-from mlops_assets.monitoring.causes import Cause
+from mlops_assets.monitoring.verdict.causes import Cause
 
 
 @pytest.fixture(scope="module")
@@ -56,20 +56,20 @@ def test_windows_lie_on_one_side_of_every_change(streams):
 @pytest.mark.parametrize(
     ("cause", "right", "why"),
     [
-        (Cause("population_shift", "act", "", ("a", "b")), True, "the kind, and one of the columns"),
-        (Cause("population_shift", "act", "", ("c",)), False, "another column"),
-        (Cause("relation_change", "act", ""), False, "another kind"),
+        (Cause("covariate_shift", "act", "", ("a", "b")), True, "the kind, and one of the columns"),
+        (Cause("covariate_shift", "act", "", ("c",)), False, "another column"),
+        (Cause("concept_drift", "act", ""), False, "another kind"),
     ],
 )
 def test_a_cause_is_right_by_kind_and_column(cause, right, why):
-    assert rightly(cause, Change(0, ("population_shift",), columns=("a",))) is right, why
+    assert rightly(cause, Change(0, ("covariate_shift",), columns=("a",))) is right, why
 
 
 def test_a_folder_is_read_and_judged(streams, tmp_path: Path):
     stream = streams["regimes, population"]
     (tmp_path / "x").mkdir()
     stream.rows.write_parquet(tmp_path / "x" / "rows.parquet")
-    truth = {"reference": stream.reference, "target": "y", "changes": [{"at": 24_000, "kinds": ["population_shift"]}]}
+    truth = {"reference": stream.reference, "target": "y", "changes": [{"at": 24_000, "kinds": ["covariate_shift"]}]}
     (tmp_path / "x" / "truth.json").write_text(json.dumps(truth))
     read = read_stream(tmp_path / "x")
     assert (read.target, read.changes[0].at) == ("y", 24_000)

@@ -43,7 +43,7 @@ RUN = """
 import sys, warnings
 warnings.simplefilter("ignore")
 from pathlib import Path
-from mlops_assets.graph.demo import Demo
+from mlops_assets.orchestration.demo import Demo
 from mlops_assets.platform import Platform
 
 demo = Demo(Platform.load(Path(sys.argv[1])), say=lambda line: None)

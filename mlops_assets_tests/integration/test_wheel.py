@@ -18,9 +18,9 @@ import json, sys, warnings
 warnings.simplefilter("ignore")
 from pathlib import Path
 import mlops_assets
-from mlops_assets.graph.demo import Demo
+from mlops_assets.orchestration.demo import Demo
 from mlops_assets.platform import Platform
-from mlops_assets.release.champion import reign
+from mlops_assets.release.champion import champion_state
 
 class Champions(Demo):
     def history(self):
@@ -32,7 +32,7 @@ demo.run()
 print(json.dumps({
     "package": mlops_assets.__file__,
     "failures": demo.failures,
-    "champions": {m: reign(platform.ledger, m).champion for m in platform.project.declarations},
+    "champions": {m: champion_state(platform.ledger, m).champion for m in platform.project.declarations},
 }))
 """
 

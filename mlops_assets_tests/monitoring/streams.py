@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from mlops_assets.monitoring.drift import DriftVerdict, compare
-from mlops_assets.monitoring.rules import MonitoringRules
+from mlops_assets.monitoring.inputs.drift import DriftVerdict, compare
+from mlops_assets.monitoring.thresholds.rules import MonitoringRules
 from mlops_assets.statistics.counting import count_window
 from mlops_assets.statistics.profile import build_profile
 

@@ -1,7 +1,7 @@
 import pytest
 
-from mlops_assets_tests.governance.postgresql import postgresql_server, postgresql_url  # noqa: F401
 from mlops_assets_tests.governance.world import World, build
+from mlops_assets_tests.ledger.postgresql import postgresql_server, postgresql_url  # noqa: F401
 
 
 @pytest.fixture

@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from mlops_assets.governance.approvals import sign_approval
-from mlops_assets.governance.keys import SigningKey
-from mlops_assets.governance.ledger import Conflict, Ledger
-from mlops_assets.governance.people import NotAllowed
+from mlops_assets.ledger.keys import SigningKey
+from mlops_assets.ledger.ledger import Conflict, Ledger
+from mlops_assets.ledger.people import NotAllowed
 from mlops_assets.release.interventions import InterventionRefused, rollback
 from mlops_assets.release.promotion import PromotionRefused, promote
 from mlops_assets.stores.ledger_database import locked_file

@@ -2,10 +2,10 @@ import pytest
 
 from mlops_assets.governance.adoption import adopt
 from mlops_assets.governance.approvals import state
-from mlops_assets.governance.canonical import digest
-from mlops_assets.governance.recorded_policy import UnreadablePolicy, recorded_policy
+from mlops_assets.ledger.canonical import digest
+from mlops_assets.policy.recorded import UnreadablePolicy, recorded_policy
 from mlops_assets.release.audit import audit_promotions
-from mlops_assets.release.champion import reign
+from mlops_assets.release.champion import champion_state
 from mlops_assets.release.interventions import retire, rollback, suspend
 from mlops_assets_tests.governance.world import MODEL, policy
 from mlops_assets_tests.release.test_promotion import POLICY, go, prepare
@@ -63,13 +63,13 @@ def test_an_upgrade_that_knows_other_policy_fields_finds_nothing_wrong(world):
     content = POLICY.model_dump(mode="json")
     del content["gates"]["stability"], content["adoption"]
     content["gates"]["volume"]["least_weight"] = 3
-    content["response"]["base_rate_shift"] = ["incident", "sing"]
+    content["response"]["label_shift"] = ["incident", "sing"]
     content["songs"] = {"loud": True}
     body = {"policy": content, "policy_digest": digest(content)}
     earlier = recorded_policy(body)
     assert earlier.digest == body["policy_digest"] != POLICY.digest
     assert not earlier.gates.stability.required
-    assert earlier.response.base_rate_shift == ("incident",)
+    assert earlier.response.label_shift == ("incident",)
     assert earlier.gates.performance == POLICY.gates.performance
     world.register(1)
     world.decide(earlier, 1)
@@ -98,7 +98,7 @@ def test_a_policy_that_says_too_little_is_not_read(body, why):
 
 @pytest.mark.parametrize("kind", ["rollback", "suspension", "resumption", "retirement"])
 def test_an_intervention_that_nobody_signed_is_named(promoted, kind):
-    body = {"follows": reign(promoted.ledger, MODEL).seq, "person": "risk", "role": "model-risk"}
+    body = {"follows": champion_state(promoted.ledger, MODEL).seq, "person": "risk", "role": "model-risk"}
     promoted.ledger.append(kind, body, model=MODEL, subject="2")
     assert "carries no signature" in audit_promotions(promoted.ledger)[0].message
 
@@ -121,11 +121,11 @@ def test_a_signed_rollback_played_again_is_named(promoted):
 )
 def test_a_version_without_a_promotion_never_decides(promoted, kind, subject, why):
     """Whoever can append to the ledger cannot bring a version to decide by a rollback."""
-    before = reign(promoted.ledger, MODEL)
+    before = champion_state(promoted.ledger, MODEL)
     body = {"follows": before.seq, "former": before.champion, "person": "risk", "role": "model-risk"}
     content = promoted.ledger.latest("promotion").body | body
     promoted.ledger.append(kind, content, model=MODEL, subject=subject)
-    after = reign(promoted.ledger, MODEL)
+    after = champion_state(promoted.ledger, MODEL)
     assert (after.deciding, after.promoted) == (before.deciding, before.promoted)
     assert any(why in problem.message for problem in audit_promotions(promoted.ledger))
 
@@ -135,6 +135,6 @@ def test_nothing_decides_after_a_retirement_and_what_tries_is_named(promoted):
     body = promoted.ledger.latest("promotion").body
     for kind, subject in (("promotion", "2"), ("rollback", "2"), ("resumption", "1")):
         promoted.ledger.append(kind, body, model=MODEL, subject=subject)
-        assert reign(promoted.ledger, MODEL).deciding is None
+        assert champion_state(promoted.ledger, MODEL).deciding is None
     named = {problem.seq for problem in audit_promotions(promoted.ledger) if "retired" in problem.message}
     assert named == {r.seq for r in promoted.ledger.records()[-3:]}

@@ -4,13 +4,13 @@ import pytest
 
 from mlops_assets.governance.adoption import adopt
 from mlops_assets.governance.approvals import sign_approval
-from mlops_assets.governance.enrolment import enrol, revoke
-from mlops_assets.governance.keys import SigningKey
-from mlops_assets.governance.people import NotAllowed
 from mlops_assets.governance.verification import verify_signatures
+from mlops_assets.ledger.enrolment import enrol, revoke
+from mlops_assets.ledger.keys import SigningKey
+from mlops_assets.ledger.people import NotAllowed
 from mlops_assets.release import automation
 from mlops_assets.release.audit import audit_promotions
-from mlops_assets.release.champion import reign
+from mlops_assets.release.champion import champion_state
 from mlops_assets.release.interventions import intervene, resume, rollback, suspend
 from mlops_assets.release.oversight import due
 from mlops_assets_tests.governance.world import MODEL, policy
@@ -19,7 +19,7 @@ from mlops_assets_tests.release.test_oversight import go, prepare
 RULES = {
     "validity_days": 100,
     "release": {"shadow_windows": 0, "probation_windows": 2, "rollback_on": "act"},
-    "response": {"relation_change": ["incident", "suspend"], "validation_expired": ["incident", "suspend"]},
+    "response": {"concept_drift": ["incident", "suspend"], "validation_expired": ["incident", "suspend"]},
 }
 ALLOWED = policy(**RULES, automation={"suspend": True, "rollback": True})
 ASKING = policy(**RULES)
@@ -37,7 +37,7 @@ def watched(world):
     return world
 
 
-def verdict(world, severity="act", kind="relation_change", version=2, window="2026-02-01"):
+def verdict(world, severity="act", kind="concept_drift", version=2, window="2026-02-01"):
     body = {"severity": severity, "kind": kind, "version": version}
     return world.ledger.append("health_verdict", body, model=MODEL, subject=window)
 
@@ -56,10 +56,10 @@ def whole(world) -> bool:
 
 
 def test_a_failed_probation_is_rolled_back_at_once_and_once(watched):
-    seen = verdict(watched, kind="base_rate_shift")
+    seen = verdict(watched, kind="label_shift")
     (record,) = act(watched)
     assert (record.kind, record.subject, record.body["evidence"]) == ("rollback", "1", seen.seq)
-    assert reign(watched.ledger, MODEL).champion == 1
+    assert champion_state(watched.ledger, MODEL).champion == 1
     assert watched.registry.aliases(MODEL)["champion"] == 1
     assert act(watched) == []
     assert whole(watched)
@@ -74,7 +74,7 @@ def test_a_verdict_for_which_the_policy_asks_for_suspension_suspends(watched):
     verdict(watched)
     (record,) = act(watched, no_probation)
     assert record.kind == "suspension"
-    assert reign(watched.ledger, MODEL).deciding is None
+    assert champion_state(watched.ledger, MODEL).deciding is None
     assert whole(watched)
     resume(watched.ledger, watched.registry, MODEL, watched.keys["risk"], "looked at", watched.verify_artifact)
     assert act(watched, no_probation) == [], "what a person has decided since stands"
@@ -92,7 +92,7 @@ def test_an_ended_validation_suspends(watched):
 
 @pytest.mark.parametrize(
     ("severity", "kind", "version"),
-    [("watch", "relation_change", 2), ("none", "none", 2), ("critical", "relation_change", 1)],
+    [("watch", "concept_drift", 2), ("none", "none", 2), ("critical", "concept_drift", 1)],
     ids=["not bad enough", "nothing happened", "about another version"],
 )
 def test_nothing_is_done_that_is_not_called_for(watched, severity, kind, version):
@@ -107,7 +107,7 @@ def test_where_the_policy_asks_a_person_nothing_happens_by_itself(watched):
     assert {o.act for o in openings} == {"rollback", "suspension"}
     assert all("mlops " in o.summary for o in openings)
     assert act(watched, ASKING) == []
-    assert reign(watched.ledger, MODEL).champion == 2
+    assert champion_state(watched.ledger, MODEL).champion == 2
 
 
 def test_a_policy_that_waits_for_its_signature_lets_nothing_happen(watched):
@@ -157,7 +157,7 @@ def test_a_revoked_service_key_does_nothing(watched):
 
 def stolen(world, kind, **about):
     """An act that somebody makes with the stolen service key, past `automation.act`."""
-    now = reign(world.ledger, MODEL)
+    now = champion_state(world.ledger, MODEL)
     said = {
         "cause": "x", "occasion": "y", "evidence": 0,
         "policy_digest": ALLOWED.digest, "policy": ALLOWED.model_dump(mode="json"), **about,
@@ -190,7 +190,7 @@ def test_an_act_of_the_stolen_key_under_an_invented_policy_is_named(watched):
 
 
 def test_a_claimed_end_of_a_validation_that_still_held_is_named(watched):
-    now = reign(watched.ledger, MODEL)
+    now = champion_state(watched.ledger, MODEL)
     stolen(watched, "suspension", cause="validation_expired", evidence=now.seq)
     assert "nothing called for it then" in audit_promotions(watched.ledger)[0].message
 

@@ -4,13 +4,13 @@ import time
 
 import pytest
 
-from mlops_assets.governance.ledger import Ledger, LedgerTampered
-from mlops_assets.release.champion import reign, sound_reign
+from mlops_assets.ledger.ledger import Ledger, LedgerTampered
+from mlops_assets.release.champion import champion_state, verified_champion_state
 from mlops_assets.release.interventions import retire, suspend
 from mlops_assets.release.promotion import promote
 from mlops_assets.release.reconciliation import repair
-from mlops_assets_tests.governance.test_ledger import attack
 from mlops_assets_tests.governance.world import MODEL, policy
+from mlops_assets_tests.ledger.test_ledger import attack
 
 POLICY = policy()
 
@@ -23,7 +23,7 @@ def two(world):
         world.decide(POLICY, version)
         world.approve(POLICY, "validator", "risk", version=version)
         promote(world.ledger, world.registry, POLICY, MODEL, version, world.verify_artifact)
-    assert sound_reign(world.ledger, MODEL).deciding == 2
+    assert verified_champion_state(world.ledger, MODEL).deciding == 2
     return world
 
 
@@ -36,9 +36,9 @@ def forge(world, kind: str, subject: str, **body: object) -> None:
 def test_a_promotion_written_into_the_database_decides_nothing(two):
     genuine = two.ledger.latest("promotion", model=MODEL, subject="1")
     forge(two, "promotion", "1", **{**genuine.body, "former": 2})
-    assert reign(two.ledger, MODEL).deciding == 1, "it is on record, and nothing that acts reads it this way"
+    assert champion_state(two.ledger, MODEL).deciding == 1, "it is on record, and nothing that acts reads it this way"
     with pytest.raises(LedgerTampered, match="under no signed head"):
-        sound_reign(two.ledger, MODEL)
+        verified_champion_state(two.ledger, MODEL)
 
 
 def test_nor_does_it_move_an_alias(two):
@@ -64,7 +64,7 @@ def test_a_record_changed_or_taken_out_lets_nothing_decide(two, statements, why)
     two.ledger.append("note", {"something": "after it"})
     attack(two.ledger, *statements)
     with pytest.raises(LedgerTampered):
-        sound_reign(two.ledger, MODEL)
+        verified_champion_state(two.ledger, MODEL)
 
 
 def test_a_retirement_cut_off_with_all_after_it_is_known_by_the_anchor(two):
@@ -73,15 +73,15 @@ def test_a_retirement_cut_off_with_all_after_it_is_known_by_the_anchor(two):
     attack(
         two.ledger, f"DELETE FROM ledger_records WHERE seq >= {last}", f"DELETE FROM ledger_heads WHERE seq >= {last}"
     )
-    assert reign(two.ledger, MODEL).deciding == 2
+    assert champion_state(two.ledger, MODEL).deciding == 2
     with pytest.raises(LedgerTampered, match="anchor"):
-        sound_reign(two.ledger, MODEL)
+        verified_champion_state(two.ledger, MODEL)
 
 
 def test_a_promotion_of_a_version_that_nobody_registered_is_refused(world):
     world.ledger.append("promotion", {"former": None}, model=MODEL, subject="7")
     with pytest.raises(LedgerTampered, match="no registration"):
-        sound_reign(world.ledger, MODEL)
+        verified_champion_state(world.ledger, MODEL)
 
 
 def test_what_came_before_the_registration_is_not_read_again(two, monkeypatch):
@@ -96,14 +96,14 @@ def test_what_came_before_the_registration_is_not_read_again(two, monkeypatch):
 
     monkeypatch.setattr(type(two.ledger.database), "stream", counted)
     registered = two.ledger.latest("version_registered", model=MODEL, subject="2")
-    sound_reign(two.ledger, MODEL)
+    verified_champion_state(two.ledger, MODEL)
     assert read == [r.seq for r in two.ledger.records() if r.seq >= registered.seq]
 
 
 def test_ten_thousand_records_since_then_cost_no_second(two):
-    from mlops_assets.governance.records import Entry
+    from mlops_assets.ledger.records import Entry
 
     two.ledger.append_all([Entry("note", {"number": number, "text": "x" * 400}) for number in range(10_000)])
     began = time.perf_counter()
-    sound_reign(two.ledger, MODEL)
+    verified_champion_state(two.ledger, MODEL)
     assert time.perf_counter() - began < 1.0

@@ -23,7 +23,7 @@ def raised(world, rule=POLICY, kind="policy_loosened") -> list[str]:
         ({"monitoring": {"psi_act": 5.0}}, "monitoring.psi_act from 0.25 to 5.0"),
         ({"gates": {"fairness": {"required": False}}}, "gates.fairness.required from True to False"),
         ({"tier": "low", "approvals": []}, "tier from high to low"),
-        ({"response": {"relation_change": ["watch"]}}, "response.relation_change"),
+        ({"response": {"concept_drift": ["watch"]}}, "response.concept_drift"),
     ],
 )
 def test_a_policy_that_asks_for_less_and_is_not_signed_is_raised(world, change, named):

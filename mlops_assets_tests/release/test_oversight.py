@@ -119,7 +119,7 @@ def test_an_overdue_finding_raises_an_incident_until_it_is_closed(world, severit
 
 
 def verdict(world, window, severity, version=2):
-    body = {"severity": severity, "kind": "relation_change", "version": version}
+    body = {"severity": severity, "kind": "concept_drift", "version": version}
     world.ledger.append("health_verdict", body, model=MODEL, subject=window)
 
 

@@ -3,17 +3,17 @@ from datetime import timedelta
 import pytest
 
 from mlops_assets.governance.approvals import sign_approval
-from mlops_assets.governance.enrolment import revoke
 from mlops_assets.governance.exceptions import sign_exception
 from mlops_assets.governance.findings import close_finding, record_finding
-from mlops_assets.governance.ledger import Conflict
+from mlops_assets.ledger.enrolment import revoke
+from mlops_assets.ledger.ledger import Conflict
 from mlops_assets.release import promotion
-from mlops_assets.release.champion import reign
+from mlops_assets.release.champion import champion_state
 from mlops_assets.release.interventions import InterventionRefused, resume, retire, rollback, suspend
 from mlops_assets.release.promotion import PromotionRefused, promote
 from mlops_assets.release.reconciliation import doubtful_models, reconcile, repair
-from mlops_assets_tests.governance.test_ledger import attack
 from mlops_assets_tests.governance.world import MODEL, START, World, policy
+from mlops_assets_tests.ledger.test_ledger import attack
 
 POLICY = policy()
 
@@ -54,7 +54,7 @@ def test_the_former_champion_stays_ready(world):
     go(prepare(world))
     go(prepare(world, 2), 2)
     assert world.registry.aliases(MODEL) == {"champion": 2, "former_champion": 1}
-    assert reign(world.ledger, MODEL).promoted == (1, 2)
+    assert champion_state(world.ledger, MODEL).promoted == (1, 2)
 
 
 def refused(world: World, match: str, version: int = 1) -> None:
@@ -173,10 +173,10 @@ def test_rollback_goes_to_the_former_champion(world):
     go(prepare(world, 2), 2)
     rollback(world.ledger, world.registry, MODEL, world.keys["risk"], "worse", world.verify_artifact)
     assert world.registry.aliases(MODEL) == {"champion": 1, "former_champion": 2}
-    assert reign(world.ledger, MODEL).deciding == 1
+    assert champion_state(world.ledger, MODEL).deciding == 1
     again = go(world, 2)
     assert not again.repeated, "promoting it again after a rollback is a new event"
-    assert reign(world.ledger, MODEL).deciding == 2
+    assert champion_state(world.ledger, MODEL).deciding == 2
 
 
 def test_rollback_needs_somewhere_to_go(world):
@@ -191,7 +191,7 @@ def test_rollback_needs_somewhere_to_go(world):
 def test_suspension_stops_and_resumption_is_not_the_authors(world):
     go(prepare(world))
     suspend(world.ledger, world.registry, MODEL, world.keys["developer"], "odd scores")
-    assert reign(world.ledger, MODEL).deciding is None
+    assert champion_state(world.ledger, MODEL).deciding is None
     assert world.registry.aliases(MODEL) == {}
     refused(prepare(world, 2), "the model is suspended", 2)
     with pytest.raises(ValueError, match="built this version"):
@@ -213,7 +213,7 @@ def test_a_strangers_intervention_changes_nothing(world):
     go(prepare(world))
     with pytest.raises(ValueError, match="nobody's"):
         suspend(world.ledger, world.registry, MODEL, world.keys["stranger"], "x")
-    assert reign(world.ledger, MODEL).deciding == 1
+    assert champion_state(world.ledger, MODEL).deciding == 1
 
 
 @pytest.mark.parametrize(
@@ -271,7 +271,7 @@ def test_a_crash_between_ledger_and_alias_is_repaired(world, monkeypatch):
         go(world, 2)
     monkeypatch.undo()
     assert world.registry.aliases(MODEL)["champion"] == 1
-    assert reign(world.ledger, MODEL).deciding == 2
+    assert champion_state(world.ledger, MODEL).deciding == 2
     repair(world.ledger, world.registry, MODEL)
     assert world.registry.aliases(MODEL) == {"champion": 2, "former_champion": 1}
     assert go(world, 2).repeated
@@ -305,7 +305,7 @@ def test_a_key_revoked_after_the_look_up_is_not_overtaken(world, monkeypatch):
     monkeypatch.undo()
     with pytest.raises(PromotionRefused, match="approvals are missing: 1 as validator"):
         go(world)
-    assert reign(world.ledger, MODEL).champion is None
+    assert champion_state(world.ledger, MODEL).champion is None
 
 
 def test_a_rejection_signed_after_the_look_up_is_not_overtaken(world, monkeypatch):
@@ -323,7 +323,7 @@ def test_a_rejection_signed_after_the_look_up_is_not_overtaken(world, monkeypatc
     monkeypatch.undo()
     with pytest.raises(PromotionRefused, match="second rejected it"):
         go(world)
-    assert reign(world.ledger, MODEL).champion is None
+    assert champion_state(world.ledger, MODEL).champion is None
 
 
 def test_one_look_at_the_whole_registry_finds_the_models_that_differ(world):

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from mlops_assets.governance.ledger import Ledger, utc_now
-from mlops_assets.release.champion import KINDS, reign, reign_of
+from mlops_assets.ledger.ledger import Ledger, utc_now
+from mlops_assets.release.champion import KINDS, champion_state, champion_state_of
 from mlops_assets.release.reconciliation import reconcile, repair
 from mlops_assets_tests.governance.world import MODEL, build
 from mlops_assets_tests.release.race_worker import POLICY, FileRegistry, open_ledger, work
@@ -63,7 +63,7 @@ def check(ledger: Ledger, folder: Path) -> None:
             assert digests[int(seq)] == digest
     changes = [record for record in records if record.kind in KINDS]
     for place, record in enumerate(changes):
-        before = reign_of(MODEL, changes[:place])
+        before = champion_state_of(MODEL, changes[:place])
         assert record.body["former"] == before.champion, f"record {record.seq} was decided on an outdated champion"
         assert record.subject != str(before.champion)
 
@@ -79,7 +79,7 @@ def test_eight_processes_at_once_leave_one_champion(url, tmp_path):
     assert len(ledger.records(kind="promotion")) > 3
     registry = FileRegistry(tmp_path)
     assert reconcile(ledger, registry, MODEL) == []
-    assert registry.aliases(MODEL)["champion"] == reign(ledger, MODEL).champion
+    assert registry.aliases(MODEL)["champion"] == champion_state(ledger, MODEL).champion
 
 
 def test_processes_killed_at_random_leave_a_state_that_is_repaired(url, tmp_path):

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from mlops_assets.governance.conduct_rules import IncidentRule
+from mlops_assets.policy.conduct_rules import IncidentRule
 from mlops_assets.response.alarm_precision import alarm_precision, fleet_precision, judged_windows, rules_of
 from mlops_assets.response.incidents import close, incidents, open_incident
 from mlops_assets_tests.governance.world import MODEL, World
@@ -13,11 +13,11 @@ WINDOWS = [f"2021-0{month}-01" for month in range(1, 8)]
 
 
 def verdict(
-    world: World, window: str, severity="act", kind="relation_change", rules=("ranking",), columns=(), raw=None
+    world: World, window: str, severity="act", kind="concept_drift", rules=("ranking",), columns=(), raw=None
 ) -> None:
     """A verdict as the stage records it, with its incident."""
     raw = {kind: raw or severity}
-    body = {"severity": severity, "kind": kind, "raised_by": list(rules), "columns": list(columns), "raw": raw}
+    body = {"severity": severity, "kind": kind, "alarm_rules": list(rules), "columns": list(columns), "raw": raw}
     key = f"{window}/{severity}/{kind}"
     world.ledger.append("health_verdict", body, model=MODEL, subject=window, key=key)
     if severity in ("act", "critical"):
@@ -29,7 +29,7 @@ def verdict(
             summary="something",
             window=window,
             columns=columns,
-            cause="" if kind == "feed_fault" else kind,
+            cause="" if kind == "data_quality" else kind,
             rule="+".join(rules),
         )
 
@@ -52,7 +52,7 @@ def test_each_alarm_gets_the_disposition_of_its_incident(world):
     verdict(world, WINDOWS[0], "none", "none", ())
     verdict(world, WINDOWS[1])
     close_as(world, WINDOWS[1], "false")
-    verdict(world, WINDOWS[2], kind="feed_fault", rules=("missing_values",), columns=("a",))
+    verdict(world, WINDOWS[2], kind="data_quality", rules=("missing_values",), columns=("a",))
     close_as(world, WINDOWS[2], "true")
     verdict(world, WINDOWS[3], "watch")
     found = windows_of(world)
@@ -89,8 +89,8 @@ def test_a_window_that_persistence_held_back_has_the_disposition_of_the_alarm_it
 
 
 def test_faults_of_other_columns_are_other_alarms(world):
-    verdict(world, WINDOWS[1], kind="feed_fault", rules=("unit_change",), columns=("a",))
-    verdict(world, WINDOWS[2], kind="feed_fault", rules=("unit_change",), columns=("b",))
+    verdict(world, WINDOWS[1], kind="data_quality", rules=("unit_change",), columns=("a",))
+    verdict(world, WINDOWS[2], kind="data_quality", rules=("unit_change",), columns=("b",))
     close_as(world, WINDOWS[1], "false")
     assert [w.disposition for w in windows_of(world)] == ["false", None]
 
@@ -107,14 +107,14 @@ def test_precision_by_model_kind_and_rule_with_interval(world):
         verdict(world, window, rules=("ranking", "relation") if disposition == "false" else ("ranking",))
         if disposition:
             close_as(world, window, disposition)
-    verdict(world, WINDOWS[5], kind="feed_fault", rules=("missing_values",), columns=("a",))
+    verdict(world, WINDOWS[5], kind="data_quality", rules=("missing_values",), columns=("a",))
     found = precisions(world)
     ranking = found["rule", "ranking"]
     assert (ranking.true, ranking.false, ranking.expected, ranking.open) == (2, 1, 1, 1)
     assert ranking.precision == pytest.approx(2 / 3)
     assert ranking.low == pytest.approx(0.2077, abs=1e-3)  # Wilson, 2 of 3
     assert found["rule", "relation"].precision == 0
-    assert found["kind", "relation_change"].precision == pytest.approx(2 / 3)
+    assert found["kind", "concept_drift"].precision == pytest.approx(2 / 3)
     assert found["rule", "missing_values"].precision is None
     assert found["model", MODEL].open == 2
 

@@ -3,12 +3,12 @@
 import pytest
 
 from mlops_assets.governance.adoption import adopt
-from mlops_assets.governance.authority import sign_act
-from mlops_assets.governance.conduct_rules import IncidentRule
-from mlops_assets.governance.enrolment import enrol, revoke
-from mlops_assets.governance.keys import SigningKey
-from mlops_assets.governance.people import NotAllowed
 from mlops_assets.governance.verification import verify_signatures
+from mlops_assets.ledger.enrolment import enrol, revoke
+from mlops_assets.ledger.keys import SigningKey
+from mlops_assets.ledger.people import NotAllowed
+from mlops_assets.ledger.signed_acts import sign_act
+from mlops_assets.policy.conduct_rules import IncidentRule
 from mlops_assets.response.incidents import (
     IncidentError,
     acknowledge,
@@ -28,7 +28,7 @@ def ledger(world):
     return world.ledger
 
 
-def opened(ledger, window="1995-01-01", columns=("mig_reg", "mig_msa"), model=MODEL, kind="feed_fault", **more):
+def opened(ledger, window="1995-01-01", columns=("mig_reg", "mig_msa"), model=MODEL, kind="data_quality", **more):
     return open_incident(
         ledger, model, kind=kind, severity="critical", summary="two columns", window=window, columns=columns, **more
     )
@@ -42,7 +42,7 @@ def test_opening_keeps_what_is_needed(ledger):
     incident = opened(ledger, rule="null_rate")
     assert incident == find(ledger, incident.id)
     assert incident.columns == ("mig_msa", "mig_reg")
-    assert incident.cause == "feed_fault:mig_msa,mig_reg"
+    assert incident.cause == "data_quality:mig_msa,mig_reg"
     assert (incident.state, incident.is_open, incident.disposition) == ("open", True, None)
 
 
@@ -54,7 +54,7 @@ def test_the_same_cause_opens_one_while_it_is_open(ledger):
 
 
 @pytest.mark.parametrize(
-    "other", [{"columns": ("mig_reg",)}, {"model": "other"}, {"kind": "relation_change"}, {"cause": "other"}]
+    "other", [{"columns": ("mig_reg",)}, {"model": "other"}, {"kind": "concept_drift"}, {"cause": "other"}]
 )
 def test_another_cause_opens_another(ledger, other):
     assert opened(ledger).id != opened(ledger, **other).id

@@ -3,7 +3,7 @@
 import json
 import logging
 
-from mlops_assets.governance.ledger import Ledger
+from mlops_assets.ledger.ledger import Ledger
 from mlops_assets.response.incidents import open_incident
 from mlops_assets.response.notification import FileNotifier, LogNotifier, notice_of, tell
 
@@ -15,7 +15,7 @@ class Broken:
 
 def incident_record(tmp_path):
     ledger = Ledger(f"sqlite:///{tmp_path}/ledger.db")
-    open_incident(ledger, "m", kind="feed_fault", severity="critical", summary="income is gone", columns=["income"])
+    open_incident(ledger, "m", kind="data_quality", severity="critical", summary="income is gone", columns=["income"])
     return ledger.records()[0]
 
 

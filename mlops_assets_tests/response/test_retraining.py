@@ -6,8 +6,8 @@ from datetime import date
 import pytest
 
 from mlops_assets.declaration import Cadence
-from mlops_assets.governance.ledger import Ledger
-from mlops_assets.governance.policy import Policy
+from mlops_assets.ledger.ledger import Ledger
+from mlops_assets.policy.policy import Policy
 from mlops_assets.response.retraining import (
     REQUEST_TAG,
     REQUESTED,
@@ -32,7 +32,7 @@ def policy(mode="automatic", cooldown=0, budget=100) -> Policy:
     return Policy.model_validate({"tier": "high", "approvals": [], "retraining": rule})
 
 
-def ask(ledger, rule, window=QUARTERS[0], model="m", kind="relation_change", **more):
+def ask(ledger, rule, window=QUARTERS[0], model="m", kind="concept_drift", **more):
     return consider(
         ledger, rule, model, cause="c", kind=kind, window=window, until=window, cadence=Cadence.QUARTER, **more
     )
@@ -91,7 +91,7 @@ def test_cool_down_is_counted_in_windows(ledger, cooldown, expected):
 
 def test_the_same_window_cools_down_too(ledger):
     asked_and_closed(ledger, policy(), QUARTERS[0])
-    assert ask(ledger, policy(), QUARTERS[0], kind="base_rate_shift").status == "cooling_down"
+    assert ask(ledger, policy(), QUARTERS[0], kind="label_shift").status == "cooling_down"
 
 
 def test_the_budget_is_of_any_365_days(ledger):

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from mlops_assets.governance.verification import verify_signatures
 from mlops_assets.release.audit import audit_promotions
-from mlops_assets.release.champion import KINDS, reign
+from mlops_assets.release.champion import KINDS, champion_state
 from mlops_assets.release.reconciliation import reconcile, repair
 from mlops_assets_tests.governance.world import MODEL
 from mlops_assets_tests.release.race_worker import FileRegistry
@@ -41,7 +41,7 @@ def trial(url: str, folder: Path, kills: int, seed: int) -> dict[str, object]:
         repaired += bool(repair(ledger, registry, MODEL))
         left = reconcile(ledger, registry, MODEL)
         assert not left, f"after round {turn} the registry still differs: {left[0].message}"
-        champion = reign(ledger, MODEL).champion
+        champion = champion_state(ledger, MODEL).champion
         assert registry.aliases(MODEL).get("champion") == champion, f"round {turn}: alias and ledger name two champions"
     check(ledger, folder)
     taken = _acknowledged(folder)

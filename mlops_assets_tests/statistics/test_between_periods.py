@@ -142,7 +142,7 @@ def test_a_window_is_held_against_periods_of_its_size(window_rows: int, periods:
     assert found.periods == periods, why
 
 
-def test_unrest_that_shorter_periods_show_counts_for_longer_ones() -> None:
+def test_variation_that_shorter_periods_show_counts_for_longer_ones() -> None:
     """Of long periods there are few: that they differ is seen less well than by how much."""
     measured = (BetweenPeriods(32, 0.3, 0.05, 1e-9), BetweenPeriods(8, 0.1, 0.01, 0.2))
     assert as_long_as(measured, 8000, 1000) == measured[1]

@@ -10,7 +10,7 @@ from alembic.script import ScriptDirectory
 
 from mlops_assets.stores import ledger_database
 from mlops_assets.stores.ledger_database import HEAD_REVISION, LedgerDatabase, LockTimeout
-from mlops_assets_tests.governance.postgresql import postgresql_server, postgresql_url  # noqa: F401
+from mlops_assets_tests.ledger.postgresql import postgresql_server, postgresql_url  # noqa: F401
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.integration)])

@@ -11,7 +11,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
 
 import mlops_assets
-from mlops_assets.governance.ledger import Ledger
+from mlops_assets.ledger.ledger import Ledger
 
 pytestmark = pytest.mark.integration
 ROOT = Path(mlops_assets.__file__).parents[1]

@@ -9,8 +9,8 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
 
 import mlops_assets
-from mlops_assets.governance.ledger import Ledger
-from mlops_assets_tests.governance.postgresql import postgresql_server  # noqa: F401
+from mlops_assets.ledger.ledger import Ledger
+from mlops_assets_tests.ledger.postgresql import postgresql_server  # noqa: F401
 
 pytestmark = pytest.mark.integration
 SCRIPT = Path(mlops_assets.__file__).parents[1] / "deploy" / "postgres" / "ledger_roles.sql"

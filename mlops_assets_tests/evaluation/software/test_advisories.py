@@ -12,7 +12,7 @@ from mlops_assets.evaluation.software.cvss import base_score, level
 from mlops_assets.evaluation.software.installed import Component
 from mlops_assets.evaluation.software.report import software_report
 from mlops_assets.gates import artifact
-from mlops_assets.governance.gate_rules import ArtifactRule
+from mlops_assets.policy.gate_rules import ArtifactRule
 
 HIGH = "CVSS:3.1/AV:N/AC:L/PR:N/UI:R/S:C/C:H/I:N/A:N"
 

@@ -1,0 +1,45 @@
+"""The card as one HTML file that needs nothing else (no network, script or font), for screen, dark screen, paper."""
+
+from typing import Any
+
+from mlops_assets.evidence.card.card import Card
+
+
+def card_html(card: Card, links: tuple[tuple[str, str], ...] = ()) -> str:
+    """The page.
+
+    Args:
+        card: What to show.
+        links: Text and relative address of related pages, shown at the top.
+    """
+    return render("card.html.j2", card=card, links=links)
+
+
+def render(template: str, **values: Any) -> str:
+    """A page from `templates/`; every value is escaped except the SVG that `plots` drew."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+    from markupsafe import Markup
+
+    environment = Environment(
+        loader=PackageLoader("mlops_assets.evidence.pages", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["drawn"] = Markup
+    environment.globals["kind"] = _kind
+    environment.globals["address"] = safe_address
+    return environment.get_template(template).render(**values)
+
+
+def safe_address(address: str) -> str:
+    """An address that a page may link to: relative, or http(s); anything else (such as `javascript:`) goes nowhere."""
+    head = address.split("/", 1)[0].split("?", 1)[0].split("#", 1)[0]
+    if ":" in head and not address.startswith(("http://", "https://")):
+        return "#"
+    return address
+
+
+def _kind(block: object) -> str:
+    return type(block).__name__

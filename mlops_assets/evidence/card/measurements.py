@@ -1,0 +1,236 @@
+"""The sections of a card that show what was measured: numbers with their intervals, and a picture where one helps."""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from mlops_assets.declaration import Task
+from mlops_assets.evidence.blocks import Block, Missing, Paragraph, Table, Tone
+from mlops_assets.evidence.card import figures
+from mlops_assets.evidence.card.card import CardInputs
+from mlops_assets.evidence.reading import (
+    estimate,
+    first,
+    is_number,
+    label,
+    leftovers,
+    number,
+    records_of,
+    sentences,
+    table,
+)
+
+_VALUE_KEYS = ("value", "metric_value", "performance", "roc_auc", "auc", "selection_rate", "rate")
+_GROUP_HIDDEN = ("measurable", "mean_absolute_error")
+_SLICE_TITLES = {
+    "declared": "Declared segments",
+    "found": "Weakest segments that a search found",
+    "worst": "Weakest segments",
+}
+_SLICE_COLUMNS = (
+    ("slice", "Segment"),
+    ("n", "Rows"),
+    ("value", "Value"),
+    ("difference", "Against the whole"),
+    ("p_adjusted", "p-value, adjusted"),
+    ("reason", "Remark"),
+)
+_SLICE_LISTS = ("slices", "declared", "found", "worst", "segments")
+
+
+def screening(inputs: CardInputs) -> list[Block]:
+    """Leakage, label bias and proxies, looked for before training."""
+    if inputs.screening is None:
+        return [Missing("screening for leakage, label bias and proxies")]
+    return leftovers(inputs.screening, ()) or [Missing("screening: the evidence is empty")]
+
+
+def candidates(inputs: CardInputs) -> list[Block]:
+    """The algorithms that were tried, side by side."""
+    if not inputs.candidates:
+        return [Missing("alternatives considered")]
+    metric = next((str(c["metric"]) for c in inputs.candidates if c.get("metric")), "")
+    rows = [_candidate(c, metric, inputs.algorithm) for c in inputs.candidates]
+    shown = table(rows, note=f"Compared by {label(metric)} in cross-validation on the fitting rows." if metric else "")
+    tones: list[Tone] = ["good" if r.get("selected") else "plain" for r in rows[: len(shown.rows)]]
+    return [Table(shown.columns, shown.rows, note=shown.note, numeric=shown.numeric, tones=tuple(tones))]
+
+
+def _candidate(candidate: Mapping[str, Any], metric: str, chosen: str) -> dict[str, Any]:
+    """One row: the metric that ranks and its spread over the folds first; wall times say nothing about the model."""
+    hidden = ("metric", "label", "folds", "cv_mean", "cv_std", "fit_seconds", "environment")
+    row: dict[str, Any] = {"algorithm": label(str(first(candidate, "label", "algorithm", "name")))}
+    for key, title in (("cv_mean", label(metric)), ("cv_std", "Standard deviation over folds")):
+        found = candidate.get(key)
+        if isinstance(found, Mapping):
+            row[title] = found.get(metric)
+    row |= {k: v for k, v in candidate.items() if k not in hidden and k != "algorithm" and v != {}}
+    row.setdefault("selected", chosen in (candidate.get("label"), candidate.get("algorithm")))
+    return row
+
+
+def performance(inputs: CardInputs) -> list[Block]:
+    """Metrics on rows the model was not fitted on."""
+    p = inputs.performance
+    if p is None:
+        return [Missing("performance on held-out rows")]
+    metrics = records_of(p.get("metrics") or {})
+    blocks: list[Block] = []
+    rows_behind = first(p, "n", "rows")
+    if rows_behind is not None:
+        text = f"Measured on {number(rows_behind)} held-out rows"
+        if p.get("positives") is not None:
+            text += f", {number(p['positives'])} of them with the event"
+        if is_number(p.get("confidence")):
+            text += f"; intervals at {100 * p['confidence']:.0f}% confidence"
+        blocks.append(Paragraph(text + "."))
+    if metrics:
+        blocks.append(_metrics_table(metrics))
+    else:
+        blocks.append(Missing("metrics"))
+    champion = (inputs.comparison or {}).get("champion_performance")
+    blocks += figures.performance_figures(p, champion if isinstance(champion, Mapping) else None)
+    confusion = (p.get("curves") or {}).get("confusion")
+    if isinstance(confusion, Mapping) and inputs.declaration.task is Task.MULTICLASS:
+        names = [str(c) for c in confusion["classes"]]
+        rows = tuple(
+            (name, *(number(c) for c in counts)) for name, counts in zip(names, confusion["counts"], strict=True)
+        )
+        columns = ("True class", *(f"predicted {n}" for n in names))
+        blocks.append(Table(columns, rows, title="Confusion", numeric=tuple(range(1, len(columns)))))
+    known = ("task", "n", "rows", "positives", "confidence", "metrics", "curves", "main_metric", "seed")
+    return [*blocks, *leftovers(p, known)]
+
+
+def _metrics_table(metrics: Sequence[Mapping[str, Any]]) -> Table:
+    rows = []
+    for m in metrics:
+        found = estimate(m)
+        rows.append(
+            {
+                "metric": label(str(first(m, "name", "metric"))),
+                "value": found.text if found else "not measurable",
+                "trivial": number(m.get("trivial")) if m.get("trivial") is not None else None,
+                "note": m.get("note") or None,
+            }
+        )
+    columns = (("metric", "Metric"), ("value", "Value (interval)"), ("trivial", "Trivial prediction"), ("note", "Note"))
+    shown = table(rows, columns)
+    return Table(shown.columns, shown.rows, numeric=(1, 2) if "Trivial prediction" in shown.columns else (1,))
+
+
+def comparison(inputs: CardInputs) -> list[Block]:
+    """This version against the champion on the same rows."""
+    c = inputs.comparison
+    if c is None:
+        return [Missing("comparison with the champion")]
+    if not c:
+        return [Paragraph("There was no champion to compare with: floors, gates and approvals alone decide.")]
+    blocks = sentences(c.get("reason"))
+    return [*blocks, *leftovers(c, ("reason", "champion_performance", "curves"))]
+
+
+def slices(inputs: CardInputs) -> list[Block] | str:
+    """Performance by segment, the declared ones and those a search found."""
+    d = inputs.declaration
+    if inputs.slices is None:
+        return "No segment is declared." if not d.slices else [Missing("performance by segment")]
+    evidence: Mapping[str, Any] = inputs.slices if isinstance(inputs.slices, Mapping) else {"slices": inputs.slices}
+    blocks: list[Block] = sentences(evidence.get("reason"))
+    metric = str(evidence.get("metric") or (inputs.performance or {}).get("main_metric") or "metric")
+    overall = estimate(evidence.get("overall"))
+    rows = [r for key in _SLICE_LISTS for r in records_of(evidence.get(key) or [], "slice")]
+    drawn = figures.dots(
+        figures.interval_rows(rows, ("slice", "column", "name", "value_label", "level", "group"), _VALUE_KEYS),
+        "slices",
+        f"{label(metric)} by segment",
+        metric,
+        overall.value if overall else None,
+    )
+    if drawn:
+        blocks.append(drawn)
+    for key in _SLICE_LISTS:
+        found = records_of(evidence.get(key) or [], "slice")
+        if found:
+            known = any("slice" in r and "difference" in r for r in found)
+            blocks.append(table(found, _SLICE_COLUMNS if known else None, title=_SLICE_TITLES.get(key, ""), limit=30))
+    return [*blocks, *leftovers(evidence, ("reason", "metric", *_SLICE_LISTS))] or [Missing("performance by segment")]
+
+
+def calibration(inputs: CardInputs) -> list[Block]:
+    """Whether predicted probabilities (or values) come true."""
+    c = inputs.calibration
+    if c is None:
+        return [Missing("calibration")]
+    drawn = figures.calibration_figure(c)
+    blocks: list[Block] = sentences(c.get("reason"))
+    return [*blocks, *([drawn] if drawn else []), *leftovers(c, ("reason",))]
+
+
+def robustness(inputs: CardInputs) -> list[Block]:
+    """What small damage to the inputs did."""
+    if inputs.robustness is None:
+        return [Missing("robustness")]
+    if isinstance(inputs.robustness, Mapping):
+        return [*sentences(inputs.robustness.get("reason")), *leftovers(inputs.robustness, ("reason",))]
+    return [table(inputs.robustness)]
+
+
+def fairness(inputs: CardInputs) -> list[Block] | str:
+    """Decisions over the groups of each protected attribute."""
+    if inputs.fairness is None:
+        return "No protected attribute is declared." if not inputs.declaration.protected else [Missing("fairness")]
+    evidence = inputs.fairness if isinstance(inputs.fairness, Mapping) else {"attributes": inputs.fairness}
+    bases = {p.column: p.basis for p in inputs.declaration.protected}
+    blocks: list[Block] = sentences(evidence.get("reason"))
+    for attribute in records_of(evidence.get("attributes") or [], "attribute"):
+        blocks += _attribute(attribute, bases)
+    return [*blocks, *leftovers(evidence, ("reason", "attributes"))] or [Missing("fairness")]
+
+
+def _attribute(attribute: Mapping[str, Any], bases: Mapping[str, str]) -> list[Block]:
+    name = str(first(attribute, "attribute", "name", "column"))
+    groups = records_of(attribute.get("groups") or [], "group")
+    rows = figures.interval_rows(
+        groups, ("group", "label", "name"), ("selection_rate", "favourable_rate", *_VALUE_KEYS)
+    )
+    basis = f" Basis: {bases[name]}" if bases.get(name) else ""
+    blocks: list[Block] = [Paragraph(f"By {name}.{basis}"), *sentences(attribute.get("reason"))]
+    axis = "mean_error" if any("mean_error" in g for g in groups) else "selection_rate"
+    drawn = figures.dots(rows, "fairness_" + re.sub(r"\W+", "_", name), f"{label(axis)} by {name}", axis)
+    if drawn:
+        blocks.append(drawn)
+    if groups:
+        shown = [{k: v for k, v in g.items() if k not in _GROUP_HIDDEN} for g in groups]
+        blocks.append(table(shown, title=f"Groups of {name}"))
+    return [*blocks, *leftovers(attribute, ("attribute", "name", "column", "columns", "groups", "reason", "basis"))]
+
+
+def explanations(inputs: CardInputs) -> list[Block]:
+    """What drives the score, and what a customer would be told."""
+    e = inputs.explanations
+    if e is None:
+        return [Missing("explanations")]
+    found = first(e, "importance", "importances", "global_importance")
+    about = found if isinstance(found, Mapping) and "features" in found else {}
+    importance = records_of(about.get("features") or found or [], "feature")
+    blocks: list[Block] = sentences(e.get("reason"))
+    if not importance:
+        blocks.append(Missing("importance of the features"))
+    else:
+        if about.get("metric"):
+            text = f"Mean loss of {label(str(about['metric']))} when the feature is shuffled"
+            blocks.append(Paragraph(f"{text}, on {number(about.get('rows'))} rows it was not fitted on."))
+        drawn = figures.importance_figure(importance)
+        blocks += [drawn] if drawn else []
+        blocks.append(table(importance, title="Importance", limit=15))
+    codes = e.get("reason_codes")
+    if isinstance(codes, Mapping):
+        blocks.append(Paragraph("Reason codes for adverse decisions:"))
+        blocks += [*sentences(codes.get("reason")), *leftovers(codes, ("reason", "examples", "applies"))]
+        examples = records_of(codes.get("examples") or [], "example")
+        blocks += [table(examples, title="Examples", limit=5)] if examples else []
+    elif inputs.declaration.task is Task.BINARY and not any("reason_code" in k or k == "reasons" for k in e):
+        blocks.append(Missing("reason codes"))
+    known = ("reason", "importance", "importances", "global_importance")
+    return [*blocks, *leftovers(e, known if not isinstance(codes, Mapping) else (*known, "reason_codes"))]

@@ -1,0 +1,103 @@
+"""The fleet's returns on a page: what is counted apart from what is estimated. One HTML file that stands alone."""
+
+from mlops_assets.evidence.blocks import Block, Paragraph
+from mlops_assets.evidence.card.html import render as render_template
+from mlops_assets.evidence.reading import number, table
+from mlops_assets.evidence.roi import FILE, Assumptions, ModelRoi, Release, RoiReport
+
+
+def render(found: RoiReport, fleet: str = "fleet.html") -> str:
+    """The page as HTML text."""
+    return render_template(
+        "roi.html.j2",
+        fleet=fleet,
+        models=len(found.models),
+        counted=counted(found),
+        estimated=estimated(found),
+        file=FILE,
+    )
+
+
+def counted(found: RoiReport) -> list[Block]:
+    """What the ledger holds."""
+    per_model = [
+        {
+            "model": m.model,
+            "versions released": len(m.releases),
+            "gate decisions": sum(m.gates.values()),
+            "not passed": sum(n for outcome, n in m.gates.items() if outcome != "passed"),
+            "windows judged": m.windows,
+            "alarms": m.alarms,
+            "incidents": ", ".join(f"{n} {disposition}" for disposition, n in m.incidents.items()) or "none",
+            "precision": _precision(m),
+            "data-quality faults without retraining": len(m.avoided),
+        }
+        for m in found.models
+    ]
+    blocks: list[Block] = [table(per_model, title="By model", limit=200)] if per_model else []
+    releases = [
+        {
+            "model": m.model,
+            "version": r.version,
+            "from rows to champion": _duration(r.hours),
+            "because": r.cause or "first training, or a person's wish",
+            "against the champion": _gain(r),
+        }
+        for m in found.models
+        for r in m.releases
+    ]
+    if releases:
+        note = "Differences are on the same held-out rows, with the paired interval that the gate recorded."
+        blocks.append(table(releases, title="Releases", note=note, limit=200))
+    return blocks or [Paragraph("Nothing is recorded yet.", "muted")]
+
+
+def estimated(found: RoiReport) -> list[Block]:
+    """What follows from the hours that were declared."""
+    rows = [
+        {
+            "what": line.what,
+            "count": line.count,
+            "hours each": line.hours_each,
+            "taken from": FILE if line.declared else "default",
+            "hours": line.hours,
+        }
+        for line in found.lines
+    ]
+    total = f"Hours saved less hours spent: about {number(float(round(found.hours)))}."
+    rate = found.assumptions.hourly_rate
+    if rate is not None:
+        total += f" At {number(rate)} {found.assumptions.currency} an hour: about {number(float(round(found.hours * rate)))}."
+    return [
+        table(rows, title="Estimate", note="Negative hours are those that people spend because of governance."),
+        Paragraph(total),
+        table(
+            [
+                {"assumption": name.replace("_", " "), "meaning": field.description or "", "value": value}
+                for name, field in Assumptions.model_fields.items()
+                if (value := getattr(found.assumptions, name)) not in (None, "")
+            ],
+            title="Assumptions",
+        ),
+    ]
+
+
+def _precision(model: ModelRoi) -> str:
+    found = model.precision
+    if not found or found.get("precision") is None:
+        return "not known: no alarm was judged"
+    return f"{number(found['precision'])} ({number(found['low'])} to {number(found['high'])})"
+
+
+def _duration(hours: float | None) -> str:
+    if hours is None:
+        return "–"
+    if hours < 1:
+        return f"{hours * 60:.0f} min" if hours >= 1 / 60 else f"{hours * 3600:.0f} s"
+    return f"{hours:.1f} h" if hours < 48 else f"{hours / 24:.1f} days"
+
+
+def _gain(release: Release) -> str:
+    if release.difference is None:
+        return "nobody to compare with"
+    return f"{release.metric} {release.difference:+.3f} ({release.low:+.3f} to {release.high:+.3f}) on {number(release.rows)} rows"

@@ -1,0 +1,273 @@
+"""What governing a fleet has brought, counted from the ledger, and an estimate of the hours that it saved.
+
+Two things are kept apart. What is counted or measured: times, decisions, windows, incidents, retrainings, differences in
+performance on the same rows. And what is estimated: counts times hours that the bank declares in `config/hours.yaml`.
+An hour that nobody declared is a default, and is shown as one.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from itertools import groupby
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from mlops_assets.evidence.history import ModelState, VersionState, text
+from mlops_assets.policy.reading import read_document
+
+FILE = "hours.yaml"
+ALARMS = ("act", "critical")
+
+
+class Assumptions(BaseModel):
+    """Hours of a person's work, as the bank reckons them; every default is a guess to be replaced."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+    hours_per_gate: float = Field(0.75, ge=0)
+    """To take one gate's decision by hand: find the value, compare it, write it down."""
+    hours_per_window: float = Field(3.0, ge=0)
+    """To judge one monitoring window by hand: fetch rows and outcomes, compare, write it up."""
+    hours_per_card: float = Field(16.0, ge=0)
+    """To write the documentation of one version."""
+    hours_per_retraining: float = Field(60.0, ge=0)
+    """A retraining that was not needed: data, training, validation, approval, release."""
+    hours_per_incident: float = Field(2.0, ge=0)
+    """To look at one incident that was opened: a cost, true or false."""
+    hours_per_signature: float = Field(1.0, ge=0)
+    """To read the evidence and sign once: a cost."""
+    hourly_rate: float | None = Field(None, gt=0)
+    """What an hour costs; without it the estimate stays in hours."""
+    currency: str = ""
+    """Of the hourly rate."""
+
+
+@dataclass(frozen=True)
+class Release:
+    """One version that became champion.
+
+    Attributes:
+        version: which.
+        hours: from the snapshot of its training rows to its promotion, None where the snapshot is not recorded.
+        cause: of the retraining request that it answers; empty for one that answers none.
+        metric, difference, low, high: against the champion of that time on the same held-out rows, with the paired
+            interval that its gate recorded; None for the first champion.
+        rows: held out.
+    """
+
+    version: str
+    hours: float | None
+    cause: str
+    metric: str = ""
+    difference: float | None = None
+    low: float | None = None
+    high: float | None = None
+    rows: int | None = None
+
+
+@dataclass(frozen=True)
+class ModelRoi:
+    """What is counted of one model.
+
+    Attributes:
+        model: name.
+        releases: versions that became champion.
+        gates: gate decisions by outcome; of a gate that decided again, the last one.
+        cards: versions with an issued card.
+        signatures: approvals, validations and exceptions that people signed.
+        windows: judged.
+        alarms: windows at `act` or worse.
+        incidents: by disposition; `open` among them.
+        precision: of the alarms that were true or false, with its interval; None while none was.
+        avoided: runs of windows with a broken feed for which no retraining was asked, each as first and last window.
+    """
+
+    model: str
+    releases: tuple[Release, ...]
+    gates: Mapping[str, int]
+    cards: int
+    signatures: int
+    windows: int
+    alarms: int
+    incidents: Mapping[str, int]
+    precision: Mapping[str, float | None] | None
+    avoided: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of the estimate; hours are negative where they were spent rather than saved."""
+
+    what: str
+    count: int
+    hours_each: float
+    declared: bool
+
+    @property
+    def hours(self) -> float:
+        """Of all of them."""
+        return self.count * self.hours_each
+
+
+@dataclass(frozen=True)
+class RoiReport:
+    """The fleet's returns.
+
+    Attributes:
+        models: counted, by name.
+        assumptions: hours that the estimate rests on.
+        lines: the estimate.
+        hours_to_champion: median over all releases, None where there is none.
+    """
+
+    models: tuple[ModelRoi, ...]
+    assumptions: Assumptions
+    lines: tuple[Line, ...]
+    hours_to_champion: float | None
+
+    @property
+    def hours(self) -> float:
+        """Estimated hours saved, less those spent."""
+        return sum(line.hours for line in self.lines)
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON-able data; everything estimated is under `estimate`."""
+        rate = self.assumptions.hourly_rate
+        return {
+            "counted": [asdict(m) for m in self.models],
+            "hours_to_champion_median": self.hours_to_champion,
+            "estimate": {
+                "rests_on": self.assumptions.model_dump(),
+                "declared": sorted(self.assumptions.model_fields_set),
+                "lines": [{**asdict(line), "hours": line.hours} for line in self.lines],
+                "hours": self.hours,
+                "amount": None if rate is None else self.hours * rate,
+            },
+        }
+
+
+def read_assumptions(config: Path) -> Assumptions:
+    """The hours declared in `config/hours.yaml`; the defaults where there is no such file.
+
+    Raises:
+        PolicyError: the file has a mistake; a line for each.
+    """
+    path = config / FILE
+    return read_document(path, Assumptions) if path.exists() else Assumptions.model_validate({})
+
+
+def measure_roi(
+    states: Iterable[ModelState],
+    assumptions: Assumptions,
+    precision: Mapping[str, Mapping[str, float | None]] | None = None,
+) -> RoiReport:
+    """Count what is recorded, and estimate from it.
+
+    Args:
+        states: of the models.
+        assumptions: hours a person would need.
+        precision: of each model's alarms, with `precision`, `low` and `high`, where any was judged.
+    """
+    models = tuple(model_roi(s, (precision or {}).get(s.name)) for s in sorted(states, key=lambda s: s.name))
+    times = [r.hours for m in models for r in m.releases if r.hours is not None]
+    return RoiReport(models, assumptions, _estimate(models, assumptions), median(times) if times else None)
+
+
+def model_roi(state: ModelState, precision: Mapping[str, float | None] | None = None) -> ModelRoi:
+    """What is counted of one model."""
+    # A gate that decided again on the same subject is one decision that a person would have had to take.
+    decisions = {(r.subject, text(r.body, "gate")): r for r in state.records if r.kind == "gate_decision"}
+    dispositions = [i.disposition or "open" for i in state.incidents]
+    signed = ("approval", "validation_recorded", "exception_granted")
+    return ModelRoi(
+        model=state.name,
+        releases=tuple(_release(state, v) for v in state.versions.values() if v.promotions),
+        gates=_counted(text(r.body, "outcome") for r in decisions.values()),
+        cards=sum(v.card is not None for v in state.versions.values()),
+        signatures=sum(r.kind in signed for r in state.records),
+        windows=len(state.verdicts),
+        alarms=sum(v.severity in ALARMS for v in state.verdicts),
+        incidents=_counted(dispositions),
+        precision=precision,
+        avoided=avoided_retrainings(state),
+    )
+
+
+def avoided_retrainings(state: ModelState) -> tuple[tuple[str, str], ...]:
+    """Runs of windows whose feed was broken, for none of which a retraining was asked.
+
+    A rule that retrains at every alarm would have trained on the broken rows, once a run of windows.
+    """
+    asked = {text(r.body, "window") for r in state.requests.values()}
+    found = []
+    for broken, group in groupby(state.verdicts, lambda v: v.kind == "data_quality" and v.severity in ALARMS):
+        windows = [v.window for v in group]
+        if broken and not asked.intersection(windows):
+            found.append((windows[0], windows[-1]))
+    return tuple(found)
+
+
+def _release(state: ModelState, known: VersionState) -> Release:
+    promoted = known.promotions[0].recorded_at
+    measured = (
+        (known.decisions["performance"].body.get("details") or {}) if "performance" in known.decisions else {}
+    ).get("measured") or {}
+    compared = measured.get("comparison") or {}
+    answers = next(
+        (text(state.requests[s].body, "cause") for s, r in state.requests_closed.items()
+         if text(r.body, "version") == known.version and s in state.requests),
+        "",
+    )  # fmt: skip
+    return Release(
+        version=known.version,
+        hours=_hours(_snapshot_time(state, known), promoted),
+        cause=answers,
+        metric=str(compared.get("metric", "")),
+        difference=compared.get("difference"),
+        low=compared.get("low"),
+        high=compared.get("high"),
+        rows=measured.get("n") if compared else None,
+    )
+
+
+def _snapshot_time(state: ModelState, known: VersionState) -> datetime | None:
+    """When the version's training rows were taken, the last time before it was registered."""
+    digest, registered = known.registered.get("data_digest"), [
+        r.recorded_at for r in state.records if r.kind == "version_registered" and r.subject == known.version
+    ]  # fmt: skip
+    taken = [
+        r.recorded_at
+        for r in state.records
+        if r.kind == "snapshot_taken" and r.subject == digest and (not registered or r.recorded_at <= registered[0])
+    ]
+    return taken[-1] if taken else None
+
+
+def _hours(start: datetime | None, end: datetime) -> float | None:
+    return None if start is None else max(0.0, (end - start).total_seconds() / 3600)
+
+
+def _estimate(models: Sequence[ModelRoi], assumed: Assumptions) -> tuple[Line, ...]:
+    declared = assumed.model_fields_set
+
+    def line(what: str, field: str, count: int, sign: int = 1) -> Line:
+        return Line(what, count, sign * getattr(assumed, field), field in declared)
+
+    return (
+        line("gate decisions", "hours_per_gate", sum(sum(m.gates.values()) for m in models)),
+        line("windows judged", "hours_per_window", sum(m.windows for m in models)),
+        line("model cards written", "hours_per_card", sum(m.cards for m in models)),
+        line("retrainings on a broken feed not made", "hours_per_retraining", sum(len(m.avoided) for m in models)),
+        line("incidents looked at", "hours_per_incident", sum(sum(m.incidents.values()) for m in models), -1),
+        line("signatures given", "hours_per_signature", sum(m.signatures for m in models), -1),
+    )
+
+
+def _counted(names: Iterable[str]) -> dict[str, int]:
+    counts: dict[str, int] = {}
+    for name in names:
+        counts[name] = counts.get(name, 0) + 1
+    return dict(sorted(counts.items()))

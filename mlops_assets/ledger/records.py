@@ -1,0 +1,189 @@
+"""What one entry of the ledger is: its fields, its digest, and how it is written as a row and read back.
+
+Nothing here opens a database, appends or looks anything up; that is `ledger.ledger`'s.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from mlops_assets.ledger.canonical import iso, moment
+from mlops_assets.stores.ledger_database import records_table
+
+NOTHING_BEFORE = "0" * 64
+"""What the first record continues."""
+
+
+class LedgerTampered(RuntimeError):
+    """What is stored is not what was recorded."""
+
+
+@dataclass(frozen=True)
+class Record:
+    """One entry of the ledger.
+
+    Attributes:
+        seq: 1, 2, 3 … without a gap.
+        kind: what sort of entry, such as `gate_decision`.
+        model: name of the model concerned, or empty.
+        subject: what it is about within the kind: a version, a person, a window.
+        happened_at: when the thing was true (UTC).
+        recorded_at: when the ledger was told (UTC); never before the record before it.
+        body: the content.
+        previous: digest of the record before.
+        digest: SHA-256 over all of the above and `key`.
+        key: idempotency key, unique for ever, or None.
+    """
+
+    seq: int
+    kind: str
+    model: str
+    subject: str
+    happened_at: datetime
+    recorded_at: datetime
+    body: dict[str, Any]
+    previous: str
+    digest: str
+    key: str | None
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A record to be: what `Ledger.append_all` takes."""
+
+    kind: str
+    body: Mapping[str, Any]
+    model: str = ""
+    subject: str = ""
+    happened_at: datetime | None = None
+    key: str | None = None
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What must still be so when a record is written: a compare-and-swap done by the database.
+
+    Attributes:
+        kinds: of the records looked at.
+        model: whose.
+        seq: of the latest such record; 0 when there must be none.
+    """
+
+    kinds: tuple[str, ...]
+    model: str
+    seq: int
+
+
+def record_digest(
+    *,
+    seq: int,
+    kind: str,
+    model: str,
+    subject: str,
+    happened_at: str,
+    recorded_at: str,
+    key: str | None,
+    body: str,
+    previous: str,
+) -> str:
+    """SHA-256 over the stored texts of a record, one a line.
+
+    No field but the last can hold a line break (`append` refuses it, and JSON escapes it), so two records never give
+    the same lines.
+    """
+    lines = (str(seq), previous, kind, model, subject, happened_at, recorded_at, key or "", body)
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+def read_row(row: Mapping[str, Any]) -> Record:
+    """The record in a stored row.
+
+    Raises:
+        LedgerTampered: the row's text does not match its digest.
+    """
+    stored = row["digest"]
+    if record_digest(**{name: value for name, value in row.items() if name != "digest"}) != stored:
+        raise LedgerTampered(
+            f"record {row['seq']} ({row['kind']}) does not match its digest: it was edited; run `mlops verify`"
+        )
+    return Record(
+        seq=row["seq"],
+        kind=row["kind"],
+        model=row["model"],
+        subject=row["subject"],
+        happened_at=moment(row["happened_at"]),
+        recorded_at=moment(row["recorded_at"]),
+        body=json.loads(row["body"]),
+        previous=row["previous"],
+        digest=stored,
+        key=row["key"],
+    )
+
+
+def checked(entry: Entry) -> Entry:
+    """`entry` itself, when it can be written.
+
+    Raises:
+        ValueError: naming the field that cannot.
+    """
+    if not entry.kind:
+        raise ValueError("a record needs a kind")
+    if entry.key == "":
+        raise ValueError("found an empty idempotency key; leave it out, or give one that names the cause")
+    for name in ("kind", "model", "subject", "key"):
+        value = getattr(entry, name)
+        if value is None:
+            continue
+        if (
+            not isinstance(value, str)
+            or any(ord(c) < 32 for c in value)
+            or any(0xD800 <= ord(c) < 0xE000 for c in value)
+        ):
+            raise ValueError(f"{name}: found {value!r}, expected text of one line")
+    if not isinstance(entry.body, Mapping):
+        raise ValueError(f"body: found {type(entry.body).__name__}, expected a mapping")
+    if entry.happened_at is not None:
+        iso(entry.happened_at)
+    return entry
+
+
+def same(entry: Entry, record: Record) -> Record:
+    """`record`, which has the idempotency key of `entry`.
+
+    Raises:
+        ValueError: the key belongs to a record about something else.
+    """
+    if (record.kind, record.model) != (entry.kind, entry.model):
+        raise ValueError(
+            f"idempotency key {entry.key!r} belongs to record {record.seq} ({record.kind} of {record.model!r}), "
+            f"found it given for {entry.kind} of {entry.model!r}; a key names one cause for ever"
+        )
+    return record
+
+
+def select(
+    kind: str | Sequence[str] | None,
+    model: str | None,
+    subject: str | None,
+    known_at: datetime | None,
+    happened_until: datetime | None,
+) -> sa.Select:
+    """The query for records that meet all that is given; see `Ledger.records`."""
+    query = sa.select(records_table)
+    if kind is not None:
+        kinds = [kind] if isinstance(kind, str) else list(kind)
+        query = query.where(records_table.c.kind.in_(kinds))
+    if model is not None:
+        query = query.where(records_table.c.model == model)
+    if subject is not None:
+        query = query.where(records_table.c.subject == subject)
+    if known_at is not None:
+        query = query.where(records_table.c.recorded_at <= iso(known_at))
+    if happened_until is not None:
+        query = query.where(records_table.c.happened_at <= iso(happened_until))
+    return query

@@ -1,0 +1,107 @@
+"""The two tables of `mlops drift`, read: whole, in part, and by the engine that is asked for.
+
+Belongs here: opening tables and errors that name them. Not here: what is made of the rows (`tables.py`).
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from mlops_assets.datasets.sources import SourceError, scan
+from mlops_assets.declaration import Source
+from mlops_assets.monitoring.two_tables.spread_rows import spread_rows
+from mlops_assets.statistics.profile import Profile, build_profile
+
+SAMPLE_ROWS = 5000
+NAMELESS = "(no name)"
+
+
+def open_table(table: str | Path) -> pl.LazyFrame:
+    """A Parquet, CSV or Delta table, not read yet but for text.
+
+    Raises:
+        SourceError: it cannot be read.
+    """
+    try:
+        frame = scan(Source(path=str(table)), Path.cwd())
+    except SourceError as error:
+        # There is no declaration here in which anything could be corrected.
+        raise SourceError(str(error).replace("`source.path` in the declaration", "the path")) from error
+    if "" in frame.collect_schema().names():
+        # The column of row numbers that some tools write has no name.
+        frame = frame.rename({"": NAMELESS})
+    # Text is read once: every column of it costs the whole file.
+    return frame.collect().lazy() if str(table).lower().endswith((".csv", ".tsv", ".gz")) else frame
+
+
+def profile_table(frame: pl.LazyFrame, roles: dict[str, str], name: str, time: str | None, in_order: bool) -> Profile:
+    """Profile of the reference, with the variation of its periods where the order of its rows is known.
+
+    Raises:
+        SourceError: the table breaks off; the message has its name.
+    """
+    try:
+        times = None
+        if time or in_order:
+            order = pl.col(time) if time else pl.int_range(pl.len())
+            times = frame.select(order).collect().to_series()
+        return build_profile(frame, roles, times=times)
+    except pl.exceptions.PolarsError as error:
+        raise SourceError(f"{name} cannot be read to its end: {error}. Is the file whole?") from error
+
+
+def sample_rows(frame: pl.LazyFrame, names: Sequence[str], time: str | None) -> pl.DataFrame:
+    """Rows spread over the table, in the order of time where a column tells it."""
+    if time is None or time not in frame.collect_schema().names():
+        return spread_rows(frame, names, SAMPLE_ROWS)
+    return spread_rows(frame, [*names, time], SAMPLE_ROWS).sort(time, maintain_order=True).drop(time)
+
+
+def for_engine(frame: pl.LazyFrame, table: str | Path, engine: str, *, as_read: bool = False) -> Any:
+    """The table as the engine (polars, duckdb, pyspark) reads it; with `as_read` DuckDB is given the frame, in which text
+    was read as times.
+
+    Raises:
+        SourceError: Spark is not there, or is asked for anything but Parquet.
+    """
+    path = str(table)
+    if engine == "polars":
+        return frame
+    if engine == "duckdb":
+        import duckdb
+
+        if path.endswith(".parquet") and not as_read:
+            return duckdb.connect().read_parquet(path)
+        return duckdb.connect().from_arrow(frame.collect(engine="streaming").to_arrow())
+    if not path.endswith(".parquet"):
+        raise SourceError(f"{path}: with pyspark a Parquet file or a glob of them is expected; use polars or duckdb")
+    return _spark().read.parquet(path)
+
+
+def _spark() -> Any:
+    """The session that is open (a cluster's, say), or a local one that nobody else can reach."""
+    try:
+        from pyspark.sql import SparkSession
+    except ImportError as error:
+        raise SourceError(
+            "found no pyspark, expected the extra `spark` to be installed; or use polars or duckdb"
+        ) from error
+    session = SparkSession.getActiveSession()
+    if session is not None:
+        return session
+    alone = {
+        "spark.ui.enabled": "false",
+        "spark.ui.showConsoleProgress": "false",
+        "spark.driver.host": "127.0.0.1",
+        "spark.driver.bindAddress": "127.0.0.1",
+        "spark.sql.session.timeZone": "UTC",
+        "spark.sql.shuffle.partitions": "4",
+    }
+    try:
+        session = SparkSession.builder.master("local[*]").config(map=alone).getOrCreate()  # type: ignore[attr-defined]
+    except Exception as error:
+        raise SourceError(f"Spark does not start: {error}. It needs Java; or use polars or duckdb") from error
+    session.sparkContext.setLogLevel("ERROR")
+    return session

@@ -1,0 +1,98 @@
+"""The one assembly point: a project's `defs` folder to Dagster definitions.
+
+Lenient when serving: a model whose declaration cannot be read is shown as a broken asset with the reason, and leaves
+the others running. Strict when checking (`dg check defs`, `dagster definitions validate`): any mistake is an error.
+"""
+
+import importlib
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+
+from mlops_assets.orchestration.broken import broken_asset
+from mlops_assets.orchestration.fleet import fleet_assets, fleet_jobs
+from mlops_assets.orchestration.resource import platform_resource
+from mlops_assets.orchestration.schedules import schedules
+from mlops_assets.orchestration.sensors import sensors
+from mlops_assets.orchestration.sources import source_specs
+from mlops_assets.platform import hold_to_policy
+from mlops_assets.project import Project
+from mlops_assets.stores.home import be_quiet
+
+VALIDATING = "DAGSTER_IS_DEFS_VALIDATION_CLI"
+
+
+def build_definitions(defs: Path, *, resources: Mapping[str, Any] | None = None) -> dg.Definitions:
+    """Definitions of the project whose models, policy and requirements are in the folder `defs`.
+
+    Args:
+        defs: the folder, inside a project with a `pyproject.toml`.
+        resources: replace the project's own, for tests.
+
+    Raises:
+        DagsterInvalidDefinitionError: while validating, when any declaration is wrong; the message has a line each.
+    """
+    be_quiet()
+    project = hold_to_policy(Project.load(Path(defs)))
+    # `dagster` and `dg` look for a project's package where they are started; a command of ours must do it itself.
+    if str(project.root) not in sys.path:
+        sys.path.append(str(project.root))
+    broken = dict(project.broken)
+    platform = {"platform": platform_resource(project.defs), **(resources or {})}
+    parts: list[dg.Definitions] = []
+    tree = dg.ComponentTree.for_project(project.defs)
+    for model in project.models:
+        if model.declaration is None:
+            continue
+        try:
+            part = _definitions_in(tree, project, model.path.parent.relative_to(project.defs))
+            # Resolving the assets here finds what would otherwise take the whole code location down.
+            dg.Definitions.merge(part, dg.Definitions(resources=platform)).get_repository_def()
+        except Exception as error:
+            broken[model.name] = f"{model.path}: {_root_cause(error)}"
+        else:
+            parts.append(part)
+    if broken and os.environ.get(VALIDATING):
+        raise dg.DagsterInvalidDefinitionError("\n".join(broken.values()))
+    declarations = [d for name, d in project.declarations.items() if name not in broken]
+    fleet = dg.Definitions(
+        assets=[
+            *source_specs(declarations),
+            *fleet_assets(declarations),
+            *(broken_asset(name, reason) for name, reason in broken.items()),
+        ],
+        jobs=fleet_jobs(declarations),
+        sensors=sensors(declarations, {job.name: job for part in parts for job in part.jobs or ()}),
+        schedules=schedules(declarations),
+        resources=platform,
+        executor=dg.in_process_executor,
+    )
+    return dg.Definitions.merge(*parts, *_other_definitions(tree, project), fleet)
+
+
+def _definitions_in(tree: dg.ComponentTree, project: Project, folder: Path) -> dg.Definitions:
+    # A tree over the whole `defs` reads every YAML in it before it builds any, so that one that is no YAML at all would
+    # take the others down. Each model is a tree of its own.
+    module = importlib.import_module(".".join([tree.defs_module_name, *folder.parts]))
+    own = dg.ComponentTree(defs_module=module, project_root=tree.project_root)
+    return own.build_defs_at_path(project.defs / folder)
+
+
+def _other_definitions(tree: dg.ComponentTree, project: Project) -> list[dg.Definitions]:
+    """Whatever else a bank keeps in `defs/`: plain Dagster definitions beside the models."""
+    folders = [p for p in sorted(project.defs.iterdir()) if p.is_dir() and p.name != "models"]
+    return [
+        _definitions_in(tree, project, Path(p.name))
+        for p in folders
+        if any(p.rglob("*.py")) or any(p.rglob("defs.yaml"))
+    ]
+
+
+def _root_cause(error: BaseException) -> str:
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return str(error) or type(error).__name__

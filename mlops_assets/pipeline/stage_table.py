@@ -1,0 +1,201 @@
+"""The graph of one model: its stages, in the order in which the data walks.
+
+One row a stage. What each holds and which gates decide on it can be read here; how it is done is in `graph/stages/`,
+one file for each part of the lifecycle.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+
+from mlops_assets.pipeline.context import Stage
+
+
+@dataclass(frozen=True)
+class StageSpec:
+    """One row of the graph.
+
+    Attributes:
+        name: last part of the asset key.
+        deps: names of the stages it reads.
+        description: what the asset holds, for the reviewer in the UI.
+        kinds: at most three badges.
+        gates: gates decided on it, each an asset check.
+        blocking: gates that stop the run at once when they fail; the others decide at promotion.
+        windowed: one partition a monitoring window.
+        load: imports the function that does the work; late, because it imports what it needs.
+    """
+
+    name: str
+    deps: tuple[str, ...]
+    description: str
+    kinds: tuple[str, ...]
+    load: Callable[[], Stage]
+    gates: tuple[str, ...] = ()
+    blocking: tuple[str, ...] = ()
+    windowed: bool = False
+
+
+def _in(module: str, function: str) -> Callable[[], Stage]:
+    return lambda: getattr(import_module(f"mlops_assets.pipeline.stages.{module}"), function)
+
+
+STAGES: tuple[StageSpec, ...] = (
+    StageSpec(
+        name="training_data",
+        deps=(),
+        description="Contract-checked snapshot of the training rows in Delta; bad rows are in quarantine with their "
+        "reasons. The data version is the digest of the rows.",
+        kinds=("delta", "pandera"),
+        load=_in("data", "training_data"),
+        gates=("contract", "volume", "leakage", "label_bias", "proxy"),
+        blocking=("contract", "volume", "leakage"),
+    ),
+    StageSpec(
+        name="features",
+        deps=("training_data",),
+        description="The declared inputs of every training row, and which rows are fitted on and which are held out.",
+        kinds=("delta", "scikitlearn"),
+        load=_in("data", "features"),
+    ),
+    StageSpec(
+        name="candidates",
+        deps=("features",),
+        description="Every algorithm tried: one nested MLflow run each, cross-validated, seeds and environment pinned.",
+        kinds=("mlflow", "scikitlearn"),
+        load=_in("training", "candidates"),
+    ),
+    StageSpec(
+        name="challenger",
+        deps=("candidates",),
+        description="The best candidate: registered, signed, without pickle.",
+        kinds=("mlflow", "skops"),
+        load=_in("training", "challenger"),
+        gates=("artifact", "parity"),
+        blocking=("artifact",),
+    ),
+    StageSpec(
+        name="reference_profile",
+        deps=("features", "challenger"),
+        description="What monitoring compares with: bin edges and counts of every input, of the score and of the target, "
+        "and the performance on held-out rows.",
+        kinds=("json",),
+        load=_in("training", "reference_profile"),
+    ),
+    StageSpec(
+        name="evaluation",
+        deps=("features", "challenger"),
+        description="Performance on held-out rows with confidence intervals, against the champion on the same rows; "
+        "slices, calibration, robustness, stability of the training, cost.",
+        kinds=("mlflow",),
+        load=_in("evaluation", "evaluation"),
+        gates=("performance", "slices", "calibration", "robustness", "stability", "cost"),
+    ),
+    StageSpec(
+        name="fairness",
+        deps=("features", "challenger"),
+        description="Selection and error rates over the groups of protected attributes, with sizes and intervals.",
+        kinds=("fairlearn",),
+        load=_in("evaluation", "fairness"),
+        gates=("fairness",),
+    ),
+    StageSpec(
+        name="explanations",
+        deps=("features", "challenger"),
+        description="What drives the scores, and the reason codes of adverse decisions with how true they are.",
+        kinds=("mlflow",),
+        load=_in("evaluation", "explanations"),
+        gates=("reason_codes",),
+    ),
+    StageSpec(
+        name="model_card",
+        deps=("training_data", "candidates", "reference_profile", "evaluation", "fairness", "explanations"),
+        description="The model card as Markdown, HTML and CycloneDX, checked against the requirement profiles.",
+        kinds=("html", "cyclonedx"),
+        load=_in("release", "model_card"),
+        gates=("completeness",),
+    ),
+    StageSpec(
+        name="approval",
+        deps=("model_card",),
+        description="Who has approved what, in which role, over which digests. Pending is a state, not a failure: the "
+        "metadata names what is missing and the command that supplies it.",
+        kinds=("signature",),
+        load=_in("release", "approval"),
+    ),
+    StageSpec(
+        name="champion",
+        deps=("approval",),
+        description="The version that decides. Promotion looks every gate decision and every signature up again.",
+        kinds=("mlflow", "signature"),
+        load=_in("release", "champion"),
+    ),
+    StageSpec(
+        name="predictions",
+        deps=("champion",),
+        description="What the champion (and the challenger beside it) said of each row of the window, with an id a row. "
+        "Rows that break the contract are in quarantine, never dropped.",
+        kinds=("delta",),
+        load=_in("production", "predictions"),
+        gates=("input_contract",),
+        windowed=True,
+    ),
+    StageSpec(
+        name="outcomes",
+        deps=("predictions",),
+        description="What turned out to be true, as far as it is known.",
+        kinds=("delta",),
+        load=_in("production", "outcomes"),
+        windowed=True,
+    ),
+    StageSpec(
+        name="drift",
+        deps=("predictions", "reference_profile"),
+        description="Inputs and score of the window against the reference: size and significance of every change.",
+        kinds=("polars", "evidently"),
+        load=_in("drift", "drift"),
+        gates=("severity",),
+        windowed=True,
+    ),
+    StageSpec(
+        name="performance",
+        deps=("predictions", "outcomes", "reference_profile", "drift"),
+        description="Metrics on matured outcomes against the reference; an estimate, labelled so, where none have matured.",
+        kinds=("polars",),
+        load=_in("performance", "performance"),
+        gates=("severity",),
+        windowed=True,
+    ),
+    StageSpec(
+        name="health",
+        deps=("drift", "performance"),
+        description="One verdict for the window: severity, kind, why, and the action.",
+        kinds=("verdict",),
+        load=_in("health", "health"),
+        gates=("severity",),
+        windowed=True,
+    ),
+)
+
+
+def training_stages(stages: Sequence[StageSpec]) -> list[str]:
+    """Names of the stages from rows to champion."""
+    return [stage.name for stage in stages if not stage.windowed]
+
+
+def window_stages(stages: Sequence[StageSpec]) -> list[str]:
+    """Names of the stages of a monitoring window."""
+    return [stage.name for stage in stages if stage.windowed]
+
+
+WINDOW_CHECKS = {
+    "input_contract": "Do the rows to be scored keep the declared contract?",
+    "severity": "Does this window need anybody's attention?",
+}
+
+
+def question(check: str) -> str:
+    """What a check asks, in words."""
+    from mlops_assets.gates.registry import GATES
+
+    return WINDOW_CHECKS[check] if check in WINDOW_CHECKS else GATES[check].question

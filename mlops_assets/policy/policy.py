@@ -1,0 +1,356 @@
+"""What a risk tier asks of its models: the policy, field by field, and how a model may be stricter than its tier.
+
+A policy is one YAML a tier in `config/policy/`. The rules of the gates are in `gate_rules`.
+Nothing here decides anything.
+
+What no bank may switch off is no field: authors never judge their own work, one person counts once and in one role, a
+signature over other digests counts for nothing. `governance.approvals` and `ledger.signed_acts` hold to that.
+"""
+
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, Field, ValidationError, model_validator
+
+from mlops_assets.ledger.canonical import digest
+from mlops_assets.ledger.people import NO_JUDGES
+from mlops_assets.policy.conduct_rules import AdoptionRule, AutomationRule, IncidentRule
+from mlops_assets.policy.gate_rules import Gates, Part
+from mlops_assets.policy.reading import PolicyError, explain_field, read_document
+from mlops_assets.policy.strictness import (
+    HigherFloat,
+    HigherInt,
+    LowerFloat,
+    LowerInt,
+    Stricter,
+    TrueStricter,
+)
+
+Action = Literal["none", "watch", "incident", "quarantine_window", "retrain", "suspend"]
+Kind = Literal["data_quality", "covariate_shift", "label_shift", "concept_drift"]
+
+
+class ApprovalRule(Part):
+    """So many people in one role."""
+
+    role: str = Field(min_length=1)
+    """Role in which they sign, such as `validator`."""
+    count: int = Field(default=1, ge=1)
+    """How many different people."""
+
+
+class ExceptionRule(Part):
+    """Who may lift a gate, and for how long."""
+
+    roles: Annotated[tuple[str, ...], Stricter("fewer")] = ("model-risk",)
+    """Roles that may sign an exception; none: no exception is possible."""
+    max_days: LowerInt = Field(default=90, ge=1)
+    """Longest time, in days, until an exception expires."""
+
+
+class Retraining(Part):
+    """When a model may be trained again."""
+
+    mode: Annotated[
+        Literal["automatic", "on_signed_request", "never"],
+        Stricter("ordered", ("automatic", "on_signed_request", "never")),
+    ] = "automatic"
+    """`automatic`: a verdict starts it; `on_signed_request`: a person signs first; `never`: replaced instead."""
+    cooldown_windows: HigherInt = Field(default=1, ge=0)
+    """Windows that must pass after a request before a verdict may start the next one."""
+    budget_per_year: LowerInt = Field(default=4, ge=0)
+    """Most automatic requests within any 365 days."""
+
+
+class Monitoring(Part):
+    """When a window's change is worth a word. Shares and differences are absolute unless said otherwise."""
+
+    psi_watch: LowerFloat = Field(default=0.1, gt=0)
+    """Population stability index from which on a change is worth watching."""
+    psi_act: LowerFloat = Field(default=0.25, gt=0)
+    """Population stability index from which on a change is worth acting on."""
+    alpha: HigherFloat = Field(default=0.01, gt=0, lt=1)
+    """False-alarm level, controlled over all features of a window; a higher one alarms on weaker evidence."""
+    persistence_k: LowerInt = Field(default=2, ge=1)
+    """Windows, of the last `persistence_n`, that must show a change before it escalates; data-quality faults need none."""
+    persistence_n: HigherInt = Field(default=3, ge=1)
+    """Windows over which persistence is counted."""
+    minimum_rows: Annotated[int, Stricter("fixed")] = Field(default=200, ge=1)
+    """Windows with fewer rows are not measurable."""
+    performance_drop_watch: LowerFloat = Field(default=0.03, ge=0)
+    """Loss of performance (AUC or skill) against the reference that is worth watching."""
+    performance_drop_act: LowerFloat = Field(default=0.06, ge=0)
+    """Loss of performance (AUC or skill) against the reference that is worth acting on."""
+    minimum_outcomes: Annotated[int, Stricter("fixed")] = Field(default=10, ge=1)
+    """Windows with fewer outcomes of either kind have no ranking to judge (binary)."""
+    calibration_watch: LowerFloat = Field(default=0.25, gt=0)
+    """Change of mean outcome against mean score, as a share of the rarer outcome's rate, that is worth watching."""
+    calibration_act: LowerFloat = Field(default=0.5, gt=0)
+    """Change of mean outcome against mean score, as a share of the rarer outcome's rate, that is worth acting on."""
+    bias_watch: LowerFloat = Field(default=0.1, gt=0)
+    """Change of the mean error in standard deviations of the target that is worth watching (regression)."""
+    bias_act: LowerFloat = Field(default=0.25, gt=0)
+    """Change of the mean error in standard deviations of the target that is worth acting on (regression)."""
+    jeffreys_alpha: HigherFloat = Field(default=0.01, gt=0, lt=1)
+    """Level of Jeffreys' test by grade, over all grades, from which a grade is named; a higher one names more."""
+    relation_watch: LowerFloat = Field(default=0.03, gt=0)
+    """Change of outcomes at the same score, in standard deviations of the outcome, that is worth watching."""
+    relation_act: LowerFloat = Field(default=0.06, gt=0)
+    """Change of outcomes at the same score, in standard deviations of the outcome, that is worth acting on."""
+    fairness_watch: LowerFloat = Field(default=0.05, gt=0)
+    """Rise of a group's distance from the others, in its rate (or standard deviations), that is worth watching."""
+    fairness_act: LowerFloat = Field(default=0.1, gt=0)
+    """Rise of a group's distance from the others, in its rate (or standard deviations), that is worth acting on."""
+    estimate_score_shift: LowerFloat = Field(default=0.25, gt=0)
+    """Population stability index of the scores beyond which performance is not estimated without outcomes."""
+    max_null_increase: LowerFloat = Field(default=0.05, ge=0, le=1)
+    """Rise of a column's share of missing values that counts as a fault of the feed."""
+    max_new_category_share: LowerFloat = Field(default=0.05, ge=0, le=1)
+    """Share of rows with categories never seen in training that counts as a fault of the feed."""
+
+    @model_validator(mode="after")
+    def _rising(self) -> Self:
+        for what in ("psi", "performance_drop", "calibration", "bias", "relation", "fairness"):
+            watch, act = getattr(self, f"{what}_watch"), getattr(self, f"{what}_act")
+            if watch > act:
+                raise ValueError(f"{what}_watch {watch} is above {what}_act {act}, expected at most that")
+        if self.persistence_k > self.persistence_n:
+            raise ValueError(
+                f"persistence_k {self.persistence_k} is above persistence_n {self.persistence_n}, expected at most that"
+            )
+        return self
+
+
+class Release(Part):
+    """The ladder a challenger climbs beside a champion; a model's first champion climbs nothing."""
+
+    shadow_windows: HigherInt = Field(default=1, ge=0)
+    """Windows in which the challenger scores every row and decides none."""
+    canary_windows: HigherInt = Field(default=0, ge=0)
+    """Windows in which the challenger decides the rows of `canary_share`."""
+    canary_share: LowerFloat = Field(default=0.1, gt=0, lt=1)
+    """Share of rows that the challenger decides as a canary."""
+    probation_windows: HigherInt = Field(default=1, ge=0)
+    """First windows of a new champion beside a former one, in which `rollback_on` calls for a rollback."""
+    rollback_on: Annotated[Literal["never", "critical", "act"], Stricter("ordered", ("never", "critical", "act"))] = (
+        "critical"
+    )
+    """Severity of a window on probation from which on an incident asks a person to sign the rollback."""
+
+    @property
+    def ladder(self) -> tuple[tuple[str, int], ...]:
+        """The steps before champion with their lengths in windows; steps of no length are left out."""
+        steps = (("shadow", self.shadow_windows), ("canary", self.canary_windows))
+        return tuple((name, windows) for name, windows in steps if windows)
+
+
+class Findings(Part):
+    """What a validator's open findings do."""
+
+    blocks_from: Annotated[
+        Literal["never", "critical", "high", "medium", "low"],
+        Stricter("ordered", ("never", "critical", "high", "medium", "low")),
+    ] = "high"
+    """Severity from which on an open finding blocks promotion."""
+
+
+class ValidationRule(Part):
+    """What is asked of independent validation; one that rejected, or has ended, always blocks."""
+
+    required: TrueStricter = False
+    """Whether a version needs a validator's recorded validation, besides the approvals, to become champion."""
+
+
+ActionTuple = Annotated[tuple[Action, ...], Stricter("fixed")]
+
+
+class Response(Part):
+    """What is done about each kind of change, once it is worth acting on."""
+
+    data_quality: ActionTuple = ("incident", "quarantine_window")
+    """A broken feed."""
+    covariate_shift: ActionTuple = ("watch",)
+    """Other people or things than in training, the same relation."""
+    label_shift: ActionTuple = ("incident", "retrain")
+    """The outcome has become more or less frequent."""
+    concept_drift: ActionTuple = ("incident", "retrain")
+    """The inputs mean something else than they did."""
+    performance_loss: ActionTuple = ("incident", "retrain")
+    """Ranking or skill has fallen by `monitoring.performance_drop_act` though the inputs mean what they meant: added to the
+    actions of the change that explains it."""
+    validation_expired: ActionTuple = ("incident",)
+    """The validation of the champion (without one, its approval) has ended."""
+
+    @model_validator(mode="after")
+    def _data_quality_never_retrains(self) -> Self:
+        if "retrain" in self.data_quality:
+            raise ValueError(
+                f"data_quality: found {list(self.data_quality)}, expected no 'retrain': "
+                "a model must not learn from a broken feed"
+            )
+        return self
+
+
+class Policy(Part):
+    """Everything a risk tier asks."""
+
+    tier: Annotated[Literal["high", "medium", "low"], Stricter("fixed")]
+    """Tier that the policy is for; the name of its file."""
+    gates: Gates = Field(default_factory=Gates)
+    """The gates and their thresholds."""
+    approvals: Annotated[tuple[ApprovalRule, ...], Stricter("counts")]
+    """Signatures that a version needs to become champion; never an author's, and one person counts once."""
+    exceptions: ExceptionRule = Field(default_factory=ExceptionRule)
+    """Who may lift a gate, and for how long."""
+    findings: Findings = Field(default_factory=Findings)
+    """What open findings do."""
+    validation: ValidationRule = Field(default_factory=ValidationRule)
+    """What is asked of independent validation; one that rejected, or has ended, always blocks."""
+    retraining: Retraining = Field(default_factory=Retraining)
+    """When a model may be trained again."""
+    monitoring: Monitoring = Field(default_factory=Monitoring)
+    """When a window's change is worth a word."""
+    release: Release = Field(default_factory=Release)
+    """The ladder a challenger climbs."""
+    response: Response = Field(default_factory=Response)
+    """What is done about each kind of change."""
+    automation: AutomationRule = Field(default_factory=AutomationRule)
+    """What the service key may do at once, without a person."""
+    incidents: IncidentRule = Field(default_factory=IncidentRule)
+    """Who may close an incident."""
+    validity_days: LowerInt = Field(default=365, ge=1)
+    """Longest time, in days, for which a validation holds; then `response.validation_expired` applies."""
+    retention_days: HigherInt = Field(default=3650, ge=1)
+    """Least number of days for which data, evidence and logs of a version are kept after it retired; nothing is erased
+    here, before or after it: the lake keeps every version that a record names."""
+    adoption: AdoptionRule = Field(default_factory=AdoptionRule)
+    """How a changed policy comes into force."""
+
+    @model_validator(mode="after")
+    def _roles_once(self) -> Self:
+        roles = [rule.role for rule in self.approvals]
+        doubled = sorted({role for role in roles if roles.count(role) > 1})
+        if doubled:
+            raise ValueError(f"approvals: found {', '.join(doubled)} twice, expected each role once, with its count")
+        machines = sorted(set(NO_JUDGES) & {*roles, *self.exceptions.roles})
+        if machines:
+            raise ValueError(f"found {', '.join(machines)} among those who decide, expected roles of people who judge")
+        return self
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 over the canonical JSON of every field, defaults included: equal exactly when the same is asked."""
+        return digest(self.model_dump(mode="json"))
+
+    def actions(self, kind: str) -> tuple[Action, ...]:
+        """What is done about a change of this kind; nothing for `none`.
+
+        Raises:
+            ValueError: no such kind.
+        """
+        if kind == "none":
+            return ()
+        if kind not in Response.model_fields:
+            raise ValueError(f"found kind {kind!r}, expected none or one of {', '.join(Response.model_fields)}")
+        return getattr(self.response, kind)
+
+
+def read_policy(path: Path) -> Policy:
+    """The policy in one YAML file, whose name must be its tier.
+
+    Raises:
+        PolicyError: one line for each mistake, with file, line, field, what was found and what is expected.
+    """
+    policy = read_document(path, Policy)
+    if policy.tier != path.stem:
+        raise PolicyError(
+            f"{path}: tier: found {policy.tier!r} in {path.name}, expected {path.stem!r}, "
+            "because a policy's file is named after its tier"
+        )
+    return policy
+
+
+def load_policies(folder: Path) -> dict[str, Policy]:
+    """Every policy in `folder`, by tier.
+
+    Raises:
+        PolicyError: no policy there, or mistakes in any of them: all are listed.
+    """
+    paths = sorted(folder.glob("*.yaml"))
+    if not paths:
+        raise PolicyError(f"{folder}: found no policy, expected one YAML file a tier, such as {folder / 'high.yaml'}")
+    policies: dict[str, Policy] = {}
+    problems: list[str] = []
+    for path in paths:
+        try:
+            policies[path.stem] = read_policy(path)
+        except PolicyError as error:
+            problems.append(str(error))
+    if problems:
+        raise PolicyError("\n".join(problems))
+    return policies
+
+
+def effective(policy: Policy, overrides: Mapping[str, Any]) -> Policy:
+    """The policy with a model's own, stricter values.
+
+    Args:
+        policy: the tier's policy.
+        overrides: nested like the policy; only what the model changes.
+
+    Raises:
+        PolicyError: a field that does not exist, a value of the wrong kind, or one laxer than the tier's (both
+            values are named); a line for each.
+    """
+    if not overrides:
+        return policy
+    try:
+        tightened = Policy.model_validate(_merge(policy.model_dump(), overrides))
+    except ValidationError as error:
+        raise PolicyError(
+            "\n".join(f"policy.{explain_field(problem, Policy)}" for problem in error.errors())
+        ) from error
+    problems = laxer(policy, tightened)
+    if problems:
+        raise PolicyError("\n".join(problems))
+    return tightened
+
+
+def _merge(base: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(base)
+    for name, value in overrides.items():
+        inner = base.get(name)
+        merged[name] = _merge(inner, value) if isinstance(inner, Mapping) and isinstance(value, Mapping) else value
+    return merged
+
+
+def laxer(base: Policy, other: Policy) -> list[str]:
+    """A line for every field in which `other` asks for less than `base`, or for something else where neither is stricter."""
+    return _laxer(base, other, ("policy",), base.tier)
+
+
+def _laxer(base: BaseModel, other: BaseModel, location: tuple[str, ...], tier: str) -> list[str]:
+    """A line for every field of `other` that is laxer than in `base`."""
+    problems: list[str] = []
+    for name, field in type(base).model_fields.items():
+        ours, theirs, here = getattr(base, name), getattr(other, name), (*location, name)
+        if isinstance(ours, BaseModel):
+            problems += _laxer(ours, theirs, here, tier)
+            continue
+        mark = next(m for m in field.metadata if isinstance(m, Stricter))
+        if not mark.allows(ours, theirs):
+            problems.append(
+                f"{'.'.join(here)}: found {_show(theirs)}, laxer than {_show(ours)} of tier {tier!r}; "
+                f"expected {mark.expectation}"
+            )
+    return problems
+
+
+def _show(value: Any) -> str:
+    if isinstance(value, tuple):
+        return "[" + ", ".join(_show(v) for v in value) + "]"
+    if isinstance(value, ApprovalRule):
+        return f"{value.count} {value.role}"
+    return "no limit" if value is None else str(value)

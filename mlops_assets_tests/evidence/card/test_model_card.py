@@ -1,0 +1,187 @@
+import hashlib
+import json
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from mlops_assets.evidence.card.card import CardInputs
+from mlops_assets.evidence.card.html import card_html, safe_address
+from mlops_assets.evidence.card.markdown import card_markdown, metadata
+from mlops_assets.evidence.card.model_card import build_card, write_card
+
+
+def sections(inputs: CardInputs) -> dict[str, str]:
+    return {s.key: s.status for s in build_card(inputs).sections}
+
+
+def test_the_file_is_what_the_digest_is_over(card_inputs: CardInputs):
+    card = build_card(card_inputs)
+    assert hashlib.sha256(card.json.encode()).hexdigest() == card.digest
+    assert json.loads(card.json)["evidence"]["performance"]["n"] == 1000
+
+
+@pytest.mark.parametrize(
+    ("change", "same", "why"),
+    [
+        (
+            {"approvals": {"status": "approved", "counted": [["validator", "validator", 9]]}},
+            True,
+            "approvals sign the digest",
+        ),
+        ({"issued_at": None}, False, "the time is part of the card"),
+        ({"version": "4"}, False, "another version"),
+        ({"exceptions": [{"gate": "fairness"}]}, False, "evidence changed"),
+    ],
+)
+def test_digest(card_inputs: CardInputs, change: dict, same: bool, why: str):
+    if "issued_at" in change:
+        change = {"issued_at": card_inputs.issued_at + timedelta(seconds=1)}
+    other = replace(card_inputs, **change)
+    assert (build_card(other).digest == build_card(card_inputs).digest) is same, why
+
+
+def test_a_decision_on_the_card_does_not_change_what_it_decided_on(card_inputs: CardInputs):
+    decided = [*(card_inputs.decisions or ()), {"gate": "completeness", "outcome": "passed"}]
+    assert build_card(replace(card_inputs, decisions=decided)).digest == build_card(card_inputs).digest
+    other = [*(card_inputs.decisions or ()), {"gate": "slices", "outcome": "passed"}]
+    assert build_card(replace(card_inputs, decisions=other)).digest != build_card(card_inputs).digest
+
+
+@pytest.mark.parametrize(
+    ("required", "status"),
+    [(True, "missing"), (False, "not_applicable")],
+    ids=["the policy asks for a validation", "it does not"],
+)
+def test_a_validation_is_missing_only_where_the_policy_asks_for_one(
+    card_inputs: CardInputs, required: bool, status: str
+):
+    tier = {**(card_inputs.policy or {}), "validation": {"required": required}}
+    none = replace(card_inputs, validation=None, findings=[], policy=tier)
+    assert sections(none)["findings"] == status
+
+
+@pytest.mark.parametrize(
+    ("field", "section"),
+    [
+        ("snapshot", "data"),
+        ("profile", "features"),
+        ("screening", "screening"),
+        ("candidates", "candidates"),
+        ("performance", "performance"),
+        ("comparison", "comparison"),
+        ("calibration", "calibration"),
+        ("fairness", "fairness"),
+        ("explanations", "explanations"),
+        ("decisions", "decisions"),
+        ("policy", "decisions"),
+        ("exceptions", "exceptions"),
+        ("digests", "provenance"),
+        ("changes", "changes"),
+    ],
+)
+def test_what_was_not_supplied_is_said_to_be_missing(card_inputs: CardInputs, field: str, section: str):
+    card = build_card(replace(card_inputs, **{field: None}))
+    assert section in card.missing
+    assert "Evidence missing:" in card_html(card)
+    assert "**Evidence missing:**" in card_markdown(card)
+
+
+def test_a_bare_declaration_gives_a_card_that_is_honest(card_inputs: CardInputs):
+    bare = CardInputs(declaration=card_inputs.declaration, version="1", issued_at=card_inputs.issued_at)
+    found = sections(bare)
+    assert {k for k, s in found.items() if s == "present"} == {"summary", "intended_use", "limitations"}
+    assert found["monitoring"] == "not_applicable", "the table has no time"
+
+
+def test_numbers_are_shown_with_their_intervals(card_inputs: CardInputs):
+    auc = (card_inputs.performance or {})["metrics"]["roc_auc"]
+    text = f"{auc['value']:.3f} ({auc['low']:.3f} to {auc['high']:.3f})"
+    card = build_card(card_inputs)
+    assert text in card_markdown(card)
+    assert text in card_html(card)
+
+
+def test_html_stands_alone(card_inputs: CardInputs):
+    page = card_html(build_card(card_inputs))
+    assert "<script" not in page
+    assert 'src="http' not in page
+    assert "@import" not in page
+    assert "url(http" not in page
+    assert page.count("<svg") == 5, "ROC, score, calibration, fairness, importance"
+
+
+def test_what_people_wrote_is_never_markup(card_inputs: CardInputs):
+    evil = "<script>alert(1)</script> | [x](javascript:y)"
+    groups = [{"group": evil, "n": 10, "selection_rate": 0.5}, {"group": "b", "n": 10, "selection_rate": 0.4}]
+    decisions = [{"gate": "performance", "outcome": "failed", "reason": evil}]
+    inputs = replace(
+        card_inputs, fairness={"attributes": [{"attribute": "female", "groups": groups}]}, decisions=decisions
+    )
+    card = build_card(inputs)
+    assert "<script" not in card_html(card)
+    markdown = card_markdown(card)
+    assert "<script" not in markdown
+    assert r"\| \[x\]" in markdown
+
+
+@pytest.mark.parametrize(
+    ("address", "shown"),
+    [
+        ("cards/a.html#x", "cards/a.html#x"),
+        ("http://127.0.0.1:5000/#/runs/1", "http://127.0.0.1:5000/#/runs/1"),
+        ("javascript:alert(1)", "#"),
+        ("data:text/html,x", "#"),
+        ("a/b:c.html", "a/b:c.html"),
+    ],
+)
+def test_links_go_to_pages_only(address: str, shown: str):
+    assert safe_address(address) == shown
+
+
+def test_front_matter_is_hugging_face_metadata(card_inputs: CardInputs):
+    import yaml
+
+    card = build_card(card_inputs)
+    head = yaml.safe_load(card_markdown(card).split("---")[1])
+    assert head == metadata(card)
+    assert head["pipeline_tag"] == "tabular-classification"
+    metrics = {m["type"]: m["value"] for m in head["model-index"][0]["results"][0]["metrics"]}
+    assert metrics["roc_auc"] == (card_inputs.performance or {})["metrics"]["roc_auc"]["value"]
+
+
+def test_written_twice_gives_the_same_bytes(card_inputs: CardInputs, tmp_path):
+    first = write_card(build_card(card_inputs), tmp_path / "a")
+    second = write_card(build_card(card_inputs), tmp_path / "b")
+    assert {k: p.read_bytes() for k, p in first.items()} == {k: p.read_bytes() for k, p in second.items()}
+    assert {p.name for p in (tmp_path / "a" / "plots").iterdir()} >= {"roc.svg", "calibration.svg", "importance.svg"}
+
+
+def test_a_number_that_is_none_is_refused_with_its_place(card_inputs: CardInputs):
+    with pytest.raises(ValueError, match=r"calibration\.ece"):
+        build_card(replace(card_inputs, calibration={"ece": float("nan")}))
+
+
+def test_shapes_that_the_stages_record(card_inputs: CardInputs):
+    candidates = [
+        {
+            "label": "linear",
+            "algorithm": "linear",
+            "metric": "roc_auc",
+            "cv_mean": {"roc_auc": 0.721},
+            "fit_seconds": 1.2,
+        },
+        {"label": "forest", "algorithm": "random_forest", "metric": "roc_auc", "cv_mean": {"roc_auc": 0.702}},
+    ]
+    text = card_markdown(build_card(replace(card_inputs, candidates=candidates)))
+    assert "| Linear | 0.721 | yes |" in text
+    assert "| Forest | 0.702 | no |" in text
+    assert "Mean loss of ROC AUC when the feature is shuffled, on 1,000 rows" in text
+    assert "Faithful share:** 0.990" in text
+
+
+def test_names_of_pictures_are_names_of_files(card_inputs: CardInputs, tmp_path):
+    groups = [{"group": "a", "n": 9, "selection_rate": 0.5}, {"group": "b", "n": 9, "selection_rate": 0.4}]
+    crossed = replace(card_inputs, fairness={"attributes": [{"attribute": "../sex × age", "groups": groups}]})
+    write_card(build_card(crossed), tmp_path / "card")
+    assert (tmp_path / "card" / "plots" / "fairness__sex_age.svg").is_file()

@@ -1,0 +1,389 @@
+"""A packet of a version really signed and promoted, and every way of changing it that was thought of."""
+
+import base64
+import hashlib
+import json
+import subprocess
+import sys
+import zipfile
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from mlops_assets.evidence.packet.packet import PacketError, PacketParts, standalone_verifier, write_packet
+from mlops_assets.evidence.packet.verifier import verify
+from mlops_assets.governance.exceptions import sign_exception
+from mlops_assets.ledger.anchors import kept_anchor, sign_head
+from mlops_assets.ledger.canonical import canonical_json, digest, digest_text
+from mlops_assets.ledger.enrolment import revoke
+from mlops_assets.ledger.keys import SigningKey
+from mlops_assets.ledger.ledger import Ledger
+from mlops_assets.ledger.records import record_digest
+from mlops_assets.ledger.signatures import sign_statement
+from mlops_assets.policy.policy import Policy
+from mlops_assets.release.promotion import promote
+from mlops_assets_tests.governance.world import MODEL, World, build, policy
+
+CARD = canonical_json({"model": MODEL, "version": "1"})
+DECLARATION = canonical_json({"name": MODEL})
+
+
+def register(world: World) -> None:
+    body = {
+        "artifact_digest": digest([MODEL, 1, ""]),
+        "data_digest": digest(["data"]),
+        "declaration_digest": digest_text(DECLARATION),
+        "developers": ["developer"],
+    }
+    world.registry.tags[MODEL, 1] = {}
+    world.ledger.append("version_registered", body, model=MODEL, subject="1")
+
+
+def live(folder: Path, **outcomes: str) -> tuple[World, Policy]:
+    """A world in which version 1 was registered, decided on, carded, approved and promoted."""
+    world, rules = build(folder), policy(exceptions={"roles": ["model-risk"], "max_days": 90})
+    register(world)
+    world.decide(rules, **outcomes)
+    world.ledger.append("card_issued", {"digest": digest_text(CARD)}, model=MODEL, subject="1")
+    for gate in outcomes:
+        expires = world.clock() + timedelta(days=30)
+        sign_exception(world.ledger, world.keys["risk"], rules, MODEL, gate, "under review", expires, version=1)
+    world.approve(rules, "validator", "risk")
+    promote(world.ledger, world.registry, rules, MODEL, 1, world.verify_artifact)
+    world.ledger.append("health_verdict", {"severity": "none", "kind": "none"}, model=MODEL, subject="2026-01-01")
+    return world, rules
+
+
+def parts(rules: Policy) -> PacketParts:
+    return PacketParts(
+        declaration=DECLARATION,
+        policy=canonical_json(rules.model_dump(mode="json")),
+        card={"card.json": CARD.encode(), "card.html": b"<p>card</p>"},
+        evidence={"performance.json": b"{}"},
+    )
+
+
+@pytest.fixture(scope="module")
+def packet(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, World, Policy]:
+    folder = tmp_path_factory.mktemp("bank")
+    world, rules = live(folder)
+    path = folder / "packet.zip"
+    write_packet(path, world.ledger, MODEL, "1", parts(rules))
+    return path, world, rules
+
+
+def contents(path: Path) -> dict[str, bytes]:
+    with zipfile.ZipFile(path) as archive:
+        return {name: archive.read(name) for name in archive.namelist()}
+
+
+def pack(path: Path, files: dict[str, bytes]) -> Path:
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, data in files.items():
+            archive.writestr(name, data)
+    return path
+
+
+def test_whole(packet: tuple[Path, World, Policy]):
+    path, world, _ = packet
+    found = verify(path, root=world.keys["root"].public.key_id, head=world.keys["head"].public.key_id)
+    assert found["ok"], found["problem"]
+    assert found["records"] == len(world.ledger.records())
+    assert "2 approvals" in found["summary"]
+    assert found["remarks"] == []
+
+
+def test_an_examiner_needs_only_python(packet: tuple[Path, World, Policy], tmp_path: Path):
+    path, world, _ = packet
+    (tmp_path / "verify.py").write_bytes(contents(path)["verify.py"])
+    command = [sys.executable, "-I", "-S", "verify.py", str(path), "--root", world.keys["root"].public.key_id]
+    run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr
+    assert run.stdout.startswith("whole: version 1 of loans")
+    damaged = pack(tmp_path / "bad.zip", {**contents(path), "policy.json": b"{}"})
+    run = subprocess.run([*command[:4], str(damaged)], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert run.returncode == 1
+    assert "policy.json was changed" in run.stderr
+    run = subprocess.run([*command[:4], "no.zip"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert run.returncode == 2
+
+
+def test_the_program_in_the_packet_stands_alone():
+    assert "mlops_assets." not in standalone_verifier()
+    compile(standalone_verifier(), "verify.py", "exec")
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        (lambda f: f.pop("card/card.html"), "card/card.html is missing"),
+        (lambda f: f.update({"card/card.html": b"<p>better</p>"}), "card/card.html was changed"),
+        (lambda f: f.update({"evidence/extra.json": b"{}"}), "evidence/extra.json was added"),
+        (lambda f: f.update({"verify.py": b"print('whole')"}), "verify.py was changed"),
+        (lambda f: f.pop("packet.json"), "packet.json is missing"),
+        (lambda f: f.update({"packet.json": b"{}"}), "packet.json carries no signature"),
+        (lambda f: f.update({"packet.json": b"["}), "the packet is malformed"),
+        (
+            lambda f: f.update({"keys/head.pem": SigningKey.generate().public.pem.encode()}),
+            "the signature is not one of the key",
+        ),
+    ],
+)
+def test_a_changed_file_is_named(
+    packet: tuple[Path, World, Policy], tmp_path: Path, change: Callable[[dict[str, bytes]], object], problem: str
+):
+    files = contents(packet[0])
+    change(files)
+    found = verify(pack(tmp_path / "p.zip", files))
+    assert not found["ok"]
+    assert problem in found["problem"]
+
+
+def rows_of(files: dict[str, bytes]) -> list[list]:
+    return [json.loads(line) for line in files["ledger.jsonl"].decode().splitlines()]
+
+
+def rechained(rows: list[list]) -> list[list]:
+    """The whole chain computed again, as a forger with the database would."""
+    previous = "0" * 64
+    for seq, row in enumerate(rows, 1):
+        row[0], row[8] = seq, previous
+        names = ("seq", "kind", "model", "subject", "happened_at", "recorded_at", "key", "body", "previous")
+        row[9] = previous = record_digest(**dict(zip(names, row, strict=False)))
+    return rows
+
+
+def resealed(files: dict[str, bytes], rows: list[list], head: SigningKey) -> dict[str, bytes]:
+    """Sealed again with a head key: the strongest forger, who lacks only the people's keys."""
+    files = dict(files)
+    files["ledger.jsonl"] = "".join(json.dumps(row) + "\n" for row in rows).encode()
+    files["keys/head.pem"] = head.public.pem.encode()
+    said = json.loads(base64.b64decode(json.loads(files.pop("packet.json"))["payload"]))["predicate"]
+    said["head"] = sign_head(head, rows[-1][0], rows[-1][9]).to_dict()
+    subjects = {name: hashlib.sha256(data).hexdigest() for name, data in files.items()}
+    return {**files, "packet.json": json.dumps(sign_statement(head, subjects, "packet/v1", said)).encode()}
+
+
+def find(rows: list[list], kind: str, nth: int = 0) -> list:
+    return [row for row in rows if row[1] == kind][nth]
+
+
+def edit(row: list, **changes: object) -> None:
+    row[7] = canonical_json({**json.loads(row[7]), **changes})
+
+
+def cut_tail(rows: list[list]) -> list[list]:
+    return rows[:-1]
+
+
+def edit_gate(rows: list[list]) -> list[list]:
+    edit(find(rows, "gate_decision"), value=0.99)
+    return rows
+
+
+def drop_a_record(rows: list[list]) -> list[list]:
+    return rows[:5] + rows[6:]
+
+
+def swap(rows: list[list]) -> list[list]:
+    return [*rows[:5], rows[6], rows[5], *rows[7:]]
+
+
+@pytest.mark.parametrize(
+    ("attack", "problem"),
+    [(cut_tail, "its tail was cut"), (edit_gate, "was edited"), (drop_a_record, "is missing"), (swap, "is missing")],
+)
+def test_damage_to_the_chain_is_named(
+    packet: tuple[Path, World, Policy], tmp_path: Path, attack: Callable, problem: str
+):
+    """Even where the seal over the files was made again by somebody who holds the head key."""
+    path, world, _ = packet
+    files = contents(path)
+    head = json.loads(base64.b64decode(json.loads(files["packet.json"])["payload"]))["predicate"]["head"]
+    rows = attack(rows_of(files))
+    forged = resealed(files, rows, world.keys["head"])
+    said = json.loads(base64.b64decode(json.loads(forged.pop("packet.json"))["payload"]))["predicate"]
+    subjects = {name: hashlib.sha256(data).hexdigest() for name, data in forged.items()}
+    seal = sign_statement(world.keys["head"], subjects, "packet/v1", {**said, "head": head})
+    found = verify(pack(tmp_path / "p.zip", {**forged, "packet.json": json.dumps(seal).encode()}))
+    assert not found["ok"]
+    assert problem in found["problem"]
+
+
+def fake_decision(rows: list[list]) -> list[list]:
+    edit(find(rows, "gate_decision"), reason="far above the floor")
+    return rows
+
+
+def fake_approval_summary(rows: list[list]) -> list[list]:
+    edit(find(rows, "approval"), rationale="I never looked")
+    return rows
+
+
+def approval_of_nobody(rows: list[list]) -> list[list]:
+    edit(find(rows, "approval"), envelope=None)
+    return rows
+
+
+def one_approval_less(rows: list[list]) -> list[list]:
+    promotion = find(rows, "promotion")
+    edit(promotion, approvals=json.loads(promotion[7])["approvals"][:1])
+    return rows
+
+
+def one_twice(rows: list[list]) -> list[list]:
+    promotion = find(rows, "promotion")
+    seq = json.loads(promotion[7])["approvals"][0]
+    edit(promotion, approvals=[seq, seq])
+    return rows
+
+
+def gate_turned(rows: list[list]) -> list[list]:
+    edit(find(rows, "gate_decision"), outcome="failed")
+    return rows
+
+
+def gate_left_out(rows: list[list]) -> list[list]:
+    promotion = find(rows, "promotion")
+    edit(promotion, decisions=json.loads(promotion[7])["decisions"][1:])
+    return rows
+
+
+def other_artifact(rows: list[list]) -> list[list]:
+    edit(find(rows, "version_registered"), artifact_digest="f" * 64)
+    return rows
+
+
+def an_author(rows: list[list]) -> list[list]:
+    edit(find(rows, "version_registered"), developers=["validator"])
+    return rows
+
+
+def other_root(rows: list[list]) -> list[list]:
+    edit(find(rows, "person_enrolled"), public_key=SigningKey.generate().public.pem)
+    return rows
+
+
+@pytest.mark.parametrize(
+    ("attack", "problem"),
+    [
+        (fake_decision, "its digest of"),
+        (gate_turned, "gate contract was failed"),
+        (gate_left_out, "the policy requires gate contract"),
+        (fake_approval_summary, "counts record"),
+        (approval_of_nobody, "counts record"),
+        (one_approval_less, "the policy asks for 1 approval(s) as model-risk, found 0"),
+        (one_twice, "counts one person twice"),
+        (other_artifact, "its digest of"),
+        (an_author, "its digest of registration"),
+        (other_root, "does not begin with its root's own enrolment"),
+    ],
+)
+def test_a_story_changed_with_the_head_key_fails_on_the_peoples_signatures(
+    packet: tuple[Path, World, Policy], tmp_path: Path, attack: Callable, problem: str
+):
+    path, world, _ = packet
+    files = contents(path)
+    forged = resealed(files, rechained(attack(rows_of(files))), world.keys["head"])
+    found = verify(pack(tmp_path / "p.zip", forged))
+    assert not found["ok"]
+    assert problem in found["problem"]
+
+
+def test_a_forger_with_keys_of_their_own_fails_on_the_pins(packet: tuple[Path, World, Policy], tmp_path: Path):
+    path, world, _ = packet
+    forged = pack(tmp_path / "p.zip", resealed(contents(path), rows_of(contents(path)), SigningKey.generate()))
+    assert verify(forged)["ok"], "without pins only consistency can be told"
+    found = verify(forged, head=world.keys["head"].public.key_id)
+    assert "keys/head.pem is key" in found["problem"]
+    found = verify(path, root=SigningKey.generate().public.key_id)
+    assert "the root key is" in found["problem"]
+
+
+def test_an_anchor_kept_elsewhere_finds_a_rewritten_past(packet: tuple[Path, World, Policy]):
+    path, _, _ = packet
+    rows = rows_of(contents(path))
+    assert verify(path, anchors=[{"seq": 7, "digest": rows[6][9]}])["ok"]
+    assert (
+        "record 7 is not the one that was anchored" in verify(path, anchors=[{"seq": 7, "digest": "0" * 64}])["problem"]
+    )
+    assert not verify(path, anchors=[{"seq": 10_000, "digest": "0" * 64}])["ok"]
+
+
+def test_a_failed_gate_needs_its_exception(tmp_path: Path):
+    world, rules = live(tmp_path, fairness="failed")
+    path = tmp_path / "packet.zip"
+    assert write_packet(path, world.ledger, MODEL, "1", parts(rules))["ok"]
+    rows = rows_of(contents(path))
+    edit(find(rows, "promotion"), exceptions=[])
+    found = verify(pack(tmp_path / "p.zip", resealed(contents(path), rechained(rows), world.keys["head"])))
+    assert "gate fairness was failed" in found["problem"]
+
+
+def test_a_key_revoked_later_leaves_the_packet_whole(tmp_path: Path):
+    world, rules = live(tmp_path)
+    revoke(world.ledger, world.keys["root"], "validator", "left the bank")
+    assert write_packet(tmp_path / "packet.zip", world.ledger, MODEL, "1", parts(rules))["ok"]
+
+
+def test_a_record_that_nobody_signed_is_a_remark_where_nothing_rests_on_it(tmp_path: Path):
+    world, rules = live(tmp_path)
+    body = {"decision": "approve", "person": "second", "role": "validator"}
+    seq = world.ledger.append("approval", body, model=MODEL, subject="1").seq
+    found = write_packet(tmp_path / "packet.zip", world.ledger, MODEL, "1", parts(rules))
+    assert found["remarks"] == [
+        f"record {seq} (approval 1) counts for nothing: record {seq} (approval 1) carries no signature"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("parts_of", "problem"),
+    [
+        (lambda p: PacketParts("{}", p.policy, p.card), "declaration.json is not what the version was registered with"),
+        (lambda p: PacketParts(p.declaration, "{}", p.card), "policy.json is not what the version was promoted under"),
+        (
+            lambda p: PacketParts(p.declaration, p.policy, {"card.json": b"x"}),
+            "card/card.json is not what the approvals",
+        ),
+        (lambda p: PacketParts(p.declaration, p.policy), "card/card.json is missing"),
+    ],
+)
+def test_what_is_not_whole_is_not_written(
+    packet: tuple[Path, World, Policy], tmp_path: Path, parts_of: Callable[[PacketParts], PacketParts], problem: str
+):
+    _, world, rules = packet
+    with pytest.raises(PacketError, match=problem):
+        write_packet(tmp_path / "p.zip", world.ledger, MODEL, "1", parts_of(parts(rules)))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_without_the_head_key_there_is_no_packet(packet: tuple[Path, World, Policy], tmp_path: Path):
+    _, world, rules = packet
+    ledger = Ledger(f"sqlite:///{world.folder}/ledger.db", clock=world.clock)
+    with pytest.raises(PacketError, match="without its head key"):
+        write_packet(tmp_path / "p.zip", ledger, MODEL, "1", parts(rules))
+
+
+def test_a_version_that_was_never_promoted_can_be_examined_too(tmp_path: Path):
+    world = build(tmp_path)
+    register(world)
+    found = write_packet(tmp_path / "p.zip", world.ledger, MODEL, "1", PacketParts(DECLARATION))
+    assert found["summary"] == "version 1 of loans was registered and never promoted"
+
+
+def test_garbage_is_no_packet(tmp_path: Path):
+    path = tmp_path / "p.zip"
+    path.write_bytes(b"PK\x03\x04 nothing")
+    assert verify(path)["unreadable"]
+
+
+def test_the_head_in_a_packet_is_an_anchor_for_the_live_ledger(packet: tuple[Path, World, Policy], tmp_path: Path):
+    path, world, _ = packet
+    kept = kept_anchor(path)
+    assert world.ledger.verify(anchors=[kept]) == []
+    (tmp_path / "kept.json").write_text(json.dumps(kept.to_dict()))
+    assert kept_anchor(tmp_path / "kept.json") == kept
+    with pytest.raises(ValueError, match="no anchor file"):
+        kept_anchor(tmp_path / "nothing.json")

@@ -1,0 +1,58 @@
+from mlops_assets.evidence.pages.fleet import Links, render, view
+from mlops_assets.ledger.ledger import Ledger
+from mlops_assets_tests.evidence.conftest import Declared, at, declaration_of
+
+SBA = Declared("sba_loan_default", declaration_of("sba_loan_default"))
+BROKEN = Declared("half_written", None, "half_written/defs.yaml:3: teir: <b>unknown</b> field")
+
+
+def page(ledger: Ledger, **kwargs) -> str:
+    return render(view(ledger, [SBA, BROKEN], {}, **kwargs))
+
+
+def test_broken_models_come_first_and_loudly(lived: Ledger):
+    text = page(lived)
+    assert text.index("half_written is broken") < text.index("<table>")
+    assert "teir: &lt;b&gt;unknown&lt;/b&gt; field" in text
+
+
+def test_tells_what_happened_and_why(lived: Ledger):
+    text = page(lived)
+    for told in (
+        "Gate leakage refused version 1 (0.960, threshold 0.900): term_months leaks.",
+        "Version 3 became champion in place of version 2, on 2 signatures.",
+        "Retraining asked for on a signed request: label shift.",
+        "Incident inc-1 closed as true: Retrained.",
+    ):
+        assert told in text, told
+
+
+def test_a_day_in_between_shows_what_stood_then(lived: Ledger):
+    text = page(lived, as_of=at("2004-04-15"))
+    assert "Incident inc-1" in text
+    assert "Exception to gate fairness" in text
+    assert "Version 3" not in text
+
+
+def test_strip_marks_where_another_version_decides(lived: Ledger):
+    text = page(lived, links={"sba_loan_default": Links(windows={"2004-04-01": "windows/2004-04-01.html"})})
+    assert 'class="watch changed"' in text
+    assert 'href="windows/2004-04-01.html"' in text
+    assert text.count(" changed") == 1
+
+
+def test_stands_alone_and_says_whether_the_ledger_is_whole(lived: Ledger):
+    text = page(lived, problems=[p.message for p in lived.verify()])
+    assert "are whole" in text
+    assert "<script" not in text
+    assert "http://" not in text
+    assert "The ledger is not whole:</strong> record 3" in page(lived, problems=["record 3 does not match"])
+    assert "was not checked" in page(lived)
+
+
+def test_the_same_ledger_gives_the_same_page(lived: Ledger):
+    assert page(lived) == page(lived)
+
+
+def test_an_empty_fleet_is_a_page_too(ledger: Ledger):
+    assert "0 models" in render(view(ledger, [], {}))
