@@ -26,7 +26,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 from peers.beside import run_peer, write_plain
 from unchanged_tables import draw_rows, roles
 
-from mlops_assets.declaration import Task
+from mlops_assets.declaration.terms import Task
 from mlops_assets.monitoring.drills.drills import SAMPLE_ROWS, DrillResult, run_drills
 from mlops_assets.monitoring.drills.injected_faults import (
     OTHER_OUTCOMES,

@@ -11,7 +11,7 @@ import time
 import numpy as np
 import polars as pl
 
-from mlops_assets.declaration import Protected
+from mlops_assets.declaration.columns import Protected
 from mlops_assets.evaluation.disparities import counted_disparities
 from mlops_assets.evaluation.fairness import count_cells, measure_fairness
 

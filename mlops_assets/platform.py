@@ -10,7 +10,7 @@ from pathlib import Path
 
 import yaml
 
-from mlops_assets.declaration import Declaration
+from mlops_assets.declaration.declaration import Declaration
 from mlops_assets.governance.stored_evidence import EvidenceBook
 from mlops_assets.ledger.keys import key_id_of, load_or_new_key
 from mlops_assets.ledger.ledger import Ledger

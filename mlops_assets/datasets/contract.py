@@ -17,7 +17,8 @@ import polars as pl
 from mlops_assets.datasets.quarantine import REASONS, canonical_text, coerce, plain, text_of
 from mlops_assets.datasets.survey import Survey
 from mlops_assets.datasets.windows import event_time_expr
-from mlops_assets.declaration import Declaration, Role, Task
+from mlops_assets.declaration.declaration import Declaration
+from mlops_assets.declaration.terms import Role, Task
 
 UNREADABLE_PREFIX = "_unreadable:"
 

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import polars as pl
 
 from mlops_assets.datasets.windows import time_expr
-from mlops_assets.declaration import Declaration, Role, Task
+from mlops_assets.declaration.declaration import Declaration
+from mlops_assets.declaration.terms import Role, Task
 
 TRUE_TEXTS = ("true", "t", "yes", "y", "1")
 FALSE_TEXTS = ("false", "f", "no", "n", "0")

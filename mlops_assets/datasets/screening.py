@@ -13,7 +13,9 @@ import polars as pl
 
 from mlops_assets.datasets.single_feature import codes_of, oof_auc, oof_r2
 from mlops_assets.datasets.windows import event_time_expr
-from mlops_assets.declaration import Declaration, Protected, Role, Task
+from mlops_assets.declaration.columns import Protected
+from mlops_assets.declaration.declaration import Declaration
+from mlops_assets.declaration.terms import Role, Task
 
 MAX_PROXY_ROWS = 8_000
 MAX_PROXY_GROUPS = 6

@@ -14,7 +14,8 @@ import numpy as np
 import polars as pl
 
 from mlops_assets.datasets.windows import event_time_expr, shift
-from mlops_assets.declaration import Declaration, Task
+from mlops_assets.declaration.declaration import Declaration
+from mlops_assets.declaration.terms import Task
 
 EXACT_INTEGERS = 2**53
 TEXTS_AT_ONCE = 1_000_000

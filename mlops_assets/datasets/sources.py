@@ -17,7 +17,7 @@ import polars as pl
 
 from mlops_assets.datasets.snapshot import rows_digest
 from mlops_assets.datasets.text_tables import scan_text
-from mlops_assets.declaration import Source
+from mlops_assets.declaration.source import Source
 
 PARQUET_SUFFIXES = (".parquet", ".pq")
 TEXT_SEPARATORS = {".csv": ",", ".tsv": "\t", ".csv.gz": ",", ".tsv.gz": "\t"}

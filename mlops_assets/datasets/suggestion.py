@@ -13,7 +13,7 @@ import polars as pl
 
 from mlops_assets.datasets.sources import require_columns
 from mlops_assets.datasets.windows import window_start
-from mlops_assets.declaration import Cadence, Role, Task
+from mlops_assets.declaration.terms import Cadence, Role, Task
 
 LOOKED_AT = 100_000
 """Rows that are looked at; what holds of all rows (identifiers, time span) is asked of all of them."""

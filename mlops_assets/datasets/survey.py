@@ -10,7 +10,7 @@ import polars as pl
 
 from mlops_assets.datasets.pieces import pieces
 from mlops_assets.datasets.quarantine import all_whole, coerce
-from mlops_assets.declaration import Declaration
+from mlops_assets.declaration.declaration import Declaration
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,10 @@ from datetime import date, datetime, timedelta
 
 import polars as pl
 
-from mlops_assets.declaration import Cadence, Declaration, EventTime, Period
+from mlops_assets.declaration.columns import EventTime
+from mlops_assets.declaration.declaration import Declaration
+from mlops_assets.declaration.period import Period
+from mlops_assets.declaration.terms import Cadence
 
 EVENT_TIME = pl.Datetime("us")
 TEXT_FORMATS = (

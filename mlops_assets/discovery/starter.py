@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 
 from mlops_assets.datasets.suggestion import Suggestion
-from mlops_assets.declaration import Task
+from mlops_assets.declaration.terms import Task
 
 STARTER = """\
 {origin}type: mlops_assets.GovernedModel

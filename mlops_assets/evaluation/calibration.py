@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from mlops_assets.declaration import Task
+from mlops_assets.declaration.terms import Task
 from mlops_assets.evaluation.estimators import Scored, prepare
 from mlops_assets.evaluation.performance import plain
 from mlops_assets.statistics.brier import brier_parts

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from mlops_assets.declaration import Task
+from mlops_assets.declaration.terms import Task
 from mlops_assets.evaluation.estimators import NotMeasurable, Scored, estimate, prepare
 from mlops_assets.evaluation.metrics import CATALOGUE, QUALITY_METRIC
 from mlops_assets.evaluation.ordering import average_precisions, ks_statistics, order_counts

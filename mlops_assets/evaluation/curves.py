@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from mlops_assets.declaration import Task
+from mlops_assets.declaration.terms import Task
 from mlops_assets.evaluation.estimators import Scored
 from mlops_assets.evaluation.ordering import order_counts
 

@@ -15,7 +15,7 @@ from functools import cached_property
 
 import numpy as np
 
-from mlops_assets.declaration import Task
+from mlops_assets.declaration.terms import Task
 from mlops_assets.statistics.delong import area
 
 PROBABILITY_FLOOR = 1e-15  # where log loss stops growing, as scikit-learn stops it

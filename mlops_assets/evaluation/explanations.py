@@ -11,7 +11,8 @@ import numpy as np
 import polars as pl
 
 from mlops_assets.datasets.snapshot import seeded_hash
-from mlops_assets.declaration import Declaration, Task
+from mlops_assets.declaration.declaration import Declaration
+from mlops_assets.declaration.terms import Task
 from mlops_assets.evaluation.contributions import (
     Reference,
     adverse_sign,

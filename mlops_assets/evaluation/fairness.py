@@ -19,7 +19,8 @@ from typing import Any, Literal
 import numpy as np
 import polars as pl
 
-from mlops_assets.declaration import Protected, Task
+from mlops_assets.declaration.columns import Protected
+from mlops_assets.declaration.terms import Task
 from mlops_assets.evaluation.disparities import Disparity, counted_disparities, mean_disparity
 from mlops_assets.evaluation.estimators import Scored, prepare
 from mlops_assets.evaluation.performance import plain

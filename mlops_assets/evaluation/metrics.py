@@ -6,7 +6,7 @@ Belongs here: facts about metrics. Not here: computing them (`estimators.py`), o
 import math
 from dataclasses import dataclass
 
-from mlops_assets.declaration import Task
+from mlops_assets.declaration.terms import Task
 
 
 @dataclass(frozen=True)

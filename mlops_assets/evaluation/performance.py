@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from mlops_assets.declaration import Task
+from mlops_assets.declaration.terms import Task
 from mlops_assets.evaluation.curves import curves_of
 from mlops_assets.evaluation.estimators import METRICS, NotMeasurable, Scored, estimate, prepare, row_losses
 from mlops_assets.evaluation.metrics import CATALOGUE, MAIN_METRIC

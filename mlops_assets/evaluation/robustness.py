@@ -12,7 +12,9 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from mlops_assets.declaration import Declaration, Feature, Role, Task
+from mlops_assets.declaration.columns import Feature
+from mlops_assets.declaration.declaration import Declaration
+from mlops_assets.declaration.terms import Role, Task
 from mlops_assets.evaluation.estimators import NotMeasurable, estimate, prepare
 from mlops_assets.evaluation.metrics import ORDER_METRIC
 from mlops_assets.evaluation.performance import plain

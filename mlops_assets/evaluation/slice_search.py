@@ -10,7 +10,7 @@ from itertools import combinations
 
 import numpy as np
 
-from mlops_assets.declaration import Task
+from mlops_assets.declaration.terms import Task
 from mlops_assets.evaluation.estimators import Scored, row_losses
 from mlops_assets.evaluation.segments import Segments
 from mlops_assets.statistics.delong import areas_from_counts

@@ -14,7 +14,8 @@ from typing import Any, Literal
 import numpy as np
 import polars as pl
 
-from mlops_assets.declaration import Slice, Task
+from mlops_assets.declaration.columns import Slice
+from mlops_assets.declaration.terms import Task
 from mlops_assets.evaluation.estimators import NotMeasurable, Scored, estimate, prepare, row_losses, trivial_losses
 from mlops_assets.evaluation.metrics import QUALITY_METRIC
 from mlops_assets.evaluation.performance import plain

@@ -15,7 +15,9 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from mlops_assets.declaration import Candidate, Declaration, Task
+from mlops_assets.declaration.declaration import Declaration
+from mlops_assets.declaration.terms import Task
+from mlops_assets.declaration.training import Candidate
 from mlops_assets.evaluation.estimators import NotMeasurable, estimate, prepare
 from mlops_assets.evaluation.metrics import QUALITY_METRIC
 from mlops_assets.evaluation.performance import plain

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
-from mlops_assets.declaration import Declaration
+from mlops_assets.declaration.declaration import Declaration
 from mlops_assets.evidence.history import ExceptionGranted, ModelState, fold, text
 from mlops_assets.governance.exceptions import exceptions as signed_exceptions
 from mlops_assets.ledger.canonical import iso

@@ -12,7 +12,7 @@ from importlib.metadata import version as version_of
 from typing import Any
 
 from mlops_assets.datasets.windows import window_of_key
-from mlops_assets.declaration import Declaration
+from mlops_assets.declaration.declaration import Declaration
 from mlops_assets.ledger.canonical import iso
 from mlops_assets.ledger.ledger import Record
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from mlops_assets.declaration import Task
+from mlops_assets.declaration.terms import Task
 from mlops_assets.gates.ruling import listed, need, plain, ruling, show
 from mlops_assets.governance.decisions import GateResult
 from mlops_assets.policy.gate_rules import CalibrationRule

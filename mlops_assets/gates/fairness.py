@@ -6,7 +6,7 @@ significance, the groups are too small to tell, and that is no pass.
 
 from typing import Any
 
-from mlops_assets.declaration import Task
+from mlops_assets.declaration.terms import Task
 from mlops_assets.gates.ruling import listed, need, plain, ruling, show, worst
 from mlops_assets.governance.decisions import GateOutcome, GateResult
 from mlops_assets.policy.gate_rules import FairnessRule

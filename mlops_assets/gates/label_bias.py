@@ -7,7 +7,7 @@ explain it (two-sided test of two proportions, or Welch's test of two means with
 import math
 from typing import Any
 
-from mlops_assets.declaration import Task
+from mlops_assets.declaration.terms import Task
 from mlops_assets.gates.ruling import listed, need, plain, ruling, show, worst
 from mlops_assets.governance.decisions import GateResult
 from mlops_assets.policy.gate_rules import LabelBiasRule

@@ -6,7 +6,7 @@ area under the ROC curve, and skill, the share of the trivial prediction's loss 
 
 from typing import Any
 
-from mlops_assets.declaration import Task
+from mlops_assets.declaration.terms import Task
 from mlops_assets.gates.ruling import need, plain, ruling, show, worst
 from mlops_assets.governance.decisions import GateOutcome, GateResult
 from mlops_assets.policy.gate_rules import PerformanceRule

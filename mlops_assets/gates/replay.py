@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from mlops_assets.declaration import Declaration
+from mlops_assets.declaration.declaration import Declaration
 from mlops_assets.gates.registry import decide
 from mlops_assets.gates.ruling import EvidenceError
 from mlops_assets.governance.decisions import blocks

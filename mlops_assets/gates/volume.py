@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from mlops_assets.declaration import Task
+from mlops_assets.declaration.terms import Task
 from mlops_assets.gates.ruling import need, plain, ruling
 from mlops_assets.governance.decisions import GateResult
 from mlops_assets.policy.gate_rules import VolumeRule

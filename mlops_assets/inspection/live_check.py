@@ -6,7 +6,7 @@ from typing import Any
 import polars as pl
 
 from mlops_assets.datasets.snapshot import rows_digest, split
-from mlops_assets.declaration import Declaration
+from mlops_assets.declaration.declaration import Declaration
 from mlops_assets.governance.adoption import audit_policies
 from mlops_assets.governance.ignored_acts import ignored_acts
 from mlops_assets.governance.verification import verify_all

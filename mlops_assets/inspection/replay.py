@@ -4,7 +4,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from mlops_assets.declaration import Declaration
+from mlops_assets.declaration.declaration import Declaration
 from mlops_assets.governance.approval_subject import registered
 from mlops_assets.inspection.lookup import prediction_row, scored_row
 from mlops_assets.inspection.versions import load_verified

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from mlops_assets.declaration import Declaration
+from mlops_assets.declaration.declaration import Declaration
 from mlops_assets.gates.replay import tightened
 from mlops_assets.ledger.ledger import Ledger, Record
 from mlops_assets.monitoring.inputs.drift import DriftVerdict, regraded

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from mlops_assets.declaration import Declaration
+from mlops_assets.declaration.declaration import Declaration
 from mlops_assets.governance.approval_subject import registered
 from mlops_assets.ledger.keys import SigningKey, key_path, load_or_new_key, public_path
 from mlops_assets.ledger.ledger import Record

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
-from mlops_assets.declaration import Cadence, Declaration
+from mlops_assets.declaration.declaration import Declaration
+from mlops_assets.declaration.terms import Cadence
 from mlops_assets.orchestration.columns import lineage_of, schema_of
 from mlops_assets.orchestration.metadata import check_metadata, page_link, to_metadata
 from mlops_assets.orchestration.resource import PlatformResource

@@ -7,7 +7,8 @@ from typing import Any
 
 import dagster as dg
 
-from mlops_assets.declaration import Declaration, Feature
+from mlops_assets.declaration.columns import Feature
+from mlops_assets.declaration.declaration import Declaration
 
 TABLES = ("training_data", "features")
 """Stages whose columns are those of the declaration."""

@@ -15,7 +15,8 @@ from pydantic import BaseModel
 
 from mlops_assets.datasets.sources import SourceError, scan
 from mlops_assets.datasets.suggestion import suggest
-from mlops_assets.declaration import Declaration, Source
+from mlops_assets.declaration.declaration import Declaration
+from mlops_assets.declaration.source import Source
 from mlops_assets.discovery.starter import starter
 from mlops_assets.orchestration.assets import build_assets
 from mlops_assets.orchestration.jobs import model_jobs

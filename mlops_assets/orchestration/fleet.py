@@ -6,7 +6,8 @@ from typing import Any
 
 import dagster as dg
 
-from mlops_assets.declaration import Cadence, Declaration
+from mlops_assets.declaration.declaration import Declaration
+from mlops_assets.declaration.terms import Cadence
 from mlops_assets.orchestration.assets import asset_key, cadences
 from mlops_assets.orchestration.metadata import page_link, to_metadata
 from mlops_assets.orchestration.resource import PlatformResource

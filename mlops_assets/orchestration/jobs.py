@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import dagster as dg
 
-from mlops_assets.declaration import Declaration
+from mlops_assets.declaration.declaration import Declaration
 from mlops_assets.orchestration.assets import MODEL_TAG, asset_key
 from mlops_assets.pipeline.due import Activity
 from mlops_assets.pipeline.stage_table import StageSpec, training_stages, window_stages

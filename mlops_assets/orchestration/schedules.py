@@ -9,7 +9,8 @@ from collections.abc import Sequence
 import dagster as dg
 
 from mlops_assets.datasets.windows import cron_of
-from mlops_assets.declaration import Cadence, Declaration
+from mlops_assets.declaration.declaration import Declaration
+from mlops_assets.declaration.terms import Cadence
 from mlops_assets.orchestration.assets import cadences
 from mlops_assets.orchestration.fleet import FLEET_JOB
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
-from mlops_assets.declaration import Declaration
+from mlops_assets.declaration.declaration import Declaration
 from mlops_assets.orchestration.assets import MODEL_TAG, asset_key
 from mlops_assets.orchestration.jobs import job_name
 from mlops_assets.orchestration.resource import PlatformResource

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 
 import dagster as dg
 
-from mlops_assets.declaration import Declaration, Source
+from mlops_assets.declaration.declaration import Declaration
+from mlops_assets.declaration.source import Source
 
 
 def source_specs(declarations: Sequence[Declaration]) -> list[dg.AssetSpec]:

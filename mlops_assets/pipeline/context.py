@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from mlops_assets.datasets.windows import Window
-from mlops_assets.declaration import Declaration
+from mlops_assets.declaration.declaration import Declaration
 from mlops_assets.platform import Platform
 from mlops_assets.policy.policy import Policy
 from mlops_assets.response.retraining import request_of

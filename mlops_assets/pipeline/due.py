@@ -12,7 +12,7 @@ from typing import Literal
 
 from mlops_assets.datasets.sources import digest_of, scan
 from mlops_assets.datasets.windows import declared_windows, event_time_expr, shift, window_of_key
-from mlops_assets.declaration import Declaration
+from mlops_assets.declaration.declaration import Declaration
 from mlops_assets.governance.adoption import KIND as ADOPTED
 from mlops_assets.governance.adoption import adoption
 from mlops_assets.governance.approvals import state as approval_state

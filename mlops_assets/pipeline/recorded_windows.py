@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 
 from mlops_assets.datasets.snapshot import split
-from mlops_assets.declaration import Declaration
+from mlops_assets.declaration.declaration import Declaration
 from mlops_assets.governance.approval_subject import registered
 from mlops_assets.inspection.versions import load_verified
 from mlops_assets.ledger.ledger import Record

@@ -4,7 +4,7 @@ A model whose cadence was changed has verdicts on windows of two lengths, some o
 """
 
 from mlops_assets.datasets.windows import window_of_key
-from mlops_assets.declaration import Cadence
+from mlops_assets.declaration.terms import Cadence
 from mlops_assets.ledger.ledger import Record
 
 VERDICT = "health_verdict"

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any, Literal
 
-from mlops_assets.declaration import Cadence
+from mlops_assets.declaration.terms import Cadence
 from mlops_assets.ledger.canonical import digest
 from mlops_assets.ledger.ledger import Conflict, Expected, Ledger, Record
 from mlops_assets.policy.policy import Policy

@@ -15,7 +15,7 @@ from mlops_assets.datasets import contract
 from mlops_assets.datasets.contract import Checked
 from mlops_assets.datasets.pieces import pieces
 from mlops_assets.datasets.survey import survey
-from mlops_assets.declaration import Declaration
+from mlops_assets.declaration.declaration import Declaration
 
 
 def scoring_columns(declaration: Declaration, found: list[str]) -> tuple[str, ...]:

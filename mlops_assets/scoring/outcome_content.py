@@ -8,7 +8,8 @@ import polars as pl
 
 from mlops_assets.datasets.quarantine import canonical_text
 from mlops_assets.datasets.windows import window_start_expr
-from mlops_assets.declaration import Declaration, Task
+from mlops_assets.declaration.declaration import Declaration
+from mlops_assets.declaration.terms import Task
 
 NONE_KNOWN = "0"
 """Digest of a window of which no outcome is known."""

@@ -25,7 +25,8 @@ from typing import Any
 
 import polars as pl
 
-from mlops_assets.declaration import Cadence, Period
+from mlops_assets.declaration.period import Period
+from mlops_assets.declaration.terms import Cadence
 
 _UNITS = {
     Cadence.DAY: "d",

@@ -22,7 +22,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mlops_assets.declaration import Declaration
+from mlops_assets.declaration.declaration import Declaration
 
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline

@@ -14,7 +14,8 @@ import polars as pl
 
 from mlops_assets.datasets.quarantine import canonical_text, text_of
 from mlops_assets.datasets.windows import event_time_expr, time_expr
-from mlops_assets.declaration import Declaration, Role, Task
+from mlops_assets.declaration.declaration import Declaration
+from mlops_assets.declaration.terms import Role, Task
 
 if TYPE_CHECKING:
     import pandas as pd

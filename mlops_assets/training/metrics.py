@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mlops_assets.declaration import Declaration, Task
+from mlops_assets.declaration.declaration import Declaration
+from mlops_assets.declaration.terms import Task
 
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline

@@ -13,7 +13,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from mlops_assets.declaration import Declaration
+from mlops_assets.declaration.declaration import Declaration
 
 # Packages whose version can change what a training gives.
 PACKAGES = (
@@ -61,7 +61,7 @@ def code_version(declaration: Declaration | None = None) -> str:
         ValueError: when the module of an own algorithm cannot be found.
     """
     package = Path(__file__).resolve().parents[1]
-    files = [package / "declaration.py", *(package / "datasets").rglob("*.py"), *(package / "training").rglob("*.py")]
+    files = [path for part in ("declaration", "datasets", "training") for path in (package / part).rglob("*.py")]
     named = [(str(path.relative_to(package)), path) for path in files]
     for candidate in declaration.candidates if declaration is not None else ():
         if ":" in candidate.algorithm:

@@ -13,7 +13,8 @@ import pytest
 
 from mlops_assets.datasets.screening import group_names, screen
 from mlops_assets.datasets.single_feature import codes_of, oof_auc, oof_r2
-from mlops_assets.declaration import Declaration, Protected
+from mlops_assets.declaration.columns import Protected
+from mlops_assets.declaration.declaration import Declaration
 
 DATA = Path(__file__).parents[2] / "data"
 N = 4000

@@ -6,7 +6,7 @@ import pytest
 import sqlalchemy
 
 from mlops_assets.datasets.sources import SourceError, digest_of, scan
-from mlops_assets.declaration import Source
+from mlops_assets.declaration.source import Source
 
 FRAME = pl.DataFrame({"id": [1, 2, 3], "loan amount": [1.5, None, 2.0], "state": ["CA", "NY", None]})
 

@@ -7,7 +7,7 @@ import pytest
 
 from mlops_assets.datasets.sources import SourceError
 from mlops_assets.datasets.suggestion import suggest
-from mlops_assets.declaration import Cadence, Role, Task
+from mlops_assets.declaration.terms import Cadence, Role, Task
 from mlops_assets_tests.integration.small_project import ROOT
 
 ROWS = 6000

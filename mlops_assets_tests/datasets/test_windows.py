@@ -14,7 +14,9 @@ from mlops_assets.datasets.windows import (
     window_of_key,
     windows_between,
 )
-from mlops_assets.declaration import Cadence, EventTime, Period
+from mlops_assets.declaration.columns import EventTime
+from mlops_assets.declaration.period import Period
+from mlops_assets.declaration.terms import Cadence
 from mlops_assets_tests.training.tables import declare
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from mlops_assets.declaration import Candidate
+from mlops_assets.declaration.training import Candidate
 from mlops_assets.evaluation.cost import bytes_of, measure_cost
 from mlops_assets.gates import cost
 from mlops_assets.policy.gate_rules import CostRule

@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 from scipy import stats
 
-from mlops_assets.declaration import Protected
+from mlops_assets.declaration.columns import Protected
 from mlops_assets.evaluation.disparities import counted_disparities
 from mlops_assets.evaluation.fairness import count_cells, measure_fairness
 from mlops_assets.statistics.resampling import resample_counts

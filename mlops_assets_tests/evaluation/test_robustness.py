@@ -4,7 +4,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from mlops_assets.declaration import Declaration
+from mlops_assets.declaration.declaration import Declaration
 from mlops_assets.evaluation.robustness import UNSEEN, probe
 
 

@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from mlops_assets.declaration import Slice
+from mlops_assets.declaration.columns import Slice
 from mlops_assets.evaluation.segments import automatic, by_edges, by_quantile, by_value
 from mlops_assets.evaluation.slices import measure_slices
 

@@ -4,7 +4,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from mlops_assets.declaration import Candidate, Declaration
+from mlops_assets.declaration.declaration import Declaration
+from mlops_assets.declaration.training import Candidate
 from mlops_assets.evaluation.stability import churn_of, measure_stability
 from mlops_assets.gates import stability
 from mlops_assets.policy.gate_rules import StabilityRule

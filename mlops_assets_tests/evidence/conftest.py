@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 import yaml
 
-from mlops_assets.declaration import Declaration
+from mlops_assets.declaration.declaration import Declaration
 from mlops_assets.evidence.card.card import CardInputs
 from mlops_assets.ledger.enrolment import enrol
 from mlops_assets.ledger.keys import SigningKey

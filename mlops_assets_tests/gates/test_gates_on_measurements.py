@@ -9,7 +9,8 @@ import pytest
 import yaml
 
 from mlops_assets.datasets.screening import screen
-from mlops_assets.declaration import Declaration, Protected, Slice
+from mlops_assets.declaration.columns import Protected, Slice
+from mlops_assets.declaration.declaration import Declaration
 from mlops_assets.evaluation.calibration import calibrate
 from mlops_assets.evaluation.comparison import compare
 from mlops_assets.evaluation.fairness import measure_fairness

@@ -2,7 +2,7 @@
 
 import pytest
 
-from mlops_assets.declaration import Declaration
+from mlops_assets.declaration.declaration import Declaration
 from mlops_assets.gates.registry import decide
 from mlops_assets.gates.replay import diff, tightened
 from mlops_assets.governance.decisions import GateResult, record

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from mlops_assets.declaration import Declaration
+from mlops_assets.declaration.declaration import Declaration
 from mlops_assets.inspection.verdict_replay import verdict_changes
 from mlops_assets.ledger.ledger import Ledger
 from mlops_assets.monitoring.inputs.column_drift import ColumnDrift

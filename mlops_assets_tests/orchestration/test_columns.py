@@ -3,7 +3,7 @@
 import dagster as dg
 import pytest
 
-from mlops_assets.declaration import Declaration
+from mlops_assets.declaration.declaration import Declaration
 from mlops_assets.orchestration.columns import lineage_of, schema_of
 from mlops_assets.orchestration.metadata import LONG_CELL, PAGES_URL, markdown_table, page_link, to_metadata
 from mlops_assets.orchestration.sources import source_specs

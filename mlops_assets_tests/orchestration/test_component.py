@@ -102,7 +102,7 @@ def test_the_docstring_shows_a_declaration_that_works():
 
     import yaml
 
-    from mlops_assets.declaration import Declaration
+    from mlops_assets.declaration.declaration import Declaration
 
     text = textwrap.dedent((GovernedModel.__doc__ or "").split("```yaml\n")[1].split("```")[0])
     assert Declaration.model_validate(yaml.safe_load(text)["attributes"]).has_time
@@ -111,7 +111,7 @@ def test_the_docstring_shows_a_declaration_that_works():
 def test_the_starter_is_a_declaration():
     import yaml
 
-    from mlops_assets.declaration import Declaration
+    from mlops_assets.declaration.declaration import Declaration
     from mlops_assets.discovery.starter import starter
 
     assert not Declaration.model_validate(yaml.safe_load(starter("fifth"))["attributes"]).has_time

@@ -6,7 +6,7 @@ import dagster as dg
 import pytest
 
 from mlops_assets import GovernedModel, build_definitions
-from mlops_assets.declaration import Declaration
+from mlops_assets.declaration.declaration import Declaration
 from mlops_assets.project import Project
 
 DEFS = Path(__file__).parents[2] / "mlops_assets" / "defs"

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from mlops_assets.declaration import Declaration
+from mlops_assets.declaration.declaration import Declaration
 
 
 @dataclass

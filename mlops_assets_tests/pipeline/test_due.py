@@ -8,7 +8,7 @@ from typing import Any, cast
 import polars as pl
 import pytest
 
-from mlops_assets.declaration import Declaration
+from mlops_assets.declaration.declaration import Declaration
 from mlops_assets.ledger.ledger import Ledger
 from mlops_assets.ledger.records import Entry
 from mlops_assets.pipeline.due import JUDGED_AGAIN, Found, trainings_due, windows_due

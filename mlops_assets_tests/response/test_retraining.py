@@ -5,7 +5,7 @@ from datetime import date
 
 import pytest
 
-from mlops_assets.declaration import Cadence
+from mlops_assets.declaration.terms import Cadence
 from mlops_assets.ledger.ledger import Ledger
 from mlops_assets.policy.policy import Policy
 from mlops_assets.response.retraining import (

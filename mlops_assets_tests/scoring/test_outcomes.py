@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlops_assets.declaration import Cadence, Period
+from mlops_assets.declaration.period import Period
+from mlops_assets.declaration.terms import Cadence
 from mlops_assets.scoring.outcomes import join_outcomes
 
 ONE_YEAR = Period(count=1, unit=Cadence.YEAR)

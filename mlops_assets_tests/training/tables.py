@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from mlops_assets.declaration import Declaration
+from mlops_assets.declaration.declaration import Declaration
 
 
 def declare(**changes: Any) -> Declaration:

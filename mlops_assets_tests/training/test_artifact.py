@@ -8,7 +8,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from mlops_assets.declaration import Candidate
+from mlops_assets.declaration.training import Candidate
 from mlops_assets.training.artifact import (
     MODEL_FILE,
     ArtifactError,

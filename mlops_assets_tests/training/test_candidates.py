@@ -4,7 +4,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from mlops_assets.declaration import Candidate, Declaration
+from mlops_assets.declaration.declaration import Declaration
+from mlops_assets.declaration.training import Candidate
 from mlops_assets.training.candidates import (
     CandidateError,
     FittedCandidate,

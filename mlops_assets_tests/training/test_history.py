@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from mlops_assets.datasets.snapshot import seeded_hash
-from mlops_assets.declaration import Declaration
+from mlops_assets.declaration.declaration import Declaration
 from mlops_assets.training.history import LEAST_OF_A_CLASS, LEAST_ROWS, choose_history
 
 START = datetime(2024, 1, 1)  # noqa: DTZ001 - frames hold UTC without a zone

@@ -10,7 +10,7 @@ import uuid
 from collections.abc import Mapping
 from typing import Any
 
-from mlops_assets.declaration import Task
+from mlops_assets.declaration.terms import Task
 from mlops_assets.evidence.blocks import Figure
 from mlops_assets.evidence.card.card import Card
 from mlops_assets.evidence.reading import estimate, first, label, records_of

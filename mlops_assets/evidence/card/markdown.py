@@ -3,7 +3,7 @@
 import re
 from typing import Any
 
-from mlops_assets.declaration import Task
+from mlops_assets.declaration.terms import Task
 from mlops_assets.evidence.blocks import Block, Bullets, Facts, Figure, Missing, Paragraph, Table
 from mlops_assets.evidence.card.card import Card
 from mlops_assets.evidence.reading import estimate, label

@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from mlops_assets.declaration import Task
+from mlops_assets.declaration.terms import Task
 from mlops_assets.evidence.blocks import Block, Missing, Paragraph, Table, Tone
 from mlops_assets.evidence.card import figures
 from mlops_assets.evidence.card.card import CardInputs

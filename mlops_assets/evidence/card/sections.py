@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from mlops_assets.declaration import Feature
+from mlops_assets.declaration.columns import Feature
 from mlops_assets.evidence.blocks import Block, Bullets, Facts, Missing, Paragraph, Section, SectionStatus, Table, Tone
 from mlops_assets.evidence.card import measurements as measured
 from mlops_assets.evidence.card import production as running

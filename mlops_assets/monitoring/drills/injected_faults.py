@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from mlops_assets.declaration import Task
+from mlops_assets.declaration.terms import Task
 from mlops_assets.monitoring.thresholds.rules import Kind
 from mlops_assets.statistics.profile import ColumnProfile, Profile
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from mlops_assets.declaration import Task
+from mlops_assets.declaration.terms import Task
 from mlops_assets.evaluation.estimators import NotMeasurable, Scored, estimate, trivial_losses
 from mlops_assets.monitoring.outcomes.grades import GradeTable, quality_losses, said, tabulate
 from mlops_assets.monitoring.outcomes.relation import compare_grades

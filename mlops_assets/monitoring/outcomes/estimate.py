@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from mlops_assets.declaration import Task
+from mlops_assets.declaration.terms import Task
 from mlops_assets.evaluation.performance import plain
 from mlops_assets.monitoring.outcomes.reference_performance import ReferencePerformance
 from mlops_assets.statistics.delong import areas_from_counts

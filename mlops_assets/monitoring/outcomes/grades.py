@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mlops_assets.declaration import Task
+from mlops_assets.declaration.terms import Task
 from mlops_assets.evaluation.estimators import Scored, row_losses
 from mlops_assets.statistics.resampling import assign_bins
 

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from mlops_assets.declaration import Declaration, Task
+from mlops_assets.declaration.declaration import Declaration
+from mlops_assets.declaration.terms import Task
 from mlops_assets.evaluation.calibration import Calibration
 from mlops_assets.evaluation.estimators import Scored, estimate
 from mlops_assets.monitoring.outcomes.between_period_variation import BetweenPeriodVariation

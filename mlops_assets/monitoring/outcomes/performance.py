@@ -22,7 +22,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from mlops_assets.declaration import Declaration, Task
+from mlops_assets.declaration.declaration import Declaration
+from mlops_assets.declaration.terms import Task
 from mlops_assets.evaluation.calibration import calibrate
 from mlops_assets.evaluation.estimators import METRICS, NotMeasurable, Scored, estimate, prepare
 from mlops_assets.evaluation.metrics import CATALOGUE

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from mlops_assets.declaration import Task
+from mlops_assets.declaration.terms import Task
 from mlops_assets.monitoring.inputs.drift import compare
 from mlops_assets.monitoring.outcomes.performance import measure
 from mlops_assets.monitoring.outcomes.reference_performance import ReferencePerformance, build_reference

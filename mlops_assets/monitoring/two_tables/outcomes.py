@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from mlops_assets.declaration import Task
+from mlops_assets.declaration.terms import Task
 from mlops_assets.evaluation.estimators import prepare
 from mlops_assets.evaluation.performance import plain
 from mlops_assets.monitoring.outcomes.grades import quality_losses

@@ -10,7 +10,7 @@ from typing import Any
 import polars as pl
 
 from mlops_assets.datasets.sources import SourceError, scan
-from mlops_assets.declaration import Source
+from mlops_assets.declaration.source import Source
 from mlops_assets.monitoring.two_tables.spread_rows import spread_rows
 from mlops_assets.statistics.profile import Profile, build_profile
 

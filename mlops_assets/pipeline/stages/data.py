@@ -12,7 +12,8 @@ from mlops_assets.datasets.screening import screen
 from mlops_assets.datasets.snapshot import rows_digest, select_training, split
 from mlops_assets.datasets.sources import scan
 from mlops_assets.datasets.windows import event_time_expr, shift, window_of_key
-from mlops_assets.declaration import Declaration, Task
+from mlops_assets.declaration.declaration import Declaration
+from mlops_assets.declaration.terms import Task
 from mlops_assets.gates import contract, label_bias, leakage, proxy, volume
 from mlops_assets.ledger.ledger import Record
 from mlops_assets.monitoring.verdict.onset import CHANGES_THE_ANSWER

@@ -14,7 +14,8 @@ import polars as pl
 
 from mlops_assets.datasets import pieces
 from mlops_assets.datasets.quarantine import text_of
-from mlops_assets.declaration import Declaration, Task
+from mlops_assets.declaration.declaration import Declaration
+from mlops_assets.declaration.terms import Task
 from mlops_assets.monitoring.outcomes.reference_performance import ReferencePerformance
 from mlops_assets.pipeline.context import StageContext
 from mlops_assets.pipeline.stages.models import SCORE

@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from mlops_assets.declaration import Declaration, Task
+from mlops_assets.declaration.declaration import Declaration
+from mlops_assets.declaration.terms import Task
 from mlops_assets.evaluation.software.bill import bill_of_materials
 from mlops_assets.evaluation.software.installed import installed
 from mlops_assets.evaluation.software.lock import LOCK, LockError, read_lock

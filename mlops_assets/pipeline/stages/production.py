@@ -13,7 +13,7 @@ from mlops_assets.datasets.pieces import pieces, regrouped
 from mlops_assets.datasets.snapshot import digest_by_column
 from mlops_assets.datasets.sources import digest_of, scan
 from mlops_assets.datasets.windows import Window, in_window, shift
-from mlops_assets.declaration import Declaration
+from mlops_assets.declaration.declaration import Declaration
 from mlops_assets.gates import contract
 from mlops_assets.governance import restrictions
 from mlops_assets.governance.validations import restrictions_of

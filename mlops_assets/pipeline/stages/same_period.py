@@ -3,7 +3,8 @@
 from datetime import date
 
 from mlops_assets.datasets.windows import Window, window_start
-from mlops_assets.declaration import Cadence, Declaration
+from mlops_assets.declaration.declaration import Declaration
+from mlops_assets.declaration.terms import Cadence
 from mlops_assets.monitoring.verdict.fleet_control import FleetControl, over_fleet
 from mlops_assets.pipeline.context import StageContext
 from mlops_assets.pipeline.stages.window_reports import window_of

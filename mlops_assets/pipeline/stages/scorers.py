@@ -11,7 +11,7 @@ from typing import Any
 import polars as pl
 
 from mlops_assets.datasets.windows import Window
-from mlops_assets.declaration import Task
+from mlops_assets.declaration.terms import Task
 from mlops_assets.evaluation.contributions import Reference, build_reference
 from mlops_assets.evaluation.explanations import reason_codes
 from mlops_assets.governance.approval_subject import registered

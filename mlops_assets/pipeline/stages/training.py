@@ -7,7 +7,8 @@ import numpy as np
 import polars as pl
 
 from mlops_assets.datasets.windows import event_time_expr, window_start_expr
-from mlops_assets.declaration import Declaration, Task
+from mlops_assets.declaration.declaration import Declaration
+from mlops_assets.declaration.terms import Task
 from mlops_assets.gates import artifact, parity
 from mlops_assets.inspection.versions import sign_artifact
 from mlops_assets.monitoring.inputs.attribution import sample_size, score_importance

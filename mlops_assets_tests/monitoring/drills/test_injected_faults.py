@@ -4,7 +4,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from mlops_assets.declaration import Task
+from mlops_assets.declaration.terms import Task
 from mlops_assets.monitoring.drills.drills import run_drills, with_scores
 from mlops_assets.monitoring.drills.injected_faults import OUTCOME, NotApplicable, as_it_is, standard_drills
 from mlops_assets.monitoring.outcomes.reference_performance import build_reference

@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from mlops_assets.declaration import Declaration
+from mlops_assets.declaration.declaration import Declaration
 from mlops_assets.monitoring.inputs.group_changes import group_changes
 from mlops_assets.monitoring.outcomes.performance import PerformanceRules, WindowPerformance, measure
 from mlops_assets.monitoring.outcomes.reference_performance import build_reference

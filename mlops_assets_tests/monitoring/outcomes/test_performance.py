@@ -5,7 +5,7 @@ import polars as pl
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from mlops_assets.declaration import Declaration
+from mlops_assets.declaration.declaration import Declaration
 from mlops_assets.monitoring.inputs.drift import DriftVerdict
 from mlops_assets.monitoring.outcomes.performance import PerformanceRules, measure
 from mlops_assets.monitoring.outcomes.reference_performance import ReferencePerformance, build_reference

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import yaml
 
-from mlops_assets.declaration import Task
+from mlops_assets.declaration.terms import Task
 from mlops_assets.monitoring.outcomes.performance import measure
 from mlops_assets.monitoring.outcomes.prior_shift import label_shift_size
 from mlops_assets.monitoring.outcomes.reference_performance import build_reference

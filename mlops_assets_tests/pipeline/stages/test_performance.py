@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 
 from mlops_assets.datasets.windows import Window
-from mlops_assets.declaration import Declaration
+from mlops_assets.declaration.declaration import Declaration
 from mlops_assets.pipeline.stages.matured import targets
 from mlops_assets.pipeline.stages.production import recordings
 from mlops_assets.training.features import target_vector

@@ -7,7 +7,8 @@ from typing import Any, cast
 import pytest
 
 from mlops_assets.datasets.windows import Window
-from mlops_assets.declaration import Cadence, Declaration
+from mlops_assets.declaration.declaration import Declaration
+from mlops_assets.declaration.terms import Cadence
 from mlops_assets.ledger.ledger import Ledger
 from mlops_assets.pipeline.context import StageContext
 from mlops_assets.pipeline.stages.same_period import among_the_fleet, has_window

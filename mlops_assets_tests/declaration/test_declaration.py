@@ -4,7 +4,9 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from mlops_assets.declaration import Declaration, Role, Source
+from mlops_assets.declaration.declaration import Declaration
+from mlops_assets.declaration.source import Source
+from mlops_assets.declaration.terms import Role
 
 GOOD: dict[str, Any] = {
     "name": "loans",

@@ -1,0 +1,170 @@
+"""The declaration of one model: the `attributes:` of a `defs.yaml`.
+
+It is plain data: nothing in this package knows Dagster, opens a file or imports anything heavy, so that a declaration can
+be read, checked and hashed anywhere.
+"""
+
+import hashlib
+import json
+import re
+from typing import Any, Self
+
+from pydantic import Field, field_validator, model_validator
+
+from mlops_assets.declaration.columns import (
+    EventTimeText,
+    Feature,
+    FeatureText,
+    ProtectedText,
+    SliceText,
+    TargetText,
+)
+from mlops_assets.declaration.monitoring import Monitoring
+from mlops_assets.declaration.part import Part
+from mlops_assets.declaration.source import Source
+from mlops_assets.declaration.terms import Role, Task, Tier
+from mlops_assets.declaration.texts import CardText
+from mlops_assets.declaration.training import BUILT_IN_CANDIDATES, Candidate, CandidateText, Training
+
+NAME_PATTERN = r"^[a-z][a-z0-9_]{0,62}$"
+DEVELOPER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.@+:-]{0,62}")
+
+
+class Declaration(Part):
+    """One governed model, complete.
+
+    Example:
+        ```yaml
+        type: mlops_assets.GovernedModel
+        attributes:
+          purpose: Probability that a guaranteed small-business loan is charged off.
+          owner: team:credit-risk
+          developers: [developer]
+          tier: high
+          task: binary
+          source: {path: data/sba_loans.parquet}
+          id: loan_id
+          event_time: approval_date
+          target: default
+          features:
+            employees: numeric
+            state: categorical
+          training: {until: 2003-10-01, window: 36 months}
+          monitoring: {cadence: quarter}
+        ```
+    """
+
+    name: str = Field(default="", pattern=f"(^$)|({NAME_PATTERN})", examples=["sba_loan_default"])
+    """Name of the model; default: the folder of the declaration."""
+    purpose: str = Field(min_length=10, examples=["Probability that a loan is charged off."])
+    """What the model is for."""
+    intended_use: str = Field(default="", examples=["Ranking of applications for manual review."])
+    """The decisions it may be used in, and by whom."""
+    owner: str = Field(min_length=1, examples=["team:credit-risk"])
+    """Accountable owner: an e-mail address or `team:name`."""
+    developers: tuple[str, ...] = Field(min_length=1, examples=[["developer"]])
+    """Who built it: enrolled names; none of them may approve it."""
+    tier: Tier = Field(examples=["high"])
+    """Risk tier: high, medium or low."""
+    task: Task = Field(examples=["binary"])
+    """binary, multiclass or regression."""
+    source: Source
+    """Where the rows are."""
+    id: str = Field(examples=["loan_id"])
+    """Column that identifies a row; unique."""
+    event_time: EventTimeText | None = Field(default=None, examples=["approval_date"])
+    """When a row happened; nothing for one snapshot, which then has no windows and no monitoring."""
+    target: TargetText = Field(examples=["default"])
+    """What is predicted."""
+    features: dict[str, FeatureText] = Field(min_length=1, examples=[{"employees": "numeric"}])
+    """The model's inputs by column name, in whatever order; `employees: numeric` is short for `employees: {role: numeric}`."""
+    protected: tuple[ProtectedText, ...] = Field(default=(), examples=[["sex"]])
+    """Protected attributes; they are inputs only where they are also listed under features."""
+    slices: tuple[SliceText, ...] = Field(default=(), examples=[["naics_sector"]])
+    """Segments that are looked at one by one."""
+    candidates: tuple[CandidateText, ...] = Field(
+        default=tuple(Candidate(algorithm=name) for name in BUILT_IN_CANDIDATES), min_length=1
+    )
+    """Algorithms to try."""
+    decision_threshold: float | None = Field(default=None, gt=0, lt=1, examples=[0.2])
+    """Binary only: predicted positive from this score on; default: the share of positives in training."""
+    training: Training = Field(default_factory=Training)
+    """Which rows train the model and how candidates are compared."""
+    monitoring: Monitoring = Field(default_factory=Monitoring)
+    """How production is watched."""
+    policy: dict[str, Any] = Field(default_factory=dict, examples=[{"gates": {"performance": {"min_auc": 0.7}}}])
+    """Where this model is stricter than its tier's policy; laxer values are refused."""
+    card: CardText = Field(default_factory=CardText)
+    """What only people know about the model."""
+
+    @field_validator("developers")
+    @classmethod
+    def _enrolled_names(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        for name in names:
+            # A name that looks like an enrolled one and is another would let its owner approve their own work.
+            if not DEVELOPER.fullmatch(name.strip()):
+                raise ValueError(
+                    f"found {name!a}, expected names as people are enrolled: letters of ASCII, digits and _ . @ + : -"
+                )
+        return names
+
+    @field_validator("features")
+    @classmethod
+    def _in_order(cls, features: dict[str, Feature]) -> dict[str, Feature]:
+        # By name, so that what was declared, and not how it was arranged, decides the columns of the model: a record
+        # of the declaration, whose keys are sorted, then trains the same model to the last bit.
+        return dict(sorted(features.items()))
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        reserved = {self.id: "id", self.target.column: "target"}
+        if self.event_time is not None:
+            reserved.setdefault(self.event_time.column, "event_time")
+        for name in self.features:
+            if name in reserved:
+                raise ValueError(f"features: {name!r} is already the {reserved[name]} column and cannot be an input")
+        if len(reserved) < 2 + (self.event_time is not None):
+            raise ValueError(f"id, target and event_time must be three different columns, found {list(reserved)}")
+        for kind, columns in (
+            ("protected", [p.column for p in self.protected]),
+            ("slices", [s.column for s in self.slices]),
+        ):
+            doubled = sorted({c for c in columns if columns.count(c) > 1})
+            if doubled:
+                raise ValueError(f"{kind}: {', '.join(doubled)} listed twice")
+        if self.task is not Task.BINARY and self.decision_threshold is not None:
+            raise ValueError(f"decision_threshold is for binary tasks, found task {self.task.value!r}")
+        if self.event_time is None:
+            for field in ("start", "end"):
+                if getattr(self.monitoring, field) is not None:
+                    raise ValueError(f"monitoring.{field} needs event_time: a snapshot without time has no windows")
+            if self.training.until is not None or self.training.window is not None:
+                raise ValueError("training.until and training.window need event_time")
+        elif self.training.until is None:
+            raise ValueError("training.until is missing: with event_time, say where the first training ends")
+        return self
+
+    @property
+    def has_time(self) -> bool:
+        """Whether rows have a time, and so the model has windows."""
+        return self.event_time is not None
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Every column the declaration reads, in a fixed order, each once."""
+        names = [self.id, *([self.event_time.column] if self.event_time else []), self.target.column]
+        names += [*self.features, *(p.column for p in self.protected), *(s.column for s in self.slices)]
+        return tuple(dict.fromkeys(names))
+
+    def features_of(self, *roles: Role) -> tuple[str, ...]:
+        """Names of the features that have one of `roles`, in declared order."""
+        return tuple(name for name, feature in self.features.items() if feature.role in roles)
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 over the canonical JSON of the declaration: changes exactly when what was declared changes."""
+        return hashlib.sha256(self.canonical().encode()).hexdigest()
+
+    def canonical(self) -> str:
+        """JSON with sorted keys and no white space; two declarations that say the same give the same text."""
+        return json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"), ensure_ascii=False)

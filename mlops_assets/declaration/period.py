@@ -1,0 +1,35 @@
+"""A length of calendar time, such as `36 months`."""
+
+import re
+from typing import Annotated
+
+from pydantic import BeforeValidator, Field
+
+from mlops_assets.declaration.part import Part
+from mlops_assets.declaration.terms import Cadence
+
+PERIOD_PATTERN = re.compile(r"^(\d+)\s*(day|week|month|quarter|year)s?$")
+
+
+class Period(Part):
+    """A length of calendar time such as `36 months`."""
+
+    count: int = Field(gt=0)
+    unit: Cadence
+
+    @classmethod
+    def parse(cls, text: object) -> object:
+        """Read `"36 months"`, `"1 year"`, `"90 days"`; anything else is left for the validator to refuse."""
+        if not isinstance(text, str):
+            return text
+        match = PERIOD_PATTERN.match(text.strip())
+        if match is None:
+            raise ValueError(f"found {text!r}, expected a count and a unit, such as '36 months', '1 year' or '90 days'")
+        return cls(count=int(match[1]), unit=Cadence(match[2]))
+
+    def __str__(self) -> str:
+        return f"{self.count} {self.unit.value}{'s' if self.count != 1 else ''}"
+
+
+# The short spellings are part of the schema too: `dg check yaml` and editors read it.
+PeriodText = Annotated[Period, BeforeValidator(Period.parse, json_schema_input_type=str | Period)]

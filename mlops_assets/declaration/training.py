@@ -1,0 +1,64 @@
+"""How candidates are trained: which algorithms, on which rows, with which seed."""
+
+import re
+from datetime import date
+from typing import Annotated, Any, Self
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from mlops_assets.declaration.part import Part
+from mlops_assets.declaration.period import PeriodText
+
+BUILT_IN_CANDIDATES = ("linear", "hist_gradient_boosting", "random_forest")
+
+
+def _expand_algorithm(value: object) -> object:
+    """`linear` is short for `{algorithm: linear}`."""
+    return {"algorithm": value} if isinstance(value, str) else value
+
+
+class Candidate(Part):
+    """An algorithm to try."""
+
+    algorithm: str = Field(examples=["hist_gradient_boosting"])
+    """One of linear, hist_gradient_boosting, random_forest, or `module:function` returning an unfitted estimator."""
+    parameters: dict[str, Any] = Field(default_factory=dict, examples=[{"max_depth": 4}])
+    """Handed to the estimator as they are."""
+    trusted_types: tuple[str, ...] = Field(default=(), examples=[["my_bank.models.Scorecard"]])
+    """Types beyond the project's allow-list that the artifact of a user's own algorithm may hold."""
+
+    @model_validator(mode="after")
+    def _known(self) -> Self:
+        if self.algorithm not in BUILT_IN_CANDIDATES and not re.fullmatch(r"[\w.]+:\w+", self.algorithm):
+            raise ValueError(
+                f"found algorithm {self.algorithm!r}, expected one of {', '.join(BUILT_IN_CANDIDATES)}, "
+                "or `module:function` of your own"
+            )
+        return self
+
+    @property
+    def label(self) -> str:
+        """Short name, used in run names and tables."""
+        return self.algorithm.rsplit(":", 1)[-1]
+
+
+CandidateText = Annotated[Candidate, BeforeValidator(_expand_algorithm, json_schema_input_type=str | Candidate)]
+
+
+class Training(Part):
+    """Which rows train the model and how candidates are compared."""
+
+    window: PeriodText | None = Field(default=None, examples=["36 months"])
+    """How far back training reaches; nothing: all rows before `until`."""
+    until: date | None = Field(default=None, examples=["2003-10-01"])
+    """First training ends before this day; later trainings end where their retraining request says."""
+    holdout: float = Field(default=0.25, gt=0.05, lt=0.6, examples=[0.25])
+    """Share of the training rows kept from fitting, for evaluation and reference: the latest where there is time."""
+    folds: int = Field(default=3, ge=2, le=10, examples=[3])
+    """Folds of the cross-validation that compares candidates."""
+    metric: str | None = Field(default=None, examples=["roc_auc"])
+    """Metric that ranks candidates; default roc_auc, log_loss (multiclass) or rmse (regression)."""
+    seed: int = Field(default=20261121, examples=[7])
+    """Seed of everything random in the training."""
+    max_rows: int | None = Field(default=None, gt=0, examples=[200_000])
+    """Fit on a seeded sample of at most this many rows."""
