@@ -13,7 +13,8 @@ import polars as pl
 from mlops_assets.datasets.snapshot import seeded_hash
 from mlops_assets.declaration.declaration import Declaration
 from mlops_assets.declaration.terms import Task
-from mlops_assets.training.features import number_features, output_columns, to_model_frame
+from mlops_assets.features.frame import number_features, to_model_frame
+from mlops_assets.features.transformer import output_columns
 from mlops_assets.training.metrics import model_scores
 
 if TYPE_CHECKING:

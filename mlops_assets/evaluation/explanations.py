@@ -23,7 +23,7 @@ from mlops_assets.evaluation.contributions import (
     matrix_and_scores,
     one_score,
 )
-from mlops_assets.training.features import to_model_frame
+from mlops_assets.features.frame import to_model_frame
 from mlops_assets.training.metrics import scores_of
 
 if TYPE_CHECKING:

@@ -11,7 +11,8 @@ import polars as pl
 
 from mlops_assets.datasets.snapshot import seeded_hash
 from mlops_assets.declaration.declaration import Declaration
-from mlops_assets.training.features import output_columns, target_vector, to_model_frame
+from mlops_assets.features.frame import target_vector, to_model_frame
+from mlops_assets.features.transformer import output_columns
 from mlops_assets.training.metrics import GREATER_IS_BETTER, default_metric, metrics_of, model_scores
 
 if TYPE_CHECKING:

@@ -11,6 +11,7 @@ import polars as pl
 
 from mlops_assets.datasets.snapshot import split
 from mlops_assets.declaration.declaration import Declaration
+from mlops_assets.features.frame import target_vector
 from mlops_assets.governance.approval_subject import registered
 from mlops_assets.inspection.versions import load_verified
 from mlops_assets.ledger.ledger import Record
@@ -33,7 +34,6 @@ from mlops_assets.release.champion import champion_state
 from mlops_assets.response.alarm_precision import JudgedWindow, judged_windows
 from mlops_assets.response.incidents import incidents
 from mlops_assets.statistics.profile import Profile
-from mlops_assets.training.features import target_vector
 
 LOOKED_AT = 8
 """Latest windows among which those to drill are chosen."""

@@ -12,8 +12,8 @@ import polars as pl
 from mlops_assets.datasets.windows import event_time_expr
 from mlops_assets.declaration.declaration import Declaration
 from mlops_assets.declaration.terms import Task
+from mlops_assets.features.frame import to_model_frame
 from mlops_assets.scoring.prediction_id import prediction_ids
-from mlops_assets.training.features import to_model_frame
 from mlops_assets.training.metrics import scores_of
 
 if TYPE_CHECKING:

@@ -18,7 +18,8 @@ from mlops_assets.datasets.windows import event_time_expr
 from mlops_assets.declaration.declaration import Declaration
 from mlops_assets.declaration.terms import Task
 from mlops_assets.declaration.training import Candidate
-from mlops_assets.training.features import Form, build_transformer, target_vector, to_model_frame
+from mlops_assets.features.frame import target_vector, to_model_frame
+from mlops_assets.features.transformer import Form, build_transformer
 from mlops_assets.training.metrics import default_metric, metrics_of, scores_of, single_threaded
 
 if TYPE_CHECKING:

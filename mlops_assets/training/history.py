@@ -16,8 +16,8 @@ from mlops_assets.datasets.windows import event_time_expr
 from mlops_assets.declaration.declaration import Declaration
 from mlops_assets.declaration.terms import Task
 from mlops_assets.declaration.training import Candidate
+from mlops_assets.features.frame import target_vector, to_model_frame
 from mlops_assets.training.candidates import CandidateError, canonical_order, refit
-from mlops_assets.training.features import target_vector, to_model_frame
 from mlops_assets.training.metrics import metrics_of, scores_of
 
 FOLDS = 5

@@ -58,7 +58,7 @@ def scores_of(pipeline: "Pipeline", features: Any, declaration: Declaration) -> 
 
     Args:
         pipeline: fitted, steps `features` and `model`.
-        features: a model frame (`training.features.to_model_frame`).
+        features: a model frame (`features.frame.to_model_frame`).
         declaration: the model.
     """
     return model_scores(

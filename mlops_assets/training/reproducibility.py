@@ -55,13 +55,15 @@ def code_version(declaration: Declaration | None = None) -> str:
     """Version of the code that trains: `<package version>+<digest>`.
 
     The digest is over the source files of this package that decide what a training gives (declaration, datasets,
-    training), and of the modules of the declaration's own algorithms: an edit changes it without a new version.
+    features, training), and of the modules of the declaration's own algorithms: an edit changes it without a new version.
 
     Raises:
         ValueError: when the module of an own algorithm cannot be found.
     """
     package = Path(__file__).resolve().parents[1]
-    files = [path for part in ("declaration", "datasets", "training") for path in (package / part).rglob("*.py")]
+    files = [
+        path for part in ("declaration", "datasets", "features", "training") for path in (package / part).rglob("*.py")
+    ]
     named = [(str(path.relative_to(package)), path) for path in files]
     for candidate in declaration.candidates if declaration is not None else ():
         if ":" in candidate.algorithm:

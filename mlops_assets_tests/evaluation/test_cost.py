@@ -8,11 +8,11 @@ import pytest
 
 from mlops_assets.declaration.training import Candidate
 from mlops_assets.evaluation.cost import bytes_of, measure_cost
+from mlops_assets.features.frame import to_model_frame
 from mlops_assets.gates import cost
 from mlops_assets.policy.gate_rules import CostRule
 from mlops_assets.training.artifact import load, save
 from mlops_assets.training.candidates import refit
-from mlops_assets.training.features import to_model_frame
 from mlops_assets.training.metrics import scores_of
 from mlops_assets_tests.training.tables import declare, table
 

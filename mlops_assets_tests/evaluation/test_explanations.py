@@ -5,8 +5,8 @@ import pytest
 from mlops_assets.evaluation.contributions import build_reference, contributions
 from mlops_assets.evaluation.explanations import examine_reason_codes, reason_codes
 from mlops_assets.evaluation.importance import permutation_importance
+from mlops_assets.features.frame import to_model_frame
 from mlops_assets.training.candidates import refit
-from mlops_assets.training.features import to_model_frame
 from mlops_assets.training.metrics import scores_of
 from mlops_assets_tests.training.tables import declare, multiclass, regression, table
 

@@ -9,6 +9,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from mlops_assets.declaration.training import Candidate
+from mlops_assets.features.frame import to_model_frame
 from mlops_assets.training.artifact import (
     MODEL_FILE,
     ArtifactError,
@@ -21,7 +22,6 @@ from mlops_assets.training.artifact import (
     verify_folder,
 )
 from mlops_assets.training.candidates import refit
-from mlops_assets.training.features import to_model_frame
 from mlops_assets.training.metrics import scores_of
 from mlops_assets_tests.training.tables import declare, multiclass, regression, table
 

@@ -6,6 +6,7 @@ import pytest
 
 from mlops_assets.declaration.declaration import Declaration
 from mlops_assets.declaration.training import Candidate
+from mlops_assets.features.frame import target_vector, to_model_frame
 from mlops_assets.training.candidates import (
     CandidateError,
     FittedCandidate,
@@ -14,7 +15,6 @@ from mlops_assets.training.candidates import (
     make_folds,
     refit,
 )
-from mlops_assets.training.features import target_vector, to_model_frame
 from mlops_assets.training.metrics import scores_of
 from mlops_assets.training.selection import best
 from mlops_assets_tests.training.tables import declare, multiclass, regression, table

@@ -18,6 +18,7 @@ from mlops_assets.evaluation.performance import evaluate
 from mlops_assets.evaluation.robustness import probe
 from mlops_assets.evaluation.slices import measure_slices
 from mlops_assets.evaluation.stability import measure_stability
+from mlops_assets.features.frame import target_vector
 from mlops_assets.gates import calibration, performance, reason_codes, robustness, slices, stability
 from mlops_assets.gates import cost as cost_gate
 from mlops_assets.gates import fairness as fairness_gate
@@ -29,7 +30,6 @@ from mlops_assets.pipeline.stages.decisions import current_version, decided
 from mlops_assets.pipeline.stages.models import classes_of, load_version, scored_rows
 from mlops_assets.release.champion import champion_state
 from mlops_assets.stores.registry import RegistryError
-from mlops_assets.training.features import target_vector
 
 COST = "cost"
 SEARCHED = 12

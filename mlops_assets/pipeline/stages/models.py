@@ -12,12 +12,12 @@ from mlops_assets.evaluation.software.bill import bill_of_materials
 from mlops_assets.evaluation.software.installed import installed
 from mlops_assets.evaluation.software.lock import LOCK, LockError, read_lock
 from mlops_assets.evaluation.software.report import components_of, software_report
+from mlops_assets.features.frame import to_model_frame
 from mlops_assets.inspection.versions import load_verified, verify_signature
 from mlops_assets.ledger.ledger import Record
 from mlops_assets.pipeline.context import StageContext
 from mlops_assets.stores.registry import evidence_bytes
 from mlops_assets.training.artifact import ArtifactError, inspect
-from mlops_assets.training.features import to_model_frame
 from mlops_assets.training.metrics import scores_of
 
 SCORE = "score"

@@ -9,6 +9,8 @@ import polars as pl
 from mlops_assets.datasets.windows import event_time_expr, window_start_expr
 from mlops_assets.declaration.declaration import Declaration
 from mlops_assets.declaration.terms import Task
+from mlops_assets.features.frame import target_vector, to_model_frame
+from mlops_assets.features.transformer import features_digest
 from mlops_assets.gates import artifact, parity
 from mlops_assets.inspection.versions import sign_artifact
 from mlops_assets.monitoring.inputs.attribution import sample_size, score_importance
@@ -34,7 +36,6 @@ from mlops_assets.statistics.psi import between_psi
 from mlops_assets.stores.registry import TRAINING_KEY
 from mlops_assets.training.artifact import canonical_digest, trusted_types
 from mlops_assets.training.candidates import FittedCandidate, fit_candidates
-from mlops_assets.training.features import features_digest, target_vector, to_model_frame
 from mlops_assets.training.metrics import scores_of
 from mlops_assets.training.reproducibility import (
     code_version,
