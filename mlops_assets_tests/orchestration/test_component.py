@@ -5,7 +5,7 @@ from mlops_assets import GovernedModel
 from mlops_assets.orchestration.assets import owners_of
 from mlops_assets.orchestration.resource import PlatformResource
 from mlops_assets.pipeline.stage_table import STAGES, question
-from mlops_assets_tests.test_declaration import declared
+from mlops_assets_tests.declaration.test_declaration import declared
 
 WINDOWED = {"predictions", "outcomes", "drift", "performance", "health"}
 
