@@ -1,12 +1,13 @@
 """Columns of the table: event time, target, features, protected attributes, slices."""
 
+import re
 from typing import Annotated, Literal, Self
+from zoneinfo import ZoneInfo
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
-from mlops_assets.declaration.part import Part
 from mlops_assets.declaration.period import PeriodText
-from mlops_assets.declaration.terms import Role
+from mlops_assets.declaration.terms import Part, Role
 
 
 def _expand_column(value: object) -> object:
@@ -54,12 +55,65 @@ def _expand_role(value: object) -> object:
 FeatureText = Annotated[Feature, BeforeValidator(_expand_role, json_schema_input_type=Role | Feature)]
 
 
+NAMED_TIME_FORMATS = ("timestamp", "year", "yyyymm", "yyyymmdd", "epoch_s", "epoch_ms", "epoch_us")
+EPOCH_FORMATS = {"epoch_s": 1_000_000, "epoch_ms": 1_000, "epoch_us": 1}
+"""Microseconds in one unit of each format that counts since 1970-01-01 00:00 UTC."""
+TIME_OF_DAY = re.compile(r"%[-_0]?[HIkKTXRcsSMpf]|%\+")
+"""Codes of a pattern that say more than the day."""
+
+
 class EventTime(Part):
     """When a row happened; decides its window."""
 
     column: str = Field(examples=["approval_date"])
-    format: Literal["timestamp", "year"] = Field(default="timestamp", examples=["year"])
-    """`timestamp` for dates, times or ISO text; `year` for a whole number such as 1994 (read as 1 January)."""
+    format: str = Field(default="timestamp", examples=["yyyymmdd"])
+    """How the values are written: `timestamp` (dates, times or ISO text), `year` (1994, read as 1 January), `yyyymm`,
+    `yyyymmdd`, `epoch_s`, `epoch_ms`, `epoch_us` (numbers or text of digits), or a pattern such as `%d/%m/%Y %H:%M`."""
+    time_zone: str | None = Field(default=None, examples=["Europe/Vienna"])
+    """The zone of values that have a time of day and no offset of their own; default: UTC. Windows are cut in UTC."""
+
+    @field_validator("format")
+    @classmethod
+    def _known_format(cls, text: str) -> str:
+        if text in NAMED_TIME_FORMATS:
+            return text
+        if "%" not in text:
+            raise ValueError(
+                f"found {text!r}, expected one of {', '.join(NAMED_TIME_FORMATS)}, or a pattern such as '%d/%m/%Y'"
+            )
+        if not re.search(r"%[-_0]?[YyCFDGcsv+]", text):
+            raise ValueError(f"found the pattern {text!r}, which has no year, expected one with %Y")
+        return text
+
+    @model_validator(mode="after")
+    def _zone_fits_format(self) -> Self:
+        if self.time_zone is None:
+            return self
+        try:
+            ZoneInfo(self.time_zone)
+        except (ValueError, OSError, KeyError) as error:  # ZoneInfoNotFoundError is a KeyError
+            raise ValueError(
+                f"found time_zone {self.time_zone!r}, expected a name of the IANA database, such as UTC or Europe/Vienna"
+            ) from error
+        if self.format in EPOCH_FORMATS:
+            raise ValueError(f"time_zone: {self.format} counts from 1970-01-01 in UTC and has no zone; leave it out")
+        if "%z" in self.format or "%:z" in self.format:
+            raise ValueError("time_zone: the pattern reads an offset from each value; leave the zone out")
+        if not self.has_time_of_day:
+            raise ValueError(f"time_zone: {self.format} has no time of day, so a zone changes nothing; leave it out")
+        return self
+
+    @property
+    def is_pattern(self) -> bool:
+        """Whether the format is a pattern rather than one of the named ones."""
+        return "%" in self.format
+
+    @property
+    def has_time_of_day(self) -> bool:
+        """Whether the format can hold a time of day."""
+        if self.is_pattern:
+            return TIME_OF_DAY.search(self.format) is not None
+        return self.format == "timestamp" or self.format in EPOCH_FORMATS
 
 
 EventTimeText = Annotated[EventTime, BeforeValidator(_expand_column, json_schema_input_type=str | EventTime)]

@@ -20,9 +20,8 @@ from mlops_assets.declaration.columns import (
     TargetText,
 )
 from mlops_assets.declaration.monitoring import Monitoring
-from mlops_assets.declaration.part import Part
 from mlops_assets.declaration.source import Source
-from mlops_assets.declaration.terms import Role, Task, Tier
+from mlops_assets.declaration.terms import RESERVED_PREFIX, Part, Role, Task, Tier
 from mlops_assets.declaration.texts import CardText
 from mlops_assets.declaration.training import BUILT_IN_CANDIDATES, Candidate, CandidateText, Training
 
@@ -116,22 +115,32 @@ class Declaration(Part):
         return dict(sorted(features.items()))
 
     @model_validator(mode="after")
-    def _consistent(self) -> Self:
-        reserved = {self.id: "id", self.target.column: "target"}
+    def _columns_differ(self) -> Self:
+        for name in self.columns:
+            if name.casefold().startswith(RESERVED_PREFIX):
+                raise ValueError(
+                    f"column {name!r} begins with {RESERVED_PREFIX!r}, which is reserved for columns that are added to "
+                    "your tables; rename it in the source, for example in a query"
+                )
+        taken = {self.id: "id", self.target.column: "target"}
         if self.event_time is not None:
-            reserved.setdefault(self.event_time.column, "event_time")
+            taken.setdefault(self.event_time.column, "event_time")
         for name in self.features:
-            if name in reserved:
-                raise ValueError(f"features: {name!r} is already the {reserved[name]} column and cannot be an input")
-        if len(reserved) < 2 + (self.event_time is not None):
-            raise ValueError(f"id, target and event_time must be three different columns, found {list(reserved)}")
+            if name in taken:
+                raise ValueError(f"features: {name!r} is already the {taken[name]} column and cannot be an input")
+        if len(taken) < 2 + (self.event_time is not None):
+            raise ValueError(f"id, target and event_time must be three different columns, found {list(taken)}")
         for kind, columns in (
             ("protected", [p.column for p in self.protected]),
             ("slices", [s.column for s in self.slices]),
         ):
-            doubled = sorted({c for c in columns if columns.count(c) > 1})
-            if doubled:
-                raise ValueError(f"{kind}: {', '.join(doubled)} listed twice")
+            repeated = sorted({c for c in columns if columns.count(c) > 1})
+            if repeated:
+                raise ValueError(f"{kind}: {', '.join(repeated)} listed twice")
+        return self
+
+    @model_validator(mode="after")
+    def _settings_fit_task_and_time(self) -> Self:
         if self.task is not Task.BINARY and self.decision_threshold is not None:
             raise ValueError(f"decision_threshold is for binary tasks, found task {self.task.value!r}")
         if self.event_time is None:

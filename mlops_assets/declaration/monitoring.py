@@ -4,8 +4,7 @@ from datetime import date
 
 from pydantic import Field
 
-from mlops_assets.declaration.part import Part
-from mlops_assets.declaration.terms import Cadence
+from mlops_assets.declaration.terms import Cadence, Part
 
 
 class Monitoring(Part):

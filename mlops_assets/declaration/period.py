@@ -5,8 +5,7 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, Field
 
-from mlops_assets.declaration.part import Part
-from mlops_assets.declaration.terms import Cadence
+from mlops_assets.declaration.terms import Cadence, Part
 
 PERIOD_PATTERN = re.compile(r"^(\d+)\s*(day|week|month|quarter|year)s?$")
 

@@ -1,13 +1,17 @@
-"""Where the rows come from: files, a query, or another asset."""
+"""Where the rows come from: files, a query, or another asset, and how text files are written."""
 
 import hashlib
+import os
 import re
-from pathlib import Path
-from typing import Self
+from pathlib import PurePosixPath
+from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from mlops_assets.declaration.part import Part
+from mlops_assets.declaration.terms import Part
+
+PLAIN_PARQUET = re.compile(r"[A-Za-z0-9_]+(/[A-Za-z0-9_]+)*\.parquet")
+"""Paths whose parts are valid asset names as they are, once the suffix is gone."""
 
 
 class Source(Part):
@@ -22,25 +26,64 @@ class Source(Part):
     """Name of the environment variable that holds the database's SQLAlchemy URL: no secret is written in a declaration."""
     asset: str | None = Field(default=None, examples=["warehouse/loans"])
     """Key of another Dagster asset, parts separated by `/`; `path` then says where that asset leaves its rows."""
+    separator: str | None = Field(default=None, min_length=1, max_length=1, examples=[";"])
+    """Text files: the character between two fields; default: guessed from the first lines of each file."""
+    decimal: Literal[".", ","] | None = Field(default=None, examples=[","])
+    """Text files: the decimal mark of numbers; default: guessed from the first lines of each file."""
+    encoding: str | None = Field(default=None, examples=["latin-1"])
+    """Text files: the character encoding; default: UTF-8, or cp1252 where the bytes are not UTF-8."""
+    null_values: tuple[str, ...] | None = Field(default=None, examples=[["NA", "?"]])
+    """Text files: texts that mean "no value", in every column; default: the usual ones, in columns of numbers and
+    times alone, since in other columns `NA` may be a code."""
 
     @model_validator(mode="after")
     def _one_origin(self) -> Self:
         if self.sql is not None:
             if self.path is not None or self.connection is None:
                 raise ValueError("sql needs `connection` (the name of an environment variable) and no `path`")
+            for field in ("separator", "decimal", "encoding", "null_values"):
+                if getattr(self, field) is not None:
+                    raise ValueError(f"{field} is for text files, found `sql`")
         elif self.path is None:
             raise ValueError("found neither `path` nor `sql`: say where the rows are")
         elif self.connection is not None:
             raise ValueError("connection goes with `sql`, found `path`")
         return self
 
+    @model_validator(mode="after")
+    def _known_encoding(self) -> Self:
+        import codecs
+
+        if self.encoding is not None:
+            try:
+                codecs.lookup(self.encoding)
+            except LookupError as error:
+                raise ValueError(
+                    f"found encoding {self.encoding!r}, expected a name Python knows, such as utf-8, latin-1 or cp1252"
+                ) from error
+        if self.separator is not None and self.separator == self.decimal:
+            raise ValueError(f"separator and decimal are both {self.separator!r}; they must differ")
+        return self
+
     @property
     def key(self) -> tuple[str, ...]:
-        """Asset key of the source in the lineage: models that read the same table share it."""
+        """Asset key of the source in the lineage: models that declare the same table share it, others never do.
+
+        `data/retail/loans.parquet` is `source/data/retail/loans`. A path that has to be rewritten to be a valid key (a
+        glob, a URL, another suffix) ends in a digest of the path, so that no two paths have one key.
+        """
         if self.asset is not None:
             return tuple(self.asset.split("/"))
         if self.sql is not None:
-            digest = hashlib.sha256(f"{self.connection}\n{self.sql}".encode()).hexdigest()[:8]
-            return ("source", f"query_{digest}")
-        stem = re.sub(r"[^A-Za-z0-9_]+", "_", Path(str(self.path).rstrip("/")).name.split(".")[0]).strip("_")
-        return ("source", stem or "table")
+            return ("source", "query_" + _short_digest(f"{self.connection}\n{self.sql}"))
+        path = str(self.path) if "://" in str(self.path) else os.path.normpath(str(self.path))
+        if PLAIN_PARQUET.fullmatch(path):
+            return ("source", *PurePosixPath(path).with_suffix("").parts)
+        parts = [
+            part for part in (re.sub(r"\W+", "_", part, flags=re.ASCII).strip("_") for part in path.split("/")) if part
+        ]
+        return ("source", *parts[:-1], f"{parts[-1] if parts else 'table'}_{_short_digest(path)}")
+
+
+def _short_digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:8]

@@ -1,6 +1,17 @@
-"""The closed lists of words a declaration uses: task, role of a column, risk tier, length of a window."""
+"""What every part of a declaration shares: its base class, the closed lists of words, and the reserved prefix of names."""
 
 from enum import StrEnum
+
+from pydantic import BaseModel, ConfigDict
+
+RESERVED_PREFIX = "mlops_"
+"""Columns that the project adds to a user's table begin so; a declared column may not."""
+
+
+class Part(BaseModel):
+    """Base of every part of a declaration: unknown fields are mistakes, values never change after reading."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
 
 class Task(StrEnum):
@@ -22,7 +33,7 @@ class Role(StrEnum):
 
 
 class Tier(StrEnum):
-    """Risk tier: the policy of that name decides what is asked of the model."""
+    """Risk tier: the policy of that name applies to the model."""
 
     HIGH = "high"
     MEDIUM = "medium"

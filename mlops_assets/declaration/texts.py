@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from mlops_assets.declaration.part import Part
+from mlops_assets.declaration.terms import Part
 
 
 class Risk(Part):

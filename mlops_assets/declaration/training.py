@@ -6,8 +6,8 @@ from typing import Annotated, Any, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from mlops_assets.declaration.part import Part
 from mlops_assets.declaration.period import PeriodText
+from mlops_assets.declaration.terms import Part
 
 BUILT_IN_CANDIDATES = ("linear", "hist_gradient_boosting", "random_forest")
 

@@ -111,7 +111,7 @@ def windows_due(
         if champion_state is None or champion_state.deciding is None:
             waiting.append(f"{model}: no champion that may decide")
             continue
-        name = "/".join(declaration.source.key)
+        name = _reach_key(declaration)
         try:
             if name not in arrived:
                 arrived[name] = look(platform, declaration, (known or {}).get(name))
@@ -295,6 +295,12 @@ def look(platform: Platform, declaration: Declaration, before: Arrived | None) -
     dtype = frame.collect_schema()[declaration.event_time.column]
     last = frame.select(event_time_expr(declaration.event_time, dtype).max()).collect().item()
     return Arrived(digest, last.date() if last is not None else None)
+
+
+def _reach_key(declaration: Declaration) -> str:
+    """What decides how far a source reaches: models that declare it alike share one look at it."""
+    assert declaration.event_time is not None
+    return f"{declaration.source.model_dump_json()} {declaration.event_time.model_dump_json()}"
 
 
 def _missing(ledger: Ledger, policy: Policy, model: str, registration: Record) -> str:

@@ -48,6 +48,16 @@ WRONG = [
     ({"source": {"sql": "select 1"}}, "sql needs `connection`", "a query without a database"),
     ({"source": {"path": "a", "sql": "select 1", "connection": "X"}}, "and no `path`", "two origins"),
     ({"source": {"path": "a", "connection": "X"}}, "connection goes with `sql`", "a file has no connection"),
+    ({"source": {"path": "a.csv", "encoding": "utf-99"}}, "a name Python knows", "an encoding that does not exist"),
+    ({"source": {"path": "a.csv", "separator": ",", "decimal": ","}}, "they must differ", "1,5 would be two fields"),
+    ({"source": {"sql": "select 1", "connection": "X", "separator": ";"}}, "separator is for text files", "a query has none"),
+    ({"event_time": {"column": "approved", "format": "ddmmyy"}}, "expected one of timestamp, year", "an unknown format"),
+    ({"event_time": {"column": "approved", "format": "%d/%m"}}, "which has no year", "no window without a year"),
+    ({"event_time": {"column": "approved", "time_zone": "Vienna"}}, "IANA database", "no such zone"),
+    ({"event_time": {"column": "approved", "format": "epoch_s", "time_zone": "UTC"}}, "in UTC and has no zone", "already UTC"),
+    ({"event_time": {"column": "approved", "format": "%d/%m/%Y", "time_zone": "UTC"}}, "no time of day", "days have no zone"),
+    ({"features": {"MLOPS_window": "numeric"}}, "reserved for columns that are added", "it would meet an internal column"),
+    ({"id": "mlops_id"}, "reserved for columns that are added", "it would meet an internal column"),
     ({"features": {}}, "at least 1", "a model has inputs"),
     ({"features": {"a": "number"}}, "'numeric', 'categorical'", "an unknown role"),
     ({"features": {"a": {"role": "categorical", "minimum": 1}}}, "minimum and maximum are for numeric", "names have no order"),
@@ -137,13 +147,38 @@ def test_features_by_role():
 @pytest.mark.parametrize(
     ("source", "key", "why"),
     [
-        ({"path": "data/sba loans.v2.parquet"}, ("source", "sba_loans"), "the stem, in letters Dagster takes"),
-        ({"path": "s3://bank/x/claims/"}, ("source", "claims"), "a folder"),
+        ({"path": "data/retail/loans.parquet"}, ("source", "data", "retail", "loans"), "the whole path, not the stem"),
+        (
+            {"path": "./data//retail/loans.parquet"},
+            ("source", "data", "retail", "loans"),
+            "the same path, spelt otherwise",
+        ),
         ({"path": "x", "asset": "warehouse/loans"}, ("warehouse", "loans"), "another asset's own key"),
     ],
 )
 def test_models_that_read_one_table_share_its_key(source, key, why):
     assert Source.model_validate(source).key == key, why
+
+
+def test_different_paths_have_different_valid_keys():
+    paths = [
+        "data/loans.parquet",
+        "data/loans.csv",
+        "data/loans",
+        "data/*.parquet",
+        "data/x/*.parquet",
+        "/data/loans.parquet",
+    ]
+    paths += [
+        "s3://bank/loans.parquet",
+        "s3://bank/loans/",
+        "data/lo ans.parquet",
+        "data/lo_ans.parquet",
+        "../data/loans.parquet",
+    ]
+    keys = [Source(path=path).key for path in paths]
+    assert len(set(keys)) == len(paths)
+    assert all(re.fullmatch(r"[A-Za-z0-9_]+", part) for key in keys for part in key)
 
 
 def test_queries_differ_by_text():

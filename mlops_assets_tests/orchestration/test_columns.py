@@ -62,7 +62,7 @@ def test_features_are_the_inputs_alone() -> None:
 
 
 @pytest.mark.parametrize(
-    ("stage", "source"), [("training_data", ["source", "loans"]), ("features", ["loans", "training_data"])]
+    ("stage", "source"), [("training_data", ["source", "data", "loans"]), ("features", ["loans", "training_data"])]
 )
 def test_each_column_comes_from_the_one_of_its_name(stage: str, source: list[str]) -> None:
     deps = lineage_of(LOANS, stage)["dagster/column_lineage"].deps_by_column

@@ -79,7 +79,7 @@ def test_lineage_reaches_from_the_source_to_the_verdict():
     upstream = found.get(dg.AssetKey(["loans", "health"])).parent_keys
     assert {k.path[1] for k in upstream} == {"drift", "performance"}
     ancestors = {tuple(k.path) for k in found.get_ancestor_asset_keys(dg.AssetKey(["loans", "health"]))}
-    assert ("source", "loans") in ancestors
+    assert ("source", "data", "loans") in ancestors
     assert ("loans", "champion") in ancestors
 
 
