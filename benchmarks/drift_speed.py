@@ -22,7 +22,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 from peers.beside import run_peer
 
 from mlops_assets.monitoring.inputs.drift import compare
-from mlops_assets.monitoring.thresholds.rules import MonitoringRules
+from mlops_assets.policy.monitoring_thresholds import MonitoringThresholds
 from mlops_assets.statistics.counting import count_window
 from mlops_assets.statistics.profile import Profile, build_profile
 
@@ -51,7 +51,7 @@ def main() -> int:
         profile = build_profile(reference, ROLES)
         reading = best(lambda: read(window))
         whole = best(lambda: pl.read_parquet(window))
-        judging = best(lambda: compare(profile, count_window(pl.scan_parquet(window), profile), MonitoringRules()))
+        judging = best(lambda: compare(profile, count_window(pl.scan_parquet(window), profile), MonitoringThresholds()))
         resolution = max(profile.columns[n].resolution for n in NUMERIC)
         print(f"{options.rows:,} rows x 20 columns, a KS distance known to {resolution:.3f}")
         print(f"  reading (sum, lengths)   {reading:6.3f} s")
@@ -75,7 +75,7 @@ def beside_peers(folder: Path, rows: int, limit: float) -> None:
     stored = write(folder / "peer_reference.parquet", rows, 5)
     known = pl.read_parquet(stored)
     profile = build_profile(known, ROLES)
-    ours = best(lambda: compare(profile, count_window(pl.scan_parquet(path), profile), MonitoringRules()))
+    ours = best(lambda: compare(profile, count_window(pl.scan_parquet(path), profile), MonitoringThresholds()))
     both = ours + best(lambda: build_profile(known, ROLES), 1)
     print(f"  beside the peers, {rows:,} rows a side: ours {ours:.3f} s, profile built included {both:.3f} s")
     for peer, aim in (("nannyml", 4), ("alibi", 4), ("evidently", 50), ("evidently-psi", 50)):
@@ -130,7 +130,7 @@ def peak(profile: Path, window: Path) -> float:
 
 def judge(profile: Path, window: Path) -> int:
     known = Profile.from_dict(json.loads(profile.read_text()))
-    compare(known, count_window(pl.scan_parquet(window), known), MonitoringRules())
+    compare(known, count_window(pl.scan_parquet(window), known), MonitoringThresholds())
     # The kernel's high-water mark of this program; `getrusage` would carry over that of the process that started it.
     status = Path("/proc/self/status").read_text().splitlines()
     print(next(int(line.split()[1]) for line in status if line.startswith("VmHWM")) / 1024)

@@ -34,11 +34,12 @@ from peers.plain_psi import largest_psi, plain_reference
 from unchanged_tables import draw, draw_scored, part, read_real, roles
 
 from mlops_assets.monitoring.inputs.drift import compare
-from mlops_assets.monitoring.thresholds.rules import MonitoringRules, at_least
+from mlops_assets.monitoring.severity import at_least
+from mlops_assets.policy.monitoring_thresholds import MonitoringThresholds
 from mlops_assets.statistics.counting import count_window
 from mlops_assets.statistics.profile import build_profile
 
-RULES = MonitoringRules()
+RULES = MonitoringThresholds()
 SAMPLE_ROWS = 5000
 EACH_REFERENCE = 10
 STATED = 0.01

@@ -19,12 +19,13 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 from unchanged_tables import draw_rows, roles
 
 from mlops_assets.monitoring.inputs.drift import DriftVerdict, compare
-from mlops_assets.monitoring.thresholds.rules import MonitoringRules, at_least
+from mlops_assets.monitoring.severity import at_least
 from mlops_assets.monitoring.verdict.fleet_control import over_fleet, window_p_value
+from mlops_assets.policy.monitoring_thresholds import MonitoringThresholds
 from mlops_assets.statistics.counting import count_window
 from mlops_assets.statistics.profile import Profile, build_profile
 
-RULES = MonitoringRules()
+RULES = MonitoringThresholds()
 REFERENCE_ROWS = 1000
 
 

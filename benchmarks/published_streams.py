@@ -25,7 +25,7 @@ import polars as pl
 
 from benchmarks.invented_streams import Change, Stream, invented_streams
 from benchmarks.stream_faults import FAULTS
-from mlops_assets.monitoring.thresholds.rules import at_least
+from mlops_assets.monitoring.severity import at_least
 from mlops_assets.monitoring.two_tables.comparison import TableComparison, compare_tables
 
 VARIANTS = ((True, True), (True, False), (False, True), (False, False))

@@ -19,7 +19,7 @@ from scipy.signal import lfilter
 from mlops_assets.monitoring.inputs.drift import compare
 from mlops_assets.monitoring.outcomes.performance import measure
 from mlops_assets.monitoring.outcomes.reference_performance import build_reference
-from mlops_assets.monitoring.thresholds.rules import MonitoringRules
+from mlops_assets.policy.monitoring_thresholds import MonitoringThresholds
 from mlops_assets.statistics.counting import count_window
 from mlops_assets.statistics.profile import build_profile
 
@@ -91,7 +91,7 @@ def inputs(stream: Stream, sizes: tuple[int, int], streams: int, generator: np.r
                 found = compare(
                     profile,
                     count_window(window, profile),
-                    MonitoringRules(),
+                    MonitoringThresholds(),
                     sample=window,
                     reference_sample=known[:: max(1, reference_rows // 5000)],
                 )

@@ -8,8 +8,8 @@ import click
 from mlops_assets.commands.common import NOT_WELL, json_option, print_json, print_table
 
 if TYPE_CHECKING:
-    from mlops_assets.monitoring.thresholds.rules import Rules
     from mlops_assets.monitoring.two_tables.comparison import TableComparison
+    from mlops_assets.policy.monitoring_thresholds import MonitoringThresholds
 
 COLUMNS = ["name", "severity", "statistic", "value", "p_value", "effect", "reason"]
 
@@ -54,7 +54,7 @@ def drift(
 
     Exit code 1 when the verdict is `act` or worse, and when CURRENT cannot be measured; what is missing is said.
     """
-    from mlops_assets.monitoring.thresholds.rules import at_least
+    from mlops_assets.monitoring.severity import at_least
     from mlops_assets.monitoring.two_tables.comparison import compare_tables
     from mlops_assets.monitoring.two_tables.page import write_page
 
@@ -62,7 +62,7 @@ def drift(
         reference,
         current,
         "pyspark" if engine == "spark" else engine,
-        rules_of(context, policy),
+        thresholds_of(context, policy),
         ignore=ignore,
         identifier=identifier,
         target=target,
@@ -80,7 +80,7 @@ def drift(
     return NOT_WELL if at_least(severity, "act") or severity == "not_measurable" else 0
 
 
-def rules_of(context: click.Context, policy: str | None) -> "Rules | None":
+def thresholds_of(context: click.Context, policy: str | None) -> "MonitoringThresholds | None":
     """Thresholds of a policy file, or of a tier of the project; None where none is asked for.
 
     Raises:

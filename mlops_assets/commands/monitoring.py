@@ -91,7 +91,7 @@ def _proposal(context: click.Context, model: str, per_year: float, rows: int | N
 
     platform = open_platform(context)
     champion = champion_of(platform, model)
-    declaration, rules = champion.declaration, platform.policy(model).monitoring
+    declaration, thresholds = champion.declaration, platform.policy(model).monitoring
     if not declaration.has_time:
         raise click.ClickException(f"{model} has no event time, so it has no windows to be alarmed by")
     windows_a_year = WINDOWS_A_YEAR[declaration.monitoring.cadence.value]
@@ -110,11 +110,11 @@ def _proposal(context: click.Context, model: str, per_year: float, rows: int | N
             f"windows of {wanted} rows were asked for; the reference allows {of_inputs}, its held-out part {of_outcomes}: "
             "smaller windows are noisier, so the thresholds drawn from them are higher than need be"
         )
-    unchanged = drawn.unchanged_inputs(reference, roles, rules, of_inputs, draws, seed)
-    changes = drawn.changed_inputs(reference, roles, rules, of_inputs, 20, seed)
-    if of_outcomes >= rules.minimum_rows:
-        unchanged += drawn.unchanged_outcomes(held, rules, of_outcomes, draws, seed)
-        changes += drawn.changed_outcomes(held, rules, of_outcomes, 20, seed)
+    unchanged = drawn.unchanged_inputs(reference, roles, thresholds, of_inputs, draws, seed)
+    changes = drawn.changed_inputs(reference, roles, thresholds, of_inputs, 20, seed)
+    if of_outcomes >= thresholds.minimum_rows:
+        unchanged += drawn.unchanged_outcomes(held, thresholds, of_outcomes, draws, seed)
+        changes += drawn.changed_outcomes(held, thresholds, of_outcomes, 20, seed)
     else:
         notes.append(
             f"{len(held)} held-out rows are too few for two windows: nothing is proposed for outcomes from them"
@@ -124,7 +124,7 @@ def _proposal(context: click.Context, model: str, per_year: float, rows: int | N
         history,
         unchanged,
         changes,
-        rules,
+        thresholds,
         platform.policies[declaration.tier.value].monitoring,
         tier_name=declaration.tier.value,
         windows_a_year=windows_a_year,

@@ -19,7 +19,7 @@ from mlops_assets.monitoring.inputs.drift import DriftVerdict, regraded
 from mlops_assets.monitoring.inputs.faults import Fault
 from mlops_assets.monitoring.outcomes.performance import WindowPerformance
 from mlops_assets.monitoring.outcomes.segments import Segment
-from mlops_assets.monitoring.thresholds.rules import SEVERITIES
+from mlops_assets.monitoring.severity import SEVERITIES
 from mlops_assets.monitoring.verdict.fleet_control import FleetControl, hold_to_fleet
 from mlops_assets.monitoring.verdict.triage import ANSWERED, Earlier, Health, triage
 from mlops_assets.policy.policy import Policy, effective

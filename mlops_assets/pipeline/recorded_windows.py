@@ -161,9 +161,9 @@ def _held_out_window(champion: Champion) -> pl.DataFrame:
 
 def is_quiet(champion: Champion, window: pl.DataFrame) -> bool:
     """Whether nothing is seen in a window as it is."""
-    rules = champion.platform.policy(champion.model).monitoring
+    thresholds = champion.platform.policy(champion.model).monitoring
     (found,) = run_drills(
-        [window], champion.profile, rules, drills=[as_it_is()], importance=champion.importance,
+        [window], champion.profile, thresholds, drills=[as_it_is()], importance=champion.importance,
         reference=champion.reference_performance, reference_sample=champion.reference_sample,
     )  # fmt: skip
     return found.caught == 0

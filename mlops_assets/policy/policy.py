@@ -18,9 +18,9 @@ from mlops_assets.ledger.canonical import digest
 from mlops_assets.ledger.people import NO_JUDGES
 from mlops_assets.policy.conduct_rules import AdoptionRule, AutomationRule, IncidentRule
 from mlops_assets.policy.gate_rules import Gates, Part
+from mlops_assets.policy.monitoring_thresholds import MonitoringThresholds
 from mlops_assets.policy.reading import PolicyError, explain_field, read_document
 from mlops_assets.policy.strictness import (
-    HigherFloat,
     HigherInt,
     LowerFloat,
     LowerInt,
@@ -62,65 +62,6 @@ class Retraining(Part):
     """Windows that must pass after a request before a verdict may start the next one."""
     budget_per_year: LowerInt = Field(default=4, ge=0)
     """Most automatic requests within any 365 days."""
-
-
-class Monitoring(Part):
-    """When a window's change is worth a word. Shares and differences are absolute unless said otherwise."""
-
-    psi_watch: LowerFloat = Field(default=0.1, gt=0)
-    """Population stability index from which on a change is worth watching."""
-    psi_act: LowerFloat = Field(default=0.25, gt=0)
-    """Population stability index from which on a change is worth acting on."""
-    alpha: HigherFloat = Field(default=0.01, gt=0, lt=1)
-    """False-alarm level, controlled over all features of a window; a higher one alarms on weaker evidence."""
-    persistence_k: LowerInt = Field(default=2, ge=1)
-    """Windows, of the last `persistence_n`, that must show a change before it escalates; data-quality faults need none."""
-    persistence_n: HigherInt = Field(default=3, ge=1)
-    """Windows over which persistence is counted."""
-    minimum_rows: Annotated[int, Stricter("fixed")] = Field(default=200, ge=1)
-    """Windows with fewer rows are not measurable."""
-    performance_drop_watch: LowerFloat = Field(default=0.03, ge=0)
-    """Loss of performance (AUC or skill) against the reference that is worth watching."""
-    performance_drop_act: LowerFloat = Field(default=0.06, ge=0)
-    """Loss of performance (AUC or skill) against the reference that is worth acting on."""
-    minimum_outcomes: Annotated[int, Stricter("fixed")] = Field(default=10, ge=1)
-    """Windows with fewer outcomes of either kind have no ranking to judge (binary)."""
-    calibration_watch: LowerFloat = Field(default=0.25, gt=0)
-    """Change of mean outcome against mean score, as a share of the rarer outcome's rate, that is worth watching."""
-    calibration_act: LowerFloat = Field(default=0.5, gt=0)
-    """Change of mean outcome against mean score, as a share of the rarer outcome's rate, that is worth acting on."""
-    bias_watch: LowerFloat = Field(default=0.1, gt=0)
-    """Change of the mean error in standard deviations of the target that is worth watching (regression)."""
-    bias_act: LowerFloat = Field(default=0.25, gt=0)
-    """Change of the mean error in standard deviations of the target that is worth acting on (regression)."""
-    jeffreys_alpha: HigherFloat = Field(default=0.01, gt=0, lt=1)
-    """Level of Jeffreys' test by grade, over all grades, from which a grade is named; a higher one names more."""
-    relation_watch: LowerFloat = Field(default=0.03, gt=0)
-    """Change of outcomes at the same score, in standard deviations of the outcome, that is worth watching."""
-    relation_act: LowerFloat = Field(default=0.06, gt=0)
-    """Change of outcomes at the same score, in standard deviations of the outcome, that is worth acting on."""
-    fairness_watch: LowerFloat = Field(default=0.05, gt=0)
-    """Rise of a group's distance from the others, in its rate (or standard deviations), that is worth watching."""
-    fairness_act: LowerFloat = Field(default=0.1, gt=0)
-    """Rise of a group's distance from the others, in its rate (or standard deviations), that is worth acting on."""
-    estimate_score_shift: LowerFloat = Field(default=0.25, gt=0)
-    """Population stability index of the scores beyond which performance is not estimated without outcomes."""
-    max_null_increase: LowerFloat = Field(default=0.05, ge=0, le=1)
-    """Rise of a column's share of missing values that counts as a fault of the feed."""
-    max_new_category_share: LowerFloat = Field(default=0.05, ge=0, le=1)
-    """Share of rows with categories never seen in training that counts as a fault of the feed."""
-
-    @model_validator(mode="after")
-    def _rising(self) -> Self:
-        for what in ("psi", "performance_drop", "calibration", "bias", "relation", "fairness"):
-            watch, act = getattr(self, f"{what}_watch"), getattr(self, f"{what}_act")
-            if watch > act:
-                raise ValueError(f"{what}_watch {watch} is above {what}_act {act}, expected at most that")
-        if self.persistence_k > self.persistence_n:
-            raise ValueError(
-                f"persistence_k {self.persistence_k} is above persistence_n {self.persistence_n}, expected at most that"
-            )
-        return self
 
 
 class Release(Part):
@@ -210,8 +151,8 @@ class Policy(Part):
     """What is asked of independent validation; one that rejected, or has ended, always blocks."""
     retraining: Retraining = Field(default_factory=Retraining)
     """When a model may be trained again."""
-    monitoring: Monitoring = Field(default_factory=Monitoring)
-    """When a window's change is worth a word."""
+    monitoring: MonitoringThresholds = Field(default_factory=MonitoringThresholds)
+    """From which size on a change in a window counts."""
     release: Release = Field(default_factory=Release)
     """The ladder a challenger climbs."""
     response: Response = Field(default_factory=Response)

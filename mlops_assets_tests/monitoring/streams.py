@@ -6,12 +6,12 @@ import numpy as np
 import polars as pl
 
 from mlops_assets.monitoring.inputs.drift import DriftVerdict, compare
-from mlops_assets.monitoring.thresholds.rules import MonitoringRules
+from mlops_assets.policy.monitoring_thresholds import MonitoringThresholds
 from mlops_assets.statistics.counting import count_window
 from mlops_assets.statistics.profile import build_profile
 
 DATA = Path(__file__).resolve().parents[2] / "data"
-RULES = MonitoringRules()
+RULES = MonitoringThresholds()
 ROLES = {
     "amount": "numeric",
     "age": "numeric",

@@ -16,8 +16,9 @@ from mlops_assets.monitoring.inputs.batches import content_digest, find_batch_fa
 from mlops_assets.monitoring.inputs.drift import compare
 from mlops_assets.monitoring.outcomes.performance import WindowPerformance, measure
 from mlops_assets.monitoring.outcomes.reference_performance import ReferencePerformance
-from mlops_assets.monitoring.thresholds.rules import Rules, at_least
+from mlops_assets.monitoring.severity import at_least
 from mlops_assets.monitoring.verdict.triage import Earlier, Health, triage
+from mlops_assets.policy.monitoring_thresholds import MonitoringThresholds
 from mlops_assets.statistics.counting import count_window
 from mlops_assets.statistics.profile import Profile
 
@@ -59,7 +60,7 @@ class _Watch:
     """What windows are judged with."""
 
     profile: Profile
-    rules: Rules
+    thresholds: MonitoringThresholds
     importance: Mapping[str, float] | None
     reference: ReferencePerformance | None
     reference_sample: pl.DataFrame | None
@@ -69,7 +70,7 @@ class _Watch:
 def run_drills(
     windows: Sequence[pl.DataFrame],
     profile: Profile,
-    rules: Rules,
+    thresholds: MonitoringThresholds,
     *,
     drills: Sequence[Drill] | None = None,
     importance: Mapping[str, float] | None = None,
@@ -84,7 +85,7 @@ def run_drills(
         windows: rows with the profile's columns, in order of time; `score` (see `with_scores`) and, as known, `outcome`
             (0 or 1; a label; a number) beside.
         profile: of the reference.
-        rules: thresholds.
+        thresholds: thresholds.
         drills: None: all of `standard_drills` for two classes.
         importance: of the features.
         reference: performance reference_performance; without it, or without an `outcome`, drills on outcomes cannot be seen.
@@ -92,7 +93,7 @@ def run_drills(
         rescore: the model; gives the scores of a faulty copy. None: scores stay what they were.
         seed: of what is random in the faults.
     """
-    watch = _Watch(profile, rules, importance, reference, reference_sample, rescore)
+    watch = _Watch(profile, thresholds, importance, reference, reference_sample, rescore)
     results = []
     for drill in standard_drills() if drills is None else drills:
         generator = np.random.default_rng(seed)
@@ -136,7 +137,7 @@ def _drill(
     drill: Drill, window: pl.DataFrame, watch: _Watch, generator: np.random.Generator
 ) -> tuple[Health, tuple[str, ...], int | None]:
     """First verdict, the columns it should name, and the number of windows until `act`."""
-    profile, rules = watch.profile, watch.rules
+    profile, thresholds = watch.profile, watch.thresholds
     faulty, columns = drill.inject(window, profile, generator)
     if watch.rescore is not None and drill.kind == "data_quality":
         classes = watch.reference.classes if watch.reference else ()
@@ -144,7 +145,7 @@ def _drill(
     drift = compare(
         profile,
         count_window(faulty, profile),
-        rules,
+        thresholds,
         importance=watch.importance,
         sample=faulty if faulty.height <= SAMPLE_ROWS else faulty.sample(SAMPLE_ROWS, seed=SAMPLE_ROWS),
         reference_sample=watch.reference_sample,
@@ -155,11 +156,11 @@ def _drill(
     batch = find_batch_faults(faulty, names, earlier=earlier_rows)
     # The fault stays: each further window looks like this one, and only persistence is different.
     earlier: list[Earlier] = []
-    first = triage(drift, performance, earlier, rules, {}, batch=batch)
+    first = triage(drift, performance, earlier, thresholds, {}, batch=batch)
     found, count = first, 1
-    while not at_least(found.severity, "act") and count < rules.persistence_n:
+    while not at_least(found.severity, "act") and count < thresholds.persistence_n:
         earlier.append(Earlier(str(count), found.raw))
-        found = triage(drift, performance, earlier, rules, {}, batch=batch)
+        found = triage(drift, performance, earlier, thresholds, {}, batch=batch)
         count += 1
     return first, columns, count if at_least(found.severity, "act") else None
 
@@ -173,7 +174,7 @@ def _performance(rows: pl.DataFrame, watch: _Watch) -> WindowPerformance | None:
         return None
     scores = rows.select(scored).to_numpy()
     return measure(
-        reference, rows[OUTCOME].to_numpy(), scores if reference.classes else scores[:, 0], rules=watch.rules
+        reference, rows[OUTCOME].to_numpy(), scores if reference.classes else scores[:, 0], thresholds=watch.thresholds
     )
 
 

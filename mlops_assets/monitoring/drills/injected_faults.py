@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 
 from mlops_assets.declaration.terms import Task
-from mlops_assets.monitoring.thresholds.rules import Kind
+from mlops_assets.monitoring.severity import Kind
 from mlops_assets.statistics.profile import ColumnProfile, Profile
 
 OUTCOME = "outcome"

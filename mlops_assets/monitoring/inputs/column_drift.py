@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from mlops_assets.monitoring.thresholds.rules import Severity
+from mlops_assets.monitoring.severity import Severity
 
 
 @dataclass(frozen=True)

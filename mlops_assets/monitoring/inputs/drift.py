@@ -16,9 +16,10 @@ from mlops_assets.monitoring.inputs.column_drift import ColumnDrift
 from mlops_assets.monitoring.inputs.faults import Fault, find_fault, find_placeholders, find_unit_changes
 from mlops_assets.monitoring.inputs.joint import JointDrift, compare_jointly
 from mlops_assets.monitoring.inputs.swapped_columns import find_swaps
-from mlops_assets.monitoring.thresholds.rules import Rules, Severity, at_least, worst
+from mlops_assets.monitoring.severity import Severity, at_least, worst
 from mlops_assets.monitoring.verdict.shown import shown_p
 from mlops_assets.monitoring.verdict.wording import explain
+from mlops_assets.policy.monitoring_thresholds import MonitoringThresholds
 from mlops_assets.statistics.between_periods import LEAST_PERIODS, as_long_as
 from mlops_assets.statistics.counting import ColumnCounts, WindowCounts
 from mlops_assets.statistics.homogeneity import chi_square_two_sample
@@ -94,7 +95,7 @@ class DriftVerdict:
 def compare(
     profile: Profile,
     counts: WindowCounts,
-    rules: Rules,
+    thresholds: MonitoringThresholds,
     *,
     importance: Mapping[str, float] | None = None,
     sample: pl.DataFrame | None = None,
@@ -106,7 +107,7 @@ def compare(
     Args:
         profile: of the reference.
         counts: of the window, in the profile's bins.
-        rules: thresholds.
+        thresholds: thresholds.
         importance: weight of each feature in the model (any scale, negative counts as 0); None: all alike.
         sample: rows of the window, for what counts cannot tell (units, swapped columns); None: not looked for.
         reference_sample: rows of the reference, in the order of time where the profile knows periods; with them, columns
@@ -114,12 +115,12 @@ def compare(
         score: column that holds the model's scores, if any does.
     """
     shares = _shares(importance)
-    measurable = counts.rows >= rules.minimum_rows
+    measurable = counts.rows >= thresholds.minimum_rows
     columns = [
         _judge(
             column,
             counts.columns[name],
-            rules,
+            thresholds,
             len(profile.columns),
             measurable,
             shares.get(name) if shares else None,
@@ -128,15 +129,15 @@ def compare(
         for name, column in profile.columns.items()
     ]
     if measurable:
-        columns = _adjusted(columns, rules, shares)
+        columns = _adjusted(columns, thresholds, shares)
         if sample is not None:
-            columns = _with_sample_faults(columns, profile, counts, sample, rules, reference_sample)
+            columns = _with_sample_faults(columns, profile, counts, sample, thresholds, reference_sample)
     joint = None
     quiet = measurable and not any(c.fault or at_least(c.severity, "watch") for c in columns)
     if quiet and sample is not None and reference_sample is not None:
         in_order = any(c.periods for c in profile.columns.values())
         periods = max(LEAST_PERIODS, ceil(profile.rows / counts.rows)) if in_order else 0
-        joint = compare_jointly(profile, reference_sample, sample, rules, periods=periods)
+        joint = compare_jointly(profile, reference_sample, sample, thresholds, periods=periods)
         columns = _with_swap(columns, joint)
     columns.sort(key=_rank)
     faults = tuple(c.name for c in columns if c.fault)
@@ -152,22 +153,22 @@ def compare(
         faults=faults,
         shifted=shifted,
         extra=counts.extra,
-        reason=explain(columns, counts, rules, faults, shifted, severity, joint),
+        reason=explain(columns, counts, thresholds, faults, shifted, severity, joint),
         joint=joint,
     )
 
 
-def regraded(verdict: DriftVerdict, rules: Rules) -> DriftVerdict:
+def regraded(verdict: DriftVerdict, thresholds: MonitoringThresholds) -> DriftVerdict:
     """What `compare` would have said under other `psi_watch` and `psi_act`, from the numbers that it kept.
 
     Faults, p-values and what the columns show together stay as they were found: they rest on rows that are not kept here.
     """
     columns = [
-        c if c.fault or c.p_value is None else _graded(replace(c, severity="none", reason=""), rules)
+        c if c.fault or c.p_value is None else _graded(replace(c, severity="none", reason=""), thresholds)
         for c in verdict.columns
     ]
     columns.sort(key=_rank)
-    severity = _window_severity(columns, verdict.rows >= rules.minimum_rows)
+    severity = _window_severity(columns, verdict.rows >= thresholds.minimum_rows)
     if verdict.joint is not None:
         severity = worst([severity, verdict.joint.severity])
     shifted = tuple(c.name for c in columns if not c.fault and at_least(c.severity, "watch"))
@@ -177,14 +178,14 @@ def regraded(verdict: DriftVerdict, rules: Rules) -> DriftVerdict:
 def _judge(
     reference: ColumnProfile,
     window: ColumnCounts,
-    rules: Rules,
+    thresholds: MonitoringThresholds,
     tests: int,
     measurable: bool,
     share: float | None,
     is_score: bool,
 ) -> ColumnDrift:
-    level = rules.alpha / max(tests, 1) / 5
-    fault = find_fault(reference, window, rules, level) if counts_enough(window) else None
+    level = thresholds.alpha / max(tests, 1) / 5
+    fault = find_fault(reference, window, thresholds, level) if counts_enough(window) else None
     base = ColumnDrift(
         name=reference.name,
         kind=reference.kind,
@@ -194,7 +195,7 @@ def _judge(
         p_value=None,
         raw_p_value=None,
         severity="not_measurable",
-        reason=f"{window.rows} rows are fewer than {rules.minimum_rows}",
+        reason=f"{window.rows} rows are fewer than {thresholds.minimum_rows}",
         null_share=window.nulls / window.rows if window.rows else 0.0,
         reference_null_share=reference.nulls / reference.rows,
         new_share=window.new_rows / window.present if window.present else 0.0,
@@ -245,24 +246,26 @@ def counts_enough(window: ColumnCounts) -> bool:
     return window.rows >= LEAST_EVIDENCE
 
 
-def _adjusted(columns: list[ColumnDrift], rules: Rules, shares: Mapping[str, float] | None) -> list[ColumnDrift]:
+def _adjusted(
+    columns: list[ColumnDrift], thresholds: MonitoringThresholds, shares: Mapping[str, float] | None
+) -> list[ColumnDrift]:
     tested = [i for i, c in enumerate(columns) if c.raw_p_value is not None]
     adjusted = benjamini_hochberg([columns[i].raw_p_value or 0.0 for i in tested])
     for i, p_value in zip(tested, adjusted, strict=True):
-        columns[i] = _graded(replace(columns[i], p_value=p_value), rules)
+        columns[i] = _graded(replace(columns[i], p_value=p_value), thresholds)
     return columns
 
 
-def _graded(column: ColumnDrift, rules: Rules) -> ColumnDrift:
+def _graded(column: ColumnDrift, thresholds: MonitoringThresholds) -> ColumnDrift:
     if column.fault:
         return column
     effect, p_value = column.effect or 0.0, column.p_value if column.p_value is not None else 1.0
-    if p_value >= rules.alpha:
+    if p_value >= thresholds.alpha:
         usual = (
             f"no more than periods of the reference differ by (PSI {column.variation:.2f})" if column.variation else ""
         )
         return replace(column, reason=usual or "no more than chance would bring")
-    if effect < rules.psi_watch and column.group:
+    if effect < thresholds.psi_watch and column.group:
         return replace(
             column,
             severity="watch",
@@ -270,12 +273,12 @@ def _graded(column: ColumnDrift, rules: Rules) -> ColumnDrift:
         )
     implied, expected = column.implied_base_rate, column.reference_base_rate
     moved = abs(implied / expected - 1) if implied is not None and expected else 0.0
-    if effect < rules.psi_watch and moved >= BASE_RATE_WATCH:
+    if effect < thresholds.psi_watch and moved >= BASE_RATE_WATCH:
         reason = f"as if the base rate had gone from {expected:.3f} to {implied:.3f}"
         return replace(column, severity="watch", reason=reason)
-    if effect < rules.psi_watch:
+    if effect < thresholds.psi_watch:
         return replace(column, reason=f"changed, but little: PSI {effect:.3f} net of noise")
-    severity: Severity = "act" if effect >= rules.psi_act else "watch"
+    severity: Severity = "act" if effect >= thresholds.psi_act else "watch"
     reason = f"PSI {effect:.2f} net of noise, {shown_p(p_value)}"
     if severity == "act" and column.importance is not None and column.importance < HARDLY_USED:
         return replace(column, severity="watch", reason=f"{reason}; the model hardly uses it ({column.importance:.1%})")
@@ -287,7 +290,7 @@ def _with_sample_faults(
     profile: Profile,
     counts: WindowCounts,
     sample: pl.DataFrame,
-    rules: Rules,
+    thresholds: MonitoringThresholds,
     reference_sample: pl.DataFrame | None,
 ) -> list[ColumnDrift]:
     suspects = {
@@ -298,7 +301,7 @@ def _with_sample_faults(
     changed = {
         c.name: profile.columns[c.name]
         for c in columns
-        if not c.fault and c.p_value is not None and c.p_value < rules.alpha and (c.effect or 0.0) > 0
+        if not c.fault and c.p_value is not None and c.p_value < thresholds.alpha and (c.effect or 0.0) > 0
     }
     beyond = {
         c.name: profile.columns[c.name]
@@ -306,9 +309,9 @@ def _with_sample_faults(
         if (not c.fault or c.fault_strength < 0.5) and _reaches_beyond(profile.columns[c.name], counts.columns[c.name])
     }
     found: dict[str, Fault] = {
-        **find_placeholders(suspects, sample, rules, beyond),
-        **find_unit_changes({**changed, **suspects}, sample, rules),
-        **find_swaps(suspects, sample, rules, changed, reference_sample),
+        **find_placeholders(suspects, sample, thresholds, beyond),
+        **find_unit_changes({**changed, **suspects}, sample, thresholds),
+        **find_swaps(suspects, sample, thresholds, changed, reference_sample),
     }
     return [
         replace(

@@ -12,7 +12,7 @@ from math import exp, lgamma, log1p
 import numpy as np
 import polars as pl
 
-from mlops_assets.monitoring.thresholds.rules import Rules
+from mlops_assets.policy.monitoring_thresholds import MonitoringThresholds
 from mlops_assets.statistics.between_periods import as_long_as
 from mlops_assets.statistics.counting import ColumnCounts
 from mlops_assets.statistics.profile import ColumnProfile, as_number
@@ -70,7 +70,9 @@ class Fault:
     strength: float = 1.0
 
 
-def find_fault(reference: ColumnProfile, window: ColumnCounts, rules: Rules, level: float) -> Fault | None:
+def find_fault(
+    reference: ColumnProfile, window: ColumnCounts, thresholds: MonitoringThresholds, level: float
+) -> Fault | None:
     """The first sign that counts tell of, gravest first; `level` is the p-value a chance finding must be below."""
     if window.missing:
         return Fault("missing_column", f"{reference.name} is not in the window")
@@ -78,25 +80,25 @@ def find_fault(reference: ColumnProfile, window: ColumnCounts, rules: Rules, lev
         held = "holds nothing, not even a type" if window.dtype in NO_TYPE else f"is {window.dtype}"
         return Fault("wrong_type", f"{reference.name} {held}, expected {_expected(reference)}")
     for sign in SIGNS:
-        fault = sign(reference, window, rules)
+        fault = sign(reference, window, thresholds)
         if fault is not None and fault.p_value < level:
             return fault
     return None
 
 
-def missing_values(reference: ColumnProfile, window: ColumnCounts, rules: Rules) -> Fault | None:
+def missing_values(reference: ColumnProfile, window: ColumnCounts, thresholds: MonitoringThresholds) -> Fault | None:
     """Many more missing values than in the reference."""
     test = share_increase(reference.nulls, reference.rows, window.nulls, window.rows)
-    if test.effect <= rules.max_null_increase:
+    if test.effect <= thresholds.max_null_increase:
         return None
     before, now = reference.nulls / reference.rows, window.nulls / window.rows
     text = f"{reference.name}: {now:.1%} of the rows are missing, {before:.1%} before"
     # A little more than the policy allows may be how people fill in forms; three times that is not.
-    strength = min(1.0, test.effect / (3 * max(rules.max_null_increase, 1e-9)))
+    strength = min(1.0, test.effect / (3 * max(thresholds.max_null_increase, 1e-9)))
     return Fault("missing_values", text, test.p_value, strength=strength)
 
 
-def infinite_values(reference: ColumnProfile, window: ColumnCounts, rules: Rules) -> Fault | None:
+def infinite_values(reference: ColumnProfile, window: ColumnCounts, thresholds: MonitoringThresholds) -> Fault | None:
     """Infinite values where there were none to speak of."""
     test = share_increase(reference.infinite, reference.rows, window.infinite, window.rows)
     if not window.infinite or test.effect <= 0:
@@ -104,7 +106,7 @@ def infinite_values(reference: ColumnProfile, window: ColumnCounts, rules: Rules
     return Fault("infinite_values", f"{reference.name}: {window.infinite} infinite values", test.p_value)
 
 
-def collapsed(reference: ColumnProfile, window: ColumnCounts, rules: Rules) -> Fault | None:
+def collapsed(reference: ColumnProfile, window: ColumnCounts, thresholds: MonitoringThresholds) -> Fault | None:
     """One value only, where the reference had several."""
     if window.present < 2:
         return None
@@ -122,7 +124,7 @@ def collapsed(reference: ColumnProfile, window: ColumnCounts, rules: Rules) -> F
         value = repr(value if value is not None else next(iter(window.new), "?"))
         most = max(reference.categories.values(), default=0) / max(reference.present, 1)
     lost = 1 - held / max(reference.present, 1)
-    if not (several and single) or lost <= rules.max_null_increase:
+    if not (several and single) or lost <= thresholds.max_null_increase:
         # What takes the place of so few rows' values is no more than a policy lets be missing.
         return None
     # Every row alike by chance: the most frequent value's share to the power of the rows; of rows that are alike where
@@ -135,7 +137,7 @@ def collapsed(reference: ColumnProfile, window: ColumnCounts, rules: Rules) -> F
     return Fault("collapsed", text, chance, strength=lost)
 
 
-def out_of_range(reference: ColumnProfile, window: ColumnCounts, rules: Rules) -> Fault | None:
+def out_of_range(reference: ColumnProfile, window: ColumnCounts, thresholds: MonitoringThresholds) -> Fault | None:
     """Values farther outside the reference's range than that range is wide: -999 for an age, a date in 1900.
 
     A tail that grows reaches beyond the range too, but seldom so far and with so many rows. Not where most rows are outside: what moves as a whole is a time that goes on, another unit or another population.
@@ -162,14 +164,14 @@ def beyond_by_chance(reference_rows: int, window_rows: int, outside: int) -> flo
     return min(1.0, 2 * exp(log))
 
 
-def renamed_category(reference: ColumnProfile, window: ColumnCounts, rules: Rules) -> Fault | None:
+def renamed_category(reference: ColumnProfile, window: ColumnCounts, thresholds: MonitoringThresholds) -> Fault | None:
     """A frequent value is gone, and one never seen before stands at its place with about its share."""
     appeared = {**window.new, **window.unlisted}
     if reference.kind != "categorical" or not appeared or not window.present:
         return None
     for (value, before), now in zip(reference.categories.items(), window.counts, strict=True):
         share = before / reference.present
-        if now or share < rules.max_new_category_share / 2:
+        if now or share < thresholds.max_new_category_share / 2:
             continue
         for name, rows in appeared.items():
             new_share = rows / window.present
@@ -181,7 +183,7 @@ def renamed_category(reference: ColumnProfile, window: ColumnCounts, rules: Rule
     return None
 
 
-def merged_category(reference: ColumnProfile, window: ColumnCounts, rules: Rules) -> Fault | None:
+def merged_category(reference: ColumnProfile, window: ColumnCounts, thresholds: MonitoringThresholds) -> Fault | None:
     """A value that many rows had is gone, and another known one has taken nearly all of them: two codes became one."""
     if reference.kind != "categorical" or not window.present or reference.others:
         return None
@@ -201,10 +203,10 @@ def merged_category(reference: ColumnProfile, window: ColumnCounts, rules: Rules
     return None
 
 
-def new_categories(reference: ColumnProfile, window: ColumnCounts, rules: Rules) -> Fault | None:
+def new_categories(reference: ColumnProfile, window: ColumnCounts, thresholds: MonitoringThresholds) -> Fault | None:
     """Many rows with values never seen before."""
     if reference.others:
-        return _appeared_beside_others(reference, window, rules)
+        return _appeared_beside_others(reference, window, thresholds)
     if reference.kind != "categorical" or not window.new_rows:
         return None
     if reference.distinct < 2:
@@ -212,16 +214,18 @@ def new_categories(reference: ColumnProfile, window: ColumnCounts, rules: Rules)
         return None
     # A column that is nearly all different values (a free text, a code list with a long tail) always brings new ones.
     test = unseen_values(reference.singletons, reference.doubletons, reference.present, window.new_rows, window.present)
-    if test.effect <= rules.max_new_category_share:
+    if test.effect <= thresholds.max_new_category_share:
         return None
     most = next(iter(window.new), "")
     share = window.new_rows / window.present
     text = f"{reference.name}: {share:.1%} of the rows hold values never seen, such as {most!r}"
-    strength = min(1.0, test.effect / (2 * max(rules.max_new_category_share, 1e-9)))
+    strength = min(1.0, test.effect / (2 * max(thresholds.max_new_category_share, 1e-9)))
     return Fault("new_categories", text, test.p_value, strength=strength)
 
 
-def _appeared_beside_others(reference: ColumnProfile, window: ColumnCounts, rules: Rules) -> Fault | None:
+def _appeared_beside_others(
+    reference: ColumnProfile, window: ColumnCounts, thresholds: MonitoringThresholds
+) -> Fault | None:
     """New values of a column with more of them than are listed: those that none of its unlisted values can have been."""
     if not window.unlisted or not window.present:
         return None
@@ -229,17 +233,17 @@ def _appeared_beside_others(reference: ColumnProfile, window: ColumnCounts, rule
     most = min(reference.categories.values())
     value, rows = next(iter(window.unlisted.items()))
     test = share_increase(most, reference.present, rows, window.present)
-    if test.effect > rules.max_new_category_share:
+    if test.effect > thresholds.max_new_category_share:
         text = f"{reference.name}: {rows / window.present:.1%} of the rows are {value!r}, "
         text += f"no more than {most / reference.present:.2%} before"
-        strength = min(1.0, test.effect / (2 * max(rules.max_new_category_share, 1e-9)))
+        strength = min(1.0, test.effect / (2 * max(thresholds.max_new_category_share, 1e-9)))
         return Fault("new_categories", text, min(1.0, test.p_value * window.distinct), strength=strength)
     # Values seen a few times only may have left by chance, and their share is overstated.
     lasting = [
         (n, now) for n, now in zip(reference.categories.values(), window.counts, strict=True) if n >= LISTED_LEAST
     ]
     listed = sum(n for n, _ in lasting) / reference.present
-    if listed > rules.max_new_category_share and not any(now for _, now in lasting):
+    if listed > thresholds.max_new_category_share and not any(now for _, now in lasting):
         text = f"{reference.name}: none of its {len(lasting)} most frequent values is left, "
         text += f"others such as {value!r} stand at their place"
         return Fault("new_categories", text, exp(window.present * log1p(-min(listed, 1 - 1e-9))))
@@ -258,7 +262,9 @@ SIGNS = (
 """What is looked for in counts, gravest first."""
 
 
-def find_unit_changes(shifted: Mapping[str, ColumnProfile], sample: pl.DataFrame, rules: Rules) -> dict[str, Fault]:
+def find_unit_changes(
+    shifted: Mapping[str, ColumnProfile], sample: pl.DataFrame, thresholds: MonitoringThresholds
+) -> dict[str, Fault]:
     """Numeric columns that fit the reference again when divided by a factor between two units.
 
     Nothing is nothing in every unit: where most values are 0, the others alone are looked at.
@@ -272,7 +278,7 @@ def find_unit_changes(shifted: Mapping[str, ColumnProfile], sample: pl.DataFrame
             continue
         # The size of the change as the sample sees it, so that both numbers carry the same noise.
         now = net_psi(reference, counts_in(values, profile))
-        if now <= rules.psi_act:
+        if now <= thresholds.psi_act:
             continue
         undone: list[tuple[np.ndarray, str, float]] = [
             (values / f, f"values are {f:.6g} times what they were", f)
@@ -285,20 +291,20 @@ def find_unit_changes(shifted: Mapping[str, ColumnProfile], sample: pl.DataFrame
         small = max(factor, 1 / factor) < SMALL_FACTOR
         if small and (fit > SMALL_FACTOR_FIT or len(reference) < SMALL_FACTOR_BINS):
             continue
-        if fits(fit, now, profile, len(values), rules):
+        if fits(fit, now, profile, len(values), thresholds):
             text = f"{name}: {said}; with that undone they fit (PSI {now:.2f} → {fit:.3f})"
             strength = 1.0 if max(factor, 1 / factor) >= SMALL_FACTOR else LOOKS_ALIKE
             found[name] = Fault("unit_change", text, strength=strength)
     return found
 
 
-def fits(fit: float, now: float, profile: ColumnProfile, rows: int, rules: Rules) -> bool:
+def fits(fit: float, now: float, profile: ColumnProfile, rows: int, thresholds: MonitoringThresholds) -> bool:
     """Whether a net PSI of `fit` is near enough to the reference, and far nearer than the `now` of the column as it is.
 
     Near enough is twice what periods of the reference are among themselves, where that is known: it is their mean.
     """
     usual = between_psi(as_long_as(profile.periods, profile.present, rows))
-    return fit < rules.psi_watch + 2 * usual and fit < now / 5
+    return fit < thresholds.psi_watch + 2 * usual and fit < now / 5
 
 
 def _rounded_up(values: np.ndarray) -> np.ndarray:
@@ -319,7 +325,7 @@ def _amounts(values: np.ndarray, profile: ColumnProfile) -> tuple[np.ndarray, np
 def find_placeholders(
     shifted: Mapping[str, ColumnProfile],
     sample: pl.DataFrame,
-    rules: Rules,
+    thresholds: MonitoringThresholds,
     beyond: Mapping[str, ColumnProfile] | None = None,
 ) -> dict[str, Fault]:
     """Numeric columns in which one value stands where many different ones were, and which fit again without it; and those
@@ -337,7 +343,7 @@ def find_placeholders(
         if name in (beyond or {}) and times[strange].any():
             value, rows = different[strange][times[strange].argmax()], int(times[strange].max())
             # What moves as a whole is a time that goes on, another unit or another population.
-            if rules.max_null_increase < rows / len(values) < OUTSIDE_MOST:
+            if thresholds.max_null_increase < rows / len(values) < OUTSIDE_MOST:
                 said = f"{_shown(profile.minimum or 0.0, sample[name].dtype)} to {_shown(profile.maximum or 0.0, sample[name].dtype)}"
                 text = f"{name}: {rows / len(values):.1%} of the rows are exactly {_shown(value, sample[name].dtype)}, "
                 text += f"and none was before: the values ran from {said}"
@@ -349,7 +355,7 @@ def find_placeholders(
         before = reference[np.searchsorted(profile.edges, value, side="right")] / max(profile.present, 1)
         rest = values[values != value]
         # A value with a bin of its own was frequent before: that it became more so is no sign of a filled gap.
-        filled = share - before > rules.max_null_increase and before <= 2 / len(reference) and len(rest) >= 100
+        filled = share - before > thresholds.max_null_increase and before <= 2 / len(reference) and len(rest) >= 100
         if name not in shifted or profile.distinct < PLACEHOLDER_DISTINCT or not filled:
             continue
         now, fit = net_psi(reference, counts_in(values, profile)), net_psi(reference, counts_in(rest, profile))

@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from mlops_assets.monitoring.thresholds.rules import Rules, Severity, at_least
+from mlops_assets.monitoring.severity import Severity, at_least
 from mlops_assets.monitoring.verdict.shown import shown_p
+from mlops_assets.policy.monitoring_thresholds import MonitoringThresholds
 from mlops_assets.statistics.dependence import ChangedPair, changed_pairs, correlations, divergence, normal_scores
 from mlops_assets.statistics.profile import ColumnProfile, Profile, as_number
 from mlops_assets.statistics.spread import spread_positions
@@ -72,7 +73,12 @@ class JointDrift:
 
 
 def compare_jointly(
-    profile: Profile, reference: pl.DataFrame, window: pl.DataFrame, rules: Rules, *, periods: int = 0
+    profile: Profile,
+    reference: pl.DataFrame,
+    window: pl.DataFrame,
+    thresholds: MonitoringThresholds,
+    *,
+    periods: int = 0,
 ) -> JointDrift | None:
     """Look at a sample of both sides.
 
@@ -83,7 +89,7 @@ def compare_jointly(
     Args:
         profile: says which columns and how they are read.
         reference, window: rows; at most 5,000 of each are used.
-        rules: thresholds.
+        thresholds: thresholds.
         periods: how many periods as long as the window the reference has; 0: its rows have no order in time.
 
     Returns:
@@ -99,13 +105,13 @@ def compare_jointly(
     thinned = [side[spread_positions(len(side), most)] for side in (before, now)]
     scores = normal_scores(np.concatenate(thinned))
     sides = scores[: len(thinned[0])], scores[len(thinned[0]) :]
-    level = rules.alpha * ALPHA_SHARE
+    level = thresholds.alpha * ALPHA_SHARE
     periods = min(periods, MOST_PERIODS, len(sides[0]) // LEAST_IN_A_PERIOD)
-    pairs = changed_pairs(*sides, level=level, least=rules.psi_watch, seed=SEED, periods=periods)
+    pairs = changed_pairs(*sides, level=level, least=thresholds.psi_watch, seed=SEED, periods=periods)
     if pairs:
         noise = 1 / len(sides[0]) + 1 / len(sides[1])
-        return _from_pairs(names, pairs, [correlations(side) for side in sides], profile, rules, noise)
-    return _from_classifier(names, before, now, level, rules, periods)
+        return _from_pairs(names, pairs, [correlations(side) for side in sides], profile, thresholds, noise)
+    return _from_classifier(names, before, now, level, thresholds, periods)
 
 
 def _from_pairs(
@@ -113,7 +119,7 @@ def _from_pairs(
     pairs: list[ChangedPair],
     matrices: list[np.ndarray],
     profile: Profile,
-    rules: Rules,
+    thresholds: MonitoringThresholds,
     noise: float,
 ) -> JointDrift:
     largest = pairs[0]
@@ -130,7 +136,7 @@ def _from_pairs(
     concerned = sorted((i for i in weight if weight[i] > 0), key=lambda i: -weight[i])
     swapped = _swapped(largest, concerned[:12], matrices, [profile.columns[n] for n in names], noise)
     return JointDrift(
-        severity="act" if swapped or largest.effect >= rules.psi_act else "watch",
+        severity="act" if swapped or largest.effect >= thresholds.psi_act else "watch",
         reason=", ".join(said),
         columns=tuple(names[i] for i in swapped or concerned[:MOST_NAMED]),
         pairs=tuple((names[p.first], names[p.second], round(p.before, 4), round(p.now, 4)) for p in pairs[:20]),
@@ -174,7 +180,12 @@ def _swapped(
 
 
 def _from_classifier(
-    names: Sequence[str], before: np.ndarray, now: np.ndarray, level: float, rules: Rules, periods: int
+    names: Sequence[str],
+    before: np.ndarray,
+    now: np.ndarray,
+    level: float,
+    thresholds: MonitoringThresholds,
+    periods: int,
 ) -> JointDrift | None:
     test = two_sample_classifier(before, now, level=level, seed=SEED)
     if test is None:
@@ -182,9 +193,9 @@ def _from_classifier(
     severity: Severity = "none"
     # The other way round: the PSI of two normals that far apart.
     effect = _psi_of(test.auc)
-    if test.p_value < level and effect >= rules.psi_watch:
-        effect = max(0.0, effect - (_psi_of(_own_auc(before, periods, rules.alpha)) if periods else 0.0))
-        severity = "act" if effect >= rules.psi_act else "watch" if effect >= rules.psi_watch else "none"
+    if test.p_value < level and effect >= thresholds.psi_watch:
+        effect = max(0.0, effect - (_psi_of(_own_auc(before, periods, thresholds.alpha)) if periods else 0.0))
+        severity = "act" if effect >= thresholds.psi_act else "watch" if effect >= thresholds.psi_watch else "none"
     ranked = sorted(range(len(test.drops)), key=lambda i: -test.drops[i])
     concerned = tuple(names[i] for i in ranked[:MOST_NAMED] if test.drops[i] > 0.1 * max(test.drops[ranked[0]], 1e-9))
     reason = f"a classifier tells the window from the reference with AUC {test.auc:.3f} ({shown_p(test.p_value)})"

@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 
 from mlops_assets.monitoring.inputs.faults import LOOKS_ALIKE, MOST_SAMPLED, Fault, counts_in, finite_values
-from mlops_assets.monitoring.thresholds.rules import Rules
+from mlops_assets.policy.monitoring_thresholds import MonitoringThresholds
 from mlops_assets.statistics.between_periods import as_long_as
 from mlops_assets.statistics.dependence import correlations, normal_scores
 from mlops_assets.statistics.profile import ColumnProfile
@@ -22,7 +22,7 @@ SWAP_FIT = 0.01
 def find_swaps(
     shifted: Mapping[str, ColumnProfile],
     sample: pl.DataFrame,
-    rules: Rules,
+    thresholds: MonitoringThresholds,
     changed: Mapping[str, ColumnProfile] | None = None,
     reference_sample: pl.DataFrame | None = None,
 ) -> dict[str, Fault]:
@@ -45,9 +45,9 @@ def find_swaps(
             crossed = [_fit(sample[second], a), _fit(sample[first], b)]
             straight = [_fit(sample[first], a), _fit(sample[second], b)]
             # Both must fit at the other's place, and far better there than at their own.
-            sure = min(straight) > rules.psi_watch or max(crossed) < SWAP_FIT
+            sure = min(straight) > thresholds.psi_watch or max(crossed) < SWAP_FIT
             usual = 2 * max(between_psi(as_long_as(column.periods, column.present, sample.height)) for column in (a, b))
-            if not (max(crossed) < rules.psi_watch + usual and max(crossed) < min(straight) / 3 and sure):
+            if not (max(crossed) < thresholds.psi_watch + usual and max(crossed) < min(straight) / 3 and sure):
                 continue
             if reference_sample is None or not stay_together(first, second, reference_sample, sample):
                 text = f"{first} and {second} have changed places (PSI {straight[0]:.2f} and {straight[1]:.2f}, "

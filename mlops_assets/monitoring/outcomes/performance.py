@@ -42,50 +42,12 @@ from mlops_assets.monitoring.outcomes.outcome_changes import (
 )
 from mlops_assets.monitoring.outcomes.reference_performance import ReferencePerformance, fairness_of
 from mlops_assets.monitoring.outcomes.relation import Relation, compare_grades
+from mlops_assets.monitoring.severity import Severity, worst
+from mlops_assets.policy.monitoring_thresholds import MonitoringThresholds
 from mlops_assets.statistics.intervals import holm
 
-SEVERITIES = ("none", "watch", "act", "critical")
 TESTS = 3
 """Ranking, calibration, relation: tested together."""
-
-
-@dataclass(frozen=True)
-class PerformanceRules:
-    """When a change of performance is worth a word, where no policy says otherwise.
-
-    A policy's `monitoring` has the same fields; any object with some of them may stand in for it.
-    """
-
-    alpha: float = 0.01
-    minimum_rows: int = 200
-    performance_drop_watch: float = 0.03
-    performance_drop_act: float = 0.06
-    """Loss of quality (AUC or skill)."""
-    calibration_watch: float = 0.25
-    calibration_act: float = 0.5
-    """Change of calibration in the large: share of the base rate (classification)."""
-    bias_watch: float = 0.1
-    bias_act: float = 0.25
-    """The same in standard deviations of the target (regression)."""
-    relation_watch: float = 0.03
-    relation_act: float = 0.06
-    """Change of outcomes by grade beyond the common shift, in standard deviations of the outcome."""
-    minimum_outcomes: int = 10
-    """Binary: fewest positives and fewest negatives for a ranking."""
-    jeffreys_alpha: float = 0.01
-    """Grades are named whose outcomes contradict their scores at this level, over all grades. It names and does not
-    alarm: a model that was never calibrated by grade would alarm for ever; what changed, `relation` sees."""
-    fairness_watch: float = 0.05
-    fairness_act: float = 0.1
-    """Rise of a group's distance from all others (share, or standard deviations of the target)."""
-    estimate_score_shift: float = 0.25
-    """Shift of the scores (PSI) beyond which nothing is estimated."""
-
-    @classmethod
-    def of(cls, rules: object | None) -> "PerformanceRules":
-        """Take the fields that `rules` has (a policy's monitoring part, say), and the defaults for the others."""
-        names = cls.__dataclass_fields__
-        return cls(**{name: getattr(rules, name) for name in names if hasattr(rules, name)}) if rules else cls()
 
 
 @dataclass(frozen=True)
@@ -98,7 +60,7 @@ class WindowPerformance:
     positives: int | None
     matured_share: float
     """Share of the window's predictions whose outcome is known; the rest is silent."""
-    severity: str
+    severity: Severity
     measurable: bool
     reasons: tuple[str, ...]
     metrics: dict[str, dict[str, Any]]
@@ -111,7 +73,7 @@ class WindowPerformance:
     fairness: dict[str, Any] | None = None
     fairness_reference: dict[str, Any] | None = None
     group_changes: tuple[GroupChange, ...] = ()
-    fairness_severity: str = "none"
+    fairness_severity: Severity = "none"
     p_adjusted: dict[str, float] = field(default_factory=dict)
     """Test (ranking, calibration, relation) to its p-value after Holm; group changes have their own."""
     outcome_spread: float = 0.0
@@ -145,7 +107,7 @@ def measure(
     *,
     frame: pl.DataFrame | None = None,
     declaration: Declaration | None = None,
-    rules: object | None = None,
+    thresholds: MonitoringThresholds | None = None,
     matured_share: float = 1.0,
     seed: int = 20261121,
 ) -> WindowPerformance:
@@ -157,28 +119,28 @@ def measure(
         score: the scores given then, for the same rows.
         frame: columns of the same rows, for slices and fairness.
         declaration: says which.
-        rules: thresholds; see `PerformanceRules`.
+        thresholds: the defaults when None.
         matured_share: share of the window's predictions that are among the rows.
         seed: of the bootstrap.
 
     Raises:
         ValueError: input that does not fit the reference's task.
     """
-    limits = PerformanceRules.of(rules)
+    thresholds = thresholds or MonitoringThresholds()
     task = Task(reference.task)
     rows = prepare(y_true, score, task, threshold=reference.threshold, classes=list(reference.classes) or None)
     positives = int(rows.y.sum()) if task is Task.BINARY else None
-    if rows.n < limits.minimum_rows:
-        reason = f"{rows.n} matured outcomes, fewer than {limits.minimum_rows}"
+    if rows.n < thresholds.minimum_rows:
+        reason = f"{rows.n} matured outcomes, fewer than {thresholds.minimum_rows}"
         return WindowPerformance(
             task.value, rows.n, positives, matured_share, "not_measurable", False, (reason,), {},
             outcome_spread=reference.outcome_spread, reference_digest=reference.digest,
         )  # fmt: skip
     window = tabulate(rows, np.array(reference.grades.edges))
     # Holm asks the smallest of three p-values to be below a third of alpha: what is claimed to be seen allows for it.
-    level = limits.alpha / TESTS
-    ranking = ranking_change(reference, rows, level, limits.minimum_outcomes)
-    base_rate = base_rate_change(reference, rows, limits.alpha)
+    level = thresholds.alpha / TESTS
+    ranking = ranking_change(reference, rows, level, thresholds.minimum_outcomes)
+    base_rate = base_rate_change(reference, rows, thresholds.alpha)
     y = np.array(rows.classes)[rows.y] if rows.classes else rows.y
     found = calibrate(y, rows.score, task, classes=rows.classes or None, edges=np.array(reference.grades.edges))
     calibration = calibration_change(reference, rows, found, level)
@@ -187,22 +149,22 @@ def measure(
         reference.grades, window, binary=task is not Task.REGRESSION, alpha=level,
         variation=variation.relation if variation else 0.0, periods=variation.periods if variation else 0,
     )  # fmt: skip
-    slices = slice_changes(reference, rows, frame, declaration, limits.minimum_rows, limits.alpha)
+    slices = slice_changes(reference, rows, frame, declaration, thresholds.minimum_rows, thresholds.alpha)
     fairness = None
     if frame is not None and declaration is not None and declaration.protected:
         fairness = fairness_of(rows, frame, declaration, seed)
     tests = {"ranking": ranking.p_value, "calibration": calibration.p_value, "relation": relation.p_beyond}
     known = {name: p for name, p in tests.items() if p is not None}
     adjusted = dict(zip(known, holm(list(known.values())), strict=True))
-    severity, reasons = _judge(reference, ranking, calibration, relation, adjusted, limits)
-    groups = group_changes(reference.fairness, fairness, alpha=limits.alpha, unit=reference.outcome_spread)
-    fairness_severity, said_of_groups = _judge_groups(groups, limits)
-    severity = max(severity, fairness_severity, key=SEVERITIES.index)
+    severity, reasons = _judge(reference, ranking, calibration, relation, adjusted, thresholds)
+    groups = group_changes(reference.fairness, fairness, alpha=thresholds.alpha, unit=reference.outcome_spread)
+    fairness_severity, said_of_groups = _judge_groups(groups, thresholds)
+    severity = worst([severity, fairness_severity])
     reasons += said_of_groups
     if not reasons:
         reasons.append(_nothing_seen(reference, ranking, calibration, relation, groups))
     if task is Task.BINARY:
-        reasons += _contradicted_grades(calibration, limits.jeffreys_alpha)
+        reasons += _contradicted_grades(calibration, thresholds.jeffreys_alpha)
     if matured_share < 1:
         reasons.append(f"{matured_share:.0%} of the window's outcomes are known; the rest is silent")
     return WindowPerformance(
@@ -258,66 +220,76 @@ def _judge(
     calibration: CalibrationChange,
     relation: Relation,
     adjusted: dict[str, float],
-    limits: PerformanceRules,
-) -> tuple[str, list[str]]:
+    thresholds: MonitoringThresholds,
+) -> tuple[Severity, list[str]]:
     """Severity and its reasons: evidence and size together, for each test; the worst counts."""
-    levels: list[int] = [0]
+    found: list[Severity] = ["none"]
     reasons: list[str] = []
     name = reference.quality_metric
 
-    def size(value: float, steps: Sequence[float]) -> int:
-        return sum(value >= step for step in steps)
-
     if ranking.drop is None:
         reasons.append(f"ranking is not measurable: {ranking.reason}")
-    elif adjusted["ranking"] < limits.alpha:
-        steps = (limits.performance_drop_watch, limits.performance_drop_act)
-        level = size(ranking.drop, steps)
+    elif adjusted["ranking"] < thresholds.alpha:
+        severity = _watch_or_act(ranking.drop, thresholds.performance_drop_watch, thresholds.performance_drop_act)
         trivial = 0.5 if name in ("roc_auc", "macro_auc") else 0.0
-        if level == 2 and ranking.high is not None and ranking.high <= trivial:
-            level = 3  # surely no better than predicting nothing
-        levels.append(level)
+        if severity == "act" and ranking.high is not None and ranking.high <= trivial:
+            severity = "critical"  # certainly no better than predicting a constant
+        found.append(severity)
         reasons.append(
             f"{name} fell by {ranking.drop:.3f} to {ranking.window:.3f} (p = {adjusted['ranking']:.2g}), "
-            f"{'worth ' + SEVERITIES[level] if level else 'too little to matter'}"
+            f"{_worth(severity)}"
         )
-    if calibration.p_value is not None and adjusted["calibration"] < limits.alpha:
+    if calibration.p_value is not None and adjusted["calibration"] < thresholds.alpha:
         regression = Task(reference.task) is Task.REGRESSION
-        steps = (limits.bias_watch, limits.bias_act) if regression else (
-            limits.calibration_watch, limits.calibration_act)  # fmt: skip
-        level = size(calibration.size, steps)
-        levels.append(level)
+        watch, act = (
+            (thresholds.bias_watch, thresholds.bias_act)
+            if regression
+            else (thresholds.calibration_watch, thresholds.calibration_act)
+        )
+        severity = _watch_or_act(calibration.size, watch, act)
+        found.append(severity)
         unit = "standard deviations of the target" if regression else "of the base rate"
         amount = f"{calibration.size:.2f} {unit}" if regression else f"{calibration.size:.0%} {unit}"
         reasons.append(
             f"outcomes are {calibration.direction} against the scores by {amount} more than in the reference "
-            f"(p = {adjusted['calibration']:.2g}), {'worth ' + SEVERITIES[level] if level else 'too little to matter'}"
+            f"(p = {adjusted['calibration']:.2g}), {_worth(severity)}"
         )
-    if relation.p_beyond is not None and relation.unexplained is not None and adjusted["relation"] < limits.alpha:
+    if relation.p_beyond is not None and relation.unexplained is not None and adjusted["relation"] < thresholds.alpha:
         effect = relation.unexplained / (reference.outcome_spread or 1.0)
-        level = size(effect, (limits.relation_watch, limits.relation_act))
-        levels.append(level)
+        severity = _watch_or_act(effect, thresholds.relation_watch, thresholds.relation_act)
+        found.append(severity)
         reasons.append(
             f"the same scores mean other outcomes: by {effect:.2f} standard deviations from grade to grade beyond a "
             f"common shift (p = {adjusted['relation']:.2g}), "
-            f"{'worth ' + SEVERITIES[level] if level else 'too little to matter'}"
+            f"{_worth(severity)}"
         )
-    return SEVERITIES[max(levels)], reasons
+    return worst(found), reasons
 
 
-def _judge_groups(groups: Sequence[GroupChange], limits: PerformanceRules) -> tuple[str, list[str]]:
+def _watch_or_act(size: float, watch: float, act: float) -> Severity:
+    return "act" if size >= act else "watch" if size >= watch else "none"
+
+
+def _worth(severity: Severity) -> str:
+    return "too little to matter" if severity == "none" else f"worth {severity}"
+
+
+def _judge_groups(groups: Sequence[GroupChange], thresholds: MonitoringThresholds) -> tuple[Severity, list[str]]:
     """Severity of the groups that stand further from the others than they did, and the reasons, widest first."""
     changed = [
         g
         for g in groups
-        if g.p_adjusted is not None and g.p_adjusted < limits.alpha and (g.widened or 0.0) >= limits.fairness_watch
+        if g.p_adjusted is not None
+        and g.p_adjusted < thresholds.alpha
+        and (g.widened or 0.0) >= thresholds.fairness_watch
     ]
     changed.sort(key=lambda g: -(g.widened or 0.0))
-    level = max(((g.widened or 0.0) >= limits.fairness_act) + 1 for g in changed) if changed else 0
-    return SEVERITIES[level], [
+    watch, act = thresholds.fairness_watch, thresholds.fairness_act
+    sizes: list[Severity] = ["none", *(_watch_or_act(g.widened or 0.0, watch, act) for g in changed)]
+    return worst(sizes), [
         f"{g.attribute} = {g.group}: {g.measure.replace('_', ' ')} against the others went from {g.reference_gap:+.3f} "
         f"to {g.window_gap:+.3f} (p = {g.p_adjusted:.2g}, {g.n} rows), "
-        f"worth {'act' if (g.widened or 0.0) >= limits.fairness_act else 'watch'}"
+        f"worth {'act' if (g.widened or 0.0) >= thresholds.fairness_act else 'watch'}"
         for g in changed[:4]
     ]
 

@@ -16,6 +16,7 @@ from typing import Any, Literal
 from mlops_assets.monitoring.thresholds.alarm_statistics import STATISTICS, Statistic
 from mlops_assets.monitoring.thresholds.persistence_delay import expected_delay
 from mlops_assets.monitoring.thresholds.resampled_windows import Change, Statistics
+from mlops_assets.policy.monitoring_thresholds import MonitoringThresholds
 
 LEAST_HISTORY = 12
 """Real windows without change from which on they decide alone; fewer have a veto over what is drawn."""
@@ -159,8 +160,8 @@ def propose(
     history: Sequence[RecordedWindow],
     resampled: Sequence[Statistics],
     changes: Sequence[Change],
-    rules: Any,
-    tier: Any,
+    in_force: MonitoringThresholds,
+    tier: MonitoringThresholds,
     *,
     tier_name: str,
     windows_a_year: int,
@@ -176,7 +177,7 @@ def propose(
         history: recorded windows, in order of time.
         resampled: statistics of windows without change, drawn from the reference.
         changes: windows drawn with a change.
-        rules: `monitoring` of the policy in force for the model.
+        in_force: `monitoring` of the policy in force for the model.
         tier: the same of its tier.
         tier_name: high, medium or low.
         windows_a_year: by cadence.
@@ -190,11 +191,11 @@ def propose(
     samples = {s.name: _sample(s.name, history, resampled) for s in STATISTICS}
     used = [s for s in STATISTICS if samples[s.name].values]
     rate = false_alarms / windows_a_year / max(len(used), 1)
-    thresholds = tuple(_threshold(s, samples[s.name], rate, rules, tier, windows_a_year) for s in used)
+    thresholds = tuple(_threshold(s, samples[s.name], rate, in_force, tier, windows_a_year) for s in used)
     # What could not be calibrated stays in force.
-    now: dict[str, float] = {s.name: getattr(rules, f"{s.name}_act") for s in STATISTICS}
+    now: dict[str, float] = {s.name: getattr(in_force, f"{s.name}_act") for s in STATISTICS}
     proposed = now | {t.name: t.proposed for t in thresholds}
-    k, n = rules.persistence_k, rules.persistence_n
+    k, n = in_force.persistence_k, in_force.persistence_n
     delays = tuple(_delay(change, now, proposed, k, n) for change in changes)
     return Proposal(
         model=model,
@@ -247,11 +248,16 @@ def _sample(name: str, history: Sequence[RecordedWindow], resampled: Sequence[St
 
 
 def _threshold(
-    statistic: Statistic, sample: _Sample, rate: float, rules: Any, tier: Any, windows_a_year: int
+    statistic: Statistic,
+    sample: _Sample,
+    rate: float,
+    in_force: MonitoringThresholds,
+    tier: MonitoringThresholds,
+    windows_a_year: int,
 ) -> Threshold:
     values = sample.values
-    now, tiers = (getattr(r, f"{statistic.name}_act") for r in (rules, tier))
-    least = getattr(rules, f"{statistic.name}_watch")
+    now, tiers = (getattr(r, f"{statistic.name}_act") for r in (in_force, tier))
+    least = getattr(in_force, f"{statistic.name}_watch")
     steps = sorted({*(step for step in statistic.grid if step > least), least, now})
     fitting = [step for step in steps if sample.keeps(step, rate)]
     chosen = fitting[0] if fitting else steps[-1]

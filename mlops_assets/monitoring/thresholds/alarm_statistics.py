@@ -9,8 +9,7 @@ from dataclasses import dataclass
 
 from mlops_assets.monitoring.inputs.drift import HARDLY_USED, DriftVerdict
 from mlops_assets.monitoring.outcomes.performance import WindowPerformance
-from mlops_assets.monitoring.outcomes.prior_shift import label_shift_size
-from mlops_assets.monitoring.verdict.outcome_causes import BESIDE_CALIBRATION
+from mlops_assets.monitoring.verdict.outcome_causes import BESIDE_CALIBRATION, label_shift_size
 
 
 @dataclass(frozen=True)

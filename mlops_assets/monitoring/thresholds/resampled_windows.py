@@ -16,7 +16,7 @@ from mlops_assets.monitoring.inputs.drift import compare
 from mlops_assets.monitoring.outcomes.performance import measure
 from mlops_assets.monitoring.outcomes.reference_performance import ReferencePerformance, build_reference
 from mlops_assets.monitoring.thresholds.alarm_statistics import input_statistics, outcome_statistics
-from mlops_assets.monitoring.thresholds.rules import Rules
+from mlops_assets.policy.monitoring_thresholds import MonitoringThresholds
 from mlops_assets.statistics.counting import count_window
 from mlops_assets.statistics.profile import Profile, build_profile
 
@@ -61,7 +61,12 @@ class Change:
 
 
 def unchanged_inputs(
-    reference: pl.DataFrame, columns: Mapping[str, str], rules: Rules, rows: int, windows: int, seed: int
+    reference: pl.DataFrame,
+    columns: Mapping[str, str],
+    thresholds: MonitoringThresholds,
+    rows: int,
+    windows: int,
+    seed: int,
 ) -> list[Statistics]:
     """Each round parts the reference at random into rows to profile and a window, which is new to the profile.
 
@@ -73,12 +78,17 @@ def unchanged_inputs(
     found = []
     for order in _orders(reference.height, windows, seed):
         profile = build_profile(reference[order[rows:]], columns)
-        found.append(_inputs(profile, reference[order[:rows]], rules))
+        found.append(_inputs(profile, reference[order[:rows]], thresholds))
     return found
 
 
 def changed_inputs(
-    reference: pl.DataFrame, columns: Mapping[str, str], rules: Rules, rows: int, windows: int, seed: int
+    reference: pl.DataFrame,
+    columns: Mapping[str, str],
+    thresholds: MonitoringThresholds,
+    rows: int,
+    windows: int,
+    seed: int,
 ) -> list[Change]:
     """Windows in which one numeric feature after another is moved by so many of its standard deviations.
 
@@ -100,12 +110,14 @@ def changed_inputs(
             column = profile.columns[name]
             values = fresh[name][generator.choice(rows, rows)].cast(pl.Float64) + size * (column.std or 0.0)
             alone = Profile(profile.rows, {name: column})
-            found.append(_inputs(alone, values.to_frame(), rules, level=rules.alpha / len(columns)))
+            found.append(_inputs(alone, values.to_frame(), thresholds, level=thresholds.alpha / len(columns)))
         changes.append(Change("one numeric feature moved", f"{size:g} standard deviations", tuple(found)))
     return changes
 
 
-def unchanged_outcomes(held: HeldOut, rules: Rules, rows: int, windows: int, seed: int) -> list[Statistics]:
+def unchanged_outcomes(
+    held: HeldOut, thresholds: MonitoringThresholds, rows: int, windows: int, seed: int
+) -> list[Statistics]:
     """Each round parts the held-out rows at random into a reference_performance and a window.
 
     Raises:
@@ -114,12 +126,14 @@ def unchanged_outcomes(held: HeldOut, rules: Rules, rows: int, windows: int, see
     if len(held) < 2 * rows:
         raise ValueError(f"there are {len(held)} held-out rows, expected {2 * rows}: twice a window of {rows}")
     return [
-        _outcomes(held, held.reference(order[rows:]), order[:rows], held.y[order[:rows]], rules)
+        _outcomes(held, held.reference(order[rows:]), order[:rows], held.y[order[:rows]], thresholds)
         for order in _orders(len(held), windows, seed)
     ]
 
 
-def changed_outcomes(held: HeldOut, rules: Rules, rows: int, windows: int, seed: int) -> list[Change]:
+def changed_outcomes(
+    held: HeldOut, thresholds: MonitoringThresholds, rows: int, windows: int, seed: int
+) -> list[Change]:
     """Windows whose outcomes changed at the same scores: more of them, or others than before."""
     generator = np.random.default_rng(seed + 2)
     half = next(_orders(len(held), 1, seed))
@@ -129,7 +143,7 @@ def changed_outcomes(held: HeldOut, rules: Rules, rows: int, windows: int, seed:
         found = []
         for _ in range(windows):
             chosen = fresh[generator.choice(len(fresh), rows, p=weights)]
-            found.append(_outcomes(held, reference_performance, chosen, change(held.y[chosen]), rules))
+            found.append(_outcomes(held, reference_performance, chosen, change(held.y[chosen]), thresholds))
         return Change(what, size, tuple(found))
 
     if held.task is Task.REGRESSION:
@@ -154,16 +168,24 @@ def changed_outcomes(held: HeldOut, rules: Rules, rows: int, windows: int, seed:
     return changes
 
 
-def _inputs(profile: Profile, window: pl.DataFrame, rules: Rules, level: float | None = None) -> Statistics:
+def _inputs(
+    profile: Profile, window: pl.DataFrame, thresholds: MonitoringThresholds, level: float | None = None
+) -> Statistics:
     # Only sizes by column have a threshold: what is looked for in rows (broken feeds, pairs) is left out.
-    verdict = compare(profile, count_window(window, profile), rules)
-    return input_statistics(verdict, level or rules.alpha)
+    verdict = compare(profile, count_window(window, profile), thresholds)
+    return input_statistics(verdict, level or thresholds.alpha)
 
 
 def _outcomes(
-    held: HeldOut, reference_performance: ReferencePerformance, rows: np.ndarray, y: np.ndarray, rules: Rules
+    held: HeldOut,
+    reference_performance: ReferencePerformance,
+    rows: np.ndarray,
+    y: np.ndarray,
+    thresholds: MonitoringThresholds,
 ) -> Statistics:
-    return outcome_statistics(measure(reference_performance, y, held.score[rows], rules=rules), rules.alpha)
+    return outcome_statistics(
+        measure(reference_performance, y, held.score[rows], thresholds=thresholds), thresholds.alpha
+    )
 
 
 def _orders(rows: int, times: int, seed: int) -> Iterator[np.ndarray]:

@@ -16,7 +16,7 @@ from mlops_assets.monitoring.inputs.batches import content_digest, find_batch_fa
 from mlops_assets.monitoring.inputs.column_drift import ColumnDrift
 from mlops_assets.monitoring.inputs.drift import SCORE_COLUMN, DriftVerdict, compare
 from mlops_assets.monitoring.inputs.faults import Fault
-from mlops_assets.monitoring.thresholds.rules import MonitoringRules, Rules, at_least, worst
+from mlops_assets.monitoring.severity import at_least, worst
 from mlops_assets.monitoring.two_tables.columns import (
     by_nature_different,
     incomparable,
@@ -29,6 +29,7 @@ from mlops_assets.monitoring.two_tables.order import SAID, looks_ordered
 from mlops_assets.monitoring.two_tables.outcomes import TableOutcomes, compare_outcomes
 from mlops_assets.monitoring.two_tables.reading import for_engine, open_table, profile_table, sample_rows
 from mlops_assets.monitoring.verdict.triage import Health, triage
+from mlops_assets.policy.monitoring_thresholds import MonitoringThresholds
 from mlops_assets.statistics.counting import WindowCounts, count_window, infer_roles
 from mlops_assets.statistics.profile import ColumnProfile, Profile
 
@@ -107,7 +108,7 @@ def compare_tables(
     reference: str | Path,
     current: str | Path,
     engine: str = "polars",
-    rules: Rules | None = None,
+    thresholds: MonitoringThresholds | None = None,
     *,
     ignore: Sequence[str] = (),
     identifier: str | None = None,
@@ -121,7 +122,7 @@ def compare_tables(
     Args:
         reference, current: Parquet, CSV or Delta; a file, a folder, a glob or an fsspec URL.
         engine: that counts the current table: polars, duckdb, or pyspark (Parquet only).
-        rules: thresholds; the defaults when None. A single window cannot persist: its severity is what it shows.
+        thresholds: thresholds; the defaults when None. A single window cannot persist: its severity is what it shows.
         ignore: columns not to compare.
         identifier: column whose values must not repeat in the current table.
         target: column of the outcome, on which base rate and relation are judged; None: a column that is named as
@@ -139,7 +140,7 @@ def compare_tables(
     """
     if engine not in ENGINES:
         raise ValueError(f"found engine {engine!r}, expected {', '.join(ENGINES)}")
-    limits = one_window(rules or MonitoringRules())
+    limits = one_window(thresholds or MonitoringThresholds())
     before, now, as_times = open_table(reference), open_table(current), ()
     if engine != "pyspark":  # Spark reads the rows itself, text as text.
         before, now, as_times = times_in_text(before, now)
@@ -242,7 +243,7 @@ def _without_order(profile: Profile) -> Profile:
 def _if_in_any_order(
     compared: Mapping[str, ColumnProfile],
     inputs: WindowCounts,
-    rules: Rules,
+    thresholds: MonitoringThresholds,
     sample: pl.DataFrame,
     known: pl.DataFrame,
     score: str | None,
@@ -252,7 +253,7 @@ def _if_in_any_order(
     again = compare(
         _without_order(Profile(rows, dict(compared))),
         inputs,
-        rules,
+        thresholds,
         sample=sample,
         reference_sample=known,
         score=score or SCORE_COLUMN,
@@ -270,12 +271,12 @@ def _require(roles: Mapping[str, str], reference: str | Path, wanted: Mapping[st
 
 
 def _with_outcome(
-    drift: DriftVerdict, outcome: ColumnProfile, counts: WindowCounts, rules: Rules
+    drift: DriftVerdict, outcome: ColumnProfile, counts: WindowCounts, thresholds: MonitoringThresholds
 ) -> tuple[DriftVerdict, ColumnDrift]:
     """The outcome's own column: a broken one is a fault of the feed; a changed one is judged with what led to it."""
     name = outcome.name
     alone = WindowCounts(counts.rows, {name: counts.columns[name]})
-    column = compare(Profile(outcome.rows, {name: outcome}), alone, rules).column(name)
+    column = compare(Profile(outcome.rows, {name: outcome}), alone, thresholds).column(name)
     late = ("missing_column", "missing_values", "collapsed", "out_of_range")
     if not column.fault or column.fault in late:
         if column.fault == "missing_column":
@@ -318,9 +319,6 @@ def _batch_faults(
     return find_batch_faults(frame, shared, identifier=identifier)
 
 
-def one_window(rules: Rules) -> Rules:
-    """Rules without persistence: there is but one window to see a change in."""
-    once = {"persistence_k": 1, "persistence_n": 1}
-    if isinstance(rules, MonitoringRules):
-        return replace(rules, **once)
-    return rules.model_copy(update=once)  # type: ignore[attr-defined]
+def one_window(thresholds: MonitoringThresholds) -> MonitoringThresholds:
+    """The thresholds without persistence: there is only one window in which to see a change."""
+    return thresholds.model_copy(update={"persistence_k": 1, "persistence_n": 1})

@@ -19,8 +19,8 @@ from mlops_assets.monitoring.outcomes.learned_relation import learned_scores
 from mlops_assets.monitoring.outcomes.performance import WindowPerformance, measure
 from mlops_assets.monitoring.outcomes.reference_performance import build_reference
 from mlops_assets.monitoring.outcomes.segments import Segment, find_segment
-from mlops_assets.monitoring.thresholds.rules import Rules
 from mlops_assets.monitoring.two_tables.spread_rows import spread_rows
+from mlops_assets.policy.monitoring_thresholds import MonitoringThresholds
 from mlops_assets.statistics.profile import ColumnProfile
 from mlops_assets.statistics.resampling import assign_bins, equal_frequency_edges
 
@@ -91,7 +91,7 @@ def compare_outcomes(
     reference: pl.LazyFrame,
     window: pl.LazyFrame,
     columns: dict[str, ColumnProfile],
-    rules: Rules,
+    thresholds: MonitoringThresholds,
     *,
     target: str,
     score: str = "",
@@ -103,7 +103,7 @@ def compare_outcomes(
     Args:
         reference, window: tables; the window may lack the outcome, or have it for some rows only.
         columns: inputs that both have.
-        rules: thresholds.
+        thresholds: thresholds.
         target: column of the outcome: two values, few values, or a number.
         score: column of a deployed model's scores (a probability, another number that ranks, or a predicted class);
             empty: a relation is learned from the reference.
@@ -159,7 +159,7 @@ def compare_outcomes(
         source="rows of the reference table",
         times=before[time] if time else pl.Series(np.arange(before.height)) if in_order else None,
     )
-    found = measure(reference_performance, truth_now, scores[1], rules=rules, matured_share=min(share, 1.0))
+    found = measure(reference_performance, truth_now, scores[1], thresholds=thresholds, matured_share=min(share, 1.0))
     quality = reference_performance.quality
     if not score and quality is not None:
         floor = LEAST_AREA if reference_performance.quality_metric == "roc_auc" else LEAST_SKILL

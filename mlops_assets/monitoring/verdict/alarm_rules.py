@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from mlops_assets.monitoring.inputs.drift import SCORE_COLUMN, DriftVerdict
 from mlops_assets.monitoring.inputs.faults import Fault
 from mlops_assets.monitoring.outcomes.performance import WindowPerformance
-from mlops_assets.monitoring.thresholds.rules import at_least
+from mlops_assets.monitoring.severity import at_least
 from mlops_assets.monitoring.verdict.causes import Cause
 
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from mlops_assets.monitoring.thresholds.rules import Kind, Severity
+from mlops_assets.monitoring.severity import Kind, Severity
 
 
 @dataclass(frozen=True)

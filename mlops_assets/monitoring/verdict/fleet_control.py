@@ -16,7 +16,7 @@ from typing import Any
 
 from mlops_assets.monitoring.inputs.drift import DriftVerdict
 from mlops_assets.monitoring.outcomes.performance import WindowPerformance
-from mlops_assets.monitoring.thresholds.rules import at_least
+from mlops_assets.monitoring.severity import at_least
 from mlops_assets.monitoring.verdict.triage import Health
 from mlops_assets.statistics.multiplicity import benjamini_hochberg
 

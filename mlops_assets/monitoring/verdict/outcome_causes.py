@@ -3,22 +3,29 @@
 Belongs here: what measured outcomes (`performance.py`) are evidence of. What inputs tell, and the ranking, is in `triage.py`.
 """
 
+import math
 from collections.abc import Sequence
 
 from mlops_assets.monitoring.inputs.drift import BASE_RATE_WATCH
-from mlops_assets.monitoring.outcomes.performance import PerformanceRules, WindowPerformance
-from mlops_assets.monitoring.outcomes.prior_shift import label_shift_size
+from mlops_assets.monitoring.outcomes.performance import WindowPerformance
 from mlops_assets.monitoring.outcomes.segments import Segment
-from mlops_assets.monitoring.thresholds.rules import Rules, Severity, worst
+from mlops_assets.monitoring.severity import Severity, severity_of, worst
 from mlops_assets.monitoring.verdict.causes import Cause, Loss
 from mlops_assets.monitoring.verdict.shown import shown_p
+from mlops_assets.policy.monitoring_thresholds import MonitoringThresholds
 
 BESIDE_CALIBRATION = 5
 """The base rate's own test may use such a part of the level: it comes beside the three that share it."""
+SHIFTED_ALIKE = 0.5
+"""Part of the base rate's change in log-odds that the same score must show for it to be more than other inputs."""
 
 
 def relation_causes(
-    performance: WindowPerformance, rules: Rules, shifted: bool, moved: bool, segment: Segment | None
+    performance: WindowPerformance,
+    thresholds: MonitoringThresholds,
+    shifted: bool,
+    moved: bool,
+    segment: Segment | None,
 ) -> tuple[list[Cause], Loss | None]:
     """Inputs that mean something else than they did, or quality that was lost without that.
 
@@ -26,26 +33,25 @@ def relation_causes(
     worse, though each score means what it meant. Nor is it where outcomes have moved as a whole, unless quality is an area,
     which a common shift leaves as it is.
     """
-    limits = PerformanceRules.of(rules)
     adjusted = performance.p_adjusted
     relation_evidence: list[str] = []
     relation_severity: Severity = "none"
     relation_weight = 0.0
-    loss = _loss(performance, limits)
+    loss = _loss(performance, thresholds)
     moved = moved and performance.ranking is not None and performance.ranking.metric != "roc_auc"
-    explained = (shifted or moved) and adjusted.get("relation", 1.0) >= limits.alpha
+    explained = (shifted or moved) and adjusted.get("relation", 1.0) >= thresholds.alpha
     if loss is not None and not explained:
         relation_severity, relation_weight = loss.severity, loss.weight
         relation_evidence.append(loss.text)
         loss = None
     relation = performance.relation
-    if relation is not None and relation.unexplained is not None and adjusted.get("relation", 1.0) < limits.alpha:
+    if relation is not None and relation.unexplained is not None and adjusted.get("relation", 1.0) < thresholds.alpha:
         unit = _outcome_spread(performance)
         size = relation.unexplained / unit if unit else 0.0
-        severity = _size(size, limits.relation_watch, limits.relation_act)
+        severity = severity_of(size, thresholds.relation_watch, thresholds.relation_act)
         if severity != "none":
             relation_severity = worst([relation_severity, severity])
-            relation_weight = max(relation_weight, size / limits.relation_act)
+            relation_weight = max(relation_weight, size / thresholds.relation_act)
             relation_evidence.append(
                 f"outcomes at the same score differ by {relation.unexplained:.3f} beyond a common shift "
                 f"({shown_p(relation.p_beyond)})"
@@ -60,19 +66,19 @@ def relation_causes(
     return [], loss
 
 
-def _loss(performance: WindowPerformance, limits: PerformanceRules) -> Loss | None:
+def _loss(performance: WindowPerformance, thresholds: MonitoringThresholds) -> Loss | None:
     ranking = performance.ranking
-    if ranking is None or ranking.drop is None or performance.p_adjusted.get("ranking", 1.0) >= limits.alpha:
+    if ranking is None or ranking.drop is None or performance.p_adjusted.get("ranking", 1.0) >= thresholds.alpha:
         return None
-    severity = _size(ranking.drop, limits.performance_drop_watch, limits.performance_drop_act)
+    severity = severity_of(ranking.drop, thresholds.performance_drop_watch, thresholds.performance_drop_act)
     if severity == "none":
         return None
     text = f"{ranking.metric} fell from {ranking.reference:.3f} to {ranking.window:.3f} ({shown_p(ranking.p_value)})"
-    return Loss(severity, text, ranking.drop / limits.performance_drop_act)
+    return Loss(severity, text, ranking.drop / thresholds.performance_drop_act)
 
 
 def base_rate_causes(
-    performance: WindowPerformance, limits: PerformanceRules, population: Sequence[Cause], score: str
+    performance: WindowPerformance, thresholds: MonitoringThresholds, population: Sequence[Cause], score: str
 ) -> list[Cause]:
     """Outcomes more or less frequent than the scores foresaw; one the scores did foresee is the population's."""
     calibration, base = performance.calibration, performance.base_rate
@@ -80,17 +86,22 @@ def base_rate_causes(
         return []
     regression = performance.task == "regression"
     watch, act = (
-        (limits.bias_watch, limits.bias_act) if regression else (limits.calibration_watch, limits.calibration_act)
+        (thresholds.bias_watch, thresholds.bias_act)
+        if regression
+        else (thresholds.calibration_watch, thresholds.calibration_act)
     )
-    unforeseen = performance.p_adjusted.get("calibration", 1.0) < limits.alpha
+    unforeseen = performance.p_adjusted.get("calibration", 1.0) < thresholds.alpha
     # Scores that tell much of the outcome foresee much of a new base rate; where no input moved, that it did is enough,
     # and where the scores did, they are evidence of their own.
     inputs_moved = any(c.columns != (score,) for c in population)
-    level = 0.0 if inputs_moved else limits.alpha if population else limits.alpha / BESIDE_CALIBRATION
+    level = 0.0 if inputs_moved else thresholds.alpha if population else thresholds.alpha / BESIDE_CALIBRATION
     surely = base is not None and base.p_value is not None and base.p_value < level
     whole = label_shift_size(performance) if unforeseen or surely else 0.0
     severity = worst(
-        [_size(calibration.size, watch, act) if unforeseen else "none", _size(min(whole, act), BASE_RATE_WATCH, act)]
+        [
+            severity_of(calibration.size, watch, act) if unforeseen else "none",
+            severity_of(min(whole, act), BASE_RATE_WATCH, act),
+        ]
     )
     if severity == "none":
         return []
@@ -124,7 +135,19 @@ def _outcome_spread(performance: WindowPerformance) -> float:
     return 1.0
 
 
-def _size(value: float, watch: float, act: float) -> Severity:
-    if value >= 2 * act:
-        return "critical"
-    return "act" if value >= act else "watch" if value >= watch else "none"
+def label_shift_size(performance: WindowPerformance) -> float:
+    """Change of the base rate, relative to the rarer outcome's, where inputs do not explain it; 0 otherwise.
+
+    Inputs that tell of the outcome move with a base rate, and the scores then foresee a part of it: what they did not
+    foresee understates it. Under a shift of the base rate alone the log-odds of every score move as those of the base rate
+    do (Saerens, Latinne & Decaestecker 2002); where other inputs are all there is, those of a score stay as they are.
+    """
+    base, relation = performance.base_rate, performance.relation
+    if base is None or relation is None or relation.common_shift is None or performance.task != "binary":
+        return 0.0
+    before, now = base.reference or 0.0, base.window or 0.0
+    if not (0 < before < 1 and 0 < now < 1):
+        return 0.0
+    moved = math.log(now / (1 - now)) - math.log(before / (1 - before))
+    alike = moved != 0 and relation.common_shift / moved >= SHIFTED_ALIKE
+    return abs(now - before) / min(before, 1 - before) if alike else 0.0

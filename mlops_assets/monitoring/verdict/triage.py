@@ -13,11 +13,12 @@ from typing import Any
 from mlops_assets.monitoring.inputs.column_drift import ColumnDrift
 from mlops_assets.monitoring.inputs.drift import SCORE_COLUMN, DriftVerdict
 from mlops_assets.monitoring.inputs.faults import Fault
-from mlops_assets.monitoring.outcomes.performance import PerformanceRules, WindowPerformance
+from mlops_assets.monitoring.outcomes.performance import WindowPerformance
 from mlops_assets.monitoring.outcomes.segments import Segment
-from mlops_assets.monitoring.thresholds.rules import SEVERITIES, Kind, Rules, Severity, at_least, worst
+from mlops_assets.monitoring.severity import SEVERITIES, Kind, Severity, at_least, worst
 from mlops_assets.monitoring.verdict.causes import Cause, Loss
 from mlops_assets.monitoring.verdict.outcome_causes import base_rate_causes, relation_causes
+from mlops_assets.policy.monitoring_thresholds import MonitoringThresholds
 
 CERTAIN = 0.5
 """Strength from which a fault is taken as one, whatever else has changed; a weaker one is ranked by what it carries."""
@@ -82,7 +83,7 @@ def triage(
     drift: DriftVerdict,
     performance: WindowPerformance | None,
     earlier: Sequence[Earlier],
-    rules: Rules,
+    thresholds: MonitoringThresholds,
     response: Mapping[str, Sequence[str]],
     *,
     batch: Sequence[Fault] = (),
@@ -95,13 +96,13 @@ def triage(
         drift: what inputs and score show.
         performance: what matured outcomes show; None while there are none.
         earlier: the windows before this one under the same champion, oldest first.
-        rules: thresholds and persistence.
+        thresholds: thresholds and persistence.
         response: actions by kind, and for `performance_loss`.
         batch: signs that the delivery as a whole is broken (`batches.py`).
         segment: the part of the rows that a changed relation is confined to, where there is one.
         score: column that holds the model's scores, if any does.
     """
-    found, loss = _causes(drift, performance, rules, batch, segment, score)
+    found, loss = _causes(drift, performance, thresholds, batch, segment, score)
     causes = sorted(found, key=_order)
     raw: dict[str, Severity] = {}
     for cause in causes:
@@ -114,9 +115,9 @@ def triage(
         severity: Severity = "none" if measurable else "not_measurable"
         return Health(severity, "none", (), (), (), _calm(drift, performance, severity), raw, unknown)
     held: list[Severity] = [
-        cause.severity if cause.certain else _held(cause.kind, cause.severity, earlier, rules) for cause in causes
+        cause.severity if cause.certain else _held(cause.kind, cause.severity, earlier, thresholds) for cause in causes
     ]
-    lost: Severity = _held(LOSS, loss.severity, earlier, rules) if loss is not None else "none"
+    lost: Severity = _held(LOSS, loss.severity, earlier, thresholds) if loss is not None else "none"
     severity = worst([*held, lost])
     # Ranking is by what stands after persistence; within that, causes keep their order.
     ranks = sorted(range(len(causes)), key=lambda i: (-causes[i].certain, -SEVERITIES.index(held[i]), i))
@@ -144,7 +145,7 @@ def triage(
 def _causes(
     drift: DriftVerdict,
     performance: WindowPerformance | None,
-    rules: Rules,
+    thresholds: MonitoringThresholds,
     batch: Sequence[Fault],
     segment: Segment | None,
     score: str,
@@ -152,8 +153,8 @@ def _causes(
     found = [*_broken_batch(batch), *_data_quality_faults(drift)]
     if performance is not None and performance.measurable:
         population = _population(drift, score)
-        told = base_rate_causes(performance, PerformanceRules.of(rules), population, score)
-        relation, loss = relation_causes(performance, rules, bool(population), bool(told), segment)
+        told = base_rate_causes(performance, thresholds, population, score)
+        relation, loss = relation_causes(performance, thresholds, bool(population), bool(told), segment)
         told = [*relation, *told]
         if any(c.kind == "label_shift" for c in told) and all(c.columns == (score,) for c in population):
             # Scores that moved by themselves are what a base rate does that inputs tell of.
@@ -246,13 +247,13 @@ def _carried(columns: Sequence[ColumnDrift], of: int) -> float:
     return len(columns) / max(of, 1)
 
 
-def _held(kind: str, severity: Severity, earlier: Sequence[Earlier], rules: Rules) -> Severity:
+def _held(kind: str, severity: Severity, earlier: Sequence[Earlier], thresholds: MonitoringThresholds) -> Severity:
     """Severity after persistence: acting on a change needs it in k of the last n windows, this one included."""
     if not at_least(severity, "act"):
         return severity
-    recent = list(earlier)[-(rules.persistence_n - 1) :] if rules.persistence_n > 1 else []
+    recent = list(earlier)[-(thresholds.persistence_n - 1) :] if thresholds.persistence_n > 1 else []
     seen = 1 + sum(at_least(window.raw.get(kind, "none"), "act") for window in recent)
-    return severity if seen >= rules.persistence_k else "watch"
+    return severity if seen >= thresholds.persistence_k else "watch"
 
 
 def _order(cause: Cause) -> tuple[float, ...]:

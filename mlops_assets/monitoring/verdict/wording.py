@@ -8,14 +8,15 @@ from typing import Any
 
 from mlops_assets.monitoring.inputs.column_drift import ColumnDrift
 from mlops_assets.monitoring.inputs.joint import JointDrift
-from mlops_assets.monitoring.thresholds.rules import Rules, Severity, at_least
+from mlops_assets.monitoring.severity import Severity, at_least
+from mlops_assets.policy.monitoring_thresholds import MonitoringThresholds
 from mlops_assets.statistics.counting import WindowCounts
 
 
 def explain(
     columns: Sequence[ColumnDrift],
     counts: WindowCounts,
-    rules: Rules,
+    thresholds: MonitoringThresholds,
     faults: tuple[str, ...],
     shifted: tuple[str, ...],
     severity: Severity,
@@ -24,7 +25,7 @@ def explain(
     """Two sentences on a whole window."""
     if severity == "not_measurable":
         return (
-            f"The window has {counts.rows} rows, fewer than the {rules.minimum_rows} that a verdict needs. "
+            f"The window has {counts.rows} rows, fewer than the {thresholds.minimum_rows} that a verdict needs. "
             "Nothing is said about its distributions."
         )
     parts = []
@@ -37,7 +38,7 @@ def explain(
     if joint is not None and not faults and at_least(joint.severity, "watch"):
         parts.append(f"No column has shifted alone, but together they have: {joint.reason}.")
     if not parts:
-        tiny = [c for c in columns if c.p_value is not None and c.p_value < rules.alpha]
+        tiny = [c for c in columns if c.p_value is not None and c.p_value < thresholds.alpha]
         parts.append(f"None of {len(columns)} columns changed by more than its threshold in {counts.rows} rows.")
         if tiny:
             parts.append(f"Changed for certain, but too little to matter: {_list([c.name for c in tiny])}.")

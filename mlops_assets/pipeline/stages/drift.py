@@ -22,7 +22,7 @@ from mlops_assets.monitoring.inputs.attribution import (
 )
 from mlops_assets.monitoring.inputs.column_drift import ColumnDrift
 from mlops_assets.monitoring.inputs.drift import DriftVerdict, compare
-from mlops_assets.monitoring.thresholds.rules import at_least
+from mlops_assets.monitoring.severity import at_least
 from mlops_assets.pipeline.context import StageContext, StageResult
 from mlops_assets.pipeline.stages.models import SCORE, load_version, scored_rows
 from mlops_assets.pipeline.stages.production import PREDICTIONS, SCORED_ROWS, scored_record

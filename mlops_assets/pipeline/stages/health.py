@@ -11,7 +11,7 @@ from mlops_assets.monitoring.inputs.drift import DriftVerdict
 from mlops_assets.monitoring.inputs.faults import Fault
 from mlops_assets.monitoring.outcomes.performance import WindowPerformance
 from mlops_assets.monitoring.outcomes.segments import Segment
-from mlops_assets.monitoring.thresholds.rules import at_least
+from mlops_assets.monitoring.severity import at_least
 from mlops_assets.monitoring.verdict.alarm_rules import alarm_rules
 from mlops_assets.monitoring.verdict.fleet_control import hold_to_fleet, window_p_value
 from mlops_assets.monitoring.verdict.triage import ANSWERED, Earlier, Health, triage

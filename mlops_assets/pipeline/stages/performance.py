@@ -10,7 +10,7 @@ from mlops_assets.monitoring.outcomes.estimate import PerformanceEstimate, estim
 from mlops_assets.monitoring.outcomes.performance import WindowPerformance, measure
 from mlops_assets.monitoring.outcomes.reference_performance import ReferencePerformance
 from mlops_assets.monitoring.outcomes.reliability import Checked, Reliability, check_window, reliability_of
-from mlops_assets.monitoring.thresholds.rules import at_least
+from mlops_assets.monitoring.severity import at_least
 from mlops_assets.pipeline.context import StageContext, StageResult
 from mlops_assets.pipeline.stages.changed_segment import confined_to
 from mlops_assets.pipeline.stages.matured import matured
@@ -22,7 +22,7 @@ ESTIMATE_CHECKED = "estimate_checked"
 
 def performance(context: StageContext) -> StageResult:
     """Measure the window on matured outcomes; where too few have matured, estimate, and say that it is one."""
-    platform, window, declaration, rules = (
+    platform, window, declaration, thresholds = (
         context.platform,
         window_of(context),
         context.declaration,
@@ -38,7 +38,7 @@ def performance(context: StageContext) -> StageResult:
         known.given,
         frame=known.columns,
         declaration=declaration,
-        rules=rules,
+        thresholds=thresholds,
         matured_share=known.share,
         seed=declaration.training.seed,
     )
@@ -53,8 +53,8 @@ def performance(context: StageContext) -> StageResult:
         reference_performance,
         known.scores,
         inputs_moved=moved_inputs(context),
-        most_score_shift=rules.estimate_score_shift,
-        minimum_rows=rules.minimum_rows,
+        most_score_shift=thresholds.estimate_score_shift,
+        minimum_rows=thresholds.minimum_rows,
         seed=declaration.training.seed,
     )
     checked = record_check(context, scored.body["version"], estimate, found)

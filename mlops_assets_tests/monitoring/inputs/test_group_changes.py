@@ -8,9 +8,9 @@ import pytest
 
 from mlops_assets.declaration.declaration import Declaration
 from mlops_assets.monitoring.inputs.group_changes import group_changes
-from mlops_assets.monitoring.outcomes.performance import PerformanceRules, WindowPerformance, measure
+from mlops_assets.monitoring.outcomes.performance import WindowPerformance, measure
 from mlops_assets.monitoring.outcomes.reference_performance import build_reference
-from mlops_assets.policy.policy import Monitoring
+from mlops_assets.policy.monitoring_thresholds import MonitoringThresholds
 
 GROUPS = {"two": ["f", "m"], "four": ["a", "b", "c", "d"]}
 
@@ -50,9 +50,9 @@ def reference():
     return build_reference(y, score, "binary", threshold=0.35, frame=frame, declaration=declaration())
 
 
-def judged(reference, n: int, seed: int, rules: object | None = None, **harder: float) -> WindowPerformance:
+def judged(reference, n: int, seed: int, thresholds: object | None = None, **harder: float) -> WindowPerformance:
     y, score, frame = people(n, seed, **harder)
-    return measure(reference, y, score, frame=frame, declaration=declaration(), rules=rules)
+    return measure(reference, y, score, frame=frame, declaration=declaration(), thresholds=thresholds)
 
 
 @pytest.mark.parametrize(("group", "attribute"), [("m", "two"), ("c", "four")])
@@ -82,8 +82,8 @@ def test_gaps_are_those_of_the_rows(reference):
 
 @pytest.mark.parametrize("n", [600, 4000])
 def test_without_change_hardly_any_window_alarms(reference, n):
-    rules = PerformanceRules(alpha=0.05, fairness_watch=1e-9, fairness_act=1e-9)
-    alarms = sum(judged(reference, n, 100 + seed, rules).fairness_severity != "none" for seed in range(60))
+    thresholds = MonitoringThresholds(alpha=0.05, fairness_watch=1e-9, fairness_act=1e-9)
+    alarms = sum(judged(reference, n, 100 + seed, thresholds).fairness_severity != "none" for seed in range(60))
     # Half of what is significant is a narrower gap, which is no alarm.
     assert alarms <= 6
 
@@ -99,10 +99,10 @@ def test_a_group_that_comes_nearer_is_no_alarm():
 
 
 def test_the_smallest_detectable_change_is_found_about_as_often_as_it_says(reference):
-    rules = PerformanceRules(alpha=0.05, fairness_watch=1e-9)
+    thresholds = MonitoringThresholds(alpha=0.05, fairness_watch=1e-9)
     seen, least, true = 0, [], []
     for seed in range(40):
-        found = judged(reference, 3000, 500 + seed, rules, f=0.4)
+        found = judged(reference, 3000, 500 + seed, thresholds, f=0.4)
         change = next(g for g in found.group_changes if g.attribute == "two" and g.measure == "selection_rate")
         seen += change.p_adjusted < 0.05
         least.append(change.smallest_detectable)
@@ -139,9 +139,9 @@ def test_regression_compares_mean_errors_in_standard_deviations():
 
 
 def test_thresholds_are_the_policys(reference):
-    lax = Monitoring(fairness_watch=0.9, fairness_act=0.95)
+    lax = MonitoringThresholds(fairness_watch=0.9, fairness_act=0.95)
     assert judged(reference, 5000, 2, lax, m=1.0).fairness_severity == "none"
-    strict = Monitoring(fairness_watch=0.001, fairness_act=0.5)
+    strict = MonitoringThresholds(fairness_watch=0.001, fairness_act=0.5)
     assert judged(reference, 5000, 2, strict, m=1.0).fairness_severity == "watch"
 
 

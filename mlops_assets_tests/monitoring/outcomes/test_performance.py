@@ -7,11 +7,10 @@ from sklearn.metrics import roc_auc_score
 
 from mlops_assets.declaration.declaration import Declaration
 from mlops_assets.monitoring.inputs.drift import DriftVerdict
-from mlops_assets.monitoring.outcomes.performance import PerformanceRules, measure
+from mlops_assets.monitoring.outcomes.performance import measure
 from mlops_assets.monitoring.outcomes.reference_performance import ReferencePerformance, build_reference
-from mlops_assets.monitoring.thresholds.rules import MonitoringRules
 from mlops_assets.monitoring.verdict.triage import triage
-from mlops_assets.policy.policy import Monitoring
+from mlops_assets.policy.monitoring_thresholds import MonitoringThresholds
 
 
 def logistic(x):
@@ -79,11 +78,11 @@ def test_numbers_are_those_of_the_rows(reference):
 
 @pytest.mark.parametrize("n", [300, 2000])
 def test_no_change_raises_no_alarm(n):
-    rules = PerformanceRules(alpha=0.05)
+    thresholds = MonitoringThresholds(alpha=0.05)
     alarms = 0
     for seed in range(200):
         reference = build_reference(*loans(3000, 10_000 + seed), "binary", threshold=0.3)
-        found = measure(reference, *loans(n, seed), rules=rules)
+        found = measure(reference, *loans(n, seed), thresholds=thresholds)
         alarms += min(found.p_adjusted.values()) < 0.05
     assert alarms / 200 <= 0.08
 
@@ -269,7 +268,7 @@ def test_a_class_more_frequent_than_foreseen_is_named():
     assert share["window"] - found.calibration.change == pytest.approx(foreseen)
     assert found.severity in ("watch", "act")
     drift = DriftVerdict(4000, 6000, "none", (), (), (), (), "No column moved.")
-    health = triage(drift, found, [], MonitoringRules(), {})
+    health = triage(drift, found, [], MonitoringThresholds(), {})
     assert health.kind == "label_shift"
     assert "the share of 'c' went from 0.3" in health.reasons[0]
 
@@ -283,7 +282,7 @@ def test_silence_says_what_would_have_been_seen(reference):
 def test_grades_that_contradict_their_scores_are_named_at_the_policys_level(reference):
     rows = loans(5000, 3, odds=0.9)
     assert any("grades have other outcomes than their scores say" in r for r in measure(reference, *rows).reasons)
-    silent = measure(reference, *rows, rules=Monitoring(jeffreys_alpha=1e-300))
+    silent = measure(reference, *rows, thresholds=MonitoringThresholds(jeffreys_alpha=1e-300))
     assert not any("Jeffreys" in r for r in silent.reasons)
 
 
@@ -299,21 +298,10 @@ def test_each_threshold_of_the_policy_counts(reference, change, field, value):
     """With every threshold but one out of reach, that one alone decides."""
     out = {"calibration": 50.0, "relation": 5.0, "performance_drop": 0.9}
     fields = {f"{name}_{step}": v for name, v in out.items() for step in ("watch", "act")}
-    lax, strict = Monitoring(**fields), Monitoring(**{**fields, f"{field}_watch": 0.001, f"{field}_act": value})
+    lax, strict = (
+        MonitoringThresholds(**fields),
+        MonitoringThresholds(**{**fields, f"{field}_watch": 0.001, f"{field}_act": value}),
+    )
     rows = loans(5000, 3, **change)
-    assert measure(reference, *rows, rules=lax).severity == "none"
-    assert measure(reference, *rows, rules=strict).severity == "watch"
-
-
-def test_every_rule_is_a_field_of_the_policy_with_the_same_default():
-    assert PerformanceRules.of(Monitoring()) == PerformanceRules()
-    assert set(PerformanceRules.__dataclass_fields__) <= set(Monitoring.model_fields)
-
-
-def test_rules_may_be_any_object_with_the_fields():
-    class Policy:
-        alpha = 0.2
-        minimum_rows = 7
-
-    assert PerformanceRules.of(Policy()).minimum_rows == 7
-    assert PerformanceRules.of(None).minimum_rows == 200
+    assert measure(reference, *rows, thresholds=lax).severity == "none"
+    assert measure(reference, *rows, thresholds=strict).severity == "watch"

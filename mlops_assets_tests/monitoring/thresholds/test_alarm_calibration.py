@@ -9,7 +9,6 @@ import yaml
 
 from mlops_assets.declaration.terms import Task
 from mlops_assets.monitoring.outcomes.performance import measure
-from mlops_assets.monitoring.outcomes.prior_shift import label_shift_size
 from mlops_assets.monitoring.outcomes.reference_performance import build_reference
 from mlops_assets.monitoring.thresholds.alarm_calibration import LEAST_HISTORY, RecordedWindow, propose
 from mlops_assets.monitoring.thresholds.alarm_statistics import STATISTICS, input_statistics, outcome_statistics
@@ -20,21 +19,23 @@ from mlops_assets.monitoring.thresholds.resampled_windows import (
     unchanged_inputs,
     unchanged_outcomes,
 )
-from mlops_assets.policy.policy import Monitoring, effective, load_policies
+from mlops_assets.monitoring.verdict.outcome_causes import label_shift_size
+from mlops_assets.policy.monitoring_thresholds import MonitoringThresholds
+from mlops_assets.policy.policy import effective, load_policies
 from mlops_assets_tests.monitoring.outcomes.test_performance import loans
 from mlops_assets_tests.monitoring.streams import ROLES, customers, judge
 from mlops_assets_tests.policy.test_policy import FOLDER
 
-RULES = Monitoring()
+RULES = MonitoringThresholds()
 
 
 def window(number: int, severity="none", disposition=None, kind="none", **values) -> RecordedWindow:
     return RecordedWindow(f"2020-{number:02d}", severity, kind, disposition, values)
 
 
-def proposed(history=(), resampled=(), changes=(), rules=RULES, tier=RULES, **options):
+def proposed(history=(), resampled=(), changes=(), in_force=RULES, tier=RULES, **options):
     options = {"tier_name": "high", "windows_a_year": 12, **options}
-    return propose("loans", history, resampled, changes, rules, tier, **options)
+    return propose("loans", history, resampled, changes, in_force, tier, **options)
 
 
 def threshold(found, name):
@@ -151,20 +152,20 @@ class TestAdopting:
         assert yaml.safe_load(tier.split(":", 1)[1].split("\n", 1)[1]) == {"monitoring": {"psi_act": 1.0}}
 
     def test_within_the_tier_a_model_may_go_back_to_what_its_tier_has(self):
-        own = Monitoring(relation_watch=0.01, relation_act=0.02)
+        own = MonitoringThresholds(relation_watch=0.01, relation_act=0.02)
         values = [{"relation": 0.035 if i % 5 == 0 else 0.0} for i in range(100)]
-        found = threshold(proposed(resampled=values, rules=own), "relation")
+        found = threshold(proposed(resampled=values, in_force=own), "relation")
         assert (found.now, found.proposed, found.side) == (0.02, 0.04, "stricter")
 
     def test_nothing_to_adopt_says_nothing(self):
-        rules = Monitoring(psi_watch=0.1, psi_act=0.1)
-        assert proposed(resampled=[{"psi": 0.0}] * 30, rules=rules, tier=rules).yaml == ""
+        strict = MonitoringThresholds(psi_watch=0.1, psi_act=0.1)
+        assert proposed(resampled=[{"psi": 0.0}] * 30, in_force=strict, tier=strict).yaml == ""
 
 
 def test_every_statistic_has_its_thresholds_in_the_policy():
     for statistic in STATISTICS:
         for step in ("watch", "act"):
-            assert f"{statistic.name}_{step}" in Monitoring.model_fields
+            assert f"{statistic.name}_{step}" in MonitoringThresholds.model_fields
         assert list(statistic.grid) == sorted(statistic.grid)
 
 

@@ -9,7 +9,7 @@ from mlops_assets.monitoring.inputs.drift import DriftVerdict
 from mlops_assets.monitoring.inputs.faults import Fault
 from mlops_assets.monitoring.outcomes.performance import WindowPerformance, measure
 from mlops_assets.monitoring.outcomes.reference_performance import build_reference
-from mlops_assets.monitoring.thresholds.rules import Severity
+from mlops_assets.monitoring.severity import Severity
 from mlops_assets.monitoring.verdict.triage import Earlier, triage
 from mlops_assets_tests.monitoring.outcomes.test_performance import loans
 from mlops_assets_tests.monitoring.streams import RULES, customers, judge
@@ -119,7 +119,7 @@ def test_a_weak_sign_ranks_behind_a_population_that_moved_in_more_important_colu
     )
     health = judged(both)
     assert [c.kind for c in health.causes] == ["covariate_shift", "data_quality"]
-    assert "Also true: data-quality fault" in health.reasons[1]
+    assert "Also true: data quality" in health.reasons[1]
 
 
 def test_one_value_in_a_column_is_no_broken_feed_where_much_else_has_moved():
