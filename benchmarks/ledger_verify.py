@@ -18,6 +18,7 @@ from pathlib import Path
 from mlops_assets.ledger.canonical import canonical_json
 from mlops_assets.ledger.keys import SigningKey
 from mlops_assets.ledger.ledger import Entry, Ledger
+from mlops_assets_tests.ledger.raw import raw
 
 TARGET_SECONDS = 5.0
 BATCH = 20_000
@@ -37,7 +38,7 @@ def entries(count: int) -> Iterator[list[Entry]]:
     }
     for start in range(0, count, BATCH):
         numbers = range(start, min(start + BATCH, count))
-        yield [Entry("gate_decision", {**body, "n": n}, f"model_{n % 40}", str(n % 9)) for n in numbers]
+        yield [Entry(raw("gate_decision", {**body, "n": n}), f"model_{n % 40}", str(n % 9)) for n in numbers]
 
 
 def measure(url: str, count: int) -> dict[str, object]:

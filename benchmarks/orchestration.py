@@ -24,6 +24,8 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 import fleet
 
+from mlops_assets_tests.ledger.raw import raw
+
 FIRST = date(2025, 1, 6)
 """Start of the first week."""
 ROWS = 2000
@@ -129,7 +131,7 @@ def _append(platform: Any, asked: Sequence[tuple[Any, Mapping[str, str]]]) -> No
             body["snapshot_record"] = known.get(body["snapshot_record"], body["snapshot_record"])
         subject = changed.get(record.subject, other(record.subject))
         key = f"{other(record.key)}/{place}" if record.key else None
-        entries.append(Entry(record.kind, body, other(record.model), subject, record.happened_at, key))
+        entries.append(Entry(raw(record.kind, body), other(record.model), subject, record.happened_at, key))
         known.setdefault(record.seq, place)
     platform.ledger.append_all(entries)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from mlops_assets.governance.adoption import adopt
 from mlops_assets.ledger.enrolment import enrol
 from mlops_assets.ledger.keys import SigningKey, key_path, load_or_new_key
-from mlops_assets.ledger.people import AUTOMATION, LEDGER, ROOT, load_people
+from mlops_assets.ledger.people import AUTOMATION, LEDGER, ROOT
 from mlops_assets.platform import ARTIFACT_KEY, HEAD_KEY, Platform
 from mlops_assets.stores.registry import migrate
 
@@ -45,9 +45,7 @@ def enrol_service(platform: Platform) -> bool:
     key = SigningKey.load(path) if path.exists() else SigningKey.generate()
     if not path.exists():
         key.save(path)
-    if any(
-        p.person == SERVICE and p.key == key.public and p.ended is None for p in load_people(platform.ledger).periods
-    ):
+    if any(p.person == SERVICE and p.key == key.public and p.ended is None for p in platform.ledger.people().periods):
         return False
     root = load_or_new_key(ROOT_KEY, platform.home.keys)
     enrol(platform.ledger, root, SERVICE, key.public, (AUTOMATION,))
@@ -72,7 +70,7 @@ def enrol_missing(platform: Platform, people: Mapping[str, Sequence[str]]) -> li
     For a trial on one machine. In a bank everybody makes a key of their own and hands over the public half.
     """
     folder = platform.home.keys
-    known = {period.person for period in load_people(platform.ledger).periods}
+    known = {period.person for period in platform.ledger.people().periods}
     missing = {name: roles for name, roles in people.items() if name not in known}
     # Where nobody is to be enrolled, the root's private key may be elsewhere, as it should: no other one is made here.
     root = load_or_new_key(ROOT_KEY, folder) if missing else None

@@ -7,7 +7,6 @@ import pytest
 
 from mlops_assets.inspection.versions import artifact_public_key
 from mlops_assets.ledger.keys import key_path, public_path
-from mlops_assets.ledger.people import load_people
 from mlops_assets.platform import ARTIFACT_KEY, Platform
 from mlops_assets.setup import ROOT_KEY, enrol_missing, prepare
 from mlops_assets.training.artifact import ArtifactError
@@ -59,7 +58,7 @@ def test_settings_of_another_store_stay(platform):
 def test_people_are_enrolled_once(platform):
     assert enrol_missing(platform, {"validator": ("validator",)}) == ["validator"]
     assert enrol_missing(platform, {"validator": ("validator",)}) == []
-    people = [period.person for period in load_people(platform.ledger).periods]
+    people = [period.person for period in platform.ledger.people().periods]
     assert people.count("validator") == 1
     assert set(people) == {"root", "ledger", "validator"}
 

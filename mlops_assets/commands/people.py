@@ -8,7 +8,6 @@ import click
 from mlops_assets.commands.common import cell, json_option, open_platform, print_json, print_table
 from mlops_assets.ledger.enrolment import enrol, revoke
 from mlops_assets.ledger.keys import PublicKey, SigningKey, key_path, new_key, public_path
-from mlops_assets.ledger.people import load_people
 
 
 @click.group()
@@ -38,7 +37,7 @@ def people() -> None:
 def people_list(context: click.Context, as_json: bool) -> None:
     """List everybody who was ever enrolled."""
     ledger = open_platform(context).ledger
-    found, now = load_people(ledger), ledger.clock()
+    found, now = ledger.people(), ledger.clock()
     rows = [
         {
             "person": p.person,

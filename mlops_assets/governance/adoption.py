@@ -15,7 +15,7 @@ from typing import Any
 from mlops_assets.ledger.chain import Problem
 from mlops_assets.ledger.keys import PublicKey, SigningKey
 from mlops_assets.ledger.ledger import Ledger, Record
-from mlops_assets.ledger.people import NotAllowed, People, load_people
+from mlops_assets.ledger.people import NotAllowed, People
 from mlops_assets.ledger.signatures import SignatureRefused
 from mlops_assets.ledger.signed_acts import read_act, sign_act
 from mlops_assets.policy.policy import Policy
@@ -60,7 +60,7 @@ def in_force(
     """The record by which the model's present policy was adopted; None before the first."""
     found = ledger.records(kind=KIND, model=model, known_at=known_at)
     # Most adoptions are unsigned, and then nobody needs to be looked up.
-    people = load_people(ledger, root, known_at) if any(_own_roles(r) or "envelope" in r.body for r in found) else None
+    people = ledger.people(root, known_at) if any(_own_roles(r) or "envelope" in r.body for r in found) else None
     standing = counted(found, people)
     return standing[-1] if standing else None
 
@@ -134,7 +134,7 @@ def audit_policies(ledger: Ledger, root: PublicKey | None = None) -> list[Proble
 
     Models without any adoption, and what was recorded before a model's first, are left alone.
     """
-    people = load_people(ledger, root)
+    people = ledger.people(root)
     adopted: dict[str, dict[str, int]] = {}
     for model in {r.model for r in ledger.records(kind=KIND)}:
         adopted[model] = {}

@@ -15,7 +15,7 @@ from mlops_assets.governance.approval_subject import ApprovalSubject, approval_s
 from mlops_assets.ledger.canonical import iso
 from mlops_assets.ledger.keys import PublicKey, SigningKey
 from mlops_assets.ledger.ledger import Ledger, Record
-from mlops_assets.ledger.people import NO_JUDGES, NotAllowed, People, Signed, load_people
+from mlops_assets.ledger.people import NO_JUDGES, NotAllowed, People, Signed
 from mlops_assets.ledger.signatures import SignatureRefused, sign_statement
 from mlops_assets.policy.policy import Policy
 
@@ -80,7 +80,7 @@ def sign_approval(
         raise ValueError("a decision needs a rationale: why is this version fit, or not, for its use?")
     about = approval_subject(ledger, model, version, policy.digest if policy else None)
     now = ledger.clock()
-    people = load_people(ledger, root)
+    people = ledger.people(root)
     signer = people.signer(key.public, model, now)
     chosen = _choose_role(signer.person, signer.roles, role, policy)
     if signer.person.casefold() in about.authors:
@@ -126,7 +126,7 @@ def state(
         NotRegistered: the ledger knows no such version.
     """
     about = approval_subject(ledger, model, version, policy.digest, known_at)
-    people = load_people(ledger, root, known_at)
+    people = ledger.people(root, known_at)
     asked = {rule.role: rule.count for rule in policy.approvals}
     standing: dict[str, tuple[Signed, Record]] = {}
     refused: list[tuple[int, str, str]] = []

@@ -14,7 +14,7 @@ from mlops_assets.governance.decisions import Lift
 from mlops_assets.ledger.canonical import iso, moment
 from mlops_assets.ledger.keys import PublicKey, SigningKey
 from mlops_assets.ledger.ledger import Ledger, Record
-from mlops_assets.ledger.people import NotAllowed, People, load_people
+from mlops_assets.ledger.people import NotAllowed, People
 from mlops_assets.ledger.signatures import SignatureRefused
 from mlops_assets.ledger.signed_acts import read_act, sign_act
 from mlops_assets.policy.policy import Policy
@@ -151,7 +151,7 @@ def exceptions(
 ) -> list[Granted]:
     """Every exception of a model with its status at `at` (default: `known_at`, or now), in order of record."""
     when = at or known_at or ledger.clock()
-    people = load_people(ledger, root, known_at)
+    people = ledger.people(root, known_at)
     withdrawn = _withdrawn(ledger, people, model, known_at)
     found, seen = [], {}
     for record in ledger.records(kind="exception_granted", model=model, known_at=known_at):

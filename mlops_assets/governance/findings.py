@@ -13,7 +13,7 @@ from mlops_assets.governance.approval_subject import authors_of_model, registere
 from mlops_assets.ledger.canonical import iso, moment
 from mlops_assets.ledger.keys import PublicKey, SigningKey
 from mlops_assets.ledger.ledger import Expected, Ledger, Record
-from mlops_assets.ledger.people import NotAllowed, People, load_people
+from mlops_assets.ledger.people import NotAllowed, People
 from mlops_assets.ledger.signatures import SignatureRefused
 from mlops_assets.ledger.signed_acts import read_act, sign_act
 from mlops_assets.policy.policy import Policy
@@ -179,7 +179,7 @@ def findings(
     ledger: Ledger, model: str | None = None, *, root: PublicKey | None = None, known_at: datetime | None = None
 ) -> list[Finding]:
     """Every finding as it stands, in order of record; records without a signature that counts change nothing."""
-    people = load_people(ledger, root, known_at)
+    people = ledger.people(root, known_at)
     found: dict[str, Finding] = {}
     for record in ledger.records(kind=KINDS, model=model, known_at=known_at):
         try:

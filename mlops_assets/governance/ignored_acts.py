@@ -16,7 +16,7 @@ from mlops_assets.ledger.canonical import moment
 from mlops_assets.ledger.chain import Problem
 from mlops_assets.ledger.keys import PublicKey
 from mlops_assets.ledger.ledger import Ledger, Record
-from mlops_assets.ledger.people import NO_JUDGES, NotAllowed, People, Signed, load_people
+from mlops_assets.ledger.people import NO_JUDGES, NotAllowed, People, Signed
 from mlops_assets.ledger.signatures import SignatureRefused
 from mlops_assets.ledger.signed_acts import read_act
 from mlops_assets.policy.policy import Policy
@@ -35,7 +35,7 @@ REGISTERED = "version_registered"
 
 def ignored_acts(ledger: Ledger, root: PublicKey | None = None) -> list[Problem]:
     """Every such record with why it counts for nothing, in order; [] when there is none."""
-    people = load_people(ledger, root)
+    people = ledger.people(root)
     by_model: dict[str, list[Record]] = {}
     for record in ledger.records(kind=(*PURPOSES, REGISTERED, adoption.KIND)):
         by_model.setdefault(record.model, []).append(record)

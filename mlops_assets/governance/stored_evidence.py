@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from mlops_assets.ledger.ledger import Ledger, Record
 
-KIND = "evidence_kept"
+KIND = "evidence_stored"
 
 
 @dataclass(frozen=True)

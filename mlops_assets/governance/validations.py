@@ -16,7 +16,7 @@ from mlops_assets.governance.restrictions import Restriction, RestrictionError, 
 from mlops_assets.ledger.canonical import iso, moment
 from mlops_assets.ledger.keys import PublicKey, SigningKey
 from mlops_assets.ledger.ledger import Expected, Ledger, Record
-from mlops_assets.ledger.people import NotAllowed, People, load_people
+from mlops_assets.ledger.people import NotAllowed, People
 from mlops_assets.ledger.signatures import SignatureRefused
 from mlops_assets.ledger.signed_acts import read_act, sign_act
 from mlops_assets.policy.policy import Policy
@@ -157,7 +157,7 @@ def validations(
     ledger: Ledger, model: str, *, root: PublicKey | None = None, known_at: datetime | None = None
 ) -> list[Validation]:
     """Every validation that counts, in order of record; what carries no signature that counts is left out."""
-    people = load_people(ledger, root, known_at)
+    people = ledger.people(root, known_at)
     found: list[Validation] = []
     last: dict[str, int] = {}
     for record in ledger.records(kind=KIND, model=model, known_at=known_at):

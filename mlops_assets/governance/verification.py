@@ -13,7 +13,7 @@ from mlops_assets.ledger.canonical import iso
 from mlops_assets.ledger.chain import Problem
 from mlops_assets.ledger.keys import PublicKey
 from mlops_assets.ledger.ledger import CLOCK_TOLERANCE, Ledger, LedgerTampered, Record
-from mlops_assets.ledger.people import AUTOMATION, NotAllowed, People, load_people
+from mlops_assets.ledger.people import AUTOMATION, NotAllowed, People
 from mlops_assets.ledger.people import KINDS as PEOPLE_KINDS
 from mlops_assets.ledger.seals import head_objection
 from mlops_assets.ledger.signatures import SignatureRefused
@@ -59,7 +59,7 @@ def verify_all(
     """
     anchors = list(anchors)
     try:
-        people = load_people(ledger, root)
+        people = ledger.people(root)
         problems = ledger.verify(anchors=anchors, trusted=[*trusted, *people.ledger_keys()])
         return [
             *problems,
@@ -98,7 +98,7 @@ def ahead_of_the_clock(ledger: Ledger) -> list[Problem]:
 
 def verify_signatures(ledger: Ledger, root: PublicKey | None = None) -> list[Problem]:
     """What is wrong with the signatures in the ledger, in order of record."""
-    people = load_people(ledger, root)
+    people = ledger.people(root)
     problems = [Problem("enrolment", f"record {seq}: {why}", seq) for seq, why in people.refused]
     for record in ledger.records():
         if record.kind in PEOPLE_KINDS or (record.kind not in PURPOSES and record.body.get("envelope") is None):

@@ -3,11 +3,11 @@
 What a record must hold to count is `ledger.people`'s to say; here it is asked before anything is written.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import datetime
-from typing import Any
 
 from mlops_assets.ledger.canonical import iso
+from mlops_assets.ledger.events.people import KeyRevoked, PersonEnrolled
 from mlops_assets.ledger.keys import PublicKey, SigningKey
 from mlops_assets.ledger.ledger import Expected, Ledger, Record
 from mlops_assets.ledger.people import ALL_MODELS, KINDS, NAME, NotAllowed, People, read_people
@@ -63,8 +63,8 @@ def enrol(
         "follows": people.last_of(name),
     }
     envelope = sign_statement(root_key, {f"key:{name}": public_key.key_id}, "enrolment/v1", predicate)
-    body = {**predicate, "key_id": public_key.key_id, "envelope": envelope}
-    return _write(ledger, "person_enrolled", name, body, expect)
+    event = PersonEnrolled.model_validate({**predicate, "key_id": public_key.key_id, "envelope": envelope})
+    return _write(ledger, event, name, expect)
 
 
 def revoke(
@@ -104,7 +104,7 @@ def revoke(
         "follows": people.last_of(name),
     }
     envelope = sign_statement(key, {f"key:{name}": chosen}, "revocation/v1", predicate)
-    return _write(ledger, "key_revoked", name, {**predicate, "envelope": envelope}, expect)
+    return _write(ledger, KeyRevoked.model_validate({**predicate, "envelope": envelope}), name, expect)
 
 
 def _state(ledger: Ledger) -> tuple[People, Expected]:
@@ -112,17 +112,17 @@ def _state(ledger: Ledger) -> tuple[People, Expected]:
     return read_people(records, ledger.root), Expected(KINDS, "", records[-1].seq if records else 0)
 
 
-def _write(ledger: Ledger, kind: str, name: str, body: Mapping[str, Any], expect: Expected) -> Record:
+def _write(ledger: Ledger, event: PersonEnrolled | KeyRevoked, name: str, expect: Expected) -> Record:
     """Refuse before writing what reading would refuse: the ledger keeps no dead letters that we wrote."""
     records, now = ledger.records(kind=KINDS), ledger.clock()
     draft = Record(
         seq=(records[-1].seq if records else 0) + 1,
-        kind=kind,
+        kind=event.record_kind,
         model="",
         subject=name,
         happened_at=now,
         recorded_at=now,
-        body=dict(body),
+        body=event.body(),
         previous="",
         digest="draft",
         key=None,
@@ -130,4 +130,4 @@ def _write(ledger: Ledger, kind: str, name: str, body: Mapping[str, Any], expect
     for seq, why in read_people([*records, draft], ledger.root).refused:
         if seq == draft.seq:
             raise NotAllowed(f"{name}: {why}")
-    return ledger.append(kind, body, subject=name, expect=expect)
+    return ledger.append(event, subject=name, expect=expect)

@@ -7,18 +7,19 @@ of records mean is for the rooms that write them.
 """
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from mlops_assets.ledger.anchors import Anchor, read_anchor, sign_head, write_anchor
-from mlops_assets.ledger.canonical import canonical_json, iso
+from mlops_assets.ledger.canonical import canonical_json, iso, plain
 from mlops_assets.ledger.chain import Problem, check_chain
+from mlops_assets.ledger.events.base import Event, UnknownEvent
 from mlops_assets.ledger.keys import PublicKey, SigningKey
 from mlops_assets.ledger.people import KINDS as PEOPLE_KINDS
 from mlops_assets.ledger.people import People, known_people
@@ -34,12 +35,20 @@ from mlops_assets.ledger.records import (
     same,
     select,
 )
-from mlops_assets.ledger.seals import lost_anchor, other_anchor, own_key_objection, tail_objection
+from mlops_assets.ledger.seals import lost_anchor, other_anchor, own_key_objection, sealed_until, tail_objection
+from mlops_assets.ledger.state.cache import StateCache
+from mlops_assets.ledger.state.model import LedgerState
+from mlops_assets.ledger.state.reader import StateReader
 from mlops_assets.stores.ledger_database import BUSY_SECONDS, LedgerDatabase, heads_table, records_table
+
+E = TypeVar("E", bound=Event)
+K = TypeVar("K", bound=Event)
 
 CLOCK_TOLERANCE = timedelta(seconds=5)
 """How far a writer's clock may lie behind the last record's (two machines never agree exactly) before it is refused."""
 WHAT_TO_DO = "see `mlops verify` and docs/runbooks.md before anything else is written"
+HEADS_TRIED = 100
+"""Latest signed heads among which one that counts is looked for."""
 ANCHOR_WAIT = 1.0
 """Seconds that the second writer of a new ledger waits for the first one's anchor file."""
 
@@ -67,6 +76,7 @@ class Ledger:
         trusted: public head keys besides `head_key`'s own, for readers and after a rotation.
         root: key id of the root key as the bank knows it from elsewhere; without it the first enrolment is believed.
         clock: where `recorded_at` comes from; for tests.
+        cache: file that keeps the ledger's state between processes; needs `head_key`.
     """
 
     def __init__(
@@ -78,6 +88,7 @@ class Ledger:
         trusted: Iterable[PublicKey] = (),
         root: str | None = None,
         clock: Callable[[], datetime] = utc_now,
+        cache: Path | None = None,
     ):
         self.database = LedgerDatabase(url)
         self.head_key = head_key
@@ -86,24 +97,24 @@ class Ledger:
         self.root = root
         self.clock = clock
         self._counting_since: int | None = None
+        self._reader = StateReader(self, StateCache(cache, head_key) if cache is not None and head_key else None)
 
     def append(
         self,
-        kind: str,
-        body: Mapping[str, Any],
+        event: E | str,
+        body: Any = None,
         *,
         model: str = "",
         subject: str = "",
         happened_at: datetime | None = None,
         key: str | None = None,
         expect: Expected | Sequence[Expected] | None = None,
-    ) -> Record:
+    ) -> Record[E]:
         """Write one record after the last.
 
         Args:
-            kind: what sort of entry.
-            body: content that JSON can say.
-            model: whose, or empty.
+            event: content; its class says which kind of record it is.
+            model: name of the model concerned, or empty.
             subject: what it is about, or empty.
             happened_at: default: now.
             key: idempotency key: when a record with it exists, that one is returned and nothing is written.
@@ -112,11 +123,14 @@ class Ledger:
         Raises:
             Conflict: `expect` no longer holds.
             ClockWentBack: this machine's clock is behind the last record.
-            LedgerTampered: the database no longer holds what its anchor says it held, or ends with what nobody who may
-                seal it wrote.
+            LedgerTampered: the database no longer holds what its anchor says it held, or ends with records that nobody with
+                a ledger key wrote.
             ValueError: the record cannot be written as text, or `key` belongs to a record of another kind or model.
         """
-        return self.append_all([Entry(kind, body, model, subject, happened_at, key)], expect=expect)[0]
+        if isinstance(event, str):
+            event = cast(Any, UnknownEvent(unknown_kind=event, content=plain(body), reason="untyped", newer=False))
+        written = self.append_all([Entry(cast(Any, event), model, subject, happened_at, key)], expect=expect)
+        return cast(Record[E], written[0])
 
     def append_all(
         self, entries: Sequence[Entry], *, expect: Expected | Sequence[Expected] | None = None
@@ -124,7 +138,7 @@ class Ledger:
         """Write several records in one transaction: all of them or none; see `append`."""
         if not entries:
             return []
-        prepared = [(checked(entry), canonical_json(entry.body)) for entry in entries]
+        prepared = [(checked(entry), canonical_json(entry.event.body())) for entry in entries]
         known = {key: record for key in {e.key for e in entries if e.key} if (record := self.find(key))}
         if all(entry.key in known for entry in entries):
             return [same(entry, known[str(entry.key)]) for entry in entries]
@@ -212,6 +226,7 @@ class Ledger:
         subject: str | None = None,
         known_at: datetime | None = None,
         happened_until: datetime | None = None,
+        after: int = 0,
     ) -> list[Record]:
         """Records in order of seq.
 
@@ -221,13 +236,50 @@ class Ledger:
             subject: about this only.
             known_at: as the ledger stood then: recorded at or before.
             happened_until: of things that happened at or before.
+            after: with a larger number.
 
         Raises:
             LedgerTampered: a row's text does not match its digest.
         """
-        query = select(kind, model, subject, known_at, happened_until).order_by(records_table.c.seq)
+        query = select(kind, model, subject, known_at, happened_until, after).order_by(records_table.c.seq)
         with self.database.reading() as connection:
             return [read_row({**row}) for row in connection.execute(query).mappings()]
+
+    def of(
+        self,
+        event: type[K],
+        *,
+        model: str | None = None,
+        subject: str | None = None,
+        known_at: datetime | None = None,
+    ) -> list[Record[K]]:
+        """Records whose event is of this class, in order of seq; what cannot be read as one is left out.
+
+        Whether such a record counts is `ledger.state`'s to say.
+
+        Args:
+            event: class of events.
+            model: of this model only; "" for those of none.
+            subject: about this only.
+            known_at: as the ledger stood then.
+        """
+        found = self.records(kind=event.KIND, model=model, subject=subject, known_at=known_at)
+        return [cast(Record[K], record) for record in found if isinstance(record.event, event)]
+
+    def latest_of(
+        self,
+        event: type[K],
+        *,
+        model: str | None = None,
+        subject: str | None = None,
+        known_at: datetime | None = None,
+    ) -> Record[K] | None:
+        """The last record whose event is of this class, or None."""
+        record = self.latest(event.KIND, model=model, subject=subject, known_at=known_at)
+        if record is None or isinstance(record.event, event):
+            return cast("Record[K] | None", record)
+        found = self.of(event, model=model, subject=subject, known_at=known_at)
+        return found[-1] if found else None
 
     def latest(
         self,
@@ -259,6 +311,55 @@ class Ledger:
         """The record with that idempotency key, or None."""
         with self.database.reading() as connection:
             return self._find(connection, key)
+
+    def state(
+        self, known_at: datetime | None = None, *, root: PublicKey | None = None, fresh: bool = False
+    ) -> LedgerState:
+        """What the records add up to: the one answer to who decides, what was approved, and what is open.
+
+        Args:
+            known_at: as the ledger stood then; default: now.
+            root: the root key, when it is known from outside; default: the one the ledger was opened with.
+            fresh: compute it from the first record on and use nothing that was kept, as promotion and verification do.
+
+        Raises:
+            LedgerTampered: a row's text does not match its digest.
+        """
+        key_id = root.key_id if root is not None else self.root
+        return self._reader.now(key_id, fresh=fresh) if known_at is None else self._reader.at(known_at, key_id)
+
+    def sealed(self, people: People) -> tuple[int | None, str]:
+        """Number of the last record under a signed head that counts, and why the ledger's tail is not under one.
+
+        The number is None where no head was ever signed: then nothing says what is sealed.
+        """
+        query = (
+            sa.select(heads_table, records_table.c.digest.label("recorded"))
+            .join(records_table, records_table.c.seq == heads_table.c.seq, isouter=True)
+            .order_by(heads_table.c.seq.desc())
+            .limit(HEADS_TRIED)
+        )
+        with self.database.reading() as connection:
+            last, head = self._last(connection), self._head(connection)
+            if head is None:
+                return None, ""
+            rows = [{**row} for row in connection.execute(query).mappings()]
+        why = tail_objection(people, self.trusted, last, head)
+        if not why:
+            return head.seq, ""
+        heads = [Anchor(**row) for row in rows if row.pop("recorded") == row["digest"]]
+        return sealed_until(people, self.trusted, heads), why
+
+    def people(self, root: PublicKey | None = None, known_at: datetime | None = None) -> People:
+        """Everybody who is or was enrolled; what a root did not sign is listed as refused and counts for nothing.
+
+        Args:
+            root: the root key, when it is known from outside; default: the one the ledger was opened with. Where neither is
+                given, the first enrolment, signed by itself, is the root.
+            known_at: as the ledger stood then.
+        """
+        records = self.records(kind=PEOPLE_KINDS, known_at=known_at)
+        return known_people(records, root.key_id if root is not None else self.root)
 
     def head(self) -> Anchor | None:
         """The latest signed head, for a packet or any other place outside; None when nothing was signed."""

@@ -29,12 +29,13 @@ class LedgerAhead(Ledger):
         subject: str | None = None,
         known_at: datetime | None = None,
         happened_until: datetime | None = None,
+        after: int = 0,
     ) -> list[Record]:
         """See `Ledger.records`."""
         kinds = [kind] if isinstance(kind, str) else list(kind or ())
         if not kinds or not self._kinds.issuperset(kinds):
             return self._ledger.records(
-                kind=kind, model=model, subject=subject, known_at=known_at, happened_until=happened_until
+                kind=kind, model=model, subject=subject, known_at=known_at, happened_until=happened_until, after=after
             )
         known = self._read()
         found = [
@@ -43,6 +44,7 @@ class LedgerAhead(Ledger):
             for own in ([known[one].get(model, ())] if model is not None else known[one].values())
             for record in own
             if (subject is None or record.subject == subject)
+            and record.seq > after
             and (known_at is None or record.recorded_at <= known_at)
             and (happened_until is None or record.happened_at <= happened_until)
         ]

@@ -11,16 +11,13 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from mlops_assets.ledger.canonical import iso, moment
+from mlops_assets.ledger.events.people import PersonEnrolled
 from mlops_assets.ledger.keys import PublicKey
 from mlops_assets.ledger.records import Record
 from mlops_assets.ledger.signatures import SignatureRefused, Statement, open_envelope, signer_of
-
-if TYPE_CHECKING:
-    # The ledger itself asks who may seal it.
-    from mlops_assets.ledger.ledger import Ledger
 
 ROOT = "root"
 """The role that enrols and revokes."""
@@ -204,18 +201,6 @@ class People:
         return self._last.get(person, _EPOCH)
 
 
-def load_people(ledger: "Ledger", root: PublicKey | None = None, known_at: datetime | None = None) -> People:
-    """Read everybody from the ledger; what a root did not sign is listed as refused and counts for nothing.
-
-    Args:
-        ledger: to read.
-        root: the root key, when it is known from outside; default: the one the ledger was opened with. Where neither is
-            given, the first enrolment, signed by itself, is the root.
-        known_at: as the ledger stood then.
-    """
-    return known_people(ledger.records(kind=KINDS, known_at=known_at), root.key_id if root is not None else ledger.root)
-
-
 def known_people(records: Sequence[Record], trusted: str | None = None) -> People:
     """`read_people`, where the same records need not be verified again."""
     # Each record was just held against its digest: those of the same digests were signed by the same people.
@@ -233,7 +218,7 @@ _READ: dict[tuple[str | None, tuple[str, ...]], People] = {}
 
 
 def read_people(records: Sequence[Record], root: str | None = None) -> People:
-    """`load_people` over records already at hand, such as a packet's; `root` is the key id of the root key."""
+    """Everybody in these records, such as a packet's, with every signature checked; `root` is the key id of the root key."""
     periods: list[KeyPeriod] = []
     refused: list[tuple[int, str]] = []
     last: dict[str, str] = {}
@@ -305,14 +290,17 @@ def _ended(period: KeyPeriod, name: str, seq: int) -> KeyPeriod:
 
 
 def _signed_by_root(people: People, record: Record, purpose: str, root: str | None) -> dict[str, Any]:
-    envelope = record.body["envelope"]
+    event: Any = record.event
+    if not isinstance(event, PersonEnrolled):
+        raise NotAllowed(f"record {record.seq} is no enrolment that can be read")
+    envelope = event.envelope
     if people.periods:
         signed = people.open_record(record, purpose)
         if ROOT not in signed.period.roles:
             raise NotAllowed(f"{signed.person} enrolled somebody without the role {ROOT!r}")
         return signed.predicate
     # The first record enrols the root itself: its own key signs it.
-    claimed = PublicKey.from_pem(record.body["public_key"])
+    claimed = PublicKey.from_pem(event.public_key)
     if root is not None and claimed.key_id != root:
         raise NotAllowed(f"the first enrolment is of key {claimed.key_id[:12]}, expected the root key {root[:12]}")
     if signer_of(envelope) != claimed.key_id:

@@ -1,6 +1,7 @@
 """What one entry of the ledger is: its fields, its digest, and how it is written as a row and read back.
 
-Nothing here opens a database, appends or looks anything up; that is `ledger.ledger`'s.
+Nothing here opens a database, appends or looks anything up; that is `ledger.ledger`'s. What a record's content means is
+`ledger.events`'.
 """
 
 import hashlib
@@ -8,11 +9,14 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from functools import cached_property
+from typing import Any, Generic, TypeVar, cast
 
 import sqlalchemy as sa
 
 from mlops_assets.ledger.canonical import iso, moment
+from mlops_assets.ledger.events.base import Event, UnknownEvent
+from mlops_assets.ledger.events.registry import read_event
 from mlops_assets.stores.ledger_database import records_table
 
 NOTHING_BEFORE = "0" * 64
@@ -23,8 +27,11 @@ class LedgerTampered(RuntimeError):
     """What is stored is not what was recorded."""
 
 
+E = TypeVar("E", bound=Event, covariant=True)
+
+
 @dataclass(frozen=True)
-class Record:
+class Record(Generic[E]):
     """One entry of the ledger.
 
     Attributes:
@@ -34,7 +41,7 @@ class Record:
         subject: what it is about within the kind: a version, a person, a window.
         happened_at: when the thing was true (UTC).
         recorded_at: when the ledger was told (UTC); never before the record before it.
-        body: the content.
+        body: the stored content; read `event` instead.
         previous: digest of the record before.
         digest: SHA-256 over all of the above and `key`.
         key: idempotency key, unique for ever, or None.
@@ -51,17 +58,26 @@ class Record:
     digest: str
     key: str | None
 
+    @cached_property
+    def event(self) -> E:
+        """The content as a typed event; an `UnknownEvent` where this release cannot read it."""
+        return cast(E, read_event(self.kind, self.body))
+
 
 @dataclass(frozen=True)
 class Entry:
-    """A record to be: what `Ledger.append_all` takes."""
+    """A record to be written: what `Ledger.append_all` takes."""
 
-    kind: str
-    body: Mapping[str, Any]
+    event: Event
     model: str = ""
     subject: str = ""
     happened_at: datetime | None = None
     key: str | None = None
+
+    @property
+    def kind(self) -> str:
+        """Kind of the record."""
+        return self.event.record_kind
 
 
 @dataclass(frozen=True)
@@ -145,8 +161,10 @@ def checked(entry: Entry) -> Entry:
             or any(0xD800 <= ord(c) < 0xE000 for c in value)
         ):
             raise ValueError(f"{name}: found {value!r}, expected text of one line")
-    if not isinstance(entry.body, Mapping):
-        raise ValueError(f"body: found {type(entry.body).__name__}, expected a mapping")
+    if isinstance(entry.event, UnknownEvent) and entry.event.reason != "untyped":
+        raise ValueError(
+            f"found an event that this release cannot read, expected one that it can: {entry.event.reason}"
+        )
     if entry.happened_at is not None:
         iso(entry.happened_at)
     return entry
@@ -172,6 +190,8 @@ def select(
     subject: str | None,
     known_at: datetime | None,
     happened_until: datetime | None,
+    after: int = 0,
+    until: int | None = None,
 ) -> sa.Select:
     """The query for records that meet all that is given; see `Ledger.records`."""
     query = sa.select(records_table)
@@ -186,4 +206,8 @@ def select(
         query = query.where(records_table.c.recorded_at <= iso(known_at))
     if happened_until is not None:
         query = query.where(records_table.c.happened_at <= iso(happened_until))
+    if after:
+        query = query.where(records_table.c.seq > after)
+    if until is not None:
+        query = query.where(records_table.c.seq <= until)
     return query

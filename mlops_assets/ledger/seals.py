@@ -5,12 +5,12 @@ no head of a key that counted at its place: the new head would seal what somebod
 that decides something by itself can be asked for the head that was signed over exactly it.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 
 from mlops_assets.ledger.anchors import Anchor
+from mlops_assets.ledger.events.people import PersonEnrolled
 from mlops_assets.ledger.keys import PublicKey
-from mlops_assets.ledger.people import KINDS as PEOPLE_KINDS
 from mlops_assets.ledger.people import LEDGER, People
 from mlops_assets.ledger.records import Entry, Record
 
@@ -74,6 +74,17 @@ def tail_objection(people: People, trusted: Collection[PublicKey], last: Record 
     return head_objection(people, trusted, head)
 
 
+def sealed_until(people: People, trusted: Collection[PublicKey], heads: Iterable[Anchor]) -> int:
+    """Number of the last record that a signed head which counts covers; 0 where there is none.
+
+    Args:
+        people: see `head_objection`.
+        trusted: see `head_objection`.
+        heads: signed heads whose digest is that of the record they name, the latest first.
+    """
+    return next((head.seq for head in heads if not head_objection(people, trusted, head)), 0)
+
+
 def lost_anchor(path: Path | None, last: Record | None) -> str:
     """What is said of a ledger whose anchor file is gone."""
     return (
@@ -102,7 +113,7 @@ def own_key_objection(people: People, key: PublicKey, entries: Sequence[Entry], 
         entries: to be written.
         seq: number of the first of them.
     """
-    enrols = all(e.kind == PEOPLE_KINDS[0] and e.body.get("key_id") == key.key_id for e in entries)
+    enrols = all(isinstance(e.event, PersonEnrolled) and e.event.key_id == key.key_id for e in entries)
     if enrols or not people.ledger_keys() or may_seal(people, key.key_id, seq):
         return ""
     return (

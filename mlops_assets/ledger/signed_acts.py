@@ -10,7 +10,7 @@ from typing import Any
 from mlops_assets.ledger.canonical import iso
 from mlops_assets.ledger.keys import PublicKey, SigningKey
 from mlops_assets.ledger.ledger import Ledger, Record
-from mlops_assets.ledger.people import AUTOMATION, LEDGER, NotAllowed, People, Signed, load_people
+from mlops_assets.ledger.people import AUTOMATION, LEDGER, NotAllowed, People, Signed
 from mlops_assets.ledger.signatures import sign_statement
 
 
@@ -48,7 +48,7 @@ def sign_act(
         NotAllowed: the key is nobody's, does not count now or for this model, or lacks the role.
     """
     now = ledger.clock()
-    signer = load_people(ledger, root).signer(key.public, model, now)
+    signer = ledger.people(root).signer(key.public, model, now)
     if signer.person.casefold() in barred:
         raise NotAllowed(f"{signer.person} built this version and may not sign {purpose.split('/')[0]}")
     held = [r for r in signer.roles if _counts(r, roles)]

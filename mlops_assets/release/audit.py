@@ -11,7 +11,7 @@ from mlops_assets.governance.verification import BY_MACHINE
 from mlops_assets.ledger.chain import Problem
 from mlops_assets.ledger.keys import PublicKey
 from mlops_assets.ledger.ledger import Ledger, LedgerTampered, Record
-from mlops_assets.ledger.people import AUTOMATION, NotAllowed, People, load_people
+from mlops_assets.ledger.people import AUTOMATION, NotAllowed, People
 from mlops_assets.ledger.signatures import SignatureRefused
 from mlops_assets.ledger.signed_acts import read_act
 from mlops_assets.policy.recorded import UnreadablePolicy, recorded_policy
@@ -31,7 +31,7 @@ def audit_promotions(ledger: Ledger, root: PublicKey | None = None, model: str |
         model: only this one; default all.
     """
     changes = ledger.records(kind=KINDS, model=model)
-    people = load_people(ledger, root) if changes else People()
+    people = ledger.people(root) if changes else People()
     problems: list[Problem] = []
     for place, record in enumerate(changes):
         before = champion_state_of(record.model, [r for r in changes[:place] if r.model == record.model])

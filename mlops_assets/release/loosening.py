@@ -12,7 +12,7 @@ from mlops_assets.governance.exceptions import lifts
 from mlops_assets.ledger.canonical import iso, moment
 from mlops_assets.ledger.keys import PublicKey
 from mlops_assets.ledger.ledger import Ledger, Record
-from mlops_assets.ledger.people import NotAllowed, People, load_people
+from mlops_assets.ledger.people import NotAllowed, People
 from mlops_assets.ledger.signatures import SignatureRefused
 from mlops_assets.ledger.signed_acts import read_act
 from mlops_assets.policy.policy import Policy, laxer
@@ -27,7 +27,7 @@ SHOWN = 3
 
 def loosened_policy(ledger: Ledger, model: str, root: PublicKey | None = None) -> list[Opening]:
     """The policy in force, where it asks for less than the one before it and nobody but authors signed that."""
-    people = load_people(ledger, root)
+    people = ledger.people(root)
     adopted = counted(ledger.records(kind=ADOPTED, model=model), people)
     record = adopted[-1] if adopted else None
     if record is None or _agreed(ledger, people, record):

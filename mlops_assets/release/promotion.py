@@ -21,7 +21,6 @@ from mlops_assets.governance.verification import head_key_problems
 from mlops_assets.ledger.keys import PublicKey
 from mlops_assets.ledger.ledger import Expected, Ledger, LedgerTampered, Record
 from mlops_assets.ledger.people import KINDS as PEOPLE_KINDS
-from mlops_assets.ledger.people import load_people
 from mlops_assets.policy.policy import Policy
 from mlops_assets.release.champion import KINDS, champion_state, lock_name
 from mlops_assets.release.ladder import climb
@@ -161,7 +160,7 @@ def _objections(
 
 def _damage(ledger: Ledger, root: PublicKey | None) -> list[str]:
     try:
-        people = load_people(ledger, root)
+        people = ledger.people(root)
         found = [*ledger.verify(trusted=people.ledger_keys()), *head_key_problems(ledger, people)]
         # A tail that is not sealed yet is no damage: the next append with the head key seals it.
         return [str(p) for p in found if p.code not in ("unsealed", "head_unchecked")]

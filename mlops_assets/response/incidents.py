@@ -19,7 +19,7 @@ from mlops_assets.ledger.canonical import digest
 from mlops_assets.ledger.chain import Problem
 from mlops_assets.ledger.keys import PublicKey, SigningKey
 from mlops_assets.ledger.ledger import Ledger, Record
-from mlops_assets.ledger.people import NotAllowed, People, Signed, load_people
+from mlops_assets.ledger.people import NotAllowed, People, Signed
 from mlops_assets.ledger.signatures import SignatureRefused
 from mlops_assets.ledger.signed_acts import read_act, sign_act
 from mlops_assets.policy.conduct_rules import IncidentRule
@@ -262,9 +262,7 @@ def incidents(
 ) -> list[Incident]:
     """Every incident as it stands (or stood), in order of opening, in two look-ups; every signature is checked."""
     kinds = (*KINDS, ADOPTED, REGISTERED)
-    return fold_incidents(
-        ledger.records(kind=kinds, model=model, known_at=known_at), load_people(ledger, root, known_at)
-    )
+    return fold_incidents(ledger.records(kind=kinds, model=model, known_at=known_at), ledger.people(root, known_at))
 
 
 def fold_incidents(records: Iterable[Record], people: People) -> list[Incident]:
@@ -288,7 +286,7 @@ def fold_incidents(records: Iterable[Record], people: People) -> list[Incident]:
 
 def ignored_acts(ledger: Ledger, root: PublicKey | None = None) -> list[Problem]:
     """Acknowledgements and closures on record that change nothing, and why: written past the functions above."""
-    people, problems = load_people(ledger, root), list[Problem]()
+    people, problems = ledger.people(root), list[Problem]()
     records = ledger.records(kind=(*KINDS, ADOPTED, REGISTERED))
     contexts: dict[str, _Context] = {}
     opened: dict[tuple[str, str], Record] = {}
@@ -330,7 +328,7 @@ def find(ledger: Ledger, identity: str) -> Incident:
 
 
 def _context(ledger: Ledger, model: str, *, root: PublicKey | None = None) -> _Context:
-    people = load_people(ledger, root)
+    people = ledger.people(root)
     adoptions = counted(ledger.records(kind=ADOPTED, model=model), people)
     return _Context(people, adoptions, ledger.records(kind=REGISTERED, model=model))
 

@@ -16,6 +16,7 @@ from mlops_assets.ledger.enrolment import enrol
 from mlops_assets.ledger.keys import SigningKey
 from mlops_assets.ledger.ledger import Ledger
 from mlops_assets.ledger.signed_acts import sign_act
+from mlops_assets_tests.ledger.raw import raw
 
 ROOT = Path(__file__).parents[2]
 ISSUED = datetime(2026, 11, 21, 4, tzinfo=UTC)
@@ -148,7 +149,7 @@ def lived(ledger: Ledger, clock: Clock) -> Ledger:
     clock.at = ISSUED
 
     def write(record_kind: str, subject: str, when: str, /, **body: object) -> None:
-        ledger.append(record_kind, body, model=model, subject=subject, happened_at=at(when))
+        ledger.append(raw(record_kind, body), model=model, subject=subject, happened_at=at(when))
 
     def promote(version: str, when: str, former: str | None) -> None:
         write("snapshot_taken", version * 64, when, rows=1000 * int(version), quarantined=3)
@@ -232,5 +233,5 @@ def lived(ledger: Ledger, clock: Clock) -> Ledger:
         action="watch",
         version="3",
     )
-    ledger.append("promotion", {"former": None}, model="acs_employment", subject="1", happened_at=at("2015-01-01"))
+    ledger.append(raw("promotion", {"former": None}), model="acs_employment", subject="1", happened_at=at("2015-01-01"))
     return ledger

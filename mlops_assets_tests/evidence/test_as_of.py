@@ -5,6 +5,7 @@ import pytest
 from mlops_assets.evidence.as_of import as_of, as_of_text
 from mlops_assets.ledger.ledger import Ledger
 from mlops_assets_tests.evidence.conftest import Clock, at
+from mlops_assets_tests.ledger.raw import raw
 
 
 @pytest.mark.parametrize(
@@ -26,12 +27,11 @@ def test_each_day_has_its_own_answer(
 
 
 def test_what_was_recorded_later_was_not_known_then(ledger: Ledger, clock: Clock):
-    ledger.append("promotion", {"former": None}, model="m", subject="1")
+    ledger.append(raw("promotion", {"former": None}), model="m", subject="1")
     then = clock.at + timedelta(minutes=1)
     clock.at += timedelta(days=2)
     ledger.append(
-        "health_verdict",
-        {"severity": "critical", "kind": "data_quality"},
+        raw("health_verdict", {"severity": "critical", "kind": "data_quality"}),
         model="m",
         subject="2026-11-01",
         happened_at=then,
@@ -61,10 +61,10 @@ def test_before_anything(lived: Ledger):
 )
 def test_a_gate_that_did_not_pass_is_named_with_its_reason(ledger: Ledger, clock: Clock, required: bool, said: str):
     policy = {"gates": {"label_bias": {"required": required}}}
-    ledger.append("policy_effective", {"policy": policy, "policy_digest": "b" * 64}, model="m", subject="low")
+    ledger.append(raw("policy_effective", {"policy": policy, "policy_digest": "b" * 64}), model="m", subject="low")
     found = {"gate": "label_bias", "outcome": "not_measurable", "reason": "no protected attribute"}
-    ledger.append("gate_decision", found, model="m", subject="1")
-    ledger.append("promotion", {"former": None, "policy_digest": "b" * 64}, model="m", subject="1")
+    ledger.append(raw("gate_decision", found), model="m", subject="1")
+    ledger.append(raw("promotion", {"former": None, "policy_digest": "b" * 64}), model="m", subject="1")
     (row,) = as_of(ledger, clock.at)
     assert row.decisions[0]["required"] is required
     assert said in as_of_text([row], clock.at)

@@ -11,6 +11,7 @@ from mlops_assets.ledger.signed_acts import sign_act
 from mlops_assets.release.champion import champion_state
 from mlops_assets_tests.evidence.conftest import at
 from mlops_assets_tests.governance.world import MODEL, World, build, policy
+from mlops_assets_tests.ledger.raw import raw
 
 
 def test_a_life(lived: Ledger):
@@ -28,8 +29,8 @@ def test_a_life(lived: Ledger):
 @pytest.mark.parametrize("kind", ["incident_acknowledged", "incident_closed"])
 def test_an_incident_that_nobody_signed_away_stays_open(lived: Ledger, kind: str):
     name, body = "sba_loan_default", {"kind": "data_quality", "severity": "act", "window": "2004-04-01"}
-    lived.append("incident_opened", body, model=name, subject="inc-2")
-    lived.append(kind, {"person": "developer", "disposition": "false", "note": ""}, model=name, subject="inc-2")
+    lived.append(raw("incident_opened", body), model=name, subject="inc-2")
+    lived.append(raw(kind, {"person": "developer", "disposition": "false", "note": ""}), model=name, subject="inc-2")
     assert [(i.id, i.state) for i in fold(lived.records())[name].open_incidents] == [("inc-2", "open")]
 
 
@@ -46,8 +47,7 @@ def test_exceptions_end(lived: Ledger):
 
 def test_a_second_verdict_on_a_window_replaces_the_first(lived: Ledger):
     lived.append(
-        "health_verdict",
-        {"severity": "critical", "kind": "concept_drift", "version": "2"},
+        raw("health_verdict", {"severity": "critical", "kind": "concept_drift", "version": "2"}),
         model="sba_loan_default",
         subject="2004-01-01",
         happened_at=at("2004-04-01"),
@@ -58,25 +58,25 @@ def test_a_second_verdict_on_a_window_replaces_the_first(lived: Ledger):
 
 def test_rollback_suspension_retirement(lived: Ledger):
     name = "sba_loan_default"
-    lived.append("suspension", {"rationale": "incident"}, model=name, happened_at=at("2005-01-01"))
+    lived.append(raw("suspension", {"rationale": "incident"}), model=name, happened_at=at("2005-01-01"))
     assert fold(lived.records())[name].lifecycle == "suspended"
-    lived.append("rollback", {"former": "3"}, model=name, subject="2", happened_at=at("2005-01-02"))
+    lived.append(raw("rollback", {"former": "3"}), model=name, subject="2", happened_at=at("2005-01-02"))
     state = fold(lived.records())[name]
     assert (state.champion, state.lifecycle) == ("2", "in use")
-    lived.append("retirement", {}, model=name, subject="2", happened_at=at("2005-01-03"))
+    lived.append(raw("retirement", {}), model=name, subject="2", happened_at=at("2005-01-03"))
     state = fold(lived.records())[name]
     assert (state.champion, state.lifecycle) == (None, "decommissioned")
 
 
 def test_kinds_that_are_not_known_change_nothing(lived: Ledger):
     before = fold(lived.records())["sba_loan_default"]
-    lived.append("of_another_release", {"x": 1}, model="sba_loan_default", subject="9")
+    lived.append(raw("of_another_release", {"x": 1}), model="sba_loan_default", subject="9")
     after = fold(lived.records())["sba_loan_default"]
     assert (after.champion, after.versions, after.verdicts) == (before.champion, before.versions, before.verdicts)
 
 
 def test_decisions_on_data_are_of_no_version(ledger: Ledger):
-    ledger.append("gate_decision", {"gate": "volume", "outcome": "failed"}, model="m", subject="data:" + "d" * 64)
+    ledger.append(raw("gate_decision", {"gate": "volume", "outcome": "failed"}), model="m", subject="data:" + "d" * 64)
     state = fold(ledger.records())["m"]
     assert list(state.data_decisions) == ["volume"]
     assert state.subject_version is None
@@ -115,8 +115,8 @@ def test_nothing_disappears_by_a_record_that_anybody_could_append(held: World, b
     if by == "an author":
         about = {"finding": found.digest}
         closing = sign_act(held.ledger, held.keys["developer"], "finding-closure/v1", MODEL, about, closing)
-    held.ledger.append("finding_closed", closing, model=MODEL, subject=found.subject)
-    held.ledger.append("exception_withdrawn", {"seq": granted.seq}, model=MODEL, subject="cost")
+    held.ledger.append(raw("finding_closed", closing), model=MODEL, subject=found.subject)
+    held.ledger.append(raw("exception_withdrawn", {"seq": granted.seq}), model=MODEL, subject="cost")
     held.clock.pass_days(1)
     assert shown(held) == (1, 1)
 
@@ -125,7 +125,7 @@ def test_pages_name_the_champion_that_decides(lived: Ledger):
     """A rollback to a version nobody promoted, and what comes after a retirement, change it nowhere."""
     name = "sba_loan_default"
     for kind, subject in (("rollback", "1"), ("retirement", "3"), ("promotion", "2"), ("rollback", "2")):
-        lived.append(kind, {"former": "3"}, model=name, subject=subject)
+        lived.append(raw(kind, {"former": "3"}), model=name, subject=subject)
         assert fold(lived.records())[name].champion == (
             str(c) if (c := champion_state(lived, name).deciding) else None
         ), kind

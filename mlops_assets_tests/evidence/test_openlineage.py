@@ -9,6 +9,7 @@ import pytest
 from mlops_assets.evidence.openlineage import events, text_of
 from mlops_assets.ledger.ledger import Ledger
 from mlops_assets_tests.evidence.conftest import declaration_of
+from mlops_assets_tests.ledger.raw import raw
 
 MODEL = "sba_loan_default"
 DATA, AGAIN = "d" * 64, "e" * 64
@@ -20,7 +21,7 @@ def history(ledger: Ledger) -> Ledger:
     declared = declaration_of(MODEL).model_dump(mode="json")
 
     def write(kind: str, subject: str, /, **body: object) -> None:
-        ledger.append(kind, body, model=MODEL, subject=subject)
+        ledger.append(raw(kind, body), model=MODEL, subject=subject)
 
     for version, data in (("1", DATA), ("2", AGAIN)):
         write("snapshot_taken", data, rows=100)
@@ -33,7 +34,7 @@ def history(ledger: Ledger) -> Ledger:
     write("health_verdict", "2004-01-01", version="1", severity="none", kind="none")
     write("window_scored", "2004-01-01", version=1, rows=51, source_digest="s2", predictions_digest="p2")
     write("incident_opened", "i-1", kind="x", severity="act", summary="no run of its own")
-    ledger.append("snapshot_taken", {"rows": 1}, model="another", subject="f" * 64)
+    ledger.append(raw("snapshot_taken", {"rows": 1}), model="another", subject="f" * 64)
     return ledger
 
 
@@ -129,8 +130,8 @@ def test_the_same_ledger_gives_the_same_events_and_a_line_each(history: Ledger) 
 
 
 def test_records_without_their_declaration_are_told_as_far_as_they_go(ledger: Ledger) -> None:
-    ledger.append("version_registered", {"data_digest": DATA}, model=MODEL, subject="1")
-    ledger.append("promotion", {"former": None}, model=MODEL, subject="1")
+    ledger.append(raw("version_registered", {"data_digest": DATA}), model=MODEL, subject="1")
+    ledger.append(raw("promotion", {"former": None}), model=MODEL, subject="1")
     found = told(ledger)
     assert [e["job"] for e in found[1::2]] == [
         {"namespace": "mlops_assets", "name": f"{MODEL}.challenger"},

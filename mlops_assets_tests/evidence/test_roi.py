@@ -10,6 +10,7 @@ from mlops_assets.evidence.roi import FILE, Assumptions, avoided_retrainings, me
 from mlops_assets.ledger.ledger import Ledger
 from mlops_assets.policy.reading import PolicyError
 from mlops_assets_tests.evidence.conftest import ROOT, at
+from mlops_assets_tests.ledger.raw import raw
 
 MODEL = "sba_loan_default"
 DEFAULTS = Assumptions.model_validate({})
@@ -17,7 +18,7 @@ DEFAULTS = Assumptions.model_validate({})
 
 def verdict(ledger: Ledger, window: str, kind: str, severity: str = "act") -> None:
     body = {"severity": severity, "kind": kind, "reasons": [], "action": [], "version": "3"}
-    ledger.append("health_verdict", body, model=MODEL, subject=window, happened_at=at("2010-01-01"))
+    ledger.append(raw("health_verdict", body), model=MODEL, subject=window, happened_at=at("2010-01-01"))
 
 
 def counted(ledger: Ledger):
@@ -37,14 +38,14 @@ def test_what_is_counted_is_what_the_ledger_holds(lived: Ledger) -> None:
 
 def test_a_gate_that_decides_again_is_counted_once(lived: Ledger) -> None:
     before = counted(lived).gates
-    lived.append("gate_decision", {"gate": "performance", "outcome": "passed"}, model=MODEL, subject="3")
+    lived.append(raw("gate_decision", {"gate": "performance", "outcome": "passed"}), model=MODEL, subject="3")
     assert counted(lived).gates == before
 
 
 def test_time_runs_from_the_rows_to_the_promotion(ledger: Ledger, clock) -> None:
     def write(kind: str, subject: str, after_hours: float, **body: object) -> None:
         clock.at = at(f"2026-11-21T{4 + int(after_hours):02d}:{int(after_hours % 1 * 60):02d}:00")
-        ledger.append(kind, body, model=MODEL, subject=subject)
+        ledger.append(raw(kind, body), model=MODEL, subject=subject)
 
     write("snapshot_taken", "d" * 64, 1, rows=10)
     write("snapshot_taken", "d" * 64, 2, rows=10)  # the last one before the version is the one that it was trained on
@@ -55,8 +56,8 @@ def test_time_runs_from_the_rows_to_the_promotion(ledger: Ledger, clock) -> None
 
 
 def test_a_version_without_its_snapshot_has_no_time(ledger: Ledger) -> None:
-    ledger.append("version_registered", {"data_digest": "d" * 64}, model=MODEL, subject="1")
-    ledger.append("promotion", {"former": None}, model=MODEL, subject="1")
+    ledger.append(raw("version_registered", {"data_digest": "d" * 64}), model=MODEL, subject="1")
+    ledger.append(raw("promotion", {"former": None}), model=MODEL, subject="1")
     assert counted(ledger).releases[0].hours is None
     assert measure_roi(fold(ledger.records()).values(), DEFAULTS).hours_to_champion is None
 
@@ -64,7 +65,7 @@ def test_a_version_without_its_snapshot_has_no_time(ledger: Ledger) -> None:
 def test_the_gain_is_the_paired_difference_that_the_gate_recorded(lived: Ledger) -> None:
     compared = {"metric": "roc_auc", "difference": 0.02, "low": 0.01, "high": 0.03}
     body = {"gate": "performance", "outcome": "passed", "details": {"measured": {"comparison": compared, "n": 900}}}
-    lived.append("gate_decision", body, model=MODEL, subject="3")
+    lived.append(raw("gate_decision", body), model=MODEL, subject="3")
     release = counted(lived).releases[1]
     assert (release.metric, release.difference, release.low, release.high, release.rows) == (
         *compared.values(),
@@ -91,7 +92,7 @@ def test_a_broken_feed_without_a_retraining_is_one_avoided(
     for place, kind in enumerate(windows):
         verdict(ledger, f"2009-{1 + 3 * place:02d}-01", kind, "none" if kind == "none" else "act")
     if asked:
-        ledger.append("retraining_request", {"cause": "x", "window": asked}, model=MODEL, subject="r")
+        ledger.append(raw("retraining_request", {"cause": "x", "window": asked}), model=MODEL, subject="r")
     assert len(avoided_retrainings(fold(ledger.records())[MODEL])) == expected
 
 

@@ -6,6 +6,7 @@ from mlops_assets.governance.adoption import adopt, adoption, audit_policies, ch
 from mlops_assets.governance.verification import verify_signatures
 from mlops_assets.ledger.people import NotAllowed
 from mlops_assets_tests.governance.world import MODEL, policy
+from mlops_assets_tests.ledger.raw import raw
 
 FREE = policy()
 LAXER = policy(gates={"fairness": {"min_ratio": 0.5}})
@@ -47,9 +48,9 @@ def test_no_file_frees_itself_of_the_signature(world):
     assert adoption(world.ledger, MODEL, FREED).roles == ("model-risk",)
     body = {k: v for k, v in first.body.items() if k != "envelope"}
     forged = {**body, "policy_digest": FREED.digest, "policy": FREED.model_dump(mode="json")}
-    world.ledger.append("policy_adopted", forged, model=MODEL)
+    world.ledger.append(raw("policy_adopted", forged), model=MODEL)
     assert in_force(world.ledger, MODEL) == first, "written past `adopt`, without a signature"
-    world.ledger.append("policy_adopted", {**forged, "envelope": first.body["envelope"]}, model=MODEL)
+    world.ledger.append(raw("policy_adopted", {**forged, "envelope": first.body["envelope"]}), model=MODEL)
     assert in_force(world.ledger, MODEL) == first, "with another's signature"
     assert verify_signatures(world.ledger) != []
 
@@ -58,7 +59,7 @@ def test_a_signed_adoption_played_again_brings_no_old_policy_back(world):
     first = adopt(world.ledger, MODEL, HELD, key=world.keys["risk"], rationale="the first policy")
     other = policy(adoption={"roles": ["model-risk"]}, validity_days=30)
     second = adopt(world.ledger, MODEL, other, key=world.keys["risk"], rationale="shorter")
-    world.ledger.append("policy_adopted", first.body, model=MODEL)
+    world.ledger.append(raw("policy_adopted", first.body), model=MODEL)
     assert in_force(world.ledger, MODEL) == second
 
 

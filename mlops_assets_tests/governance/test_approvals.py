@@ -7,6 +7,7 @@ from mlops_assets.ledger.enrolment import enrol, revoke
 from mlops_assets.ledger.keys import SigningKey
 from mlops_assets.ledger.people import NotAllowed
 from mlops_assets_tests.governance.world import MODEL, World, policy
+from mlops_assets_tests.ledger.raw import raw
 
 POLICY = policy()
 
@@ -87,7 +88,7 @@ def test_an_expired_key_cannot_approve(ready):
 
 def play(world: World, envelope_of, model=MODEL, version=1, **changes):
     """Write an approval record past `sign_approval`, as anybody who may append could."""
-    world.ledger.append("approval", {**envelope_of.body, **changes}, model=model, subject=str(version))
+    world.ledger.append(raw("approval", {**envelope_of.body, **changes}), model=model, subject=str(version))
 
 
 def why_refused(world: World, model=MODEL, version=1) -> str:
@@ -125,9 +126,9 @@ def test_an_approval_counts_for_nothing_once_a_gate_decides_anew(ready):
 
 
 def test_an_approval_counts_for_nothing_once_the_card_changes(ready):
-    ready.ledger.append("card_issued", {"digest": "a" * 64, "path": "x"}, model=MODEL, subject="1")
+    ready.ledger.append(raw("card_issued", {"digest": "a" * 64, "path": "x"}), model=MODEL, subject="1")
     genuine(ready)
-    ready.ledger.append("card_issued", {"digest": "b" * 64, "path": "x"}, model=MODEL, subject="1")
+    ready.ledger.append(raw("card_issued", {"digest": "b" * 64, "path": "x"}), model=MODEL, subject="1")
     assert why_refused(ready) == "signed over other digests of: card"
 
 
@@ -198,7 +199,7 @@ def test_one_person_cannot_count_in_two_roles(ready):
     about = approval_subject(ready.ledger, MODEL, 1)
     said = {"model": MODEL, "version": "1", "decision": "approve", "person": "both", "role": "model-risk"}
     envelope = sign_statement(key, about.subjects, PURPOSE, said)
-    ready.ledger.append("approval", {"envelope": envelope}, model=MODEL, subject="1")
+    ready.ledger.append(raw("approval", {"envelope": envelope}), model=MODEL, subject="1")
     found = state(ready.ledger, POLICY, MODEL, 1)
     assert found.missing == (("model-risk", 1),)
     assert "already counts as validator" in found.refused[0][2]
@@ -246,7 +247,7 @@ def test_an_approval_played_again_does_not_undo_a_later_rejection(ready):
     ready.approve(POLICY, "validator", "risk")
     first = ready.ledger.latest("approval")
     sign_approval(ready.ledger, ready.keys["risk"], MODEL, 1, "thought again", "reject", policy=POLICY)
-    ready.ledger.append("approval", first.body, model=MODEL, subject="1")
+    ready.ledger.append(raw("approval", first.body), model=MODEL, subject="1")
     stands = state(ready.ledger, POLICY, MODEL, 1)
     assert stands.status == "rejected"
     assert any("a replay of record" in why for _, _, why in stands.refused)

@@ -7,6 +7,7 @@ import pytest
 from mlops_assets.governance.decisions import GateResult, Lift, record, result_of, standing
 from mlops_assets.ledger.ledger import Ledger
 from mlops_assets.policy.policy import Policy, effective
+from mlops_assets_tests.ledger.raw import raw
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -107,7 +108,7 @@ def test_decisions_before_the_registration_do_not_count(ledger):
     p = policy()
     for gate in ("slices", "fairness"):
         record(ledger, "m", 1, result(gate), p)
-    ledger.append("version_registered", {}, model="m", subject="1")
+    ledger.append(raw("version_registered", {}), model="m", subject="1")
     assert not standing(ledger, "m", 1, p).ok
     for gate in ("slices", "fairness"):
         record(ledger, "m", 1, result(gate), p)

@@ -8,6 +8,7 @@ from mlops_assets.ledger.enrolment import enrol
 from mlops_assets.ledger.keys import decode, encode
 from mlops_assets.ledger.people import NotAllowed
 from mlops_assets_tests.governance.world import MODEL, policy
+from mlops_assets_tests.ledger.raw import raw
 
 POLICY = policy(exceptions={"roles": ["model-risk"], "max_days": 60})
 
@@ -85,7 +86,7 @@ def test_an_author_grants_none(ready):
 )
 def test_a_record_that_does_not_fit_counts_for_nothing(ready, gate, rule, why):
     body = grant(ready).body
-    ready.ledger.append("exception_granted", body, model=MODEL, subject=gate)
+    ready.ledger.append(raw("exception_granted", body), model=MODEL, subject=gate)
     found = exceptions(ready.ledger, rule, MODEL)[-1]
     assert found.status == "refused"
     assert why in found.why
@@ -94,7 +95,7 @@ def test_a_record_that_does_not_fit_counts_for_nothing(ready, gate, rule, why):
 def test_it_cannot_be_carried_to_another_model(ready):
     body = grant(ready).body
     ready.register(1, "cards")
-    ready.ledger.append("exception_granted", body, model="cards", subject="fairness")
+    ready.ledger.append(raw("exception_granted", body), model="cards", subject="fairness")
     assert lifts(ready.ledger, POLICY, "cards", 1) == {}
 
 
@@ -103,7 +104,7 @@ def test_a_withdrawn_exception_played_again_lifts_nothing(world):
     until = world.clock.now + timedelta(days=20)
     granted = sign_exception(world.ledger, world.keys["risk"], policy(), MODEL, "fairness", "pilot", until)
     withdraw_exception(world.ledger, world.keys["risk"], MODEL, granted.seq, "over")
-    world.ledger.append("exception_granted", granted.body, model=MODEL, subject="fairness")
+    world.ledger.append(raw("exception_granted", granted.body), model=MODEL, subject="fairness")
     assert [e.status for e in exceptions(world.ledger, policy(), MODEL)] == ["withdrawn", "refused"]
     assert lifts(world.ledger, policy(), MODEL, 1) == {}
 
@@ -145,6 +146,6 @@ def test_an_envelope_written_in_another_way_is_the_same_one(world, change, why, 
     )
     withdraw_exception(world.ledger, world.keys["risk"], MODEL, granted.seq, "over")
     body = {**granted.body, "envelope": change(dict(granted.body["envelope"]))}
-    world.ledger.append("exception_granted", body, model=MODEL, subject="fairness")
+    world.ledger.append(raw("exception_granted", body), model=MODEL, subject="fairness")
     assert [e.status for e in exceptions(world.ledger, policy(), MODEL)] == ["withdrawn", "refused"], why
     assert lifts(world.ledger, policy(), MODEL, 1) == {}, why

@@ -6,6 +6,7 @@ from mlops_assets.governance.findings import NoSuchFinding, blocking, close_find
 from mlops_assets.ledger.enrolment import enrol
 from mlops_assets.ledger.people import NotAllowed
 from mlops_assets_tests.governance.world import MODEL, policy
+from mlops_assets_tests.ledger.raw import raw
 
 POLICY = policy(findings={"blocks_from": "medium"})
 
@@ -41,7 +42,7 @@ def test_who_closed_it_and_builds_a_later_version_does_not_open_it_again(ready):
     close_finding(ready.ledger, ready.keys["second"], MODEL, identity, "two years are enough")
     first = ready.ledger.latest("version_registered").body
     later = {**first, "artifact_digest": "a" * 64, "developers": ["second"]}
-    ready.ledger.append("version_registered", later, model=MODEL, subject="2")
+    ready.ledger.append(raw("version_registered", later), model=MODEL, subject="2")
     assert [f.open for f in findings(ready.ledger, MODEL)] == [False]
 
 
@@ -81,6 +82,6 @@ def test_only_validators_find_and_close_and_never_their_own_work(ready):
 def test_a_closure_of_another_finding_closes_nothing(ready):
     first, second = find(ready), find(ready)
     body = close_finding(ready.ledger, ready.keys["second"], MODEL, first, "fine").body
-    ready.ledger.append("finding_closed", body, model=MODEL, subject=second)
-    ready.ledger.append("finding_closed", {"person": "second"}, model=MODEL, subject=second)
+    ready.ledger.append(raw("finding_closed", body), model=MODEL, subject=second)
+    ready.ledger.append(raw("finding_closed", {"person": "second"}), model=MODEL, subject=second)
     assert [finding.open for finding in findings(ready.ledger, MODEL)] == [False, True]

@@ -15,6 +15,7 @@ from mlops_assets.governance.verification import verify_signatures
 from mlops_assets.ledger.canonical import iso
 from mlops_assets.ledger.signed_acts import sign_act
 from mlops_assets_tests.governance.world import MODEL, policy
+from mlops_assets_tests.ledger.raw import raw
 
 POLICY = policy()
 
@@ -30,7 +31,7 @@ def ready(world):
 def past(world, kind, purpose, subject, by, about, **said):
     """Sign and append without the function that would have refused it."""
     body = sign_act(world.ledger, world.keys[by], purpose, MODEL, about, said)
-    return world.ledger.append(kind, body, model=MODEL, subject=subject)
+    return world.ledger.append(raw(kind, body), model=MODEL, subject=subject)
 
 
 def approval(world, by):
@@ -102,7 +103,7 @@ def test_what_is_played_again_is_named(ready):
         ready.ledger, ready.keys["risk"], POLICY, MODEL, "cost", "x", ready.clock.now + timedelta(days=9), version=1
     )
     first = ready.ledger.latest("approval"), ready.ledger.latest("exception_granted")
-    again = [ready.ledger.append(r.kind, r.body, model=MODEL, subject=r.subject) for r in first]
+    again = [ready.ledger.append(raw(r.kind, r.body), model=MODEL, subject=r.subject) for r in first]
     found = ignored_acts(ready.ledger)
     assert [p.seq for p in found] == [r.seq for r in again]
     assert all(f"a replay of record {r.seq}" in p.message for r, p in zip(first, found, strict=True))
@@ -113,7 +114,7 @@ def test_a_policy_that_had_to_be_signed_and_was_not_is_named(ready):
     adopt(ready.ledger, MODEL, strict)
     lax = policy(approvals=[])
     body = {"policy_digest": lax.digest, "tier": "high", "policy": lax.model_dump(mode="json")}
-    record = ready.ledger.append("policy_adopted", body, model=MODEL, subject=lax.digest[:12])
+    record = ready.ledger.append(raw("policy_adopted", body), model=MODEL, subject=lax.digest[:12])
     (problem,) = ignored_acts(ready.ledger)
     assert (problem.seq, "had to sign it" in problem.message) == (record.seq, True)
 
@@ -134,5 +135,5 @@ def test_what_counted_when_it_was_signed_is_not_named(ready):
     adopt(ledger, MODEL, policy(exceptions={"roles": [], "max_days": 1}))
     withdraw_exception(ledger, keys["risk"], MODEL, granted.seq, "no longer needed")
     later = {**ledger.latest("version_registered").body, "artifact_digest": "a" * 64, "developers": ["validator"]}
-    ledger.append("version_registered", later, model=MODEL, subject="2")
+    ledger.append(raw("version_registered", later), model=MODEL, subject="2")
     assert ignored_acts(ledger) == []

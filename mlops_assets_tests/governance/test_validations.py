@@ -14,6 +14,7 @@ from mlops_assets.ledger.enrolment import enrol
 from mlops_assets.ledger.ledger import LedgerTampered
 from mlops_assets.ledger.people import NotAllowed
 from mlops_assets_tests.governance.world import MODEL, policy
+from mlops_assets_tests.ledger.raw import raw
 
 POLICY = policy(validity_days=100)
 
@@ -120,11 +121,11 @@ def test_records_that_nobody_signed_or_that_were_carried_over_count_for_nothing(
         "summary changed": ({**good, "outcome": "approved", "follows": 99}, MODEL, "1"),
     }
     for body, model, subject in attacks.values():
-        ready.ledger.append("validation_recorded", body, model=model, subject=subject)
+        ready.ledger.append(raw("validation_recorded", body), model=model, subject=subject)
     assert [v.outcome for v in validations(ready.ledger, MODEL)] == ["approved", "rejected"]
     assert "rejected it" in judged(ready)[0]
     ready.register(1, model="cards")
-    ready.ledger.append("validation_recorded", good, model="cards", subject="1")
+    ready.ledger.append(raw("validation_recorded", good), model="cards", subject="1")
     assert validations(ready.ledger, "cards") == []
 
 

@@ -12,6 +12,7 @@ from mlops_assets.ledger.enrolment import enrol
 from mlops_assets.ledger.keys import SigningKey
 from mlops_assets.ledger.ledger import Ledger, Record
 from mlops_assets.policy.policy import Policy
+from mlops_assets_tests.ledger.raw import raw
 
 START = datetime(2026, 1, 5, 9, tzinfo=UTC)
 MODEL = "loans"
@@ -84,7 +85,7 @@ class World:
             "developers": ["Developer"],
             "declaration": {"name": model, "event_time": {"column": "applied_on"} if time else None},
         }
-        registered = self.ledger.append("version_registered", body, model=model, subject=str(version))
+        registered = self.ledger.append(raw("version_registered", body), model=model, subject=str(version))
         for name in ("artifact_digest", "data_digest", "declaration_digest", "training_key"):
             self.registry.set_tag(model, version, f"mlops.{name}", body[name])
         self.registry.set_alias(model, "challenger", version)
@@ -100,7 +101,7 @@ class World:
     def score(self, window: str, challenger: int | None = None, model: str = MODEL, **more: object) -> Record:
         """Record that a window was scored, with a challenger beside the champion."""
         body = {"version": 1, "challenger": challenger, "rows": 100, **more}
-        return self.ledger.append("window_scored", body, model=model, subject=window)
+        return self.ledger.append(raw("window_scored", body), model=model, subject=window)
 
     def approve(self, policy: Policy, *names: str, version: int = 1, model: str = MODEL) -> None:
         """Sign approvals."""

@@ -16,6 +16,7 @@ from mlops_assets.monitoring.outcomes.reference_performance import build_referen
 from mlops_assets.monitoring.verdict.triage import Earlier, triage
 from mlops_assets.policy.policy import Policy
 from mlops_assets.stores.home import Home
+from mlops_assets_tests.ledger.raw import raw
 from mlops_assets_tests.monitoring.outcomes.test_performance import loans
 
 MODEL = "loans"
@@ -84,7 +85,7 @@ class Past:
             "version": "1", "evidence": digests,
             "causes": [{"kind": c.kind, "evidence": c.evidence, "columns": list(c.columns)} for c in found.causes],
         }  # fmt: skip
-        self.ledger.append("health_verdict", body, model=MODEL, subject=window)
+        self.ledger.append(raw("health_verdict", body), model=MODEL, subject=window)
 
     def path(self, window: str, name: str):
         return self.home.reports / "windows" / MODEL / window / f"{name}.json"
@@ -154,7 +155,7 @@ def test_evidence_that_is_not_there_is_said_and_the_other_windows_are_replayed(p
         path.write_text("{}")
         body = dict(past.ledger.latest("health_verdict", model=MODEL, subject=WINDOWS[1]).body)
         body["evidence"] = {**body["evidence"], "drift": hashlib.sha256(b"{}").hexdigest()}
-        past.ledger.append("health_verdict", body, model=MODEL, subject=WINDOWS[1])
+        past.ledger.append(raw("health_verdict", body), model=MODEL, subject=WINDOWS[1])
     assert past.diff(policy(psi_act=0.12)) == [
         (WINDOWS[1], WATCHED, None, "cannot_replay"),
         # What the record says of the window before is enough for persistence.

@@ -21,6 +21,7 @@ from mlops_assets.ledger.ledger import (
 from mlops_assets.ledger.records import record_digest
 from mlops_assets.stores.ledger_database import heads_table
 from mlops_assets_tests.governance.world import START, Clock
+from mlops_assets_tests.ledger.raw import raw
 
 
 @pytest.fixture
@@ -30,7 +31,7 @@ def ledger(tmp_path):
 
 def fill(ledger: Ledger, count: int = 6) -> None:
     for number in range(count):
-        ledger.append("note", {"number": number}, model="m", subject=str(number), key=f"note/{number}")
+        ledger.append(raw("note", {"number": number}), model="m", subject=str(number), key=f"note/{number}")
 
 
 def attack(ledger: Ledger, *statements: str) -> None:
@@ -62,20 +63,20 @@ def test_records_form_a_chain_and_verify(ledger):
 
 
 def test_a_key_is_written_once_for_ever(ledger):
-    first = ledger.append("note", {"x": 1}, key="cause")
-    again = ledger.append("note", {"x": 2}, key="cause")
+    first = ledger.append(raw("note", {"x": 1}), key="cause")
+    again = ledger.append(raw("note", {"x": 2}), key="cause")
     assert again == first
     assert len(ledger.records()) == 1
     with pytest.raises(ValueError, match="names one cause for ever"):
-        ledger.append("other", {}, key="cause")
+        ledger.append(raw("other", {}), key="cause")
 
 
 def test_several_records_are_written_together_or_not_at_all(ledger):
     with pytest.raises(ValueError, match="NUL"):
-        ledger.append_all([Entry("note", {"x": 1}), Entry("note", {"x": "\0"})])
+        ledger.append_all([Entry(raw("note", {"x": 1})), Entry(raw("note", {"x": "\0"}))])
     assert ledger.records() == []
-    ledger.append_all([Entry("note", {"x": 1}, key="a"), Entry("note", {"x": 2})])
-    ledger.append_all([Entry("note", {"x": 1}, key="a"), Entry("note", {"x": 3}, key="b")])
+    ledger.append_all([Entry(raw("note", {"x": 1}), key="a"), Entry(raw("note", {"x": 2}))])
+    ledger.append_all([Entry(raw("note", {"x": 1}), key="a"), Entry(raw("note", {"x": 3}), key="b")])
     assert [record.body["x"] for record in ledger.records()] == [1, 2, 3]
     assert ledger.verify() == []
 
@@ -84,10 +85,10 @@ def test_two_times_answer_what_was_known_when(tmp_path):
     clock = Clock()
     ledger = Ledger(f"sqlite:///{tmp_path}/l.db", clock=clock)
     happened = START - timedelta(days=30)
-    ledger.append("outcome", {"late": True}, happened_at=happened)
+    ledger.append(raw("outcome", {"late": True}), happened_at=happened)
     known = clock.now
     clock.pass_days(10)
-    ledger.append("outcome", {"late": False})
+    ledger.append(raw("outcome", {"late": False}))
     assert len(ledger.records(known_at=known)) == 1
     assert len(ledger.records(known_at=known - timedelta(days=1))) == 0
     assert len(ledger.records(happened_until=happened)) == 1
@@ -97,10 +98,10 @@ def test_two_times_answer_what_was_known_when(tmp_path):
 def test_compare_and_swap_refuses_the_slower(ledger):
     fill(ledger, 2)
     expect = Expected(("note",), "m", 2)
-    ledger.append("note", {}, model="m", expect=expect)
+    ledger.append(raw("note", {}), model="m", expect=expect)
     with pytest.raises(Conflict, match="another process was faster"):
-        ledger.append("note", {}, model="m", expect=expect)
-    ledger.append("note", {}, model="other", expect=Expected(("note",), "other", 0))
+        ledger.append(raw("note", {}), model="m", expect=expect)
+    ledger.append(raw("note", {}), model="other", expect=Expected(("note",), "other", 0))
 
 
 @pytest.mark.parametrize(
@@ -256,12 +257,12 @@ def test_nothing_is_appended_over_a_cut_tail(ledger):
 def test_a_clock_set_back_is_refused(tmp_path):
     clock = Clock()
     ledger = Ledger(f"sqlite:///{tmp_path}/l.db", clock=clock)
-    ledger.append("note", {})
+    ledger.append(raw("note", {}))
     clock.pass_days(-1)
     with pytest.raises(ClockWentBack, match="set the clock right"):
-        ledger.append("note", {})
+        ledger.append(raw("note", {}))
     clock.now = START - timedelta(seconds=2)
-    record = ledger.append("note", {})
+    record = ledger.append(raw("note", {}))
     assert record.recorded_at == ledger.records()[0].recorded_at, "clocks of two machines differ by a little"
     assert ledger.verify() == []
 
@@ -269,7 +270,7 @@ def test_a_clock_set_back_is_refused(tmp_path):
 def test_a_record_dated_before_its_predecessor_is_found(ledger, monkeypatch):
     fill(ledger, 3)
     monkeypatch.setattr(Ledger, "_now", lambda self, last: START - timedelta(days=400))
-    ledger.append("note", {})
+    ledger.append(raw("note", {}))
     assert [problem.code for problem in ledger.verify()] == ["clock"]
 
 
@@ -277,15 +278,15 @@ def test_what_was_appended_without_the_head_key_is_never_sealed_by_the_next_writ
     """Whoever may write to the database can continue the chain; the next honest record must not vouch for it."""
     fill(ledger, 2)
     url = str(ledger.database.url)
-    Ledger(url, clock=ledger.clock).append("gate_decision", {"outcome": "passed"})
+    Ledger(url, clock=ledger.clock).append(raw("gate_decision", {"outcome": "passed"}))
     assert [problem.code for problem in ledger.verify()] == ["unsealed"]
     with pytest.raises(LedgerTampered, match="record 3 is under no signed head"):
-        ledger.append("note", {})
+        ledger.append(raw("note", {}))
     with pytest.raises(LedgerTampered, match="record 3 is under no signed head"):
         ledger.sealed_head()
     assert [problem.code for problem in ledger.verify()] == ["unsealed"]
     attack(ledger, "DELETE FROM ledger_records WHERE seq > 2")
-    ledger.append("note", {})
+    ledger.append(raw("note", {}))
     assert ledger.verify() == []
     assert Ledger(url).verify()[0].code == "head_unchecked"
     assert Ledger(url, trusted=[ledger.head_key.public]).verify() == []
@@ -294,22 +295,22 @@ def test_what_was_appended_without_the_head_key_is_never_sealed_by_the_next_writ
 def test_a_head_by_another_key_is_not_buried_under_the_next(ledger):
     """Only the latest head is checked when a ledger is verified: a forged one must not become an earlier one."""
     fill(ledger, 2)
-    Ledger(str(ledger.database.url), clock=ledger.clock).append("note", {"slipped": "in"})
+    Ledger(str(ledger.database.url), clock=ledger.clock).append(raw("note", {"slipped": "in"}))
     last = ledger.records()[-1]
     put_in(ledger, sign_head(SigningKey.generate(), last.seq, last.digest))
     assert [problem.code for problem in ledger.verify()] == ["head_signature"]
     with pytest.raises(LedgerTampered, match="neither this machine's nor enrolled"):
-        ledger.append("note", {})
+        ledger.append(raw("note", {}))
 
 
 def test_a_head_whose_key_id_is_borrowed_is_not_believed(ledger):
     fill(ledger, 2)
-    Ledger(str(ledger.database.url), clock=ledger.clock).append("note", {"slipped": "in"})
+    Ledger(str(ledger.database.url), clock=ledger.clock).append(raw("note", {"slipped": "in"}))
     last = ledger.records()[-1]
     forged = sign_head(SigningKey.generate(), last.seq, last.digest)
     put_in(ledger, replace(forged, key_id=ledger.head_key.public.key_id))
     with pytest.raises(LedgerTampered, match="is not one of key"):
-        ledger.append("note", {})
+        ledger.append(raw("note", {}))
 
 
 def test_a_damaged_anchor_file_is_named_and_stops_writing(ledger, tmp_path):
@@ -317,14 +318,15 @@ def test_a_damaged_anchor_file_is_named_and_stops_writing(ledger, tmp_path):
     (tmp_path / "anchor.json").write_text("{}")
     assert ledger.verify()[0].code == "anchor_unreadable"
     with pytest.raises(LedgerTampered, match="anchor file"):
-        ledger.append("note", {})
+        ledger.append(raw("note", {}))
 
 
 @pytest.mark.parametrize("field", ["kind", "model", "subject", "key"])
 def test_a_line_break_in_a_field_is_refused(ledger, field):
-    entry = {"kind": "note", "body": {}, field: "a\nb"}
+    event = raw("a\nb" if field == "kind" else "note", {})
+    others = {} if field == "kind" else {field: "a\nb"}
     with pytest.raises(ValueError, match="one line"):
-        ledger.append_all([Entry(**entry)])
+        ledger.append_all([Entry(event, **others)])
 
 
 def test_only_files_and_postgresql_hold_a_ledger():
@@ -347,7 +349,7 @@ JSON = st.recursive(
 @given(st.dictionaries(st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"])), JSON, max_size=4))
 def test_any_json_body_is_read_back_as_it_was(tmp_path_factory, body):
     ledger = _shared(tmp_path_factory)
-    record = ledger.append("any", body)
+    record = ledger.append(raw("any", body))
     assert ledger.get(record.seq) == record
     assert record.body == body
     assert record.recorded_at <= datetime.now(UTC)
@@ -369,7 +371,7 @@ def test_an_anchor_that_is_gone_is_named_and_stops_writing(ledger, tmp_path):
     (tmp_path / "anchor.json").unlink()
     assert [problem.code for problem in ledger.verify()] == ["anchor_missing"]
     with pytest.raises(LedgerTampered, match="is gone"):
-        ledger.append("note", {})
+        ledger.append(raw("note", {}))
     with pytest.raises(LedgerTampered, match="is gone"):
         ledger.sealed_head()
     assert not (tmp_path / "anchor.json").exists()
@@ -391,8 +393,8 @@ def test_another_ledger_in_its_place_is_found(ledger, tmp_path):
     fill(ledger)
     other = Ledger(f"sqlite:///{tmp_path}/other.db", ledger.head_key, tmp_path / "other.json", clock=ledger.clock)
     for number in range(9):
-        other.append("note", {"another bank's": number})
+        other.append(raw("note", {"another bank's": number}))
     swapped = Ledger(f"sqlite:///{tmp_path}/other.db", ledger.head_key, tmp_path / "anchor.json", clock=ledger.clock)
     assert "rewritten" in [problem.code for problem in swapped.verify()]
     with pytest.raises(LedgerTampered, match="nothing is appended"):
-        swapped.append("note", {})
+        swapped.append(raw("note", {}))

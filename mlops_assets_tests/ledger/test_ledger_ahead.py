@@ -8,6 +8,7 @@ from sqlalchemy import event
 from mlops_assets.governance.adoption import adopt, in_force
 from mlops_assets.ledger.ledger_ahead import LedgerAhead
 from mlops_assets_tests.governance.world import MODEL, policy
+from mlops_assets_tests.ledger.raw import raw
 
 KINDS = ("seen", "done")
 
@@ -15,8 +16,8 @@ KINDS = ("seen", "done")
 @pytest.fixture
 def ledger(world):
     for number in range(4):
-        world.ledger.append(KINDS[number % 2], {"n": number}, model=f"m{number // 2}", subject=str(number))
-    world.ledger.append("other", {}, model="m0")
+        world.ledger.append(raw(KINDS[number % 2], {"n": number}), model=f"m{number // 2}", subject=str(number))
+    world.ledger.append(raw("other", {}), model="m0")
     return world.ledger
 
 
@@ -55,10 +56,10 @@ def test_the_number_of_queries_does_not_grow_with_the_models(ledger):
 def test_what_is_written_through_it_is_seen_and_stands_in_the_ledger(ledger):
     ahead = LedgerAhead(ledger, KINDS)
     assert len(ahead.records(kind="seen", model="m0")) == 1
-    written = ahead.append("seen", {"n": 9}, model="m0", key="once")
-    assert ahead.append("seen", {"n": 9}, model="m0", key="once") == written
+    written = ahead.append(raw("seen", {"n": 9}), model="m0", key="once")
+    assert ahead.append(raw("seen", {"n": 9}), model="m0", key="once") == written
     assert ahead.records(kind="seen", model="m0") == ledger.records(kind="seen", model="m0")
-    ledger.append("seen", {"n": 10}, model="m0")
+    ledger.append(raw("seen", {"n": 10}), model="m0")
     assert len(ahead.records(kind="seen", model="m0")) == 2, "it stands where it was read"
 
 

@@ -23,13 +23,14 @@ from mlops_assets.ledger.records import record_digest
 from mlops_assets.release.audit import audit_promotions
 from mlops_assets.release.promotion import PromotionRefused, promote
 from mlops_assets_tests.governance.world import MODEL, START, Clock, build, policy
+from mlops_assets_tests.ledger.raw import raw
 
 
 @pytest.fixture
 def ledger(url, tmp_path):
     ledger = Ledger(url, SigningKey.generate(), tmp_path / "anchor.json", clock=Clock())
     for number in range(6):
-        ledger.append("note", {"number": number, "text": "ä€😀"}, model="m", key=f"note/{number}")
+        ledger.append(raw("note", {"number": number, "text": "ä€😀"}), model="m", key=f"note/{number}")
     yield ledger
     ledger.close()
 
@@ -55,13 +56,13 @@ def test_records_come_back_as_they_were(ledger):
     assert [record.body["number"] for record in ledger.records(kind=["note", "other"], model="m")] == list(range(6))
     assert ledger.latest("note").body["text"] == "ä€😀"
     assert ledger.find("note/3").seq == 4
-    assert ledger.append("note", {}, model="m", key="note/3").seq == 4
+    assert ledger.append(raw("note", {}), model="m", key="note/3").seq == 4
 
 
 def test_compare_and_swap(ledger):
-    ledger.append_all([Entry("note", {}, "m"), Entry("note", {}, "m")], expect=Expected(("note",), "m", 6))
+    ledger.append_all([Entry(raw("note", {}), "m"), Entry(raw("note", {}), "m")], expect=Expected(("note",), "m", 6))
     with pytest.raises(Conflict):
-        ledger.append("note", {}, model="m", expect=Expected(("note",), "m", 6))
+        ledger.append(raw("note", {}), model="m", expect=Expected(("note",), "m", 6))
 
 
 def without_guards(ledger: Ledger, *statements: str) -> None:
@@ -87,7 +88,7 @@ def test_a_cut_tail_is_found_and_not_built_upon(ledger):
     without_guards(ledger, "DELETE FROM ledger_records WHERE seq > 4", "DELETE FROM ledger_heads WHERE seq > 4")
     assert [p.code for p in ledger.verify() if p.code != "guard_missing"] == ["tail_cut"]
     with pytest.raises(LedgerTampered):
-        ledger.append("note", {})
+        ledger.append(raw("note", {}))
 
 
 def test_people_and_approvals(url, tmp_path):
@@ -163,23 +164,23 @@ def test_a_chain_recomputed_without_the_key_is_found(ledger, heads):
     assert "edited" not in found, "the forged chain holds together: only signature and anchor give it away"
     assert ("head_signature" in found) == heads
     with pytest.raises(LedgerTampered):
-        ledger.append("note", {})
+        ledger.append(raw("note", {}))
 
 
 def test_a_clock_set_back_is_refused(ledger):
     ledger.clock.pass_days(-1)
     with pytest.raises(ClockWentBack, match="set the clock right"):
-        ledger.append("note", {})
+        ledger.append(raw("note", {}))
     assert len(ledger.records()) == 6
     ledger.clock.pass_days(1)
-    ledger.append("note", {})
+    ledger.append(raw("note", {}))
     assert ledger.verify() == []
 
 
 def test_a_record_dated_before_its_predecessor_is_found(ledger, monkeypatch):
     """A writer with a changed program, who holds the key."""
     monkeypatch.setattr(Ledger, "_now", lambda self, last: START - timedelta(days=400))
-    ledger.append("note", {})
+    ledger.append(raw("note", {}))
     assert [problem.code for problem in ledger.verify()] == ["clock"]
 
 

@@ -5,8 +5,9 @@ import pytest
 from mlops_assets.ledger.enrolment import enrol, revoke
 from mlops_assets.ledger.keys import SigningKey
 from mlops_assets.ledger.ledger import Ledger
-from mlops_assets.ledger.people import NotAllowed, load_people
+from mlops_assets.ledger.people import NotAllowed
 from mlops_assets_tests.governance.world import MODEL, START, Clock
+from mlops_assets_tests.ledger.raw import raw
 
 
 @pytest.fixture
@@ -21,15 +22,15 @@ def test_the_first_enrolment_is_the_roots_own(bank):
         enrol(ledger, root, "validator", other.public, ["validator"])
     enrol(ledger, root, "root", root.public, ["root"])
     enrol(ledger, root, "validator", other.public, ["validator"])
-    assert [p.person for p in load_people(ledger).active(MODEL, ledger.clock())] == ["root", "validator"]
+    assert [p.person for p in ledger.people().active(MODEL, ledger.clock())] == ["root", "validator"]
 
 
 def test_a_root_known_from_outside_is_the_only_root(bank):
     ledger, root = bank
     enrol(ledger, root, "root", root.public, ["root"])
-    assert load_people(ledger, root.public).refused == ()
+    assert ledger.people(root.public).refused == ()
     imposter = SigningKey.generate().public
-    assert load_people(ledger, imposter).periods == ()
+    assert ledger.people(imposter).periods == ()
 
 
 @pytest.mark.parametrize(
@@ -50,9 +51,9 @@ def test_enrolments_that_are_refused(world, signer, name, whose, why):
 
 def test_rotation_ends_the_former_key_and_keeps_what_it_signed(world):
     new = SigningKey.generate()
-    before = load_people(world.ledger).signer(world.keys["validator"].public, MODEL, world.clock())
+    before = world.ledger.people().signer(world.keys["validator"].public, MODEL, world.clock())
     rotated = enrol(world.ledger, world.keys["root"], "validator", new.public, ["validator"])
-    people = load_people(world.ledger)
+    people = world.ledger.people()
     assert people.signer(new.public, MODEL, world.clock()).person == "validator"
     with pytest.raises(NotAllowed, match="replaced"):
         people.signer(world.keys["validator"].public, MODEL, world.clock())
@@ -64,7 +65,7 @@ def test_rotation_ends_the_former_key_and_keeps_what_it_signed(world):
 def test_a_revoked_key_is_dead_for_ever(world):
     revoke(world.ledger, world.keys["root"], "validator", "left the bank")
     with pytest.raises(NotAllowed, match="revoked"):
-        load_people(world.ledger).signer(world.keys["validator"].public, MODEL, world.clock())
+        world.ledger.people().signer(world.keys["validator"].public, MODEL, world.clock())
     with pytest.raises(NotAllowed, match="stays so"):
         enrol(world.ledger, world.keys["root"], "validator", world.keys["validator"].public, ["validator"])
 
@@ -73,14 +74,14 @@ def test_a_holder_revokes_their_own_key_and_nobody_elses(world):
     with pytest.raises(NotAllowed, match="only a root"):
         revoke(world.ledger, world.keys["validator"], "risk", "dislike")
     revoke(world.ledger, world.keys["validator"], "validator", "lost the laptop")
-    assert load_people(world.ledger).active(MODEL, world.clock(), "validator")[0].person == "second"
+    assert world.ledger.people().active(MODEL, world.clock(), "validator")[0].person == "second"
 
 
 def test_an_old_enrolment_cannot_be_played_again(world):
     old = next(r for r in world.ledger.records(kind="person_enrolled") if r.subject == "validator")
     enrol(world.ledger, world.keys["root"], "validator", world.keys["validator"].public, ["observer"])
-    world.ledger.append("person_enrolled", old.body, subject="validator")
-    people = load_people(world.ledger)
+    world.ledger.append(raw("person_enrolled", old.body), subject="validator")
+    people = world.ledger.people()
     assert people.signer(world.keys["validator"].public, MODEL, world.clock()).roles == ("observer",)
     assert "replay" in people.refused[0][1]
 
@@ -98,7 +99,7 @@ def test_limits_of_a_key(world, limits, why):
     enrol(world.ledger, world.keys["root"], "guest", key.public, ["validator"], **limits)
     world.clock.pass_days(2)
     with pytest.raises(NotAllowed, match=why):
-        load_people(world.ledger).signer(key.public, MODEL, world.clock())
+        world.ledger.people().signer(key.public, MODEL, world.clock())
 
 
 def test_a_second_root_can_take_over(world):

@@ -9,6 +9,7 @@ import pytest
 from mlops_assets.ledger.ledger import Ledger
 from mlops_assets.pipeline.context import StageContext
 from mlops_assets.pipeline.stages.data import history_choice
+from mlops_assets_tests.ledger.raw import raw
 from mlops_assets_tests.pipeline.desk import Desk
 from mlops_assets_tests.training.test_history import declared, rows
 
@@ -25,8 +26,10 @@ def desk(tmp_path) -> Desk:
         ("2024-10-01", ["concept_drift"]),
     ):
         causes = [{"kind": kind, "severity": "act"} for kind in kinds]
-        ledger.append("health_verdict", {"version": "1", "causes": causes}, model=MODEL, subject=window)
-    ledger.append("retraining_request", {"window": "2024-10-01", "until": "2025-01-01"}, model=MODEL, subject=REQUEST)
+        ledger.append(raw("health_verdict", {"version": "1", "causes": causes}), model=MODEL, subject=window)
+    ledger.append(
+        raw("retraining_request", {"window": "2024-10-01", "until": "2025-01-01"}), model=MODEL, subject=REQUEST
+    )
     return Desk(SimpleNamespace(ledger=ledger), declared(), REQUEST, MODEL)
 
 
@@ -38,7 +41,9 @@ def test_training_begins_where_the_run_of_verdicts_began(desk):
 
 def test_a_verdict_after_the_request_changes_nothing(desk):
     # A training that is run again after a crash must take the same rows.
-    desk.platform.ledger.append("health_verdict", {"version": "1", "causes": []}, model=MODEL, subject="2024-10-01")
+    desk.platform.ledger.append(
+        raw("health_verdict", {"version": "1", "causes": []}), model=MODEL, subject="2024-10-01"
+    )
     found = history_choice(cast(StageContext, desk), rows(flipped=True))
     assert found is not None
     assert found.changed_since == date(2024, 9, 1)

@@ -9,6 +9,7 @@ from sqlalchemy import event
 from mlops_assets.pipeline.due import Found, releases_due
 from mlops_assets.platform import Platform
 from mlops_assets_tests.governance.world import World, build, policy
+from mlops_assets_tests.ledger.raw import raw
 from mlops_assets_tests.training.tables import declare
 
 POLICY = policy(release={"shadow_windows": 0, "canary_windows": 0})
@@ -51,7 +52,7 @@ def test_a_waiting_version_costs_a_look_at_its_gates_and_no_more(world):
 
 def test_what_is_missing_is_said_model_by_model(world):
     body = {**world.register(model="open").body, "request": "asked/1"}
-    world.ledger.append("version_registered", body, model="signed", subject="1")
+    world.ledger.append(raw("version_registered", body), model="signed", subject="1")
     for name in ("open", "signed"):
         world.decide(POLICY, model=name)
     world.register(model="undecided")

@@ -15,6 +15,7 @@ from mlops_assets.release.interventions import InterventionRefused, rollback
 from mlops_assets.release.promotion import PromotionRefused, promote
 from mlops_assets.stores.ledger_database import locked_file
 from mlops_assets_tests.governance.world import MODEL, policy
+from mlops_assets_tests.ledger.raw import raw
 
 POLICY = policy()
 
@@ -84,7 +85,7 @@ def work(url: str, folder: Path, seed: int, seconds: float, report: Path) -> Non
                     case 1:
                         record = rollback(ledger, registry, MODEL, keys["risk"], "because", verify_artifact)
                     case 2:
-                        record = ledger.append("note", {"by": os.getpid()}, model=MODEL)
+                        record = ledger.append(raw("note", {"by": os.getpid()}), model=MODEL)
                     case _:
                         record = promote(ledger, registry, POLICY, MODEL, version, verify_artifact).record
             except (PromotionRefused, InterventionRefused, Conflict, NotAllowed):

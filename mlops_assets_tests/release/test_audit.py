@@ -8,6 +8,7 @@ from mlops_assets.release.audit import audit_promotions
 from mlops_assets.release.champion import champion_state
 from mlops_assets.release.interventions import retire, rollback, suspend
 from mlops_assets_tests.governance.world import MODEL, policy
+from mlops_assets_tests.ledger.raw import raw
 from mlops_assets_tests.release.test_promotion import POLICY, go, prepare
 
 
@@ -32,7 +33,7 @@ def test_what_was_right_stays_right_when_gates_decide_anew(promoted):
 def test_a_promotion_written_past_promote_is_named(promoted):
     promoted.register(3)
     body = promoted.ledger.latest("promotion").body
-    promoted.ledger.append("promotion", {**body, "former": 1}, model=MODEL, subject="3")
+    promoted.ledger.append(raw("promotion", {**body, "former": 1}), model=MODEL, subject="3")
     found = [problem.message for problem in audit_promotions(promoted.ledger)]
     assert any("gate performance was missing" in message for message in found)
     assert any("it was pending then" in message for message in found)
@@ -41,7 +42,7 @@ def test_a_promotion_written_past_promote_is_named(promoted):
 def test_a_promotion_under_an_invented_policy_is_named(promoted):
     body = promoted.ledger.latest("promotion").body
     lax = {**body["policy"], "approvals": []}
-    promoted.ledger.append("promotion", {**body, "policy": lax, "former": 1}, model=MODEL, subject="2")
+    promoted.ledger.append(raw("promotion", {**body, "policy": lax, "former": 1}), model=MODEL, subject="2")
     assert "not the one whose digest" in audit_promotions(promoted.ledger)[0].message
 
 
@@ -53,7 +54,7 @@ def test_a_promotion_under_a_policy_that_was_never_adopted_is_named(promoted):
     promoted.decide(lax, 3)
     body = promoted.ledger.latest("promotion").body
     forged = {**body, "policy": lax.model_dump(mode="json"), "policy_digest": lax.digest, "former": 1}
-    promoted.ledger.append("promotion", forged, model=MODEL, subject="3")
+    promoted.ledger.append(raw("promotion", forged), model=MODEL, subject="3")
     found = [problem.message for problem in audit_promotions(promoted.ledger)]
     assert any(f"the policy {lax.digest[:12]} was not in force then" in message for message in found)
 
@@ -76,7 +77,7 @@ def test_an_upgrade_that_knows_other_policy_fields_finds_nothing_wrong(world):
     world.approve(earlier, "validator", "risk", version=1)
     approved = state(world.ledger, earlier, MODEL, 1)
     promotion = {**body, "former": None, "decisions": [], "approvals": [seq for _, _, seq in approved.counted]}
-    world.ledger.append("promotion", promotion, model=MODEL, subject="1")
+    world.ledger.append(raw("promotion", promotion), model=MODEL, subject="1")
     assert audit_promotions(world.ledger) == []
 
 
@@ -99,14 +100,14 @@ def test_a_policy_that_says_too_little_is_not_read(body, why):
 @pytest.mark.parametrize("kind", ["rollback", "suspension", "resumption", "retirement"])
 def test_an_intervention_that_nobody_signed_is_named(promoted, kind):
     body = {"follows": champion_state(promoted.ledger, MODEL).seq, "person": "risk", "role": "model-risk"}
-    promoted.ledger.append(kind, body, model=MODEL, subject="2")
+    promoted.ledger.append(raw(kind, body), model=MODEL, subject="2")
     assert "carries no signature" in audit_promotions(promoted.ledger)[0].message
 
 
 def test_a_signed_rollback_played_again_is_named(promoted):
     old = promoted.ledger.latest("rollback")
     suspend(promoted.ledger, promoted.registry, MODEL, promoted.keys["risk"], "look into it")
-    promoted.ledger.append("rollback", old.body, model=MODEL, subject=old.subject)
+    promoted.ledger.append(raw("rollback", old.body), model=MODEL, subject=old.subject)
     assert "a replay" in audit_promotions(promoted.ledger)[0].message
 
 
@@ -124,7 +125,7 @@ def test_a_version_without_a_promotion_never_decides(promoted, kind, subject, wh
     before = champion_state(promoted.ledger, MODEL)
     body = {"follows": before.seq, "former": before.champion, "person": "risk", "role": "model-risk"}
     content = promoted.ledger.latest("promotion").body | body
-    promoted.ledger.append(kind, content, model=MODEL, subject=subject)
+    promoted.ledger.append(raw(kind, content), model=MODEL, subject=subject)
     after = champion_state(promoted.ledger, MODEL)
     assert (after.deciding, after.promoted) == (before.deciding, before.promoted)
     assert any(why in problem.message for problem in audit_promotions(promoted.ledger))
@@ -134,7 +135,7 @@ def test_nothing_decides_after_a_retirement_and_what_tries_is_named(promoted):
     retire(promoted.ledger, promoted.registry, MODEL, promoted.keys["risk"], "product ended")
     body = promoted.ledger.latest("promotion").body
     for kind, subject in (("promotion", "2"), ("rollback", "2"), ("resumption", "1")):
-        promoted.ledger.append(kind, body, model=MODEL, subject=subject)
+        promoted.ledger.append(raw(kind, body), model=MODEL, subject=subject)
         assert champion_state(promoted.ledger, MODEL).deciding is None
     named = {problem.seq for problem in audit_promotions(promoted.ledger) if "retired" in problem.message}
     assert named == {r.seq for r in promoted.ledger.records()[-3:]}

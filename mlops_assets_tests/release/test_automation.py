@@ -14,6 +14,7 @@ from mlops_assets.release.champion import champion_state
 from mlops_assets.release.interventions import intervene, resume, rollback, suspend
 from mlops_assets.release.oversight import due
 from mlops_assets_tests.governance.world import MODEL, policy
+from mlops_assets_tests.ledger.raw import raw
 from mlops_assets_tests.release.test_oversight import go, prepare
 
 RULES = {
@@ -39,7 +40,7 @@ def watched(world):
 
 def verdict(world, severity="act", kind="concept_drift", version=2, window="2026-02-01"):
     body = {"severity": severity, "kind": kind, "version": version}
-    return world.ledger.append("health_verdict", body, model=MODEL, subject=window)
+    return world.ledger.append(raw("health_verdict", body), model=MODEL, subject=window)
 
 
 def act(world, under=ALLOWED, by="service"):

@@ -10,6 +10,7 @@ from mlops_assets.release.interventions import retire, suspend
 from mlops_assets.release.promotion import promote
 from mlops_assets.release.reconciliation import repair
 from mlops_assets_tests.governance.world import MODEL, policy
+from mlops_assets_tests.ledger.raw import raw
 from mlops_assets_tests.ledger.test_ledger import attack
 
 POLICY = policy()
@@ -30,7 +31,7 @@ def two(world):
 def forge(world, kind: str, subject: str, **body: object) -> None:
     """A record with the right chain, by somebody who may write to the database and has no key."""
     past = Ledger(str(world.ledger.database.url), clock=world.clock)
-    past.append(kind, dict(body), model=MODEL, subject=subject)
+    past.append(raw(kind, dict(body)), model=MODEL, subject=subject)
 
 
 def test_a_promotion_written_into_the_database_decides_nothing(two):
@@ -61,7 +62,7 @@ def test_nor_does_it_move_an_alias(two):
 )
 def test_a_record_changed_or_taken_out_lets_nothing_decide(two, statements, why):
     suspend(two.ledger, two.registry, MODEL, two.keys["developer"], "it is wrong")
-    two.ledger.append("note", {"something": "after it"})
+    two.ledger.append(raw("note", {"something": "after it"}))
     attack(two.ledger, *statements)
     with pytest.raises(LedgerTampered):
         verified_champion_state(two.ledger, MODEL)
@@ -79,7 +80,7 @@ def test_a_retirement_cut_off_with_all_after_it_is_known_by_the_anchor(two):
 
 
 def test_a_promotion_of_a_version_that_nobody_registered_is_refused(world):
-    world.ledger.append("promotion", {"former": None}, model=MODEL, subject="7")
+    world.ledger.append(raw("promotion", {"former": None}), model=MODEL, subject="7")
     with pytest.raises(LedgerTampered, match="no registration"):
         verified_champion_state(world.ledger, MODEL)
 
@@ -103,7 +104,7 @@ def test_what_came_before_the_registration_is_not_read_again(two, monkeypatch):
 def test_ten_thousand_records_since_then_cost_no_second(two):
     from mlops_assets.ledger.records import Entry
 
-    two.ledger.append_all([Entry("note", {"number": number, "text": "x" * 400}) for number in range(10_000)])
+    two.ledger.append_all([Entry(raw("note", {"number": number, "text": "x" * 400})) for number in range(10_000)])
     began = time.perf_counter()
     verified_champion_state(two.ledger, MODEL)
     assert time.perf_counter() - began < 1.0

@@ -4,6 +4,7 @@ from mlops_assets.release.audit import audit_promotions
 from mlops_assets.release.ladder import climb
 from mlops_assets.release.promotion import PromotionRefused, promote
 from mlops_assets_tests.governance.world import MODEL, World, policy
+from mlops_assets_tests.ledger.raw import raw
 
 POLICY = policy(release={"shadow_windows": 2, "canary_windows": 1, "canary_share": 0.25})
 
@@ -84,7 +85,7 @@ def test_data_without_time_has_no_ladder(world):
 
 def test_a_version_registered_without_its_declaration_does_not_escape(beside):
     body = {k: v for k, v in beside.ledger.latest("version_registered").body.items() if k != "declaration"}
-    beside.ledger.append("version_registered", body, model=MODEL, subject="3")
+    beside.ledger.append(raw("version_registered", body), model=MODEL, subject="3")
     assert climb(beside.ledger, POLICY, MODEL, 3).waiting
     assert not climb(beside.ledger, POLICY, MODEL, 3, has_windows=False).waiting, "the caller may know better"
 
@@ -96,7 +97,7 @@ def test_a_canary_alone_needs_no_shadow(beside):
 
 def test_a_promotion_written_past_the_ladder_is_named(beside):
     body = beside.ledger.latest("promotion").body
-    beside.ledger.append("promotion", {**body, "former": 1}, model=MODEL, subject="2")
+    beside.ledger.append(raw("promotion", {**body, "former": 1}), model=MODEL, subject="2")
     assert ["on the ladder (shadow)" in p.message for p in audit_promotions(beside.ledger)] == [True]
 
 

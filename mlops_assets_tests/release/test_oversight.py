@@ -9,6 +9,7 @@ from mlops_assets.release.interventions import rollback, suspend
 from mlops_assets.release.oversight import due
 from mlops_assets.release.promotion import PromotionRefused, promote
 from mlops_assets_tests.governance.world import MODEL, policy
+from mlops_assets_tests.ledger.raw import raw
 
 POLICY = policy(validity_days=100)
 
@@ -60,7 +61,7 @@ def test_a_promotion_written_past_a_rejection_is_named(world):
     record_validation(world.ledger, world.keys["second"], POLICY, MODEL, 2, "rejected", "no")
     about = world.ledger.latest("version_registered").digest
     world.ledger.append(
-        "promotion", {**body, "former": 1, "digests": {"registration": about}}, model=MODEL, subject="2"
+        raw("promotion", {**body, "former": 1, "digests": {"registration": about}}), model=MODEL, subject="2"
     )
     assert any("rejected it in validation" in p.message for p in audit_promotions(world.ledger))
 
@@ -120,7 +121,7 @@ def test_an_overdue_finding_raises_an_incident_until_it_is_closed(world, severit
 
 def verdict(world, window, severity, version=2):
     body = {"severity": severity, "kind": "concept_drift", "version": version}
-    world.ledger.append("health_verdict", body, model=MODEL, subject=window)
+    world.ledger.append(raw("health_verdict", body), model=MODEL, subject=window)
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from mlops_assets.release.interventions import InterventionRefused, resume, reti
 from mlops_assets.release.promotion import PromotionRefused, promote
 from mlops_assets.release.reconciliation import doubtful_models, reconcile, repair
 from mlops_assets_tests.governance.world import MODEL, START, World, policy
+from mlops_assets_tests.ledger.raw import raw
 from mlops_assets_tests.ledger.test_ledger import attack
 
 POLICY = policy()
@@ -149,7 +150,7 @@ def test_a_tampered_ledger_promotes_nothing(world):
 
 def test_a_version_registered_twice_with_other_bytes_is_refused(world):
     prepare(world)
-    world.ledger.append("version_registered", {"artifact_digest": "e" * 64}, model=MODEL, subject="1")
+    world.ledger.append(raw("version_registered", {"artifact_digest": "e" * 64}), model=MODEL, subject="1")
     refused(world, "2 different artifacts")
 
 
@@ -283,7 +284,7 @@ def test_a_writer_past_the_lock_is_found_by_the_swap(world, monkeypatch):
     honest = world.verify_artifact
 
     def slow(model: str, version: int) -> str:
-        world.ledger.append("suspension", {}, model=MODEL, subject="1")
+        world.ledger.append(raw("suspension", {}), model=MODEL, subject="1")
         return honest(model, version)
 
     with pytest.raises(Conflict):

@@ -19,7 +19,7 @@ def verdict(
     raw = {kind: raw or severity}
     body = {"severity": severity, "kind": kind, "alarm_rules": list(rules), "columns": list(columns), "raw": raw}
     key = f"{window}/{severity}/{kind}"
-    world.ledger.append("health_verdict", body, model=MODEL, subject=window, key=key)
+    world.ledger.append(raw("health_verdict", body), model=MODEL, subject=window, key=key)
     if severity in ("act", "critical"):
         open_incident(
             world.ledger,

@@ -19,6 +19,7 @@ from mlops_assets.response.incidents import (
     open_incident,
 )
 from mlops_assets_tests.governance.world import MODEL, World, policy
+from mlops_assets_tests.ledger.raw import raw
 
 RULE = IncidentRule()
 
@@ -140,7 +141,7 @@ def test_a_closure_past_the_function_is_held_to_the_policy_when_it_is_read(world
     said = {"id": first.id, "disposition": "false", "note": "nothing"}
     about = {"incident": world.ledger.get(first.seqs[0]).digest}
     forged = sign_act(world.ledger, world.keys[by], "incident-closure/v1", MODEL, about, said)
-    world.ledger.append("incident_closed", forged, model=MODEL, subject=first.id)
+    world.ledger.append(raw("incident_closed", forged), model=MODEL, subject=first.id)
     assert find(world.ledger, first.id).is_open
     assert [i.is_open for i in incidents(world.ledger)] == [True]
     (problem,) = ignored_acts(world.ledger)
@@ -175,7 +176,7 @@ def test_a_revoked_key_closes_nothing_and_what_it_closed_stays_closed(world):
 def test_a_record_that_nobody_signed_changes_nothing_and_is_named(world, kind):
     first = opened(world.ledger)
     forged = world.ledger.append(
-        kind, {"person": "validator", "disposition": "false", "note": ""}, model=MODEL, subject=first.id
+        raw(kind, {"person": "validator", "disposition": "false", "note": ""}), model=MODEL, subject=first.id
     )
     assert find(world.ledger, first.id).state == "open"
     assert [problem.seq for problem in verify_signatures(world.ledger)] == [forged.seq]
@@ -186,7 +187,7 @@ def test_a_closure_of_another_incident_played_again_changes_nothing(world):
     first, second = opened(world.ledger), opened(world.ledger, cause="other")
     shut(world, first.id, "false")
     signed = world.ledger.latest("incident_closed")
-    world.ledger.append("incident_closed", signed.body, model=MODEL, subject=second.id)
+    world.ledger.append(raw("incident_closed", signed.body), model=MODEL, subject=second.id)
     assert find(world.ledger, second.id).is_open
     assert f"signed about incident {first.id}" in ignored_acts(world.ledger)[0].message
 
@@ -197,7 +198,7 @@ def test_a_closure_that_has_nothing_to_close_is_named(world, where):
     shut(world, first.id, "false")
     signed = world.ledger.latest("incident_closed")
     subject = first.id if where == "the one it closed" else "loans-12345678"
-    world.ledger.append("incident_closed", signed.body, model=MODEL, subject=subject)
+    world.ledger.append(raw("incident_closed", signed.body), model=MODEL, subject=subject)
     (problem,) = ignored_acts(world.ledger)
     assert ("had closed it before" if subject == first.id else "no such incident") in problem.message
 

@@ -12,6 +12,7 @@ from sqlalchemy.exc import DBAPIError
 
 import mlops_assets
 from mlops_assets.ledger.ledger import Ledger
+from mlops_assets_tests.ledger.raw import raw
 
 pytestmark = pytest.mark.integration
 ROOT = Path(mlops_assets.__file__).parents[1]
@@ -56,7 +57,7 @@ def tables(url: str) -> set[str]:
 def test_the_ledger_migrates_as_owner_and_is_written_as_writer(address):
     Ledger(address("mlops_ledger_owner", "mlops_ledger")).close()
     ledger = Ledger(address("mlops_ledger_writer", "mlops_ledger"))
-    ledger.append("note", {})
+    ledger.append(raw("note", {}))
     assert ledger.verify() == []
     ledger.close()
 

@@ -11,6 +11,7 @@ from sqlalchemy.exc import DBAPIError
 import mlops_assets
 from mlops_assets.ledger.ledger import Ledger
 from mlops_assets_tests.ledger.postgresql import postgresql_server  # noqa: F401
+from mlops_assets_tests.ledger.raw import raw
 
 pytestmark = pytest.mark.integration
 SCRIPT = Path(mlops_assets.__file__).parents[1] / "deploy" / "postgres" / "ledger_roles.sql"
@@ -35,9 +36,9 @@ def addresses(postgresql_server):  # noqa: F811
 
 
 def test_the_writer_only_appends_and_the_reader_only_reads(addresses):
-    Ledger(addresses("owner")).append("note", {})
+    Ledger(addresses("owner")).append(raw("note", {}))
     writer = Ledger(addresses("writer"))
-    writer.append("note", {"by": "writer"})
+    writer.append(raw("note", {"by": "writer"}))
     for statement in (
         "UPDATE ledger_records SET body = '{}'",
         "DELETE FROM ledger_records",
@@ -53,4 +54,4 @@ def test_the_writer_only_appends_and_the_reader_only_reads(addresses):
     reader = Ledger(addresses("reader"))
     assert len(reader.records()) == 2
     with pytest.raises(DBAPIError, match="permission denied"):
-        reader.append("note", {})
+        reader.append(raw("note", {}))

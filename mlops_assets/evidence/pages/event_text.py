@@ -7,7 +7,7 @@ from mlops_assets.ledger.ledger import Record
 QUIET_KINDS = frozenset(
     {
         *("gate_decision", "snapshot_taken", "card_issued", "person_enrolled", "policy_adopted", "estimate_checked"),
-        *("window_scored", "window_due", "evidence_kept"),
+        *("window_scored", "window_due", "evidence_stored"),
     }
 )
 """Kinds that are told in full elsewhere; a story keeps of them only what went wrong."""

@@ -25,6 +25,7 @@ from mlops_assets.ledger.signatures import sign_statement
 from mlops_assets.policy.policy import Policy
 from mlops_assets.release.promotion import promote
 from mlops_assets_tests.governance.world import MODEL, World, build, policy
+from mlops_assets_tests.ledger.raw import raw
 
 CARD = canonical_json({"model": MODEL, "version": "1"})
 DECLARATION = canonical_json({"name": MODEL})
@@ -38,7 +39,7 @@ def register(world: World) -> None:
         "developers": ["developer"],
     }
     world.registry.tags[MODEL, 1] = {}
-    world.ledger.append("version_registered", body, model=MODEL, subject="1")
+    world.ledger.append(raw("version_registered", body), model=MODEL, subject="1")
 
 
 def live(folder: Path, **outcomes: str) -> tuple[World, Policy]:
@@ -46,13 +47,13 @@ def live(folder: Path, **outcomes: str) -> tuple[World, Policy]:
     world, rules = build(folder), policy(exceptions={"roles": ["model-risk"], "max_days": 90})
     register(world)
     world.decide(rules, **outcomes)
-    world.ledger.append("card_issued", {"digest": digest_text(CARD)}, model=MODEL, subject="1")
+    world.ledger.append(raw("card_issued", {"digest": digest_text(CARD)}), model=MODEL, subject="1")
     for gate in outcomes:
         expires = world.clock() + timedelta(days=30)
         sign_exception(world.ledger, world.keys["risk"], rules, MODEL, gate, "under review", expires, version=1)
     world.approve(rules, "validator", "risk")
     promote(world.ledger, world.registry, rules, MODEL, 1, world.verify_artifact)
-    world.ledger.append("health_verdict", {"severity": "none", "kind": "none"}, model=MODEL, subject="2026-01-01")
+    world.ledger.append(raw("health_verdict", {"severity": "none", "kind": "none"}), model=MODEL, subject="2026-01-01")
     return world, rules
 
 
@@ -331,7 +332,7 @@ def test_a_key_revoked_later_leaves_the_packet_whole(tmp_path: Path):
 def test_a_record_that_nobody_signed_is_a_remark_where_nothing_rests_on_it(tmp_path: Path):
     world, rules = live(tmp_path)
     body = {"decision": "approve", "person": "second", "role": "validator"}
-    seq = world.ledger.append("approval", body, model=MODEL, subject="1").seq
+    seq = world.ledger.append(raw("approval", body), model=MODEL, subject="1").seq
     found = write_packet(tmp_path / "packet.zip", world.ledger, MODEL, "1", parts(rules))
     assert found["remarks"] == [
         f"record {seq} (approval 1) counts for nothing: record {seq} (approval 1) carries no signature"

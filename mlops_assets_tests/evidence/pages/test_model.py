@@ -12,6 +12,7 @@ from mlops_assets.monitoring.outcomes.performance import measure
 from mlops_assets.monitoring.outcomes.reference_performance import build_reference
 from mlops_assets.response.alarm_precision import Precision
 from mlops_assets_tests.evidence.conftest import Declared, at, declaration_of
+from mlops_assets_tests.ledger.raw import raw
 from mlops_assets_tests.monitoring.inputs.test_group_changes import declaration, people
 
 SBA = Declared("sba_loan_default", declaration_of("sba_loan_default"))
@@ -73,7 +74,7 @@ def test_texts_of_records_are_escaped(lived: Ledger) -> None:
         "summary": "<img src=x onerror=alert(1)>",
         "window": "2004-04-01",
     }
-    lived.append("incident_opened", body, model=SBA.name, subject="inc-2", happened_at=at("2004-07-02"))
+    lived.append(raw("incident_opened", body), model=SBA.name, subject="inc-2", happened_at=at("2004-07-02"))
     page = render(of(lived), at=NOW)
     assert "<img" not in page
     assert "&lt;img src=x" in page
@@ -94,15 +95,15 @@ def test_commands_follow_how_the_model_stands(lived: Ledger) -> None:
     assert any(line.startswith("mlops suspend") for line in lines)
     assert any(line.startswith("mlops rollback") for line in lines)
     assert not any(line.startswith("mlops approve") for line in lines), "the newest version decides already"
-    lived.append("version_registered", {"algorithm": "linear"}, model=SBA.name, subject="4")
+    lived.append(raw("version_registered", {"algorithm": "linear"}), model=SBA.name, subject="4")
     offered = next(c for c in commands(of(lived), [("validator", 2), ("model-risk", 1)]) if "approve" in c.line)
     assert (offered.line.split()[3], offered.who) == ("4", "2 × validator, model-risk")
-    lived.append("retirement", {"rationale": "replaced"}, model=SBA.name, subject="3")
+    lived.append(raw("retirement", {"rationale": "replaced"}), model=SBA.name, subject="3")
     assert not any("suspend" in c.line or "retrain" in c.line for c in commands(of(lived)))
 
 
 def test_a_suspended_model_says_so_and_how_it_resumes(lived: Ledger) -> None:
-    lived.append("suspension", {"rationale": "wrong prices"}, model=SBA.name, subject="3")
+    lived.append(raw("suspension", {"rationale": "wrong prices"}), model=SBA.name, subject="3")
     tone, head, what, action = open_work(of(lived))[0]
     assert (tone, head) == ("bad", "Suspended: nothing decides")
     assert "wrong prices" in what

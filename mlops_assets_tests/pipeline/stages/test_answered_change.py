@@ -10,6 +10,7 @@ import pytest
 from mlops_assets.ledger.ledger import Ledger
 from mlops_assets.pipeline.context import StageContext
 from mlops_assets.pipeline.stages.answered_change import ENOUGH_ROWS, since_change
+from mlops_assets_tests.ledger.raw import raw
 from mlops_assets_tests.pipeline.desk import Desk
 from mlops_assets_tests.training.test_history import declared
 
@@ -21,8 +22,10 @@ def desk(folder, kinds: dict[str, list[str]], request: str | None = REQUEST) -> 
     ledger = Ledger(f"sqlite:///{folder}/ledger.db")
     for window, found in kinds.items():
         causes = [{"kind": kind, "severity": "act"} for kind in found]
-        ledger.append("health_verdict", {"version": "1", "causes": causes}, model=MODEL, subject=window)
-    ledger.append("retraining_request", {"window": "2024-10-01", "until": "2025-01-01"}, model=MODEL, subject=REQUEST)
+        ledger.append(raw("health_verdict", {"version": "1", "causes": causes}), model=MODEL, subject=window)
+    ledger.append(
+        raw("retraining_request", {"window": "2024-10-01", "until": "2025-01-01"}), model=MODEL, subject=REQUEST
+    )
     return cast(StageContext, Desk(SimpleNamespace(ledger=ledger), declared(), request, MODEL))
 
 

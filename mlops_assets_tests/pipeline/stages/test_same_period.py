@@ -12,6 +12,7 @@ from mlops_assets.declaration.terms import Cadence
 from mlops_assets.ledger.ledger import Ledger
 from mlops_assets.pipeline.context import StageContext
 from mlops_assets.pipeline.stages.same_period import among_the_fleet, has_window
+from mlops_assets_tests.ledger.raw import raw
 from mlops_assets_tests.training.tables import declare
 
 VERDICT = "health_verdict"
@@ -45,7 +46,7 @@ def test_the_last_verdict_of_each_model_counts_and_the_ledger_is_read_once(tmp_p
 
     def verdict(name: str, p: float | None, window: str = WINDOW.key, **body: Any) -> None:
         ledger.append(
-            VERDICT, {**({"fleet": {"p_value": p}} if p is not None else {}), **body}, model=name, subject=window
+            raw(VERDICT, {**({"fleet": {"p_value": p}} if p is not None else {}), **body}), model=name, subject=window
         )
 
     verdict("own", 0.2)

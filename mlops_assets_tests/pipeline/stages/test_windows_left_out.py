@@ -11,6 +11,7 @@ from mlops_assets.pipeline.stages.data import outside, windows_left_out
 from mlops_assets.policy.conduct_rules import IncidentRule
 from mlops_assets.response.incidents import close, incidents, open_incident
 from mlops_assets_tests.governance.world import MODEL, World, build
+from mlops_assets_tests.ledger.raw import raw
 from mlops_assets_tests.pipeline.desk import Desk
 from mlops_assets_tests.training.test_history import declared, rows
 
@@ -26,7 +27,7 @@ def judge(world: World, window: str, *actions: str) -> None:
     kind = "data_quality" if "quarantine_window" in actions else "none"
     severity = "act" if actions else "none"
     body = {"severity": severity, "kind": kind, "columns": ["a"], "alarm_rules": [], "raw": {}, "action": list(actions)}
-    world.ledger.append("health_verdict", body, model=MODEL, subject=window)
+    world.ledger.append(raw("health_verdict", body), model=MODEL, subject=window)
     if actions:
         open_incident(
             world.ledger, MODEL, kind=kind, severity=severity, summary="a is missing", window=window, columns=("a",)
@@ -68,7 +69,9 @@ def test_repaired_rows_are_learned_from_after_a_new_verdict(world: World) -> Non
 def test_what_is_known_only_after_the_request_changes_nothing(world: World) -> None:
     # A training that is run again after a crash must take the same rows.
     judge(world, JULY, "incident", "quarantine_window")
-    world.ledger.append("retraining_request", {"window": AUGUST, "until": "2025-01-01"}, model=MODEL, subject=REQUEST)
+    world.ledger.append(
+        raw("retraining_request", {"window": AUGUST, "until": "2025-01-01"}), model=MODEL, subject=REQUEST
+    )
     judge(world, AUGUST, "incident", "quarantine_window")
     for incident in incidents(world.ledger):
         close(world.ledger, world.keys["validator"], IncidentRule(), incident.id, "false", "looked at it")

@@ -1,0 +1,148 @@
+"""Events of a monitoring window: due, scored, judged; and how good an estimate of performance was. Written by stages.
+
+The record's subject is the window's start, `YYYY-MM-DD`.
+"""
+
+from datetime import date
+from typing import Any, ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from mlops_assets.ledger.events.base import Digest, Event
+
+Severity = Literal["none", "watch", "act", "critical", "not_measurable"]
+ChangeKind = Literal["none", "data_quality", "covariate_shift", "label_shift", "concept_drift"]
+
+
+class WindowDue(Event):
+    """A window ended by the calendar, whether or not rows have arrived.
+
+    Attributes:
+        ended: first day after the window.
+    """
+
+    KIND: ClassVar[str] = "window_due"
+
+    ended: date
+
+
+class WindowScored(Event):
+    """The rows of a window were scored.
+
+    Attributes:
+        version: that decides.
+        challenger: version that scored beside it, or None.
+        canary_share: share of rows that the challenger decided; 0 in shadow.
+        rows: number of scored rows.
+        quarantined: number of rows refused.
+        outside_restrictions: rows refused because a validation restricts the use.
+        flagged: rows scored and marked as outside the approved population.
+        reasons: refused rows by reason.
+        content_digest: of the inputs alone, to recognise a batch that was delivered twice.
+        sent_twice: rows whose inputs occur more than once.
+        predictions_digest: of the predictions.
+        predictions_version: Delta version of the predictions.
+        rows_version: Delta version of the scored rows.
+        source_digest: of the source as it was.
+    """
+
+    KIND: ClassVar[str] = "window_scored"
+
+    version: int
+    challenger: int | None = None
+    canary_share: float | None = None
+    rows: int
+    quarantined: int = 0
+    outside_restrictions: int = 0
+    flagged: int = 0
+    reasons: dict[str, int] = Field(default_factory=dict)
+    content_digest: Digest | None = None
+    sent_twice: Any = None
+    predictions_digest: Digest | None = None
+    predictions_version: int | None = None
+    rows_version: int | None = None
+    source_digest: str | None = None
+
+
+class CauseFound(BaseModel):
+    """One cause that a verdict names.
+
+    Attributes:
+        kind: kind of change.
+        severity: of this cause.
+        evidence: what shows it, in a sentence.
+        columns: concerned.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: str
+    severity: str
+    evidence: str
+    columns: tuple[str, ...] = ()
+
+
+class HealthVerdict(Event):
+    """The verdict on a window.
+
+    Attributes:
+        window_end: first day after the window.
+        severity: of the window.
+        kind: of the first cause.
+        reasons: why, in sentences.
+        causes: every cause, the gravest first.
+        columns: concerned.
+        action: what the policy attaches to it.
+        raw: severity by kind before persistence was applied.
+        unknown: what could not be measured yet.
+        alarm_rules: rules that raised it.
+        drivers: features behind the changed scores.
+        escalated: whether somebody must act.
+        version: that decided.
+        policy_digest: of the policy it was judged under.
+        outcomes: digest of the outcomes it rests on.
+        evidence: name to SHA-256 of the results it rests on.
+        fleet: how the window's p-value stands among those of the fleet.
+        supersedes: number of the verdict on the same window before this one, or None.
+    """
+
+    KIND: ClassVar[str] = "health_verdict"
+
+    window_end: date
+    severity: Severity
+    kind: ChangeKind
+    reasons: tuple[str, ...]
+    causes: tuple[CauseFound, ...] = ()
+    columns: tuple[str, ...] = ()
+    action: tuple[str, ...] = ()
+    raw: dict[str, str] = Field(default_factory=dict)
+    unknown: tuple[str, ...] = ()
+    alarm_rules: tuple[str, ...] = ()
+    drivers: Any = None
+    escalated: bool = False
+    version: str
+    policy_digest: Digest
+    outcomes: str | None = None
+    evidence: dict[str, Digest] = Field(default_factory=dict)
+    fleet: dict[str, Any] | None = None
+    supersedes: int | None = None
+
+
+class EstimateChecked(Event):
+    """An estimate of performance was compared with what outcomes showed later.
+
+    Attributes:
+        version: that decided.
+        abstained: whether no estimate had been made.
+        reason: why not, or empty.
+        matured_share: share of rows with a matured outcome.
+        checked: each metric: estimate, interval, measurement.
+    """
+
+    KIND: ClassVar[str] = "estimate_checked"
+
+    version: str
+    abstained: bool
+    reason: str
+    matured_share: float | None
+    checked: tuple[dict[str, Any], ...]

@@ -1,0 +1,88 @@
+"""The one fold: records in order, and what they add up to. Everything that reads the ledger's state reads it from here.
+
+The fold is incremental: `Fold.take` continues where the last call ended. Time is the caller's choice of records: the state
+at a past moment is the fold of what had been recorded by then. Records after the last signed head that counts are taken
+in by nobody: whoever may write to the database cannot decide anything without a ledger key.
+"""
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from mlops_assets.ledger.events.base import SignedEvent, UnknownEvent
+from mlops_assets.ledger.people import KINDS as PEOPLE_KINDS
+from mlops_assets.ledger.people import People, known_people
+from mlops_assets.ledger.records import NOTHING_BEFORE, Record
+from mlops_assets.ledger.state.acts import NotCounted, payload_digest
+from mlops_assets.ledger.state.model import ChampionState, LedgerState, ModelState, Refused
+from mlops_assets.ledger.state.reducers import REDUCERS, FoldContext
+
+
+class Fold:
+    """Computes a `LedgerState` from records, as many at a time as there are.
+
+    Args:
+        people: everybody enrolled in the records that will be taken in; read before, because a revocation may say that a
+            key was compromised before earlier records.
+    """
+
+    def __init__(self, people: People):
+        self.context = FoldContext(people)
+        self.models: dict[str, ModelState] = {}
+        self.refused: list[Refused] = [
+            Refused(seq, "person_enrolled", "", "", "", reason) for seq, reason in people.refused
+        ]
+        self.seq = 0
+        self.digest = NOTHING_BEFORE
+
+    def take(self, records: Iterable[Record]) -> "Fold":
+        """Take in further records, in order of their numbers."""
+        for record in records:
+            self._one(record)
+            self.seq, self.digest = record.seq, record.digest
+        return self
+
+    def state(self, unsealed: str = "") -> LedgerState:
+        """What the records taken in so far add up to."""
+        models = {name: self.models[name] for name in sorted(self.models) if name}
+        return LedgerState(
+            models=models,
+            fleet=self._model(""),
+            people=self.context.people,
+            refused=tuple(sorted(self.refused, key=lambda refused: refused.seq)),
+            seq=self.seq,
+            digest=self.digest,
+            unsealed=unsealed,
+        )
+
+    def _model(self, name: str) -> ModelState:
+        return self.models.get(name) or ModelState(name, ChampionState(name))
+
+    def _one(self, record: Record) -> None:
+        if record.kind in PEOPLE_KINDS:
+            return
+        event, before = record.event, self._model(record.model)
+        model = replace(before, latest={**before.latest, record.kind: record.seq})
+        reducer = REDUCERS.get(type(event))
+        try:
+            if isinstance(event, UnknownEvent):
+                raise NotCounted(event.reason)
+            if reducer is not None:
+                model = reducer(model, record, self.context)
+        except NotCounted as refused:
+            person = str(getattr(event, "person", "") or "")
+            self.refused.append(Refused(record.seq, record.kind, record.model, record.subject, person, str(refused)))
+        if isinstance(event, SignedEvent):
+            self.context.used_before(record.kind).add(payload_digest(event))
+        self.models[record.model] = model
+
+
+def fold(records: Iterable[Record], root: str | None = None) -> LedgerState:
+    """The state of these records, such as those of a packet.
+
+    Args:
+        records: in order of their numbers; the enrolments among them say whose signature counts.
+        root: key id of the root key, where it is known from outside the ledger.
+    """
+    taken = list(records)
+    people = known_people([record for record in taken if record.kind in PEOPLE_KINDS], root)
+    return Fold(people).take(taken).state()
