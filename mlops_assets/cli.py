@@ -1,7 +1,8 @@
-"""`mlops`: the few things that are not done in Dagster.
+"""`mlops`: the command line.
 
-Every command exits 0 when all is well, 1 when what was asked about is not, and 2 when the call was wrong; an error is
-one line on standard error. Commands live in `mlops_assets/commands/`, one file a subject, imported when they are called.
+Every command exits with 0 when all is well, 1 when what it reports on is not, and 2 when the call was wrong. An error is
+one line on standard error. Not here: the commands, which live in `commands/`, one file for each subject, and are
+imported when they are called.
 """
 
 import sys
@@ -14,41 +15,41 @@ import click
 from mlops_assets.stores.home import be_quiet
 
 COMMANDS = {
-    "approve": ("approvals", "Sign a decision on a version."),
-    "asof": ("fleet", "The fleet as it stood at the end of a day."),
-    "calibrate": ("monitoring", "Propose thresholds for a stated rate of false alarms."),
-    "demo": ("running", "Run the example fleet through its whole lifecycle."),
-    "dev": ("running", "Open Dagster, MLflow and the pages on what the demo left behind."),
-    "discover": ("discovery", "Models that exist and are not governed."),
-    "drift": ("drift", "Compare any two tables."),
-    "drill": ("monitoring", "Inject known faults into copies of windows, and report what was caught."),
-    "exception": ("exceptions", "Signed, expiring permissions to pass a gate."),
-    "finding": ("findings", "A validator's findings."),
-    "incident": ("incidents", "What somebody must look at."),
+    "approve": ("approvals", "Approve or reject a version."),
+    "asof": ("fleet", "Show the fleet at an earlier day or time."),
+    "calibrate": ("monitoring", "Propose thresholds for a given rate of false alarms."),
+    "demo": ("running", "Run every declared model through its lifecycle."),
+    "dev": ("running", "Open Dagster, MLflow and the pages on this machine."),
+    "discover": ("discovery", "Find models that no declaration governs."),
+    "drift": ("drift", "Compare two tables."),
+    "drill": ("monitoring", "Inject known faults into copies of windows and report what is detected."),
+    "exception": ("exceptions", "Grant, withdraw and list exceptions to gates."),
+    "finding": ("findings", "Record, answer, close and list findings."),
+    "incident": ("incidents", "List, acknowledge and close incidents."),
     "init": ("init", "Start a project of your own."),
-    "keys": ("people", "Make keys."),
-    "lineage": ("lineage", "A model's lineage as OpenLineage events."),
+    "keys": ("people", "Create a key pair."),
+    "lineage": ("lineage", "Export a model's lineage as OpenLineage events."),
     "packet": ("evidence", "Write the audit packet of a version."),
-    "people": ("people", "Who may sign what."),
-    "policy": ("policy", "What is asked of a model, and what another policy would have decided."),
-    "replay": ("evidence", "Train a version, or score a prediction, again from the record."),
-    "requirements": ("evidence", "Evidence present, missing or stale, clause by clause."),
-    "resume": ("operations", "Let a suspended champion decide again."),
-    "retire": ("operations", "End a model for ever; its evidence stays."),
-    "retrain": ("operations", "Sign a request to train again."),
-    "rollback": ("operations", "Let a former champion decide again."),
-    "setup": ("running", "Make folders, databases and the root key."),
-    "status": ("fleet", "The fleet, or one model, as it stands."),
-    "suspend": ("operations", "Stop the champion until it is resumed."),
-    "trace": ("evidence", "From a prediction to everything it rests on."),
-    "validation": ("findings", "A validator's judgement on a version."),
-    "verify": ("evidence", "Check a packet, or the live system."),
+    "people": ("people", "Enrol, revoke and list the people who may sign."),
+    "policy": ("policy", "Show, adopt and compare policies."),
+    "replay": ("evidence", "Train a version or score a prediction again, and compare."),
+    "requirements": ("evidence", "Show by clause which evidence is present, missing or stale."),
+    "resume": ("operations", "Resume a suspended model."),
+    "retire": ("operations", "Retire a model for good; its evidence stays."),
+    "retrain": ("operations", "Request a retraining."),
+    "rollback": ("operations", "Roll back to a former champion."),
+    "setup": ("running", "Create folders, databases and the root key."),
+    "status": ("fleet", "Show the fleet or one model, and what needs attention."),
+    "suspend": ("operations", "Suspend a model at once."),
+    "trace": ("evidence", "Trace a prediction to the evidence behind it."),
+    "validation": ("findings", "Record and list validations."),
+    "verify": ("evidence", "Check a packet or the live system for tampering."),
 }
-"""Name to module and one line of help, so that the list of commands imports none of them."""
+"""Command to module and one line of help, so that `mlops --help` imports no command."""
 
 
 class LateGroup(click.Group):
-    """Imports a command's module when the command is called, so that `mlops --help` answers at once."""
+    """Imports the module of a command when the command is called, so that `mlops --help` is fast."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Names of all commands."""
@@ -61,7 +62,7 @@ class LateGroup(click.Group):
         return getattr(import_module(f"mlops_assets.commands.{COMMANDS[cmd_name][0]}"), cmd_name)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """The list in the help text, from the table."""
+        """Write the list of commands from the table."""
         with formatter.section("Commands"):
             formatter.write_dl([(name, COMMANDS[name][1]) for name in self.list_commands(ctx)])
 
@@ -72,18 +73,18 @@ class LateGroup(click.Group):
     "folder",
     type=click.Path(path_type=Path, file_okay=False, exists=True),
     default=Path(),
-    help="Folder of the project; default: where you are.",
+    help="Folder of the project; default: the current folder.",
 )
 @click.version_option(package_name="mlops_assets")
 @click.pass_context
 def cli(ctx: click.Context, folder: Path) -> None:
-    """Governed models: what runs, who approved it, whether it is still fit, and how to show it."""
+    """Operate governed models: what decides, who approved it, whether it is still fit for use, and the evidence."""
     be_quiet()
     ctx.obj = folder
 
 
 def main(arguments: list[str] | None = None) -> Any:
-    """Entry point: turns every expected error into one line and an exit code."""
+    """Entry point: turns an error into one line and an exit code."""
     try:
         code = cli.main(args=arguments, prog_name="mlops", standalone_mode=False)
         sys.exit(code if isinstance(code, int) else 0)

@@ -1,6 +1,10 @@
-"""The fleet's files for people: the inventory as JSON, the fleet page, and a page a model."""
+"""The files that people read: the inventory as JSON, the fleet page, a page for each model and each window, and the ROI.
+
+Belongs here: where each file is written and from what. Not here: what is on a page (`evidence.pages`).
+"""
 
 import json
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,9 +14,11 @@ from mlops_assets.evidence.history import fold
 from mlops_assets.evidence.inventory import TRIAL, inventory
 from mlops_assets.evidence.pages import model as model_page
 from mlops_assets.evidence.pages import roi as roi_page
+from mlops_assets.evidence.pages import window as window_page
 from mlops_assets.evidence.pages.fleet import FleetView, Links, ModelView, render, view
 from mlops_assets.evidence.roi import RoiReport, measure_roi, read_assumptions
 from mlops_assets.evidence.window_evidence import WindowEvidence, window_evidence
+from mlops_assets.inspection.lookup import requirement_rows
 from mlops_assets.ledger.canonical import digest
 from mlops_assets.platform import Platform
 from mlops_assets.response.alarm_precision import alarm_precision
@@ -22,12 +28,34 @@ INVENTORY = "inventory.json"
 PAGE = "fleet.html"
 ROI, ROI_PAGE = "roi.json", "roi.html"
 MODELS = "models"
+WINDOWS, WINDOW_PAGE, DRAWINGS = "windows", "index.html", "evidently.html"
 PAGE_LINK = "model page"
+REPORTS = (
+    ("distributions drawn by Evidently", DRAWINGS),
+    ("drift.json", "drift.json"),
+    ("performance.json", "performance.json"),
+)
+"""Text and file of what a window's page links to, where the file exists."""
+
+
+def fleet_rows(platform: Platform) -> list[dict[str, Any]]:
+    """The inventory of the project's models under the policies in force, with what needs attention."""
+    policies = effective_policies(platform)
+    return inventory(platform.ledger, platform.project.models, policies, stale=stale_evidence(platform))
+
+
+def stale_evidence(platform: Platform) -> dict[str, list[str]]:
+    """Evidence that is out of date by model: profile, clause and why."""
+    found: dict[str, list[str]] = {}
+    for row in requirement_rows(platform, None, None):
+        if row["verdict"] == "stale":
+            found.setdefault(row["model"], []).append(f"{row['profile']} {row['clause']}: {', '.join(row['lacking'])}")
+    return found
 
 
 def write_inventory(platform: Platform) -> tuple[Path, list[dict[str, Any]]]:
     """Write `inventory.json`; returns its path and its rows."""
-    rows = inventory(platform.ledger, platform.project.models, effective_policies(platform))
+    rows = fleet_rows(platform)
     path = platform.home.reports / INVENTORY
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(rows, indent=2, ensure_ascii=False, default=str), encoding="utf-8")
@@ -35,50 +63,81 @@ def write_inventory(platform: Platform) -> tuple[Path, list[dict[str, Any]]]:
 
 
 def write_fleet_page(platform: Platform) -> tuple[Path, list[str]]:
-    """Write `fleet.html` and the models' pages after checking the ledger; returns its path and what the check found."""
+    """Write `fleet.html` and the pages of models and windows after checking the ledger.
+
+    Returns:
+        Path of the fleet page, and what the check found wrong.
+    """
+    reports = platform.home.reports
     problems = [str(problem) for problem in platform.ledger.verify()]
-    links = {m.name: links_of(platform.home.reports, m.name) for m in platform.project.models}
-    fleet = view(platform.ledger, platform.project.models, effective_policies(platform), links=links, problems=problems)
-    path = platform.home.reports / PAGE
+    links = {m.name: links_of(reports, m.name, _judged_windows(platform, m.name)) for m in platform.project.models}
+    policies, stale = effective_policies(platform), stale_evidence(platform)
+    fleet = view(platform.ledger, platform.project.models, policies, links=links, problems=problems, stale=stale)
+    path = reports / PAGE
     path.parent.mkdir(parents=True, exist_ok=True)
-    if (path.parent / ROI_PAGE).is_file():
-        fleet = replace(fleet, links=(("what governance brought", ROI_PAGE),))
+    if (reports / ROI_PAGE).is_file():
+        fleet = replace(fleet, links=(("Return on governance", ROI_PAGE),))
     path.write_text(render(fleet), encoding="utf-8")
     write_model_pages(platform, fleet)
     return path, problems
 
 
 def write_model_pages(platform: Platform, fleet: FleetView) -> dict[str, Path]:
-    """Write `models/<name>.html` for every model of the fleet; one about which nothing is new is left as it is.
+    """Write `models/<name>.html` for every model of the fleet, and a page for each of its windows.
+
+    A model about which nothing is new is left as it is.
 
     Returns:
         Pages by model, old and new.
     """
     folder = platform.home.reports / MODELS
     folder.mkdir(parents=True, exist_ok=True)
-    policies = effective_policies(platform)
     known = incidents(platform.ledger)
     pages = {}
     for model in fleet.models:
         if model.row["lifecycle"] == TRIAL:
             continue
         pages[model.name] = path = folder / f"{model.name}.html"
-        asked = tuple((rule.role, rule.count) for rule in getattr(policies.get(model.name), "approvals", ()))
-        # Drawing takes most of a second a model: a large fleet changes in a few places only.
-        mark = f"<!-- {_state_of(model, asked)} -->"
+        # Drawing takes most of a second for each model: a large fleet changes in a few places only.
+        mark = f"<!-- {_state_of(model)} -->"
         if path.is_file() and path.read_text(encoding="utf-8").endswith(mark):
             continue
         last = model.state.records[-1].recorded_at if model.state.records else datetime.now(UTC)
         windows = windows_of(platform.home.reports, model.name)
+        write_window_pages(platform.home.reports, model, windows)
         judged = next(iter(alarm_precision(model.name, known)), None)
-        page = model_page.render(_from(MODELS, model), windows, at=last, approvals=asked, precision=judged)
+        page = model_page.render(_from(MODELS, model), windows, at=last, precision=judged)
         path.write_text(page + mark, encoding="utf-8")
     return pages
 
 
+def write_window_pages(reports: Path, model: ModelView, windows: Sequence[WindowEvidence]) -> None:
+    """Write `windows/<model>/<window>/index.html` for every judged window."""
+    measured = {w.window: w for w in windows}
+    starts = [verdict.window for verdict in model.state.verdicts]
+    for place, verdict in enumerate(model.state.verdicts):
+        folder = reports / WINDOWS / model.name / verdict.window
+        folder.mkdir(parents=True, exist_ok=True)
+        links = window_page.WindowLinks(
+            fleet=f"../../../{PAGE}",
+            model=f"../../../{MODELS}/{model.name}.html",
+            before=f"../{starts[place - 1]}/{WINDOW_PAGE}" if place else "",
+            after=f"../{starts[place + 1]}/{WINDOW_PAGE}" if place + 1 < len(starts) else "",
+            reports=tuple((text, name) for text, name in REPORTS if (folder / name).is_file()),
+        )
+        drift = _report(folder / "drift.json")
+        evidence = measured.get(verdict.window) or window_evidence(verdict.window, None, None)
+        page = window_page.render(model.name, verdict, evidence, drift, links)
+        (folder / WINDOW_PAGE).write_text(page, encoding="utf-8")
+
+
+def _judged_windows(platform: Platform, model: str) -> list[str]:
+    return sorted({record.subject for record in platform.ledger.records(kind="health_verdict", model=model)})
+
+
 def windows_of(reports: Path, model: str) -> list[WindowEvidence]:
     """What was measured in the model's windows, from the reports that are kept, in order of time."""
-    folders = sorted(p for p in (reports / "windows" / model).glob("*") if p.is_dir())
+    folders = sorted(p for p in (reports / WINDOWS / model).glob("*") if p.is_dir())
     return [window_evidence(p.name, _report(p / "drift.json"), _report(p / "performance.json")) for p in folders]
 
 
@@ -90,10 +149,10 @@ def _report(path: Path) -> Any:
         return None
 
 
-def _state_of(model: ModelView, asked: tuple[tuple[str, int], ...]) -> str:
+def _state_of(model: ModelView) -> str:
     last = model.state.records[-1].digest if model.state.records else ""
     links = [list(model.links.model), sorted(model.links.windows.items())]
-    return digest({"row": json.loads(json.dumps(model.row, default=str)), "last": last, "links": links, "asked": asked})
+    return digest({"row": json.loads(json.dumps(model.row, default=str)), "last": last, "links": links})
 
 
 def _from(folder: str, model: ModelView) -> ModelView:
@@ -128,14 +187,19 @@ def effective_policies(platform: Platform) -> dict[str, Any]:
     return {name: platform.policy(name) for name in platform.project.declarations}
 
 
-def links_of(reports: Path, model: str) -> Links:
-    """Pages about one model, relative to the fleet page."""
+def links_of(reports: Path, model: str, windows: Iterable[str] = ()) -> Links:
+    """Pages about one model, relative to the fleet page.
+
+    Args:
+        reports: the folder of the fleet page.
+        model: name.
+        windows: starts of the judged windows; each gets a page.
+    """
     cards = sorted((reports / "cards" / model).glob("v*/card.html"), key=lambda p: int(p.parent.name[1:]))
-    windows = sorted((reports / "windows" / model).glob("*/evidently.html"))
     return Links(
         model=(
             (PAGE_LINK, f"{MODELS}/{model}.html"),
             *((f"card {p.parent.name}", str(p.relative_to(reports))) for p in cards),
         ),
-        windows={p.parent.name: str(p.relative_to(reports)) for p in windows},
+        windows={window: f"{WINDOWS}/{model}/{window}/{WINDOW_PAGE}" for window in windows},
     )

@@ -42,13 +42,10 @@ def test_links_are_relative_and_in_order_of_versions(tmp_path):
         page = tmp_path / "cards" / "loans" / version / "card.html"
         page.parent.mkdir(parents=True)
         page.touch()
-    window = tmp_path / "windows" / "loans" / "2021-01-01" / "evidently.html"
-    window.parent.mkdir(parents=True)
-    window.touch()
-    links = links_of(tmp_path, "loans")
+    links = links_of(tmp_path, "loans", ["2021-01-01"])
     assert links.model[0] == ("model page", "models/loans.html")
     assert links.model[1:] == (("card v2", "cards/loans/v2/card.html"), ("card v10", "cards/loans/v10/card.html"))
-    assert links.windows == {"2021-01-01": "windows/loans/2021-01-01/evidently.html"}
+    assert links.windows == {"2021-01-01": "windows/loans/2021-01-01/index.html"}
     assert not any(Path(page).is_absolute() for _, page in links.model)
 
 

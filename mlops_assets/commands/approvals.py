@@ -1,4 +1,4 @@
-"""`mlops approve`: signs a decision on a version."""
+"""`mlops approve`: sign the approval or rejection of a version."""
 
 from pathlib import Path
 
@@ -14,23 +14,28 @@ from mlops_assets.ledger.keys import SigningKey
 @click.argument("version", type=int)
 @key_option
 @rationale_option
-@click.option("--reject", is_flag=True, help="Sign a rejection.")
-@click.option("--role", help="Role in which you sign, where you hold several.")
+@click.option("--reject", is_flag=True, help="Sign a rejection instead of an approval.")
+@click.option("--role", help="Role in which you sign; needed when you hold several.")
 @click.pass_context
 def approve(
     context: click.Context, model: str, version: int, key_file: Path, rationale: str, reject: bool, role: str | None
 ) -> None:
-    """Sign a decision on VERSION of MODEL, over the digests of artifact, data, policy, card and gate decisions."""
+    """Approve or reject VERSION of MODEL.
+
+    The signature is over the digests of artifact, data, declaration, policy, card and gate decisions. When one of them
+    changes, it has to be given again.
+    """
     platform = open_platform(context)
     policy = platform.policy(model)
     decision = "reject" if reject else "approve"
     record = sign_approval(
         platform.ledger, SigningKey.load(key_file), model, version, rationale, decision, role=role, policy=policy
     )
-    standing = state(platform.ledger, policy, model, version)
+    now = state(platform.ledger, policy, model, version)
+    verb = "rejected" if record.body["decision"] == "reject" else "approved"
     click.echo(
-        f"{record.body['person']} as {record.body['role']}: {record.body['decision']} of {model} version {version} "
-        f"(record {record.seq}); the version is {standing.status}"
+        f"{record.body['person']} ({record.body['role']}) {verb} {model} version {version} (record {record.seq}). "
+        f"The version is {now.status}."
     )
-    if standing.status == "pending":
-        click.echo(f"still missing:\n{standing.command}")
+    if now.status == "pending":
+        click.echo(f"Still missing:\n{now.command}")

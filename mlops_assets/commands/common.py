@@ -1,4 +1,7 @@
-"""What all commands share: opening the project, printing, and turning errors into exit codes."""
+"""Shared by all commands: opening the project, common options, printing, and exit codes for errors.
+
+Not here: anything that one command alone needs.
+"""
 
 import json
 import os
@@ -29,7 +32,7 @@ STYLES = {
     "replaced": "dim",
     "expired": "dim",
 }
-"""Words that a terminal shows in colour; they are never said by colour alone."""
+"""Words that a terminal colours; the word itself is always printed."""
 
 
 def open_platform(context: click.Context) -> Platform:
@@ -38,10 +41,10 @@ def open_platform(context: click.Context) -> Platform:
 
 
 def known_model(platform: Platform, model: str | None) -> str | None:
-    """`model` itself, when it is declared or the ledger knows it.
+    """Return `model` when it is declared or the ledger has records of it.
 
     Raises:
-        ProjectError: neither.
+        ProjectError: the model is neither declared nor recorded.
     """
     if model is not None and not platform.ledger.records(model=model):
         platform.project.declaration(model)
@@ -49,32 +52,32 @@ def known_model(platform: Platform, model: str | None) -> str | None:
 
 
 def ledger_holds(platform: Platform) -> bool:
-    """Whether the ledger ends under a head of a key that counts; says what is wrong with it, where anything is."""
+    """Whether the ledger ends under a head signed by an enrolled key; prints what is wrong where it does not."""
     from mlops_assets.ledger.ledger import LedgerTampered
 
     try:
         platform.ledger.sealed_head()
     except LedgerTampered as error:
-        click.echo(f"mlops: do not rely on this: {one_line(error)}", err=True)
+        click.echo(f"mlops: this output cannot be relied on: {one_line(error)}", err=True)
         return False
     return True
 
 
 def json_option(command: Any) -> Any:
-    """`--json`: print a list of objects, or one object, instead of a table."""
+    """Add `--json`: print a list of objects, or one object, instead of a table."""
     return click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")(command)
 
 
 def key_option(command: Any) -> Any:
-    """`--key`: the private key that signs."""
+    """Add `--key`: the private key that signs."""
     return click.option(
         "--key", "key_file", required=True, type=click.Path(path_type=Path), help="PEM file of your private key."
     )(command)
 
 
 def rationale_option(command: Any) -> Any:
-    """`--rationale`: why; part of what is signed."""
-    return click.option("--rationale", required=True, help="Why; part of what is signed.")(command)
+    """Add `--rationale`: the reason, which is part of the signed statement."""
+    return click.option("--rationale", required=True, help="Reason; part of the signed statement.")(command)
 
 
 def print_json(value: Any) -> None:
@@ -83,7 +86,7 @@ def print_json(value: Any) -> None:
 
 
 def print_table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], title: str = "") -> None:
-    """Print rows as a table as wide as the terminal; colours only where there is one."""
+    """Print rows as a table that fits the terminal; coloured only on a terminal."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -92,16 +95,16 @@ def print_table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], title
     for column in columns:
         table.add_column(column.replace("_", " "), overflow="fold")
     for row in rows:
-        # As `Text`, because rich would read brackets in a name or a reason as markup and swallow them.
+        # As `Text`, because rich reads brackets in a name or a reason as markup and drops them.
         table.add_row(
             *(Text(cell(v), style=STYLES.get(v, "") if isinstance(v, str) else "") for v in map(row.get, columns))
         )
-    # A terminal knows its width; a pipe or a log does not, and 80 columns would break every line.
+    # A pipe or a log has no width, and the default of 80 columns would break every line.
     Console(width=None if os.isatty(1) else 160, highlight=False).print(table)
 
 
 def cell(value: Any) -> str:
-    """A value as a table shows it."""
+    """A value as text for a table cell."""
     if value is None or value == [] or value == "":
         return "–"
     if isinstance(value, float):
@@ -114,24 +117,24 @@ def cell(value: Any) -> str:
 
 
 def shown(text: str) -> str:
-    """Text for a terminal: what would steer it, or turn the direction of writing, as its code."""
+    """Text for a terminal, with control characters and direction marks replaced by their codes."""
     return "".join(f"\\u{ord(c):04x}" if is_hidden(c) else c for c in text)
 
 
 def one_line(error: BaseException) -> str:
-    """An error in one line; its kind is named where the text alone would not say enough."""
+    """An error in one line; its type where it has no message."""
     text = " ".join(str(error).split())
     return shown(text) or type(error).__name__
 
 
 def exit_code_of(error: BaseException) -> int:
-    """2 where the call was wrong (no such model, key, file), 1 where what was asked about is not well."""
+    """2 when the call was wrong (no such model, key or file), 1 when what the command reports on is not well."""
     wrong_call = (
         *("ProjectError", "KeyRefused", "NotRegistered", "SourceError", "PolicyError", "FileNotFoundError"),
         *("ValueError", "RestrictionError", "ParserError", "ScannerError"),
         *("SourceNotFound", "RegistryUnreadable"),
     )
-    # By name, so that no error's module is imported only to tell that it was not raised.
+    # By name, so that no module is imported just to compare its error type.
     return WRONG_CALL if type(error).__name__ in wrong_call else NOT_WELL
 
 

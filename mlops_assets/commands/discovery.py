@@ -1,4 +1,4 @@
-"""`mlops discover`: models that exist and are not governed."""
+"""`mlops discover`: find models that no declaration governs."""
 
 from pathlib import Path
 from typing import Any
@@ -15,15 +15,16 @@ from mlops_assets.project import Project, ProjectError
     "--scaffold",
     "folder",
     type=click.Path(path_type=Path, file_okay=False),
-    help="Write a starter declaration for each into FOLDER/<name>/defs.yaml; a file that is there is left alone.",
+    help="Write a starter declaration for each model to FOLDER/<name>/defs.yaml; existing files are kept.",
 )
 @json_option
 @click.pass_context
 def discover(context: click.Context, source: str, folder: Path | None, as_json: bool) -> int:
-    """List models in SOURCE that no declaration governs: a folder, or the address of an MLflow registry.
+    """List models in SOURCE that no declaration governs.
 
-    In a folder it knows pickle, joblib, skops and ONNX files, MLflow models, and notebooks that train or predict; of a
-    registry it lists what is registered. Nothing is unpickled or run. Exit code 1 when there is any.
+    SOURCE is a folder or the address of an MLflow registry. In a folder, the command recognises pickle, joblib, skops
+    and ONNX files, MLflow models, and notebooks that train or predict. It never unpickles or runs anything. The exit
+    code is 1 when it finds a model.
     """
     from mlops_assets.discovery.search import discover as look
 
@@ -45,16 +46,16 @@ def discover(context: click.Context, source: str, folder: Path | None, as_json: 
         columns = ["name", "kind", "where", "modified", "size", "confidence", "why"]
         print_table(shown, columns if folder is None else [*columns, "starter"])
     else:
-        click.echo(f"{source}: no model that is not governed")
+        click.echo(f"{source}: every model found is governed")
     for reason in looked.unreadable:
-        click.echo(f"mlops: not looked at: {reason}", err=True)
+        click.echo(f"mlops: not read: {reason}", err=True)
     if looked.governed and not as_json:
-        click.echo(f"\ngoverned, and not listed: {', '.join(looked.governed)}")
+        click.echo(f"\nGoverned already, not listed: {', '.join(looked.governed)}")
     return NOT_WELL if rows else 0
 
 
 def _project(context: click.Context) -> Project | None:
-    """The project around, if there is one: looking for models needs none."""
+    """The surrounding project, if there is one; the search works without."""
     try:
         return Project.find(Path(context.obj or Path()))
     except ProjectError:

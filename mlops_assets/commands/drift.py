@@ -1,4 +1,4 @@
-"""`mlops drift`: any two tables compared, without a declaration."""
+"""`mlops drift`: compare two tables, without a declaration."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,21 +18,22 @@ COLUMNS = ["name", "severity", "statistic", "value", "p_value", "effect", "reaso
 @click.argument("reference")
 @click.argument("current")
 @click.option("--engine", type=click.Choice(["polars", "duckdb", "spark"]), default="polars", show_default=True)
-@click.option("--target", help="Column of the outcome; base rate and relation are judged on it. '' for none.")
-@click.option("--score", help="Column of a deployed model's probability or prediction.")
-@click.option("--id", "identifier", help="Column whose values must not repeat in CURRENT.")
-@click.option("--time", help="Column of the rows' time: what the reference's own periods differ by is no change.")
+@click.option("--target", help="Column of the outcome, to judge base rate, relation and performance. '' for none.")
+@click.option("--score", help="Column with the predictions of a deployed model.")
+@click.option("--id", "identifier", help="Identifier column; a value that repeats in CURRENT is a fault.")
+@click.option(
+    "--time",
+    help="Column with the time of each row. Variation between periods of REFERENCE is then not reported as a change.",
+)
 @click.option(
     "--in-order/--any-order",
     default=None,
-    help="The same where rows are in the order of time and no column says so; or their order means nothing. Not given: "
-    "rows are taken in order where the reference's stretches differ as a stream's do.",
+    help="Rows are in time order without a time column, or their order has no meaning. Default: decided from the "
+    "variation between stretches of REFERENCE.",
 )
-@click.option("--ignore", multiple=True, help="Column not to compare; may be given several times.")
-@click.option(
-    "--policy", help="A tier of the project's policy, or a policy file: its thresholds instead of the defaults."
-)
-@click.option("--html", "page", type=click.Path(path_type=Path), help="Write a page, too.")
+@click.option("--ignore", multiple=True, help="Column to leave out; repeat for several.")
+@click.option("--policy", help="Use the thresholds of a tier (high, medium, low) or of a policy file.")
+@click.option("--html", "page", type=click.Path(path_type=Path), help="Write an HTML page to this file.")
 @json_option
 @click.pass_context
 def drift(
@@ -50,9 +51,9 @@ def drift(
     page: Path | None,
     as_json: bool,
 ) -> int:
-    """Compare any two Parquet, CSV or Delta tables.
+    """Compare two Parquet, CSV or Delta tables, and judge what changed.
 
-    Exit code 1 when the verdict is `act` or worse, and when CURRENT cannot be measured; what is missing is said.
+    The exit code is 1 when the severity is `act` or worse, and when CURRENT is too small to be measured.
     """
     from mlops_assets.monitoring.severity import at_least
     from mlops_assets.monitoring.two_tables.comparison import compare_tables
@@ -81,10 +82,10 @@ def drift(
 
 
 def thresholds_of(context: click.Context, policy: str | None) -> "MonitoringThresholds | None":
-    """Thresholds of a policy file, or of a tier of the project; None where none is asked for.
+    """Thresholds of a policy file or of a tier of the project; None when no policy is named.
 
     Raises:
-        PolicyError: neither a readable policy nor a tier.
+        PolicyError: `policy` is neither a readable policy file nor a tier.
     """
     if policy is None:
         return None

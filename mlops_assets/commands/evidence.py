@@ -1,4 +1,4 @@
-"""`mlops trace`, `packet`, `verify`, `requirements` and `replay`: the questions an examiner asks."""
+"""`mlops trace`, `packet`, `verify`, `requirements` and `replay`: evidence for examiners and validators."""
 
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from mlops_assets.commands.common import (
 @json_option
 @click.pass_context
 def trace(context: click.Context, prediction: str, as_json: bool) -> None:
-    """From a prediction to version, data, policy, gates, approvals, reason codes, and health at that time."""
+    """Show what PREDICTION_ID rests on: version, data, policy, gates, approvals, reason codes, and health at that time."""
     from mlops_assets.evidence.trace import trace as follow
     from mlops_assets.evidence.trace import trace_text
     from mlops_assets.inspection.lookup import prediction_row
@@ -40,7 +40,7 @@ def trace(context: click.Context, prediction: str, as_json: bool) -> None:
 @click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="ZIP file to write.")
 @click.pass_context
 def packet(context: click.Context, model: str, version: int, output: Path) -> None:
-    """Write the audit packet: evidence, signatures and a verifier that needs Python alone."""
+    """Write the audit packet of VERSION: evidence, signatures, and a verifier that needs only Python."""
     from mlops_assets.evidence.packet.packet import write_packet
     from mlops_assets.inspection.lookup import packet_parts
 
@@ -54,21 +54,24 @@ def packet(context: click.Context, model: str, version: int, output: Path) -> No
 @click.option(
     "--root",
     envvar="MLOPS_ROOT_KEY",
-    help="PEM file, or key id, of the root key, known from elsewhere (MLOPS_ROOT_KEY).",
+    help="PEM file or key id of the root key, obtained from a trusted source (MLOPS_ROOT_KEY).",
 )
 @click.option(
     "--anchor",
     "anchors",
     multiple=True,
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    help="A head that was kept elsewhere: an anchor file, or an earlier packet. May be given several times.",
+    help="A ledger head kept elsewhere: an anchor file or an earlier packet. Repeat for several.",
 )
 @json_option
 @click.pass_context
 def verify(
     context: click.Context, file: Path | None, root: str | None, anchors: tuple[Path, ...], as_json: bool
 ) -> int:
-    """Check a packet, or the live ledger, registry, lake and artifacts: names what was tampered with."""
+    """Check the packet FILE, or without FILE the live ledger, registry, lake and artifacts.
+
+    Every problem is named. The exit code is 1 when there is one.
+    """
     from mlops_assets.ledger.anchors import kept_anchor
     from mlops_assets.ledger.keys import key_id_of
 
@@ -83,7 +86,7 @@ def verify(
         elif found.get("unreadable"):
             click.echo(f"mlops: {file}: {found['problem']}", err=True)
         else:
-            click.echo(f"{file}: whole" if found["ok"] else f"{file}: {found['problem']}")
+            click.echo(f"{file}: intact" if found["ok"] else f"{file}: {found['problem']}")
             for remark in found["remarks"]:
                 click.echo(f"  {remark}")
         return 0 if found["ok"] else WRONG_CALL if found.get("unreadable") else NOT_WELL
@@ -98,12 +101,12 @@ def verify(
         print_json(problems)
     elif problems:
         print_table(problems, ["where", "what"])
-        click.echo(f"\n{len(problems)} found in {address} and {platform.home.root}; what each means and what to do: "
-                   "docs/runbooks.md, `mlops verify` names a problem", err=True)  # fmt: skip
+        click.echo(f"\n{len(problems)} problems in {address} and {platform.home.root}. What each means and what to do: "
+                   "docs/runbooks.md, section \"`mlops verify` names a problem\"", err=True)  # fmt: skip
     elif head is not None:
         click.echo(
-            "ledger, signatures, promotions, registry, artifacts, evidence and lake are whole\n"
-            f"{head.seq} records in {address}, the last with digest {head.digest}"
+            "Ledger, signatures, promotions, registry, artifacts, evidence and lake are intact.\n"
+            f"{head.seq} records in {address}; digest of the last one: {head.digest}"
         )
     return NOT_WELL if problems else 0
 
@@ -114,7 +117,10 @@ def verify(
 @json_option
 @click.pass_context
 def requirements(context: click.Context, profile: str | None, model: str | None, as_json: bool) -> int:
-    """Evidence present, missing or stale, clause by clause: for one PROFILE or all, one MODEL or all."""
+    """Show by clause which evidence is present, missing or stale.
+
+    For one PROFILE or all of them, and one MODEL or all. The exit code is 1 unless all evidence is present.
+    """
     from mlops_assets.inspection.lookup import requirement_rows
 
     platform = open_platform(context)
@@ -132,7 +138,7 @@ def requirements(context: click.Context, profile: str | None, model: str | None,
 @json_option
 @click.pass_context
 def replay(context: click.Context, subject: str, version: int | None, as_json: bool) -> int:
-    """Train a version, or score a prediction, again from the record, and compare."""
+    """Train VERSION of MODEL again, or score PREDICTION_ID again, from what was recorded, and compare the results."""
     from mlops_assets.inspection.replay import replay_prediction, replay_version
 
     platform = open_platform(context)

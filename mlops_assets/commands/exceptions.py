@@ -1,4 +1,4 @@
-"""`mlops exception`: signed, expiring permissions to pass a gate that refused."""
+"""`mlops exception`: signed exceptions that expire, for gates that failed."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,17 +12,17 @@ from mlops_assets.ledger.keys import SigningKey
 
 @click.group()
 def exception() -> None:
-    """Gates that a person lifts, for a while and with a reason."""
+    """Grant, withdraw and list exceptions to gates. Each is signed, has a reason, and expires."""
 
 
 @exception.command("grant")
 @click.argument("model")
 @click.argument("gate")
-@click.option("--days", type=click.IntRange(1, 3650), help="Until it expires.")
-@click.option("--until", type=click.DateTime(["%Y-%m-%d"]), help="Last day on which it holds, instead of --days.")
-@click.option("--reason", required=True)
-@click.option("--version", type=int, help="The only version it is for; default: every version.")
-@click.option("--role", help="Role in which you sign, where you hold several.")
+@click.option("--days", type=click.IntRange(1, 3650), help="Days until it expires.")
+@click.option("--until", type=click.DateTime(["%Y-%m-%d"]), help="Last day on which it holds; instead of --days.")
+@click.option("--reason", required=True, help="Reason; part of the signed statement.")
+@click.option("--version", type=int, help="Version it is for; default: every version.")
+@click.option("--role", help="Role in which you sign; needed when you hold several.")
 @key_option
 @click.pass_context
 def exception_grant(
@@ -36,9 +36,9 @@ def exception_grant(
     role: str | None,
     key_file: Path,
 ) -> None:
-    """Sign an exception to GATE for MODEL."""
+    """Grant an exception to GATE for MODEL."""
     if (days is None) == (until is None):
-        raise click.UsageError("give --days or --until, one of them")
+        raise click.UsageError("expected either --days or --until")
     day_after = until.replace(tzinfo=UTC) + timedelta(days=1) if until else None
     expires = day_after or datetime.now(UTC) + timedelta(days=days or 0)
     platform = open_platform(context)
@@ -53,19 +53,19 @@ def exception_grant(
         version=version,
         role=role,
     )
-    click.echo(f"{model}: gate {gate} is under exception until {record.body['expires']} (record {record.seq})")
+    click.echo(f"{model}: exception to gate {gate} granted until {record.body['expires']} (record {record.seq})")
 
 
 @exception.command("withdraw")
 @click.argument("model")
 @click.argument("record", type=int)
-@click.option("--reason", required=True)
+@click.option("--reason", required=True, help="Reason; part of the signed statement.")
 @key_option
 @click.pass_context
 def exception_withdraw(context: click.Context, model: str, record: int, reason: str, key_file: Path) -> None:
-    """End the exception of RECORD early."""
+    """Withdraw the exception of ledger RECORD before it expires."""
     exceptions.withdraw_exception(open_platform(context).ledger, SigningKey.load(key_file), model, record, reason)
-    click.echo(f"{model}: exception {record} is withdrawn")
+    click.echo(f"{model}: exception of record {record} withdrawn")
 
 
 @exception.command("list")
@@ -73,7 +73,7 @@ def exception_withdraw(context: click.Context, model: str, record: int, reason: 
 @json_option
 @click.pass_context
 def exception_list(context: click.Context, model: str | None, as_json: bool) -> None:
-    """List every exception with its status."""
+    """List exceptions with their status."""
     platform = open_platform(context)
     names = [model] if model else list(platform.project.declarations)
     rows = [

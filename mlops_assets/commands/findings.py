@@ -1,4 +1,4 @@
-"""`mlops finding` and `mlops validation`: what the second line of defence finds and concludes."""
+"""`mlops finding` and `mlops validation`: findings and conclusions of the second line of defence."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,17 +15,17 @@ SEVERITIES = ("low", "medium", "high", "critical")
 
 @click.group()
 def finding() -> None:
-    """A validator's findings: open ones of a severity that the policy names block promotion."""
+    """Record, answer, close and list findings. Open findings from the policy's severity on block promotion."""
 
 
 @finding.command("record")
 @click.argument("model")
 @click.option("--severity", type=click.Choice(SEVERITIES), required=True)
-@click.option("--summary", required=True)
-@click.option("--owner", required=True, help="Who must answer.")
-@click.option("--due", type=click.DateTime(["%Y-%m-%d"]), required=True)
-@click.option("--version", type=int, help="Concerned; default: the model as such.")
-@click.option("--condition", default="", help="What must hold while it is open.")
+@click.option("--summary", required=True, help="What was found; part of the signed statement.")
+@click.option("--owner", required=True, help="Person who must answer it.")
+@click.option("--due", type=click.DateTime(["%Y-%m-%d"]), required=True, help="Day by which it must be answered.")
+@click.option("--version", type=int, help="Version it is about; default: the model.")
+@click.option("--condition", default="", help="What must hold while the finding is open.")
 @key_option
 @click.pass_context
 def finding_record(
@@ -39,7 +39,7 @@ def finding_record(
     condition: str,
     key_file: Path,
 ) -> None:
-    """Sign a finding."""
+    """Record a finding about MODEL."""
     record = findings.record_finding(
         open_platform(context).ledger,
         SigningKey.load(key_file),
@@ -51,36 +51,36 @@ def finding_record(
         version=version,
         condition=condition,
     )
-    click.echo(f"{record.subject} is recorded (record {record.seq})")
+    click.echo(f"finding {record.subject} recorded (record {record.seq})")
 
 
 @finding.command("respond")
 @click.argument("model")
 @click.argument("identity", metavar="ID")
-@click.option("--response", required=True)
+@click.option("--response", required=True, help="Answer; part of the signed statement.")
 @key_option
 @click.pass_context
 def finding_respond(context: click.Context, model: str, identity: str, response: str, key_file: Path) -> None:
-    """Answer a finding."""
+    """Answer the finding ID."""
     findings.respond(open_platform(context).ledger, SigningKey.load(key_file), model, identity, response)
-    click.echo(f"{identity} is answered")
+    click.echo(f"finding {identity} answered")
 
 
 @finding.command("close")
 @click.argument("model")
 @click.argument("identity", metavar="ID")
-@click.option("--note", required=True)
+@click.option("--note", required=True, help="What settles it; part of the signed statement.")
 @key_option
 @click.pass_context
 def finding_close(context: click.Context, model: str, identity: str, note: str, key_file: Path) -> None:
-    """Close a finding: a validator's decision, never an author's."""
+    """Close the finding ID. Only validators can, and never an author of the model."""
     findings.close_finding(open_platform(context).ledger, SigningKey.load(key_file), model, identity, note)
-    click.echo(f"{identity} is closed")
+    click.echo(f"finding {identity} closed")
 
 
 @finding.command("list")
 @click.argument("model", required=False)
-@click.option("--all", "everything", is_flag=True, help="Closed ones too.")
+@click.option("--all", "everything", is_flag=True, help="Include closed findings.")
 @json_option
 @click.pass_context
 def finding_list(context: click.Context, model: str | None, everything: bool, as_json: bool) -> None:
@@ -94,6 +94,7 @@ def finding_list(context: click.Context, model: str | None, everything: bool, as
             "version": f.version,
             "severity": f.severity,
             "summary": f.summary,
+            "condition": f.condition or None,
             "owner": f.owner,
             "due": f.due.date().isoformat(),
             "overdue": f.overdue(datetime.now(UTC)),
@@ -106,24 +107,31 @@ def finding_list(context: click.Context, model: str | None, everything: bool, as
     if as_json:
         print_json(rows)
     else:
-        print_table(rows, ["id", "model", "severity", "summary", "owner", "due", "overdue"])
+        print_table(rows, ["id", "model", "severity", "summary", "condition", "owner", "due", "overdue"])
 
 
 @click.group()
 def validation() -> None:
-    """A validator's judgement on a version: outcome, conditions, restrictions of use, and until when it holds."""
+    """Record and list validations: outcome, conditions, restrictions of use, and end date."""
 
 
 @validation.command("record")
 @click.argument("model")
 @click.argument("version", type=int)
 @click.option("--outcome", type=click.Choice(validations.OUTCOMES), required=True)
-@click.option("--summary", required=True, help="What was examined, and why this outcome.")
-@click.option("--condition", "conditions", multiple=True, help="What must hold; may be given several times.")
+@click.option("--summary", required=True, help="What was examined and why this outcome; part of the signed statement.")
+@click.option("--condition", "conditions", multiple=True, help="What must hold; repeat for several.")
 @click.option(
-    "--restriction", "restrictions", multiple=True, help='As YAML, such as \'{column: state, allowed: ["CA", "TX"]}\'.'
+    "--restriction",
+    "restrictions",
+    multiple=True,
+    help='Rows the model may be used for, as YAML: \'{column: state, allowed: ["CA", "TX"]}\'. Repeat for several.',
 )
-@click.option("--until", type=click.DateTime(["%Y-%m-%d"]), help="Default and latest: as long as the policy allows.")
+@click.option(
+    "--until",
+    type=click.DateTime(["%Y-%m-%d"]),
+    help="Last day of validity; default and latest: what the policy allows.",
+)
 @key_option
 @click.pass_context
 def validation_record(
@@ -137,7 +145,7 @@ def validation_record(
     until: datetime | None,
     key_file: Path,
 ) -> None:
-    """Sign a judgement on VERSION of MODEL."""
+    """Record the validation of VERSION of MODEL."""
     platform = open_platform(context)
     record = validations.record_validation(
         platform.ledger,
@@ -151,7 +159,9 @@ def validation_record(
         conditions=conditions,
         restrictions=[yaml.safe_load(text) for text in restrictions],
     )
-    click.echo(f"{model} version {version}: {outcome} until {record.body['valid_until']} (record {record.seq})")
+    click.echo(
+        f"{model} version {version}: {outcome.replace('_', ' ')}, valid until {record.body['valid_until']} (record {record.seq})"
+    )
 
 
 @validation.command("list")
@@ -159,7 +169,7 @@ def validation_record(
 @json_option
 @click.pass_context
 def validation_list(context: click.Context, model: str, as_json: bool) -> None:
-    """List the validations of MODEL that count."""
+    """List the valid validations of MODEL."""
     platform = open_platform(context)
     known_model(platform, model)
     rows = [

@@ -1,6 +1,8 @@
-"""`mlops status` and `mlops asof`: the fleet as it stands, and as it stood."""
+"""`mlops status` and `mlops asof`: the fleet now, and at an earlier time."""
 
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import click
 
@@ -16,11 +18,21 @@ from mlops_assets.commands.common import (
     shown,
 )
 from mlops_assets.evidence.as_of import as_of, as_of_text
-from mlops_assets.evidence.inventory import inventory
 from mlops_assets.evidence.inventory import status as status_rows
-from mlops_assets.fleet_files import effective_policies
+from mlops_assets.fleet_files import fleet_rows
 
-COLUMNS = ("model", "tier", "owner", "champion", "window", "severity", "kind", "incidents", "exceptions", "missing")
+COLUMNS = (
+    *("model", "state", "severity", "kind", "window", "champion", "tier", "owner"),
+    *("incidents", "findings", "exceptions", "missing"),
+)
+COUNTED = {
+    "incidents": "open_incidents",
+    "findings": "open_findings",
+    "exceptions": "exceptions",
+    "missing": "evidence_missing",
+}
+"""Column of the table to the list that it counts."""
+DAY, TIMES = "%Y-%m-%d", ("%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%d %H:%M:%S")
 
 
 @click.command()
@@ -28,9 +40,13 @@ COLUMNS = ("model", "tier", "owner", "champion", "window", "severity", "kind", "
 @json_option
 @click.pass_context
 def status(context: click.Context, model: str | None, as_json: bool) -> int:
-    """The fleet, or one MODEL: champion, last window, severity, kind, incidents, exceptions, evidence missing."""
+    """Show the state of the fleet or of MODEL, and what needs attention.
+
+    The state is development, in use, suspended, retired or broken. `missing` counts missing evidence. The exit code is 1
+    when a model is broken or the ledger cannot be relied on.
+    """
     platform = open_platform(context)
-    rows = status_rows(inventory(platform.ledger, platform.project.models, effective_policies(platform)))
+    rows = status_rows(fleet_rows(platform))
     if model is not None:
         rows = [row for row in rows if row["model"] == model]
         if not rows:
@@ -40,34 +56,81 @@ def status(context: click.Context, model: str | None, as_json: bool) -> int:
     if as_json:
         print_json(rows if model is None else rows[0])
     else:
-        counted = [
-            {
-                **row,
-                "incidents": len(row["open_incidents"]),
-                "exceptions": len(row["exceptions"]),
-                "missing": len(row["evidence_missing"]),
-            }
-            for row in rows
-        ]
-        print_table(counted, COLUMNS)
-        for row in rows:
-            if row["error"]:
-                click.echo(f"\n{row['model']} is broken: {row['error']}")
-    whole = ledger_holds(platform)
-    return NOT_WELL if not whole or any(row["error"] for row in rows) else 0
+        print_status(rows, every=model is not None)
+    intact = ledger_holds(platform)
+    return NOT_WELL if not intact or any(row["error"] for row in rows) else 0
+
+
+def print_status(rows: Sequence[Mapping[str, Any]], every: bool = False) -> None:
+    """Print the table of states and the list of what needs attention.
+
+    Args:
+        rows: as `mlops status --json` prints them.
+        every: whether open items without an urgent date are listed, too.
+    """
+    print_table([_counted(row) for row in rows], COLUMNS)
+    for row in rows:
+        if row["error"]:
+            click.echo(f"\n{row['model']} is broken: {shown(row['error'])}")
+    items = [item for row in rows for item in row["needs_attention"] if item["kind"] != "declaration"]
+    listed = [item for item in items if every or item["urgency"] != "open"]
+    click.echo("\nNeeds attention" if listed else "\nNothing needs attention.")
+    for item in sorted(listed, key=lambda item: (item["urgency"] != "now", item["model"])):
+        due = f" (due {item['due']})" if item["due"] else ""
+        click.echo(shown(f"  {item['model']}: {item['title']}{due}. {item['detail']}"))
+        who = f"    # {item['who']}" if item["who"] else ""
+        if item["command"]:
+            click.echo(shown(f"    {item['command']}{who}"))
+
+
+def _counted(row: Mapping[str, Any]) -> dict[str, Any]:
+    counts = {column: len(row[field]) for column, field in COUNTED.items()}
+    unjudged = len(row["unjudged_windows"])
+    window = row["window"]
+    if unjudged:
+        window = f"{window or 'none'} ({unjudged} not judged)"
+    return {**row, **counts, "window": window, "state": "broken" if row["error"] else row["lifecycle"]}
+
+
+class Moment(click.ParamType):
+    """A day, which means its end, or a time of day in UTC."""
+
+    name = "DATE"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        """The moment as a UTC time; of a day that has not ended, now."""
+        if isinstance(value, datetime):
+            return value
+        now = datetime.now(UTC)
+        expected = "expected a day such as 2026-06-30 or a UTC time such as 2026-06-30T14:05"
+        start, whole_day = _read_moment(str(value).removesuffix("Z"))
+        if start is None:
+            raise click.BadParameter(f"found {value!r}, {expected}", ctx, param)
+        if start > now:
+            raise click.BadParameter(f"{value} is in the future; expected now or an earlier time", ctx, param)
+        return min(start + timedelta(days=1) - timedelta(microseconds=1) if whole_day else start, now)
+
+
+def _read_moment(text: str) -> tuple[datetime | None, bool]:
+    """The start of the day, or the time, that a text names, and whether it is a day; None where it is neither."""
+    for pattern in (DAY, *TIMES):
+        try:
+            return datetime.strptime(text, pattern).replace(tzinfo=UTC), pattern == DAY
+        except ValueError:
+            continue
+    return None, False
 
 
 @click.command()
-@click.argument("day", type=click.DateTime(["%Y-%m-%d"]), metavar="DATE")
+@click.argument("at", type=Moment(), metavar="DATE")
 @click.argument("model", required=False)
 @json_option
 @click.pass_context
-def asof(context: click.Context, day: datetime, model: str | None, as_json: bool) -> int:
-    """The fleet as it stood at the end of DATE (of today: now): champion, evidence, approvers, policy, open incidents."""
-    if day.date() > datetime.now(UTC).date():
-        raise click.BadParameter(f"{day:%Y-%m-%d} is yet to come; expected today or a day before it", param_hint="DATE")
-    # Of a day that has not ended, what there is of it.
-    at = min(day.replace(tzinfo=UTC) + timedelta(days=1) - timedelta(microseconds=1), datetime.now(UTC))
+def asof(context: click.Context, at: datetime, model: str | None, as_json: bool) -> int:
+    """Show the fleet or MODEL at an earlier time: champion, evidence, approvers, policy and open incidents.
+
+    DATE is a day (its end; for today: now) or a UTC time such as 2026-06-30T14:05.
+    """
     platform = open_platform(context)
     rows = as_of(platform.ledger, at, known_model(platform, model))
     if as_json:

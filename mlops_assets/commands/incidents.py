@@ -1,4 +1,4 @@
-"""`mlops incident`: list, acknowledge and close."""
+"""`mlops incident`: list, acknowledge and close incidents."""
 
 from pathlib import Path
 
@@ -12,12 +12,12 @@ from mlops_assets.response import incidents
 
 @click.group()
 def incident() -> None:
-    """What somebody must look at."""
+    """List, acknowledge and close incidents."""
 
 
 @incident.command("list")
 @click.argument("model", required=False)
-@click.option("--all", "everything", is_flag=True, help="Closed ones too.")
+@click.option("--all", "everything", is_flag=True, help="Include closed incidents.")
 @json_option
 @click.pass_context
 def incident_list(context: click.Context, model: str | None, everything: bool, as_json: bool) -> None:
@@ -52,30 +52,33 @@ def incident_list(context: click.Context, model: str | None, everything: bool, a
 @incident.command("ack")
 @click.argument("identity", metavar="ID")
 @key_option
-@click.option("--note", default="", help="Part of what is signed.")
+@click.option("--note", default="", help="Part of the signed statement.")
 @click.pass_context
 def incident_ack(context: click.Context, identity: str, key_file: Path, note: str) -> None:
-    """Sign that you look at it."""
+    """Acknowledge the incident ID: you are working on it."""
     found = incidents.acknowledge(open_platform(context).ledger, SigningKey.load(key_file), identity, note)
-    click.echo(f"{identity} is acknowledged by {found.acknowledged_by}")
+    click.echo(f"incident {identity} acknowledged by {found.acknowledged_by}")
 
 
 @incident.command("close")
 @click.argument("identity", metavar="ID")
 @key_option
-@click.option("--note", required=True, help="Why; part of what is signed.")
+@click.option("--note", required=True, help="Reason; part of the signed statement.")
 @click.option(
-    "--disposition", required=True, type=click.Choice(incidents.DISPOSITIONS), help="What it turned out to be."
+    "--disposition",
+    required=True,
+    type=click.Choice(incidents.DISPOSITIONS),
+    help="What it turned out to be: a real fault (true), a false alarm (false), or a wanted change (expected).",
 )
-@click.option("--role", help="Role in which you sign, where you hold several.")
+@click.option("--role", help="Role in which you sign; needed when you hold several.")
 @click.pass_context
 def incident_close(
     context: click.Context, identity: str, key_file: Path, note: str, disposition: str, role: str | None
 ) -> None:
-    """Sign what it turned out to be: true, false, or expected; who may is in the model's policy."""
+    """Close the incident ID with what it turned out to be. The model's policy names the roles that may."""
     platform = open_platform(context)
     model = incidents.find(platform.ledger, identity).model
     rule = platform.policy(model).incidents if model else IncidentRule()
     key = SigningKey.load(key_file)
     found = incidents.close(platform.ledger, key, rule, identity, disposition, note, role=role)
-    click.echo(f"{identity} is closed as {disposition} by {found.closed_by}")
+    click.echo(f"incident {identity} closed as {disposition} by {found.closed_by}")

@@ -1,4 +1,4 @@
-"""`mlops lineage`: a model's lineage for other systems."""
+"""`mlops lineage`: export a model's lineage to other systems."""
 
 from pathlib import Path
 
@@ -9,15 +9,17 @@ from mlops_assets.commands.common import NOT_WELL, known_model, open_platform
 
 @click.command()
 @click.argument("model")
-@click.option("--version", type=int, help="Only what made this version, and what it did; default: all versions.")
+@click.option("--version", type=int, help="Only this version; default: all versions.")
 @click.option("--format", "form", type=click.Choice(["openlineage"]), default="openlineage", show_default=True)
-@click.option("--namespace", default="mlops_assets", show_default=True, help="Of jobs and datasets.")
-@click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="Default: standard output.")
+@click.option("--namespace", default="mlops_assets", show_default=True, help="Namespace of jobs and datasets.")
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="File to write; default: standard output."
+)
 @click.pass_context
 def lineage(
     context: click.Context, model: str, version: int | None, form: str, namespace: str, output: Path | None
 ) -> int:
-    """Write the lineage of MODEL, from its rows to its verdicts, as OpenLineage events: one JSON object a line."""
+    """Export the lineage of MODEL, from source rows to verdicts, as OpenLineage events (one JSON object per line)."""
     from mlops_assets.evidence.openlineage import events, text_of
 
     platform = open_platform(context)
@@ -27,7 +29,7 @@ def lineage(
     )
     if not found:
         what = model if version is None else f"{model} version {version}"
-        click.echo(f"mlops: {what}: the ledger has no training of it", err=True)
+        click.echo(f"mlops: {what}: found no training in the ledger", err=True)
         return NOT_WELL
     text = text_of(found)
     if output is None:

@@ -1,4 +1,4 @@
-"""`mlops drill` and `mlops calibrate`: monitoring tried out on a model. Neither writes anything."""
+"""`mlops drill` and `mlops calibrate`: test and tune the monitoring of a model. Neither writes anything."""
 
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 USUAL_ROWS = 5000
 MOST_ROWS = 20_000
-"""A larger window costs more to draw, and its noise is too small to choose thresholds by."""
+"""Larger windows cost more to draw, and their noise is too small to choose thresholds by."""
 MOST_REFERENCE = 60_000
 
 
@@ -23,14 +23,14 @@ MOST_REFERENCE = 60_000
     default=2,
     show_default=True,
     type=click.IntRange(min=1),
-    help="Drill copies of so many of the latest scored windows.",
+    help="How many of the latest scored windows to copy.",
 )
 @json_option
 @click.pass_context
 def drill(context: click.Context, model: str, windows: int, as_json: bool) -> int:
-    """Inject known faults into copies of real windows, and report what was caught, under which name, and when.
+    """Inject known faults into copies of scored windows, and report what is detected, under which name, and when.
 
-    Nothing real is touched. Exit code 1 where a fault that can be seen was not caught.
+    Nothing that is stored changes. The exit code is 1 when a detectable fault was missed.
     """
     from mlops_assets.monitoring.drills.drills import run_drills
     from mlops_assets.monitoring.drills.injected_faults import as_it_is, standard_drills
@@ -56,24 +56,33 @@ def drill(context: click.Context, model: str, windows: int, as_json: bool) -> in
         print_json(rows)
     else:
         print_table(rows, ["name", "size", "expected", "windows", "caught", "acted", "named", "delay", "note"])
-        click.echo("delay: windows until it is acted on, persistence included, if the fault stays as it is")
+        click.echo("delay: windows until the severity is act, persistence included, while the fault lasts")
     return 0 if all(row["caught"] == row["windows"] for row in rows[1:] if not row["note"]) else NOT_WELL
 
 
 @click.command()
 @click.argument("model")
 @click.option(
-    "--per-year", default=1.0, show_default=True, type=float, help="False alarms of the model that are allowed a year."
+    "--per-year",
+    default=1.0,
+    show_default=True,
+    type=float,
+    help="False alarms of this model that are acceptable per year.",
 )
-@click.option("--rows", type=click.IntRange(min=50), help="Rows of a drawn window; default: as its windows have had.")
-@click.option("--draws", default=60, show_default=True, type=click.IntRange(min=20), help="Windows to draw.")
+@click.option(
+    "--rows",
+    type=click.IntRange(min=50),
+    help="Rows of a drawn window; default: the usual number of the model's windows.",
+)
+@click.option("--draws", default=60, show_default=True, type=click.IntRange(min=20), help="Number of windows to draw.")
 @json_option
 @click.pass_context
 def calibrate(context: click.Context, model: str, per_year: float, rows: int | None, draws: int, as_json: bool) -> None:
-    """Propose thresholds for a stated rate of false alarms, and say what they would have meant.
+    """Propose thresholds for a given rate of false alarms, and show their effect on recorded windows.
 
-    The model's own windows decide where enough of them have been without change (an alarm closed as false or expected
-    counts as that); where not, windows are drawn from the reference. Nothing is adopted: the lines to do so are printed.
+    The proposal rests on the model's own windows where enough of them are unchanged (an alarm closed as false or
+    expected counts as unchanged), and otherwise on windows drawn from the reference. Nothing is adopted: the command
+    prints the lines for the declaration or the policy.
     """
     found = _proposal(context, model, per_year, rows, draws)
     if as_json:
@@ -93,7 +102,7 @@ def _proposal(context: click.Context, model: str, per_year: float, rows: int | N
     champion = champion_of(platform, model)
     declaration, thresholds = champion.declaration, platform.policy(model).monitoring
     if not declaration.has_time:
-        raise click.ClickException(f"{model} has no event time, so it has no windows to be alarmed by")
+        raise click.ClickException(f"{model} has no event time and therefore no windows to calibrate")
     windows_a_year = WINDOWS_A_YEAR[declaration.monitoring.cadence.value]
     check_rate(per_year, windows_a_year)
     history, notes = recorded_history(platform, model)
@@ -107,8 +116,8 @@ def _proposal(context: click.Context, model: str, per_year: float, rows: int | N
     of_inputs, of_outcomes = min(wanted, reference.height // 2), min(wanted, len(held) // 2)
     if min(of_inputs, of_outcomes) < wanted:
         notes.append(
-            f"windows of {wanted} rows were asked for; the reference allows {of_inputs}, its held-out part {of_outcomes}: "
-            "smaller windows are noisier, so the thresholds drawn from them are higher than need be"
+            f"windows of {wanted} rows are wanted; the reference allows {of_inputs} and its held-out part {of_outcomes}. "
+            "Smaller windows are noisier, so the proposed thresholds are higher than necessary"
         )
     unchanged = drawn.unchanged_inputs(reference, roles, thresholds, of_inputs, draws, seed)
     changes = drawn.changed_inputs(reference, roles, thresholds, of_inputs, 20, seed)
@@ -116,9 +125,7 @@ def _proposal(context: click.Context, model: str, per_year: float, rows: int | N
         unchanged += drawn.unchanged_outcomes(held, thresholds, of_outcomes, draws, seed)
         changes += drawn.changed_outcomes(held, thresholds, of_outcomes, 20, seed)
     else:
-        notes.append(
-            f"{len(held)} held-out rows are too few for two windows: nothing is proposed for outcomes from them"
-        )
+        notes.append(f"{len(held)} held-out rows are too few for two windows, so nothing is proposed for outcomes")
     proposal = propose(
         model,
         history,
@@ -140,7 +147,7 @@ def _proposal(context: click.Context, model: str, per_year: float, rows: int | N
 
 
 def _show(found: "Proposal", precision: list[dict[str, Any]]) -> None:
-    click.echo(f"{found.model}: at most {found.asked:g} false alarms a year, of {found.windows_a_year} windows\n")
+    click.echo(f"{found.model}: at most {found.asked:g} false alarms per year, in {found.windows_a_year} windows\n")
     rows = [
         {
             "threshold": f"{t.name}_act",
@@ -169,22 +176,22 @@ def _show(found: "Proposal", precision: list[dict[str, Any]]) -> None:
             }
             for d in found.delays
         ]
-        print_table(delays, list(delays[0]), "Expected windows until a change is acted on")
-    told = [asdict(w) for w in found.history if w.now or w.proposed or w.disposition]
-    if told:
+        print_table(delays, list(delays[0]), "Expected windows until the severity is act")
+    history = [asdict(w) for w in found.history if w.now or w.proposed or w.disposition]
+    if history:
         click.echo()
         print_table(
-            told,
+            history,
             ["window", "severity", "kind", "disposition", "truth", "now", "proposed", "effect"],
-            f"What they would have meant for {len(found.history)} recorded windows (alarms before persistence)",
+            f"Effect on {len(found.history)} recorded windows (alarms before persistence)",
         )
     if precision:
         click.echo()
         print_table(
             precision,
             ["by", "name", "true", "false", "expected", "open", "windows", "precision", "low", "high"],
-            "What alarms turned out to be",
+            "Outcome of past alarms",
         )
     for note in found.notes:
         click.echo(f"\nNote: {note}.")
-    click.echo("\n" + (found.yaml or "The thresholds in force are those that would be proposed."))
+    click.echo("\n" + (found.yaml or "The thresholds in force are the ones that would be proposed."))

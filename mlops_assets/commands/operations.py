@@ -1,4 +1,4 @@
-"""`mlops rollback`, `suspend`, `resume`, `retire` and `retrain`: at once, signed, and recorded."""
+"""`mlops rollback`, `suspend`, `resume`, `retire` and `retrain`: signed, recorded, effective at once."""
 
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -14,12 +14,12 @@ from mlops_assets.release.promotion import VerifyArtifact
 
 @click.command()
 @click.argument("model")
-@click.option("--version", type=int, help="Default: the former champion.")
+@click.option("--version", type=int, help="Version to return to; default: the former champion.")
 @key_option
 @rationale_option
 @click.pass_context
 def rollback(context: click.Context, model: str, version: int | None, key_file: Path, rationale: str) -> None:
-    """Let a former champion decide again."""
+    """Roll MODEL back to a former champion."""
     platform = open_platform(context)
     record = interventions.rollback(
         platform.ledger,
@@ -30,7 +30,7 @@ def rollback(context: click.Context, model: str, version: int | None, key_file: 
         _verify(platform),
         version=version,
     )
-    click.echo(f"{model}: version {record.subject} decides again (record {record.seq})")
+    click.echo(f"{model}: rolled back to version {record.subject} (record {record.seq})")
 
 
 @click.command()
@@ -39,10 +39,10 @@ def rollback(context: click.Context, model: str, version: int | None, key_file: 
 @rationale_option
 @click.pass_context
 def suspend(context: click.Context, model: str, key_file: Path, rationale: str) -> None:
-    """Stop the champion: nothing decides until it is resumed."""
+    """Suspend MODEL: no version decides until it is resumed."""
     platform = open_platform(context)
     record = interventions.suspend(platform.ledger, platform.registry, model, SigningKey.load(key_file), rationale)
-    click.echo(f"{model} is suspended (record {record.seq})")
+    click.echo(f"{model}: suspended (record {record.seq})")
 
 
 @click.command()
@@ -51,11 +51,11 @@ def suspend(context: click.Context, model: str, key_file: Path, rationale: str) 
 @rationale_option
 @click.pass_context
 def resume(context: click.Context, model: str, key_file: Path, rationale: str) -> None:
-    """Let a suspended champion decide again."""
+    """Resume the suspended MODEL: its champion decides again."""
     platform = open_platform(context)
     key = SigningKey.load(key_file)
     record = interventions.resume(platform.ledger, platform.registry, model, key, rationale, _verify(platform))
-    click.echo(f"{model} decides again (record {record.seq})")
+    click.echo(f"{model}: resumed (record {record.seq})")
 
 
 @click.command()
@@ -64,29 +64,27 @@ def resume(context: click.Context, model: str, key_file: Path, rationale: str) -
 @rationale_option
 @click.pass_context
 def retire(context: click.Context, model: str, key_file: Path, rationale: str) -> None:
-    """End a model for ever; its evidence stays."""
+    """Retire MODEL for good. Its evidence stays."""
     platform = open_platform(context)
     record = interventions.retire(platform.ledger, platform.registry, model, SigningKey.load(key_file), rationale)
-    click.echo(f"{model} is retired (record {record.seq})")
+    click.echo(f"{model}: retired (record {record.seq})")
 
 
 @click.command()
 @click.argument("model")
-@click.option(
-    "--until", type=click.DateTime(["%Y-%m-%d"]), help="Training rows reach to before this day; default: today."
-)
+@click.option("--until", type=click.DateTime(["%Y-%m-%d"]), help="Use training rows before this day; default: today.")
 @key_option
 @rationale_option
 @click.pass_context
 def retrain(context: click.Context, model: str, until: datetime | None, key_file: Path, rationale: str) -> int:
-    """Sign a request to train again; the retraining sensor runs it."""
+    """Request a retraining of MODEL. The `retraining` sensor starts it."""
     from mlops_assets.datasets.windows import window_start
     from mlops_assets.ledger.signed_acts import sign_act
     from mlops_assets.response import retraining
 
     if until is not None and until.date() > datetime.now(UTC).date():
         raise click.BadParameter(
-            f"{until:%Y-%m-%d} is yet to come; expected today or a day before it", param_hint="--until"
+            f"{until:%Y-%m-%d} is in the future; expected today or an earlier day", param_hint="--until"
         )
     platform = open_platform(context)
     declaration, policy = platform.project.declaration(model), platform.policy(model)
@@ -116,8 +114,8 @@ def retrain(context: click.Context, model: str, until: datetime | None, key_file
         click.echo(f"mlops: {model}: {considered.reason}", err=True)
         return NOT_WELL
     click.echo(
-        f"{model}: request {considered.request.subject} (record {considered.request.seq}); "
-        f"the sensor `retraining` starts {model}__training"
+        f"{model}: retraining {considered.request.subject} requested (record {considered.request.seq}). "
+        f"The `retraining` sensor starts the job {model}__training."
     )
     return 0
 

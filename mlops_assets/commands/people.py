@@ -1,4 +1,4 @@
-"""`mlops people` and `mlops keys`: who may sign what."""
+"""`mlops people` and `mlops keys`: who may sign, and with which key."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,14 +12,14 @@ from mlops_assets.ledger.keys import PublicKey, SigningKey, key_path, new_key, p
 
 @click.group()
 def keys() -> None:
-    """Make keys."""
+    """Create key pairs."""
 
 
 @keys.command("new")
 @click.argument("name")
 @click.pass_context
 def keys_new(context: click.Context, name: str) -> None:
-    """Make a P-256 key pair under the project's keys; the private half is readable by you alone."""
+    """Create the P-256 key pair NAME in the project's key folder. Only you can read the private key."""
     folder = open_platform(context).home.keys
     key = new_key(name, folder)
     path = key_path(name, folder)
@@ -28,14 +28,14 @@ def keys_new(context: click.Context, name: str) -> None:
 
 @click.group()
 def people() -> None:
-    """Who is enrolled, in which roles, for which models."""
+    """Enrol, revoke and list the people who may sign."""
 
 
 @people.command("list")
 @json_option
 @click.pass_context
 def people_list(context: click.Context, as_json: bool) -> None:
-    """List everybody who was ever enrolled."""
+    """List all enrolments, with roles, models and state."""
     ledger = open_platform(context).ledger
     found, now = ledger.people(), ledger.clock()
     rows = [
@@ -55,14 +55,22 @@ def people_list(context: click.Context, as_json: bool) -> None:
     else:
         print_table(rows, ["person", "roles", "models", "state", "valid_until", "key_id"])
     for seq, why in found.refused:
-        click.echo(f"record {seq} counts for nothing: {why}", err=True)
+        click.echo(f"record {seq} has no effect: {why}", err=True)
 
 
 @people.command("enrol")
 @click.argument("name")
-@click.option("--public-key", "public_key", required=True, type=click.Path(path_type=Path, exists=True))
-@click.option("--role", "roles", multiple=True, required=True, help="May be given several times.")
-@click.option("--model", "models", multiple=True, default=("*",), show_default=True)
+@click.option(
+    "--public-key",
+    "public_key",
+    required=True,
+    type=click.Path(path_type=Path, exists=True),
+    help="PEM file of the person's public key.",
+)
+@click.option("--role", "roles", multiple=True, required=True, help="Role; repeat for several.")
+@click.option(
+    "--model", "models", multiple=True, default=("*",), show_default=True, help="Model or pattern; repeat for several."
+)
 @click.option("--until", type=click.DateTime(["%Y-%m-%d"]), help="Last day of validity.")
 @click.option("--key", "key_file", required=True, type=click.Path(path_type=Path), help="PEM file of the root key.")
 @click.pass_context
@@ -75,7 +83,7 @@ def people_enrol(
     until: datetime | None,
     key_file: Path,
 ) -> None:
-    """Enrol a person, or give one another key, other roles or other models."""
+    """Enrol the person NAME, or replace their key, roles or models."""
     record = enrol(
         open_platform(context).ledger,
         SigningKey.load(key_file),
@@ -85,19 +93,26 @@ def people_enrol(
         models=models,
         valid_until=until.replace(tzinfo=UTC) + timedelta(days=1) if until else None,
     )
-    click.echo(f"{name} is enrolled as {cell(list(roles))} (record {record.seq})")
+    click.echo(f"{name} enrolled as {cell(list(roles))} (record {record.seq})")
 
 
 @people.command("revoke")
 @click.argument("name")
-@click.option("--reason", required=True)
-@click.option("--compromised-since", type=click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"]))
+@click.option("--reason", required=True, help="Reason; part of the signed statement.")
+@click.option(
+    "--compromised-since",
+    type=click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"]),
+    help="Signatures from then on are void.",
+)
 @click.option("--key", "key_file", required=True, type=click.Path(path_type=Path), help="PEM file of a root key.")
 @click.pass_context
 def people_revoke(
     context: click.Context, name: str, reason: str, compromised_since: datetime | None, key_file: Path
 ) -> None:
-    """Revoke a person's key: what it signed before stands, unless the key was in wrong hands by then."""
+    """Revoke the key of the person NAME.
+
+    Earlier signatures stay valid, except those made since --compromised-since.
+    """
     since = compromised_since.replace(tzinfo=UTC) if compromised_since else None
     record = revoke(open_platform(context).ledger, SigningKey.load(key_file), name, reason, compromised_since=since)
-    click.echo(f"the key of {name} is revoked (record {record.seq})")
+    click.echo(f"key of {name} revoked (record {record.seq})")

@@ -1,4 +1,4 @@
-"""`mlops policy`: what is asked of a model, and what another policy would have decided."""
+"""`mlops policy`: show, adopt and compare policies."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -22,7 +22,7 @@ from mlops_assets.policy.policy import load_policies
 
 @click.group()
 def policy() -> None:
-    """Policies of the risk tiers."""
+    """Show, adopt and compare policies."""
 
 
 @policy.command("show")
@@ -30,16 +30,17 @@ def policy() -> None:
 @json_option
 @click.pass_context
 def policy_show(context: click.Context, model: str, as_json: bool) -> None:
-    """The policy of MODEL, with its digest and since when it is in force."""
+    """Show the policy of MODEL, with its digest and the date since which it is in force."""
     platform = open_platform(context)
     found = platform.policy(model)
-    stands = adoption(platform.ledger, model, found)
-    since = stands.record.recorded_at.isoformat() if stands.record else None
+    adopted = adoption(platform.ledger, model, found)
+    since = adopted.record.recorded_at.isoformat() if adopted.record else None
     if as_json:
         print_json({"digest": found.digest, "in_force_since": since, **found.model_dump(mode="json")})
         return
-    asked = f"waits for a signature as {' or '.join(stands.roles)}" if stands.waiting else "not seen by a run yet"
-    click.echo(f"digest {found.digest}\nin force since {since}" if since else f"digest {found.digest}\n{asked}")
+    waiting = f"waits for a signature as {' or '.join(adopted.roles)}"
+    state = f"in force since {since}" if since else waiting if adopted.waiting else "in force from the next run on"
+    click.echo(f"digest {found.digest}\n{state}")
     click.echo(yaml.safe_dump(found.model_dump(mode="json"), sort_keys=False).rstrip())
 
 
@@ -49,12 +50,12 @@ def policy_show(context: click.Context, model: str, as_json: bool) -> None:
 @rationale_option
 @click.pass_context
 def policy_adopt(context: click.Context, model: str, key_file: Path, rationale: str) -> None:
-    """Sign that the policy declared for MODEL comes into force."""
+    """Sign the policy declared for MODEL, so that it comes into force."""
     platform = open_platform(context)
     found = platform.policy(model)
     record = adopt(platform.ledger, model, found, key=SigningKey.load(key_file), rationale=rationale)
     number = record.seq if record else "–"
-    click.echo(f"{model}: policy {found.digest[:12]} is in force (record {number})")
+    click.echo(f"{model}: policy {found.digest[:12]} in force (record {number})")
 
 
 @policy.command("diff")
@@ -62,9 +63,10 @@ def policy_adopt(context: click.Context, model: str, key_file: Path, rationale: 
 @json_option
 @click.pass_context
 def policy_diff(context: click.Context, folder: Path, as_json: bool) -> int:
-    """Replay every recorded decision and verdict under the policies in FOLDER; lists what would have been otherwise.
+    """Replay recorded gate decisions and verdicts under the policies in FOLDER, and list those that would differ.
 
-    Nothing is measured anew: what a record's evidence does not suffice for is listed as cannot_replay, with the reason.
+    Nothing is measured again. A record whose evidence is not enough for a replay is listed as `cannot_replay`, with the
+    reason.
     """
     from mlops_assets.inspection.verdict_replay import verdict_changes
 
@@ -80,8 +82,8 @@ def policy_diff(context: click.Context, folder: Path, as_json: bool) -> int:
     if rows:
         print_table(rows, ["model", "version", "gate", "before", "after", "effect", "reason"])
     if windows:
-        click.echo("" if rows else "no decision of a gate would have been different")
+        click.echo("" if rows else "No gate decision would differ.")
         print_table(windows, ["model", "window", "before", "after", "effect", "reason"])
     if not rows and not windows:
-        click.echo("no decision and no verdict would have been different")
+        click.echo("No gate decision and no verdict would differ.")
     return 0

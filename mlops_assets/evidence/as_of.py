@@ -11,7 +11,7 @@ from typing import Any
 
 from mlops_assets.evidence.history import ModelState, fold, text
 from mlops_assets.evidence.inventory import RecordSource
-from mlops_assets.evidence.pages.event_text import sentence
+from mlops_assets.evidence.pages.event_text import event_text
 from mlops_assets.evidence.reading import day, label, minute, short
 from mlops_assets.ledger.canonical import iso, plain
 
@@ -24,7 +24,7 @@ class ModelAsOf:
         model: Name.
         champion: Version that decided, None when none did.
         since: When it became champion.
-        lifecycle: development, in use, suspended, decommissioned.
+        lifecycle: development, in use, suspended, retired.
         policy_digest: Policy under which the champion was promoted.
         decisions: Gate decisions of the champion: gate, outcome, reason, whether that policy requires it (None: not
             recorded), record, digest.
@@ -166,5 +166,5 @@ def _stand(state: ModelState, known: ModelState, at: datetime, policies: Mapping
             "window": known_verdict.window if known_verdict else None,
             "severity": known_verdict.severity if known_verdict else "not_measurable",
         },
-        learned_later=tuple({"record": r.seq, "recorded_at": iso(r.recorded_at), "what": sentence(r)} for r in late),
+        learned_later=tuple({"record": r.seq, "recorded_at": iso(r.recorded_at), "what": event_text(r)} for r in late),
     )

@@ -108,9 +108,9 @@ class ModelState:
 
     @property
     def lifecycle(self) -> str:
-        """development, in use, suspended or decommissioned."""
+        """development, in use, suspended or retired."""
         if self.retired:
-            return "decommissioned"
+            return "retired"
         if self.suspended is not None:
             return "suspended"
         return "in use" if self.champion else "development"

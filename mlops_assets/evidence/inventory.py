@@ -4,12 +4,15 @@ What is asked of an inventory is in SR 26-2 VI.2 and SS1/23 1.2(c). Fields that 
 an inventory that guesses is worse than one with gaps.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
 from mlops_assets.declaration.declaration import Declaration
+from mlops_assets.evidence.attention import attention, unjudged_windows
 from mlops_assets.evidence.history import ExceptionGranted, ModelState, fold, text
+from mlops_assets.evidence.version_status import required_gates, version_statuses
 from mlops_assets.governance.exceptions import exceptions as signed_exceptions
 from mlops_assets.ledger.canonical import iso
 from mlops_assets.ledger.ledger import Ledger, Record
@@ -20,16 +23,21 @@ STATUS_FIELDS = (
     "model",
     "tier",
     "owner",
+    "lifecycle",
     "champion",
     "window",
     "severity",
     "kind",
     "open_incidents",
+    "open_findings",
     "exceptions",
     "evidence_missing",
+    "unjudged_windows",
+    "needs_attention",
     "error",
     "alarm_precision",
 )
+"""Fields of `mlops status`, in order."""
 
 
 class DeclaredModel(Protocol):
@@ -72,6 +80,7 @@ def inventory(
     policies: Mapping[str, Any],
     as_of: datetime | None = None,
     known_at: datetime | None = None,
+    stale: Mapping[str, Sequence[str]] | None = None,
 ) -> list[dict[str, Any]]:
     """One JSON-able row per model that is declared or that the ledger knows, by name.
 
@@ -81,18 +90,20 @@ def inventory(
         policies: Effective policy by model name, or policy by tier.
         as_of: Only what had happened by then; None: everything.
         known_at: Only what was recorded by then; None: everything. For "what did we know on that day" give both.
+        stale: Evidence that is out of date by model, a text each.
     """
     states = fold(ledger.records(happened_until=as_of, known_at=known_at), ledger.root)
     at = as_of or datetime.now(UTC)
     earned = fleet_precision(ledger, as_of, known_at) if isinstance(ledger, Ledger) else {}
     declared = {m.name: m for m in models}
-    return [
-        {
-            **_row(ledger, declared.get(name), states.get(name, ModelState(name)), policies, at),
-            "alarm_precision": [p.to_dict() for p in earned.get(name, [])],
-        }
-        for name in sorted(declared.keys() | states.keys())
-    ]
+    rows = []
+    for name in sorted(declared.keys() | states.keys()):
+        state = states.get(name, ModelState(name))
+        row = _row(ledger, declared.get(name), state, policies, at)
+        row["alarm_precision"] = [p.to_dict() for p in earned.get(name, [])]
+        row |= _work(ledger, declared.get(name), state, row, policy_of(name, row["tier"], policies), at, stale or {})
+        rows.append(row)
+    return rows
 
 
 def status(rows: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -138,6 +149,29 @@ def exceptions_in_force(
         tuple(e for e in recorded if checked[e.seq].status == "active"),
         tuple({"gate": e.gate, "record": e.seq, "why": checked[e.seq].why} for e in refused),
     )
+
+
+def _work(
+    ledger: RecordSource,
+    model: DeclaredModel | None,
+    state: ModelState,
+    row: Mapping[str, Any],
+    policy: Any | None,
+    at: datetime,
+    stale: Mapping[str, Sequence[str]],
+) -> dict[str, Any]:
+    """What the versions wait for, which windows were not judged, and what needs a person."""
+    statuses = version_statuses(ledger, policy, state)
+    unjudged = unjudged_windows(model.declaration if model else None, state, at.date())
+    items = attention(
+        row, state, at, statuses=statuses, unjudged=unjudged, stale=stale.get(state.name, ()), policy=policy
+    )
+    return {
+        "version_status": [asdict(status) for status in statuses.values()],
+        "required_gates": sorted(required_gates(policy)),
+        "unjudged_windows": list(unjudged),
+        "needs_attention": [item.to_dict() for item in items],
+    }
 
 
 def policy_of(name: str, tier: str | None, policies: Mapping[str, Any]) -> Any | None:

@@ -282,11 +282,11 @@ def _is_curve(value: object) -> bool:
 def sentences(value: object) -> list[Block]:
     """Reasons given as text or as a list of texts."""
     texts = [value] if isinstance(value, str) else list(value) if isinstance(value, (list, tuple)) else []
-    return [Paragraph(_as_sentence(str(t))) for t in texts if t]
+    return [Paragraph(as_sentence(str(t))) for t in texts if t]
 
 
-def _as_sentence(text: str) -> str:
-    """First letter large, except where it starts a name such as `roc_auc`; a stop at the end."""
+def as_sentence(text: str) -> str:
+    """A text with a capital first letter (a name such as `roc_auc` keeps its own) and a full stop at the end."""
     head = text.split(" ", 1)[0]
     text = text if "_" in head else text[:1].upper() + text[1:]
     return text if text.endswith((".", "!", "?")) else text + "."

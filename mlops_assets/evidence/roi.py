@@ -1,8 +1,8 @@
-"""What governing a fleet has brought, counted from the ledger, and an estimate of the hours that it saved.
+"""Return on governance: what is counted from the ledger, and an estimate of the hours that it saved.
 
-Two things are kept apart. What is counted or measured: times, decisions, windows, incidents, retrainings, differences in
-performance on the same rows. And what is estimated: counts times hours that the bank declares in `config/hours.yaml`.
-An hour that nobody declared is a default, and is shown as one.
+Counted or measured: times, decisions, windows, incidents, retrainings, differences in performance on the same rows.
+Estimated: counts times the hours that the bank declares in `config/hours.yaml`; an hour that is not declared is a
+default and is shown as one. Not here: the page (`pages.roi`).
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -23,12 +23,12 @@ ALARMS = ("act", "critical")
 
 
 class Assumptions(BaseModel):
-    """Hours of a person's work, as the bank reckons them; every default is a guess to be replaced."""
+    """Hours of a person's work. Every default is a guess; declare your own."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     hours_per_gate: float = Field(0.75, ge=0)
-    """To take one gate's decision by hand: find the value, compare it, write it down."""
+    """To make one gate decision by hand: find the value, compare it, write it down."""
     hours_per_window: float = Field(3.0, ge=0)
     """To judge one monitoring window by hand: fetch rows and outcomes, compare, write it up."""
     hours_per_card: float = Field(16.0, ge=0)
@@ -36,7 +36,7 @@ class Assumptions(BaseModel):
     hours_per_retraining: float = Field(60.0, ge=0)
     """A retraining that was not needed: data, training, validation, approval, release."""
     hours_per_incident: float = Field(2.0, ge=0)
-    """To look at one incident that was opened: a cost, true or false."""
+    """To examine one incident, whatever it turned out to be: a cost."""
     hours_per_signature: float = Field(1.0, ge=0)
     """To read the evidence and sign once: a cost."""
     hourly_rate: float | None = Field(None, gt=0)
@@ -81,8 +81,10 @@ class ModelRoi:
         windows: judged.
         alarms: windows at `act` or worse.
         incidents: by disposition; `open` among them.
+        examined: incidents that a person acknowledged or closed.
         precision: of the alarms that were true or false, with its interval; None while none was.
-        avoided: runs of windows with a broken feed for which no retraining was asked, each as first and last window.
+        avoided: runs of windows with a data-quality fault for which no retraining was requested, each as first and
+            last window.
     """
 
     model: str
@@ -93,6 +95,7 @@ class ModelRoi:
     windows: int
     alarms: int
     incidents: Mapping[str, int]
+    examined: int
     precision: Mapping[str, float | None] | None
     avoided: tuple[tuple[str, str], ...]
 
@@ -114,7 +117,7 @@ class Line:
 
 @dataclass(frozen=True)
 class RoiReport:
-    """The fleet's returns.
+    """The fleet's return on governance.
 
     Attributes:
         models: counted, by name.
@@ -178,7 +181,7 @@ def measure_roi(
 
 def model_roi(state: ModelState, precision: Mapping[str, float | None] | None = None) -> ModelRoi:
     """What is counted of one model."""
-    # A gate that decided again on the same subject is one decision that a person would have had to take.
+    # A gate that decided again on the same subject replaces one decision by a person, not two.
     decisions = {(r.subject, text(r.body, "gate")): r for r in state.records if r.kind == "gate_decision"}
     dispositions = [i.disposition or "open" for i in state.incidents]
     signed = ("approval", "validation_recorded", "exception_granted")
@@ -191,21 +194,22 @@ def model_roi(state: ModelState, precision: Mapping[str, float | None] | None = 
         windows=len(state.verdicts),
         alarms=sum(v.severity in ALARMS for v in state.verdicts),
         incidents=_counted(dispositions),
+        examined=sum(bool(i.acknowledged_by or i.closed_by) for i in state.incidents),
         precision=precision,
         avoided=avoided_retrainings(state),
     )
 
 
 def avoided_retrainings(state: ModelState) -> tuple[tuple[str, str], ...]:
-    """Runs of windows whose feed was broken, for none of which a retraining was asked.
+    """Runs of windows with a data-quality fault, for none of which a retraining was requested.
 
-    A rule that retrains at every alarm would have trained on the broken rows, once a run of windows.
+    A rule that retrains at every alarm would have trained on the faulty rows, once for each run of windows.
     """
-    asked = {text(r.body, "window") for r in state.requests.values()}
+    requested = {text(r.body, "window") for r in state.requests.values()}
     found = []
     for broken, group in groupby(state.verdicts, lambda v: v.kind == "data_quality" and v.severity in ALARMS):
         windows = [v.window for v in group]
-        if broken and not asked.intersection(windows):
+        if broken and not requested.intersection(windows):
             found.append((windows[0], windows[-1]))
     return tuple(found)
 
@@ -260,8 +264,8 @@ def _estimate(models: Sequence[ModelRoi], assumed: Assumptions) -> tuple[Line, .
         line("gate decisions", "hours_per_gate", sum(sum(m.gates.values()) for m in models)),
         line("windows judged", "hours_per_window", sum(m.windows for m in models)),
         line("model cards written", "hours_per_card", sum(m.cards for m in models)),
-        line("retrainings on a broken feed not made", "hours_per_retraining", sum(len(m.avoided) for m in models)),
-        line("incidents looked at", "hours_per_incident", sum(sum(m.incidents.values()) for m in models), -1),
+        line("retrainings on faulty data avoided", "hours_per_retraining", sum(len(m.avoided) for m in models)),
+        line("incidents examined", "hours_per_incident", sum(m.examined for m in models), -1),
         line("signatures given", "hours_per_signature", sum(m.signatures for m in models), -1),
     )
 

@@ -68,10 +68,10 @@ def own(lived, tmp_path_factory) -> Iterator[Own]:
     sys.path.remove(str(root))
 
 
-def refused(answer: Answer, code: int, said: str) -> None:
+def refused(answer: Answer, code: int, message: str) -> None:
     """The call was refused: that exit code, nothing on standard output, one line on standard error that says why."""
     assert answer.code == code, answer
     assert answer.out == ""
     assert len(answer.err.strip().splitlines()) == 1, answer.err
     assert answer.err.startswith("mlops: ")
-    assert said in answer.err
+    assert message in answer.err

@@ -28,7 +28,7 @@ def enrol(own: Own, name: str, *roles: str) -> Path:
     options = [part for role in roles for part in ("--role", role)]
     answer = own("people", "enrol", name, "--public-key", public, *options, "--key", own.key("root"))
     assert answer.code == 0, answer.err
-    assert f"{name} is enrolled as {', '.join(roles)}" in answer.out
+    assert f"{name} enrolled as {', '.join(roles)}" in answer.out
     return own.key(name)
 
 
@@ -92,7 +92,7 @@ def test_a_decision_is_signed_over_a_version(own: Own) -> None:
     answer = own("approve", SNAPSHOT, 1, "--key", own.key("model-risk"), "--rationale", "A second look.")
     assert answer.code in (0, 1), answer.err
     if answer.code == 0:
-        assert "approve of parcel_kind version 1" in answer.out
+        assert "approved parcel_kind version 1" in answer.out
     rejected = own(
         "approve",
         TIMED,
@@ -106,7 +106,7 @@ def test_a_decision_is_signed_over_a_version(own: Own) -> None:
         "validator",
     )
     assert rejected.code == 0, rejected.err
-    assert f"reject of {TIMED} version 1" in rejected.out
+    assert f"rejected {TIMED} version 1" in rejected.out
 
 
 SIGNED = {
@@ -275,12 +275,12 @@ def test_an_incident_is_acknowledged_and_closed_with_what_it_was(own: Own) -> No
 def test_the_service_key_is_made_once(own: Own) -> None:
     made = own("setup", "--service-key")
     assert made.code == 0, made.err
-    assert "service key made and enrolled" in made.out
+    assert "service key created and enrolled" in made.out
     key = own.key("automation")
     assert key.stat().st_mode & 0o077 == 0
     kept = key.read_bytes()
     assert {p["person"]: p["roles"] for p in own("people", "list", "--json").json}["automation"] == ["automation"]
-    assert "enrolled already" in own("setup", "--service-key").out
+    assert "is enrolled already" in own("setup", "--service-key").out
     assert key.read_bytes() == kept
     refused(own("approve", TIMED, 1, "--key", key, "--rationale", "x"), 1, "automation")
 
@@ -301,9 +301,11 @@ def test_a_changed_policy_waits_for_the_signature_that_the_one_in_force_asks_for
     first = re.sub(r"(?m)^(adoption:\n(?:  .*\n)*?  roles: )\[\]", r"\1[model-risk]", text)
     assert first != text
     path.write_text(first, encoding="utf-8")
-    assert "not seen by a run yet" in own("policy", "show", NUMBER).out, "nobody had to sign under the former one"
+    assert "in force from the next run on" in own("policy", "show", NUMBER).out, (
+        "nobody had to sign under the former one"
+    )
     adopt = ("policy", "adopt", NUMBER, "--rationale", "from now on signed")
-    assert "is in force" in own(*adopt, "--key", own.key("validator")).out
+    assert "in force (record" in own(*adopt, "--key", own.key("validator")).out
     path.write_text(re.sub(r"(?m)^retention_days: \d+", "retention_days: 9999", first), encoding="utf-8")
     assert "waits for a signature as model-risk" in own("policy", "show", NUMBER).out
     refused(own(*adopt, "--key", own.key("validator")), 1, "needs model-risk")

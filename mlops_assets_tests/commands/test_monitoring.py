@@ -76,7 +76,7 @@ class TestDrill:
     def test_the_table_has_every_drill(self, mlops):
         answer = mlops("drill", NUMBER, "--windows", 1)
         assert "unit change" in answer.out
-        assert "windows until it is acted on" in answer.out
+        assert "windows until the severity is act" in answer.out
 
     def test_a_model_without_windows_is_drilled_on_held_out_rows_and_says_so(self, mlops):
         rows = {(r["name"], r["size"]): r for r in mlops("drill", SNAPSHOT, "--json").json}
@@ -103,8 +103,8 @@ class TestCalibrate:
     def test_the_history_is_told_window_by_window(self, mlops):
         answer = mlops("calibrate", TIMED, "--draws", 20, "--per-year", 2)
         assert answer.code == 0, answer.err
-        assert "at most 2 false alarms a year, of 12 windows" in answer.out
-        assert "What they would have meant for 5 recorded windows" in answer.out
+        assert "at most 2 false alarms per year, in 12 windows" in answer.out
+        assert "Effect on 5 recorded windows" in answer.out
         assert "missing_values" in answer.out
 
     @pytest.mark.parametrize(
@@ -138,4 +138,4 @@ def test_what_people_say_of_an_alarm_is_its_record(own):
     assert (told[FAULTY_WINDOW]["disposition"], told[FAULTY_WINDOW]["truth"]) == ("true", "changed")
     assert calibrated["precision"] == rows
     page, _ = write_fleet_page(Platform.load(next(own.root.glob("bank_*/defs"))))
-    assert "Alarms that people judged: 1 true, 0 false, 0 expected" in page.read_text(encoding="utf-8")
+    assert "Closed alarms: 1 true, 0 false, 0 expected" in page.read_text(encoding="utf-8")

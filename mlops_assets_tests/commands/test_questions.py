@@ -36,7 +36,7 @@ LISTS = [
     (
         ("status",),
         {"model", "tier", "owner", "champion", "window", "severity", "kind", "open_incidents", "exceptions"}
-        | {"evidence_missing", "error"},
+        | {"evidence_missing", "error", "lifecycle", "open_findings", "unjudged_windows", "needs_attention"},
     ),
     (
         ("asof", TODAY),
@@ -105,7 +105,7 @@ def test_before_anything_was_recorded_there_is_nothing_and_that_is_an_answer(mlo
 
 
 def test_a_day_to_come_is_refused(mlops: Call) -> None:
-    refused(mlops("asof", TODAY + timedelta(days=2)), 2, "is yet to come")
+    refused(mlops("asof", TODAY + timedelta(days=2)), 2, "is in the future")
 
 
 def test_the_incident_names_window_and_column_of_the_broken_feed(mlops: Call) -> None:
@@ -155,10 +155,10 @@ def test_requirements_of_one_profile_and_model(mlops: Call) -> None:
         assert answer.code == (0 if all(row["verdict"] == "present" for row in answer.json) else 1)
 
 
-def test_a_packet_is_whole_and_says_how_it_is_checked(mlops: Call, packet: Path) -> None:
+def test_a_packet_is_intact_and_says_how_it_is_checked(mlops: Call, packet: Path) -> None:
     answer = mlops("verify", packet, "--json")
     assert (answer.code, answer.json["ok"]) == (0, True)
-    assert mlops("verify", packet).out.startswith(f"{packet}: whole")
+    assert mlops("verify", packet).out.startswith(f"{packet}: intact")
 
 
 def test_a_packet_checks_with_python_alone(packet: Path, tmp_path: Path) -> None:
@@ -168,7 +168,7 @@ def test_a_packet_checks_with_python_alone(packet: Path, tmp_path: Path) -> None
     assert subprocess.run(command, capture_output=True, check=False, timeout=60).returncode == 0
 
 
-def test_a_changed_packet_is_named_as_not_whole(mlops: Call, packet: Path, tmp_path: Path) -> None:
+def test_a_changed_packet_is_named(mlops: Call, packet: Path, tmp_path: Path) -> None:
     changed = tmp_path / "changed.zip"
     with zipfile.ZipFile(packet) as before, zipfile.ZipFile(changed, "w") as after:
         for info in before.infolist():
@@ -186,13 +186,13 @@ def test_a_packet_that_cannot_be_read_is_an_error(mlops: Call, tmp_path: Path, c
     refused(mlops("verify", path), 2, str(path))
 
 
-def test_the_live_system_is_whole(mlops: Call) -> None:
+def test_the_live_system_is_intact(mlops: Call) -> None:
     answer = mlops("verify", "--json")
     assert (answer.code, answer.json) == (0, [])
-    assert "whole" in mlops("verify").out
+    assert "are intact" in mlops("verify").out
 
 
-def test_an_empty_place_is_not_said_to_be_whole(mlops, monkeypatch, tmp_path):
+def test_an_empty_ledger_is_not_called_intact(mlops, monkeypatch, tmp_path):
     """As when `MLOPS_HOME` names another folder than the one that is meant."""
     monkeypatch.setenv("MLOPS_HOME", str(tmp_path))
     answer = mlops("verify", "--json")
@@ -201,9 +201,8 @@ def test_an_empty_place_is_not_said_to_be_whole(mlops, monkeypatch, tmp_path):
     assert "nothing was ever recorded" in answer.json[0]["what"]
 
 
-def test_whoever_verifies_is_told_which_ledger_and_how_it_ends(mlops):
-    said = mlops("verify").out
-    assert "ledger.db, the last with digest" in said
+def test_verify_names_the_ledger_and_its_last_record(mlops):
+    assert "ledger.db; digest of the last one: " in mlops("verify").out
 
 
 def test_tampering_is_named_and_the_exit_code_says_so(own: Own) -> None:
@@ -242,7 +241,7 @@ def test_models_beside_the_project_are_discovered(mlops: Call, tmp_path: Path) -
 def test_what_is_governed_is_not_discovered(mlops: Call, lived, tmp_path: Path) -> None:
     answer = mlops("discover", lived.platform.home.tracking_uri)
     assert answer.code == 0
-    assert "governed, and not listed: " + ", ".join(sorted(MODELS)) in answer.out
+    assert "Governed already, not listed: " + ", ".join(sorted(MODELS)) in answer.out
     assert mlops("discover", tmp_path, "--json").json == []
 
 
@@ -255,11 +254,11 @@ def test_lineage_is_written_a_line_an_event(mlops: Call, tmp_path: Path) -> None
         f"{TIMED}.{stage}" for stage in ("training_data", "challenger", "champion", "predictions", "health")
     }
     assert mlops("lineage", TIMED, "--version", 1).out == written
-    refused(mlops("lineage", TIMED, "--version", 99), 1, "no training of it")
+    refused(mlops("lineage", TIMED, "--version", 99), 1, "found no training")
 
 
 @pytest.mark.parametrize(
-    ("arguments", "code", "said"),
+    ("arguments", "code", "message"),
     [
         (("lineage", "nosuch"), 2, "nosuch: no such model"),
         (("status", "nosuch"), 2, "nosuch: no such model"),
@@ -287,8 +286,8 @@ def test_lineage_is_written_a_line_an_event(mlops: Call, tmp_path: Path) -> None
     ],
     ids=lambda v: " ".join(v) if type(v) is tuple else "",
 )
-def test_a_wrong_call_is_one_line_and_exit_code_two(mlops: Call, arguments: tuple, code: int, said: str) -> None:
-    refused(mlops(*arguments), code, said)
+def test_a_wrong_call_is_one_line_and_exit_code_two(mlops: Call, arguments: tuple, code: int, message: str) -> None:
+    refused(mlops(*arguments), code, message)
 
 
 def test_outside_of_a_project_there_is_nothing_to_ask_about(tmp_path: Path) -> None:

@@ -17,21 +17,21 @@ def test_a_port_that_is_taken_is_named_before_anything_starts(mlops: Call, optio
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        refused(mlops("dev", option, port), 2, f"port {port} of this machine is taken; choose another with {option}")
+        refused(mlops("dev", option, port), 2, f"port {port} is in use; choose another with {option}")
 
 
 def test_the_summary_says_who_decides_what_happened_and_where_the_pages_are(lived, capsys) -> None:
     summary(lived.platform)
-    said = capsys.readouterr().out
+    printed = capsys.readouterr().out
     reports = lived.platform.home.reports
     for model in MODELS:
-        assert model in said
-    assert f"{TIMED}: Retraining asked for by policy" in said
-    assert FAULTY_COLUMN in said
+        assert model in printed
+    assert f"{TIMED}: Retraining requested by policy" in printed
+    assert FAULTY_COLUMN in printed
     for place in (reports / "fleet.html", reports / "models", reports / "cards"):
-        assert str(place) in said
+        assert str(place) in printed
         assert place.exists()
-    assert "mlops dev " in said
+    assert "mlops dev " in printed
 
 
 @pytest.mark.parametrize(

@@ -65,7 +65,7 @@ def test_rollback_suspension_retirement(lived: Ledger):
     assert (state.champion, state.lifecycle) == ("2", "in use")
     lived.append(raw("retirement", {}), model=name, subject="2", happened_at=at("2005-01-03"))
     state = fold(lived.records())[name]
-    assert (state.champion, state.lifecycle) == (None, "decommissioned")
+    assert (state.champion, state.lifecycle) == (None, "retired")
 
 
 def test_kinds_that_are_not_known_change_nothing(lived: Ledger):

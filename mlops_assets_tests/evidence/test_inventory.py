@@ -56,6 +56,20 @@ def test_rows(lived: Ledger, model: str, field: str, value: object, why: str):
     assert rows(lived)[model][field] == value, why
 
 
+def test_the_status_names_what_needs_attention_and_windows_without_a_verdict(lived: Ledger):
+    row = rows(lived, as_of=at("2004-04-15"))["sba_loan_default"]
+    assert row["unjudged_windows"] == [], "the windows of 2003-10-01 and 2004-01-01 are judged"
+    assert [(i["kind"], i["urgency"]) for i in row["needs_attention"]] == [
+        ("incident", "now"),
+        ("evidence", "soon"),
+        ("exception", "open"),
+        ("retraining", "open"),
+    ]
+    later = rows(lived, as_of=at("2005-01-15"))["sba_loan_default"]
+    assert later["unjudged_windows"] == ["2004-07-01", "2004-10-01"]
+    assert "2 windows without a verdict" in [i["title"] for i in later["needs_attention"]]
+
+
 def test_as_of_a_day_in_between(lived: Ledger):
     row = rows(lived, as_of=at("2004-04-15"))["sba_loan_default"]
     assert row["champion"] == "2"

@@ -1,4 +1,4 @@
-"""What governance brought: counts that can be recounted, and an estimate that shows what it rests on."""
+"""Return on governance: counts that can be recounted, and an estimate that shows what it rests on."""
 
 from pathlib import Path
 
@@ -32,7 +32,7 @@ def test_what_is_counted_is_what_the_ledger_holds(lived: Ledger) -> None:
     assert model.gates == {"failed": 1, "passed": 2}
     assert (model.cards, model.windows, model.alarms) == (2, 3, 1)
     assert model.signatures == 5, "four approvals and an exception"
-    assert model.incidents == {"true": 1}
+    assert (model.incidents, model.examined) == ({"true": 1}, 1)
     assert [r.cause for r in model.releases] == ["", "label shift"]
 
 
@@ -112,19 +112,26 @@ def test_the_estimate_is_counts_times_declared_hours_less_what_people_spend(live
     assert "EUR an hour" in render(found)
 
 
+def test_an_incident_that_nobody_examined_costs_no_hours(lived: Ledger) -> None:
+    body = {"kind": "data_quality", "severity": "act", "summary": "half is missing", "window": "2004-07-01"}
+    lived.append(raw("incident_opened", body), model=MODEL, subject="inc-2", happened_at=at("2004-10-01"))
+    found = counted(lived)
+    assert (found.incidents, found.examined) == ({"open": 1, "true": 1}, 1)
+
+
 def test_what_nobody_declared_is_shown_as_a_default(lived: Ledger) -> None:
     found = measure_roi(fold(lived.records()).values(), Assumptions.model_validate({"hours_per_gate": 1}))
     assert {line.what: line.declared for line in found.lines}["gate decisions"] is True
     assert {line.what: line.declared for line in found.lines}["windows judged"] is False
     page = render(found)
     assert "default" in page
-    assert "Each line is a count from above times hours that a person is assumed to need" in page
+    assert "Each line is a count from above times the hours that the work is assumed to take" in page
     assert found.to_dict()["estimate"]["declared"] == ["hours_per_gate"]
 
 
 def test_precision_is_not_known_until_an_alarm_was_judged(lived: Ledger) -> None:
     states = fold(lived.records()).values()
-    assert "not known: no alarm was judged" in render(measure_roi(states, DEFAULTS))
+    assert "not known: no incident was closed" in render(measure_roi(states, DEFAULTS))
     judged = {MODEL: {"precision": 0.75, "low": 0.3, "high": 0.95}}
     assert "0.750 (0.300 to 0.950)" in render(measure_roi(states, DEFAULTS, judged))
 

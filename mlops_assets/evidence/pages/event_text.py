@@ -1,4 +1,7 @@
-"""One sentence a record: what happened, and why, in words a person outside the project understands."""
+"""One sentence for each ledger record: what happened and why.
+
+Belongs here: the English text of a record of each kind. Not here: which records count, and any HTML.
+"""
 
 from mlops_assets.evidence.history import DATA_SUBJECT, text, texts
 from mlops_assets.evidence.reading import day, label, number, short
@@ -10,17 +13,17 @@ QUIET_KINDS = frozenset(
         *("window_scored", "window_due", "evidence_stored"),
     }
 )
-"""Kinds that are told in full elsewhere; a story keeps of them only what went wrong."""
+"""Kinds that have a table of their own; the event log lists of them only what went wrong."""
 
 
-def sentence(record: Record) -> str:
-    """What the record says; a kind that is not known is told by its name and subject."""
-    told = TELLERS.get(record.kind)
-    return told(record) if told else f"{label(record.kind)} {record.subject}".strip() + "."
+def event_text(record: Record) -> str:
+    """The record in one sentence; a record of an unknown kind gives its kind and subject."""
+    write = EVENT_TEXTS.get(record.kind)
+    return write(record) if write else f"{label(record.kind)} {record.subject}".strip() + "."
 
 
-def worth_telling(record: Record) -> bool:
-    """Whether a reader who wants to know what happened needs this record."""
+def is_logged(record: Record) -> bool:
+    """Whether the record belongs in the event log that people read."""
     if record.kind == "gate_decision":
         return record.body.get("outcome") != "passed"
     if record.kind == "health_verdict":
@@ -33,46 +36,48 @@ def _because(record: Record, *keys: str) -> str:
     return f": {why.rstrip('.')}" if why else ""
 
 
+def _signer(record: Record) -> str:
+    person = text(record.body, "person", "by")
+    return f" by {person}" if person else ""
+
+
 def _gate(record: Record) -> str:
     body = record.body
-    outcome = {"passed": "passed", "failed": "refused", "not_measurable": "could not measure"}
-    done = outcome.get(str(body.get("outcome")), str(body.get("outcome")))
+    verbs = {"passed": "passed", "failed": "refused", "not_measurable": "could not measure"}
+    verb = verbs.get(str(body.get("outcome")), str(body.get("outcome")))
     about = f"version {record.subject}"
     if record.subject.startswith(DATA_SUBJECT):
         about = f"the data {short(record.subject.removeprefix(DATA_SUBJECT))}"
-    said = f"Gate {label(str(body.get('gate'))).lower()} {done} {about}"
+    result = f"Gate {label(str(body.get('gate'))).lower()} {verb} {about}"
     if body.get("value") is not None and body.get("threshold") is not None:
-        said += f" ({number(body['value'])}, threshold {number(body['threshold'])})"
-    return said + _because(record, "reason") + "."
+        result += f" ({number(body['value'])}, threshold {number(body['threshold'])})"
+    return result + _because(record, "reason") + "."
 
 
 def _verdict(record: Record) -> str:
     body = record.body
     kind = str(body.get("kind", "none")).replace("_", " ")
     reasons = " ".join(r if r.endswith(".") else r + "." for r in texts(body.get("reasons"))[:2])
-    said = f"Window {record.subject}: {body.get('severity')}"
-    said += f", {kind}" if kind != "none" else ""
+    verdict = f"Window {record.subject}: {str(body.get('severity')).replace('_', ' ')}"
+    verdict += f", {kind}." if kind != "none" else "."
     action = text(body, "action")
-    return " ".join(
-        filter(
-            None, [said + ".", reasons, f"Action: {action.replace('_', ' ')}." if action not in ("", "none") else ""]
-        )
-    )
+    action = f"Action: {action.replace('_', ' ')}." if action not in ("", "none") else ""
+    return " ".join(filter(None, [verdict, reasons, action]))
 
 
 def _promotion(record: Record) -> str:
     former = text(record.body, "former")
-    said = f"Version {record.subject} became champion"
-    said += f" in place of version {former}" if former else ", the first one"
     count = len(record.body.get("approvals") or [])
-    return said + (f", on {count} signature{'' if count == 1 else 's'}." if count else ".")
+    signatures = f", with {count} signature{'' if count == 1 else 's'}" if count else ""
+    place = f"champion and replaced version {former}" if former else "the first champion"
+    return f"Version {record.subject} became {place}{signatures}."
 
 
 def _approval(record: Record) -> str:
     person, role = text(record.body, "person"), text(record.body, "role")
-    done = "rejected" if record.body.get("decision") == "reject" else "approved"
-    who = f"{person} as {role}" if role and role != person else person
-    return f"{who} {done} version {record.subject}{_because(record, 'rationale')}."
+    verb = "rejected" if record.body.get("decision") == "reject" else "approved"
+    signer = f"{person} ({role})" if role and role != person else person
+    return f"{signer} {verb} version {record.subject}{_because(record, 'rationale')}."
 
 
 def _exception(record: Record) -> str:
@@ -89,7 +94,7 @@ def _incident(record: Record) -> str:
 
 def _rollback(record: Record) -> str:
     version = text(record.body, "version", "to", "champion") or record.subject
-    return f"Rolled back to version {version}{_because(record, 'rationale', 'reason')}."
+    return f"Rolled back to version {version}{_signer(record)}{_because(record, 'rationale', 'reason')}."
 
 
 def _registered(record: Record) -> str:
@@ -99,22 +104,22 @@ def _registered(record: Record) -> str:
 
 
 def _request(record: Record) -> str:
-    by = "by policy" if record.body.get("automatic") else "on a signed request"
-    return f"Retraining asked for {by}{_because(record, 'cause')}."
+    by = "by policy" if record.body.get("automatic") else "by a signed request"
+    return f"Retraining requested {by}{_because(record, 'cause')}."
 
 
 def _closed_request(record: Record) -> str:
     version = text(record.body, "version")
-    return f"Retraining ended{_because(record, 'outcome')}{f', version {version}' if version else ''}."
+    return f"Retraining finished{_because(record, 'outcome')}{f', version {version}' if version else ''}."
 
 
 def _validation(record: Record) -> str:
     outcome = text(record.body, "outcome").replace("_", " ")
-    who, until = text(record.body, "person"), day(record.body.get("valid_until"))
-    return f"{who} validated version {record.subject}: {outcome}, until {until}{_because(record, 'summary')}."
+    person, until = text(record.body, "person"), day(record.body.get("valid_until"))
+    return f"{person} validated version {record.subject}: {outcome}, valid until {until}{_because(record, 'summary')}."
 
 
-TELLERS = {
+EVENT_TEXTS = {
     "validation_recorded": _validation,
     "gate_decision": _gate,
     "health_verdict": _verdict,
@@ -126,9 +131,9 @@ TELLERS = {
     "retraining_request": _request,
     "retraining_closed": _closed_request,
     "rollback": _rollback,
-    "suspension": lambda r: f"Suspended{_because(r, 'rationale', 'reason', 'cause')}.",
-    "resumption": lambda r: f"Resumed{_because(r, 'rationale', 'reason')}.",
-    "retirement": lambda r: f"Retired{_because(r, 'rationale', 'reason')}.",
+    "suspension": lambda r: f"Suspended{_signer(r)}{_because(r, 'rationale', 'reason', 'cause')}.",
+    "resumption": lambda r: f"Resumed{_signer(r)}{_because(r, 'rationale', 'reason')}.",
+    "retirement": lambda r: f"Retired{_signer(r)}{_because(r, 'rationale', 'reason')}.",
     "exception_withdrawn": lambda r: f"Exception to gate {r.subject} withdrawn{_because(r, 'reason')}.",
     "incident_acknowledged": lambda r: f"Incident {r.subject} acknowledged{_because(r, 'note')}.",
     "incident_closed": lambda r: f"Incident {r.subject} closed as {text(r.body, 'disposition')}{_because(r, 'note')}.",
@@ -137,9 +142,9 @@ TELLERS = {
     ),
     "finding_closed": lambda r: f"Finding {r.subject} closed{_because(r, 'response', 'note')}.",
     "snapshot_taken": lambda r: (
-        f"Training data taken: {number(r.body.get('rows'))} rows, {number(r.body.get('quarantined'))} quarantined."
+        f"Training snapshot: {number(r.body.get('rows'))} rows, {number(r.body.get('quarantined'))} quarantined."
     ),
     "card_issued": lambda r: f"Model card of version {r.subject} issued.",
     "key_revoked": lambda r: f"Key of {r.subject} revoked{_because(r, 'reason')}.",
 }
-"""How each kind of record is told."""
+"""Kind of record to the function that writes its sentence."""

@@ -1,7 +1,7 @@
-"""The fleet on a page: every model, how it stands, what happened to it and why. One HTML file that stands alone.
+"""The fleet on a page: what needs attention, the state of every model, and what happened. One HTML file that stands alone.
 
-A model that is broken is shown first and loudly. Nothing is computed here: rows come from the inventory, stories from
-the ledger's records.
+Belongs here: what the page shows, in the order in which it shows it. Not here: any computation of a state; rows come
+from the inventory, events from the ledger's records.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,10 +13,14 @@ from typing import Any
 from mlops_assets.evidence.card.html import render as render_template
 from mlops_assets.evidence.history import ModelState, Verdict, fold
 from mlops_assets.evidence.inventory import DeclaredModel, RecordSource, inventory
-from mlops_assets.evidence.pages.event_text import sentence, worth_telling
+from mlops_assets.evidence.pages.event_text import event_text, is_logged
 from mlops_assets.evidence.reading import day, label, minute, number
 
 Link = tuple[str, str]
+STATE_TONES = {"broken": "broken", "suspended": "critical", "retired": "quiet", "in use": "none"}
+"""Lifecycle state to the class of its badge."""
+MARKS = {"none": "·", "watch": "w", "act": "A", "critical": "C", "not_measurable": "?"}
+"""Severity to the letter in its square, so that no severity is shown by colour alone."""
 
 
 @dataclass(frozen=True)
@@ -24,8 +28,8 @@ class Links:
     """Relative addresses of pages about one model.
 
     Attributes:
-        model: Pages such as its card, its run, its table of windows.
-        windows: Start of a window to the page that draws it.
+        model: Text and address of pages such as its own page and its cards.
+        windows: Start of a window to the page about it.
     """
 
     model: tuple[Link, ...] = ()
@@ -34,7 +38,7 @@ class Links:
 
 @dataclass(frozen=True)
 class ModelView:
-    """What the page shows of one model."""
+    """What the page shows of one model: its row of the inventory, its recorded state, and links to other pages."""
 
     row: Mapping[str, Any]
     state: ModelState
@@ -45,6 +49,21 @@ class ModelView:
         """Name of the model."""
         return self.state.name
 
+    @property
+    def lifecycle(self) -> str:
+        """`broken`, or the lifecycle of the inventory: development, in use, suspended, retired."""
+        return "broken" if self.row["error"] else str(self.row["lifecycle"])
+
+    @property
+    def urgent(self) -> list[Mapping[str, Any]]:
+        """Items that a person must act on now or soon."""
+        return [item for item in self.row["needs_attention"] if item["urgency"] in ("now", "soon")]
+
+    @property
+    def page(self) -> str:
+        """Address of the model's own page; empty where there is none."""
+        return next((address for text, address in self.links.model if text == "model page"), "")
+
 
 @dataclass(frozen=True)
 class FleetView:
@@ -52,11 +71,11 @@ class FleetView:
 
     Attributes:
         title: Heading.
-        at: The time the page speaks of (UTC).
+        at: The time the page describes (UTC).
         models: One view a model, broken ones first.
         records: Number of ledger records read.
         head: Digest of the last of them.
-        problems: What the check of the ledger found wrong; empty when it is whole, None when it was not checked.
+        problems: What the check of the ledger found wrong; empty when nothing is, None when it was not checked.
         links: Pages about the fleet as a whole.
     """
 
@@ -69,16 +88,44 @@ class FleetView:
     links: tuple[Link, ...] = ()
 
 
+@dataclass(frozen=True)
+class StripCell:
+    """One window of a strip.
+
+    Attributes:
+        window: its start.
+        severity: of its last verdict.
+        mark: letter of the severity.
+        title: window, severity, kind and the first reasons, as text.
+        address: of the window's page; empty where there is none.
+        changed: whether another version decides from this window on.
+    """
+
+    window: str
+    severity: str
+    mark: str
+    title: str
+    address: str
+    changed: bool
+
+
+@dataclass(frozen=True)
+class EventLog:
+    """What happened, oldest first; `left_out` counts the older events that are not listed."""
+
+    events: tuple[tuple[datetime, str], ...]
+    left_out: int = 0
+
+
 def view(
     ledger: RecordSource,
     models: Iterable[DeclaredModel],
     policies: Mapping[str, Any],
     *,
     as_of: datetime | None = None,
-    known_at: datetime | None = None,
     links: Mapping[str, Links] | None = None,
     problems: Sequence[str] | None = None,
-    title: str = "Model fleet",
+    stale: Mapping[str, Sequence[str]] | None = None,
 ) -> FleetView:
     """Read what the page shows.
 
@@ -87,27 +134,22 @@ def view(
         models: The declared models, broken ones included.
         policies: Effective policy by model name, or policy by tier.
         as_of: Only what had happened by then; None: everything.
-        known_at: Only what was recorded by then; None: everything.
         links: Pages about each model, by name.
-        problems: What `Ledger.verify` found, as texts; None when it was not asked.
-        title: Heading of the page.
+        problems: What `Ledger.verify` found, as texts; None when it was not run.
+        stale: Evidence that is out of date by model, a text each.
     """
-    records = ledger.records(happened_until=as_of, known_at=known_at)
-    rows = inventory(ledger, models, policies, as_of, known_at)
+    records = ledger.records(happened_until=as_of)
+    rows = inventory(ledger, models, policies, as_of, stale=stale)
     states = fold(records, ledger.root)
-    # Without a date the page speaks of the last record, so that the same ledger gives the same page.
+    # Without a date the page describes the last record, so that the same ledger gives the same page.
     at = as_of or (records[-1].recorded_at if records else datetime.now(UTC))
     views = [
-        ModelView(
-            row,
-            states.get(row["model"], ModelState(row["model"])),
-            (links or {}).get(row["model"], Links()),
-        )
+        ModelView(row, states.get(row["model"], ModelState(row["model"])), (links or {}).get(row["model"], Links()))
         for row in rows
     ]
     views.sort(key=lambda v: (not v.row["error"], v.name))
     return FleetView(
-        title=title,
+        title="Model fleet",
         at=at,
         models=tuple(views),
         records=len(records),
@@ -122,8 +164,8 @@ def render(fleet: FleetView) -> str:
         "fleet.html.j2",
         fleet=fleet,
         strip=strip,
-        story=story,
-        drivers=drift_columns,
+        event_log=event_log,
+        state_tone=state_tone,
         day=day,
         minute=minute,
         label=label,
@@ -131,16 +173,9 @@ def render(fleet: FleetView) -> str:
     )
 
 
-@dataclass(frozen=True)
-class StripCell:
-    """One window of a strip."""
-
-    window: str
-    severity: str
-    mark: str
-    title: str
-    address: str
-    changed: bool
+def state_tone(lifecycle: str) -> str:
+    """Class of the badge that shows a lifecycle state."""
+    return STATE_TONES.get(lifecycle, "watch")
 
 
 def strip(model: ModelView) -> list[tuple[str, list[StripCell]]]:
@@ -154,7 +189,7 @@ def strip(model: ModelView) -> list[tuple[str, list[StripCell]]]:
             StripCell(
                 window=verdict.window,
                 severity=verdict.severity,
-                mark=_mark(verdict),
+                mark=MARKS.get(verdict.severity, "?"),
                 title=_cell_title(verdict, changed),
                 address=model.links.windows.get(verdict.window, ""),
                 changed=changed,
@@ -163,21 +198,11 @@ def strip(model: ModelView) -> list[tuple[str, list[StripCell]]]:
     return [(year, list(group)) for year, group in groupby(cells, key=lambda c: c.window[:4])]
 
 
-def story(state: ModelState, limit: int = 60) -> list[tuple[datetime, str]]:
-    """What happened and why, newest last; when there is more than `limit`, the oldest is left to the ledger."""
-    told = [r for r in sorted(state.records, key=lambda r: (r.happened_at, r.seq)) if worth_telling(r)]
-    return [(r.happened_at, sentence(r)) for r in told[-limit:]]
-
-
-def drift_columns(verdict: Verdict) -> list[str]:
-    """Columns that a verdict names, worst first, as its record lists them."""
-    named = verdict.body.get("columns") or []
-    return [str(c.get("name", c)) if isinstance(c, Mapping) else str(c) for c in named]
-
-
-def _mark(verdict: Verdict) -> str:
-    marks = {"none": "", "watch": "w", "act": "A", "critical": "C", "not_measurable": "?"}
-    return marks.get(verdict.severity, "?")
+def event_log(state: ModelState, limit: int = 60) -> EventLog:
+    """What happened, oldest first; of more than `limit` events the latest are listed and the rest is counted."""
+    logged = [r for r in sorted(state.records, key=lambda r: (r.happened_at, r.seq)) if is_logged(r)]
+    events = tuple((r.happened_at, event_text(r)) for r in logged[-limit:])
+    return EventLog(events, max(0, len(logged) - limit))
 
 
 def _cell_title(verdict: Verdict, changed: bool) -> str:
@@ -185,7 +210,7 @@ def _cell_title(verdict: Verdict, changed: bool) -> str:
     parts = [f"{verdict.window}: {verdict.severity.replace('_', ' ')}{kind}", *verdict.reasons[:2]]
     fleet = verdict.body.get("fleet") or {}
     if fleet.get("models", 1) > 1:
-        parts.append(f"p over {fleet['models']} models of this period: {fleet['adjusted']:.2g}")
+        parts.append(f"p-value over the {fleet['models']} models of this period: {fleet['adjusted']:.2g}")
     if verdict.version:
-        parts.append(f"{'from here on ' if changed else ''}version {verdict.version}")
+        parts.append(f"version {verdict.version}{' decides from this window on' if changed else ''}")
     return "\n".join(parts)

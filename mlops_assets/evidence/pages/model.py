@@ -1,33 +1,49 @@
-"""One model on a page: how it stands, how its windows went, who approved what, what is open, and what can be done.
+"""One model on a page: what needs attention, how its windows went, who approved what, its gates and its commands.
 
-One HTML file that stands alone. Nothing is computed here: the row comes from the inventory, the story from the ledger's
-records, the measurements from the windows' reports.
+Belongs here: what the page shows, in the order in which it shows it. Not here: any computation of a state; the row comes
+from the inventory, events from the ledger's records, measurements from the windows' reports.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from mlops_assets.evidence.blocks import Figure
+from mlops_assets.evidence.blocks import Figure, Tone
 from mlops_assets.evidence.card.html import render as render_template
 from mlops_assets.evidence.history import Verdict, VersionState, text
 from mlops_assets.evidence.pages import plots
-from mlops_assets.evidence.pages.event_text import sentence
-from mlops_assets.evidence.pages.fleet import ModelView, story, strip
+from mlops_assets.evidence.pages.event_text import event_text
+from mlops_assets.evidence.pages.fleet import MARKS, ModelView, event_log, state_tone, strip
 from mlops_assets.evidence.reading import day, label, minute, moment, number, short
+from mlops_assets.evidence.version_status import VersionStatus
 from mlops_assets.evidence.window_evidence import WindowEvidence, heat, leading_metric
 from mlops_assets.ledger.ledger import Record
 from mlops_assets.response.alarm_precision import Precision
 
+STATUS_TONES = {
+    "champion": "none",
+    "suspended": "critical",
+    "refused": "act",
+    "rejected": "act",
+    "blocked": "act",
+    "waiting for approval": "watch",
+    "waiting for policy": "watch",
+    "in shadow": "watch",
+    "in canary": "watch",
+    "ready": "watch",
+}
+"""Status of a version to the class of its badge."""
+VERSION_EVENTS = ("version_registered", "approval", "validation_recorded", "promotion", "rollback")
+
 
 @dataclass(frozen=True)
 class Command:
-    """Something a person can do now.
+    """A command that a person can run on the model now.
 
     Attributes:
-        what: in words.
+        what: what it does, in a few words.
         line: what to type.
-        who: roles that may, as far as they are known; empty: anybody.
+        who: roles that may run it, where the policy names them.
     """
 
     what: str
@@ -37,14 +53,19 @@ class Command:
 
 @dataclass(frozen=True)
 class VersionRow:
-    """One version with everything that made or unmade it a champion."""
+    """One version, its status and what people and policy did with it."""
 
     version: str
     state: VersionState
+    status: VersionStatus
     card: str
     events: tuple[tuple[datetime, str], ...]
     gates: str
-    decides: bool
+
+    @property
+    def tone(self) -> str:
+        """Class of the badge that shows the status."""
+        return STATUS_TONES.get(self.status.status, "")
 
 
 @dataclass(frozen=True)
@@ -59,12 +80,54 @@ class WindowRow:
     address: str
 
 
+@dataclass(frozen=True)
+class GateRow:
+    """One gate decision as a table shows it; `required` is yes, no, or `lifted by exception`."""
+
+    gate: str
+    required: str
+    outcome: str
+    value: object
+    threshold: object
+    rule: str
+    reason: str
+    record: int
+    tone: Tone
+
+
+@dataclass(frozen=True)
+class HeatCell:
+    """Severity of one column in one window, and the page of the window."""
+
+    window: str
+    severity: str
+    mark: str
+    address: str
+
+
+@dataclass(frozen=True)
+class HeatRow:
+    """One column of the data over all windows."""
+
+    column: str
+    cells: tuple[HeatCell, ...]
+
+
+@dataclass(frozen=True)
+class HeatMap:
+    """Drift severity of columns over windows; `left_out` counts the columns that changed least and are not shown."""
+
+    columns: tuple[str, ...]
+    windows: tuple[str, ...]
+    rows: tuple[HeatRow, ...]
+    left_out: int
+
+
 def render(
     model: ModelView,
     windows: Sequence[WindowEvidence] = (),
     *,
     at: datetime,
-    approvals: Sequence[tuple[str, int]] = (),
     precision: Precision | None = None,
     fleet: str = "../fleet.html",
 ) -> str:
@@ -73,8 +136,7 @@ def render(
     Args:
         model: row, state and links, the links relative to this page.
         windows: what was measured, in order of time.
-        at: the time the page speaks of.
-        approvals: role and number of signatures that the policy asks for.
+        at: the time the page describes.
         precision: of all the model's alarms, None while there was none.
         fleet: relative address of the fleet page.
     """
@@ -91,12 +153,12 @@ def render(
         windows=window_rows(model, windows, metric),
         metric=label(metric) if metric else "",
         figures=figures(model, windows, metric),
-        hidden=heat(windows)[2],
-        alarms=alarms_in_words(precision),
-        open_work=open_work(model),
-        commands=commands(model, approvals),
+        heat=heat_map(model, windows),
+        alarms=alarm_text(precision),
+        commands=commands(model),
         gates=champion_gates(model),
-        story=story(model.state),
+        events=event_log(model.state),
+        state_tone=state_tone,
         day=day,
         minute=minute,
         label=label,
@@ -106,42 +168,55 @@ def render(
 
 
 def figures(model: ModelView, windows: Sequence[WindowEvidence], metric: str) -> list[Figure]:
-    """The leading metric over time, and the severity of columns by window, as far as there are any."""
-    drawn = []
+    """The leading metric over time, where at least two windows were measured."""
     measured = [w.metrics.get(metric) for w in windows]
-    # One point is a number, not a course: it stands in the table.
-    if sum(m is not None for m in measured) > 1:
-        starts = [moment(w.window) for w in windows]
-        picture = plots.metric_over_windows(
-            [s for s in starts if s is not None],
-            measured,
-            metric=label(metric),
-            reference=[w.references.get(metric) for w in windows],
-            changes=_changes(model.state.verdicts),
+    # One point is a number, not a course: the table has it.
+    if sum(m is not None for m in measured) < 2:
+        return []
+    starts = [moment(w.window) for w in windows]
+    picture = plots.metric_over_windows(
+        [s for s in starts if s is not None],
+        measured,
+        metric=label(metric),
+        reference=[w.references.get(metric) for w in windows],
+        changes=_changes(model.state.verdicts),
+    )
+    return [Figure(picture.name, picture.title, picture.alt, picture.svg())]
+
+
+def heat_map(model: ModelView, windows: Sequence[WindowEvidence]) -> HeatMap:
+    """Severity of each column in each window, the columns that changed most first."""
+    columns, severities, left_out = heat(windows)
+    starts = [w.window for w in windows]
+    rows = tuple(
+        HeatRow(
+            column,
+            tuple(
+                HeatCell(start, severity, MARKS.get(severity, "?"), model.links.windows.get(start, ""))
+                for start, severity in zip(starts, line, strict=True)
+            ),
         )
-        drawn.append(Figure(picture.name, picture.title, picture.alt, picture.svg()))
-    columns, severities, _ = heat(windows)
-    if columns:
-        picture = plots.severity_heat(columns, [w.window for w in windows], severities)
-        drawn.append(Figure(picture.name, picture.title, picture.alt, picture.svg()))
-    return drawn
+        for column, line in zip(columns, severities, strict=True)
+    )
+    return HeatMap(tuple(columns), tuple(starts), rows, left_out)
 
 
 def versions(model: ModelView) -> list[VersionRow]:
-    """Every registered version, newest first: who approved it, and when it decided."""
+    """Every registered version, newest first: its status, its gates, and what people did with it."""
     state = model.state
     cards = {name.removeprefix("card v"): address for name, address in model.links.model}
+    statuses = {s["version"]: VersionStatus(**s) for s in model.row["version_status"]}
     return [
         VersionRow(
             version=name,
             state=known,
+            status=statuses[name],
             card=cards.get(name, ""),
-            events=tuple(sorted(_events(name, known, state.records))),
+            events=tuple(sorted(_events(name, state.records))),
             gates=_gates(known),
-            decides=name == state.champion,
         )
         for name, known in reversed(list(state.versions.items()))
-        if known.registered_at is not None
+        if name in statuses
     ]
 
 
@@ -166,111 +241,92 @@ def window_rows(model: ModelView, windows: Sequence[WindowEvidence], metric: str
     return rows
 
 
-def alarms_in_words(found: Precision | None) -> str:
-    """How often alarms were right, as far as people have said; empty while there was no alarm."""
+def alarm_text(found: Precision | None) -> str:
+    """How often alarms were right, as far as incidents were closed; empty while there was no alarm."""
     if found is None:
         return ""
     counts = {"true": found.true, "false": found.false, "expected": found.expected, "still open": found.open}
-    said = ", ".join(f"{count} {name}" for name, count in counts.items() if count)
+    parts = ", ".join(f"{count} {name}" for name, count in counts.items() if count)
     total = sum(counts.values())
-    told = f"{total} alarm{'' if total == 1 else 's'} became an incident: {said}."
+    summary = f"{total} alarm{'' if total == 1 else 's'} opened an incident: {parts}."
     if found.precision is None:
-        return f"{told} How often alarms are right is not known until some are closed."
-    return f"{told} Precision {number(found.precision)} ({number(found.low)} to {number(found.high)})."
+        return f"{summary} The precision of alarms is known only after incidents are closed."
+    return f"{summary} Precision {number(found.precision)} ({number(found.low)} to {number(found.high)})."
 
 
-def champion_gates(model: ModelView) -> list[Record]:
-    """Decisions on the version that evidence is asked of, those that did not pass first."""
-    known = model.state.versions.get(model.row["version"]) if model.row["version"] else None
-    decisions = list(known.decisions.values()) if known else []
-    return sorted(decisions, key=lambda r: r.body.get("outcome") == "passed")
+def champion_gates(model: ModelView) -> list[GateRow]:
+    """Decisions on the champion, or without one on the newest version: those that did not pass first."""
+    version = model.row["version"]
+    known = model.state.versions.get(version) if version else None
+    lifted = {e["gate"] for e in model.row["exceptions"] if e["version"] in (None, version)}
+    required = set(model.row["required_gates"])
+    rows = [_gate_row(gate, record, required, lifted) for gate, record in (known.decisions if known else {}).items()]
+    return sorted(rows, key=lambda row: (row.outcome == "passed", row.required == "no"))
 
 
-def open_work(model: ModelView) -> list[tuple[str, str, str, Command | None]]:
-    """What waits for somebody: tone, heading, text, and the command that deals with it."""
-    row, state = model.row, model.state
-    found: list[tuple[str, str, str, Command | None]] = []
-    if row["error"]:
-        found.append(("bad", "The declaration cannot be read", str(row["error"]), None))
-    if state.suspended is not None:
-        resume = Command("Let it decide again", f"mlops resume {model.name} --key KEY.pem --rationale TEXT")
-        since = (
-            f"Since {day(state.suspended.happened_at)}. {text(state.suspended.body, 'rationale', 'reason', 'cause')}"
-        )
-        found.append(("bad", "Suspended: nothing decides", since, resume))
-    for incident in state.open_incidents:
-        unsaid = [name for name in incident.columns if name not in incident.summary]
-        columns = f" Columns: {', '.join(unsaid)}." if unsaid else ""
-        close = Command(
-            "Say what it was",
-            f"mlops incident close {incident.id} --disposition true|false|expected --key KEY.pem --note TEXT",
-        )
-        head = f"Incident {incident.id}: {incident.kind.replace('_', ' ')}, {incident.severity}"
-        where = f"Window {incident.window}, {incident.state}. " if incident.window else ""
-        found.append(("bad", head, f"{where}{incident.summary}{columns}", close))
-    for finding in row["open_findings"]:
-        close = Command(
-            "Close it, as a validator",
-            f"mlops finding close {model.name} {finding['id']} --note TEXT --key KEY.pem",
-        )
-        due = f" Due {day(finding.get('due'))}." if finding.get("due") else ""
-        head = f"Finding {finding['id']}{', ' + finding['severity'] if finding.get('severity') else ''}"
-        found.append(("warn", head, f"{finding.get('summary') or ''}{due}", close))
-    for granted in row["exceptions"]:
-        withdraw = Command(
-            "End it early",
-            f"mlops exception withdraw {model.name} {granted['record']} --reason TEXT --key KEY.pem",
-        )
-        head = f"Exception to gate {granted['gate']}, until {day(granted['expires'])}"
-        found.append(("warn", head, f"{granted['person'] or granted['role']}: {granted['reason']}", withdraw))
-    for refused in row["exceptions_refused"]:
-        head = f"Record {refused['record']} claims an exception to gate {refused['gate']} and counts for nothing"
-        found.append(("bad", head, refused["why"], None))
-    for record in state.open_requests:
-        head = f"Retraining is asked for ({'by policy' if record.body.get('automatic') else 'signed'})"
-        found.append(("warn", head, text(record.body, "cause"), None))
-    if row["evidence_missing"]:
-        found.append(("warn", "Evidence missing", ", ".join(row["evidence_missing"]), None))
-    return found
+def _gate_row(gate: str, record: Record, required: set[str], lifted: set[str]) -> GateRow:
+    body = record.body
+    outcome = text(body, "outcome")
+    needed = gate in required
+    excepted = needed and outcome != "passed" and gate in lifted
+    tone: Tone = "plain" if outcome == "passed" or not needed else "warn" if excepted or outcome != "failed" else "bad"
+    return GateRow(
+        gate=gate,
+        required="yes, lifted by an exception" if excepted else "yes" if needed else "no" if required else "not known",
+        outcome=outcome.replace("_", " ") or "–",
+        value=body.get("value"),
+        threshold=body.get("threshold"),
+        rule=text(body, "rule"),
+        reason=text(body, "reason"),
+        record=record.seq,
+        tone=tone,
+    )
 
 
-def commands(model: ModelView, approvals: Sequence[tuple[str, int]] = ()) -> list[Command]:
-    """What can be done with the model as it stands."""
+def commands(model: ModelView) -> list[Command]:
+    """What can be done with the model in its present state; approvals only where signatures are missing."""
     name, row, state = model.name, model.row, model.state
     version = row["version"] or "VERSION"
-    roles = ", ".join(f"{count} × {role}" if count > 1 else role for role, count in approvals)
     found = []
-    if state.lifecycle != "decommissioned":
-        newest = next((v.version for v in versions(model)), version)
-        if newest != state.champion and row["version"]:
-            found.append(
-                Command(
-                    f"Approve version {newest}", f"mlops approve {name} {newest} --key KEY.pem --rationale TEXT", roles
-                )
-            )
+    if not state.retired:
+        pending = next((s for s in reversed(row["version_status"]) if s["status"] == "waiting for approval"), None)
+        if pending is not None:
+            roles = ", ".join(f"{count} × {role}" if count > 1 else role for role, count in pending["missing"])
+            found += [Command(f"Approve version {pending['version']}", line, roles) for line in pending["commands"]]
         if state.champion:
-            if state.suspended is None:
-                found.append(Command("Stop it at once", f"mlops suspend {name} --key KEY.pem --rationale TEXT"))
-            if len({c.version for c in state.changes}) > 1:
-                found.append(
-                    Command("Let the former champion decide", f"mlops rollback {name} --key KEY.pem --rationale TEXT")
-                )
-        found.append(Command("Ask for a retraining", f"mlops retrain {name} --key KEY.pem --rationale TEXT"))
-        found.append(
-            Command(
-                "Record a finding",
-                f"mlops finding record {name} --severity high --summary TEXT --owner NAME --due DATE --key KEY.pem",
-                "validator",
-            )
-        )
+            found += _champion_commands(name, state.suspended is not None, len({c.version for c in state.changes}) > 1)
+        finding = f"mlops finding record {name} --severity high --summary TEXT --owner NAME --due DATE --key KEY.pem"
+        found += [
+            Command("Request a retraining", f"mlops retrain {name} --key KEY.pem --rationale TEXT"),
+            Command("Record a finding", finding, "validator, model-risk"),
+        ]
     if row["version"]:
         found += [
-            Command("Take the evidence away", f"mlops packet {name} {version} -o {name}-v{version}.zip"),
+            Command("Write the audit packet", f"mlops packet {name} {version} -o {name}-v{version}.zip"),
             Command("Train the version again and compare", f"mlops replay {name} {version}"),
         ]
     if state.verdicts:
-        found.append(Command("Try monitoring with known faults", f"mlops drill {name}"))
-    return [*found, Command("What the policy asks", f"mlops policy show {name}")]
+        found += [
+            Command("Test monitoring with injected faults", f"mlops drill {name}"),
+            Command("Trace one prediction to all its evidence", "mlops trace PREDICTION_ID"),
+        ]
+    found += [
+        Command("Show the model at an earlier time", f"mlops asof DATE {name}"),
+        Command("Show the policy", f"mlops policy show {name}"),
+    ]
+    return found
+
+
+def _champion_commands(name: str, suspended: bool, replaced: bool) -> list[Command]:
+    found = []
+    if suspended:
+        found.append(Command("Resume the champion", f"mlops resume {name} --key KEY.pem --rationale TEXT"))
+    else:
+        found.append(Command("Suspend the champion now", f"mlops suspend {name} --key KEY.pem --rationale TEXT"))
+    if replaced:
+        line = f"mlops rollback {name} --key KEY.pem --rationale TEXT"
+        found.append(Command("Roll back to the former champion", line))
+    return found
 
 
 def _gates(known: VersionState) -> str:
@@ -278,8 +334,8 @@ def _gates(known: VersionState) -> str:
     by: dict[str, list[str]] = {}
     for gate, record in known.decisions.items():
         by.setdefault(text(record.body, "outcome"), []).append(gate.replace("_", " "))
-    said = [f"{len(by.get('passed', []))} of {len(known.decisions)} gates passed"]
-    return "; ".join([*said, *(f"{o.replace('_', ' ')}: {', '.join(g)}" for o, g in by.items() if o != "passed")])
+    parts = [f"{len(by.get('passed', []))} of {len(known.decisions)} gates passed"]
+    return "; ".join([*parts, *(f"{o.replace('_', ' ')}: {', '.join(g)}" for o, g in by.items() if o != "passed")])
 
 
 def _changes(verdicts: Sequence[Verdict]) -> list[tuple[datetime, str]]:
@@ -294,7 +350,6 @@ def _changes(verdicts: Sequence[Verdict]) -> list[tuple[datetime, str]]:
     return found
 
 
-def _events(name: str, known: VersionState, records: Sequence[Record]) -> list[tuple[datetime, str]]:
-    """What people and policy did with the version, each with its record."""
-    kinds = ("version_registered", "approval", "validation_recorded", "promotion", "rollback")
-    return [(r.happened_at, sentence(r)) for r in records if r.kind in kinds and r.subject == name]
+def _events(version: str, records: Sequence[Record]) -> list[tuple[datetime, str]]:
+    """What people and policy did with the version, from its records."""
+    return [(r.happened_at, event_text(r)) for r in records if r.kind in VERSION_EVENTS and r.subject == version]

@@ -1,7 +1,7 @@
-"""Pictures of evidence, where people would rather look than read.
+"""Pictures of evidence: curves, intervals, importances, and a metric over time.
 
 Pure functions from numbers to a `Picture`, which becomes SVG text or PNG bytes. One restrained style: no frame, thin
-axes, few colours, all from the Okabe-Ito palette, which colour-blind readers can tell apart; nothing is said by colour
+axes, few colours, all from the Okabe-Ito palette, which colour-blind readers can tell apart; nothing is shown by colour
 alone. The SVG inherits the page's text colour and takes its line colours from CSS variables, so that one picture serves
 light, dark and print. Nothing here computes a metric: what is drawn was found elsewhere.
 """
@@ -20,15 +20,7 @@ SOFT = "#8a929b"
 FAINT = "#d5dae0"
 FIRST = "#0072b2"
 SECOND = "#d55e00"
-SEVERITY_COLOURS = {
-    "none": "#a9cdb9",
-    "watch": "#e9c046",
-    "act": "#d55e00",
-    "critical": "#8c1d4f",
-    "not_measurable": "#c3c8ce",
-}
 NOT_IN_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
-SEVERITY_MARKS = {"none": "", "watch": "w", "act": "A", "critical": "C", "not_measurable": "?"}
 
 _VARIABLES = {INK: "currentColor", SOFT: "var(--soft, #8a929b)", FAINT: "var(--faint, #d5dae0)"}
 _VARIABLES |= {FIRST: "var(--plot-1, #0072b2)", SECOND: "var(--plot-2, #d55e00)"}
@@ -110,7 +102,7 @@ class Picture:
 
 
 def _axes(width: float, height: float) -> tuple[Any, Any]:
-    """Figure and axes in the house style; the reader's own matplotlib settings stay as they are."""
+    """Figure and axes in the project's style; the reader's own matplotlib settings stay as they are."""
     import matplotlib
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -127,7 +119,7 @@ def _axes(width: float, height: float) -> tuple[Any, Any]:
 
 
 def _styled(draw: Any) -> Any:
-    """Run a drawing function inside the house style (texts and ticks read it when they are made)."""
+    """Run a drawing function inside the project's style (texts and ticks read it when they are made)."""
     import functools
 
     @functools.wraps(draw)
@@ -275,39 +267,6 @@ def importance(rows: Sequence[Interval], limit: int = 15) -> Picture:
     axes.set_xlabel("Importance")
     alt = "Most important features: " + ", ".join(r.label for r in shown[:5]) + "."
     return Picture("importance", "What drives the score", alt, figure)
-
-
-@_styled
-def severity_heat(columns: Sequence[str], windows: Sequence[str], severities: Sequence[Sequence[str]]) -> Picture:
-    """Drift severity, columns by windows; each cell carries a letter as well as a colour.
-
-    Args:
-        columns: Names, top to bottom.
-        windows: Starts of the windows, left to right.
-        severities: One row a column, one severity a window.
-    """
-    from matplotlib.patches import Rectangle
-
-    figure, axes = _axes(max(4.0, 1.9 + 0.3 * len(windows)), 0.9 + 0.24 * len(columns))
-    for top, row in enumerate(severities):
-        for left, severity in enumerate(row):
-            colour = SEVERITY_COLOURS.get(severity, SEVERITY_COLOURS["not_measurable"])
-            axes.add_patch(Rectangle((left + 0.04, top + 0.06), 0.92, 0.88, facecolor=colour, linewidth=0))
-            mark = SEVERITY_MARKS.get(severity, "?")
-            if mark:
-                ink = "#ffffff" if severity in ("act", "critical") else "#202327"
-                axes.text(left + 0.5, top + 0.52, mark, ha="center", va="center", fontsize=7, color=ink)
-    axes.set(xlim=(0, len(windows)), ylim=(len(columns), 0))
-    step = max(1, len(windows) // 16)
-    places = range(0, len(windows), step)
-    axes.set_xticks([p + 0.5 for p in places], [windows[p] for p in places], rotation=90, fontsize=7)
-    axes.set_yticks([i + 0.5 for i in range(len(columns))], list(columns))
-    axes.tick_params(length=0)
-    for spine in axes.spines.values():
-        spine.set_visible(False)
-    worst = sum(s in ("act", "critical") for row in severities for s in row)
-    alt = f"Severity of {len(columns)} columns over {len(windows)} windows; {worst} cells at act or worse."
-    return Picture("severity_heat", "Drift by column and window", alt, figure)
 
 
 @_styled

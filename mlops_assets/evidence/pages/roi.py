@@ -1,4 +1,4 @@
-"""The fleet's returns on a page: what is counted apart from what is estimated. One HTML file that stands alone."""
+"""Return on governance on a page: what is counted, and apart from it what is estimated. One HTML file that stands alone."""
 
 from mlops_assets.evidence.blocks import Block, Paragraph
 from mlops_assets.evidence.card.html import render as render_template
@@ -19,7 +19,7 @@ def render(found: RoiReport, fleet: str = "fleet.html") -> str:
 
 
 def counted(found: RoiReport) -> list[Block]:
-    """What the ledger holds."""
+    """What was counted from the ledger."""
     per_model = [
         {
             "model": m.model,
@@ -29,47 +29,51 @@ def counted(found: RoiReport) -> list[Block]:
             "windows judged": m.windows,
             "alarms": m.alarms,
             "incidents": ", ".join(f"{n} {disposition}" for disposition, n in m.incidents.items()) or "none",
-            "precision": _precision(m),
-            "data-quality faults without retraining": len(m.avoided),
+            "examined": m.examined,
+            "precision of alarms": _precision(m),
+            "retrainings avoided": len(m.avoided),
         }
         for m in found.models
     ]
-    blocks: list[Block] = [table(per_model, title="By model", limit=200)] if per_model else []
+    avoided = (
+        "Retrainings avoided: data-quality faults for which a rule that retrains at every alarm would have trained."
+    )
+    blocks: list[Block] = [table(per_model, title="By model", note=avoided, limit=200)] if per_model else []
     releases = [
         {
             "model": m.model,
             "version": r.version,
             "from rows to champion": _duration(r.hours),
-            "because": r.cause or "first training, or a person's wish",
-            "against the champion": _gain(r),
+            "cause": r.cause or "first training, or a training that a person started",
+            "compared with the champion": _gain(r),
         }
         for m in found.models
         for r in m.releases
     ]
     if releases:
-        note = "Differences are on the same held-out rows, with the paired interval that the gate recorded."
+        note = "Differences are measured on the same held-out rows. Intervals are paired, as the performance gate recorded them."
         blocks.append(table(releases, title="Releases", note=note, limit=200))
     return blocks or [Paragraph("Nothing is recorded yet.", "muted")]
 
 
 def estimated(found: RoiReport) -> list[Block]:
-    """What follows from the hours that were declared."""
+    """What follows from the declared hours."""
     rows = [
         {
             "what": line.what,
             "count": line.count,
             "hours each": line.hours_each,
-            "taken from": FILE if line.declared else "default",
+            "source of the hours": FILE if line.declared else "default",
             "hours": line.hours,
         }
         for line in found.lines
     ]
-    total = f"Hours saved less hours spent: about {number(float(round(found.hours)))}."
+    total = f"Hours saved minus hours spent: about {number(float(round(found.hours)))}."
     rate = found.assumptions.hourly_rate
     if rate is not None:
         total += f" At {number(rate)} {found.assumptions.currency} an hour: about {number(float(round(found.hours * rate)))}."
     return [
-        table(rows, title="Estimate", note="Negative hours are those that people spend because of governance."),
+        table(rows, title="Estimate", note="Negative hours are spent because of governance."),
         Paragraph(total),
         table(
             [
@@ -85,7 +89,7 @@ def estimated(found: RoiReport) -> list[Block]:
 def _precision(model: ModelRoi) -> str:
     found = model.precision
     if not found or found.get("precision") is None:
-        return "not known: no alarm was judged"
+        return "not known: no incident was closed"
     return f"{number(found['precision'])} ({number(found['low'])} to {number(found['high'])})"
 
 
@@ -99,5 +103,5 @@ def _duration(hours: float | None) -> str:
 
 def _gain(release: Release) -> str:
     if release.difference is None:
-        return "nobody to compare with"
+        return "no champion at that time"
     return f"{release.metric} {release.difference:+.3f} ({release.low:+.3f} to {release.high:+.3f}) on {number(release.rows)} rows"

@@ -4,8 +4,10 @@ from dataclasses import replace
 
 import pytest
 
+from mlops_assets.evidence.pages import window as window_page
 from mlops_assets.evidence.pages.fleet import Links, ModelView, view
-from mlops_assets.evidence.pages.model import commands, open_work, render, versions
+from mlops_assets.evidence.pages.model import champion_gates, commands, render, versions
+from mlops_assets.evidence.pages.window import WindowLinks
 from mlops_assets.evidence.window_evidence import heat, leading_metric, window_evidence
 from mlops_assets.ledger.ledger import Ledger
 from mlops_assets.monitoring.outcomes.performance import measure
@@ -44,20 +46,20 @@ def windows():
     ]
 
 
-def test_the_page_tells_who_approved_what_and_how_the_windows_went(lived: Ledger, windows) -> None:
+def test_the_page_shows_who_approved_what_and_how_the_windows_went(lived: Ledger, windows) -> None:
     links = Links((("card v3", "../cards/v3/card.html"),), {"2004-01-01": "../windows/2004-01-01.html"})
-    page = render(of(lived, links), windows, at=NOW, approvals=[("validator", 1)])
-    for told in (
+    page = render(of(lived, links), windows, at=NOW)
+    for sentence in (
         "validator approved version 3: Evidence reviewed.",
-        "Version 3 became champion in place of version 2, on 2 signatures.",
+        "Version 3 became champion and replaced version 2, with 2 signatures.",
         'href="../cards/v3/card.html"',
         'href="../windows/2004-01-01.html"',
         "0.650 to 0.750",
         "estimated",
         "mlops packet sba_loan_default 3 -o sba_loan_default-v3.zip",
     ):
-        assert told in page, told
-    assert page.count("<svg") == 2
+        assert sentence in page, sentence
+    assert page.count("<svg") == 1
 
 
 def test_the_page_needs_nothing_else_and_is_the_same_twice(lived: Ledger, windows) -> None:
@@ -81,13 +83,14 @@ def test_texts_of_records_are_escaped(lived: Ledger) -> None:
 
 
 def test_what_is_open_comes_with_the_command_that_deals_with_it(lived: Ledger) -> None:
-    work = open_work(of(lived, until="2004-04-10"))
-    by_head = {head: action.line if action else "" for _, head, _, action in work}
-    assert by_head["Incident inc-1: label_shift, act".replace("label_shift", "label shift")] == (
-        "mlops incident close inc-1 --disposition true|false|expected --key KEY.pem --note TEXT"
-    )
-    assert any(line.startswith("mlops exception withdraw sba_loan_default ") for line in by_head.values())
-    assert "Retraining is asked for (signed)" in by_head
+    page = render(of(lived, until="2004-04-10"), at=NOW)
+    for shown in (
+        "Incident inc-1: label shift, act",
+        "mlops incident close inc-1 --disposition true|false|expected --key KEY.pem --note TEXT",
+        "mlops exception withdraw sba_loan_default ",
+        "Retraining requested by a signed request",
+    ):
+        assert shown in page, shown
 
 
 def test_commands_follow_how_the_model_stands(lived: Ledger) -> None:
@@ -95,45 +98,48 @@ def test_commands_follow_how_the_model_stands(lived: Ledger) -> None:
     assert any(line.startswith("mlops suspend") for line in lines)
     assert any(line.startswith("mlops rollback") for line in lines)
     assert not any(line.startswith("mlops approve") for line in lines), "the newest version decides already"
-    lived.append(raw("version_registered", {"algorithm": "linear"}), model=SBA.name, subject="4")
-    offered = next(c for c in commands(of(lived), [("validator", 2), ("model-risk", 1)]) if "approve" in c.line)
-    assert (offered.line.split()[3], offered.who) == ("4", "2 × validator, model-risk")
     lived.append(raw("retirement", {"rationale": "replaced"}), model=SBA.name, subject="3")
     assert not any("suspend" in c.line or "retrain" in c.line for c in commands(of(lived)))
 
 
 def test_a_suspended_model_says_so_and_how_it_resumes(lived: Ledger) -> None:
     lived.append(raw("suspension", {"rationale": "wrong prices"}), model=SBA.name, subject="3")
-    tone, head, what, action = open_work(of(lived))[0]
-    assert (tone, head) == ("bad", "Suspended: nothing decides")
-    assert "wrong prices" in what
-    assert action is not None
-    assert action.line.startswith("mlops resume sba_loan_default")
-    assert not any("suspend" in c.line for c in commands(of(lived)))
+    model = of(lived)
+    (item, *_) = model.row["needs_attention"]
+    assert (item["urgency"], item["title"]) == ("now", "Suspended: no version decides")
+    assert "wrong prices" in item["detail"]
+    assert item["command"].startswith("mlops resume sba_loan_default")
+    assert not any("suspend" in c.line for c in commands(model))
+    assert model.lifecycle == "suspended"
 
 
 def test_versions_are_newest_first_with_how_their_gates_decided(lived: Ledger) -> None:
     found = versions(of(lived))
-    assert [(v.version, v.decides) for v in found] == [("3", True), ("2", False), ("1", False)]
+    assert [(v.version, v.status.status) for v in found] == [
+        ("3", "champion"),
+        ("2", "former champion"),
+        ("1", "refused"),
+    ]
+    assert found[2].status.reason == "Refused by gate leakage."
     assert found[0].gates == "1 of 1 gates passed"
     assert found[2].gates == "0 of 1 gates passed; failed: leakage"
 
 
 @pytest.mark.parametrize(
-    ("counts", "said"),
+    ("counts", "sentence"),
     [
-        ((2, 1, 1, 0), "4 alarms became an incident: 2 true, 1 false, 1 expected. Precision 0.667 (0.208 to 0.939)."),
-        ((0, 0, 0, 1), "1 alarm became an incident: 1 still open. How often alarms are right is not known"),
+        ((2, 1, 1, 0), "4 alarms opened an incident: 2 true, 1 false, 1 expected. Precision 0.667 (0.208 to 0.939)."),
+        ((0, 0, 0, 1), "1 alarm opened an incident: 1 still open. The precision of alarms is known only after"),
     ],
     ids=["judged", "all open"],
 )
-def test_how_often_alarms_were_right_is_told_as_far_as_it_is_known(
-    lived: Ledger, windows, counts: tuple[int, int, int, int], said: str
+def test_the_precision_of_alarms_is_shown_as_far_as_it_is_known(
+    lived: Ledger, windows, counts: tuple[int, int, int, int], sentence: str
 ) -> None:
     interval = (2 / 3, 0.2077, 0.9385) if counts[0] else (None, None, None)
     precision = Precision(SBA.name, "model", SBA.name, *counts, 5, *interval)
-    assert said in render(of(lived), windows, at=NOW, precision=precision)
-    assert "became an incident" not in render(of(lived), windows, at=NOW)
+    assert sentence in render(of(lived), windows, at=NOW, precision=precision)
+    assert "opened an incident" not in render(of(lived), windows, at=NOW)
 
 
 def test_a_model_that_nothing_is_known_of_has_a_page(ledger: Ledger) -> None:
@@ -143,9 +149,11 @@ def test_a_model_that_nothing_is_known_of_has_a_page(ledger: Ledger) -> None:
 
 
 def test_a_broken_model_has_a_page_with_the_reason(lived: Ledger) -> None:
-    view_ = of(lived)
-    broken = replace(view_, row={**view_.row, "error": "defs.yaml:3: teir"})
-    assert "defs.yaml:3: teir" in render(broken, at=NOW)
+    fleet = view(lived, [Declared(SBA.name, None, "defs.yaml:3: teir")], {})
+    broken = next(m for m in fleet.models if m.name == SBA.name)
+    page = render(broken, at=NOW)
+    assert "defs.yaml:3: teir" in page
+    assert '<span class="badge broken">broken</span>' in page
 
 
 @pytest.mark.parametrize(
@@ -177,7 +185,7 @@ def test_a_model_is_watched_by_its_leading_metric(metrics: tuple[str, ...], lead
     assert leading_metric([window_evidence("2004-01-01", None, measured)]) == leads
 
 
-def test_groups_drivers_and_the_record_of_estimates_are_told_of_the_last_window(lived: Ledger, windows) -> None:
+def test_a_window_page_has_its_verdict_its_groups_its_drivers_and_a_way_back(lived: Ledger) -> None:
     y, score, frame = people(8000, 1)
     declared = declaration()
     reference = build_reference(y, score, "binary", threshold=0.35, frame=frame, declaration=declared)
@@ -189,7 +197,31 @@ def test_groups_drivers_and_the_record_of_estimates_are_told_of_the_last_window(
     (first, second, *_) = last.groups
     assert (first.group, first.measure, second.measure) == ("f", "selection_rate", "")
     assert abs(first.gap_now or 0.0) > abs(first.gap_then or 0.0)
-    page = render(of(lived), [*windows[:-1], last], at=NOW)
-    for told in ("23% of what drives the scores moved.", "of 6 estimates of roc_auc 5 held", "6 groups of protected"):
-        assert told in page, told
-    assert "<td>two</td><td>f</td>" in page
+    verdict = of(lived).state.verdicts[-1]
+    links = WindowLinks("../../../fleet.html", "../../../models/m.html", before="../2004-01-01/index.html")
+    page = window_page.render(SBA.name, verdict, last, {"columns": [{"name": "state", "severity": "watch"}]}, links)
+    for shown in (
+        "Attribution: 23% of what drives the scores moved.",
+        "of 6 estimates of roc_auc 5 held",
+        ">covariate shift<",
+        "More new businesses.",
+        'href="../../../models/m.html"',
+        'href="../2004-01-01/index.html"',
+        ">two</td>",
+        ">state</td>",
+    ):
+        assert shown in page, shown
+
+
+def test_gates_show_which_are_required_and_which_an_exception_lifts(lived: Ledger) -> None:
+    model = of(lived)
+    failed = {"gate": "fairness", "outcome": "failed", "value": 0.5, "threshold": 0.8, "reason": "women 0.5"}
+    lived.append(raw("gate_decision", failed), model=SBA.name, subject="3")
+    model = of(lived)
+    row = {**model.row, "required_gates": ["performance"]}
+    found = {g.gate: (g.required, g.tone) for g in champion_gates(replace(model, row=row))}
+    assert found == {"performance": ("yes", "plain"), "fairness": ("no", "plain")}
+    row = {**row, "required_gates": ["fairness"]}
+    assert champion_gates(replace(model, row=row))[0].tone == "bad"
+    lifted = {**row, "exceptions": [{"gate": "fairness", "version": None}]}
+    assert champion_gates(replace(model, row=lifted))[0].required == "yes, lifted by an exception"

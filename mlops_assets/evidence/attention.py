@@ -1,0 +1,241 @@
+"""What needs a person now: one list over a model, with the command and the roles for each item.
+
+Belongs here: which open items are urgent, by when, and what a person types. Not here: the facts themselves, which the
+inventory holds, and how the list is shown.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import date, datetime, timedelta
+from typing import Any, Literal
+
+from mlops_assets.datasets.windows import declared_windows
+from mlops_assets.declaration.declaration import Declaration
+from mlops_assets.evidence.history import ModelState, text
+from mlops_assets.evidence.reading import NOTHING, day, moment
+from mlops_assets.evidence.version_status import VersionStatus, waiting
+
+Urgency = Literal["now", "soon", "open"]
+SOON = timedelta(days=30)
+"""How long before its end an exception, a validation or a finding is shown as urgent."""
+ORDER: tuple[Urgency, ...] = ("now", "soon", "open")
+
+
+@dataclass(frozen=True)
+class AttentionItem:
+    """One item on which a person has to act.
+
+    Attributes:
+        model: name.
+        kind: `declaration`, `suspension`, `window`, `incident`, `approval`, `policy`, `finding`, `exception`,
+            `validation`, `evidence` or `retraining`.
+        urgency: `now`; `soon`, with an end within `SOON`; `open`, without a date that presses.
+        title: what it is, in a few words.
+        detail: why, in one or two sentences.
+        command: what to type; empty where no command deals with it.
+        who: roles or person; empty where anybody enrolled may.
+        due: day by which it is due, as ISO text, where there is one.
+    """
+
+    model: str
+    kind: str
+    urgency: Urgency
+    title: str
+    detail: str
+    command: str = ""
+    who: str = ""
+    due: str | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON-able data."""
+        return asdict(self)
+
+
+def attention(
+    row: Mapping[str, Any],
+    state: ModelState,
+    at: datetime,
+    *,
+    statuses: Mapping[str, VersionStatus] | None = None,
+    unjudged: Sequence[str] = (),
+    stale: Sequence[str] = (),
+    policy: Any | None = None,
+) -> list[AttentionItem]:
+    """Everything that is open about a model, the most urgent first.
+
+    Args:
+        row: the model's row of the inventory.
+        state: what is recorded about it.
+        at: the time against which due dates are compared (UTC).
+        statuses: of its versions, from `version_statuses`.
+        unjudged: windows that have ended and have no verdict, from `unjudged_windows`.
+        stale: evidence that is out of date, a text each.
+        policy: its effective policy, for the roles that may close an incident or grant an exception.
+    """
+    if state.retired:
+        return []
+    model = state.name
+    found = [
+        *_declaration(model, row),
+        *_suspension(state),
+        *_incidents(state, policy),
+        *_windows(model, state, unjudged),
+        *_versions(model, statuses or {}),
+        *_findings(model, row, at),
+        *_exceptions(model, row, at),
+        *_validation(model, row, at),
+        *_evidence(model, row, stale),
+        *_requests(model, state),
+    ]
+    return sorted(found, key=lambda item: ORDER.index(item.urgency))
+
+
+def unjudged_windows(declaration: Declaration | None, state: ModelState, today: date) -> tuple[str, ...]:
+    """Windows that had ended before `today`, since monitoring began, and have no verdict.
+
+    The day on which a window ends is left out: its rows and its run may still come.
+    """
+    if declaration is None or not declaration.has_time or not state.champion or state.suspended is not None:
+        return ()
+    judged = {verdict.window for verdict in state.verdicts}
+    return tuple(w.key for w in declared_windows(declaration, today) if w.end < today and w.key not in judged)
+
+
+def _declaration(model: str, row: Mapping[str, Any]) -> list[AttentionItem]:
+    if not row["error"]:
+        return []
+    return [AttentionItem(model, "declaration", "now", "Declaration broken", str(row["error"]), "dg check defs")]
+
+
+def _suspension(state: ModelState) -> list[AttentionItem]:
+    if state.suspended is None:
+        return []
+    body = state.suspended.body
+    person = text(body, "person")
+    reason = text(body, "rationale", "reason", "cause")
+    detail = f"Since {day(state.suspended.happened_at)}{f', by {person}' if person else ''}. {reason}".strip()
+    line = f"mlops resume {state.name} --key KEY.pem --rationale TEXT"
+    return [
+        AttentionItem(state.name, "suspension", "now", "Suspended: no version decides", detail, line, "no author of it")
+    ]
+
+
+def _incidents(state: ModelState, policy: Any | None) -> list[AttentionItem]:
+    rule = getattr(policy, "incidents", None)
+    closers = ", ".join(rule.close_roles) if rule is not None else ""
+    found = []
+    for incident in state.open_incidents:
+        columns = ", ".join(name for name in incident.columns if name not in incident.summary)
+        detail = f"{incident.summary}{f' Columns: {columns}.' if columns else ''}"
+        window = f"Window {incident.window}. " if incident.window and incident.window not in incident.summary else ""
+        close = f"mlops incident close {incident.id} --disposition true|false|expected --key KEY.pem --note TEXT"
+        acknowledged = f"Acknowledged by {incident.acknowledged_by}. " if incident.acknowledged_by else ""
+        title = f"Incident {incident.id}: {incident.kind.replace('_', ' ')}, {incident.severity}"
+        found.append(
+            AttentionItem(state.name, "incident", "now", title, f"{window}{acknowledged}{detail}", close, closers)
+        )
+    return found
+
+
+def _windows(model: str, state: ModelState, unjudged: Sequence[str]) -> list[AttentionItem]:
+    if not unjudged:
+        return []
+    count = len(unjudged)
+    title = f"{count} window{'' if count == 1 else 's'} without a verdict"
+    span = unjudged[0] if count == 1 else f"{unjudged[0]} to {unjudged[-1]}"
+    last = (
+        f"The last verdict is on window {state.last_verdict.window}." if state.last_verdict else "None was ever judged."
+    )
+    detail = f"{span}: ended and not judged, so nothing is known about the model in them. {last} Read the failed runs in Dagster."
+    return [AttentionItem(model, "window", "now", title, detail)]
+
+
+def _versions(model: str, statuses: Mapping[str, VersionStatus]) -> list[AttentionItem]:
+    found = waiting(statuses)
+    if found is None:
+        return []
+    kind = "policy" if found.status == "waiting for policy" else "approval"
+    who = ", ".join(f"{count} × {role}" if count > 1 else role for role, count in found.missing)
+    title = f"Version {found.version} is {found.status}"
+    return [AttentionItem(model, kind, "now", title, found.reason, line, who) for line in found.commands]
+
+
+def _findings(model: str, row: Mapping[str, Any], at: datetime) -> list[AttentionItem]:
+    found = []
+    for finding in row["open_findings"]:
+        severity = finding.get("severity")
+        due = moment(finding.get("due"))
+        overdue = due is not None and due < at
+        urgency: Urgency = "now" if overdue or severity == "critical" else "soon" if _within(due, at) else "open"
+        head = f"Finding {finding['id']}{f', {severity}' if severity else ''}"
+        condition = f" Condition: {finding['condition']}." if finding.get("condition") else ""
+        owner = f" Owner: {finding['owner']}." if finding.get("owner") else ""
+        line = f"mlops finding close {model} {finding['id']} --note TEXT --key KEY.pem"
+        found.append(
+            AttentionItem(
+                *(model, "finding", urgency, f"{head}{', overdue' if overdue else ''}"),
+                f"{finding.get('summary') or ''}{condition}{owner}".strip(),
+                *(line, "validator, model-risk", _date(due)),
+            )
+        )
+    return found
+
+
+def _exceptions(model: str, row: Mapping[str, Any], at: datetime) -> list[AttentionItem]:
+    found = []
+    for granted in row["exceptions"]:
+        expires = moment(granted["expires"])
+        title = f"Exception to gate {granted['gate']} until {day(expires)}"
+        detail = f"Granted by {granted['person'] or granted['role']}: {granted['reason']}"
+        line = f"mlops exception withdraw {model} {granted['record']} --reason TEXT --key KEY.pem"
+        urgency: Urgency = "soon" if _within(expires, at) else "open"
+        found.append(AttentionItem(model, "exception", urgency, title, detail, line, due=_date(expires)))
+    for refused in row["exceptions_refused"]:
+        title = f"Record {refused['record']} claims an exception to gate {refused['gate']} and has no effect"
+        found.append(AttentionItem(model, "exception", "now", title, refused["why"], "mlops verify"))
+    return found
+
+
+def _validation(model: str, row: Mapping[str, Any], at: datetime) -> list[AttentionItem]:
+    ends = moment(row.get("valid_until"))
+    if ends is None or not (ends < at or _within(ends, at)):
+        return []
+    line = f"mlops validation record {model} {row['version']} --outcome OUTCOME --summary TEXT --key KEY.pem"
+    urgency: Urgency = "now" if ends < at else "soon"
+    title = f"Validation {'expired' if ends < at else 'expires'} on {day(ends)}"
+    detail = f"Version {row['version']} needs a new validation."
+    return [AttentionItem(model, "validation", urgency, title, detail, line, "validator, model-risk", _date(ends))]
+
+
+def _evidence(model: str, row: Mapping[str, Any], stale: Sequence[str]) -> list[AttentionItem]:
+    found = []
+    # A model without a version has been declared only: nothing of it runs yet.
+    missing = [name for name in row["evidence_missing"] if name != "model_version"]
+    if missing:
+        names = ", ".join(name.replace(":", " ").replace("_", " ") for name in missing)
+        found.append(
+            AttentionItem(model, "evidence", "soon", "Evidence missing", f"{names}.", f"mlops status {model} --json")
+        )
+    if stale:
+        found.append(
+            AttentionItem(model, "evidence", "soon", "Evidence out of date", "; ".join(stale), "mlops requirements")
+        )
+    return found
+
+
+def _requests(model: str, state: ModelState) -> list[AttentionItem]:
+    found = []
+    for record in state.open_requests:
+        origin = "by policy" if record.body.get("automatic") else "by a signed request"
+        found.append(
+            AttentionItem(model, "retraining", "open", f"Retraining requested {origin}", text(record.body, "cause"))
+        )
+    return found
+
+
+def _within(end: datetime | None, at: datetime) -> bool:
+    return end is not None and end - at <= SOON
+
+
+def _date(value: datetime | None) -> str | None:
+    return None if value is None else day(value) if day(value) != NOTHING else None

@@ -1,0 +1,166 @@
+"""One window of one model on a page: the verdict, its causes, and what was measured. One HTML file that stands alone.
+
+Belongs here: the page behind each square of the model page and the fleet page. Not here: the drawings of distributions,
+which are Evidently's page and linked from here.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from mlops_assets.evidence.blocks import Block, Paragraph
+from mlops_assets.evidence.card.html import render as render_template
+from mlops_assets.evidence.history import Verdict
+from mlops_assets.evidence.pages.plots import Interval
+from mlops_assets.evidence.reading import as_sentence, label, minute, number, table
+from mlops_assets.evidence.window_evidence import WindowEvidence
+
+COLUMNS = (
+    ("name", "Column"),
+    ("severity", "Severity"),
+    ("statistic", "Statistic"),
+    ("value", "Value"),
+    ("p_value", "p-value, adjusted"),
+    ("null_share", "Missing"),
+    ("reference_null_share", "Missing in the reference"),
+    ("reason", "Reason"),
+)
+GROUP_COLUMNS = (
+    ("attribute", "Attribute"),
+    ("group", "Group"),
+    ("rows", "Rows"),
+    ("rate", "Favourable rate"),
+    ("measure", "Compared with the other groups by"),
+    ("then", "Gap in the reference"),
+    ("now", "Gap in the window"),
+    ("least", "Smallest detectable change"),
+)
+
+
+@dataclass(frozen=True)
+class WindowLinks:
+    """Relative addresses from the window's page.
+
+    Attributes:
+        fleet: the fleet page.
+        model: the model's page.
+        before: the page of the window before; empty where there is none.
+        after: the page of the next window; empty where there is none.
+        reports: text and address of the files the verdict rests on, and of Evidently's page.
+    """
+
+    fleet: str
+    model: str
+    before: str = ""
+    after: str = ""
+    reports: tuple[tuple[str, str], ...] = ()
+
+
+def render(
+    model: str, verdict: Verdict, evidence: WindowEvidence, drift: Mapping[str, Any] | None, links: WindowLinks
+) -> str:
+    """The page as HTML text.
+
+    Args:
+        model: name.
+        verdict: the last one on the window.
+        evidence: what was measured.
+        drift: the content of `drift.json`, None where there is none.
+        links: to other pages.
+    """
+    return render_template(
+        "window.html.j2",
+        model=model,
+        verdict=verdict,
+        end=verdict.body.get("window_end") or "",
+        judged_at=verdict.at,
+        fleet=links.fleet,
+        page=links.model,
+        before=links.before,
+        after=links.after,
+        links=links.reports,
+        parts=parts(verdict, evidence, drift),
+        minute=minute,
+    )
+
+
+def parts(verdict: Verdict, evidence: WindowEvidence, drift: Mapping[str, Any] | None) -> list[tuple[str, list[Block]]]:
+    """Headings and what stands under each; a part without content is left out."""
+    found = [
+        ("Causes", _causes(verdict)),
+        ("Performance", _performance(evidence)),
+        ("Columns", _columns(evidence, drift)),
+        ("Groups of protected attributes", _groups(evidence)),
+    ]
+    return [(heading, blocks) for heading, blocks in found if blocks]
+
+
+def _causes(verdict: Verdict) -> list[Block]:
+    causes: Sequence[Mapping[str, Any]] = verdict.body.get("causes") or ()
+    rows = [
+        {
+            "cause": label(str(cause.get("kind"))),
+            "severity": str(cause.get("severity", "")).replace("_", " "),
+            "columns": list(cause.get("columns") or ()),
+            "evidence": cause.get("evidence"),
+        }
+        for cause in causes
+    ]
+    return [table(rows)] if rows else []
+
+
+def _performance(evidence: WindowEvidence) -> list[Block]:
+    metrics: Mapping[str, Interval] = evidence.metrics or evidence.estimated
+    rows = [
+        {"metric": label(name), "value": _interval(found), "reference": evidence.references.get(name)}
+        for name, found in metrics.items()
+    ]
+    if not rows:
+        return [Paragraph("Nothing was measured: no outcome of this window has matured.", "muted")]
+    note = (
+        f"{number(evidence.outcomes)} matured outcomes." if evidence.metrics else "Estimated: no outcome has matured."
+    )
+    blocks: list[Block] = [table(rows, note=f"{note} Reference: held-out rows of the version.", limit=60)]
+    if evidence.estimates and not evidence.estimates.startswith("no estimate"):
+        blocks.append(Paragraph(as_sentence(f"estimates made before outcomes were known: {evidence.estimates}")))
+    return blocks
+
+
+def _columns(evidence: WindowEvidence, drift: Mapping[str, Any] | None) -> list[Block]:
+    rows = [dict(column) for column in (drift or {}).get("columns") or []]
+    if not rows:
+        return [Paragraph("The drift report of this window is missing.", "muted")]
+    rows.sort(key=lambda column: _rank(str(column.get("severity"))))
+    for row in rows:
+        row["severity"] = str(row.get("severity", "")).replace("_", " ")
+    note = f"{number(evidence.rows)} rows in the window." if evidence.rows is not None else ""
+    blocks: list[Block] = [table(rows, COLUMNS, note=note, limit=500)]
+    if evidence.drivers:
+        blocks.append(Paragraph(as_sentence(f"attribution: {evidence.drivers}")))
+    return blocks
+
+
+def _groups(evidence: WindowEvidence) -> list[Block]:
+    rows = [
+        {
+            "attribute": group.attribute,
+            "group": group.group,
+            "rows": group.rows,
+            "rate": _interval(group.rate) if group.rate else None,
+            "measure": group.note or (label(group.measure) if group.measure else "see the other group"),
+            "then": group.gap_then,
+            "now": group.gap_now,
+            "least": group.least,
+        }
+        for group in evidence.groups
+    ]
+    return [table(rows, GROUP_COLUMNS, limit=200)] if rows else []
+
+
+def _interval(found: Interval) -> dict[str, float | None]:
+    return {"value": found.value, "low": found.low, "high": found.high}
+
+
+def _rank(severity: str) -> int:
+    order = ("critical", "act", "watch", "not_measurable", "none")
+    return order.index(severity) if severity in order else len(order)

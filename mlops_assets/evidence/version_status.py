@@ -1,0 +1,151 @@
+"""What each version of a model is now: champion, former champion, refused, waiting for approval, in shadow.
+
+Belongs here: one status and one reason for each registered version, read from the records and the policy in force. Not
+here: the decision itself, which `release.promotion` makes again from the records.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from mlops_assets.evidence.history import ModelState, VersionState, text
+from mlops_assets.governance.adoption import adoption
+from mlops_assets.governance.approval_subject import NotRegistered
+from mlops_assets.governance.approvals import state as approval_state
+from mlops_assets.governance.decisions import standing
+from mlops_assets.governance.exceptions import lifts
+from mlops_assets.ledger.ledger import Ledger
+from mlops_assets.policy.policy import Policy
+from mlops_assets.release.ladder import climb
+
+Status = Literal[
+    "champion",
+    "suspended",
+    "former champion",
+    "refused",
+    "rejected",
+    "blocked",
+    "waiting for approval",
+    "waiting for policy",
+    "in shadow",
+    "in canary",
+    "ready",
+    "superseded",
+    "not released",
+    "retired",
+]
+
+
+@dataclass(frozen=True)
+class VersionStatus:
+    """What one version is now.
+
+    Attributes:
+        version: number in the registry.
+        status: in the words of `Status`.
+        reason: why, in one sentence.
+        missing: approvals that the policy still requires, as role and count.
+        commands: the lines that supply what is missing; empty when nobody has to act.
+    """
+
+    version: str
+    status: Status
+    reason: str
+    missing: tuple[tuple[str, int], ...] = ()
+    commands: tuple[str, ...] = ()
+
+
+def required_gates(policy: Any | None) -> frozenset[str]:
+    """Gates that a version must pass under the policy; empty where no policy is known."""
+    return frozenset(policy.gates.required) if policy is not None else frozenset()
+
+
+def version_statuses(ledger: Any, policy: Any | None, state: ModelState) -> dict[str, VersionStatus]:
+    """Status of every registered version by number, oldest first.
+
+    Args:
+        ledger: a `Ledger` to look signatures and gates up in; from another source of records only what the state says.
+        policy: the model's effective policy, or None where it is not known.
+        state: what is recorded about the model.
+    """
+    registered = [name for name, known in state.versions.items() if known.registered_at is not None]
+    newest = registered[-1] if registered else ""
+    return {name: _status(ledger, policy, state, state.versions[name], newest) for name in registered}
+
+
+def _status(ledger: Any, policy: Any | None, state: ModelState, known: VersionState, newest: str) -> VersionStatus:
+    version = known.version
+    if state.retired:
+        return VersionStatus(version, "retired", "The model is retired.")
+    if version == state.champion:
+        if state.suspended is not None:
+            return VersionStatus(version, "suspended", "The champion is suspended: no version decides.")
+        return VersionStatus(version, "champion", "This version decides.")
+    if known.promotions:
+        return VersionStatus(version, "former champion", "Another version was promoted after it.")
+    refused = _refused(known, policy)
+    if version != newest:
+        if refused:
+            return VersionStatus(version, "refused", refused)
+        return VersionStatus(version, "superseded", f"Version {newest} was registered before this one was released.")
+    if isinstance(ledger, Ledger) and isinstance(policy, Policy):
+        try:
+            return _waiting(ledger, policy, state.name, version)
+        except NotRegistered:
+            pass
+    return VersionStatus(version, "refused" if refused else "not released", refused or "It was never promoted.")
+
+
+def _refused(known: VersionState, policy: Any | None) -> str:
+    """The required gates that failed, in a sentence; empty where none did."""
+    required = required_gates(policy)
+    failed = [
+        gate
+        for gate, record in known.decisions.items()
+        if text(record.body, "outcome") == "failed" and (not required or gate in required)
+    ]
+    return _gates("refused by", failed)
+
+
+def _waiting(ledger: Ledger, policy: Policy, model: str, version: str) -> VersionStatus:
+    """What keeps the newest version from release; the first obstacle alone, in the order in which promotion meets it."""
+    gates = standing(ledger, model, version, policy, lifts=lifts(ledger, policy, model, version))
+    failed = [g.gate for g in gates.blocking if g.state == "failed"]
+    if failed:
+        return VersionStatus(version, "refused", _gates("refused by", failed))
+    if gates.blocking:
+        open_gates = [g.gate for g in gates.blocking]
+        return VersionStatus(version, "blocked", _gates("blocked: no passing decision of", open_gates))
+    approvals = approval_state(ledger, policy, model, version)
+    if approvals.status == "rejected":
+        people = ", ".join(f"{person} ({role})" for person, role, _ in approvals.rejections)
+        return VersionStatus(version, "rejected", f"Rejected by {people}.")
+    if approvals.missing:
+        roles = ", ".join(f"{count} × {role}" if count > 1 else role for role, count in approvals.missing)
+        lines = tuple(approvals.command.splitlines())
+        return VersionStatus(version, "waiting for approval", f"Signatures missing: {roles}.", approvals.missing, lines)
+    adopted = adoption(ledger, model, policy)
+    if adopted.waiting:
+        roles = " or ".join(adopted.roles)
+        line = f'mlops policy adopt {model} --key KEY.pem --rationale "…"'
+        return VersionStatus(
+            version, "waiting for policy", f"The policy is not in force until {roles} signs it.", commands=(line,)
+        )
+    step = climb(ledger, policy, model, int(version))
+    if step.waiting:
+        return VersionStatus(version, "in shadow" if step.name == "shadow" else "in canary", f"{step.reason}.")
+    return VersionStatus(version, "ready", "Nothing is missing; the next run of the `release` sensor promotes it.")
+
+
+def _gates(what: str, gates: list[str]) -> str:
+    if not gates:
+        return ""
+    names = ", ".join(gate.replace("_", " ") for gate in gates)
+    sentence = f"{what} gate{'' if len(gates) == 1 else 's'} {names}."
+    return sentence[:1].upper() + sentence[1:]
+
+
+def waiting(statuses: Mapping[str, VersionStatus]) -> VersionStatus | None:
+    """The newest version, where a person has to act before it can be released."""
+    found = list(statuses.values())
+    return found[-1] if found and found[-1].commands else None
