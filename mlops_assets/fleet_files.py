@@ -114,6 +114,7 @@ def write_model_pages(platform: Platform, fleet: FleetView) -> dict[str, Path]:
 def write_window_pages(reports: Path, model: ModelView, windows: Sequence[WindowEvidence]) -> None:
     """Write `windows/<model>/<window>/index.html` for every judged window."""
     measured = {w.window: w for w in windows}
+    recorded = {r.seq: r.recorded_at for r in model.state.records}
     starts = [verdict.window for verdict in model.state.verdicts]
     for place, verdict in enumerate(model.state.verdicts):
         folder = reports / WINDOWS / model.name / verdict.window
@@ -127,7 +128,7 @@ def write_window_pages(reports: Path, model: ModelView, windows: Sequence[Window
         )
         drift = _report(folder / "drift.json")
         evidence = measured.get(verdict.window) or window_evidence(verdict.window, None, None)
-        page = window_page.render(model.name, verdict, evidence, drift, links)
+        page = window_page.render(model.name, verdict, evidence, drift, links, recorded.get(verdict.seq))
         (folder / WINDOW_PAGE).write_text(page, encoding="utf-8")
 
 

@@ -82,7 +82,7 @@ def attention(
         *_windows(model, state, unjudged),
         *_versions(model, statuses or {}),
         *_findings(model, row, at),
-        *_exceptions(model, row, at),
+        *_exceptions(model, row, at, policy),
         *_validation(model, row, at),
         *_evidence(model, row, stale),
         *_requests(model, state),
@@ -181,7 +181,9 @@ def _findings(model: str, row: Mapping[str, Any], at: datetime) -> list[Attentio
     return found
 
 
-def _exceptions(model: str, row: Mapping[str, Any], at: datetime) -> list[AttentionItem]:
+def _exceptions(model: str, row: Mapping[str, Any], at: datetime, policy: Any | None) -> list[AttentionItem]:
+    rule = getattr(policy, "exceptions", None)
+    who = ", ".join(rule.roles) if rule is not None else ""
     found = []
     for granted in row["exceptions"]:
         expires = moment(granted["expires"])
@@ -189,7 +191,7 @@ def _exceptions(model: str, row: Mapping[str, Any], at: datetime) -> list[Attent
         detail = f"Granted by {granted['person'] or granted['role']}: {granted['reason']}"
         line = f"mlops exception withdraw {model} {granted['record']} --reason TEXT --key KEY.pem"
         urgency: Urgency = "soon" if _within(expires, at) else "open"
-        found.append(AttentionItem(model, "exception", urgency, title, detail, line, due=_date(expires)))
+        found.append(AttentionItem(model, "exception", urgency, title, detail, line, who, _date(expires)))
     for refused in row["exceptions_refused"]:
         title = f"Record {refused['record']} claims an exception to gate {refused['gate']} and has no effect"
         found.append(AttentionItem(model, "exception", "now", title, refused["why"], "mlops verify"))

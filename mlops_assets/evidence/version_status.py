@@ -133,7 +133,11 @@ def _waiting(ledger: Ledger, policy: Policy, model: str, version: str) -> Versio
         )
     step = climb(ledger, policy, model, int(version))
     if step.waiting:
-        return VersionStatus(version, "in shadow" if step.name == "shadow" else "in canary", f"{step.reason}.")
+        return VersionStatus(
+            version,
+            "in shadow" if step.name == "shadow" else "in canary",
+            f"{step.reason[:1].upper()}{step.reason[1:]}.",
+        )
     return VersionStatus(version, "ready", "Nothing is missing; the next run of the `release` sensor promotes it.")
 
 

@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from mlops_assets.cli import main
-from mlops_assets.evidence.pages.event_text import QUIET_KINDS, TELLERS
+from mlops_assets.evidence.pages.event_text import EVENT_TEXTS, QUIET_KINDS
 from mlops_assets.governance.approvals import state
 from mlops_assets.release.audit import audit_promotions
 from mlops_assets.release.champion import champion_state
@@ -148,7 +148,7 @@ def test_everything_that_is_stored_is_what_was_recorded(lived, capsys):
     assert left.value.code == 0, capsys.readouterr().out
 
 
-def test_the_command_line_tells_the_same_story(lived, capsys):
+def test_the_command_line_shows_the_same_history(lived, capsys):
     with pytest.raises(SystemExit) as left:
         main(["--project", str(lived.platform.project.root), "status", "--json"])
     assert left.value.code == 0
@@ -161,7 +161,7 @@ def test_the_command_line_tells_the_same_story(lived, capsys):
     assert timed["open_incidents"]
 
 
-def test_dagster_shows_the_same_story(lived):
+def test_dagster_shows_the_same_history(lived):
     instance = dg.DagsterInstance.from_config(str(lived.platform.home.dagster))
     key = dg.AssetKey([TIMED, "health"])
     assert set(instance.get_materialized_partitions(key)) == set(WINDOWS)
@@ -208,7 +208,7 @@ def test_run_again_it_writes_nothing_twice(lived):
     assert footprint(again) == before
 
 
-def test_a_story_tells_each_kind_of_record_in_words_or_leaves_it_to_other_places(lived):
+def test_each_kind_of_record_has_a_sentence_or_a_table_of_its_own(lived):
     kinds = {record.kind for record in lived.ledger.records()}
     assert len(kinds) > 10
-    assert kinds <= {*TELLERS, *QUIET_KINDS}
+    assert kinds <= {*EVENT_TEXTS, *QUIET_KINDS}

@@ -3,6 +3,8 @@
 Belongs here: the English text of a record of each kind. Not here: which records count, and any HTML.
 """
 
+from collections.abc import Collection
+
 from mlops_assets.evidence.history import DATA_SUBJECT, text, texts
 from mlops_assets.evidence.reading import day, label, number, short
 from mlops_assets.ledger.ledger import Record
@@ -16,8 +18,15 @@ QUIET_KINDS = frozenset(
 """Kinds that have a table of their own; the event log lists of them only what went wrong."""
 
 
-def event_text(record: Record) -> str:
-    """The record in one sentence; a record of an unknown kind gives its kind and subject."""
+def event_text(record: Record, required: Collection[str] | None = None) -> str:
+    """The record in one sentence; a record of an unknown kind gives its kind and subject.
+
+    Args:
+        record: of any kind.
+        required: gates that the policy requires; a decision of another gate is then marked as not required.
+    """
+    if record.kind == "gate_decision":
+        return _gate(record, required)
     write = EVENT_TEXTS.get(record.kind)
     return write(record) if write else f"{label(record.kind)} {record.subject}".strip() + "."
 
@@ -41,17 +50,20 @@ def _signer(record: Record) -> str:
     return f" by {person}" if person else ""
 
 
-def _gate(record: Record) -> str:
+def _gate(record: Record, required: Collection[str] | None = None) -> str:
     body = record.body
     verbs = {"passed": "passed", "failed": "refused", "not_measurable": "could not measure"}
+    optional = bool(required) and body.get("gate") not in (required or ())
     verb = verbs.get(str(body.get("outcome")), str(body.get("outcome")))
+    if optional and verb == "refused":
+        verb = "failed for"
     about = f"version {record.subject}"
     if record.subject.startswith(DATA_SUBJECT):
         about = f"the data {short(record.subject.removeprefix(DATA_SUBJECT))}"
     result = f"Gate {label(str(body.get('gate'))).lower()} {verb} {about}"
     if body.get("value") is not None and body.get("threshold") is not None:
         result += f" ({number(body['value'])}, threshold {number(body['threshold'])})"
-    return result + _because(record, "reason") + "."
+    return f"{result}{', not required by the policy' if optional else ''}{_because(record, 'reason')}."
 
 
 def _verdict(record: Record) -> str:

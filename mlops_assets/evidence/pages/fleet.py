@@ -198,10 +198,10 @@ def strip(model: ModelView) -> list[tuple[str, list[StripCell]]]:
     return [(year, list(group)) for year, group in groupby(cells, key=lambda c: c.window[:4])]
 
 
-def event_log(state: ModelState, limit: int = 60) -> EventLog:
+def event_log(model: ModelView, limit: int = 60) -> EventLog:
     """What happened, oldest first; of more than `limit` events the latest are listed and the rest is counted."""
-    logged = [r for r in sorted(state.records, key=lambda r: (r.happened_at, r.seq)) if is_logged(r)]
-    events = tuple((r.happened_at, event_text(r)) for r in logged[-limit:])
+    logged = [r for r in sorted(model.state.records, key=lambda r: (r.happened_at, r.seq)) if is_logged(r)]
+    events = tuple((r.happened_at, event_text(r, model.row["required_gates"])) for r in logged[-limit:])
     return EventLog(events, max(0, len(logged) - limit))
 
 

@@ -157,7 +157,7 @@ def render(
         alarms=alarm_text(precision),
         commands=commands(model),
         gates=champion_gates(model),
-        events=event_log(model.state),
+        events=event_log(model),
         state_tone=state_tone,
         day=day,
         minute=minute,

@@ -6,6 +6,7 @@ which are Evidently's page and linked from here.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from mlops_assets.evidence.blocks import Block, Paragraph
@@ -57,7 +58,12 @@ class WindowLinks:
 
 
 def render(
-    model: str, verdict: Verdict, evidence: WindowEvidence, drift: Mapping[str, Any] | None, links: WindowLinks
+    model: str,
+    verdict: Verdict,
+    evidence: WindowEvidence,
+    drift: Mapping[str, Any] | None,
+    links: WindowLinks,
+    judged_at: datetime | None = None,
 ) -> str:
     """The page as HTML text.
 
@@ -67,13 +73,14 @@ def render(
         evidence: what was measured.
         drift: the content of `drift.json`, None where there is none.
         links: to other pages.
+        judged_at: when the verdict was recorded; None where it is not known.
     """
     return render_template(
         "window.html.j2",
         model=model,
         verdict=verdict,
         end=verdict.body.get("window_end") or "",
-        judged_at=verdict.at,
+        judged_at=judged_at,
         fleet=links.fleet,
         page=links.model,
         before=links.before,
