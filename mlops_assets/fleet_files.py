@@ -20,15 +20,17 @@ from mlops_assets.evidence.roi import RoiReport, measure_roi, read_assumptions
 from mlops_assets.evidence.window_evidence import WindowEvidence, window_evidence
 from mlops_assets.inspection.lookup import requirement_rows
 from mlops_assets.ledger.canonical import digest
+from mlops_assets.monitoring.window_results import DRIFT, PERFORMANCE
 from mlops_assets.platform import Platform
 from mlops_assets.response.alarm_precision import alarm_precision
 from mlops_assets.response.incidents import incidents
+from mlops_assets.stores.results import WINDOWS, WindowResults, windows_with_results
 
 INVENTORY = "inventory.json"
 PAGE = "fleet.html"
 ROI, ROI_PAGE = "roi.json", "roi.html"
 MODELS = "models"
-WINDOWS, WINDOW_PAGE, DRAWINGS = "windows", "index.html", "evidently.html"
+WINDOW_PAGE, DRAWINGS = "index.html", "evidently.html"
 PAGE_LINK = "model page"
 REPORTS = (
     ("distributions drawn by Evidently", DRAWINGS),
@@ -117,19 +119,20 @@ def write_window_pages(reports: Path, model: ModelView, windows: Sequence[Window
     recorded = {r.seq: r.recorded_at for r in model.state.records}
     starts = [verdict.window for verdict in model.state.verdicts]
     for place, verdict in enumerate(model.state.verdicts):
-        folder = reports / WINDOWS / model.name / verdict.window
-        folder.mkdir(parents=True, exist_ok=True)
+        results = WindowResults(reports, model.name, verdict.window)
+        path = results.path("index", ".html")
+        path.parent.mkdir(parents=True, exist_ok=True)
         links = window_page.WindowLinks(
             fleet=f"../../../{PAGE}",
             model=f"../../../{MODELS}/{model.name}.html",
             before=f"../{starts[place - 1]}/{WINDOW_PAGE}" if place else "",
             after=f"../{starts[place + 1]}/{WINDOW_PAGE}" if place + 1 < len(starts) else "",
-            reports=tuple((text, name) for text, name in REPORTS if (folder / name).is_file()),
+            reports=tuple((text, name) for text, name in REPORTS if (path.parent / name).is_file()),
         )
-        drift = _report(folder / "drift.json")
+        drift = results.shown(DRIFT)
         evidence = measured.get(verdict.window) or window_evidence(verdict.window, None, None)
         page = window_page.render(model.name, verdict, evidence, drift, links, recorded.get(verdict.seq))
-        (folder / WINDOW_PAGE).write_text(page, encoding="utf-8")
+        path.write_text(page, encoding="utf-8")
 
 
 def _judged_windows(platform: Platform, model: str) -> list[str]:
@@ -138,16 +141,8 @@ def _judged_windows(platform: Platform, model: str) -> list[str]:
 
 def windows_of(reports: Path, model: str) -> list[WindowEvidence]:
     """What was measured in the model's windows, from the reports that are kept, in order of time."""
-    folders = sorted(p for p in (reports / WINDOWS / model).glob("*") if p.is_dir())
-    return [window_evidence(p.name, _report(p / "drift.json"), _report(p / "performance.json")) for p in folders]
-
-
-def _report(path: Path) -> Any:
-    """The content of a report; None where there is none, or where it was cut short while it was written."""
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
+    stored = (WindowResults(reports, model, window) for window in windows_with_results(reports, model))
+    return [window_evidence(one.window, one.shown(DRIFT), one.shown(PERFORMANCE)) for one in stored]
 
 
 def _state_of(model: ModelView) -> str:

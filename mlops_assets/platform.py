@@ -20,6 +20,7 @@ from mlops_assets.project import DeclaredModel, Project, line_of
 from mlops_assets.stores.home import Home, be_quiet
 from mlops_assets.stores.lake import Lake
 from mlops_assets.stores.registry import Registry
+from mlops_assets.stores.results import VersionResults, WindowResults
 
 HEAD_KEY = "ledger"
 """Name of the key that signs the head of the ledger."""
@@ -53,7 +54,20 @@ class Platform:
     @cached_property
     def registry(self) -> Registry:
         """MLflow."""
-        return Registry(self.home, EvidenceBook(lambda: self.ledger))
+        return Registry(self.home, self.evidence_book)
+
+    @cached_property
+    def evidence_book(self) -> EvidenceBook:
+        """Digests of what stages store outside the ledger."""
+        return EvidenceBook(lambda: self.ledger)
+
+    def window_results(self, model: str, window: str) -> WindowResults:
+        """Results of the stages of one window."""
+        return WindowResults(self.home.reports, model, window, self.evidence_book)
+
+    def version_results(self, run_id: str) -> VersionResults:
+        """Results of the training with this MLflow run."""
+        return VersionResults(self.registry, run_id)
 
     @cached_property
     def ledger(self) -> Ledger:

@@ -11,8 +11,7 @@ from pathlib import Path
 from mlops_assets.governance.stored_evidence import KIND as EVIDENCE_KEPT
 from mlops_assets.platform import Platform
 from mlops_assets.stores.registry import RegistryError
-
-WINDOWS = "windows"
+from mlops_assets.stores.results import is_window
 
 
 def changed_files(platform: Platform) -> Iterator[tuple[str, str]]:
@@ -25,6 +24,8 @@ def changed_files(platform: Platform) -> Iterator[tuple[str, str]]:
 def _evidence(platform: Platform) -> Iterator[tuple[str, str]]:
     last = {(r.subject, r.body["name"]): r for r in platform.ledger.records(kind=EVIDENCE_KEPT)}
     for (run, name), record in last.items():
+        if is_window(run):
+            continue
         try:
             platform.registry.evidence(run, name)
         except RegistryError as error:
@@ -46,7 +47,7 @@ def _reports(platform: Platform) -> Iterator[tuple[str, str]]:
     last = {(r.model, r.subject): r for r in platform.ledger.records(kind="health_verdict")}
     for (model, window), record in last.items():
         for name, digest in (record.body.get("evidence") or {}).items():
-            path = platform.home.reports / WINDOWS / model / window / f"{name}.json"
+            path = platform.window_results(model, window).path(name)
             if why := _differs(path, digest):
                 yield "report", f"{model}, window {window}: {path} {why} (record {record.seq})"
 

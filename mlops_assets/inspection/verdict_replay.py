@@ -6,8 +6,6 @@ that is applied while rows are counted cannot be replayed, and that is said. Whi
 taken as it was: a replay shows what this policy would have said of these windows, not the history that would have followed.
 """
 
-import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -15,15 +13,15 @@ from typing import Any, Literal
 from mlops_assets.declaration.declaration import Declaration
 from mlops_assets.gates.replay import tightened
 from mlops_assets.ledger.ledger import Ledger, Record
-from mlops_assets.monitoring.inputs.drift import DriftVerdict, regraded
+from mlops_assets.monitoring.inputs.drift import regraded
 from mlops_assets.monitoring.inputs.faults import Fault
-from mlops_assets.monitoring.outcomes.performance import WindowPerformance
-from mlops_assets.monitoring.outcomes.segments import Segment
 from mlops_assets.monitoring.severity import SEVERITIES
 from mlops_assets.monitoring.verdict.fleet_control import FleetControl, hold_to_fleet
 from mlops_assets.monitoring.verdict.triage import ANSWERED, Earlier, Health, triage
+from mlops_assets.monitoring.window_results import DRIFT, PERFORMANCE
 from mlops_assets.policy.policy import Policy, effective
 from mlops_assets.stores.home import Home
+from mlops_assets.stores.results import ResultError, WindowResults
 
 VERDICT = "health_verdict"
 REPLAYED = frozenset(
@@ -118,12 +116,20 @@ def _of_model(home: Home, model: str, verdicts: list[Record], ours: Policy, thei
                 _again(home, record, policy, earlier)
                 for policy, earlier in zip((ours, theirs), before_them, strict=True)
             )
-        except (OSError, KeyError, TypeError, ValueError) as error:
+        except (ResultError, KeyError, TypeError, ValueError) as error:
             recorded = _words(
                 str(record.body.get("severity")), str(record.body.get("kind")), record.body.get("action") or ()
             )
             changes.append(
-                VerdictChange(model, record.subject, record.seq, recorded, None, "cannot_replay", _why(error))
+                VerdictChange(
+                    model,
+                    record.subject,
+                    record.seq,
+                    recorded,
+                    None,
+                    "cannot_replay",
+                    f"the recorded evidence cannot be used: {error}",
+                )
             )
             for earlier in before_them:
                 earlier.append(Earlier(record.subject, record.body.get("raw") or {}))
@@ -141,35 +147,21 @@ def _of_model(home: Home, model: str, verdicts: list[Record], ours: Policy, thei
 def _again(home: Home, record: Record, policy: Policy, earlier: list[Earlier]) -> Health:
     """The verdict under a policy; raises what says that its evidence is not there, or is another."""
     body = record.body
-    drift = regraded(DriftVerdict.from_dict(_evidence(home, record, "drift")), policy.monitoring)
-    performance = _evidence(home, record, "performance")
+    results, recorded = WindowResults(home.reports, record.model, record.subject), body["evidence"]
+    drift = regraded(results.read(DRIFT, recorded[DRIFT.name]).verdict, policy.monitoring)
+    performance = results.read(PERFORMANCE, recorded[PERFORMANCE.name])
     # A feed that is broken as a whole is the one cause of its kind that names no column.
     batch = [c["evidence"] for c in body["causes"] if c["kind"] == "data_quality" and not c["columns"]]
     found = triage(
         drift,
-        WindowPerformance.from_dict(performance["performance"]),
+        performance.performance,
         earlier,
         policy.monitoring,
         {kind: policy.actions(kind) for kind in ANSWERED},
         batch=[Fault("stale_batch", text, 0.0) for text in batch],
-        segment=Segment(**performance["segment"]) if performance.get("segment") else None,
+        segment=performance.segment,
     )
     return hold_to_fleet(found, FleetControl(**body["fleet"]), policy.monitoring.alpha) if "fleet" in body else found
-
-
-def _evidence(home: Home, record: Record, name: str) -> dict[str, Any]:
-    path = home.reports / "windows" / record.model / record.subject / f"{name}.json"
-    content = path.read_bytes()
-    expected = record.body["evidence"][name]
-    if hashlib.sha256(content).hexdigest() != expected:
-        raise ValueError(f"{path.name} is not the file that the verdict rested on (expected digest {expected[:12]})")
-    return json.loads(content)
-
-
-def _why(error: Exception) -> str:
-    if isinstance(error, FileNotFoundError):
-        return f"the evidence it rested on is gone: {error.filename}"
-    return f"the recorded evidence cannot be used: {error}"
 
 
 def _words(severity: str, kind: str, actions: Any) -> str:

@@ -1,7 +1,8 @@
-"""What a stage works with, and what it hands back: the border between Dagster and the stages.
+"""What a stage is given and what it returns: the border between Dagster and the stages.
 
-A stage is a function `StageContext -> StageResult`. It loads, calls the rooms that compute, records, and returns what a reviewer
-should see; it never sees Dagster's context. `orchestration/assets.py` makes assets out of stages.
+A stage is a function `StageContext -> StageResult`. It loads, calls the packages that compute, records, and returns what a
+reviewer should see. It never sees Dagster's context; `orchestration/assets.py` makes assets out of stages. Only the stage
+itself takes the context: the functions it calls take the ledger, lake, declaration, window or policy that they need.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -14,6 +15,7 @@ from mlops_assets.declaration.declaration import Declaration
 from mlops_assets.platform import Platform
 from mlops_assets.policy.policy import Policy
 from mlops_assets.response.retraining import request_of
+from mlops_assets.stores.results import WindowResults
 
 if TYPE_CHECKING:
     from mlops_assets.governance.decisions import GateResult
@@ -50,7 +52,19 @@ class MlflowRun(Protocol):
 
 @dataclass(frozen=True)
 class StageContext:
-    """One stage's place of work: one model, one run, perhaps one window."""
+    """What one stage works on: one model in one run, and one window where the stage has windows.
+
+    Attributes:
+        platform: stores and rules of the project.
+        declaration: the model as its YAML declares it now.
+        policy: effective policy of the model.
+        run_id: of the run; the MLflow run carries it.
+        job_name: name of the run's job.
+        window: the window to work on; None for stages from rows to champion.
+        tags: of the run; they name the retraining request that it answers.
+        log: writes a line to the run's log.
+        open_mlflow_run: opens the run's MLflow run; None where no stage trains.
+    """
 
     platform: Platform
     declaration: Declaration
@@ -76,15 +90,36 @@ class StageContext:
         """Address of one of the model's tables in the lake."""
         return f"{self.model}/{name}"
 
+    def window_results(self) -> WindowResults:
+        """Results of the run's window.
+
+        Raises:
+            StageError: the run has no window.
+        """
+        return self.platform.window_results(self.model, window_of(self).key)
+
     @contextmanager
     def mlflow_run(self) -> Iterator[str]:
         """The MLflow run of this Dagster run, active inside the block."""
         if self.open_mlflow_run is None:
-            raise StageError(f"{self.model}: this stage records an MLflow run, and none was handed to it")
+            raise StageError(f"{self.model}: this stage records an MLflow run, and its context cannot open one")
         tags = {"mlops.model": self.model, "mlops.declaration": self.declaration.digest}
         job = self.job_name or self.model
         with self.open_mlflow_run(self.platform, self.model, run_id=self.run_id, job=job, tags=tags) as run_id:
             yield run_id
+
+
+def window_of(context: StageContext) -> Window:
+    """The run's window.
+
+    Raises:
+        StageError: the run has none.
+    """
+    if context.window is None:
+        raise StageError(
+            f"{context.model}: found a run without a partition, expected one: this asset has a partition for each window"
+        )
+    return context.window
 
 
 Stage = Callable[[StageContext], StageResult]

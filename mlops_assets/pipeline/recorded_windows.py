@@ -1,6 +1,5 @@
 """What a model and its windows left behind, as drills and calibration take it. Nothing here writes."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,23 +16,24 @@ from mlops_assets.inspection.versions import load_verified
 from mlops_assets.ledger.ledger import Record
 from mlops_assets.monitoring.drills.drills import run_drills, with_scores
 from mlops_assets.monitoring.drills.injected_faults import OUTCOME, as_it_is
-from mlops_assets.monitoring.inputs.drift import DriftVerdict
-from mlops_assets.monitoring.outcomes.performance import WindowPerformance
 from mlops_assets.monitoring.outcomes.reference_performance import ReferencePerformance
 from mlops_assets.monitoring.thresholds.alarm_calibration import RecordedWindow
 from mlops_assets.monitoring.thresholds.alarm_statistics import input_statistics, outcome_statistics
 from mlops_assets.monitoring.thresholds.resampled_windows import HeldOut
+from mlops_assets.monitoring.window_results import DRIFT, PERFORMANCE
 from mlops_assets.pipeline.context import StageError
-from mlops_assets.pipeline.stages.matured import targets
-from mlops_assets.pipeline.stages.models import classes_of, scored_rows
-from mlops_assets.pipeline.stages.production import OUTCOMES, SCORED_ROWS
-from mlops_assets.pipeline.stages.window_reports import WINDOWS, digest_file
+from mlops_assets.pipeline.stages.matured_outcomes import targets
+from mlops_assets.pipeline.stages.outcomes import TABLE as OUTCOMES
+from mlops_assets.pipeline.stages.predictions import SCORED_ROWS
+from mlops_assets.pipeline.stages.versions import classes_of, scored_rows
+from mlops_assets.pipeline.training_results import EXPLANATIONS, REFERENCE_PERFORMANCE, REFERENCE_PROFILE
 from mlops_assets.pipeline.verdicts import VERDICT
 from mlops_assets.platform import Platform
 from mlops_assets.release.champion import champion_state
 from mlops_assets.response.alarm_precision import JudgedWindow, judged_windows
 from mlops_assets.response.incidents import incidents
 from mlops_assets.statistics.profile import Profile
+from mlops_assets.stores.results import ResultError, VersionResults
 
 LOOKED_AT = 8
 """Latest windows among which those to drill are chosen."""
@@ -57,19 +57,19 @@ class Champion:
     @cached_property
     def profile(self) -> Profile:
         """Reference of inputs and score."""
-        found = Profile.from_dict(self._evidence("reference_profile"))
+        found = self._results.read(REFERENCE_PROFILE)
         target = self.declaration.target.column
         return Profile(found.rows, {name: c for name, c in found.columns.items() if name != target})
 
     @cached_property
     def importance(self) -> dict[str, float]:
         """Share of all importance by feature."""
-        return {f["feature"]: f["share"] for f in self._evidence("explanations")["importance"]["features"]}
+        return self._results.read(EXPLANATIONS).shares
 
     @cached_property
     def reference_performance(self) -> ReferencePerformance:
         """Performance on held-out rows."""
-        return ReferencePerformance.from_dict(self._evidence("reference_performance"))
+        return self._results.read(REFERENCE_PERFORMANCE)
 
     @cached_property
     def pipeline(self) -> Any:
@@ -103,8 +103,9 @@ class Champion:
             classes=tuple(classes_of(self.pipeline, self.declaration) or ()),
         )
 
-    def _evidence(self, name: str) -> dict[str, Any]:
-        return self.platform.registry.evidence(self.registration.body["run_id"], name)
+    @property
+    def _results(self) -> VersionResults:
+        return self.platform.version_results(self.registration.body["run_id"])
 
 
 def champion_of(platform: Platform, model: str) -> Champion:
@@ -161,9 +162,9 @@ def _held_out_window(champion: Champion) -> pl.DataFrame:
 
 def is_quiet(champion: Champion, window: pl.DataFrame) -> bool:
     """Whether nothing is seen in a window as it is."""
-    thresholds = champion.platform.policy(champion.model).monitoring
+    rules = champion.platform.policy(champion.model).monitoring
     (found,) = run_drills(
-        [window], champion.profile, thresholds, drills=[as_it_is()], importance=champion.importance,
+        [window], champion.profile, rules, drills=[as_it_is()], importance=champion.importance,
         reference=champion.reference_performance, reference_sample=champion.reference_sample,
     )  # fmt: skip
     return found.caught == 0
@@ -216,20 +217,15 @@ def recorded_history(platform: Platform, model: str) -> tuple[list[RecordedWindo
     windows: list[RecordedWindow] = []
     left_out: list[str] = []
     for one in judged(platform, model):
-        folder = platform.home.reports / WINDOWS / model / one.window
-        parts: dict[str, Any] = {}
-        for name, recorded in last[one.window].body["evidence"].items():
-            path = folder / f"{name}.json"
-            if not path.is_file() or digest_file(path) != recorded:
-                left_out.append(f"window {one.window}: {path.name} is gone, or is not what its verdict was made on")
-                break
-            parts[name] = json.loads(path.read_text(encoding="utf-8"))
-        else:
-            values = {
-                **input_statistics(DriftVerdict.from_dict(parts["drift"]), alpha),
-                **outcome_statistics(WindowPerformance.from_dict(parts["performance"]["performance"]), alpha),
-            }
-            windows.append(RecordedWindow(one.window, one.severity, one.kind, one.disposition, values, one.held))
+        recorded, results = last[one.window].body["evidence"], platform.window_results(model, one.window)
+        try:
+            drift = results.read(DRIFT, recorded[DRIFT.name]).verdict
+            performance = results.read(PERFORMANCE, recorded[PERFORMANCE.name]).performance
+        except (ResultError, KeyError) as error:
+            left_out.append(f"window {one.window} cannot be replayed: {error}")
+            continue
+        values = {**input_statistics(drift, alpha), **outcome_statistics(performance, alpha)}
+        windows.append(RecordedWindow(one.window, one.severity, one.kind, one.disposition, values, one.held))
     return windows, left_out
 
 

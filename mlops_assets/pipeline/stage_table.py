@@ -80,7 +80,7 @@ STAGES: tuple[StageSpec, ...] = (
         description="What monitoring compares with: bin edges and counts of every input, of the score and of the target, "
         "and the performance on held-out rows.",
         kinds=("json",),
-        load=_in("training", "reference_profile"),
+        load=_in("reference", "reference_profile"),
     ),
     StageSpec(
         name="evaluation",
@@ -133,10 +133,11 @@ STAGES: tuple[StageSpec, ...] = (
     StageSpec(
         name="predictions",
         deps=("champion",),
-        description="What the champion (and the challenger beside it) said of each row of the window, with an id a row. "
+        description="What the deciding version predicts of each row of the window, with an id for each row; beside it what the "
+        "challenger predicts. "
         "Rows that break the contract are in quarantine, never dropped.",
         kinds=("delta",),
-        load=_in("production", "predictions"),
+        load=_in("predictions", "predictions"),
         gates=("input_contract",),
         windowed=True,
     ),
@@ -145,7 +146,7 @@ STAGES: tuple[StageSpec, ...] = (
         deps=("predictions",),
         description="What turned out to be true, as far as it is known.",
         kinds=("delta",),
-        load=_in("production", "outcomes"),
+        load=_in("outcomes", "outcomes"),
         windowed=True,
     ),
     StageSpec(
@@ -189,13 +190,13 @@ def window_stages(stages: Sequence[StageSpec]) -> list[str]:
 
 
 WINDOW_CHECKS = {
-    "input_contract": "Do the rows to be scored keep the declared contract?",
-    "severity": "Does this window need anybody's attention?",
+    "input_contract": "Do the rows to be scored meet the declared contract?",
+    "severity": "Is the window's severity below act?",
 }
 
 
 def question(check: str) -> str:
-    """What a check asks, in words."""
+    """The question that a check answers."""
     from mlops_assets.gates.registry import GATES
 
     return WINDOW_CHECKS[check] if check in WINDOW_CHECKS else GATES[check].question

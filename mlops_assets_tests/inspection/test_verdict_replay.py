@@ -1,7 +1,6 @@
 """A policy tried on recorded windows: verdicts are given again from the evidence that was kept, or it is said why not."""
 
 import hashlib
-import json
 from dataclasses import replace
 
 import pytest
@@ -14,8 +13,10 @@ from mlops_assets.monitoring.inputs.drift import DriftVerdict, regraded
 from mlops_assets.monitoring.outcomes.performance import measure
 from mlops_assets.monitoring.outcomes.reference_performance import build_reference
 from mlops_assets.monitoring.verdict.triage import Earlier, triage
+from mlops_assets.monitoring.window_results import DRIFT, PERFORMANCE, DriftResult, PerformanceResult
 from mlops_assets.policy.policy import Policy
 from mlops_assets.stores.home import Home
+from mlops_assets.stores.results import WindowResults
 from mlops_assets_tests.ledger.raw import raw
 from mlops_assets_tests.monitoring.outcomes.test_performance import loans
 
@@ -74,12 +75,12 @@ class Past:
             {kind: OURS.actions(kind) for kind in ("data_quality", "covariate_shift")},
         )  # fmt: skip
         self.earlier.append(Earlier(window, found.raw))
-        digests = {}
-        for name, content in (("drift", drift.to_dict()), ("performance", {"performance": self.unmeasured.to_dict()})):
-            path = self.path(window, name)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(json.dumps(content))
-            digests[name] = hashlib.sha256(path.read_bytes()).hexdigest()
+        results = WindowResults(self.home.reports, MODEL, window)
+        performance = PerformanceResult(self.unmeasured, 1, None, None, (), {}, {})
+        digests = {
+            "drift": results.write(DRIFT, DriftResult(drift, 1, {"features": [], "reason": ""})),
+            "performance": results.write(PERFORMANCE, performance),
+        }
         body = {
             "severity": found.severity, "kind": found.kind, "action": list(found.actions), "raw": found.raw,
             "version": "1", "evidence": digests,
@@ -88,7 +89,7 @@ class Past:
         self.ledger.append(raw("health_verdict", body), model=MODEL, subject=window)
 
     def path(self, window: str, name: str):
-        return self.home.reports / "windows" / MODEL / window / f"{name}.json"
+        return WindowResults(self.home.reports, MODEL, window).path(name)
 
     def diff(self, proposed: Policy, *models: Declaration):
         declarations = {d.name: d for d in models or (declared(),)}

@@ -5,8 +5,9 @@ import json
 import pytest
 
 from mlops_assets.pipeline.context import StageContext
-from mlops_assets.pipeline.stages import training
+from mlops_assets.pipeline.stages import reference
 from mlops_assets.pipeline.stages.data import PART, feature_rows
+from mlops_assets.pipeline.stages.decisions import current_snapshot
 from mlops_assets.response.incidents import incidents
 from mlops_assets_tests.integration.small_project import (
     FAULTY_COLUMN,
@@ -91,10 +92,10 @@ def test_rows_that_were_fitted_on_are_refused_in_the_reference(lived, monkeypatc
     declaration = platform.project.declaration(SNAPSHOT)
     context = StageContext(platform, declaration, platform.policy(SNAPSHOT), run_id="a test")
 
-    def flattering(context: StageContext, part: str | None = None):
-        return feature_rows(context, "fit" if part == "holdout" else part)
+    def flattering(lake, snapshot, part: str | None = None):
+        return feature_rows(lake, snapshot, "fit" if part == "holdout" else part)
 
-    assert PART in feature_rows(context).columns
-    monkeypatch.setattr(training, "feature_rows", flattering)
+    assert PART in feature_rows(platform.lake, current_snapshot(platform.ledger, declaration, None)).columns
+    monkeypatch.setattr(reference, "feature_rows", flattering)
     with pytest.raises(ValueError, match="rows that the model was fitted on"):
-        training.reference_profile(context)
+        reference.reference_profile(context)

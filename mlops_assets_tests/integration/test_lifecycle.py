@@ -123,8 +123,8 @@ class TestRetraining:
             (WINDOWS[4], 2, None),
         ]
         beside = lived.platform.lake.read(f"{TIMED}/predictions", window=WINDOWS[3])
-        assert beside["challenger_score"].null_count() == 0
-        assert beside["challenger_version"].unique().to_list() == [2]
+        assert beside["beside_score"].null_count() == 0
+        assert beside["beside_version"].unique().to_list() == [2]
 
     def test_it_was_trained_on_the_rows_that_the_request_names(self, lived):
         first, second = lived.ledger.records(kind="snapshot_taken", model=TIMED)

@@ -104,10 +104,11 @@ class VersionRegistered(Event):
 
 
 class EvidenceStored(Event):
-    """Evidence was stored with an MLflow run. The record's subject is the run's id.
+    """A stage stored a result outside the ledger. The record's subject is the id of the MLflow run that carries it, or
+    `model@window` for a result of a window.
 
     Attributes:
-        name: of the evidence.
+        name: of the result.
         digest: SHA-256 of its content.
     """
 

@@ -44,6 +44,7 @@ class WindowScored(Event):
         predictions_version: Delta version of the predictions.
         rows_version: Delta version of the scored rows.
         source_digest: of the source as it was.
+        rescoring_of: number of the record of the window's first scoring, whose predictions stay on record; None for the first.
     """
 
     KIND: ClassVar[str] = "window_scored"
@@ -62,6 +63,7 @@ class WindowScored(Event):
     predictions_version: int | None = None
     rows_version: int | None = None
     source_digest: str | None = None
+    rescoring_of: int | None = None
 
 
 class CauseFound(BaseModel):

@@ -1,10 +1,12 @@
-"""Recording what gates decide, and finding the version a training is about."""
+"""Recording what gates decide, the severity of a window as a check, and the records that a training is about."""
 
 from collections.abc import Sequence
 
-from mlops_assets.governance.decisions import GateResult, record, result_of
-from mlops_assets.ledger.ledger import Record
-from mlops_assets.pipeline.context import StageContext, StageError
+from mlops_assets.declaration.declaration import Declaration
+from mlops_assets.governance.decisions import GateOutcome, GateResult, record, result_of
+from mlops_assets.ledger.ledger import Ledger, Record
+from mlops_assets.pipeline.context import StageError
+from mlops_assets.policy.policy import Policy
 
 
 def data_subject(digest: str) -> str:
@@ -12,42 +14,74 @@ def data_subject(digest: str) -> str:
     return f"data:{digest}"
 
 
-def decided(context: StageContext, subject: str | int, results: Sequence[GateResult]) -> Sequence[GateResult]:
+def record_decisions(
+    ledger: Ledger, policy: Policy, model: str, subject: str | int, results: Sequence[GateResult]
+) -> Sequence[GateResult]:
     """Write each decision to the ledger; the same decision on the same evidence is written once."""
     for result in results:
-        record(context.platform.ledger, context.model, subject, result, context.policy)
+        record(ledger, model, subject, result, policy)
     return results
 
 
-def carry_over(context: StageContext, digest: str, version: int) -> list[GateResult]:
-    """Let the decisions on a snapshot stand for the version trained on it."""
-    found = context.platform.ledger.records(kind="gate_decision", model=context.model, subject=data_subject(digest))
-    latest = {r.body["gate"]: r for r in found if r.body["policy_digest"] == context.policy.digest}
-    results = [result_of(r) for r in latest.values()]
-    decided(context, version, results)
-    return results
+def carry_over(ledger: Ledger, policy: Policy, model: str, digest: str, version: int) -> None:
+    """Record the decisions on a snapshot for the version that was trained on it."""
+    found = ledger.records(kind="gate_decision", model=model, subject=data_subject(digest))
+    latest = {r.body["gate"]: r for r in found if r.body["policy_digest"] == policy.digest}
+    record_decisions(ledger, policy, model, version, [result_of(r) for r in latest.values()])
 
 
-def newest(context: StageContext, kind: str) -> Record | None:
+def newest(ledger: Ledger, kind: str, declaration: Declaration, request: str | None) -> Record | None:
     """The newest record of a kind under the present declaration and, where the run answers a request, for that one."""
-    for found in reversed(context.platform.ledger.records(kind=kind, model=context.model)):
-        if found.body["declaration_digest"] == context.declaration.digest and (
-            context.request is None or found.body["request"] == context.request
+    for found in reversed(ledger.records(kind=kind, model=declaration.name)):
+        if found.body["declaration_digest"] == declaration.digest and (
+            request is None or found.body["request"] == request
         ):
             return found
     return None
 
 
-def current_version(context: StageContext) -> Record:
+def current_snapshot(ledger: Ledger, declaration: Declaration, request: str | None) -> Record:
+    """The record of the snapshot that this training works on.
+
+    Raises:
+        StageError: none was taken under the present declaration.
+    """
+    return _needed(
+        newest(ledger, "snapshot_taken", declaration, request), declaration, "no snapshot was taken", "training_data"
+    )
+
+
+def current_version(ledger: Ledger, declaration: Declaration, request: str | None) -> Record:
     """The registration of the version that this training is about.
 
     Raises:
         StageError: there is none under the present declaration.
     """
-    registration = newest(context, "version_registered")
-    if registration is not None:
-        return registration
+    found = newest(ledger, "version_registered", declaration, request)
+    return _needed(found, declaration, "no version is registered", "challenger")
+
+
+def _needed(found: Record | None, declaration: Declaration, problem: str, stage: str) -> Record:
+    if found is not None:
+        return found
+    model = declaration.name
     raise StageError(
-        f"{context.model}: no version is registered under the present declaration "
-        f"({context.declaration.digest[:12]}); materialize {context.model}/challenger first"
+        f"{model}: {problem} under the present declaration ({declaration.digest[:12]}); materialize {model}/{stage} first"
+    )
+
+
+def severity_check(severity: str, reason: str, evidence: str) -> GateResult:
+    """A window's severity as a check: it fails from `act` on."""
+    outcome: GateOutcome = (
+        "not_measurable" if severity == "not_measurable" else "failed" if severity in ("act", "critical") else "passed"
+    )
+    return GateResult(
+        gate="severity",
+        outcome=outcome,
+        value=None,
+        threshold=None,
+        rule="severity below act",
+        reason=f"{severity}: {reason}",
+        details={"severity": severity},
+        evidence={"verdict": evidence},
     )

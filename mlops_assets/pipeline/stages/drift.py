@@ -1,5 +1,6 @@
 """The stage `drift`: inputs and score of a window against the reference of the version that scored it."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -8,11 +9,10 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from mlops_assets.datasets import pieces
 from mlops_assets.datasets.pieces import StoredRows
-from mlops_assets.datasets.windows import declared_windows
-from mlops_assets.governance.approval_subject import registered
-from mlops_assets.ledger.ledger import Record
+from mlops_assets.datasets.windows import Window, declared_windows
+from mlops_assets.declaration.declaration import Declaration
+from mlops_assets.inspection.versions import load_verified
 from mlops_assets.monitoring.inputs.attribution import (
     FEWEST_ROWS,
     Importances,
@@ -20,74 +20,112 @@ from mlops_assets.monitoring.inputs.attribution import (
     sample_size,
     score_importance,
 )
-from mlops_assets.monitoring.inputs.column_drift import ColumnDrift
 from mlops_assets.monitoring.inputs.drift import DriftVerdict, compare
 from mlops_assets.monitoring.severity import at_least
-from mlops_assets.pipeline.context import StageContext, StageResult
-from mlops_assets.pipeline.stages.models import SCORE, load_version, scored_rows
-from mlops_assets.pipeline.stages.production import PREDICTIONS, SCORED_ROWS, scored_record
-from mlops_assets.pipeline.stages.window_reports import keep, report, severity_check, window_of
+from mlops_assets.monitoring.window_results import DRIFT, DriftResult
+from mlops_assets.pipeline.context import StageContext, StageResult, window_of
+from mlops_assets.pipeline.stages.decisions import severity_check
+from mlops_assets.pipeline.stages.predictions import PREDICTIONS
+from mlops_assets.pipeline.stages.scored_window import ScoredWindow, scored_window
+from mlops_assets.pipeline.stages.tables import drift_table, driver_table
+from mlops_assets.pipeline.stages.versions import SCORE, scored_rows
+from mlops_assets.pipeline.stages.window_scorers import scores_of_version
+from mlops_assets.pipeline.training_results import EXPLANATIONS, REFERENCE_ATTRIBUTION, REFERENCE_PROFILE
+from mlops_assets.policy.monitoring_thresholds import MonitoringThresholds
 from mlops_assets.statistics.counting import WindowCounts, count_window
 from mlops_assets.statistics.profile import Profile
+from mlops_assets.stores.lake import Lake
 from mlops_assets.stores.registry import RegistryError
+from mlops_assets.stores.results import VersionResults
 
+Rows = pl.DataFrame | StoredRows
 SAMPLE_ROWS = 5000
 PAGE_ROWS = 1000
 
 
 def drift(context: StageContext) -> StageResult:
     """Compare inputs and score of the window with the reference of the version that scored it."""
-    platform, window = context.platform, window_of(context)
-    scored = scored_record(context)
-    run_id = registered(platform.ledger, context.model, scored.body["version"]).body["run_id"]
-    profile = Profile.from_dict(platform.registry.evidence(run_id, "reference_profile"))
-    # What turned out to be true is judged by `performance`, not as an input.
-    profile = Profile(
-        profile.rows, {n: c for n, c in profile.columns.items() if n != context.declaration.target.column}
-    )
-    rows = rows_of(context, scored)
-    id_ = context.declaration.id
-    said = platform.lake.read(context.table(PREDICTIONS), window=window.key, columns=[id_, SCORE])
-    counts = counts_of(rows, said[SCORE], id_, profile)
-    shares = importance_of(context, run_id)
-    drawn = np.random.default_rng(context.declaration.training.seed % 2**32)
-    # In the rows' own order: neighbours in time are alike, and are kept together where they are compared.
-    chosen = np.sort(drawn.choice(said.height, min(SAMPLE_ROWS, said.height), replace=False))
-    sample = sample_of(rows, said, id_, chosen)
-    known = platform.lake.read(context.table("reference_sample"), window=f"v{scored.body['version']}")
-    verdict = compare(
-        profile, counts, context.policy.monitoring, importance=shares, sample=sample, reference_sample=known
-    )
-    drivers = drivers_of_scores(context, int(scored.body["version"]), run_id, rows)
-    content = {**verdict.to_dict(), "version": scored.body["version"], "attribution": drivers}
-    evidence = keep(context, "drift", content)
-    page = draw_page(context, rows, scored) if at_least(verdict.severity, "watch") or is_last(context) else None
+    platform, thresholds = context.platform, context.policy.monitoring
+    scored = scored_window(platform.ledger, context.declaration, window_of(context))
+    made = platform.version_results(scored.run_id)
+    rows = scored.rows(platform.lake)
+    known = reference_sample(platform.lake, scored)
+    verdict = judge_inputs(platform.lake, scored, made, rows, thresholds, known)
+    pipeline = load_verified(platform, scored.declaration, scored.version)
+    drivers = drivers_of_scores(pipeline, scored, made, rows, thresholds.alpha)
+    results = context.window_results()
+    digest = results.write(DRIFT, DriftResult(verdict, scored.version, drivers))
+    page = None
+    if at_least(verdict.severity, "watch") or is_last(scored.declaration, scored.window):
+        page = draw_page(known, rows, scored.declaration, results.path("evidently", ".html"))
     return StageResult(
         metadata={
             "severity": verdict.severity,
             "verdict": verdict.reason,
             "rows": verdict.rows,
-            "version": scored.body["version"],
+            "version": scored.version,
             "columns": drift_table(verdict),
-            "what drives the scores": driver_table(drivers) or drivers["reason"],
+            "what drives the scores": driver_table(drivers["features"]) or drivers["reason"],
             "Evidently": page,
-            "evidence digest": evidence,
+            "evidence digest": digest,
         },
-        data_version=evidence,
-        decisions=[severity_check(verdict.severity, verdict.reason, evidence)],
+        data_version=digest,
+        decisions=[severity_check(verdict.severity, verdict.reason, digest)],
     )
 
 
-def rows_of(context: StageContext, scored: Record) -> pl.DataFrame | StoredRows:
-    """Id and features of the window's rows; those of a window that may not fit into memory stay in the lake."""
-    declaration = context.declaration
-    stored = context.platform.lake.scan(context.table(SCORED_ROWS), window=window_of(context).key)
-    stored = stored.select(declaration.id, *declaration.features)
-    height = int(scored.body["rows"])
-    return stored.collect() if height <= pieces.ROWS_AT_ONCE else StoredRows(stored, height)
+def judge_inputs(
+    lake: Lake,
+    scored: ScoredWindow,
+    made: VersionResults,
+    rows: Rows,
+    thresholds: MonitoringThresholds,
+    known: pl.DataFrame,
+) -> DriftVerdict:
+    """The verdict on inputs and score of the window.
+
+    Args:
+        lake: with the predictions.
+        scored: the window.
+        made: results of the training of the version that scored it.
+        rows: identifier and features of the window.
+        thresholds: of the policy.
+        known: reference rows that were kept with the version.
+    """
+    declaration = scored.declaration
+    profile = made.read(REFERENCE_PROFILE)
+    # What turned out to be true is judged by `performance`, not as an input.
+    profile = Profile(profile.rows, {n: c for n, c in profile.columns.items() if n != declaration.target.column})
+    scores = champion_scores(lake, scored)
+    drawn = np.random.default_rng(declaration.training.seed % 2**32)
+    # In the rows' own order: neighbours in time are alike, and are kept together where they are compared.
+    chosen = np.sort(drawn.choice(scores.height, min(SAMPLE_ROWS, scores.height), replace=False))
+    return compare(
+        profile,
+        counts_of(rows, scores[SCORE], declaration.id, profile),
+        thresholds,
+        importance=made.read(EXPLANATIONS).shares,
+        sample=sample_of(rows, scores, declaration.id, chosen),
+        reference_sample=known,
+    )
 
 
-def counts_of(rows: pl.DataFrame | StoredRows, scores: pl.Series, id_: str, profile: Profile) -> WindowCounts:
+def champion_scores(lake: Lake, scored: ScoredWindow) -> pl.DataFrame:
+    """Identifier and champion's score of every row of the window, also of rows that a canary decided."""
+    identifier, table = scored.declaration.id, f"{scored.model}/{PREDICTIONS}"
+    window = scored.window.key
+    if scored.canary is None:
+        return lake.read(table, window=window, columns=[identifier, SCORE])
+    found = lake.read(table, window=window, columns=[identifier, SCORE, "version", "beside_score"])
+    return found.select(identifier).with_columns(scores_of_version(found, scored.version).alias(SCORE))
+
+
+def reference_sample(lake: Lake, scored: ScoredWindow) -> pl.DataFrame:
+    """Reference rows that were kept with the version that scored the window."""
+    return lake.read(f"{scored.model}/reference_sample", window=f"v{scored.version}")
+
+
+def counts_of(rows: Rows, scores: pl.Series, id_: str, profile: Profile) -> WindowCounts:
     """Features and scores of the same rows, counted in the bins of the reference."""
     if isinstance(rows, pl.DataFrame):
         return count_window(rows.drop(id_).with_columns(scores), profile)
@@ -102,109 +140,61 @@ def counts_of(rows: pl.DataFrame | StoredRows, scores: pl.Series, id_: str, prof
     return WindowCounts(found.rows, {name: columns[name] for name in profile.columns}, found.extra)
 
 
-def sample_of(rows: pl.DataFrame | StoredRows, said: pl.DataFrame, id_: str, chosen: np.ndarray) -> pl.DataFrame:
-    """Features and scores of some rows, by position; paired by id where the two tables have not kept the same order."""
-    sample, told = rows[chosen], said[chosen]
-    if not sample[id_].equals(told[id_]):
-        told = sample.select(id_).join(said, on=id_, how="left", maintain_order="left")
-    return sample.drop(id_).with_columns(told[SCORE])
+def sample_of(rows: Rows, scores: pl.DataFrame, id_: str, chosen: np.ndarray) -> pl.DataFrame:
+    """Features and scores of some rows, by position; paired by identifier where the two tables have not the same order."""
+    sample, given = rows[chosen], scores[chosen]
+    if not sample[id_].equals(given[id_]):
+        given = sample.select(id_).join(scores, on=id_, how="left", maintain_order="left")
+    return sample.drop(id_).with_columns(given[SCORE])
 
 
-def importance_of(context: StageContext, run_id: str) -> dict[str, float]:
-    """Share of all importance by feature; the score stands for the whole model and weighs as much as all of them."""
-    found = context.platform.registry.evidence(run_id, "explanations")["importance"]["features"]
-    return {f["feature"]: f["share"] for f in found}
-
-
-def draw_page(context: StageContext, rows: pl.DataFrame | StoredRows, scored: Record) -> Path | None:
-    """Evidently's page for the window, from bounded samples; it draws, the verdict is ours."""
+def draw_page(known: pl.DataFrame, rows: Rows, declaration: Declaration, path: Path) -> Path | None:
+    """Evidently's page for the window, from bounded samples; it draws, and the verdict is not taken from it."""
     from mlops_assets.monitoring.evidently_page import draw
 
     if rows.height == 0:
         return None
-    table = context.table("reference_sample")
-    reference = context.platform.lake.read(table, window=f"v{scored.body['version']}").select(
-        list(context.declaration.features)
-    )
-    roles = {name: f.role.value for name, f in context.declaration.features.items()}
-    seed = context.declaration.training.seed % 2**32
-    path = report(context, "evidently").with_suffix(".html")
-    return draw(
-        reference.sample(min(PAGE_ROWS, reference.height), seed=seed),
-        rows[np.sort(np.random.default_rng(seed).choice(rows.height, min(PAGE_ROWS, rows.height), replace=False))],
-        roles,
-        path,
-    )
+    seed = declaration.training.seed % 2**32
+    drawn = np.random.default_rng(seed).choice(rows.height, min(PAGE_ROWS, rows.height), replace=False)
+    reference = known.select(list(declaration.features)).sample(min(PAGE_ROWS, known.height), seed=seed)
+    roles = {name: f.role.value for name, f in declaration.features.items()}
+    return draw(reference, rows[np.sort(drawn)], roles, path)
 
 
-def is_last(context: StageContext) -> bool:
-    """Whether the window is the latest that has ended: people look at that one whatever it says."""
+def is_last(declaration: Declaration, window: Window) -> bool:
+    """Whether the window is the latest that has ended: people look at that one whatever its verdict is."""
     today = datetime.now(UTC).date()
-    ended = [w for w in declared_windows(context.declaration, today) if w.end <= today]
-    return not ended or window_of(context).key >= ended[-1].key
-
-
-def drift_table(verdict: DriftVerdict) -> list[dict[str, Any]]:
-    """Columns of the verdict, worst first."""
-
-    def row(c: ColumnDrift) -> dict[str, Any]:
-        return {
-            "column": c.name,
-            "severity": c.severity,
-            "PSI": c.value,
-            "net of noise": c.effect,
-            "between periods": c.variation,
-            "p adjusted": c.p_value,
-            "missing": c.null_share,
-            "importance": c.importance,
-            "why": c.reason,
-        }
-
-    return [row(c) for c in verdict.columns]
+    ended = [w for w in declared_windows(declaration, today) if w.end <= today]
+    return not ended or window.key >= ended[-1].key
 
 
 def drivers_of_scores(
-    context: StageContext, version: int, run_id: str, rows: pl.DataFrame | StoredRows
-) -> dict[str, Any]:
+    pipeline: Any, scored: ScoredWindow, made: VersionResults, rows: Rows, alpha: float
+) -> Mapping[str, Any]:
     """How far each feature moves the scores in the window, against the rows held out when the version was made.
 
-    On a bounded sample, so that it costs the same for a thousand rows as for millions. A version made before this was
-    measured, or a window it cannot be measured on, says so in `reason` and has no `features`.
+    On a bounded sample, so that it costs the same for a thousand rows as for millions. Where it cannot be measured, `reason`
+    says why and `features` is empty.
     """
     if rows.height < FEWEST_ROWS:
         return {"features": [], "reason": f"{rows.height} rows, fewer than {FEWEST_ROWS}: not compared"}
+    declaration = scored.declaration
     try:
-        before = Importances.from_dict(context.platform.registry.evidence(run_id, "reference_attribution"))
-    except RegistryError:
-        return {"features": [], "reason": f"version {version} was made without a reference for this: not compared"}
-    pipeline = load_version(context, version)
+        before: Importances = made.read(REFERENCE_ATTRIBUTION)
+    except RegistryError as error:
+        return {"features": [], "reason": f"not compared: {error}"}
     most, repeats = sample_size(len(before.features))
     try:
         now = score_importance(
-            lambda frame: scored_rows(pipeline, frame, context.declaration),
+            lambda frame: scored_rows(pipeline, frame, declaration),
             rows,
             before.features,
             rows=most,
             repeats=repeats,
-            seed=context.declaration.training.seed,
+            seed=declaration.training.seed,
         )
     except ValueError as why:
         return {"features": [], "reason": f"not compared: {why}"}
-    changed = compare_importance(before, now)
-    surely = [f.feature for f in changed.features if f.p_adjusted < context.policy.monitoring.alpha]
-    return {**changed.to_dict(), "n": now.n, "changed": surely}
-
-
-def driver_table(drivers: dict[str, Any]) -> list[dict[str, Any]]:
-    """Features with their share of what drives the scores, then and now; largest change first."""
-    return [
-        {
-            "feature": f["feature"],
-            "share then": f["reference_share"],
-            "share now": f["window_share"],
-            "rank then": f["reference_rank"],
-            "rank now": f["window_rank"],
-            "p adjusted": f["p_adjusted"],
-        }
-        for f in drivers["features"][:20]
-    ]
+    found = compare_importance(before, now)
+    changed = [f.feature for f in found.features if f.p_adjusted < alpha]
+    return {**found.to_dict(), "n": now.n, "changed": changed}

@@ -1,14 +1,18 @@
 """Stages that look at a registered version on rows it was not fitted on: `evaluation`, `fairness`, `explanations`."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
 
+from mlops_assets.datasets.contract import ContractError
+from mlops_assets.datasets.sources import scan
+from mlops_assets.declaration.declaration import Declaration
 from mlops_assets.evaluation.calibration import calibrate
-from mlops_assets.evaluation.comparison import compare
+from mlops_assets.evaluation.comparison import QUALITY_METRIC, compare
 from mlops_assets.evaluation.contributions import build_reference
 from mlops_assets.evaluation.cost import measure_cost
 from mlops_assets.evaluation.explanations import examine_reason_codes
@@ -22,26 +26,50 @@ from mlops_assets.features.frame import target_vector
 from mlops_assets.gates import calibration, performance, reason_codes, robustness, slices, stability
 from mlops_assets.gates import cost as cost_gate
 from mlops_assets.gates import fairness as fairness_gate
+from mlops_assets.governance.approval_subject import registered as registration_of
 from mlops_assets.governance.decisions import GateResult
+from mlops_assets.inspection.versions import load_verified
 from mlops_assets.ledger.ledger import Record
 from mlops_assets.pipeline.context import StageContext, StageResult
 from mlops_assets.pipeline.stages.data import feature_rows
-from mlops_assets.pipeline.stages.decisions import current_version, decided
-from mlops_assets.pipeline.stages.models import classes_of, load_version, scored_rows
+from mlops_assets.pipeline.stages.decisions import current_snapshot, current_version, record_decisions
+from mlops_assets.pipeline.stages.tables import disparity_table, evaluation_picture, group_table, worst_slices
+from mlops_assets.pipeline.stages.versions import classes_of, declared_with, scored_rows
+from mlops_assets.pipeline.training_results import (
+    COST,
+    EVALUATION,
+    EXPLANATIONS,
+    FAIRNESS,
+    Evaluation,
+    Explanations,
+)
+from mlops_assets.platform import Platform
+from mlops_assets.policy.gate_rules import FairnessRule, Gates
 from mlops_assets.release.champion import champion_state
+from mlops_assets.scoring.input_contract import check
 from mlops_assets.stores.registry import RegistryError
 
-COST = "cost"
 SEARCHED = 12
 """Features whose values the search for worse slices combines."""
 
 
 @dataclass(frozen=True)
-class Held:
-    """Held-out rows with what a version says of them."""
+class HeldOut:
+    """Held-out rows with what a version predicts of them.
 
+    Attributes:
+        declaration: under which the version was made.
+        registered: record of its registration.
+        pipeline: the fitted pipeline.
+        rows: held out.
+        target: outcomes of the rows.
+        scores: of the rows; shape (n,), or (n, classes).
+        threshold: binary: predicted positive from this score on.
+        classes: multiclass: labels in the order of the scores' columns.
+    """
+
+    declaration: Declaration
     registered: Record
-    version: int
     pipeline: Any
     rows: pl.DataFrame
     target: np.ndarray
@@ -49,19 +77,71 @@ class Held:
     threshold: float | None
     classes: list[str] | None
 
+    @property
+    def version(self) -> int:
+        """Number of the version."""
+        return int(self.registered.subject)
+
+    def score(self, rows: pl.DataFrame) -> np.ndarray:
+        """The version's scores of other rows."""
+        return scored_rows(self.pipeline, rows, self.declaration)
+
 
 def evaluation(context: StageContext) -> StageResult:
     """Measure the version, alone and against the champion on the same rows."""
-    held, declaration, rules = _hold(context), context.declaration, context.policy.gates
+    platform, rules = context.platform, context.policy.gates
+    held = held_out(platform, context.declaration, context.request)
+    snapshot = current_snapshot(platform.ledger, context.declaration, context.request)
+    fit = feature_rows(platform.lake, snapshot, "fit")
+    against = against_champion(platform, held, rules.performance.champion_margin)
+    found = measure_version(held, fit, rules, against, cost_of(platform, held))
+    digest = platform.version_results(held.registered.body["run_id"]).write(EVALUATION, found)
+    metrics = found.performance["metrics"]
+    return StageResult(
+        metadata={
+            "version": held.version,
+            "rows held out": held.rows.height,
+            "metrics": [
+                {"metric": name, "value": m["value"], "from": m["low"], "to": m["high"]} for name, m in metrics.items()
+            ],
+            "against the champion": against.get("reason") if against else "there is no champion yet",
+            "worst slices": worst_slices([*found.slices["declared"], *found.slices["found"]]),
+            "repeated trainings": [
+                {"over": kind, **{k: found.stability[kind][k] for k in ("spread", "churn")}}
+                for kind in ("seeds", "resamples")
+            ],
+            "cost": [{k: v for k, v in found.cost.items() if k not in ("rows", "repeats")}],
+            "picture": evaluation_picture(found.performance, found.calibration),
+            "evidence digest": digest,
+        },
+        data_version=digest,
+        decisions=record_decisions(
+            platform.ledger, context.policy, context.model, held.version, decide(found, rules, against)
+        ),
+    )
+
+
+def measure_version(
+    held: HeldOut, fit: pl.DataFrame, rules: Gates, against: Mapping[str, Any], cost: Mapping[str, Any]
+) -> Evaluation:
+    """Everything that is measured of a version on rows it was not fitted on.
+
+    Args:
+        held: those rows.
+        fit: the rows it was fitted on, for repeated trainings.
+        rules: sizes and repeats that the policy's gates require.
+        against: comparison with the champion.
+        cost: of running it.
+    """
+    declaration, y, scores = held.declaration, held.target, held.scores
     task, seed = declaration.task, declaration.training.seed
-    measured = evaluate(held.target, held.scores, task, threshold=held.threshold, classes=held.classes, seed=seed)
-    against = _against_champion(context, held)
-    found = {
-        "performance": measured.to_dict(),
-        "comparison": against,
-        "slices": measure_slices(
-            held.target,
-            held.scores,
+    chosen = next(c for c in declaration.candidates if c.label == held.registered.body["algorithm"])
+    return Evaluation(
+        performance=evaluate(y, scores, task, threshold=held.threshold, classes=held.classes, seed=seed).to_dict(),
+        comparison=against,
+        slices=measure_slices(
+            y,
+            scores,
             task,
             held.rows,
             declaration.slices,
@@ -70,73 +150,61 @@ def evaluation(context: StageContext) -> StageResult:
             minimum_rows=rules.slices.min_rows,
             seed=seed,
         ).to_dict(),
-        "calibration": calibrate(held.target, held.scores, task, classes=held.classes).to_dict(),
-        "robustness": probe(
-            lambda frame: scored_rows(held.pipeline, frame, declaration),
-            held.rows,
-            declaration,
-            held.target,
-            threshold=held.threshold,
-            classes=held.classes,
-            seed=seed,
+        calibration=calibrate(y, scores, task, classes=held.classes).to_dict(),
+        robustness=probe(
+            held.score, held.rows, declaration, y, threshold=held.threshold, classes=held.classes, seed=seed
         ).to_dict(),
-        "stability": measure_stability(
+        stability=measure_stability(
             declaration,
-            next(c for c in declaration.candidates if c.label == held.registered.body["algorithm"]),
-            feature_rows(context, "fit"),
+            chosen,
+            fit,
             held.rows,
             threshold=held.threshold,
             classes=held.classes,
             repeats=rules.stability.repeats,
             rows=rules.stability.rows,
         ).to_dict(),
-        "cost": _cost(context, held),
-    }
-    results = [
-        performance.decide(found["performance"], rules.performance, against or None),
-        slices.decide(found["slices"], rules.slices),
-        calibration.decide(found["calibration"], rules.calibration),
-        robustness.decide(found["robustness"], rules.robustness),
-        stability.decide(found["stability"], rules.stability),
-        cost_gate.decide(found["cost"], rules.cost),
-    ]
-    metrics = found["performance"]["metrics"]
-    return _recorded(
-        context,
-        held,
-        "evaluation",
-        found,
-        results,
-        {
-            "rows held out": held.rows.height,
-            "metrics": [
-                {"metric": name, "value": m["value"], "from": m["low"], "to": m["high"]} for name, m in metrics.items()
-            ],
-            "against the champion": against.get("reason") if against else "there is no champion yet",
-            "worst slices": [
-                {k: s[k] for k in ("slice", "n", "value", "difference", "p_adjusted")}
-                for s in sorted([*found["slices"]["declared"], *found["slices"]["found"]], key=_how_sure)[:10]
-            ]
-            or None,
-            "fits again": [
-                {"over": kind, **{k: found["stability"][kind][k] for k in ("spread", "churn")}}
-                for kind in ("seeds", "resamples")
-            ],
-            "cost": [{k: v for k, v in found["cost"].items() if k not in ("rows", "repeats")}],
-            "picture": _pictures(found["performance"], found["calibration"]),
-        },
+        cost=cost,
     )
 
 
-def _how_sure(found: Mapping[str, Any]) -> float:
-    """Order of slices: the surest differences first, those too small to measure last."""
-    return 2.0 if found["value"] is None else 1.0 if found["p_adjusted"] is None else found["p_adjusted"]
+def decide(found: Evaluation, rules: Gates, against: Mapping[str, Any]) -> Sequence[GateResult]:
+    """The gates on an evaluation."""
+    return [
+        performance.decide(dict(found.performance), rules.performance, dict(against) or None),
+        slices.decide(dict(found.slices), rules.slices),
+        calibration.decide(dict(found.calibration), rules.calibration),
+        robustness.decide(dict(found.robustness), rules.robustness),
+        stability.decide(dict(found.stability), rules.stability),
+        cost_gate.decide(dict(found.cost), rules.cost),
+    ]
 
 
 def fairness(context: StageContext) -> StageResult:
     """Measure decisions over the groups of every protected attribute."""
-    held, declaration, rule = _hold(context), context.declaration, context.policy.gates.fairness
-    found = measure_fairness(
+    platform, rule = context.platform, context.policy.gates.fairness
+    held = held_out(platform, context.declaration, context.request)
+    found = measure_groups(held, rule)
+    digest = platform.version_results(held.registered.body["run_id"]).write(FAIRNESS, found)
+    return StageResult(
+        metadata={
+            "version": held.version,
+            "groups": group_table(found),
+            "disparities": disparity_table(found),
+            "note": found["reason"] or None,
+            "evidence digest": digest,
+        },
+        data_version=digest,
+        decisions=record_decisions(
+            platform.ledger, context.policy, context.model, held.version, [fairness_gate.decide(found, rule)]
+        ),
+    )
+
+
+def measure_groups(held: HeldOut, rule: FairnessRule) -> dict[str, Any]:
+    """Decisions and errors over the groups of every protected attribute."""
+    declaration = held.declaration
+    return measure_fairness(
         held.target,
         held.scores,
         declaration.task,
@@ -150,133 +218,119 @@ def fairness(context: StageContext) -> StageResult:
         ratio_limit=rule.min_ratio or 0.8,
         seed=declaration.training.seed,
     ).to_dict()
-    groups = [
-        {
-            "attribute": a["attribute"],
-            **{k: g[k] for k in ("group", "n", "selection_rate", "low", "high", "tpr", "fpr")},
-        }
-        for a in found["attributes"]
-        if not a["intersection"]
-        for g in a["groups"]
-    ]
-    return _recorded(
-        context,
-        held,
-        "fairness",
-        found,
-        [fairness_gate.decide(found, rule)],
-        {
-            "groups": groups or None,
-            "disparities": [
-                {
-                    "attribute": a["attribute"],
-                    "disparity": name,
-                    **{k: d[k] for k in ("value", "low", "high", "p_value")},
-                }
-                for a in found["attributes"]
-                if not a["intersection"]
-                for name, d in a["disparities"].items()
-            ]
-            or None,
-            "note": found["reason"] or None,
-        },
-    )
 
 
 def explanations(context: StageContext) -> StageResult:
-    """Measure what drives the scores, give reasons for adverse decisions, and test whether they are true."""
-    held, declaration = _hold(context), context.declaration
+    """Measure what drives the scores, give reasons for adverse decisions, and test whether they are faithful."""
+    platform, declaration, rule = context.platform, context.declaration, context.policy.gates.reason_codes
+    held = held_out(platform, declaration, context.request)
     importance = permutation_importance(held.pipeline, held.rows, declaration).to_dict()
     reference = build_reference(held.pipeline, held.rows, declaration, held.threshold)
     reasons = examine_reason_codes(held.pipeline, held.rows, declaration, held.threshold, reference).to_dict()
-    found = {"importance": importance, "reason_codes": reasons}
-    return _recorded(
-        context,
-        held,
-        "explanations",
-        found,
-        [reason_codes.decide(reasons, context.policy.gates.reason_codes)],
-        {
+    results = platform.version_results(held.registered.body["run_id"])
+    digest = results.write(EXPLANATIONS, Explanations(importance, reasons))
+    return StageResult(
+        metadata={
+            "version": held.version,
             "importance": importance["features"][:20],
             "frequent reasons": [{"feature": k, "decisions": v} for k, v in list(reasons["frequent"].items())[:10]]
             or None,
             "examples": list(reasons["examples"])[:3] or None,
+            "evidence digest": digest,
         },
+        data_version=digest,
+        decisions=record_decisions(
+            platform.ledger, context.policy, context.model, held.version, [reason_codes.decide(reasons, rule)]
+        ),
     )
 
 
-def _hold(context: StageContext) -> Held:
-    registered = current_version(context)
-    version = int(registered.subject)
-    pipeline = load_version(context, version)
-    rows = feature_rows(context, "holdout")
-    return Held(
+def held_out(platform: Platform, declaration: Declaration, request: str | None) -> HeldOut:
+    """Held-out rows of the current snapshot with the scores of the version that was trained on it."""
+    registered = current_version(platform.ledger, declaration, request)
+    pipeline = load_verified(platform, declaration, int(registered.subject))
+    rows = feature_rows(platform.lake, current_snapshot(platform.ledger, declaration, request), "holdout")
+    return HeldOut(
+        declaration=declaration,
         registered=registered,
-        version=version,
         pipeline=pipeline,
         rows=rows,
-        target=target_vector(rows, context.declaration),
-        scores=scored_rows(pipeline, rows, context.declaration),
+        target=target_vector(rows, declaration),
+        scores=scored_rows(pipeline, rows, declaration),
         threshold=registered.body["threshold"],
-        classes=classes_of(pipeline, context.declaration),
+        classes=classes_of(pipeline, declaration),
     )
 
 
-def _against_champion(context: StageContext, held: Held) -> dict[str, Any]:
-    """The paired comparison with the champion; empty where there is none, or it is this version."""
-    champion = champion_state(context.platform.ledger, context.model).deciding
+def against_champion(platform: Platform, held: HeldOut, margin: float) -> dict[str, Any]:
+    """The paired comparison with the champion on the same rows; empty where there is none, or it is this version."""
+    declaration = held.declaration
+    champion = champion_state(platform.ledger, declaration.name).deciding
     if champion is None or champion == held.version:
         return {}
-    scores = scored_rows(load_version(context, champion), held.rows, context.declaration)
-    margin = context.policy.gates.performance.champion_margin
+    made = declared_with(registration_of(platform.ledger, declaration.name, champion), declaration)
+    try:
+        same, rows = rows_for(made, held, platform.project.root)
+    except ContractError as error:
+        return {
+            **not_compared(held, margin, f"version {champion} cannot score these rows: {error}"),
+            "champion": champion,
+        }
     found = compare(
-        held.target,
-        scores,
-        held.scores,
-        context.declaration.task,
+        held.target[same],
+        scored_rows(load_verified(platform, made, champion), rows, made),
+        held.scores[same],
+        declaration.task,
         margin,
         threshold=held.threshold,
         classes=held.classes,
-        seed=context.declaration.training.seed,
+        seed=declaration.training.seed,
     )
     return {**found.to_dict(), "champion": champion}
 
 
-def _cost(context: StageContext, held: Held) -> dict[str, Any]:
-    """What the version costs to run, measured once: another timing would be other evidence, and void every approval."""
-    registry, run_id = context.platform.registry, held.registered.body["run_id"]
-    try:
-        return registry.evidence(run_id, COST)
-    except RegistryError:
-        folder = registry.folder(context.model, held.version)
-        found = measure_cost(
-            held.pipeline,
-            lambda rows: scored_rows(held.pipeline, rows, context.declaration),
-            held.rows,
-            sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()),
-        ).to_dict()
-        registry.log_evidence(run_id, COST, found)
-        return found
+def rows_for(made: Declaration, held: HeldOut, root: Path) -> tuple[np.ndarray, pl.DataFrame]:
+    """The held-out rows as another declaration reads them, and their positions among the held-out rows.
 
+    Columns that the snapshot does not have are read from the source again.
 
-def _recorded(
-    context: StageContext,
-    held: Held,
-    name: str,
-    found: dict[str, Any],
-    results: list[GateResult],
-    shown: dict[str, Any],
-) -> StageResult:
-    digest = context.platform.registry.log_evidence(held.registered.body["run_id"], name, found)
-    return StageResult(
-        metadata={"version": held.version, **shown, "evidence digest": digest},
-        data_version=digest,
-        decisions=decided(context, held.version, results),
+    Raises:
+        ContractError: the source does not have them either.
+    """
+    rows = held.rows
+    if all(name in rows.columns for name in made.features):
+        return np.arange(rows.height), rows
+    identifiers = rows[made.id]
+    source = scan(made.source, root).filter(pl.col(made.id).is_in(identifiers.implode()))
+    read = check(source, made).accepted.with_columns(pl.col(made.id).cast(identifiers.dtype))
+    numbered = (
+        rows.select(made.id).with_row_index("_position").join(read, on=made.id, how="inner", maintain_order="left")
     )
+    return numbered["_position"].to_numpy(), numbered.drop("_position")
 
 
-def _pictures(measured: dict[str, Any], calibrated: dict[str, Any]) -> str | None:
-    """The plots a reviewer would rather look at than read, as one Markdown image."""
-    from mlops_assets.pipeline.pictures import evaluation_picture
+def not_compared(held: HeldOut, margin: float, reason: str) -> dict[str, Any]:
+    """A comparison that could not be made, as the performance gate reads it."""
+    return {
+        "metric": QUALITY_METRIC[held.declaration.task],
+        "n": 0,
+        "difference": None,
+        "low": None,
+        "high": None,
+        "margin": margin,
+        "verdict": "undecidable",
+        "reason": reason,
+    }
 
-    return evaluation_picture(measured, calibrated)
+
+def cost_of(platform: Platform, held: HeldOut) -> Mapping[str, Any]:
+    """What the version costs to run, measured once: another timing would be other evidence, and void every approval."""
+    results = platform.version_results(held.registered.body["run_id"])
+    try:
+        return results.read(COST)
+    except RegistryError:
+        folder = platform.registry.folder(held.declaration.name, held.version)
+        size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+        found = measure_cost(held.pipeline, held.score, held.rows, size).to_dict()
+        results.write(COST, found)
+        return found

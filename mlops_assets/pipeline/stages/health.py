@@ -1,44 +1,129 @@
 """The stage `health`: one verdict for the window, and what the policy attaches to it."""
 
-import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 from mlops_assets.ledger.canonical import digest
-from mlops_assets.ledger.ledger import Record
-from mlops_assets.monitoring.inputs.batches import BatchContent, batch_content, faults_of_content
-from mlops_assets.monitoring.inputs.drift import DriftVerdict
+from mlops_assets.ledger.ledger import Ledger, Record
+from mlops_assets.monitoring.inputs.batches import BatchContent, faults_of_content
 from mlops_assets.monitoring.inputs.faults import Fault
 from mlops_assets.monitoring.outcomes.performance import WindowPerformance
-from mlops_assets.monitoring.outcomes.segments import Segment
 from mlops_assets.monitoring.severity import at_least
 from mlops_assets.monitoring.verdict.alarm_rules import alarm_rules
-from mlops_assets.monitoring.verdict.fleet_control import hold_to_fleet, window_p_value
-from mlops_assets.monitoring.verdict.triage import ANSWERED, Earlier, Health, triage
-from mlops_assets.pipeline.context import StageContext, StageResult
-from mlops_assets.pipeline.stages.production import OUTCOMES, SCORED_ROWS, scored_record
-from mlops_assets.pipeline.stages.same_period import FLEET, among_the_fleet
-from mlops_assets.pipeline.stages.window_reports import digest_file, report, severity_check, window_of
-from mlops_assets.pipeline.verdicts import END, VERDICT, is_verdict_of
+from mlops_assets.monitoring.verdict.fleet_control import FleetControl, hold_to_fleet, window_p_value
+from mlops_assets.monitoring.verdict.triage import ANSWERED, Health, triage
+from mlops_assets.monitoring.window_results import DRIFT, OUTCOMES, PERFORMANCE, DriftResult, PerformanceResult
+from mlops_assets.pipeline.context import StageContext, StageResult, window_of
+from mlops_assets.pipeline.stages.decisions import severity_check
+from mlops_assets.pipeline.stages.scored_window import ScoredWindow, scored_window
+from mlops_assets.pipeline.stages.versions import declaration_note
+from mlops_assets.pipeline.verdicts import END, FLEET, VERDICT, among_the_fleet, earlier_windows, is_verdict_of
+from mlops_assets.policy.policy import Policy
 from mlops_assets.response.incidents import Incident, open_incident
+from mlops_assets.stores.results import WindowResults
 
-WORTH_A_WORD = 0.1
-"""Share of what drives the scores that must have moved before the verdict speaks of it."""
+NOTABLE_CHANGE = 0.1
+"""Share of what drives the scores that must have moved before the verdict mentions it."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What the verdict rests on.
+
+    Attributes:
+        drift: result of the stage `drift`.
+        performance: result of the stage `performance`.
+        outcomes: digest of the outcomes; by it the verdict is known to be out of date when outcomes come or change.
+        batch: signs that the window as a whole is a copy of an earlier one.
+        evidence: digests of the two results.
+    """
+
+    drift: DriftResult
+    performance: PerformanceResult
+    outcomes: str
+    batch: Sequence[Fault]
+    evidence: Mapping[str, str]
 
 
 def health(context: StageContext) -> StageResult:
-    """Say what kind of change the window shows, record it, and do at once what the policy attaches to it."""
-    platform, window = context.platform, window_of(context)
-    scored = scored_record(context)
-    version = scored.body["version"]
-    batch = batch_faults(context, scored)
-    judged = judge(context, version, batch)
-    fleet = among_the_fleet(context, VERDICT, window_p_value(drift_verdict(context), measured_performance(context)))
-    found = hold_to_fleet(judged, fleet, context.policy.monitoring.alpha)
-    rules = rules_behind(context, found, batch)
-    drivers = changed_drivers(context)
-    body = {
-        END: window.end.isoformat(),
+    """Find the kind of change that the window shows, record it, and do at once what the policy attaches to it."""
+    platform, window, policy = context.platform, window_of(context), context.policy
+    ledger = platform.ledger
+    scored = scored_window(ledger, context.declaration, window)
+    measured = read_results(context.window_results(), batch_faults(ledger, scored))
+    fleet = among_the_fleet(
+        ledger, platform.project.declarations | {context.model: context.declaration}, context.model, window,
+        window_p_value(measured.drift.verdict, measured.performance.performance),
+    )  # fmt: skip
+    found = hold_to_fleet(judge(ledger, policy, scored, measured), fleet, policy.monitoring.alpha)
+    body = verdict_body(found, scored, policy, measured)
+    record, content = record_verdict(ledger, scored, body, fleet)
+    incident = None
+    if "incident" in found.actions:
+        incident = open_incident(
+            ledger,
+            context.model,
+            kind=found.kind,
+            severity=found.severity,
+            summary=found.reasons[0],
+            window=window.key,
+            columns=found.columns if found.kind == "data_quality" else (),
+            # A broken feed is one fault whoever scores; any other change is found against one version's reference.
+            cause="" if found.kind == "data_quality" else f"{found.kind}:v{scored.version}",
+            rule="+".join(body["alarm_rules"]),
+            happened_at=record.happened_at,
+        )
+    fairness = fairness_incident(
+        ledger, scored, measured.performance.performance, policy.monitoring.alpha, record.happened_at
+    )
+    reason = " ".join(found.reasons)
+    changed = declaration_note(scored.declaration, context.declaration)
+    return StageResult(
+        metadata=_shown(found, record, fleet, incident, fairness, changed),
+        data_version=content,
+        decisions=[severity_check(found.severity, reason, content)],
+    )
+
+
+def read_results(results: WindowResults, batch: Sequence[Fault]) -> Measured:
+    """The results of the stages before, as they were written.
+
+    Raises:
+        ResultError: one is missing, or was changed.
+    """
+    evidence = {kind.name: results.digest(kind) for kind in (DRIFT, PERFORMANCE) if results.has(kind)}
+    return Measured(
+        drift=results.read(DRIFT),
+        performance=results.read(PERFORMANCE),
+        outcomes=results.read(OUTCOMES).content,
+        batch=batch,
+        evidence=evidence,
+    )
+
+
+def judge(ledger: Ledger, policy: Policy, scored: ScoredWindow, measured: Measured) -> Health:
+    """The verdict on the window from what drift and performance found."""
+    return triage(
+        measured.drift.verdict,
+        measured.performance.performance,
+        earlier_windows(ledger, scored.model, scored.window, scored.version),
+        policy.monitoring,
+        {kind: policy.actions(kind) for kind in ANSWERED},
+        batch=measured.batch,
+        segment=measured.performance.segment,
+    )
+
+
+def verdict_body(found: Health, scored: ScoredWindow, policy: Policy, measured: Measured) -> dict[str, Any]:
+    """The verdict as it is recorded, but for what depends on other records."""
+    rules: Sequence[str] = ()
+    if found.causes:
+        drift, performance = measured.drift.verdict, measured.performance.performance
+        rules = alarm_rules(found.causes[0], drift, performance, measured.batch, policy.monitoring.alpha)
+    return {
+        END: scored.window.end.isoformat(),
         "severity": found.severity,
         "kind": found.kind,
         "reasons": list(found.reasons),
@@ -50,169 +135,119 @@ def health(context: StageContext) -> StageResult:
         "action": list(found.actions),
         "raw": found.raw,
         "unknown": list(found.unknown),
-        "alarm_rules": rules,
-        "drivers": drivers,
+        "alarm_rules": list(rules),
+        "drivers": changed_drivers(measured.drift),
         "escalated": at_least(found.severity, "act"),
-        "version": str(version),
-        "policy_digest": context.policy.digest,
-        # By it the verdict is known to be out of date as soon as outcomes come, or are corrected.
-        OUTCOMES: outcomes_rested_on(context),
-        "evidence": {name: digest_file(report(context, name)) for name in ("drift", "performance")},
+        "version": str(scored.version),
+        "policy_digest": policy.digest,
+        "outcomes": measured.outcomes,
+        "evidence": dict(measured.evidence),
     }
-    # Who else has been judged by now says nothing about this window: without a change of its own it has one record.
-    content = digest(body)
-    body[FLEET] = fleet.to_dict()
-    earlier = platform.ledger.latest(VERDICT, model=context.model, subject=window.key)
-    same = earlier is not None and is_verdict_of(earlier, context.declaration.monitoring.cadence)
-    body["supersedes"] = earlier.seq if earlier and same else None
+
+
+def record_verdict(
+    ledger: Ledger, scored: ScoredWindow, body: dict[str, Any], fleet: FleetControl
+) -> tuple[Record, str]:
+    """Record the verdict; the same verdict as before is recorded once.
+
+    Returns:
+        The record, and the digest of the verdict.
+    """
+    window = scored.window
+    earlier = ledger.latest(VERDICT, model=scored.model, subject=window.key)
+    if earlier is not None and not is_verdict_of(earlier, scored.declaration.monitoring.cadence):
+        earlier = None
+    content = _content(body)
+    if earlier is not None and _content(earlier.body) == content:
+        return earlier, content
+    body = {**body, FLEET: fleet.to_dict(), "supersedes": earlier.seq if earlier else None}
     happened = datetime(window.end.year, window.end.month, window.end.day, tzinfo=UTC)
-    record = platform.ledger.append(
+    record = ledger.append(
         VERDICT,
         body,
-        model=context.model,
+        model=scored.model,
         subject=window.key,
         happened_at=min(happened, datetime.now(UTC)),
-        key=f"health/{context.model}/{window.key}/{content}",
+        key=f"health/{scored.model}/{window.key}/{content}/after/{earlier.seq if earlier else 0}",
     )
-    incident = None
-    if "incident" in found.actions:
-        incident = open_incident(
-            platform.ledger,
-            context.model,
-            kind=found.kind,
-            severity=found.severity,
-            summary=found.reasons[0],
-            window=window.key,
-            columns=found.columns if found.kind == "data_quality" else (),
-            cause=found.kind if found.kind != "data_quality" else "",
-            rule="+".join(rules),
-            happened_at=record.happened_at,
-        )
-    fairness = fairness_incident(context, record.happened_at)
-    return StageResult(
-        metadata={
-            "severity": found.severity,
-            "kind": found.kind,
-            "why": " ".join(found.reasons),
-            "causes": [
-                {"kind": c.kind, "severity": c.severity, "columns": ", ".join(c.columns), "evidence": c.evidence}
-                for c in found.causes
-            ]
-            or None,
-            "actions": list(found.actions) or None,
-            "incident": incident.id if incident else None,
-            "models with a window of this period": fleet.models if fleet.models > 1 else None,
-            "p over the fleet": fleet.adjusted if fleet.models > 1 else None,
-            "not known yet": list(found.unknown) or None,
-            "what drives the scores": drivers or None,
-            "fairness": fairness.summary if fairness else None,
-            "version": version,
-            "supersedes record": record.body.get("supersedes"),
-            "ledger record": record.seq,
-        },
-        data_version=content,
-        decisions=[severity_check(found.severity, " ".join(found.reasons), content)],
-    )
+    return record, content
 
 
-def judge(context: StageContext, version: int, batch: Sequence[Fault] = ()) -> Health:
-    """The verdict on the window from what drift and performance found."""
-    return triage(
-        drift_verdict(context),
-        measured_performance(context),
-        earlier_windows(context, version),
-        context.policy.monitoring,
-        {kind: context.policy.actions(kind) for kind in ANSWERED},
-        batch=batch,
-        segment=changed_segment(context),
-    )
+def _content(body: Mapping[str, Any]) -> str:
+    """Digest of a verdict without what depends on other records: which models were judged by then is not part of it."""
+    return digest({name: value for name, value in body.items() if name not in (FLEET, "supersedes")})
 
 
-def rules_behind(context: StageContext, found: Health, batch: Sequence[Fault]) -> list[str]:
-    """Names of the rules behind the first cause; none where there is no cause."""
-    if not found.causes:
-        return []
-    alpha = context.policy.monitoring.alpha
-    return alarm_rules(found.causes[0], drift_verdict(context), measured_performance(context), batch, alpha)
-
-
-def drift_verdict(context: StageContext) -> DriftVerdict:
-    """What the stage `drift` found."""
-    return DriftVerdict.from_dict(json.loads(report(context, "drift").read_text()))
-
-
-def measured_performance(context: StageContext) -> WindowPerformance:
-    """What the stage `performance` found."""
-    return WindowPerformance.from_dict(json.loads(report(context, "performance").read_text())["performance"])
-
-
-def changed_segment(context: StageContext) -> Segment | None:
-    """The part of the rows that the stage `performance` found a changed relation confined to, if it did."""
-    found = json.loads(report(context, "performance").read_text()).get("segment")
-    return Segment(**found) if found else None
-
-
-def outcomes_rested_on(context: StageContext) -> str | None:
-    """Digest of the outcomes that the stage `outcomes` took down; None where it ran before it kept one."""
-    kept = report(context, OUTCOMES)
-    return json.loads(kept.read_text())["content"] if kept.exists() else None
-
-
-def batch_faults(context: StageContext, scored: Record) -> list[Fault]:
+def batch_faults(ledger: Ledger, scored: ScoredWindow) -> list[Fault]:
     """Signs that the window as a whole is a copy of an earlier one."""
-    others = {
-        r.subject: r.body["content_digest"]
-        for r in context.platform.ledger.records(kind=scored.kind, model=context.model)
-    }
-    earlier = {f"window {window}": digest for window, digest in others.items() if window < scored.subject}
-    if "sent_twice" in scored.body:
-        content = BatchContent(scored.body["rows"], scored.body["content_digest"], scored.body["sent_twice"])
-    else:  # scored before this was recorded
-        features = list(context.declaration.features)
-        rows = context.platform.lake.read(context.table(SCORED_ROWS), window=scored.subject, columns=features)
-        content = batch_content(rows, features)
-    # The contract has kept ids from repeating: two rows of one id are never both scored.
+    own = scored.record
+    others = {r.subject: r.body["content_digest"] for r in ledger.records(kind=own.kind, model=own.model)}
+    earlier = {f"window {window}": digest for window, digest in others.items() if window < own.subject}
+    # The contract has kept identifiers from repeating: two rows of one identifier are never both scored.
+    content = BatchContent(own.body["rows"], own.body["content_digest"], own.body["sent_twice"])
     return faults_of_content(content, earlier)
 
 
-def earlier_windows(context: StageContext, version: int) -> list[Earlier]:
-    """Verdicts of the windows before this one under the same version, oldest first, the last verdict of each."""
-    window = window_of(context)
-    found: dict[str, Record] = {}
-    for record in context.platform.ledger.records(kind=VERDICT, model=context.model):
-        if record.subject < window.key and record.body["version"] == str(version):
-            found[record.subject] = record
-    return [Earlier(key, found[key].body["raw"]) for key in sorted(found)]
+def changed_drivers(drift: DriftResult) -> str:
+    """What drives the scores in the window, where that is certainly different from the reference; empty otherwise."""
+    found = drift.attribution
+    return found["reason"] if found.get("changed") and found["moved"] >= NOTABLE_CHANGE else ""
 
 
-def changed_drivers(context: StageContext) -> str:
-    """What drives the scores now, where that is surely something else than it was; empty otherwise."""
-    found = json.loads(report(context, "drift").read_text()).get("attribution") or {}
-    return found["reason"] if found.get("changed") and found["moved"] >= WORTH_A_WORD else ""
-
-
-def fairness_incident(context: StageContext, happened_at: datetime) -> Incident | None:
-    """The incident of a group that stands further from the others than the policy lets pass; None where none does.
+def fairness_incident(
+    ledger: Ledger, scored: ScoredWindow, found: WindowPerformance, alpha: float, happened_at: datetime
+) -> Incident | None:
+    """The incident of a group that is further from the others than the policy allows; None where none is.
 
     It is no kind of change: it may come from another population or another relation, which the verdict names.
     """
-    found = measured_performance(context)
     if found.fairness_severity not in ("act", "critical"):
         return None
-    alpha = context.policy.monitoring.alpha
     named = [g for g in found.group_changes if g.p_adjusted is not None and g.p_adjusted < alpha]
-    worst = max(named, key=lambda g: g.widened or 0.0, default=None)
-    if worst is None:  # the policy has become stricter since it was measured
+    largest = max(named, key=lambda g: g.widened or 0.0, default=None)
+    if largest is None:  # the policy has become stricter since it was measured
         return None
     return open_incident(
-        context.platform.ledger,
-        context.model,
+        ledger,
+        scored.model,
         kind="fairness",
         severity=found.fairness_severity,
-        summary=f"{worst.attribute} = {worst.group}: {worst.measure.replace('_', ' ')} against the others went from "
-        f"{worst.reference_gap:+.3f} to {worst.window_gap:+.3f}",
-        window=window_of(context).key,
-        cause=f"fairness:{worst.attribute}",
+        summary=f"{largest.attribute} = {largest.group}: {largest.measure.replace('_', ' ')} against the others went from "
+        f"{largest.reference_gap:+.3f} to {largest.window_gap:+.3f}",
+        window=scored.window.key,
+        cause=f"fairness:{largest.attribute}",
         rule="fairness",
         happened_at=happened_at,
     )
+
+
+def _shown(
+    found: Health,
+    record: Record,
+    fleet: FleetControl,
+    incident: Incident | None,
+    fairness: Incident | None,
+    changed: str | None,
+) -> dict[str, Any]:
+    """What a reviewer sees on the asset."""
+    return {
+        "severity": found.severity,
+        "kind": found.kind,
+        "why": " ".join(found.reasons),
+        "causes": [
+            {"kind": c.kind, "severity": c.severity, "columns": ", ".join(c.columns), "evidence": c.evidence}
+            for c in found.causes
+        ]
+        or None,
+        "actions": list(found.actions) or None,
+        "incident": incident.id if incident else None,
+        "models with a window of this period": fleet.models if fleet.models > 1 else None,
+        "p over the fleet": fleet.adjusted if fleet.models > 1 else None,
+        "not known yet": list(found.unknown) or None,
+        "what drives the scores": record.body["drivers"] or None,
+        "fairness": fairness.summary if fairness else None,
+        "version": int(record.body["version"]),
+        "declaration": changed,
+        "supersedes record": record.body["supersedes"],
+        "ledger record": record.seq,
+    }

@@ -1,26 +1,29 @@
 """Stages from evidence to the version that decides: `model_card`, `approval`, `champion`."""
 
-from datetime import datetime
+import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
+from mlops_assets.declaration.declaration import Declaration
 from mlops_assets.evidence.card.card import Card, CardInputs
 from mlops_assets.evidence.card.model_card import build_card, write_card
 from mlops_assets.evidence.requirements import applicable, completeness_evidence, load_profiles
 from mlops_assets.gates import completeness
 from mlops_assets.governance.adoption import adoption
 from mlops_assets.governance.approvals import state as approval_state
-from mlops_assets.governance.decisions import standing
+from mlops_assets.governance.decisions import Standing, standing
 from mlops_assets.governance.exceptions import exceptions, lifts
 from mlops_assets.governance.findings import findings
 from mlops_assets.governance.validations import standing_validation
 from mlops_assets.inspection.versions import verify_artifact
 from mlops_assets.ledger.canonical import digest
-from mlops_assets.ledger.ledger import Conflict, Record
+from mlops_assets.ledger.ledger import Conflict, Ledger, Record
 from mlops_assets.pipeline.context import StageContext, StageResult
-from mlops_assets.pipeline.stages.data import current_snapshot
-from mlops_assets.pipeline.stages.decisions import current_version, decided
-from mlops_assets.pipeline.stages.window_reports import digest_file
+from mlops_assets.pipeline.stages.decisions import current_snapshot, current_version, record_decisions
+from mlops_assets.pipeline.training_results import CANDIDATES, EVALUATION, EXPLANATIONS, FAIRNESS, REFERENCE_PROFILE
+from mlops_assets.platform import Platform
+from mlops_assets.policy.policy import Policy
 from mlops_assets.release.champion import champion_state
 from mlops_assets.release.ladder import climb
 from mlops_assets.release.promotion import PromotionRefused, promote
@@ -31,20 +34,22 @@ CARDS = "cards"
 
 
 def model_card(context: StageContext) -> StageResult:
-    """Write the card of the version from recorded evidence, and decide whether it answers what is asked."""
-    platform = context.platform
-    registered = current_version(context)
-    inputs = card_inputs(context, registered)
+    """Write the card of the version from recorded evidence, and decide whether it meets the requirement profiles."""
+    platform, policy = context.platform, context.policy
+    ledger = platform.ledger
+    registered = current_version(ledger, context.declaration, context.request)
+    snapshot = current_snapshot(ledger, context.declaration, context.request)
+    inputs = card_inputs(platform, context.declaration, policy, registered, snapshot)
     card = build_card(inputs)
     folder = platform.home.reports / CARDS / context.model / f"v{registered.subject}"
     paths = write_card(card, folder)
     for path in paths.values():
         platform.registry.log_file(registered.body["run_id"], path, "card")
-    record_card(context, registered, card, folder)
-    named = context.policy.gates.completeness.blocking_profiles
+    record_card(ledger, registered, card, folder, platform.home.root)
+    named = policy.gates.completeness.blocking_profiles
     profiles = applicable(load_profiles(platform.project.config / "requirements").values(), inputs, named)
-    asked = completeness_evidence(profiles, inputs, card.digest)
-    result = completeness.decide(asked, context.policy.gates.completeness)
+    evidence = completeness_evidence(profiles, inputs, card.digest)
+    result = completeness.decide(evidence, policy.gates.completeness)
     return StageResult(
         metadata={
             "version": int(registered.subject),
@@ -57,19 +62,31 @@ def model_card(context: StageContext) -> StageResult:
             "summary": paths["markdown"].read_text(encoding="utf-8")[:4000],
         },
         data_version=card.digest,
-        decisions=decided(context, int(registered.subject), [result]),
+        decisions=record_decisions(ledger, policy, context.model, int(registered.subject), [result]),
     )
 
 
-def record_card(context: StageContext, registered: Record, card: Card, folder: Path) -> None:
-    """Record the card and each of its files; the same again writes nothing."""
-    ledger, model, version = context.platform.ledger, context.model, registered.subject
+def record_card(ledger: Ledger, registered: Record, card: Card, folder: Path, home: Path) -> None:
+    """Record the card and each of its files; the same again writes nothing.
+
+    Args:
+        ledger: to write to.
+        registered: the version's registration.
+        card: as it was built.
+        folder: with its files.
+        home: that the recorded path is relative to.
+    """
+    model, version = registered.model, registered.subject
     body = {
         "digest": card.digest,
-        "path": str(folder.relative_to(context.platform.home.root)),
+        "path": str(folder.relative_to(home)),
         "missing": list(card.missing),
         # People read the page, not the JSON that the digest is over.
-        "files": {str(p.relative_to(folder)): digest_file(p) for p in sorted(folder.rglob("*")) if p.is_file()},
+        "files": {
+            str(p.relative_to(folder)): hashlib.sha256(p.read_bytes()).hexdigest()
+            for p in sorted(folder.rglob("*"))
+            if p.is_file()
+        },
     }
     before = ledger.latest("card_issued", model=model, subject=version)
     if before is not None and before.body == body:
@@ -79,23 +96,17 @@ def record_card(context: StageContext, registered: Record, card: Card, folder: P
     ledger.append("card_issued", body, model=model, subject=version, key=name)
 
 
-def card_inputs(context: StageContext, registered: Record) -> CardInputs:
+def card_inputs(
+    platform: Platform, declaration: Declaration, policy: Policy, registered: Record, snapshot: Record
+) -> CardInputs:
     """Everything the card shows, from the ledger and the evidence of the version's run."""
-    platform, declaration = context.platform, context.declaration
-    run_id, version = registered.body["run_id"], int(registered.subject)
-    evidence = {
-        name: platform.registry.evidence(run_id, name)
-        for name in ("candidates", "evaluation", "fairness", "explanations", "reference_profile")
-    }
-    snapshot = current_snapshot(context)
-    evaluated = evidence["evaluation"]
-    decisions = [
-        {**r.body, "record": r.seq}
-        for r in platform.ledger.records(kind="gate_decision", model=context.model, subject=registered.subject)
-    ]
+    ledger, model, version = platform.ledger, declaration.name, registered.subject
+    results = platform.version_results(registered.body["run_id"])
+    evaluated, explained = results.read(EVALUATION), results.read(EXPLANATIONS)
+    profile = results.read(REFERENCE_PROFILE).to_dict()
     return CardInputs(
         declaration=declaration,
-        version=registered.subject,
+        version=version,
         # The card is issued with the version: a time of its own would make every rendering another card.
         issued_at=registered.happened_at,
         algorithm=registered.body["algorithm"],
@@ -103,41 +114,22 @@ def card_inputs(context: StageContext, registered: Record) -> CardInputs:
             **{k: v for k, v in snapshot.body.items() if k not in ("screening", "contract")},
             "data_digest": snapshot.subject,
         },
-        profile={"rows": evidence["reference_profile"]["rows"], "columns": evidence["reference_profile"]["columns"]},
+        profile={"rows": profile["rows"], "columns": profile["columns"]},
         screening=snapshot.body["screening"],
-        candidates=evidence["candidates"]["candidates"],
-        performance=evaluated["performance"],
-        comparison=evaluated["comparison"],
-        slices=evaluated["slices"],
-        calibration=evaluated["calibration"],
-        robustness=evaluated["robustness"],
-        fairness=evidence["fairness"],
-        explanations=evidence["explanations"],
-        decisions=decisions,
-        policy=context.policy.model_dump(mode="json") | {"digest": context.policy.digest},
-        exceptions=[
-            {
-                "gate": e.gate,
-                "expires": e.expires,
-                "role": e.role,
-                "person": e.person,
-                "reason": e.reason,
-                "record": e.seq,
-            }
-            for e in exceptions(platform.ledger, context.policy, context.model)
-            if e.status == "active" and e.version in (None, registered.subject)
+        candidates=results.read(CANDIDATES).candidates,
+        performance=evaluated.performance,
+        comparison=evaluated.comparison,
+        slices=evaluated.slices,
+        calibration=evaluated.calibration,
+        robustness=evaluated.robustness,
+        fairness=results.read(FAIRNESS),
+        explanations={"importance": explained.importance, "reason_codes": explained.reason_codes},
+        decisions=[
+            {**r.body, "record": r.seq} for r in ledger.records(kind="gate_decision", model=model, subject=version)
         ],
-        findings=[
-            {
-                "id": f.id,
-                "severity": f.severity,
-                "summary": f.summary,
-                "owner": f.owner,
-                "due": f.due,
-                "closed": f.closed_at,
-            }
-            for f in findings(platform.ledger, context.model)
-        ],
+        policy=policy.model_dump(mode="json") | {"digest": policy.digest},
+        exceptions=exceptions_in_force(ledger, policy, model, version),
+        findings=findings_on_record(ledger, model),
         environment={
             **environment(),
             "code_version": registered.body["code_version"],
@@ -147,29 +139,50 @@ def card_inputs(context: StageContext, registered: Record) -> CardInputs:
             "artifact": registered.body["artifact_digest"],
             "data": registered.body["data_digest"],
             "declaration": registered.body["declaration_digest"],
-            "policy": context.policy.digest,
+            "policy": policy.digest,
         },
         lineage={
             "source": "/".join(declaration.source.key),
             "source path": declaration.source.path or declaration.source.sql,
-            "mlflow run": run_id,
-            "registered model": f"models:/{context.model}/{version}",
+            "mlflow run": registered.body["run_id"],
+            "registered model": f"models:/{model}/{version}",
             "ledger record": registered.seq,
         },
-        monitoring_plan=monitoring_plan(context),
-        validation=_validation(context, registered.subject),
+        monitoring_plan=monitoring_plan(declaration, policy),
+        validation=validation_on_record(ledger, model, version),
         risk_register=[r.model_dump() for r in declaration.card.risks] or None,
-        changes=earlier_versions(context, version),
+        changes=earlier_versions(ledger, model, int(version)),
     )
 
 
-def monitoring_plan(context: StageContext) -> dict[str, Any]:
+def exceptions_in_force(ledger: Ledger, policy: Policy, model: str, version: str) -> list[dict[str, Any]]:
+    """Exceptions that apply to the version now."""
+    shown = ("gate", "expires", "role", "person", "reason")
+    return [
+        {**{name: getattr(e, name) for name in shown}, "record": e.seq}
+        for e in exceptions(ledger, policy, model)
+        if e.status == "active" and e.version in (None, version)
+    ]
+
+
+def findings_on_record(ledger: Ledger, model: str) -> list[dict[str, Any]]:
+    """Findings about the model, open and closed."""
+    shown = ("id", "severity", "summary", "owner", "due")
+    return [{**{name: getattr(f, name) for name in shown}, "closed": f.closed_at} for f in findings(ledger, model)]
+
+
+def validation_on_record(ledger: Ledger, model: str, version: str) -> dict[str, Any] | None:
+    """The validation that counts for the version; None where there is none."""
+    found = standing_validation(ledger, model, version)
+    return found.to_dict() if found is not None else None
+
+
+def monitoring_plan(declaration: Declaration, policy: Policy) -> dict[str, Any]:
     """How the model will be watched, in words and numbers."""
-    declaration, policy = context.declaration, context.policy
     if not declaration.has_time:
         return {"windows": "none: the data has no time order, so no drift is claimed"}
     return {
-        "windows": f"one a {declaration.monitoring.cadence.value}",
+        "windows": f"one for each {declaration.monitoring.cadence.value}",
         "outcomes": f"mature after {declaration.target.matures_after}"
         if declaration.target.matures_after
         else "as soon as a window ends",
@@ -181,7 +194,7 @@ def monitoring_plan(context: StageContext) -> dict[str, Any]:
     }
 
 
-def earlier_versions(context: StageContext, version: int) -> list[dict[str, Any]]:
+def earlier_versions(ledger: Ledger, model: str, version: int) -> list[dict[str, Any]]:
     """Versions before this one and why each was trained."""
     return [
         {
@@ -190,16 +203,17 @@ def earlier_versions(context: StageContext, version: int) -> list[dict[str, Any]
             "request": r.body["request"] or "first training",
             "registered": r.happened_at.date().isoformat(),
         }
-        for r in context.platform.ledger.records(kind="version_registered", model=context.model)
+        for r in ledger.records(kind="version_registered", model=model)
         if int(r.subject) < version
     ]
 
 
 def approval(context: StageContext) -> StageResult:
     """Look every signature up again and show what is missing; waiting for people is no failure."""
-    registered = current_version(context)
-    state = approval_state(context.platform.ledger, context.policy, context.model, registered.subject)
-    gates = _standing(context, registered.subject)
+    ledger, policy, model = context.platform.ledger, context.policy, context.model
+    registered = current_version(ledger, context.declaration, context.request)
+    state = approval_state(ledger, policy, model, registered.subject)
+    gates = gates_now(ledger, policy, model, registered.subject)
     return StageResult(
         metadata={
             "version": int(registered.subject),
@@ -209,7 +223,7 @@ def approval(context: StageContext) -> StageResult:
             "missing": [{"role": role, "signatures": count} for role, count in state.missing] or None,
             "not counted": [{"record": s, "person": p, "why": w} for s, p, w in state.refused] or None,
             "to supply what is missing": f"```\n{state.command}\n```" if state.command else None,
-            "policy": _policy_in_force(context),
+            "policy": policy_in_force(ledger, policy, model),
             "gates that block": [{"gate": g.gate, "state": g.state, "why": g.reason} for g in gates.blocking] or None,
             "gates under exception": [
                 {
@@ -225,87 +239,87 @@ def approval(context: StageContext) -> StageResult:
     )
 
 
-def _policy_in_force(context: StageContext) -> str:
-    stands = adoption(context.platform.ledger, context.model, context.policy)
-    if stands.waiting:
-        asked = " or ".join(stands.roles)
-        return (
-            f"{context.policy.digest[:12]} is not in force until {asked} signs it: mlops policy adopt {context.model}"
-        )
-    since = f", in force since {stands.record.recorded_at.date()} (record {stands.record.seq})" if stands.record else ""
-    return context.policy.digest[:12] + since
+def policy_in_force(ledger: Ledger, policy: Policy, model: str) -> str:
+    """Whether the policy is in force, and since when."""
+    adopted = adoption(ledger, model, policy)
+    if adopted.waiting:
+        roles = " or ".join(adopted.roles)
+        return f"{policy.digest[:12]} is not in force until {roles} signs it: mlops policy adopt {model}"
+    record = adopted.record
+    return policy.digest[:12] + (
+        f", in force since {record.recorded_at.date()} (record {record.seq})" if record else ""
+    )
 
 
 def champion(context: StageContext) -> StageResult:
-    """Promote the version if everything its policy asks for stands now; otherwise say what does not."""
-    platform = context.platform
-    registered = current_version(context)
-    version = int(registered.subject)
-    before = champion_state(platform.ledger, context.model)
-    note, why = "", None
-    step = climb(platform.ledger, context.policy, context.model, version)
-    if version in before.promoted:
-        note = f"version {version} was promoted before"
-    elif step.waiting and refused_for_good(context, registered.subject):
-        note = f"version {version} was refused before it could climb"
-        why = [{"reason": f"gate {g.gate}: {g.reason}"} for g in _standing(context, registered.subject).blocking]
-        close_request(context, registered, version, "refused", "; ".join(str(w["reason"]) for w in why))
-    elif step.waiting:
-        note, why = f"version {version} is on the ladder: {step.reason}", None
-    else:
-        try:
-            promoted = promote(
-                platform.ledger, platform.registry, context.policy, context.model, version,
-                lambda model, number: verify_artifact(platform, model, number),
-            )  # fmt: skip
-            note = f"version {version} was promoted (record {promoted.record.seq})"
-            close_request(context, registered, version, "promoted")
-        except Conflict as overtaken:
-            note, why = f"version {version} was not promoted: {overtaken}", None
-        except PromotionRefused as refusal:
-            if refused_for_good(context, registered.subject):
-                close_request(context, registered, version, "refused", "; ".join(refusal.reasons))
-            note, why = f"version {version} was not promoted", [{"reason": reason} for reason in refusal.reasons]
-    now = champion_state(platform.ledger, context.model)
+    """Promote the version if everything its policy requires is there now; otherwise show what is missing."""
+    ledger, model = context.platform.ledger, context.model
+    registered = current_version(ledger, context.declaration, context.request)
+    note, reasons = try_promotion(context.platform, context.policy, registered)
+    now = champion_state(ledger, model)
     return StageResult(
         metadata={
             "version": now.deciding,
             "former": now.former,
             "status": now.status,
             "what happened": note,
-            "why not": why,
-            "since": _iso(now.since),
+            "why not": [{"reason": reason} for reason in reasons] or None,
+            "since": now.since.isoformat(timespec="seconds") if now.since else None,
         },
     )
 
 
-def refused_for_good(context: StageContext, version: str) -> bool:
-    """Whether gates or people said no; a version that merely waits for signatures is not refused."""
-    rejected = approval_state(context.platform.ledger, context.policy, context.model, version).status == "rejected"
-    return rejected or not _standing(context, version).ok
+def try_promotion(platform: Platform, policy: Policy, registered: Record) -> tuple[str, Sequence[str]]:
+    """Promote a version where nothing is missing, and close the request that it answers once it is decided.
+
+    Returns:
+        What happened, and the reasons where the version was not promoted.
+    """
+    ledger, model, version = platform.ledger, registered.model, int(registered.subject)
+    if version in champion_state(ledger, model).promoted:
+        return f"version {version} was promoted before", ()
+    step = climb(ledger, policy, model, version)
+    if step.waiting and refused_for_good(ledger, policy, registered):
+        reasons = [f"gate {g.gate}: {g.reason}" for g in gates_now(ledger, policy, model, registered.subject).blocking]
+        close_request(ledger, registered, "refused", "; ".join(reasons))
+        return f"version {version} was refused in shadow", reasons
+    if step.waiting:
+        return f"version {version} is on the ladder: {step.reason}", ()
+    try:
+        promoted = promote(
+            ledger,
+            platform.registry,
+            policy,
+            model,
+            version,
+            lambda name, number: verify_artifact(platform, name, number),
+        )
+    except Conflict as overtaken:
+        return f"version {version} was not promoted: {overtaken}", ()
+    except PromotionRefused as refusal:
+        if refused_for_good(ledger, policy, registered):
+            close_request(ledger, registered, "refused", "; ".join(refusal.reasons))
+        return f"version {version} was not promoted", refusal.reasons
+    close_request(ledger, registered, "promoted")
+    return f"version {version} was promoted (record {promoted.record.seq})", ()
 
 
-def close_request(
-    context: StageContext, registered: Record, version: int, outcome: Literal["promoted", "refused"], note: str = ""
-) -> None:
-    """Close the retraining request that the version answers, so that a later verdict may ask again."""
+def refused_for_good(ledger: Ledger, policy: Policy, registered: Record) -> bool:
+    """Whether gates or people refused it; a version that merely waits for signatures is not refused."""
+    model, version = registered.model, registered.subject
+    rejected = approval_state(ledger, policy, model, version).status == "rejected"
+    return rejected or not gates_now(ledger, policy, model, version).ok
+
+
+def close_request(ledger: Ledger, registered: Record, result: Literal["promoted", "refused"], note: str = "") -> None:
+    """Close the retraining request that the version answers, so that a later verdict may request another."""
     if not registered.body["request"]:
         return
-    ledger = context.platform.ledger
-    request = ledger.latest("retraining_request", model=context.model, subject=registered.body["request"])
+    request = ledger.latest("retraining_request", model=registered.model, subject=registered.body["request"])
     if request is not None:
-        retraining.close(ledger, request, outcome, version=version, note=note)
+        retraining.close(ledger, request, result, version=int(registered.subject), note=note)
 
 
-def _validation(context: StageContext, version: str) -> dict[str, Any] | None:
-    found = standing_validation(context.platform.ledger, context.model, version)
-    return found.to_dict() if found is not None else None
-
-
-def _standing(context: StageContext, version: str) -> Any:
-    ledger, policy = context.platform.ledger, context.policy
-    return standing(ledger, context.model, version, policy, lifts=lifts(ledger, policy, context.model, version))
-
-
-def _iso(moment: datetime | None) -> str | None:
-    return moment.isoformat(timespec="seconds") if moment else None
+def gates_now(ledger: Ledger, policy: Policy, model: str, version: str) -> Standing:
+    """The state of every required gate of the version, exceptions in force included."""
+    return standing(ledger, model, version, policy, lifts=lifts(ledger, policy, model, version))

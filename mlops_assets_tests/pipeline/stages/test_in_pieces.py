@@ -12,9 +12,9 @@ from mlops_assets.datasets import pieces
 from mlops_assets.datasets.windows import window_of_key
 from mlops_assets.pipeline.context import StageContext
 from mlops_assets.pipeline.stages.drift import drift
+from mlops_assets.pipeline.stages.outcomes import outcomes
 from mlops_assets.pipeline.stages.performance import performance
-from mlops_assets.pipeline.stages.production import outcomes, predictions
-from mlops_assets.pipeline.stages.window_reports import report
+from mlops_assets.pipeline.stages.predictions import predictions
 from mlops_assets.platform import Platform
 from mlops_assets.stores.lake import WindowWriter
 from mlops_assets_tests.integration.small_project import NUMBER, TIMED, WINDOWS
@@ -53,7 +53,7 @@ def test_a_window_in_pieces_is_the_window(copied, model, monkeypatch):
     (scored,) = copied.ledger.records(kind="window_scored", model=model, subject=LAST[model])
     names = ("predictions", "scored_rows", "outcomes")
     rows = {name: copied.lake.read(table + name, window=LAST[model]) for name in names}
-    kept = {name: evidence(report(context, name)) for name in ("drift", "performance")}
+    kept = {name: evidence(context.window_results().path(name)) for name in ("drift", "performance")}
     monkeypatch.setattr(pieces, "ROWS_AT_ONCE", 400)
     found = {name: stage(context) for name, stage in STAGES.items()}
 
@@ -61,8 +61,8 @@ def test_a_window_in_pieces_is_the_window(copied, model, monkeypatch):
     assert copied.ledger.records(kind="window_scored", model=model, subject=LAST[model]) == [scored], "nothing new"
     for name in names:
         assert_frame_equal(copied.lake.read(table + name, window=LAST[model]), rows[name])
-    assert_alike(evidence(report(context, "performance")), kept["performance"])
-    now = evidence(report(context, "drift"))
+    assert_alike(evidence(context.window_results().path("performance")), kept["performance"])
+    now = evidence(context.window_results().path("drift"))
     for part in ("attribution", "joint"):  # drawn from the same rows
         assert_alike(now[part], kept["drift"][part])
     assert_alike(now, kept["drift"])
@@ -94,11 +94,11 @@ def test_outcomes_in_another_order_and_of_ids_never_predicted_are_found(copied, 
     unordered = pl.concat([recorded.sample(fraction=1, shuffle=True, seed=1), recorded[:3], stranger])
     copied.lake.write_window(f"{TIMED}/outcomes", LAST[TIMED], unordered)
     performance(context)
-    whole = evidence(report(context, "performance"))
+    whole = evidence(context.window_results().path("performance"))
     assert (whole["outcomes"]["unknown"], whole["outcomes"]["empty"], whole["outcomes"]["repeated"]) == (1, 1, 3)
     monkeypatch.setattr(pieces, "ROWS_AT_ONCE", 400)
     performance(context)
-    assert_alike(evidence(report(context, "performance")), whole)
+    assert_alike(evidence(context.window_results().path("performance")), whole)
 
 
 def test_interrupted_in_the_middle_nothing_has_happened(copied, monkeypatch):

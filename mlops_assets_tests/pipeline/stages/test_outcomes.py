@@ -8,8 +8,8 @@ import pytest
 from mlops_assets.datasets.windows import Window
 from mlops_assets.declaration.declaration import Declaration
 from mlops_assets.features.frame import target_vector
-from mlops_assets.pipeline.stages.matured import targets
-from mlops_assets.pipeline.stages.production import recordings
+from mlops_assets.pipeline.stages.matured_outcomes import targets
+from mlops_assets.pipeline.stages.outcomes import recordings
 
 WINDOW = Window(date(2021, 1, 1), date(2021, 2, 1))
 

@@ -1,4 +1,4 @@
-"""What stages do with a stored version: load it, judge its artifact, and apply it to rows."""
+"""What stages do with a stored version: read its declaration, judge its artifact, and apply it to rows."""
 
 import hashlib
 from typing import Any
@@ -13,9 +13,9 @@ from mlops_assets.evaluation.software.installed import installed
 from mlops_assets.evaluation.software.lock import LOCK, LockError, read_lock
 from mlops_assets.evaluation.software.report import components_of, software_report
 from mlops_assets.features.frame import to_model_frame
-from mlops_assets.inspection.versions import load_verified, verify_signature
+from mlops_assets.inspection.versions import verify_signature
 from mlops_assets.ledger.ledger import Record
-from mlops_assets.pipeline.context import StageContext
+from mlops_assets.platform import Platform
 from mlops_assets.stores.registry import evidence_bytes
 from mlops_assets.training.artifact import ArtifactError, inspect
 from mlops_assets.training.metrics import scores_of
@@ -24,17 +24,37 @@ SCORE = "score"
 BILL = "sbom"
 
 
-def load_version(context: StageContext, version: int) -> Any:
-    """The fitted pipeline of a version of the context's model, verified before it is read."""
-    return load_verified(context.platform, context.declaration, version)
+def declared_with(registration: Record, declaration: Declaration) -> Declaration:
+    """The declaration that a version was made under.
+
+    Where its rows are and which windows it has are not what it was made of: these are as the model declares them now.
+
+    Args:
+        registration: of the version.
+        declaration: the model as its YAML declares it now.
+    """
+    if registration.body["declaration_digest"] == declaration.digest:
+        return declaration
+    made = Declaration.model_validate(registration.body["declaration"])
+    return made.model_copy(update={"source": declaration.source, "monitoring": declaration.monitoring})
 
 
-def artifact_facts(context: StageContext, registration: Record) -> dict[str, Any]:
-    """What the artifact gate asks about a stored version."""
-    version = int(registration.subject)
-    report = inspect(context.platform.registry.folder(context.model, version), context.declaration)
+def declaration_note(made: Declaration, declaration: Declaration) -> str | None:
+    """What a reviewer must know where the model is declared otherwise than the version was; None where it is not."""
+    if made is declaration:
+        return None
+    changes = [f"input {name} was added" for name in declaration.features if name not in made.features]
+    changes += [f"input {name} was removed" for name in made.features if name not in declaration.features]
+    what = f" ({', '.join(changes)})" if changes else ""
+    return f"The declaration changed{what} after this version was made, so a retraining is due."
+
+
+def artifact_facts(platform: Platform, declaration: Declaration, registration: Record) -> dict[str, Any]:
+    """What the artifact gate needs to know about a stored version."""
+    folder = platform.registry.folder(registration.model, int(registration.subject))
+    report = inspect(folder, declaration)
     try:
-        verify_signature(context.platform, registration)
+        verify_signature(platform, registration)
         signature = "valid"
     except ArtifactError:
         signature = "invalid"
@@ -43,27 +63,25 @@ def artifact_facts(context: StageContext, registration: Record) -> dict[str, Any
         "pickles": list(report.pickles),
         "foreign_types": list(report.foreign_types),
         "bytes": report.size_bytes,
-        **software_facts(context, registration.body["run_id"]),
+        **software_facts(platform, registration.body["run_id"]),
     }
 
 
-def log_bill(context: StageContext, run_id: str) -> str:
+def log_bill(platform: Platform, run_id: str) -> str:
     """Store the bill of materials of this environment with the run that trains in it; returns its digest."""
-    lock = context.platform.project.root / LOCK
+    lock = platform.project.root / LOCK
     try:
         pins = read_lock(lock) if lock.is_file() else None
     except LockError:
-        # The gate says what is wrong with the lock; the bill only lacks the digests that the lock knows.
+        # The gate says what is wrong with the lock; the bill only goes without the digests that the lock knows.
         pins = None
-    return context.platform.registry.log_evidence(run_id, BILL, bill_of_materials(installed(), pins))
+    return platform.registry.log_evidence(run_id, BILL, bill_of_materials(installed(), pins))
 
 
-def software_facts(context: StageContext, run_id: str) -> dict[str, Any]:
-    """What the artifact gate asks about the environment that the version was trained in."""
-    registry, project = context.platform.registry, context.platform.project
-    bill = registry.evidence(run_id, BILL)
-    advisories = context.platform.home.advisories
-    report = software_report(components_of(bill), project.root / LOCK, advisories)
+def software_facts(platform: Platform, run_id: str) -> dict[str, Any]:
+    """What the artifact gate needs to know about the environment that the version was trained in."""
+    bill = platform.registry.evidence(run_id, BILL)
+    report = software_report(components_of(bill), platform.project.root / LOCK, platform.home.advisories)
     return {"sbom": hashlib.sha256(evidence_bytes(bill)).hexdigest(), **report}
 
 

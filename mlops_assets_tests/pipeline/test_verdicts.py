@@ -10,8 +10,7 @@ from mlops_assets.datasets.windows import Window
 from mlops_assets.declaration.declaration import Declaration
 from mlops_assets.declaration.terms import Cadence
 from mlops_assets.ledger.ledger import Ledger
-from mlops_assets.pipeline.context import StageContext
-from mlops_assets.pipeline.stages.same_period import among_the_fleet, has_window
+from mlops_assets.pipeline.verdicts import among_the_fleet, has_window
 from mlops_assets_tests.ledger.raw import raw
 from mlops_assets_tests.training.tables import declare
 
@@ -57,12 +56,8 @@ def test_the_last_verdict_of_each_model_counts_and_the_ledger_is_read_once(tmp_p
     verdict("quarterly", 1e-9)
     verdict("undeclared", 1e-9)
     reads: list[dict] = []
-    counted = SimpleNamespace(records=lambda **asked: reads.append(asked) or ledger.records(**asked))
-    platform = SimpleNamespace(project=SimpleNamespace(declarations=declared), ledger=counted)
-    context = cast(
-        StageContext, SimpleNamespace(platform=platform, declaration=declared["own"], model="own", window=WINDOW)
-    )
-    found = among_the_fleet(context, VERDICT, 0.004)
+    counted = SimpleNamespace(records=lambda **query: reads.append(query) or ledger.records(**query))
+    found = among_the_fleet(cast(Ledger, counted), declared, "own", WINDOW, 0.004)
     assert (found.models, found.judged) == (4, 2), "a verdict from before p-values were recorded counts as none"
     assert found.adjusted == pytest.approx(0.004 * 4 / 2)
     assert len(reads) == 1

@@ -1,9 +1,10 @@
-"""A window's predictions beside their outcomes, as the arrays that performance is measured on.
+"""A window's predictions joined with their outcomes, as the arrays that performance is measured on.
 
 Belongs here: joining predictions, recorded outcomes and scored rows, a piece at a time, so that a window of any size leaves
-behind some numbers a row. What is measured on them is in `performance.py`.
+behind a few numbers a row. What is measured on them is in `performance.py`.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import zip_longest
@@ -16,16 +17,17 @@ from mlops_assets.datasets import pieces
 from mlops_assets.datasets.quarantine import text_of
 from mlops_assets.declaration.declaration import Declaration
 from mlops_assets.declaration.terms import Task
-from mlops_assets.monitoring.outcomes.reference_performance import ReferencePerformance
-from mlops_assets.pipeline.context import StageContext
-from mlops_assets.pipeline.stages.models import SCORE
-from mlops_assets.pipeline.stages.production import OUTCOMES, PREDICTIONS, SCORED_ROWS
+from mlops_assets.pipeline.stages.outcomes import TABLE as OUTCOMES
+from mlops_assets.pipeline.stages.predictions import PREDICTIONS, SCORED_ROWS
+from mlops_assets.pipeline.stages.scored_window import ScoredWindow
+from mlops_assets.pipeline.stages.versions import SCORE
 from mlops_assets.scoring.outcomes import OutcomeSummary, in_all, join_outcomes, refuse_repeated
+from mlops_assets.stores.lake import Lake
 
 
 @dataclass(frozen=True)
 class Matured:
-    """Predictions of a window and what became of them.
+    """Predictions that one version decided in a window, and what became of them.
 
     Attributes:
         scores: of all predictions: shape (n,), or (n, classes).
@@ -48,57 +50,74 @@ class Matured:
         return len(self.truth) / len(self.scores) if len(self.scores) else 0.0
 
 
-def matured(context: StageContext, reference_performance: ReferencePerformance, window: str) -> Matured:
-    """Join the window's predictions with the outcomes that are known now.
+def matured(
+    lake: Lake, scored: ScoredWindow, version: int, declaration: Declaration, classes: Sequence[str]
+) -> Matured:
+    """Join the predictions that a version decided in the window with the outcomes that are known now.
+
+    Args:
+        lake: with predictions, outcomes and scored rows.
+        scored: the window.
+        version: whose decisions are meant.
+        declaration: under which that version was made.
+        classes: of a multiclass model, in the order of its score columns; else none.
 
     Raises:
-        ValueError: the id of a prediction occurs twice.
+        ValueError: the identifier of a prediction occurs twice.
     """
-    declaration, known_at = context.declaration, datetime.now(UTC)
-    read = [declaration.id, "event_time", SCORE, *(f"score:{label}" for label in reference_performance.classes)]
-    said = (
-        context.platform.lake.scan(context.table(PREDICTIONS), window=window)
-        .select(read)
-        .with_columns(pl.col(declaration.id).cast(pl.String).alias("id"))
-    )
-    recorded, stored = recorded_outcomes(context, window), _group_columns(context, window)
-    several = said.select(pl.len()).collect().item() > pieces.ROWS_AT_ONCE
+    window = scored.window.key
+    predicted = _predicted(lake, scored, version, classes)
+    several = predicted.select(pl.len()).collect().item() > pieces.ROWS_AT_ONCE
     if several:
-        refuse_repeated(said.select(declaration.id).collect().to_series())
-    outcomes, groups = _Beside(recorded, "id", said, several), _Beside(stored, "_id", said, several)
+        refuse_repeated(predicted.select(declaration.id).collect().to_series())
+    recorded = recorded_outcomes(lake, scored.model, window)
+    outcomes = _Beside(recorded, "id", predicted, several)
+    groups = _Beside(_group_columns(lake, declaration, window), "_id", predicted, several)
+    known_at = datetime.now(UTC)
     every, truth, given, ids, columns, summaries = [], [], [], [], [], []
-    for piece in pieces.pieces(said):
+    for piece in pieces.pieces(predicted):
         joined = join_outcomes(
             piece, outcomes.of(piece["id"]), matures_after=declaration.target.matures_after, known_at=known_at
         )
         rows, found = joined.rows, groups.of(piece["id"])
         if not found["_id"].equals(rows["id"]):
             found = rows.select(pl.col("id").alias("_id")).join(found, on="_id", how="left", maintain_order="left")
-        every.append(scores(piece, reference_performance))
-        given.append(scores(rows, reference_performance))
+        every.append(scores(piece, classes))
+        given.append(scores(rows, classes))
         truth.append(targets(rows["outcome"], declaration))
         ids.append(rows[declaration.id])
         # A text a row is too much for a large window.
         columns.append(found.drop("_id").with_columns(pl.col(pl.String).cast(pl.Categorical)) if several else found)
         summaries.append(joined.summary)
-    scored, matured_scores = np.concatenate(every), np.concatenate(given)
+    all_scores, matured_scores = np.concatenate(every), np.concatenate(given)
     return Matured(
-        scores=scored,
+        scores=all_scores,
         truth=np.concatenate(truth),
-        given=scored if len(scored) == len(matured_scores) else matured_scores,
+        given=all_scores if len(all_scores) == len(matured_scores) else matured_scores,
         ids=pl.concat(ids),
         columns=pl.concat(columns),
         summary=in_all(summaries, recorded) if several else summaries[0],
     )
 
 
-class _Beside:
-    """A table of ids beside the predictions: read along where it has the same ones in the same order, searched else."""
+def _predicted(lake: Lake, scored: ScoredWindow, version: int, classes: Sequence[str]) -> pl.LazyFrame:
+    """Identifiers and scores of the rows that the version decided."""
+    identifier = scored.declaration.id
+    table = lake.scan(f"{scored.model}/{PREDICTIONS}", window=scored.window.key)
+    if scored.canary is not None:
+        table = table.filter(pl.col("version") == version)
+    found = table.select(identifier, "event_time", SCORE, *(f"score:{label}" for label in classes))
+    return found.with_columns(pl.col(identifier).cast(pl.String).alias("id"))
 
-    def __init__(self, table: pl.LazyFrame, id_: str, said: pl.LazyFrame, several: bool) -> None:
+
+class _Beside:
+    """A table with the identifiers of the predictions: read in step where it has the same ones in the same order, and
+    searched otherwise."""
+
+    def __init__(self, table: pl.LazyFrame, id_: str, predicted: pl.LazyFrame, several: bool) -> None:
         self._table, self._id = table, id_
         self._whole = None if several else table.collect()
-        self._along = pieces.pieces(table) if several and self._same(said) else None
+        self._along = pieces.pieces(table) if several and self._same(predicted) else None
 
     def of(self, ids: pl.Series) -> pl.DataFrame:
         """Its rows for the next piece of the predictions, whose ids these are; of a small window all of its rows."""
@@ -108,14 +127,14 @@ class _Beside:
             return next(self._along)
         return self._table.filter(pl.col(self._id).is_in(ids.implode())).collect(engine="streaming")
 
-    def _same(self, said: pl.LazyFrame) -> bool:
-        both = zip_longest(pieces.pieces(self._table.select(self._id)), pieces.pieces(said.select("id")))
+    def _same(self, predicted: pl.LazyFrame) -> bool:
+        both = zip_longest(pieces.pieces(self._table.select(self._id)), pieces.pieces(predicted.select("id")))
         return all(a is not None and b is not None and a[self._id].equals(b["id"]) for a, b in both)
 
 
-def recorded_outcomes(context: StageContext, window: str) -> pl.LazyFrame:
+def recorded_outcomes(lake: Lake, model: str, window: str) -> pl.LazyFrame:
     """Recordings of the window's outcomes; an empty table where there are none."""
-    lake, table = context.platform.lake, context.table(OUTCOMES)
+    table = f"{model}/{OUTCOMES}"
     if window in lake.windows(table):
         return lake.scan(table, window=window)
     return pl.LazyFrame(schema={"id": pl.String, "outcome": pl.String, "recorded_at": pl.Datetime("us", "UTC")})
@@ -131,17 +150,16 @@ def targets(outcome: pl.Series, declaration: Declaration) -> np.ndarray:
     return (outcome == text_of(declaration.target.positive)).cast(pl.Int64).to_numpy()
 
 
-def scores(said: pl.DataFrame, reference_performance: ReferencePerformance) -> np.ndarray:
+def scores(predicted: pl.DataFrame, classes: Sequence[str]) -> np.ndarray:
     """Scores as evaluation takes them: one column, or one a class."""
-    if not reference_performance.classes:
-        return said[SCORE].to_numpy()
-    return said.select([f"score:{label}" for label in reference_performance.classes]).to_numpy()
+    if not classes:
+        return predicted[SCORE].to_numpy()
+    return predicted.select([f"score:{label}" for label in classes]).to_numpy()
 
 
-def _group_columns(context: StageContext, window: str) -> pl.LazyFrame:
-    """What slices and fairness read of the scored rows, beside their ids as text, `_id`."""
-    declaration = context.declaration
-    stored = context.platform.lake.scan(context.table(SCORED_ROWS), window=window)
+def _group_columns(lake: Lake, declaration: Declaration, window: str) -> pl.LazyFrame:
+    """What slices and fairness read of the scored rows, beside their identifiers as text, `_id`."""
+    stored = lake.scan(f"{declaration.name}/{SCORED_ROWS}", window=window)
     found = set(stored.collect_schema().names())
     read = [c for c in dict.fromkeys(one.column for one in (*declaration.protected, *declaration.slices)) if c in found]
     return stored.select(pl.col(declaration.id).cast(pl.String).alias("_id"), *read)

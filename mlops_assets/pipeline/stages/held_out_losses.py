@@ -1,0 +1,81 @@
+"""Losses of held-out rows, kept with a version so that a window can be compared with them.
+
+Belongs here: keeping a bounded sample of the rows with the loss of each, and reading it beside a window. Finding the part of
+the rows that a change is confined to is in `monitoring/outcomes/segments.py`.
+"""
+
+import numpy as np
+import polars as pl
+
+from mlops_assets.declaration.declaration import Declaration
+from mlops_assets.evaluation.estimators import prepare
+from mlops_assets.monitoring.outcomes.grades import quality_losses
+from mlops_assets.monitoring.outcomes.reference_performance import ReferencePerformance
+from mlops_assets.monitoring.outcomes.segments import Segment, find_segment
+from mlops_assets.pipeline.stages.matured_outcomes import Matured
+from mlops_assets.pipeline.stages.predictions import SCORED_ROWS
+from mlops_assets.pipeline.stages.scored_window import ScoredWindow
+from mlops_assets.statistics.profile import Profile
+from mlops_assets.stores.lake import Lake, LakeError
+
+TABLE = "held_out_losses"
+LOSS = "_loss"
+MOST_ROWS = 20_000
+
+
+def keep_losses(lake: Lake, declaration: Declaration, version: int, rows: pl.DataFrame, losses: np.ndarray) -> None:
+    """Keep a bounded sample of the held-out rows of a version: features and loss.
+
+    Args:
+        lake: to write to.
+        declaration: of the version.
+        version: its number.
+        rows: held out.
+        losses: of the same rows.
+    """
+    chosen = _sample(rows.height, declaration)
+    kept = rows.select(list(declaration.features))[chosen]
+    kept = kept.with_columns(pl.Series(LOSS, losses[chosen], dtype=pl.Float64))
+    lake.write_window(f"{declaration.name}/{TABLE}", f"v{version}", kept)
+
+
+def changed_segment(
+    lake: Lake, scored: ScoredWindow, profile: Profile, known: Matured, reference: ReferencePerformance
+) -> Segment | None:
+    """The part of the window that most of the additional loss comes from; None where there is none.
+
+    Args:
+        lake: with the losses that were kept with the version.
+        scored: the window.
+        profile: of the version's reference.
+        known: predictions and outcomes of the window.
+        reference: performance of the version on held-out rows.
+    """
+    declaration = scored.declaration
+    features = list(declaration.features)
+    try:
+        before = lake.read(f"{scored.model}/{TABLE}", window=f"v{scored.version}")
+    except LakeError:
+        return None
+    if before.is_empty():
+        return None
+    chosen = _sample(len(known.ids), declaration)
+    wanted = known.ids[chosen].cast(pl.String).alias("_id")
+    rows = lake.scan(f"{scored.model}/{SCORED_ROWS}", window=scored.window.key)
+    named = rows.select(pl.col(declaration.id).cast(pl.String).alias("_id"), *features)
+    named = named.filter(pl.col("_id").is_in(wanted.implode())).collect(engine="streaming")
+    now = wanted.to_frame().join(named, on="_id", how="left", maintain_order="left")
+    columns = {name: profile.columns[name] for name in features}
+    losses = row_losses(known.truth[chosen], known.given[chosen], reference)
+    return find_segment(columns, before, now, before[LOSS].to_numpy(), losses)
+
+
+def row_losses(y: np.ndarray, score: np.ndarray, reference: ReferencePerformance) -> np.ndarray:
+    """Loss of each row: log loss (regression: squared error), finite also where a score was certain and wrong."""
+    bounded = score if reference.task == "regression" else np.clip(score, 1e-6, 1 - 1e-6)
+    return quality_losses(prepare(y, bounded, reference.task, classes=reference.classes or None))
+
+
+def _sample(rows: int, declaration: Declaration) -> np.ndarray:
+    drawn = np.random.default_rng(declaration.training.seed % 2**32)
+    return np.sort(drawn.choice(rows, min(MOST_ROWS, rows), replace=False))

@@ -1,0 +1,114 @@
+"""The stage `outcomes`: what turned out to be true of a window's rows, as far as the source has it.
+
+Belongs here: recording outcomes, each change beside what it changes. Joining them with predictions is in
+`matured_outcomes.py`.
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import polars as pl
+
+from mlops_assets.datasets.pieces import pieces
+from mlops_assets.datasets.snapshot import digest_by_column
+from mlops_assets.datasets.sources import scan
+from mlops_assets.datasets.windows import Window, shift
+from mlops_assets.declaration.declaration import Declaration
+from mlops_assets.monitoring.window_results import OUTCOMES, OutcomesResult
+from mlops_assets.pipeline.context import StageContext, StageResult, window_of
+from mlops_assets.pipeline.stages.predictions import rows_of_window
+from mlops_assets.pipeline.stages.scored_window import scored_window
+from mlops_assets.scoring.outcome_content import NONE_KNOWN, outcome_text, outcomes_by_window
+from mlops_assets.scoring.outcomes import different
+from mlops_assets.stores.lake import Lake, Written
+
+TABLE = "outcomes"
+
+
+def outcomes(context: StageContext) -> StageResult:
+    """Record what is known of the window's outcomes; a value that changes is kept beside the one before."""
+    platform, window, results = context.platform, window_of(context), context.window_results()
+    declaration = scored_window(platform.ledger, context.declaration, window).declaration
+    source = scan(declaration.source, platform.project.root)
+    found = source.collect_schema().names()
+    target = declaration.target.column
+    if target not in found:
+        results.write(OUTCOMES, OutcomesResult(NONE_KNOWN))
+        return StageResult(metadata={"known": 0, "note": f"the source has no column {target!r} yet"})
+    assert declaration.event_time is not None
+    read = [declaration.id, declaration.event_time.column, target]
+    rows = rows_of_window(source.select([c for c in dict.fromkeys(read) if c in found]), declaration, window)
+    recorded = record_outcomes(platform.lake, rows, declaration, window)
+    content = outcomes_by_window(rows, declaration).get(window.key, NONE_KNOWN)
+    results.write(OUTCOMES, OutcomesResult(content, recorded.written.version))
+    return StageResult(
+        metadata={
+            "known": recorded.known,
+            "recordings": recorded.written.rows,
+            "of rows": recorded.delivered,
+            "delta version": recorded.written.version,
+        },
+        data_version=recorded.digest,
+    )
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """What was written of a window's outcomes.
+
+    Attributes:
+        written: table and version.
+        delivered: rows that the source has of the window.
+        known: identifiers with an outcome.
+        digest: of all recordings.
+    """
+
+    written: Written
+    delivered: int
+    known: int
+    digest: str
+
+
+def record_outcomes(lake: Lake, rows: pl.LazyFrame, declaration: Declaration, window: Window) -> Recorded:
+    """Add to the window's recordings what the source now has otherwise, a piece at a time."""
+    table, delivered = f"{declaration.name}/{TABLE}", 0
+    before = lake.scan(table, window=window.key).drop("window") if window.key in lake.windows(table) else None
+    with lake.window_writer(table, window.key) as kept:
+        if before is not None:
+            for piece in pieces(before):
+                kept.add(piece)
+        for piece in pieces(rows):
+            delivered += piece.height
+            now = recordings(piece, declaration, window)
+            kept.add(now if before is None else changed(of_ids(before, now["id"]), now))
+        digest = digest_by_column(kept.columns, kept.rows, kept.read, by="id")
+        known = different(kept.read("id"))
+        return Recorded(kept.commit(), delivered, known, digest)
+
+
+def of_ids(recorded: pl.LazyFrame, ids: pl.Series) -> pl.DataFrame:
+    """The recordings of these identifiers, in the order in which they were made."""
+    return recorded.filter(pl.col("id").is_in(ids.implode())).collect(engine="streaming")
+
+
+def recordings(rows: pl.DataFrame, declaration: Declaration, window: Window) -> pl.DataFrame:
+    """Outcomes as the source has them: identifier, value, and when it was known, which is the day on which it was due."""
+    matures = declaration.target.matures_after
+    end = datetime(window.end.year, window.end.month, window.end.day, tzinfo=UTC)
+    due = shift(window.end, matures) if matures else window.end
+    recorded = min(datetime(due.year, due.month, due.day, tzinfo=UTC), max(end, datetime.now(UTC)))
+    return rows.select(
+        pl.col(declaration.id).cast(pl.String).alias("id"),
+        outcome_text(declaration, rows.schema[declaration.target.column]).alias("outcome"),
+        pl.lit(recorded).dt.convert_time_zone("UTC").dt.cast_time_unit("us").alias("recorded_at"),
+    ).filter(pl.col("outcome").is_not_null() & pl.col("id").is_not_null())
+
+
+def changed(before: pl.DataFrame, now: pl.DataFrame) -> pl.DataFrame:
+    """Recordings that are new: identifiers without one, and values other than the last one; recorded at present."""
+    last = before.sort("recorded_at", maintain_order=True).group_by("id", maintain_order=True).last()
+    joined = now.join(last.select("id", pl.col("outcome").alias("known")), on="id", how="left")
+    new = joined.filter(~pl.col("outcome").eq_missing(pl.col("known"))).drop("known")
+    return new.with_columns(pl.lit(datetime.now(UTC)).dt.cast_time_unit("us").alias("recorded_at")).select(
+        before.columns
+    )

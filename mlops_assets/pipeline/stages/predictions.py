@@ -1,0 +1,238 @@
+"""The stage `predictions`: which rows a window has, and what the deciding version predicts of each.
+
+Belongs here: reading the window's rows, the input contract, restrictions of use, writing the predictions and recording the
+run. Which versions score, and which of them decides a row, is in `window_scorers.py`.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import polars as pl
+
+from mlops_assets.datasets.contract import Tally
+from mlops_assets.datasets.pieces import regrouped
+from mlops_assets.datasets.snapshot import digest_by_column
+from mlops_assets.datasets.sources import digest_of, scan
+from mlops_assets.datasets.windows import Window, in_window
+from mlops_assets.declaration.declaration import Declaration
+from mlops_assets.gates import contract
+from mlops_assets.governance import restrictions
+from mlops_assets.governance.restrictions import Restriction
+from mlops_assets.governance.validations import restrictions_of
+from mlops_assets.ledger.ledger import Ledger, Record
+from mlops_assets.monitoring.inputs.batches import content_of, row_hashes
+from mlops_assets.pipeline.context import StageContext, StageError, StageResult, window_of
+from mlops_assets.pipeline.stages.versions import declaration_note
+from mlops_assets.pipeline.stages.window_scorers import REASONS, WindowScorers, load_scorers
+from mlops_assets.release.champion import verified_champion_state
+from mlops_assets.release.ladder import WINDOW_SCORED
+from mlops_assets.scoring.input_contract import check_in_pieces, scoring_columns
+from mlops_assets.stores.lake import Lake, WindowWriter
+
+PREDICTIONS = "predictions"
+SCORED_ROWS = "scored_rows"
+QUARANTINE = "scoring_quarantine"
+LEFT_OUT_OF_DIGEST = (REASONS,)
+"""Columns of the predictions that their digest is not over."""
+
+
+@dataclass
+class Scoring:
+    """Counts of one run over a window's rows; they grow piece by piece.
+
+    Attributes:
+        tally: of the input contract.
+        outside: rows that a restriction of use refuses.
+        flagged: rows that a restriction of use marks.
+        hashes: of the inputs of every scored row.
+        first: a few predictions to show.
+    """
+
+    tally: Tally
+    outside: int = 0
+    flagged: int = 0
+    hashes: list[pl.Series] = field(default_factory=list)
+    first: list[dict[str, Any]] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Stored:
+    """What the lake holds after a run: digest and mean score of the predictions, rows, and the tables' versions."""
+
+    digest: str
+    mean: Any
+    rows: int
+    quarantined: int
+    predictions_version: int
+    rows_version: int
+
+
+def predictions(context: StageContext) -> StageResult:
+    """Score the window's rows with the champion, and with the challenger beside it where one is waiting."""
+    platform, window = context.platform, window_of(context)
+    ledger, root = platform.ledger, platform.project.root
+    version = deciding(ledger, context.model)
+    source = scan(context.declaration.source, root)
+    scorers = load_scorers(platform, context.policy, context.declaration, version, source.collect_schema().names())
+    made, read = scorers.champion.declaration, scorers.read
+    delivered = rows_of_window(source, made, window)
+    names = delivered.collect_schema().names()
+    wanted = scoring_columns(read, names)
+    scoring = Scoring(Tally(extra_columns=tuple(name for name in names if name not in wanted)))
+    limits = restrictions_of(ledger, context.model, version)
+    stored = _score(platform.lake, scorers, delivered, window, limits, scoring)
+    content = content_of(scoring.hashes)
+    record = _record(
+        ledger, context.model, window, stored,
+        {
+            "version": version,
+            "challenger": scorers.challenger.version if scorers.challenger else None,
+            "canary_share": scorers.share,
+            "rows": stored.rows,
+            "quarantined": stored.quarantined,
+            "outside_restrictions": scoring.outside,
+            "flagged": scoring.flagged,
+            "reasons": scoring.tally.summary,
+            # Of inputs alone, so that a batch delivered twice under new identifiers is recognised.
+            "content_digest": content.digest,
+            "sent_twice": content.sent_twice,
+            "source_digest": digest_of(context.declaration.source, root),
+        },
+    )  # fmt: skip
+    checked = contract.decide(scoring.tally.to_dict(), context.policy.gates.contract)
+    return StageResult(
+        metadata=_shown(scorers, scoring, stored, record, declaration_note(made, context.declaration)),
+        data_version=stored.digest,
+        decisions=[replace(checked, gate="input_contract")],
+    )
+
+
+def _score(
+    lake: Lake,
+    scorers: WindowScorers,
+    delivered: pl.LazyFrame,
+    window: Window,
+    limits: Sequence[Restriction],
+    scoring: Scoring,
+) -> Stored:
+    """Check, score and write the rows a piece at a time; nothing is seen in the lake before all of them are there."""
+    declaration = scorers.champion.declaration
+    with ExitStack() as open_tables:
+        rows_kept, predicted, quarantine = (
+            open_tables.enter_context(lake.window_writer(f"{declaration.name}/{table}", window.key))
+            for table in (SCORED_ROWS, PREDICTIONS, QUARANTINE)
+        )
+        for rows in regrouped(_acceptable(delivered, scorers.read, limits, quarantine, scoring)):
+            rows_kept.add(rows)
+            scoring.hashes.append(row_hashes(rows, list(declaration.features)))
+            piece = scorers.score(rows, window)
+            predicted.add(piece)
+            scoring.first = scoring.first or piece.select("prediction_id", "score", "prediction").head(3).to_dicts()
+            del rows, piece  # what follows needs their memory
+        digested = [name for name in predicted.columns if name not in LEFT_OUT_OF_DIGEST]
+        digest = digest_by_column(digested, predicted.rows, predicted.read, by="prediction_id")
+        mean = predicted.read("score").mean()
+        kept_at, predicted_at = rows_kept.commit(), predicted.commit()
+        if quarantine.rows or window.key in lake.windows(quarantine.table):
+            quarantine.commit()
+    return Stored(digest, mean, predicted.rows, quarantine.rows, predicted_at.version, kept_at.version)
+
+
+def _acceptable(
+    delivered: pl.LazyFrame,
+    declaration: Declaration,
+    limits: Sequence[Restriction],
+    quarantine: WindowWriter,
+    scoring: Scoring,
+) -> Iterator[pl.DataFrame]:
+    """The rows that may be scored; the others go into quarantine with their reasons."""
+    for checked in check_in_pieces(delivered, declaration):
+        scoring.tally.add(checked)
+        rows, refused, flagged = within_restrictions(limits, checked.accepted)
+        scoring.outside += refused.height
+        scoring.flagged += flagged
+        quarantine.add(pl.concat([checked.quarantined, refused], how="diagonal_relaxed"))
+        yield rows
+
+
+def within_restrictions(limits: Sequence[Restriction], rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame, int]:
+    """Rows that may be scored, those a restriction of use refuses (with the reason), and how many are flagged."""
+    if not limits:
+        return rows, rows.clear().with_columns(pl.lit("").alias("_reasons")), 0
+    found = restrictions.check(rows, limits)
+    outside = rows.with_columns(found.reasons.alias("_reasons")).filter(found.refused)
+    return rows.filter(~found.refused), outside, int(found.flagged.sum())
+
+
+def _record(ledger: Ledger, model: str, window: Window, stored: Stored, body: dict[str, Any]) -> Record:
+    """Record the run. One that gives what the run before gave is not recorded again; one that gives something else stands
+    beside those before it, which the lake keeps under their own versions."""
+    runs = ledger.records(kind=WINDOW_SCORED, model=model, subject=window.key)
+    if runs and runs[-1].body["predictions_digest"] == stored.digest:
+        return runs[-1]
+    body |= {
+        "predictions_digest": stored.digest,
+        "predictions_version": stored.predictions_version,
+        "rows_version": stored.rows_version,
+        "rescoring_of": runs[0].seq if runs else None,
+    }
+    key = f"scored/{model}/{window.key}/{stored.digest}/after/{runs[-1].seq if runs else 0}"
+    return ledger.append(WINDOW_SCORED, body, model=model, subject=window.key, key=key)
+
+
+def _shown(
+    scorers: WindowScorers, scoring: Scoring, stored: Stored, record: Record, changed: str | None
+) -> dict[str, Any]:
+    """What a reviewer sees on the asset."""
+    first = record.body["rescoring_of"]
+    return {
+        "version": scorers.champion.version,
+        "challenger beside it": scorers.challenger.version if scorers.challenger else None,
+        "challenger that cannot score": scorers.note or None,
+        "share of rows it decided as a canary": scorers.share or None,
+        "rows scored": stored.rows,
+        "quarantined": stored.quarantined,
+        "outside the approved population": scoring.outside or None,
+        "quarantine reasons": [{"reason": k, "rows": v} for k, v in scoring.tally.summary.items()] or None,
+        "mean score": stored.mean,
+        "first predictions": scoring.first or None,
+        "declaration": changed,
+        "scored again": f"yes: record {first} keeps what was decided first" if first else None,
+        "ledger record": record.seq,
+    }
+
+
+def deciding(ledger: Ledger, model: str) -> int:
+    """The version that may score.
+
+    Raises:
+        StageError: there is none: never promoted, suspended or retired.
+    """
+    now = verified_champion_state(ledger, model)
+    if now.deciding is None:
+        what = "has no champion yet; approve a version first" if now.status == "none" else f"is {now.status}"
+        raise StageError(f"{model} {what}, so nothing may be scored")
+    return now.deciding
+
+
+def scored_record(ledger: Ledger, model: str, window: Window) -> Record:
+    """The record of the window's last scoring.
+
+    Raises:
+        StageError: it was not scored.
+    """
+    record = ledger.latest(WINDOW_SCORED, model=model, subject=window.key)
+    if record is None:
+        raise StageError(f"{model}: the window {window.key} was not scored; materialize {model}/predictions first")
+    return record
+
+
+def rows_of_window(source: pl.LazyFrame, declaration: Declaration, window: Window) -> pl.LazyFrame:
+    """Rows whose event falls into the window."""
+    assert declaration.event_time is not None
+    dtype = source.collect_schema().get(declaration.event_time.column)
+    if dtype is None:
+        raise StageError(f"{declaration.name}: the source has no column {declaration.event_time.column!r}")
+    return source.filter(in_window(declaration, window, dtype))

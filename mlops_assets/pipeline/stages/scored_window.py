@@ -1,0 +1,79 @@
+"""The window as it was scored: the record of the scoring, the version behind it, and the rows that were scored.
+
+Belongs here: what every stage after `predictions` starts from.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import polars as pl
+
+from mlops_assets.datasets import pieces
+from mlops_assets.datasets.pieces import StoredRows
+from mlops_assets.datasets.windows import Window
+from mlops_assets.declaration.declaration import Declaration
+from mlops_assets.governance.approval_subject import registered
+from mlops_assets.ledger.ledger import Ledger, Record
+from mlops_assets.pipeline.stages.predictions import SCORED_ROWS, scored_record
+from mlops_assets.pipeline.stages.versions import declared_with
+from mlops_assets.stores.lake import Lake
+
+
+@dataclass(frozen=True)
+class ScoredWindow:
+    """One scored window of a model.
+
+    Attributes:
+        window: which.
+        record: of its last scoring.
+        registration: of the champion that scored it.
+        declaration: under which that version was made.
+    """
+
+    window: Window
+    record: Record
+    registration: Record
+    declaration: Declaration
+
+    @property
+    def model(self) -> str:
+        """Name of the model."""
+        return self.record.model
+
+    @property
+    def version(self) -> int:
+        """The champion that scored the window."""
+        return int(self.record.body["version"])
+
+    @property
+    def run_id(self) -> str:
+        """MLflow run of that version's training."""
+        return self.registration.body["run_id"]
+
+    @cached_property
+    def canary(self) -> int | None:
+        """The version that decided a share of the rows; None where the champion decided all."""
+        return int(self.record.body["challenger"]) if self.record.body["canary_share"] else None
+
+    def rows(self, lake: Lake) -> pl.DataFrame | StoredRows:
+        """Identifier and features of the rows; those of a window that may not fit into memory stay in the lake."""
+        stored = lake.scan(f"{self.model}/{SCORED_ROWS}", window=self.window.key)
+        stored = stored.select(self.declaration.id, *self.declaration.features)
+        height = int(self.record.body["rows"])
+        return stored.collect() if height <= pieces.ROWS_AT_ONCE else StoredRows(stored, height)
+
+
+def scored_window(ledger: Ledger, declaration: Declaration, window: Window) -> ScoredWindow:
+    """The window as it was scored last.
+
+    Args:
+        ledger: to read.
+        declaration: the model as its YAML declares it now.
+        window: which.
+
+    Raises:
+        StageError: it was not scored.
+    """
+    record = scored_record(ledger, declaration.name, window)
+    registration = registered(ledger, declaration.name, record.body["version"])
+    return ScoredWindow(window, record, registration, declared_with(registration, declaration))

@@ -1,0 +1,137 @@
+"""Which rows a training learns from, and which rows a new version is held to.
+
+Belongs here: the period, the windows left out, how far back a retraining reaches, and the rows since the change that it
+answers. All of it is read from the verdicts that were known when the retraining was requested, so that the result is the same
+whenever a stage runs. Not here: what a run of verdicts is (`monitoring.verdict.onset`), or the comparison of histories
+(`training.history`).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+
+import polars as pl
+
+from mlops_assets.datasets.windows import event_time_expr, shift, window_of_key
+from mlops_assets.declaration.declaration import Declaration
+from mlops_assets.ledger.ledger import Ledger, Record
+from mlops_assets.monitoring.verdict.onset import CHANGES_THE_ANSWER, CHANGES_THE_WORLD, Seen, onset
+from mlops_assets.pipeline.context import StageError
+from mlops_assets.pipeline.verdicts import VERDICT
+from mlops_assets.response.incidents import incidents
+from mlops_assets.response.quarantined_windows import quarantined_windows
+from mlops_assets.training.history import HistoryChoice, choose_history
+
+ENOUGH_ROWS = 1_000
+"""Held-out rows since a change from which on they alone are what a new version is held to."""
+
+
+@dataclass(frozen=True)
+class TrainingPeriod:
+    """Which events train: from `since` (none: from the beginning) to before `until`."""
+
+    since: date | None
+    until: date | None
+
+
+def request_record(ledger: Ledger, model: str, request: str | None) -> Record | None:
+    """The retraining request that a run answers; None for a first training.
+
+    Raises:
+        StageError: the run names a request that was never recorded.
+    """
+    if request is None:
+        return None
+    record = ledger.latest("retraining_request", model=model, subject=request)
+    if record is None:
+        raise StageError(
+            f"{model}: found the retraining request {request!r} in the run's tags, expected one that is in the ledger"
+        )
+    return record
+
+
+def training_period(declaration: Declaration, request: Record | None) -> TrainingPeriod:
+    """The period that the retraining request names, or the declared first one."""
+    if not declaration.has_time:
+        return TrainingPeriod(None, None)
+    until = declaration.training.until if request is None else date.fromisoformat(request.body["until"])
+    assert until is not None
+    window = declaration.training.window
+    return TrainingPeriod(shift(until, window, sign=-1) if window else None, until)
+
+
+def history_choice(
+    ledger: Ledger, declaration: Declaration, request: Record | None, rows: pl.DataFrame
+) -> HistoryChoice | None:
+    """How far back a retraining reaches, measured; None where no change of the answer requires it."""
+    began = change_began(ledger, declaration, request, CHANGES_THE_ANSWER)
+    return None if began is None else choose_history(rows, declaration, began)
+
+
+def windows_left_out(ledger: Ledger, model: str, request: Record | None) -> tuple[str, ...]:
+    """Quarantined windows, as they were known when the request was made; none before the first verdict."""
+    verdicts = [r for r in ledger.records(kind=VERDICT, model=model) if request is None or r.seq < request.seq]
+    if not verdicts:
+        return ()
+    return quarantined_windows(verdicts, incidents(ledger, model=model, known_at=request and request.recorded_at))
+
+
+def change_began(
+    ledger: Ledger, declaration: Declaration, request: Record | None, kinds: frozenset[str]
+) -> date | None:
+    """Start of the first window of the change that a training answers; None where it answers no such change."""
+    if request is None or not declaration.has_time:
+        return None
+    last = {r.subject: r for r in ledger.records(kind=VERDICT, model=declaration.name) if r.seq < request.seq}
+    seen = [
+        Seen(window, str(r.body["version"]), frozenset(c["kind"] for c in r.body["causes"]))
+        for window, r in last.items()
+    ]
+    began = onset(seen, request.body["window"], kinds)
+    return None if began is None else date.fromisoformat(began)
+
+
+def since_change(ledger: Ledger, declaration: Declaration, request: Record | None, rows: pl.DataFrame) -> pl.DataFrame:
+    """Rows since the change that a training answers; all of them where there is none, or few rows since.
+
+    A new version decides after the change. Held to rows from before and after it, its quality would be a mean that neither
+    has, and the step between them would pass for variation that explains every later loss.
+    """
+    began = change_began(ledger, declaration, request, CHANGES_THE_WORLD)
+    if began is None or declaration.event_time is None:
+        return rows
+    time = event_time_expr(declaration.event_time, rows.schema[declaration.event_time.column])
+    since = rows.filter(time >= datetime(began.year, began.month, began.day))  # noqa: DTZ001
+    return since if since.height >= ENOUGH_ROWS else rows
+
+
+def outside(rows: pl.DataFrame, declaration: Declaration, windows: Sequence[str]) -> pl.DataFrame:
+    """Rows whose event lies in none of the windows."""
+    if not windows or declaration.event_time is None:
+        return rows
+    time = event_time_expr(declaration.event_time, rows.schema[declaration.event_time.column])
+    inside = pl.lit(False)
+    for key in windows:
+        window = window_of_key(key, declaration.monitoring.cadence)
+        inside = inside | ((time.dt.date() >= window.start) & (time.dt.date() < window.end))
+    return rows.filter(~inside.fill_null(False))
+
+
+def within(frame: pl.LazyFrame, declaration: Declaration, period: TrainingPeriod) -> pl.LazyFrame:
+    """Rows of the period; a row without a readable time stays in, for the contract to quarantine it."""
+    if declaration.event_time is None:
+        return frame
+    time = event_time_expr(declaration.event_time, frame.collect_schema()[declaration.event_time.column])
+    keep = pl.lit(True)
+    if period.until is not None:
+        keep = keep & (time < datetime(period.until.year, period.until.month, period.until.day))  # noqa: DTZ001
+    if period.since is not None:
+        keep = keep & (time >= datetime(period.since.year, period.since.month, period.since.day))  # noqa: DTZ001
+    return frame.filter(keep | time.is_null())
+
+
+def period_text(period: TrainingPeriod) -> str:
+    """The period in words."""
+    if period.until is None:
+        return "all rows (one snapshot without time)"
+    return f"{period.since or 'the beginning'} to {period.until} (excluded)"

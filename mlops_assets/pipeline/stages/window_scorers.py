@@ -1,0 +1,224 @@
+"""Who scores a window: the champion, and the challenger beside it where one is waiting.
+
+Belongs here: the versions that score, and which of them decides a row. Which rows there are is in `predictions.py`.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import polars as pl
+
+from mlops_assets.datasets.windows import Window
+from mlops_assets.declaration.declaration import Declaration
+from mlops_assets.declaration.terms import Task
+from mlops_assets.evaluation.contributions import Reference, build_reference
+from mlops_assets.evaluation.explanations import reason_codes
+from mlops_assets.governance.approval_subject import registered
+from mlops_assets.governance.approvals import state as approval_state
+from mlops_assets.governance.decisions import standing
+from mlops_assets.governance.exceptions import lifts
+from mlops_assets.inspection.versions import load_verified
+from mlops_assets.ledger.ledger import Ledger, Record
+from mlops_assets.pipeline.stages.versions import declared_with
+from mlops_assets.platform import Platform
+from mlops_assets.policy.policy import Policy
+from mlops_assets.release.champion import champion_state
+from mlops_assets.release.ladder import climb
+from mlops_assets.scoring.batch import score
+from mlops_assets.scoring.routing import route
+
+REASONS = "reasons"
+BESIDE = ("version", "score", "prediction")
+"""What is kept of the version that scored a row and did not decide it, as `beside_version` and so on."""
+
+
+@dataclass(frozen=True)
+class Scorer:
+    """One version that scores.
+
+    Attributes:
+        platform: with its artifact and its reference rows.
+        registration: of the version.
+        declaration: under which the version was made.
+    """
+
+    platform: Platform
+    registration: Record
+    declaration: Declaration
+
+    @property
+    def version(self) -> int:
+        """Number of the version."""
+        return int(self.registration.subject)
+
+    @cached_property
+    def pipeline(self) -> Any:
+        """The fitted pipeline, verified before it is read."""
+        return load_verified(self.platform, self.declaration, self.version)
+
+    def score(self, rows: pl.DataFrame, window: Window) -> pl.DataFrame:
+        """One prediction a row, in the order of the rows, with the version that made it."""
+        threshold = self.registration.body["threshold"]
+        scored = score(self.pipeline, rows, self.declaration, threshold, version=self.version, window=window.key)
+        return scored.with_columns(pl.lit(self.version, dtype=pl.Int64).alias("version"))
+
+    def reasons(self, rows: pl.DataFrame) -> dict[Any, str]:
+        """Reason codes of the adverse decisions among the rows as JSON text, by identifier."""
+        if rows.height == 0:
+            return {}
+        threshold = self.registration.body["threshold"]
+        found = reason_codes(self.pipeline, rows, self.declaration, threshold, self._typical_rows)
+        texts = (json.dumps([dict(reason) for reason in one], default=float) for one in found[REASONS].to_list())
+        return dict(zip(found[self.declaration.id].to_list(), texts, strict=True))
+
+    @cached_property
+    def _typical_rows(self) -> Reference:
+        """What rows are compared with: the sample of training rows that was kept with the version."""
+        table = f"{self.declaration.name}/reference_sample"
+        sample = self.platform.lake.read(table, window=f"v{self.version}").drop("window")
+        return build_reference(self.pipeline, sample, self.declaration, self.registration.body["threshold"])
+
+
+@dataclass(frozen=True)
+class WindowScorers:
+    """The versions that score a window, loaded once for all of its pieces.
+
+    Attributes:
+        champion: decides every row that the challenger does not.
+        challenger: scores every row beside the champion; None where no version is waiting.
+        share: of the rows that the challenger decides as a canary.
+        with_reasons: whether adverse decisions get reason codes.
+        note: why a version that is waiting does not score; empty otherwise.
+    """
+
+    champion: Scorer
+    challenger: Scorer | None = None
+    share: float = 0.0
+    with_reasons: bool = False
+    note: str = ""
+
+    @property
+    def read(self) -> Declaration:
+        """The champion's declaration, with the challenger's further inputs as plain columns, so that both find theirs."""
+        declaration = self.champion.declaration
+        if self.challenger is None:
+            return declaration
+        further = {
+            name: feature.model_copy(update={"minimum": None, "maximum": None, "allowed": None, "nullable": True})
+            for name, feature in self.challenger.declaration.features.items()
+            if name not in declaration.features
+        }
+        return (
+            declaration.model_copy(update={"features": {**declaration.features, **further}}) if further else declaration
+        )
+
+    def score(self, rows: pl.DataFrame, window: Window) -> pl.DataFrame:
+        """One prediction a row, in the order of the rows: id, version, score, decision and reasons are those of the version
+        that decided the row. The columns are the same whoever scores."""
+        champion = self.champion.score(rows, window)
+        if self.challenger is None:
+            return self._explained(rows, undecided(champion, None))
+        identifier = self.champion.declaration.id
+        chosen = route(rows[identifier], self.share, f"{self.champion.declaration.name}/{self.challenger.version}")
+        return self._explained(rows, decided(champion, self.challenger.score(rows, window), chosen))
+
+    def _explained(self, rows: pl.DataFrame, predicted: pl.DataFrame) -> pl.DataFrame:
+        """The predictions with the reason codes of adverse decisions, each of the version that decided the row."""
+        if not self.with_reasons:
+            return predicted.with_columns(pl.lit(None, dtype=pl.String).alias(REASONS))
+        identifier = self.champion.declaration.id
+        texts: dict[Any, str] = {}
+        for scorer in (self.champion, self.challenger):
+            if scorer is not None:
+                texts |= scorer.reasons(rows.filter(predicted["version"] == scorer.version))
+        column = pl.Series(REASONS, [texts.get(one) for one in predicted[identifier].to_list()], dtype=pl.String)
+        return predicted.with_columns(column)
+
+
+def load_scorers(
+    platform: Platform, policy: Policy, declaration: Declaration, version: int, columns: list[str]
+) -> WindowScorers:
+    """The versions that score a window of the model.
+
+    Args:
+        platform: of the project.
+        policy: effective policy of the model.
+        declaration: the model as its YAML declares it now.
+        version: the champion.
+        columns: of the source; a challenger that needs others does not score.
+    """
+    ledger, model = platform.ledger, declaration.name
+    registration = registered(ledger, model, version)
+    champion = Scorer(platform, registration, declared_with(registration, declaration))
+    with_reasons = policy.gates.reason_codes.required and declaration.task is Task.BINARY
+    waiting = waiting_challenger(ledger, model, version)
+    if waiting is None:
+        return WindowScorers(champion, with_reasons=with_reasons)
+    challenger = Scorer(platform, waiting, declared_with(waiting, declaration))
+    if problem := cannot_score(champion.declaration, challenger.declaration, columns):
+        note = f"version {challenger.version} does not score beside the champion: {problem}"
+        return WindowScorers(champion, with_reasons=with_reasons, note=note)
+    return WindowScorers(champion, challenger, canary_share(ledger, policy, waiting), with_reasons)
+
+
+def waiting_challenger(ledger: Ledger, model: str, champion: int) -> Record | None:
+    """The newest version after the champion that was never promoted: it scores in shadow."""
+    promoted = champion_state(ledger, model).promoted
+    found = ledger.records(kind="version_registered", model=model)
+    later = [r for r in found if int(r.subject) > champion and int(r.subject) not in promoted]
+    return later[-1] if later else None
+
+
+def cannot_score(champion: Declaration, challenger: Declaration, columns: list[str]) -> str:
+    """Why a version of another declaration cannot score the champion's rows; empty where it can."""
+    if (challenger.id, challenger.event_time, challenger.task) != (champion.id, champion.event_time, champion.task):
+        return "its declaration has another identifier, event time or task"
+    missing = [name for name in challenger.features if name not in columns]
+    return f"the source has no column {', '.join(missing)}" if missing else ""
+
+
+def canary_share(ledger: Ledger, policy: Policy, challenger: Record) -> float:
+    """Share of the window's rows that the challenger decides: none before its gates passed and people approved it."""
+    model, version = challenger.model, challenger.subject
+    gates = standing(ledger, model, version, policy, lifts=lifts(ledger, policy, model, version))
+    if not gates.ok or approval_state(ledger, policy, model, version).status != "approved":
+        return 0.0
+    return climb(ledger, policy, model, version).share
+
+
+def undecided(decided_rows: pl.DataFrame, other: pl.DataFrame | None) -> pl.DataFrame:
+    """Predictions with what another version made of the same rows beside them; nulls where no other version scored."""
+    if other is not None:
+        return decided_rows.with_columns(other[name].alias(f"beside_{name}") for name in BESIDE)
+    types: Mapping[str, Any] = {
+        "version": pl.Int64,
+        "score": pl.Float64,
+        "prediction": decided_rows.schema["prediction"],
+    }
+    return decided_rows.with_columns(pl.lit(None, dtype=types[name]).alias(f"beside_{name}") for name in BESIDE)
+
+
+def decided(champion: pl.DataFrame, challenger: pl.DataFrame, chosen: pl.Series) -> pl.DataFrame:
+    """For each row the prediction of the version that decides it, with the other version's beside it.
+
+    Args:
+        champion: its predictions.
+        challenger: its predictions of the same rows, in the same order.
+        chosen: the rows that the challenger decides.
+    """
+    first, second = undecided(champion, challenger), undecided(challenger, champion)
+    # A class that only one of the two knows has probability 0 for the other.
+    first, second = (
+        one.with_columns(pl.lit(0.0).alias(name) for name in other.columns if name not in one.columns)
+        for one, other in ((first, second), (second, first))
+    )
+    return pl.DataFrame([second[name].zip_with(chosen, first[name]) for name in first.columns])
+
+
+def scores_of_version(predictions: pl.DataFrame, version: int) -> pl.Series:
+    """One version's score of every row, whether or not it decided the row."""
+    own = pl.when(pl.col("version") == version).then("score").otherwise("beside_score")
+    return predictions.select(own.alias("score")).to_series()
