@@ -175,7 +175,7 @@ def test_the_fleet_page_names_models_and_incidents(lived):
     page = (lived.platform.home.reports / "fleet.html").read_text(encoding="utf-8")
     for model in MODELS:
         assert model in page
-    assert "data-quality fault" in page.replace("_", " ")
+    assert "data quality" in page.replace("_", " ")
     rows = json.loads((lived.platform.home.reports / "inventory.json").read_text(encoding="utf-8"))
     assert {row["model"]: int(row["champion"]) for row in rows} == {NUMBER: 1, TIMED: 2, SNAPSHOT: 1}
 
