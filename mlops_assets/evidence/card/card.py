@@ -1,6 +1,6 @@
-"""What a model card is: the evidence it is made from, and the sections that were made of it.
+"""The types of a model card: the evidence it is built from, and the card with its sections.
 
-Not here: making one (`model_card`), or the sections themselves (`card_sections`).
+Not here: building and writing a card (`model_card`), and what the sections show (`sections`).
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,41 +14,41 @@ from mlops_assets.ledger.canonical import canonical_json, iso, plain
 
 SCHEMA = "mlops-assets/model-card/v1"
 DECIDED_ON_THE_CARD = frozenset({"completeness"})
-"""Gates whose decision is about the card itself: it cannot be part of what it is decided on."""
+"""Gates that decide on the card itself, so that their decisions cannot be part of it."""
 
 
 @dataclass(frozen=True)
 class CardInputs:
-    """What a card is made from. Every evidence field is JSON-able; None means that the evidence was not supplied.
+    """What a card is built from. Every evidence field is JSON-able; None means that the evidence was not supplied.
 
     Attributes:
         declaration: What the bank wrote about the model.
         version: Version number in the registry.
-        issued_at: When the card is issued (UTC); the only time in the card that is not evidence.
+        issued_at: When the card is issued (UTC); the only time on the card that is not evidence.
         algorithm: Name of the algorithm that was chosen.
         snapshot: Training data: rows, quarantined, data_digest, delta_version, since, until, fit_rows, holdout_rows.
         profile: The reference profile's summary: `columns`, a list of mappings with `name` and statistics.
-        screening: What was looked for before training: leakage, label bias, proxies.
+        screening: Checks before the training: leakage, label bias, proxies.
         candidates: One mapping per algorithm that was tried.
         performance: `Performance.to_dict()`: metrics with intervals, curves.
-        comparison: The paired comparison with the champion; an empty mapping says that there was no champion.
+        comparison: The paired comparison with the champion; an empty mapping: there was no champion.
         slices: Performance by segment.
         calibration: Calibration, with `bins`.
-        robustness: What damage to the inputs did.
+        robustness: Effect of small errors in the inputs.
         fairness: Group metrics with sizes and intervals.
         explanations: Importance and reason codes.
         decisions: Gate decisions, as recorded in the ledger (gate, outcome, value, threshold, rule, reason).
         policy: The effective policy, or a summary with its digest and tier.
-        exceptions: Signed exceptions that are in force; an empty list says that there are none.
-        findings: The validators' findings; an empty list says that there are none.
-        approvals: State of the approvals. Approvals sign the card's digest, so they are not part of it.
+        exceptions: Signed exceptions that are in force; an empty list: there are none.
+        findings: The validators' findings; an empty list: there are none.
+        approvals: State of the approvals. They are signed over the card's digest, so they are not part of it.
         environment: Python and package versions, code version, environment digest.
         digests: Name to SHA-256 of artifact, data, features, declaration, policy.
         lineage: Sources, upstream models, run ids, addresses.
         monitoring_plan: Windows, statistics and actions.
-        changes: Earlier versions and why they were replaced, oldest first; empty for a first version.
+        changes: Earlier versions and the reason for each replacement, oldest first; empty for a first version.
         validation: The validation report: outcome, valid_until, conditions.
-        risk_register: Risks, and what is done about them.
+        risk_register: Risks and their mitigation.
     """
 
     declaration: Declaration
@@ -86,7 +86,7 @@ class CardInputs:
         return {f.name: plain(getattr(self, f.name), f.name) for f in fields(self) if f.name not in skipped}
 
     def content(self) -> dict[str, Any]:
-        """What the card's digest is over: everything but what is decided on the card itself."""
+        """What the card's digest covers: everything but decisions on the card itself."""
         evidence = self.evidence
         evidence.pop("approvals")
         if evidence["decisions"] is not None:
@@ -111,9 +111,9 @@ class Card:
         version: Version in the registry.
         issued_at: When it was issued.
         digest: SHA-256 over the canonical JSON of its content; equal inputs give equal digests.
-        missing: Names of the sections that lack their evidence.
-        sections: What is shown, in order.
-        inputs: What it was made from.
+        missing: Keys of the sections whose evidence is missing.
+        sections: In order.
+        inputs: What it was built from.
     """
 
     model: str
@@ -126,5 +126,5 @@ class Card:
 
     @property
     def json(self) -> str:
-        """The content as canonical JSON; its SHA-256 is the digest, so that anyone can check the file."""
+        """The content as canonical JSON; its SHA-256 is the digest, so that anybody can check the file."""
         return canonical_json(self.inputs.content())

@@ -1,4 +1,7 @@
-"""From evidence dicts to the pictures of a card. Evidence without points gives no picture, never a made-up one."""
+"""The pictures of a card, drawn from evidence. Evidence without points gives no picture.
+
+Not here: how a picture is drawn (`pages.plots`).
+"""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -14,7 +17,7 @@ def figure(picture: plots.Picture) -> Figure:
 
 
 def performance_figures(performance: Mapping[str, Any], champion: Mapping[str, Any] | None = None) -> list[Figure]:
-    """ROC and score by outcome for a binary task, residuals for a regression: what the evidence has points for."""
+    """ROC curve and score by outcome for a binary task, residuals for a regression, where the evidence has points."""
     curves = performance.get("curves") or {}
     found: list[Figure] = []
     roc = _curve(curves.get("roc"))
@@ -49,7 +52,7 @@ def calibration_figure(calibration: Mapping[str, Any]) -> Figure | None:
 def interval_rows(
     rows: Sequence[Mapping[str, Any]], name_keys: Sequence[str], value_keys: Sequence[str]
 ) -> list[plots.Interval]:
-    """Labelled intervals from table rows; rows without the value (not measurable) are left to the table."""
+    """Labelled intervals from table rows; rows without a value (not measurable) are left out."""
     found = []
     for row in rows:
         value = first(row, *value_keys)
@@ -84,7 +87,7 @@ def dots(
     reference: float | None = None,
     reference_name: str = "overall",
 ) -> Figure | None:
-    """A dot and an interval per row, where there are two rows to compare."""
+    """A dot with its interval for each row, where there are at least two rows to compare."""
     if len(rows) < 2:
         return None
     return figure(
@@ -107,7 +110,7 @@ def _interval(name: str, value: Any) -> plots.Interval | None:
 
 
 def _trimmed(edges: list[float], *counts: list[float]) -> tuple[list[float], list[float], list[float]]:
-    """Without the empty bins at the upper end: a rare event leaves most of the axis bare."""
+    """Without the empty bins at the upper end, which a rare event leaves."""
     used = [i for i in range(len(edges) - 1) if any(c[i] for c in counts)]
     last = min(len(edges) - 1, (used[-1] if used else 0) + 2)
     return edges[: last + 1], counts[0][:last], counts[1][:last]

@@ -1,4 +1,7 @@
-"""The card as one HTML file that needs nothing else (no network, script or font), for screen, dark screen, paper."""
+"""The card as one HTML file that needs no network, script or font; and the templates that all pages use.
+
+Not here: the templates themselves (`pages/templates`).
+"""
 
 from typing import Any
 
@@ -34,7 +37,7 @@ def render(template: str, **values: Any) -> str:
 
 
 def safe_address(address: str) -> str:
-    """An address that a page may link to: relative, or http(s); anything else (such as `javascript:`) goes nowhere."""
+    """An address that a page may link to: relative or http(s); anything else (such as `javascript:`) becomes `#`."""
     head = address.split("/", 1)[0].split("?", 1)[0].split("#", 1)[0]
     if ":" in head and not address.startswith(("http://", "https://")):
         return "#"

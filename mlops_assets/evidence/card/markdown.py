@@ -16,7 +16,7 @@ PIPELINE_TAGS = {
 
 
 def card_markdown(card: Card) -> str:
-    """The whole card; pictures are links to `plots/<name>.svg`, which `Card.write` puts beside it."""
+    """The card as Markdown; pictures are links to `plots/<name>.svg`, which `model_card.write_card` writes beside it."""
     lines = ["---", _front_matter(card).rstrip(), "---", "", f"# {card.model}, version {card.version}", ""]
     for section in card.sections:
         lines += [f"## {section.title}", ""]
@@ -72,7 +72,7 @@ def _block(block: Block) -> list[str]:
             return [f"![{_text(title)}: {_text(alt)}](plots/{name}.svg)"]
         case Table():
             return _table(block)
-    raise TypeError(f"found a block of type {type(block).__name__}, which Markdown cannot show")
+    raise TypeError(f"found a block of type {type(block).__name__}, expected one of the types in `blocks`")
 
 
 def _table(block: Table) -> list[str]:
@@ -87,7 +87,7 @@ def _row(cells: tuple[str, ...]) -> str:
 
 
 def _text(text: str) -> str:
-    """Plain text in Markdown: what would be markup, also HTML, is escaped; line breaks become blanks."""
+    """Plain text in Markdown: markup and HTML are escaped, line breaks become blanks."""
     text = re.sub(r"\s+", " ", str(text)).strip()
     text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return re.sub(r"([\\`*\[\]|#]|(?<!\w)_|_(?!\w))", r"\\\1", text)

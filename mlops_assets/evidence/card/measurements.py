@@ -1,4 +1,7 @@
-"""The sections of a card that show what was measured: numbers with their intervals, and a picture where one helps."""
+"""The sections of a card that show measurements: numbers with intervals, and pictures.
+
+Not here: the measurements themselves (`evaluation`), and how pictures are drawn (`pages.plots`).
+"""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -24,14 +27,14 @@ _VALUE_KEYS = ("value", "metric_value", "performance", "roc_auc", "auc", "select
 _GROUP_HIDDEN = ("measurable", "mean_absolute_error")
 _SLICE_TITLES = {
     "declared": "Declared segments",
-    "found": "Weakest segments that a search found",
+    "found": "Weakest segments found by a search",
     "worst": "Weakest segments",
 }
 _SLICE_COLUMNS = (
     ("slice", "Segment"),
     ("n", "Rows"),
     ("value", "Value"),
-    ("difference", "Against the whole"),
+    ("difference", "Difference from the whole"),
     ("p_adjusted", "p-value, adjusted"),
     ("reason", "Remark"),
 )
@@ -39,14 +42,14 @@ _SLICE_LISTS = ("slices", "declared", "found", "worst", "segments")
 
 
 def screening(inputs: CardInputs) -> list[Block]:
-    """Leakage, label bias and proxies, looked for before training."""
+    """Checks for leakage, label bias and proxies before the training."""
     if inputs.screening is None:
         return [Missing("screening for leakage, label bias and proxies")]
     return leftovers(inputs.screening, ()) or [Missing("screening: the evidence is empty")]
 
 
 def candidates(inputs: CardInputs) -> list[Block]:
-    """The algorithms that were tried, side by side."""
+    """The algorithms that were tried."""
     if not inputs.candidates:
         return [Missing("alternatives considered")]
     metric = next((str(c["metric"]) for c in inputs.candidates if c.get("metric")), "")
@@ -57,7 +60,7 @@ def candidates(inputs: CardInputs) -> list[Block]:
 
 
 def _candidate(candidate: Mapping[str, Any], metric: str, chosen: str) -> dict[str, Any]:
-    """One row: the metric that ranks and its spread over the folds first; wall times say nothing about the model."""
+    """One row: first the ranking metric and its spread over the folds; fit times are left out."""
     hidden = ("metric", "label", "folds", "cv_mean", "cv_std", "fit_seconds", "environment")
     row: dict[str, Any] = {"algorithm": label(str(first(candidate, "label", "algorithm", "name")))}
     for key, title in (("cv_mean", label(metric)), ("cv_std", "Standard deviation over folds")):
@@ -120,18 +123,18 @@ def _metrics_table(metrics: Sequence[Mapping[str, Any]]) -> Table:
 
 
 def comparison(inputs: CardInputs) -> list[Block]:
-    """This version against the champion on the same rows."""
+    """Comparison with the champion on the same rows."""
     c = inputs.comparison
     if c is None:
         return [Missing("comparison with the champion")]
     if not c:
-        return [Paragraph("There was no champion to compare with: floors, gates and approvals alone decide.")]
+        return [Paragraph("There was no champion to compare with. Gates and approvals alone decide.")]
     blocks = sentences(c.get("reason"))
     return [*blocks, *leftovers(c, ("reason", "champion_performance", "curves"))]
 
 
 def slices(inputs: CardInputs) -> list[Block] | str:
-    """Performance by segment, the declared ones and those a search found."""
+    """Performance by segment: declared segments, and those found by a search."""
     d = inputs.declaration
     if inputs.slices is None:
         return "No segment is declared." if not d.slices else [Missing("performance by segment")]
@@ -158,7 +161,7 @@ def slices(inputs: CardInputs) -> list[Block] | str:
 
 
 def calibration(inputs: CardInputs) -> list[Block]:
-    """Whether predicted probabilities (or values) come true."""
+    """Agreement of predictions with outcomes."""
     c = inputs.calibration
     if c is None:
         return [Missing("calibration")]
@@ -168,7 +171,7 @@ def calibration(inputs: CardInputs) -> list[Block]:
 
 
 def robustness(inputs: CardInputs) -> list[Block]:
-    """What small damage to the inputs did."""
+    """Effect of small errors in the inputs."""
     if inputs.robustness is None:
         return [Missing("robustness")]
     if isinstance(inputs.robustness, Mapping):
@@ -177,7 +180,7 @@ def robustness(inputs: CardInputs) -> list[Block]:
 
 
 def fairness(inputs: CardInputs) -> list[Block] | str:
-    """Decisions over the groups of each protected attribute."""
+    """Decisions by group of each protected attribute."""
     if inputs.fairness is None:
         return "No protected attribute is declared." if not inputs.declaration.protected else [Missing("fairness")]
     evidence = inputs.fairness if isinstance(inputs.fairness, Mapping) else {"attributes": inputs.fairness}
@@ -207,7 +210,7 @@ def _attribute(attribute: Mapping[str, Any], bases: Mapping[str, str]) -> list[B
 
 
 def explanations(inputs: CardInputs) -> list[Block]:
-    """What drives the score, and what a customer would be told."""
+    """Importance of the features, and reason codes."""
     e = inputs.explanations
     if e is None:
         return [Missing("explanations")]
@@ -220,7 +223,7 @@ def explanations(inputs: CardInputs) -> list[Block]:
     else:
         if about.get("metric"):
             text = f"Mean loss of {label(str(about['metric']))} when the feature is shuffled"
-            blocks.append(Paragraph(f"{text}, on {number(about.get('rows'))} rows it was not fitted on."))
+            blocks.append(Paragraph(f"{text}, on {number(about.get('rows'))} held-out rows."))
         drawn = figures.importance_figure(importance)
         blocks += [drawn] if drawn else []
         blocks.append(table(importance, title="Importance", limit=15))

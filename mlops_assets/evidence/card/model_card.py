@@ -1,7 +1,7 @@
-"""The model card: what is known about one version, in one order, said once.
+"""Building and writing a model card.
 
-A card is made from a declaration and from evidence that other stages found; it computes no metric of its own. A part
-whose evidence was not supplied says so. Markdown, HTML and CycloneDX are written from the same card.
+A card is built from a declaration and from evidence that stages recorded; it computes no metric. A section without its
+evidence says so. Markdown, HTML and CycloneDX are written from the same card. Not here: the sections (`sections`).
 """
 
 from pathlib import Path
@@ -16,13 +16,13 @@ from mlops_assets.ledger.canonical import digest
 
 
 def build_card(inputs: CardInputs) -> Card:
-    """Make the card of one version.
+    """Build the card of one version.
 
     Raises:
-        ValueError: The declaration has no name, the time has no zone, or evidence holds what JSON cannot say.
+        ValueError: The declaration has no name, the time has no zone, or evidence cannot be written as JSON.
     """
     if not inputs.declaration.name:
-        raise ValueError("the declaration has no name; a card belongs to a named model")
+        raise ValueError("found a declaration without a name; expected one, because a card belongs to a named model")
     sections = sections_of(inputs)
     return Card(
         model=inputs.declaration.name,

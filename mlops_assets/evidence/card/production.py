@@ -1,6 +1,6 @@
-"""The sections of a card on training it again and running it: stability, cost, and the software beneath.
+"""The sections of a card on stability of the training, cost, and software, from what the gates of these names measured.
 
-They show what the gates of these names measured, which is kept in their decisions.
+Not here: the gates themselves.
 """
 
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from mlops_assets.evidence.reading import NOTHING, day, label, number, percent, 
 
 
 def stability(inputs: CardInputs) -> list[Block] | str:
-    """How far fits differ over seeds and over resamples."""
+    """Variation between fits with other seeds and resamples."""
     found = _measured(inputs, "stability")
     if not isinstance(found, Mapping):
         return found
@@ -29,19 +29,19 @@ def stability(inputs: CardInputs) -> list[Block] | str:
         for kind in ("seeds", "resamples")
     ]
     columns = (
-        ("over", "Fits again over"),
+        ("over", "Varied"),
         ("fits", "Fits"),
         ("spread", f"Standard deviation of {metric}"),
         ("lowest", "Lowest"),
         ("highest", "Highest"),
-        ("churn", "Decisions that change between two fits"),
+        ("churn", "Decisions that differ between two fits"),
     )
-    text = "The chosen candidate, fitted again on a bounded draw of the rows; the version itself is fitted on more."
+    text = "The chosen candidate was fitted again on a bounded sample of the rows; the version itself is fitted on more rows."
     return [Paragraph(text), table(rows, columns)]
 
 
 def cost(inputs: CardInputs) -> list[Block] | str:
-    """What the version takes to run, and where that was measured."""
+    """Time, memory and disk space of the version, and the machine they were measured on."""
     found = _measured(inputs, "cost")
     if not isinstance(found, Mapping):
         return found
@@ -51,11 +51,11 @@ def cost(inputs: CardInputs) -> list[Block] | str:
         ("MB on disk", number(found.get("disk_megabytes"))),
         ("Measured on", str(found.get("machine") or NOTHING)),
     )
-    return [Facts(facts), Paragraph("Times are of that machine and that moment.", tone="muted")]
+    return [Facts(facts), Paragraph("Times depend on the machine and its load.", tone="muted")]
 
 
 def software(inputs: CardInputs) -> list[Block] | str:
-    """Packages, licences, known vulnerabilities, and whether what was installed is what was pinned."""
+    """Packages, licences, known vulnerabilities, and agreement of installed with pinned versions."""
     found = _measured(inputs, "artifact")
     if not isinstance(found, Mapping):
         return found
@@ -81,7 +81,7 @@ def software(inputs: CardInputs) -> list[Block] | str:
 
 
 def _measured(inputs: CardInputs, gate: str) -> Mapping[str, Any] | list[Block] | str:
-    """What the gate's latest decision rests on, or the section that says why there is nothing."""
+    """The measurements of the gate's latest decision, or the section that says why there are none."""
     if inputs.decisions is None:
         return [Missing(f"decision of the gate {gate}")]
     decided = [d for d in inputs.decisions if d.get("gate") == gate and (d.get("details") or {}).get("measured")]
@@ -98,7 +98,7 @@ def _pinned(lock: Mapping[str, Any] | None) -> str:
         return f"not compared: {lock['error']}"
     parts = [f"{number(lock['pinned'])} as in {lock['source']}"]
     parts += [f"not as pinned: {', '.join(lock['different'])}"] if lock["different"] else []
-    parts += [f"not in it: {', '.join(lock['unpinned'])}"] if lock["unpinned"] else []
+    parts += [f"not pinned: {', '.join(lock['unpinned'])}"] if lock["unpinned"] else []
     return "; ".join(parts)
 
 

@@ -32,7 +32,7 @@ def test_holds_metrics_packages_and_gates(card_inputs: CardInputs):
     assert float(metrics["roc_auc"]["confidenceInterval"]["lowerBound"]) == auc["low"]
     assert {"name": "mlops-assets:gate:performance", "value": "passed"} in model["modelCard"]["properties"]
     assert model["hashes"] == [{"alg": "SHA-256", "content": "c" * 64}]
-    assert {c["name"] for c in found["components"]} == {"source/card_default", "numpy", "scikit-learn"}
+    assert {c["name"] for c in found["components"]} == {"source/data/card_default", "numpy", "scikit-learn"}
 
 
 @pytest.mark.parametrize(("change", "same"), [({}, True), ({"version": "4"}, False)])

@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 
+from mlops_assets.evidence.blocks import Table
 from mlops_assets.evidence.card.card import CardInputs
 from mlops_assets.evidence.card.html import card_html, safe_address
 from mlops_assets.evidence.card.markdown import card_markdown, metadata
@@ -176,7 +177,7 @@ def test_shapes_that_the_stages_record(card_inputs: CardInputs):
     text = card_markdown(build_card(replace(card_inputs, candidates=candidates)))
     assert "| Linear | 0.721 | yes |" in text
     assert "| Forest | 0.702 | no |" in text
-    assert "Mean loss of ROC AUC when the feature is shuffled, on 1,000 rows" in text
+    assert "Mean loss of ROC AUC when the feature is shuffled, on 1,000 held-out rows" in text
     assert "Faithful share:** 0.990" in text
 
 
@@ -185,3 +186,28 @@ def test_names_of_pictures_are_names_of_files(card_inputs: CardInputs, tmp_path)
     crossed = replace(card_inputs, fairness={"attributes": [{"attribute": "../sex × age", "groups": groups}]})
     write_card(build_card(crossed), tmp_path / "card")
     assert (tmp_path / "card" / "plots" / "fairness__sex_age.svg").is_file()
+
+
+def test_gate_decisions_show_which_gates_the_policy_requires(card_inputs: CardInputs):
+    policy = {**(card_inputs.policy or {}), "gates": {"performance": {"required": True}, "slices": {"required": False}}}
+    found = [{"gate": g, "outcome": "failed", "reason": "below"} for g in ("performance", "slices", "proxy")]
+    card = build_card(replace(card_inputs, policy=policy, decisions=found))
+    text = card_markdown(card)
+    assert "| Performance | yes | failed |" in text
+    assert "| Slices | no | failed |" in text
+    assert "| Proxy | not known | failed |" in text
+    (section,) = (s for s in card.sections if s.key == "decisions")
+    table = next(b for b in section.blocks if isinstance(b, Table))
+    assert table.tones == ("bad", "plain", "bad")
+
+
+def test_a_card_does_not_call_approvals_missing_that_are_signed_over_it(card_inputs: CardInputs):
+    card = build_card(card_inputs)
+    assert "approvals" not in card.missing
+    assert "issued before anybody signs" in card_markdown(card)
+
+
+def test_the_phrases_of_adverse_action_notices_stand_beside_the_meaning_of_the_feature(card_inputs: CardInputs):
+    text = card_markdown(build_card(card_inputs)).replace("\\", "")
+    assert "| Meaning | Phrase in adverse-action notices |" in text
+    assert "| Credit limit (NT dollar). | Credit limit |" in text

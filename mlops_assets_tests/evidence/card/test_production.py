@@ -38,7 +38,7 @@ def decisions(**software: Any) -> list[dict[str, Any]]:
         ({}, ["not checked: no advisory file was supplied", "not compared: there is no lock", "MIT"]),
         ({"advisories": CHECKED}, ["PYSEC-1", "1 in osv.json as of 2026-11-01, 1 packages not covered"]),
         ({"advisories": {"source": "x", "error": "x: found no JSON"}}, ["not checked: x: found no JSON"]),
-        ({"lock": LOCK}, ["9 as in requirements.lock", "not as pinned: n 1 (pinned 2)", "not in it: t 1"]),
+        ({"lock": LOCK}, ["9 as in requirements.lock", "not as pinned: n 1 (pinned 2)", "not pinned: t 1"]),
         ({"lock": {"source": "l", "error": "line 3"}}, ["not compared: line 3"]),
     ],
 )
