@@ -94,7 +94,7 @@ def write_model_pages(platform: Platform, fleet: FleetView) -> dict[str, Path]:
     """
     folder = platform.home.reports / MODELS
     folder.mkdir(parents=True, exist_ok=True)
-    known = incidents(platform.ledger)
+    known = incidents(platform.ledger.state())
     pages = {}
     for model in fleet.models:
         if model.row["lifecycle"] == TRIAL:
@@ -166,7 +166,7 @@ def write_roi(platform: Platform) -> tuple[Path, RoiReport]:
     """
     assumptions = read_assumptions(platform.project.config)
     states = fold(platform.ledger.records(), platform.ledger.root)
-    known = incidents(platform.ledger)
+    known = incidents(platform.ledger.state())
     precision = {n: asdict(found[0]) for n in states if (found := alarm_precision(n, known))}
     found = measure_roi((s for s in states.values() if s.versions), assumptions, precision)
     folder = platform.home.reports

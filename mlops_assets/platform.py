@@ -75,7 +75,9 @@ class Platform:
         self.home.create()
         root = key_id_of(self.home.root_key) if self.home.root_key else None
         head = load_or_new_key(HEAD_KEY, self.home.keys)
-        return Ledger(self.home.ledger_url, head, self.home.anchors, root=root)
+        return Ledger(
+            self.home.ledger_url, head, self.home.anchors, root=root, cache=self.home.root / "ledger_state.json"
+        )
 
     @cached_property
     def policies(self) -> Mapping[str, Policy]:

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from mlops_assets.commands.common import key_option, open_platform, rationale_option
-from mlops_assets.governance.approvals import sign_approval, state
+from mlops_assets.governance.approvals import approval_state, sign_approval
 from mlops_assets.ledger.keys import SigningKey
 
 
@@ -31,10 +31,10 @@ def approve(
     record = sign_approval(
         platform.ledger, SigningKey.load(key_file), model, version, rationale, decision, role=role, policy=policy
     )
-    now = state(platform.ledger, policy, model, version)
-    verb = "rejected" if record.body["decision"] == "reject" else "approved"
+    now = approval_state(platform.ledger.state(), policy, model, version, platform.ledger.clock())
+    verb = "rejected" if record.event.decision == "reject" else "approved"
     click.echo(
-        f"{record.body['person']} ({record.body['role']}) {verb} {model} version {version} (record {record.seq}). "
+        f"{record.event.person} ({record.event.role}) {verb} {model} version {version} (record {record.seq}). "
         f"The version is {now.status}."
     )
     if now.status == "pending":

@@ -2,12 +2,16 @@
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import click
 
 from mlops_assets.commands.common import json_option, key_option, open_platform, print_json, print_table
 from mlops_assets.governance import exceptions
+from mlops_assets.ledger.events.judgements import ExceptionGranted
 from mlops_assets.ledger.keys import SigningKey
+from mlops_assets.ledger.state.model import LedgerState
+from mlops_assets.policy.policy import Policy
 
 
 @click.group()
@@ -76,23 +80,44 @@ def exception_list(context: click.Context, model: str | None, as_json: bool) -> 
     """List exceptions with their status."""
     platform = open_platform(context)
     names = [model] if model else list(platform.project.declarations)
-    rows = [
-        {
-            "record": e.seq,
-            "model": e.model,
-            "gate": e.gate,
-            "version": e.version,
-            "status": e.status,
-            "expires": e.expires.isoformat(),
-            "person": e.person,
-            "role": e.role,
-            "reason": e.reason,
-            "why": e.why,
-        }
-        for name in names
-        for e in exceptions.exceptions(platform.ledger, platform.policy(name), name)
-    ]
+    state, now = platform.ledger.state(), platform.ledger.clock()
+    rows = [row for name in names for row in exception_rows(state, platform.policy(name), name, now)]
     if as_json:
         print_json(rows)
     else:
         print_table(rows, ["record", "model", "gate", "status", "expires", "person", "reason"])
+
+
+def exception_rows(state: LedgerState, policy: Policy, model: str, at: datetime) -> list[dict[str, Any]]:
+    """Every exception of a model: those that count with their status, and those that do not with the reason."""
+    rows = []
+    for granted in state.model(model).exceptions:
+        why = exceptions.objection(policy, granted)
+        rows.append(
+            {
+                "record": granted.seq,
+                "model": model,
+                "gate": granted.gate,
+                "version": granted.version,
+                "status": "refused" if why else granted.status(at),
+                "expires": granted.expires.isoformat(),
+                "person": granted.person,
+                "role": granted.role,
+                "reason": granted.reason,
+                "why": why,
+            }
+        )
+    for refused in state.refused:
+        if (refused.kind, refused.model) == (ExceptionGranted.KIND, model):
+            rows.append(
+                {
+                    **dict.fromkeys(("version", "expires", "role", "reason")),
+                    "record": refused.seq,
+                    "model": model,
+                    "gate": refused.subject,
+                    "status": "refused",
+                    "person": refused.person,
+                    "why": refused.reason,
+                }
+            )
+    return sorted(rows, key=lambda row: row["record"])

@@ -9,6 +9,7 @@ import yaml
 from mlops_assets.commands.common import json_option, key_option, known_model, open_platform, print_json, print_table
 from mlops_assets.governance import findings, validations
 from mlops_assets.ledger.keys import SigningKey
+from mlops_assets.ledger.state.model import Finding, LedgerState
 
 SEVERITIES = ("low", "medium", "high", "critical")
 
@@ -101,13 +102,19 @@ def finding_list(context: click.Context, model: str | None, everything: bool, as
             "response": f.response,
             "closed_at": f.closed_at.isoformat() if f.closed_at else None,
         }
-        for f in findings.findings(platform.ledger, model)
+        for f in all_findings(platform.ledger.state(), model)
         if everything or f.closed_at is None
     ]
     if as_json:
         print_json(rows)
     else:
         print_table(rows, ["id", "model", "severity", "summary", "condition", "owner", "due", "overdue"])
+
+
+def all_findings(state: LedgerState, model: str | None) -> list[Finding]:
+    """Findings of a model, or of all, in order of recording."""
+    models = state if model is None else [state.model(model)]
+    return sorted((f for one in models for f in one.findings.values()), key=lambda finding: finding.seq)
 
 
 @click.group()
@@ -182,7 +189,7 @@ def validation_list(context: click.Context, model: str, as_json: bool) -> None:
             "person": v.person,
             "valid_until": v.valid_until.isoformat(),
         }
-        for v in validations.validations(platform.ledger, model)
+        for v in validations.validations(platform.ledger.state().model(model))
     ]
     if as_json:
         print_json(rows)

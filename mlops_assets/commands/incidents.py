@@ -24,7 +24,7 @@ def incident_list(context: click.Context, model: str | None, everything: bool, a
     """List open incidents, oldest first."""
     platform = open_platform(context)
     known_model(platform, model)
-    found = [i for i in incidents.incidents(platform.ledger, model=model) if everything or i.is_open]
+    found = [i for i in incidents.incidents(platform.ledger.state(), model) if everything or i.is_open]
     rows = [
         {
             "id": i.id,
@@ -77,7 +77,7 @@ def incident_close(
 ) -> None:
     """Close the incident ID with what it turned out to be. The model's policy names the roles that may."""
     platform = open_platform(context)
-    model = incidents.find(platform.ledger, identity).model
+    model = incidents.find(platform.ledger.state(), identity).model
     rule = platform.policy(model).incidents if model else IncidentRule()
     key = SigningKey.load(key_file)
     found = incidents.close(platform.ledger, key, rule, identity, disposition, note, role=role)

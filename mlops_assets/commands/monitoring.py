@@ -138,7 +138,7 @@ def _proposal(context: click.Context, model: str, per_year: float, rows: int | N
         false_alarms=per_year,
         notes=notes,
     )
-    earned = alarm_precision(model, incidents(platform.ledger, model=model), judged(platform, model))
+    earned = alarm_precision(model, incidents(platform.ledger.state(), model), judged(platform, model))
     return {
         "proposal": proposal,
         "precision": [p.to_dict() for p in earned],

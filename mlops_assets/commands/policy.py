@@ -33,7 +33,7 @@ def policy_show(context: click.Context, model: str, as_json: bool) -> None:
     """Show the policy of MODEL, with its digest and the date since which it is in force."""
     platform = open_platform(context)
     found = platform.policy(model)
-    adopted = adoption(platform.ledger, model, found)
+    adopted = adoption(platform.ledger.state().model(model), found)
     since = adopted.record.recorded_at.isoformat() if adopted.record else None
     if as_json:
         print_json({"digest": found.digest, "in_force_since": since, **found.model_dump(mode="json")})

@@ -11,15 +11,15 @@ from datetime import datetime
 from typing import Any
 
 from mlops_assets.evidence.reading import moment
-from mlops_assets.governance.approval_subject import authors_named
-from mlops_assets.governance.exceptions import WITHDRAWAL
-from mlops_assets.governance.findings import CLOSE, VALIDATING
+from mlops_assets.governance.findings import VALIDATING
+from mlops_assets.ledger.events.judgements import ExceptionWithdrawn, FindingClosed
 from mlops_assets.ledger.ledger import Record
 from mlops_assets.ledger.people import KINDS as PEOPLE_KINDS
 from mlops_assets.ledger.people import NotAllowed, People, Signed, read_people
 from mlops_assets.ledger.signatures import SignatureRefused
 from mlops_assets.ledger.signed_acts import read_act
-from mlops_assets.response.incidents import Incident, fold_incidents
+from mlops_assets.ledger.state.fold import Fold
+from mlops_assets.ledger.state.model import Incident
 
 DATA_SUBJECT = "data:"
 """Subjects of decisions on a snapshot, made before there is a version."""
@@ -216,7 +216,7 @@ class _Builder:
             versions=dict(sorted(self.versions.items(), key=lambda item: _version_order(item[0]))),
             data_decisions=self.data_decisions,
             verdicts=tuple(self.verdicts[w] for w in sorted(self.verdicts)),
-            incidents=tuple(fold_incidents(records, self.people)),
+            incidents=tuple(Fold(self.people).take(records).state().model(self.name).incidents.values()),
             exceptions=tuple(self.exceptions),
             findings=self.findings,
             findings_closed=frozenset(self.findings_closed),
@@ -309,7 +309,7 @@ class _Builder:
         )
 
     def _on_exception_withdrawn(self, record: Record) -> None:
-        signed = self._signed(record, WITHDRAWAL)
+        signed = self._signed(record, ExceptionWithdrawn.PURPOSE)
         if signed is None:
             return
         self.exceptions = [
@@ -326,8 +326,8 @@ class _Builder:
             return
         version = opened.body.get("version")
         built = [v.registered for name, v in self.versions.items() if version is None or name == str(version)]
-        barred = {name for body in built for name in authors_named(body)}
-        signed = self._signed(record, CLOSE, VALIDATING, barred)
+        barred = {name for body in built for name in map(str.casefold, body.get("developers", ()))}
+        signed = self._signed(record, FindingClosed.PURPOSE, VALIDATING, barred)
         if signed is not None and signed.statement.subjects.get("finding") == opened.digest:
             self.findings_closed.add(record.subject)
 

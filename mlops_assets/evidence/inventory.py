@@ -13,7 +13,7 @@ from mlops_assets.declaration.declaration import Declaration
 from mlops_assets.evidence.attention import attention, unjudged_windows
 from mlops_assets.evidence.history import ExceptionGranted, ModelState, fold, text
 from mlops_assets.evidence.version_status import required_gates, version_statuses
-from mlops_assets.governance.exceptions import exceptions as signed_exceptions
+from mlops_assets.governance.exceptions import objection
 from mlops_assets.ledger.canonical import iso
 from mlops_assets.ledger.ledger import Ledger, Record
 from mlops_assets.policy.policy import Policy
@@ -94,7 +94,7 @@ def inventory(
     """
     states = fold(ledger.records(happened_until=as_of, known_at=known_at), ledger.root)
     at = as_of or datetime.now(UTC)
-    earned = fleet_precision(ledger, as_of, known_at) if isinstance(ledger, Ledger) else {}
+    earned = fleet_precision(ledger.state(known_at), as_of) if isinstance(ledger, Ledger) else {}
     declared = {m.name: m for m in models}
     rows = []
     for name in sorted(declared.keys() | states.keys()):
@@ -143,11 +143,12 @@ def exceptions_in_force(
     recorded = state.exceptions_in_force(at)
     if not recorded or not isinstance(ledger, Ledger) or not isinstance(policy, Policy):
         return recorded, ()
-    checked = {granted.seq: granted for granted in signed_exceptions(ledger, policy, state.name, at=at)}
-    refused = [e for e in recorded if checked[e.seq].status == "refused"]
+    known = ledger.state()
+    counting = {e.seq: e for e in known.model(state.name).exceptions}
+    why = {r.seq: r.reason for r in known.refused} | {e.seq: objection(policy, e) for e in counting.values()}
     return (
-        tuple(e for e in recorded if checked[e.seq].status == "active"),
-        tuple({"gate": e.gate, "record": e.seq, "why": checked[e.seq].why} for e in refused),
+        tuple(e for e in recorded if not why.get(e.seq) and counting[e.seq].in_force(at)),
+        tuple({"gate": e.gate, "record": e.seq, "why": why[e.seq]} for e in recorded if why.get(e.seq)),
     )
 
 

@@ -11,7 +11,7 @@ from typing import Any, Literal
 from mlops_assets.evidence.history import ModelState, VersionState, text
 from mlops_assets.governance.adoption import adoption
 from mlops_assets.governance.approval_subject import NotRegistered
-from mlops_assets.governance.approvals import state as approval_state
+from mlops_assets.governance.approvals import approval_state
 from mlops_assets.governance.decisions import standing
 from mlops_assets.governance.exceptions import lifts
 from mlops_assets.ledger.ledger import Ledger
@@ -109,14 +109,16 @@ def _refused(known: VersionState, policy: Any | None) -> str:
 
 def _waiting(ledger: Ledger, policy: Policy, model: str, version: str) -> VersionStatus:
     """What keeps the newest version from release; the first obstacle alone, in the order in which promotion meets it."""
-    gates = standing(ledger, model, version, policy, lifts=lifts(ledger, policy, model, version))
+    state, now = ledger.state(), ledger.clock()
+    known = state.model(model)
+    gates = standing(known, version, policy, lifts=lifts(known, policy, version, now), at=now)
     failed = [g.gate for g in gates.blocking if g.state == "failed"]
     if failed:
         return VersionStatus(version, "refused", _gates("refused by", failed))
     if gates.blocking:
         open_gates = [g.gate for g in gates.blocking]
         return VersionStatus(version, "blocked", _gates("blocked: no passing decision of", open_gates))
-    approvals = approval_state(ledger, policy, model, version)
+    approvals = approval_state(state, policy, model, version, now)
     if approvals.status == "rejected":
         people = ", ".join(f"{person} ({role})" for person, role, _ in approvals.rejections)
         return VersionStatus(version, "rejected", f"Rejected by {people}.")
@@ -124,14 +126,14 @@ def _waiting(ledger: Ledger, policy: Policy, model: str, version: str) -> Versio
         roles = ", ".join(f"{count} × {role}" if count > 1 else role for role, count in approvals.missing)
         lines = tuple(approvals.command.splitlines())
         return VersionStatus(version, "waiting for approval", f"Signatures missing: {roles}.", approvals.missing, lines)
-    adopted = adoption(ledger, model, policy)
+    adopted = adoption(known, policy)
     if adopted.waiting:
         roles = " or ".join(adopted.roles)
         line = f'mlops policy adopt {model} --key KEY.pem --rationale "…"'
         return VersionStatus(
             version, "waiting for policy", f"The policy is not in force until {roles} signs it.", commands=(line,)
         )
-    step = climb(ledger, policy, model, int(version))
+    step = climb(known, policy, version)
     if step.waiting:
         return VersionStatus(
             version,

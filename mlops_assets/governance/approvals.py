@@ -1,38 +1,40 @@
 """Approvals: signatures on a version, and whether they are enough.
 
-An approval is a signed statement over the version's approval_subject. It counts when its signer's key counted at that place in
-the ledger, holds the role, is no author of the version, and signed exactly the digests that stand now. One person
-counts once. Nothing is read from a record's summary fields: only from what was signed.
+An approval is a signed statement over the version's approval subject. The ledger's state holds those with a valid signature
+by somebody who may judge the version; here is decided whether they were made over the digests that hold now, and whether
+they are as many, in the roles, as the policy requires. One person counts once.
 """
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
+from typing import Literal
 
 from mlops_assets.governance.approval_subject import ApprovalSubject, approval_subject
 from mlops_assets.ledger.canonical import iso
+from mlops_assets.ledger.events.judgements import Approval
 from mlops_assets.ledger.keys import PublicKey, SigningKey
-from mlops_assets.ledger.ledger import Ledger, Record
-from mlops_assets.ledger.people import NO_JUDGES, NotAllowed, People, Signed
-from mlops_assets.ledger.signatures import SignatureRefused, sign_statement
+from mlops_assets.ledger.ledger import Ledger
+from mlops_assets.ledger.people import NO_JUDGES, NotAllowed, People
+from mlops_assets.ledger.records import Record
+from mlops_assets.ledger.signatures import sign_statement
+from mlops_assets.ledger.state.model import GivenApproval, LedgerState, ModelState
 from mlops_assets.policy.policy import Policy
 
-PURPOSE = "approval/v1"
-Decision = Literal["approve", "reject"]
+ApprovalDecision = Literal["approve", "reject"]
 
 
 @dataclass(frozen=True)
 class ApprovalState:
-    """Where the approval of a version stands.
+    """Whether a version is approved.
 
     Attributes:
         status: `approved`, `pending` or `rejected`.
         counted: approvals that count: (person, role, seq).
-        rejections: rejections that stand: (person, role, seq).
-        missing: what is still asked for: (role, count).
-        refused: signatures that count for nothing: (seq, person, why).
+        rejections: rejections in force: (person, role, seq).
+        missing: approvals that are still required: (role, count).
+        refused: signatures that do not count: (seq, person, why).
         command: the `mlops approve` lines that would supply what is missing, one a line.
     """
 
@@ -50,12 +52,12 @@ def sign_approval(
     model: str,
     version: str | int,
     rationale: str,
-    decision: Decision = "approve",
+    decision: ApprovalDecision = "approve",
     *,
     role: str | None = None,
     policy: Policy | None = None,
     root: PublicKey | None = None,
-) -> Record:
+) -> Record[Approval]:
     """Sign a decision on a version and record it; signing the same again returns the record that is there.
 
     Args:
@@ -65,7 +67,7 @@ def sign_approval(
         version: as in the registry.
         rationale: why, in a sentence or more.
         decision: `approve` or `reject`.
-        role: in which the signer acts; needed when they hold several that the policy asks for.
+        role: in which the signer acts; needed when they hold several that the policy requires.
         policy: under which; default: that of the version's latest gate decision.
         root: root key, when known from outside the ledger.
 
@@ -78,25 +80,25 @@ def sign_approval(
         raise ValueError(f"found decision {decision!r}, expected approve or reject")
     if not rationale.strip():
         raise ValueError("a decision needs a rationale: why is this version fit, or not, for its use?")
-    about = approval_subject(ledger, model, version, policy.digest if policy else None)
+    state = ledger.state(root=root)
+    about = approval_subject(state.model(model), version, policy.digest if policy else None)
     now = ledger.clock()
-    people = ledger.people(root)
-    signer = people.signer(key.public, model, now)
+    signer = state.people.signer(key.public, model, now)
     chosen = _choose_role(signer.person, signer.roles, role, policy)
     if signer.person.casefold() in about.authors:
-        raise NotAllowed(f"{signer.person} built {model} version {about.version} and cannot judge it")
-    earlier = _read(ledger, about, people)
-    mine = [(signed, record) for signed, record, why in earlier if why is None and signed.person == signer.person]
+        raise NotAllowed(f"{signer.person} built {model} version {about.version} and may not judge it")
+    valid, _ = _over_these_digests(state.model(model), about)
+    mine = [given.record for given in valid if given.record.event.person == signer.person]
     if mine:
-        signed, record = mine[-1]
-        if (signed.predicate["decision"], signed.predicate["role"]) == (decision, chosen):
-            return record
-        if decision == "approve" and signed.predicate["decision"] == "approve":
+        last = mine[-1]
+        if (last.event.decision, last.event.role) == (decision, chosen):
+            return last
+        if decision == "approve" and last.event.decision == "approve":
             raise NotAllowed(
-                f"{signer.person} already approved as {signed.predicate['role']} (record {record.seq}): "
+                f"{signer.person} already approved as {last.event.role} (record {last.seq}): "
                 "one person cannot count in two roles"
             )
-    predicate: dict[str, Any] = {
+    predicate = {
         "model": model,
         "version": about.version,
         "decision": decision,
@@ -104,132 +106,109 @@ def sign_approval(
         "role": chosen,
         "rationale": rationale.strip(),
         "signed_at": iso(now),
-        "decisions": {gate: record.seq for gate, record in about.decisions.items()},
+        "decisions": {gate: found.seq for gate, found in about.decisions.items()},
     }
-    envelope = sign_statement(key, about.subjects, PURPOSE, predicate)
-    summary = {name: predicate[name] for name in ("decision", "person", "role", "rationale")}
-    return ledger.append("approval", {**summary, "envelope": envelope}, model=model, subject=about.version)
+    envelope = sign_statement(key, about.subjects, Approval.PURPOSE, predicate)
+    event = Approval.model_validate({**predicate, "envelope": envelope})
+    return ledger.append(event, model=model, subject=about.version)
 
 
-def state(
-    ledger: Ledger,
-    policy: Policy,
-    model: str,
-    version: str | int,
-    *,
-    root: PublicKey | None = None,
-    known_at: datetime | None = None,
+def approval_state(
+    state: LedgerState, policy: Policy, model: str, version: str | int, at: datetime | None = None
 ) -> ApprovalState:
-    """Look every approval of a version up again, check every signature, and count.
+    """Count the approvals of a version against its policy.
+
+    Args:
+        state: of the ledger.
+        policy: the model's effective policy.
+        model: name.
+        version: as in the registry.
+        at: time at which somebody must be able to sign to be proposed in `command`; None: no command is proposed.
 
     Raises:
         NotRegistered: the ledger knows no such version.
     """
-    about = approval_subject(ledger, model, version, policy.digest, known_at)
-    people = ledger.people(root, known_at)
-    asked = {rule.role: rule.count for rule in policy.approvals}
-    standing: dict[str, tuple[Signed, Record]] = {}
-    refused: list[tuple[int, str, str]] = []
-    for signed, record, why in _read(ledger, about, people, known_at):
-        if why is None and asked and signed.predicate["role"] not in asked:
-            why = f"the policy asks for no decision as {signed.predicate['role']}"
-        before = standing.get(signed.person) if why is None else None
-        if before is not None and _says(before[0]) == _says(signed) == "approve":
-            why = f"{signed.person} already counts as {before[0].predicate['role']} (record {before[1].seq})"
-        if why is not None:
-            refused.append((record.seq, str(record.body.get("person", "")), why))
+    of_model = state.model(model)
+    about = approval_subject(of_model, version, policy.digest)
+    required = {rule.role: rule.count for rule in policy.approvals}
+    valid, refused = _over_these_digests(of_model, about)
+    refused += [
+        (r.seq, r.person, r.reason)
+        for r in state.refused
+        if (r.kind, r.model, r.subject) == (Approval.KIND, model, about.version)
+    ]
+    counting: dict[str, Record[Approval]] = {}
+    for given in valid:
+        event, before = given.record.event, counting.get(given.record.event.person)
+        if required and event.role not in required:
+            why = f"the policy requires no decision as {event.role}"
+        elif before is not None and before.event.decision == event.decision == "approve":
+            why = f"{event.person} already counts as {before.event.role} (record {before.seq})"
         else:
-            standing[signed.person] = (signed, record)
+            counting[event.person] = given.record
+            continue
+        refused.append((given.record.seq, event.person, why))
     rows = {
-        said: tuple(
-            (person, str(signed.predicate["role"]), record.seq)
-            for person, (signed, record) in standing.items()
-            if _says(signed) == said
+        decision: tuple(
+            (r.event.person, r.event.role, r.seq) for r in counting.values() if r.event.decision == decision
         )
-        for said in ("approve", "reject")
+        for decision in ("approve", "reject")
     }
     have = [role for _, role, _ in rows["approve"]]
-    missing = tuple((role, count - have.count(role)) for role, count in asked.items() if have.count(role) < count)
+    missing = tuple((role, count - have.count(role)) for role, count in required.items() if have.count(role) < count)
     status = "rejected" if rows["reject"] else "pending" if missing else "approved"
-    command = _command(ledger, people, about, missing, set(standing))
-    return ApprovalState(status, rows["approve"], rows["reject"], missing, tuple(refused), command)
+    command = _command(state.people, about, missing, set(counting), at) if at is not None else ""
+    return ApprovalState(status, rows["approve"], rows["reject"], missing, tuple(sorted(refused)), command)
 
 
-def _says(signed: Signed) -> str:
-    return str(signed.predicate["decision"])
-
-
-def _read(
-    ledger: Ledger, about: ApprovalSubject, people: People, known_at: datetime | None = None
-) -> list[tuple[Any, Record, str | None]]:
-    """Every approval record of the version with what was signed, and why it does not count (None: it does).
-
-    The first member is a `Signed` wherever the third is None.
-    """
-    result: list[tuple[Any, Record, str | None]] = []
-    seen: dict[str, int] = {}
-    for record in ledger.records(kind="approval", model=about.model, subject=about.version, known_at=known_at):
-        try:
-            signed = people.open_record(record, PURPOSE)
-            # Recorded once more it would undo what its signer has decided since.
-            first = seen.setdefault(str(record.body["envelope"]["payload"]), record.seq)
-            replayed = f"a replay of record {first}" if first != record.seq else None
-            result.append((signed, record, replayed or _objection(signed, about)))
-        except (SignatureRefused, NotAllowed) as error:
-            result.append((None, record, str(error)))
-    return result
-
-
-def _objection(signed: Signed, about: ApprovalSubject) -> str | None:
-    said = signed.predicate
-    if (said.get("model"), said.get("version")) != (about.model, about.version):
-        return f"signed for {said.get('model')} version {said.get('version')}"
-    if said.get("decision") not in ("approve", "reject"):
-        return f"found decision {said.get('decision')!r}, expected approve or reject"
-    if said.get("role") not in signed.period.roles:
-        return f"{signed.person} does not hold the role {said.get('role')}"
-    if signed.person.casefold() in about.authors:
-        return f"{signed.person} built this version"
-    changed = sorted(
-        name
-        for name in {*about.subjects, *signed.statement.subjects}
-        if about.subjects.get(name) != signed.statement.subjects.get(name)
-    )
-    if changed:
-        return f"signed over other digests of: {', '.join(changed)}"
-    return None
+def _over_these_digests(
+    model: ModelState, about: ApprovalSubject
+) -> tuple[list[GivenApproval], list[tuple[int, str, str]]]:
+    """Approvals that were signed over the digests that hold now, and the others with what has changed since."""
+    valid: list[GivenApproval] = []
+    refused: list[tuple[int, str, str]] = []
+    for given in model.version(about.version).approvals:
+        changed = sorted(
+            name for name in {*about.subjects, *given.subjects} if about.subjects.get(name) != given.subjects.get(name)
+        )
+        if changed:
+            why = f"signed over other digests of: {', '.join(changed)}"
+            refused.append((given.record.seq, given.record.event.person, why))
+        else:
+            valid.append(given)
+    return valid, refused
 
 
 def _choose_role(person: str, held: Sequence[str], role: str | None, policy: Policy | None) -> str:
     roles = [r for r in held if r not in NO_JUDGES]
     if not roles:
-        raise NotAllowed(f"{person} holds {', '.join(held)}, which is no role of somebody who judges")
+        raise NotAllowed(f"{person} holds {', '.join(held)}, none of which may judge a model")
     if role is not None:
         if role not in roles:
             raise NotAllowed(f"{person} holds {', '.join(roles)}, not the role {role}")
         return role
-    asked = [r for r in roles if policy is None or any(rule.role == r for rule in policy.approvals)]
-    if len(asked) == 1:
-        return asked[0]
-    if not asked and policy is not None and policy.approvals:
+    required = [r for r in roles if policy is None or any(rule.role == r for rule in policy.approvals)]
+    if len(required) == 1:
+        return required[0]
+    if not required and policy is not None and policy.approvals:
         raise NotAllowed(
-            f"{person} holds {', '.join(roles)}, and the policy asks for "
+            f"{person} holds {', '.join(roles)}, and the policy requires "
             f"{', '.join(rule.role for rule in policy.approvals)}"
         )
     if len(roles) == 1:
         return roles[0]
-    raise NotAllowed(f"{person} holds {', '.join(asked or roles)}: say with --role in which of them this is signed")
+    raise NotAllowed(f"{person} holds {', '.join(required or roles)}: say with --role in which of them this is signed")
 
 
 def _command(
-    ledger: Ledger, people: People, about: ApprovalSubject, missing: Sequence[tuple[str, int]], busy: set[str]
+    people: People, about: ApprovalSubject, missing: Sequence[tuple[str, int]], busy: Collection[str], at: datetime
 ) -> str:
     lines = []
     taken = set(busy)
     for role, count in missing:
         able = [
             period
-            for period in people.active(about.model, ledger.clock(), role)
+            for period in people.active(about.model, at, role)
             if period.person not in taken and period.person.casefold() not in about.authors
         ]
         for number in range(count):

@@ -7,10 +7,14 @@ a decision (`mlops_assets/gates/`) and nothing acts on one (`mlops_assets/releas
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
-from mlops_assets.ledger.canonical import digest
-from mlops_assets.ledger.ledger import Ledger, Record
+from mlops_assets.ledger.canonical import digest, plain
+from mlops_assets.ledger.events.judgements import GateDecided
+from mlops_assets.ledger.ledger import Ledger
+from mlops_assets.ledger.records import Record
+from mlops_assets.ledger.state.model import Decision, ModelState
+from mlops_assets.ledger.state.reducers import DATA_SUBJECT
 from mlops_assets.policy.policy import Policy
 
 GateOutcome = Literal["passed", "failed", "not_measurable"]
@@ -70,7 +74,7 @@ class GateStanding:
         required: by the policy.
         blocks: whether it keeps the version from becoming champion.
         reason: the decision's, or what to do.
-        decision: the record that counts.
+        decision: that counts.
         lift: the exception, if one is needed and holds.
     """
 
@@ -79,7 +83,7 @@ class GateStanding:
     required: bool
     blocks: bool
     reason: str
-    decision: Record | None = None
+    decision: Decision | None = None
     lift: Lift | None = None
 
 
@@ -120,10 +124,18 @@ def record(
     result: GateResult,
     policy: Policy,
     happened_at: datetime | None = None,
-) -> Record:
-    """Append a decision; deciding the same again from the same evidence returns the record that stands.
+) -> Record[GateDecided]:
+    """Append a decision; deciding the same again from the same evidence returns the record that is there.
 
     A decision from other evidence is a new record, and from then on the one that counts; both stay.
+
+    Args:
+        ledger: to write to.
+        model: name.
+        version: as in the registry, or `data:<digest>` for a decision on a snapshot.
+        result: what the gate found.
+        policy: the model's effective policy.
+        happened_at: default now.
 
     Raises:
         ValueError: the result names a gate that the policy does not know, or rests on no evidence.
@@ -131,81 +143,74 @@ def record(
     if result.gate not in type(policy.gates).model_fields:
         raise ValueError(f"found gate {result.gate!r}, expected one of {', '.join(type(policy.gates).model_fields)}")
     if not result.evidence:
-        raise ValueError(f"gate {result.gate}: found a decision without evidence, expected the digest of what it saw")
-    version = str(version)
-    before = _decisions(ledger, model, version, policy.digest).get(result.gate)
-    body = {
-        "gate": result.gate,
-        "outcome": result.outcome,
-        "value": result.value,
-        "threshold": result.threshold,
-        "rule": result.rule,
-        "reason": result.reason,
-        "policy_digest": policy.digest,
-        "tier": policy.tier,
-        "evidence": result.evidence,
-        "details": result.details,
-    }
-    same = ("outcome", "evidence", "value", "threshold")
-    if before is not None and digest([before.body[k] for k in same]) == digest([body[k] for k in same]):
-        return before
+        raise ValueError(f"gate {result.gate}: found a decision without evidence, expected the digest of what it read")
+    subject = str(version)
+    state = ledger.state().model(model)
+    event = GateDecided(
+        gate=result.gate,
+        outcome=result.outcome,
+        value=result.value,
+        threshold=result.threshold,
+        rule=result.rule,
+        reason=result.reason,
+        policy_digest=policy.digest,
+        tier=policy.tier,
+        evidence=result.evidence,
+        details=plain(result.details),
+    )
+    before = _decided(state, subject, policy.digest).get(result.gate)
+    if before is not None and _content(before) == _content(event):
+        found = ledger.get(before.seq)
+        assert found is not None
+        return cast(Record[GateDecided], found)
     # The key names what it follows, so that of two processes deciding the same thing at once one record remains,
     # while a later return to an earlier result is still recorded.
-    cause = digest(
-        [
-            policy.digest,
-            result.evidence,
-            result.outcome,
-            result.value,
-            before.seq if before else _registered_at(ledger, model, version),
-        ]
-    )
+    registration = state.version(subject).registration
+    follows = before.seq if before else registration.seq if registration else 0
+    cause = digest([policy.digest, result.evidence, result.outcome, result.value, follows])
     return ledger.append(
-        "gate_decision",
-        body,
+        event,
         model=model,
-        subject=version,
+        subject=subject,
         happened_at=happened_at,
-        key=f"gate/{model}/{version}/{result.gate}/{cause}",
+        key=f"gate/{model}/{subject}/{result.gate}/{cause}",
     )
 
 
 def standing(
-    ledger: Ledger,
-    model: str,
+    model: ModelState,
     version: str | int,
     policy: Policy,
     *,
     lifts: Mapping[str, Lift] | None = None,
     at: datetime | None = None,
-    known_at: datetime | None = None,
 ) -> Standing:
-    """Look every gate up again.
+    """Where every gate of a version stands.
 
     Only decisions under exactly this policy count: when the policy has changed, the gates must decide again.
 
     Args:
-        ledger: to read.
-        model: name.
+        model: its state.
         version: as in the registry.
         policy: effective policy of the model.
-        lifts: valid exceptions by gate, their signatures verified by the caller.
+        lifts: exceptions by gate, as `governance.exceptions.lifts` returns them.
         at: moment at which exceptions must hold; default now.
-        known_at: as the ledger stood then.
     """
-    moment = at or known_at or datetime.now(UTC)
-    found = _decisions(ledger, model, str(version), policy.digest, known_at)
+    moment = at or datetime.now(UTC)
+    found = _decided(model, str(version), policy.digest)
     gates = tuple(
         _gate_standing(name, policy, found.get(name), (lifts or {}).get(name), moment)
         for name in type(policy.gates).model_fields
     )
-    return Standing(model, str(version), policy.digest, gates)
+    return Standing(model.name, str(version), policy.digest, gates)
 
 
-def result_of(entry: Record) -> GateResult:
-    """The result that a `gate_decision` record holds."""
-    names = ("gate", "outcome", "value", "threshold", "rule", "reason", "details", "evidence")
-    return GateResult(**{name: entry.body[name] for name in names})
+def result_of(record: Record[GateDecided]) -> GateResult:
+    """The result that a record of a decision holds."""
+    event = record.event
+    return GateResult(
+        event.gate, event.outcome, event.value, event.threshold, event.rule, event.reason, event.details, event.evidence
+    )  # fmt: skip
 
 
 def blocks(policy: Policy, gate: str, outcome: str, absent: bool) -> bool:
@@ -224,7 +229,7 @@ def blocks(policy: Policy, gate: str, outcome: str, absent: bool) -> bool:
 
 
 def _gate_standing(
-    gate: str, policy: Policy, decision: Record | None, lift: Lift | None, moment: datetime
+    gate: str, policy: Policy, decision: Decision | None, lift: Lift | None, moment: datetime
 ) -> GateStanding:
     required = policy.gates.rule(gate).required
     if decision is None:
@@ -232,24 +237,21 @@ def _gate_standing(
         reason = f"no decision under the policy {policy.digest[:12]}: let the gate decide again"
         blocked = required
     else:
-        state, reason = decision.body["outcome"], decision.body["reason"]
-        blocked = blocks(policy, gate, state, bool(decision.body["details"].get("absent")))
+        state, reason = cast(GateState, decision.outcome), decision.reason
+        blocked = blocks(policy, gate, state, decision.absent)
     # An exception lifts a decision that was made, never one that was not.
     if blocked and decision is not None and lift is not None and moment < lift.expires:
         return GateStanding(gate, "excepted", required, False, reason, decision, lift)
     return GateStanding(gate, state, required, blocked, reason, decision)
 
 
-def _decisions(
-    ledger: Ledger, model: str, version: str, policy_digest: str, known_at: datetime | None = None
-) -> dict[str, Record]:
-    """The latest decision of each gate under one policy, made since the version's registration."""
-    since = _registered_at(ledger, model, version, known_at)
-    found = ledger.records(kind="gate_decision", model=model, subject=version, known_at=known_at)
-    return {r.body["gate"]: r for r in found if r.seq > since and r.body["policy_digest"] == policy_digest}
+def _decided(model: ModelState, subject: str, policy_digest: str) -> Mapping[str, Decision]:
+    """The latest decision of each gate about a version, or about a snapshot, under one policy."""
+    if subject.startswith(DATA_SUBJECT):
+        found = model.data_decisions.get(subject, {})
+        return {gate: d for gate, d in found.items() if d.policy_digest == policy_digest}
+    return model.version(subject).decided(policy_digest) if policy_digest else {}
 
 
-def _registered_at(ledger: Ledger, model: str, version: str, known_at: datetime | None = None) -> int:
-    """Number of the version's registration; 0 before it (and for decisions on a snapshot)."""
-    found = ledger.records(kind="version_registered", model=model, subject=version, known_at=known_at)
-    return found[0].seq if found else 0
+def _content(decision: Decision | GateDecided) -> str:
+    return digest([decision.outcome, decision.evidence, decision.value, decision.threshold])

@@ -10,19 +10,17 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal, get_args
 
-from mlops_assets.governance.approval_subject import NotRegistered, authors_of, registered
-from mlops_assets.governance.findings import VALIDATING
-from mlops_assets.governance.restrictions import Restriction, RestrictionError, read_restriction
-from mlops_assets.ledger.canonical import iso, moment
+from mlops_assets.governance.approval_subject import registered
+from mlops_assets.governance.restrictions import Restriction, read_restriction
+from mlops_assets.ledger.canonical import iso
+from mlops_assets.ledger.events.judgements import VALIDATING, ValidationRecorded
 from mlops_assets.ledger.keys import PublicKey, SigningKey
-from mlops_assets.ledger.ledger import Expected, Ledger, Record
-from mlops_assets.ledger.people import NotAllowed, People
-from mlops_assets.ledger.signatures import SignatureRefused
-from mlops_assets.ledger.signed_acts import read_act, sign_act
+from mlops_assets.ledger.ledger import Ledger
+from mlops_assets.ledger.records import Expected, Record
+from mlops_assets.ledger.signed_acts import sign_act
+from mlops_assets.ledger.state.model import ModelState
 from mlops_assets.policy.policy import Policy
 
-PURPOSE = "validation/v1"
-KIND = "validation_recorded"
 ValidationOutcome = Literal["approved", "approved_with_conditions", "rejected"]
 OUTCOMES: tuple[str, ...] = get_args(ValidationOutcome)
 
@@ -89,7 +87,7 @@ def record_validation(
     conditions: Sequence[str] = (),
     restrictions: Sequence[Mapping[str, Any]] = (),
     root: PublicKey | None = None,
-) -> Record:
+) -> Record[ValidationRecorded]:
     """Sign a judgement on a version and record it.
 
     Args:
@@ -126,14 +124,13 @@ def record_validation(
     ends = valid_until or latest
     if not now < ends <= latest:
         raise ValueError(f"found valid_until {iso(ends)}, expected after now and by {iso(latest)}, as policy says")
-    registration = registered(ledger, model, version)
+    state = ledger.state(root=root).model(model)
+    registration, before = registered(state, version), state.version(version).validations
     read = [read_restriction(restriction) for restriction in restrictions]
-    earlier = validations(ledger, model, root=root)
-    records = ledger.records(kind=KIND, model=model)
     body = sign_act(
         ledger,
         key,
-        PURPOSE,
+        ValidationRecorded.PURPOSE,
         model,
         {"registration": registration.digest},
         {
@@ -143,51 +140,39 @@ def record_validation(
             "valid_until": iso(ends),
             "conditions": [condition.strip() for condition in conditions],
             "restrictions": [restriction.to_dict() for restriction in read],
-            "follows": max((v.seq for v in earlier if v.version == str(version)), default=0),
+            "follows": before[-1].seq if before else 0,
         },
         roles=VALIDATING,
-        barred=authors_of(registration),
+        barred=registration.event.authors,
         root=root,
     )
-    expect = Expected((KIND,), model, records[-1].seq if records else 0)
-    return ledger.append(KIND, body, model=model, subject=str(version), expect=expect)
+    expect = Expected((ValidationRecorded.KIND,), model, state.last_seq(ValidationRecorded.KIND))
+    return ledger.append(ValidationRecorded.model_validate(body), model=model, subject=str(version), expect=expect)
 
 
-def validations(
-    ledger: Ledger, model: str, *, root: PublicKey | None = None, known_at: datetime | None = None
-) -> list[Validation]:
-    """Every validation that counts, in order of record; what carries no signature that counts is left out."""
-    people = ledger.people(root, known_at)
-    found: list[Validation] = []
-    last: dict[str, int] = {}
-    for record in ledger.records(kind=KIND, model=model, known_at=known_at):
-        try:
-            validation = _read(ledger, people, record, last.get(record.subject, 0))
-        except (NotAllowed, SignatureRefused, NotRegistered, RestrictionError, KeyError, TypeError, ValueError):
-            continue
-        found.append(validation)
-        last[record.subject] = record.seq
-    return found
+def validations(model: ModelState) -> list[Validation]:
+    """Every validation of a model that counts, in order of record."""
+    found = [record for version in model.versions.values() for record in version.validations]
+    return [_validation(record) for record in sorted(found, key=lambda record: record.seq)]
 
 
-def standing_validation(
-    ledger: Ledger,
-    model: str,
-    version: str | int,
-    *,
-    root: PublicKey | None = None,
-    known_at: datetime | None = None,
-) -> Validation | None:
-    """The validation that stands for a version, or None; whether it has ended is the caller's question."""
-    found = [v for v in validations(ledger, model, root=root, known_at=known_at) if v.version == str(version)]
-    return found[-1] if found else None
+def standing_validation(model: ModelState, version: str | int) -> Validation | None:
+    """The validation in force for a version, or None; whether it has ended is the caller's question.
+
+    Raises:
+        RestrictionError: it restricts the use in a way that this release cannot read.
+    """
+    found = model.version(version).validations
+    return _validation(found[-1]) if found else None
 
 
-def restrictions_of(
-    ledger: Ledger, model: str, version: str | int, *, root: PublicKey | None = None
-) -> tuple[Restriction, ...]:
-    """What a version's rows must be; an expired validation's restrictions hold on."""
-    standing = standing_validation(ledger, model, version, root=root)
+def restrictions_of(model: ModelState, version: str | int) -> tuple[Restriction, ...]:
+    """What a version's rows must be; an expired validation's restrictions hold on.
+
+    Raises:
+        RestrictionError: a restriction cannot be read: then nobody can say which rows may be scored.
+    """
+    standing = standing_validation(model, version)
     return standing.restrictions if standing is not None else ()
 
 
@@ -202,18 +187,10 @@ def objections(validation: Validation | None, policy: Policy, at: datetime) -> l
     return []
 
 
-def _read(ledger: Ledger, people: People, record: Record, follows: int) -> Validation:
-    registration = registered(ledger, record.model, record.subject)
-    signed = read_act(people, record, PURPOSE, roles=VALIDATING, barred=authors_of(registration))
-    said = signed.predicate
-    if said["version"] != record.subject or signed.statement.subjects.get("registration") != registration.digest:
-        raise NotAllowed(f"signed for another version than {record.subject}")
-    if said["follows"] != follows:
-        raise NotAllowed(f"signed after record {said['follows']}, recorded after {follows}: a replay")
-    if said["outcome"] not in OUTCOMES:
-        raise NotAllowed(f"found outcome {said['outcome']!r}")
+def _validation(record: Record[ValidationRecorded]) -> Validation:
+    event = record.event
     return Validation(
-        record.seq, record.model, record.subject, said["outcome"], said["summary"], tuple(said["conditions"]),
-        tuple(read_restriction(restriction) for restriction in said["restrictions"]), signed.person, said["role"],
-        record.recorded_at, moment(said["valid_until"]),
+        record.seq, record.model, record.subject, event.outcome, event.summary, event.conditions,
+        tuple(read_restriction(restriction) for restriction in event.restrictions), event.person, event.role,
+        record.recorded_at, event.valid_until,
     )  # fmt: skip

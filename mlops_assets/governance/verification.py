@@ -1,46 +1,20 @@
-"""Every signature in the ledger, checked again: what `Ledger.verify` leaves out because it takes longer.
+"""The whole ledger checked: chain, heads, anchors, clock, and every record that does not count.
 
-The chain proves that records are as they were written; this proves that those who are named really said it, with keys
-that counted at that place. Whether a promotion was right when it was made is `release.audit`'s.
+The chain proves that records are as they were written; the state proves that those who are named signed them, with keys and
+roles that counted at that place. Whether a promotion was right when it was made is `release.audit`'s.
 """
 
 from collections.abc import Iterable
 
-from mlops_assets.governance import approvals, exceptions, findings, validations
-from mlops_assets.ledger import signed_acts as authority
 from mlops_assets.ledger.anchors import Anchor
 from mlops_assets.ledger.canonical import iso
 from mlops_assets.ledger.chain import Problem
 from mlops_assets.ledger.keys import PublicKey
-from mlops_assets.ledger.ledger import CLOCK_TOLERANCE, Ledger, LedgerTampered, Record
-from mlops_assets.ledger.people import AUTOMATION, NotAllowed, People
+from mlops_assets.ledger.ledger import CLOCK_TOLERANCE, Ledger, LedgerTampered
 from mlops_assets.ledger.people import KINDS as PEOPLE_KINDS
+from mlops_assets.ledger.people import People
 from mlops_assets.ledger.seals import head_objection
-from mlops_assets.ledger.signatures import SignatureRefused
-
-PURPOSES = {
-    "approval": approvals.PURPOSE,
-    "exception_granted": exceptions.PURPOSE,
-    "exception_withdrawn": exceptions.WITHDRAWAL,
-    "finding_recorded": findings.RECORD,
-    "finding_responded": findings.RESPOND,
-    "finding_closed": findings.CLOSE,
-    validations.KIND: validations.PURPOSE,
-    "rollback": "rollback/v1",
-    "suspension": "suspension/v1",
-    "resumption": "resumption/v1",
-    "retirement": "retirement/v1",
-    "incident_acknowledged": "incident-acknowledgement/v1",
-    "incident_closed": "incident-closure/v1",
-}
-"""Kinds of records that are worth nothing without a signature, and the purpose it must have.
-
-A record of any other kind may carry an `envelope` too; its purpose is then `<kind>/v1`.
-"""
-
-
-BY_MACHINE = ("suspension", "rollback")
-"""Kinds of records that the service key may sign."""
+from mlops_assets.ledger.state.model import LedgerState
 
 
 def verify_all(
@@ -49,7 +23,7 @@ def verify_all(
     trusted: Iterable[PublicKey] = (),
     anchors: Iterable[Anchor] = (),
 ) -> list[Problem]:
-    """Chain, guards, heads and anchors, then every signature; the first problem first, [] when all is well.
+    """Chain, guards, heads and anchors, then every record that does not count; the first problem first, [] when all is well.
 
     Args:
         ledger: to check.
@@ -65,7 +39,7 @@ def verify_all(
             *problems,
             *head_key_problems(ledger, people),
             *ahead_of_the_clock(ledger),
-            *verify_signatures(ledger, root),
+            *not_counted(ledger.state(root=root, fresh=True)),
         ]
     except LedgerTampered as error:
         return ledger.verify(anchors=anchors, trusted=trusted) or [Problem("edited", str(error))]
@@ -96,31 +70,14 @@ def ahead_of_the_clock(ledger: Ledger) -> list[Problem]:
     return [Problem("clock_ahead", message, last.seq)]
 
 
-def verify_signatures(ledger: Ledger, root: PublicKey | None = None) -> list[Problem]:
-    """What is wrong with the signatures in the ledger, in order of record."""
-    people = ledger.people(root)
-    problems = [Problem("enrolment", f"record {seq}: {why}", seq) for seq, why in people.refused]
-    for record in ledger.records():
-        if record.kind in PEOPLE_KINDS or (record.kind not in PURPOSES and record.body.get("envelope") is None):
-            continue
-        if (why := _objection(people, record)) is not None:
-            message = f"record {record.seq} ({record.kind} {record.model} {record.subject}): {why}"
-            problems.append(Problem("signature", message, record.seq))
-    return sorted(problems, key=lambda problem: problem.seq or 0)
-
-
-def _objection(people: People, record: Record) -> str | None:
-    try:
-        purpose = PURPOSES.get(record.kind, f"{record.kind}/v1")
-        # Whether the policy let the service key do it is decided again in `release.audit`.
-        machine = record.kind in BY_MACHINE and record.body.get("role") == AUTOMATION
-        signed = authority.read_act(people, record, purpose, roles=(AUTOMATION,) if machine else None)
-    except (NotAllowed, SignatureRefused) as error:
-        return str(error)
-    said = signed.predicate
-    differing = sorted(name for name in said.keys() & record.body.keys() if said[name] != record.body[name])
-    if differing:
-        return f"the record says otherwise than what was signed: {', '.join(differing)}"
-    if said.get("person") != signed.person:
-        return f"signed by {signed.person} in the name of {said.get('person')}"
-    return None
+def not_counted(state: LedgerState) -> list[Problem]:
+    """Every record that counts for nothing, with the reason, in order: somebody wrote it past this project's functions."""
+    return [
+        Problem(
+            "enrolment" if refused.kind in PEOPLE_KINDS else "not_counted",
+            f"record {refused.seq} ({' '.join(filter(None, (refused.kind, refused.model, refused.subject)))}) counts for "
+            f"nothing: {refused.reason}",
+            refused.seq,
+        )
+        for refused in state.refused
+    ]

@@ -8,7 +8,7 @@ import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 
-from mlops_assets.governance.stored_evidence import KIND as EVIDENCE_KEPT
+from mlops_assets.ledger.events.versions import EvidenceStored
 from mlops_assets.platform import Platform
 from mlops_assets.stores.registry import RegistryError
 from mlops_assets.stores.results import is_window
@@ -22,7 +22,7 @@ def changed_files(platform: Platform) -> Iterator[tuple[str, str]]:
 
 
 def _evidence(platform: Platform) -> Iterator[tuple[str, str]]:
-    last = {(r.subject, r.body["name"]): r for r in platform.ledger.records(kind=EVIDENCE_KEPT)}
+    last = {(r.subject, r.body["name"]): r for r in platform.ledger.records(kind=EvidenceStored.KIND)}
     for (run, name), record in last.items():
         if is_window(run):
             continue

@@ -8,7 +8,6 @@ import polars as pl
 from mlops_assets.datasets.snapshot import rows_digest, split
 from mlops_assets.declaration.declaration import Declaration
 from mlops_assets.governance.adoption import audit_policies
-from mlops_assets.governance.ignored_acts import ignored_acts
 from mlops_assets.governance.verification import verify_all
 from mlops_assets.inspection.kept_files import changed_files
 from mlops_assets.inspection.lookup import predictions_digest
@@ -18,7 +17,6 @@ from mlops_assets.ledger.ledger import Record
 from mlops_assets.platform import Platform
 from mlops_assets.release.audit import audit_promotions
 from mlops_assets.release.reconciliation import reconcile
-from mlops_assets.response import incidents
 
 FEATURES, PART = "features", "_part"
 """Table of the rows that versions are made from, and its column that says which are fitted on and which held out."""
@@ -44,9 +42,8 @@ def check_everything(platform: Platform, anchors: Iterable[Anchor] = ()) -> list
         # Nothing that the ledger says can be held against anything while the ledger itself is not whole.
         return found
     found += [{"where": "promotion", "what": str(problem)} for problem in audit_promotions(platform.ledger)]
-    ignored = [*ignored_acts(platform.ledger), *incidents.ignored_acts(platform.ledger)]
-    found += [{"where": "people", "what": str(problem)} for problem in ignored]
-    found += [{"where": "policy", "what": str(problem)} for problem in audit_policies(platform.ledger)]
+    state = platform.ledger.state(fresh=True)
+    found += [{"where": "policy", "what": str(problem)} for problem in audit_policies(platform.ledger, state)]
     kept = ({"where": where, "what": what} for where, what in changed_files(platform))
     parts = {
         "registry": _registry(platform),

@@ -94,7 +94,7 @@ def scored_row(platform: Platform, name: PredictionId) -> pl.DataFrame:
 
 def packet_parts(platform: Platform, model: str, version: int) -> PacketParts:
     """What goes into the packet of a version besides the ledger."""
-    registration = registered(platform.ledger, model, version)
+    registration = registered(platform.ledger.state().model(model), version)
     promotions = platform.ledger.records(kind="promotion", model=model, subject=str(version))
     card = platform.ledger.latest("card_issued", model=model, subject=str(version))
     files = sorted((platform.home.root / card.body["path"]).glob("card.*")) if card else []

@@ -25,7 +25,7 @@ def replay_version(platform: Platform, model: str, version: int) -> dict[str, An
     """
     from mlops_assets.datasets.snapshot import split
 
-    registration = registered(platform.ledger, model, version)
+    registration = registered(platform.ledger.state().model(model), version)
     declaration = Declaration.model_validate(registration.body["declaration"])
     snapshot = platform.ledger.get(registration.body["snapshot_record"])
     assert snapshot is not None
@@ -49,7 +49,7 @@ def replay_prediction(platform: Platform, text: str) -> dict[str, Any]:
     """Score the recorded row with the recorded version again; equal means equal to the last bit."""
     name = parse(text)
     recorded = prediction_row(platform, text)
-    registration = registered(platform.ledger, name.model, name.version)
+    registration = registered(platform.ledger.state().model(name.model), name.version)
     declaration = Declaration.model_validate(registration.body["declaration"])
     pipeline = load_verified(platform, declaration, int(name.version))
     row = scored_row(platform, name)

@@ -124,12 +124,12 @@ def verify_artifact(platform: Platform, model: str, version: int) -> str:
         ArtifactError: the artifact is not what was signed.
         RegistryError: it is gone.
     """
-    with verified(platform, registered(platform.ledger, model, version)) as folder:
+    with verified(platform, registered(platform.ledger.state().model(model), version)) as folder:
         return canonical_digest(folder)
 
 
 def load_verified(platform: Platform, declaration: Declaration, version: int) -> Any:
     """The fitted pipeline of a version; signature and content digest are verified before it is read."""
-    registration = registered(platform.ledger, declaration.name, version)
+    registration = registered(platform.ledger.state().model(declaration.name), version)
     with verified(platform, registration) as folder:
         return load(folder, declaration, registration.body["artifact_digest"])

@@ -252,6 +252,7 @@ class Ledger:
         model: str | None = None,
         subject: str | None = None,
         known_at: datetime | None = None,
+        after: int = 0,
     ) -> list[Record[K]]:
         """Records whose event is of this class, in order of seq; what cannot be read as one is left out.
 
@@ -262,8 +263,9 @@ class Ledger:
             model: of this model only; "" for those of none.
             subject: about this only.
             known_at: as the ledger stood then.
+            after: with a larger number.
         """
-        found = self.records(kind=event.KIND, model=model, subject=subject, known_at=known_at)
+        found = self.records(kind=event.KIND, model=model, subject=subject, known_at=known_at, after=after)
         return [cast(Record[K], record) for record in found if isinstance(record.event, event)]
 
     def latest_of(

@@ -17,8 +17,9 @@ import dagster as dg
 
 from mlops_assets.governance.approvals import sign_approval
 from mlops_assets.governance.decisions import standing
-from mlops_assets.governance.exceptions import exceptions, lifts, sign_exception
+from mlops_assets.governance.exceptions import lifts, sign_exception
 from mlops_assets.governance.validations import record_validation, standing_validation
+from mlops_assets.ledger.events.judgements import GateDecided
 from mlops_assets.ledger.keys import load_key
 from mlops_assets.orchestration.assets import MODEL_TAG, asset_key
 from mlops_assets.orchestration.build import build_definitions
@@ -95,7 +96,7 @@ class Demo:
         if not path.is_file():
             return
         declaration = read_declaration(path)
-        decided = self.platform.ledger.latest("gate_decision", model=declaration.name)
+        decided = self.platform.ledger.latest_of(GateDecided, model=declaration.name)
         if decided is None:
             with self._step(f"{declaration.name}: training data"):
                 part = GovernedModel(declaration).definitions()
@@ -110,13 +111,9 @@ class Demo:
                     run_config=QUIET,
                     tags={RUNNING_TAG: "yes"},
                 )
-        refusals = [
-            r.body
-            for r in self.platform.ledger.records(kind="gate_decision", model=declaration.name)
-            if r.body["outcome"] == "failed"
-        ]
-        for body in refusals:
-            self.say(f"  {declaration.name}: gate {body['gate']} refused it: {body['reason']}")
+        for record in self.platform.ledger.of(GateDecided, model=declaration.name):
+            if record.event.outcome == "failed":
+                self.say(f"  {declaration.name}: gate {record.event.gate} refused it: {record.event.reason}")
 
     def first_champion(self, model: str) -> None:
         """Train, let people sign, release; skipped for a model that has a champion."""
@@ -158,17 +155,18 @@ class Demo:
         """The demo's roles look at the newest version and sign what the policy asks of them."""
         platform = self.platform
         ledger, policy = platform.ledger, platform.policy(model)
-        registration = ledger.latest("version_registered", model=model)
-        if registration is None:
+        newest = ledger.state().model(model).newest_version
+        if newest is None or newest.registration is None:
             return
-        version = registration.subject
+        version, request = newest.version, newest.registration.event.request
         validated, excepted = self._validate(model, version), self._except(model, version)
         if validated or excepted:
             # The card holds the validation and the exceptions in force, and it is what people sign.
             keys = [asset_key(model, name) for name in ("model_card", "approval")]
-            tags = {"mlops/retraining_request": registration.body["request"]} if registration.body["request"] else {}
+            tags = {"mlops/retraining_request": request} if request else {}
             self._execute(job_name(model, "training"), {**tags, MODEL_TAG: model}, selection=keys)
-        gates = standing(ledger, model, version, policy, lifts=lifts(ledger, policy, model, version))
+        state, now = ledger.state().model(model), ledger.clock()
+        gates = standing(state, version, policy, lifts=lifts(state, policy, version, now), at=now)
         if not gates.ok:
             refused = "; ".join(f"{g.gate}: {g.reason}" for g in gates.blocking)
             self.say(f"  {model}: version {version} is not signed, because gates refuse it: {refused}")
@@ -188,7 +186,8 @@ class Demo:
     def _validate(self, model: str, version: str) -> bool:
         """The demo's `validator` records a judgement where the tier has one; whether any was recorded now."""
         ledger, policy = self.platform.ledger, self.platform.policy(model)
-        if "validator" not in {rule.role for rule in policy.approvals} or standing_validation(ledger, model, version):
+        judged = standing_validation(ledger.state().model(model), version)
+        if "validator" not in {rule.role for rule in policy.approvals} or judged:
             return False
         record_validation(
             ledger,
@@ -206,8 +205,9 @@ class Demo:
     def _except(self, model: str, version: str) -> bool:
         """Grant the demo's exceptions where the gate really refuses; whether any was granted now."""
         ledger, policy = self.platform.ledger, self.platform.policy(model)
-        active = {e.gate for e in exceptions(ledger, policy, model) if e.status == "active"}
-        blocking = {g.gate: g for g in standing(ledger, model, version, policy).blocking}
+        state = ledger.state().model(model)
+        active = {e.gate for e in state.exceptions_in_force(ledger.clock())}
+        blocking = {g.gate: g for g in standing(state, version, policy).blocking}
         granted = False
         for gate, reason in EXCEPTED.get(model, {}).items():
             if gate in blocking and gate not in active:
@@ -229,19 +229,17 @@ class Demo:
         registration = self.platform.ledger.latest("version_registered", model=model)
         if (
             registration is None
-            or registration.body["declaration_digest"] != self.platform.project.declaration(model).digest
+            or registration.event.declaration_digest != self.platform.project.declaration(model).digest
         ):
             return True
         return self.platform.ledger.latest("card_issued", model=model, subject=registration.subject) is None
 
     def _tell(self, window: Due) -> None:
         verdict = self.platform.ledger.latest("health_verdict", model=window.model, subject=window.partition)
-        if verdict is None or verdict.body["severity"] == "none":
+        if verdict is None or verdict.event.severity == "none":
             return
-        text = (
-            f"  {window.model} {window.partition}: {verdict.body['severity']}, {verdict.body['kind'].replace('_', ' ')}"
-        )
-        self.say(f"{text}: {verdict.body['reasons'][0][:160]}")
+        text = f"  {window.model} {window.partition}: {verdict.event.severity}, {verdict.event.kind.replace('_', ' ')}"
+        self.say(f"{text}: {verdict.event.reasons[0][:160]}")
 
     def _run(self, due: Due, quiet: bool = False) -> bool:
         what = f"{due.model}: {due.activity}" + (f" {due.partition}" if due.partition else "")

@@ -105,7 +105,7 @@ def _windows_due(cadence: Cadence, declarations: Sequence[Declaration]) -> dg.As
     )
     def windows(platform: PlatformResource) -> dg.MaterializeResult:
         from mlops_assets.datasets.windows import declared_windows
-        from mlops_assets.pipeline.due import WINDOW_DUE
+        from mlops_assets.ledger.events.windows import WindowDue
 
         ledger, today = platform.open().ledger, datetime.now(UTC).date()
         ended = []
@@ -113,9 +113,7 @@ def _windows_due(cadence: Cadence, declarations: Sequence[Declaration]) -> dg.As
             last = [w for w in declared_windows(declaration, today) if w.end <= today][-1:]
             for window in last:
                 key = f"due/{declaration.name}/{window.key}"
-                ledger.append(
-                    WINDOW_DUE, {"ended": window.end.isoformat()}, model=declaration.name, subject=window.key, key=key
-                )
+                ledger.append(WindowDue(ended=window.end), model=declaration.name, subject=window.key, key=key)
                 ended.append({"model": declaration.name, "window": window.key})
         return dg.MaterializeResult(metadata=to_metadata({"due": ended or None}))
 

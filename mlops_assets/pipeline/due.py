@@ -4,8 +4,7 @@ The sensors turn this into run requests, the demo runs it itself; both see the s
 a whole, so that it costs about the same for four models as for four hundred.
 """
 
-from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import Literal
@@ -13,33 +12,22 @@ from typing import Literal
 from mlops_assets.datasets.sources import digest_of, scan
 from mlops_assets.datasets.windows import declared_windows, event_time_expr, shift, window_of_key
 from mlops_assets.declaration.declaration import Declaration
-from mlops_assets.governance.adoption import KIND as ADOPTED
 from mlops_assets.governance.adoption import adoption
-from mlops_assets.governance.approvals import state as approval_state
+from mlops_assets.governance.approvals import approval_state
 from mlops_assets.governance.decisions import standing
 from mlops_assets.governance.exceptions import lifts
-from mlops_assets.governance.findings import KINDS as FINDINGS
-from mlops_assets.ledger.ledger import Ledger, Record
-from mlops_assets.ledger.ledger_ahead import LedgerAhead
-from mlops_assets.ledger.people import KINDS as PEOPLE
-from mlops_assets.pipeline.verdicts import VERDICT, is_verdict_of
+from mlops_assets.ledger.events.windows import HealthVerdict
+from mlops_assets.ledger.state.model import LedgerState, ModelState, WindowVerdict
+from mlops_assets.pipeline.verdicts import is_window_of
 from mlops_assets.platform import Platform
 from mlops_assets.policy.policy import Policy
-from mlops_assets.release.champion import KINDS as CHAMPION_KINDS
-from mlops_assets.release.champion import ChampionState, champion_state_of
 from mlops_assets.release.ladder import climb
+from mlops_assets.release.promotion import EVIDENCE
 from mlops_assets.response import retraining
 from mlops_assets.scoring.outcome_content import NONE_KNOWN, outcomes_by_window
 
 JUDGED_AGAIN = ("outcomes", "performance", "health")
 """What is run when outcomes come, or change, after a verdict: neither scores nor inputs have changed."""
-WINDOW_DUE = "window_due"
-ASKED_OF_WAITING = (
-    "version_registered", "card_issued", "approval", "exception_granted", "exception_withdrawn", ADOPTED,
-    *PEOPLE, *FINDINGS, *CHAMPION_KINDS,
-)  # fmt: skip
-"""Kinds of records that are read once for all versions that wait; decisions of gates, and windows, are too many."""
-
 
 Activity = Literal["training", "release", "monitoring"]
 """`training`: from rows to champion. `release`: look at the approvals again. `monitoring`: score and judge one window."""
@@ -99,26 +87,23 @@ def windows_due(
         known: what was found at the last look, by source; an unchanged source is not read again.
     """
     declarations = [d for d in platform.project.declarations.values() if d.has_time]
-    verdicts = _latest_by_window(platform.ledger.records(kind=VERDICT), declarations)
-    overdue = {(r.model, r.subject) for r in platform.ledger.records(kind=WINDOW_DUE)}
-    champion_states = _champion_states(platform.ledger)
+    ledger = platform.ledger.state()
     arrived: dict[str, Arrived] = {}
     due: list[Due] = []
     waiting: list[str] = []
     for declaration in declarations:
         model = declaration.name
-        champion_state = champion_states.get(model)
-        if champion_state is None or champion_state.deciding is None:
+        state = ledger.model(model)
+        if state.champion.deciding is None:
             waiting.append(f"{model}: no champion that may decide")
             continue
         name = _reach_key(declaration)
         try:
             if name not in arrived:
                 arrived[name] = look(platform, declaration, (known or {}).get(name))
-            found, reason = _next_window(
-                declaration, arrived[name], verdicts.get(model, {}), overdue, now, champion_state
-            )
-            again = None if found else _judged_again(platform, declaration, arrived[name], verdicts.get(model, {}), now)
+            done = _verdicts_of(state, declaration)
+            found, reason = _next_window(declaration, arrived[name], done, state, now)
+            again = None if found else _judged_again(platform, declaration, arrived[name], done, now)
         except Exception as error:  # a source that cannot be read must not keep the other models from being watched
             waiting.append(f"{model}: {error}")
             continue
@@ -132,10 +117,9 @@ def windows_due(
 def _next_window(
     declaration: Declaration,
     reach: Arrived,
-    done: Mapping[str, Record],
-    overdue: set[tuple[str, str]],
+    done: Mapping[str, WindowVerdict],
+    state: ModelState,
     now: datetime,
-    champion_state: ChampionState,
 ) -> tuple[Due | None, str]:
     """The first window that has ended and has no verdict, if it can be judged; else why it cannot."""
     model = declaration.name
@@ -144,16 +128,16 @@ def _next_window(
             break
         if window.key in done:
             continue
-        if (reach.last is None or reach.last < window.start) and (model, window.key) not in overdue:
+        if (reach.last is None or reach.last < window.start) and window.key not in state.due:
             return None, f"no rows have come for the window {window.key}"
         # Named by both ends: after a change of cadence another window may begin on the same day.
-        key = f"{model}/{window.key}/{window.end.isoformat()}/{reach.digest[:12]}/v{champion_state.deciding}"
+        key = f"{model}/{window.key}/{window.end.isoformat()}/{reach.digest[:12]}/v{state.champion.deciding}"
         return Due(model, "monitoring", key, f"the window {window.key} has no verdict", window.key), ""
     return None, "every window that has ended has its verdict"
 
 
 def _judged_again(
-    platform: Platform, declaration: Declaration, reach: Arrived, done: Mapping[str, Record], now: datetime
+    platform: Platform, declaration: Declaration, reach: Arrived, done: Mapping[str, WindowVerdict], now: datetime
 ) -> Due | None:
     """The first window whose outcomes are not those its verdict rests on, or have matured since."""
     model = declaration.name
@@ -165,8 +149,7 @@ def _judged_again(
         if matured > now:
             # What comes before it is due is not judged yet, and may come every day.
             continue
-        # Verdicts from before this was recorded say nothing of it.
-        changed = content != verdict.body.get("outcomes", content)
+        changed = content != (verdict.outcomes or content)
         if not changed and verdict.recorded_at >= matured:
             continue
         why = "outcomes that came or were changed after its verdict" if changed else "its outcomes now"
@@ -204,15 +187,14 @@ def trainings_due(platform: Platform, since: int) -> tuple[Found, int]:
     """
     declarations = platform.project.declarations
     waiting: list[str] = []
-    newest = platform.ledger.latest(VERDICT)
+    state = platform.ledger.state()
+    newest = max((model.last_seq(HealthVerdict.KIND) for model in state), default=0)
     # The cursor is Dagster's: one beyond the last verdict was written by somebody who would have none considered.
-    since = last = since if newest is not None and since <= newest.seq else 0
+    since = last = since if since <= newest else 0
     # At most ticks there is no new one, and years of them need not be read.
-    for verdict in platform.ledger.records(kind=VERDICT) if newest and newest.seq > since else ():
-        if verdict.seq <= since:
-            continue
+    for verdict in platform.ledger.of(HealthVerdict, after=since) if newest > since else ():
         last = verdict.seq
-        if "retrain" not in verdict.body["action"] or verdict.model not in declarations:
+        if "retrain" not in verdict.event.action or verdict.model not in declarations:
             continue
         declaration = declarations[verdict.model]
         try:
@@ -226,8 +208,8 @@ def trainings_due(platform: Platform, since: int) -> tuple[Found, int]:
             platform.ledger,
             platform.policy(verdict.model),
             verdict.model,
-            cause=verdict.body["reasons"][0],
-            kind=verdict.body["kind"],
+            cause=verdict.event.reasons[0],
+            kind=verdict.event.kind,
             window=window.start,
             until=window.end,
             cadence=declaration.monitoring.cadence,
@@ -240,46 +222,39 @@ def trainings_due(platform: Platform, since: int) -> tuple[Found, int]:
             request.model,
             "training",
             f"train/{request.subject}",
-            str(request.body["cause"]),
+            request.event.cause,
             tags={retraining.REQUEST_TAG: request.subject},
         )
-        for request in retraining.open_requests(platform.ledger, declarations)
-        if not _trained(platform, request)
+        for request in retraining.open_requests(platform.ledger.state(), declarations)
+        if not _trained(state.model(request.model), request.subject)
     ]
     return Found(tuple(due), tuple(waiting)), last
 
 
 def releases_due(platform: Platform) -> Found:
     """Versions for which nothing is missing any more."""
-    ledger = LedgerAhead(platform.ledger, ASKED_OF_WAITING)
-    champion_states = _champion_states(ledger)
-    newest: dict[str, Record] = {}
-    for record in ledger.records(kind="version_registered"):
-        newest[record.model] = record
+    ledger, now = platform.ledger.state(), platform.ledger.clock()
     due: list[Due] = []
     waiting: list[str] = []
-    for model, registration in newest.items():
-        declaration = platform.project.declarations.get(model)
-        champion_state = champion_states.get(model)
-        version = int(registration.subject)
-        if declaration is None or (champion_state is not None and version in champion_state.promoted):
+    for state in ledger:
+        newest, declaration = state.newest_version, platform.project.declarations.get(state.name)
+        if newest is None or newest.registration is None or declaration is None:
             continue
-        policy = platform.policy(model)
-        missing = _missing(ledger, policy, declaration.name, registration)
+        if int(newest.version) in state.champion.promoted:
+            continue
+        policy = platform.policy(state.name)
+        missing = _missing(ledger, policy, state, newest.version, now)
         if missing:
-            waiting.append(f"{model} version {version}: {missing}")
+            waiting.append(f"{state.name} version {newest.version}: {missing}")
             continue
-        head = ledger.latest(
-            ("approval", "exception_granted", "gate_decision", "finding_closed", "window_scored", "policy_adopted"),
-            model=model,
-        )
+        request = newest.registration.event.request
         due.append(
             Due(
-                model,
+                state.name,
                 "release",
-                f"release/{model}/{version}/{policy.digest[:12]}/{head.seq if head else 0}",
-                f"version {version} lacks nothing",
-                tags={retraining.REQUEST_TAG: registration.body["request"]} if registration.body["request"] else {},
+                f"release/{state.name}/{newest.version}/{policy.digest[:12]}/{state.last_seq(*EVIDENCE)}",
+                f"nothing is missing for version {newest.version}",
+                tags={retraining.REQUEST_TAG: request} if request else {},
             )
         )
     return Found(tuple(due), tuple(waiting))
@@ -303,29 +278,30 @@ def _reach_key(declaration: Declaration) -> str:
     return f"{declaration.source.model_dump_json()} {declaration.event_time.model_dump_json()}"
 
 
-def _missing(ledger: Ledger, policy: Policy, model: str, registration: Record) -> str:
+def _missing(ledger: LedgerState, policy: Policy, state: ModelState, version: str, now: datetime) -> str:
     """The first thing that keeps a version from promotion; empty when nothing does."""
-    gates = standing(
-        ledger, model, registration.subject, policy, lifts=lifts(ledger, policy, model, registration.subject)
-    )
+    if state.champion.status in ("suspended", "retired"):
+        return f"the model is {state.champion.status}"
+    gates = standing(state, version, policy, lifts=lifts(state, policy, version, now), at=now)
     if not gates.ok:
         return "; ".join(f"gate {g.gate} is {g.state.replace('_', ' ')}" for g in gates.blocking)
-    approved = approval_state(ledger, policy, model, registration.subject)
+    approved = approval_state(ledger, policy, state.name, version)
     if approved.status != "approved":
-        lacking = ", ".join(f"{count} as {role}" for role, count in approved.missing)
-        return f"approvals are missing: {lacking}" if approved.status == "pending" else "it was rejected"
-    adopted = adoption(ledger, model, policy)
+        missing = ", ".join(f"{count} as {role}" for role, count in approved.missing)
+        return f"approvals are missing: {missing}" if approved.status == "pending" else "it was rejected"
+    adopted = adoption(state, policy)
     if adopted.waiting:
         return f"the policy {policy.digest[:12]} is not in force until {' or '.join(adopted.roles)} signs it"
-    step = climb(ledger, policy, model, int(registration.subject))
+    step = climb(state, policy, version)
     return step.reason if step.waiting else ""
 
 
-def _trained(platform: Platform, request: Record) -> bool:
+def _trained(state: ModelState, request: str) -> bool:
     """Whether a version answers the request already and waits for people or the ladder."""
-    made = platform.ledger.records(kind="version_registered", model=request.model)
-    answered = [r for r in made if r.body["request"] == request.subject]
-    return any(platform.ledger.latest("card_issued", model=r.model, subject=r.subject) for r in answered)
+    return any(
+        version.card is not None and version.registration is not None and version.registration.event.request == request
+        for version in state.versions.values()
+    )
 
 
 def _mature_at(declaration: Declaration, window: str) -> datetime:
@@ -335,18 +311,7 @@ def _mature_at(declaration: Declaration, window: str) -> datetime:
     return datetime(due.year, due.month, due.day, tzinfo=UTC)
 
 
-def _latest_by_window(records: Iterable[Record], declarations: Iterable[Declaration]) -> dict[str, dict[str, Record]]:
-    """By model and start, the last verdict on a window as long as the model's windows are now."""
-    cadences = {d.name: d.monitoring.cadence for d in declarations}
-    found: dict[str, dict[str, Record]] = defaultdict(dict)
-    for record in records:
-        if record.model in cadences and is_verdict_of(record, cadences[record.model]):
-            found[record.model][record.subject] = record
-    return found
-
-
-def _champion_states(ledger: Ledger) -> dict[str, ChampionState]:
-    by_model: dict[str, list[Record]] = defaultdict(list)
-    for record in ledger.records(kind=CHAMPION_KINDS):
-        by_model[record.model].append(record)
-    return {model: champion_state_of(model, records) for model, records in by_model.items()}
+def _verdicts_of(state: ModelState, declaration: Declaration) -> dict[str, WindowVerdict]:
+    """By start, the last verdict on each window as long as the model's windows are now."""
+    cadence = declaration.monitoring.cadence
+    return {v.window: v for v in state.verdicts.values() if is_window_of(v.window, v.window_end, cadence)}

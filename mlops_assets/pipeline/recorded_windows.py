@@ -13,6 +13,7 @@ from mlops_assets.declaration.declaration import Declaration
 from mlops_assets.features.frame import target_vector
 from mlops_assets.governance.approval_subject import registered
 from mlops_assets.inspection.versions import load_verified
+from mlops_assets.ledger.events.windows import HealthVerdict, WindowScored
 from mlops_assets.ledger.ledger import Record
 from mlops_assets.monitoring.drills.drills import run_drills, with_scores
 from mlops_assets.monitoring.drills.injected_faults import OUTCOME, as_it_is
@@ -27,11 +28,9 @@ from mlops_assets.pipeline.stages.outcomes import TABLE as OUTCOMES
 from mlops_assets.pipeline.stages.predictions import SCORED_ROWS
 from mlops_assets.pipeline.stages.versions import classes_of, scored_rows
 from mlops_assets.pipeline.training_results import EXPLANATIONS, REFERENCE_PERFORMANCE, REFERENCE_PROFILE
-from mlops_assets.pipeline.verdicts import VERDICT
 from mlops_assets.platform import Platform
 from mlops_assets.release.champion import champion_state
 from mlops_assets.response.alarm_precision import JudgedWindow, judged_windows
-from mlops_assets.response.incidents import incidents
 from mlops_assets.statistics.profile import Profile
 from mlops_assets.stores.results import ResultError, VersionResults
 
@@ -79,9 +78,9 @@ class Champion:
     @cached_property
     def training_rows(self) -> pl.DataFrame:
         """The snapshot it was trained from."""
-        snapshot = self.platform.ledger.get(self.registration.body["snapshot_record"])
+        snapshot = self.platform.ledger.get(self.registration.event.snapshot_record)
         assert snapshot is not None
-        return self.platform.lake.read(snapshot.body["table"], version=snapshot.body["delta_version"])
+        return self.platform.lake.read(snapshot.event.table, version=snapshot.event.delta_version)
 
     @cached_property
     def reference_sample(self) -> pl.DataFrame:
@@ -105,7 +104,7 @@ class Champion:
 
     @property
     def _results(self) -> VersionResults:
-        return self.platform.version_results(self.registration.body["run_id"])
+        return self.platform.version_results(self.registration.event.run_id)
 
 
 def champion_of(platform: Platform, model: str) -> Champion:
@@ -119,8 +118,8 @@ def champion_of(platform: Platform, model: str) -> Champion:
     now = champion_state(platform.ledger, model)
     if now.champion is None:
         raise StageError(f"{model} has no champion yet, so there is no reference to compare with")
-    registration = registered(platform.ledger, model, now.champion)
-    return Champion(platform, registration, Declaration.model_validate(registration.body["declaration"]))
+    registration = registered(platform.ledger.state().model(model), now.champion)
+    return Champion(platform, registration, Declaration.model_validate(registration.event.declaration))
 
 
 def windows_to_drill(champion: Champion, most: int) -> tuple[list[pl.DataFrame], str]:
@@ -201,8 +200,8 @@ def _outcomes(champion: Champion, window: str) -> pl.DataFrame:
 
 def judged(platform: Platform, model: str) -> list[JudgedWindow]:
     """The last verdict on each of the model's windows, with what came of its alarm."""
-    verdicts = platform.ledger.records(kind=VERDICT, model=model)
-    return judged_windows(verdicts, incidents(platform.ledger, model=model))
+    state = platform.ledger.state().model(model)
+    return judged_windows(state.window_verdicts.values(), tuple(state.incidents.values()))
 
 
 def recorded_history(platform: Platform, model: str) -> tuple[list[RecordedWindow], list[str]]:
@@ -212,12 +211,12 @@ def recorded_history(platform: Platform, model: str) -> tuple[list[RecordedWindo
         The windows in order of time, and a line for each that cannot be replayed: evidence that is gone, or is not what
         the verdict was made on.
     """
-    last = {r.subject: r for r in platform.ledger.records(kind=VERDICT, model=model)}
+    last = {r.subject: r.event for r in platform.ledger.of(HealthVerdict, model=model)}
     alpha = platform.policy(model).monitoring.alpha
     windows: list[RecordedWindow] = []
     left_out: list[str] = []
     for one in judged(platform, model):
-        recorded, results = last[one.window].body["evidence"], platform.window_results(model, one.window)
+        recorded, results = last[one.window].evidence, platform.window_results(model, one.window)
         try:
             drift = results.read(DRIFT, recorded[DRIFT.name]).verdict
             performance = results.read(PERFORMANCE, recorded[PERFORMANCE.name]).performance
@@ -231,5 +230,5 @@ def recorded_history(platform: Platform, model: str) -> tuple[list[RecordedWindo
 
 def usual_rows(platform: Platform, model: str) -> int | None:
     """Median number of rows of the model's scored windows; None where there are none."""
-    rows: Sequence[int] = [r.body["rows"] for r in platform.ledger.records(kind="window_scored", model=model)]
+    rows: Sequence[int] = [r.event.rows for r in platform.ledger.of(WindowScored, model=model)]
     return int(np.median(rows)) if rows else None

@@ -10,54 +10,50 @@ from datetime import date
 from mlops_assets.datasets.windows import Window, window_of_key, window_start
 from mlops_assets.declaration.declaration import Declaration
 from mlops_assets.declaration.terms import Cadence
-from mlops_assets.ledger.ledger import Ledger, Record
+from mlops_assets.ledger.events.windows import HealthVerdict
+from mlops_assets.ledger.records import Record
+from mlops_assets.ledger.state.model import LedgerState, ModelState
 from mlops_assets.monitoring.verdict.fleet_control import FleetControl, over_fleet
 from mlops_assets.monitoring.verdict.triage import Earlier
 
-VERDICT = "health_verdict"
-END = "window_end"
-"""Where a verdict's record has the end of its window (excluded)."""
-FLEET = "fleet"
-"""Where a verdict's record has the control of false discoveries over the fleet."""
+
+def is_verdict_of(record: Record[HealthVerdict], cadence: Cadence) -> bool:
+    """Whether a verdict is about a window of that cadence."""
+    return is_window_of(record.subject, record.event.window_end, cadence)
 
 
-def is_verdict_of(record: Record, cadence: Cadence) -> bool:
-    """Whether a verdict is about a window of that cadence; where the record has no end, its start has to fit."""
+def is_window_of(start: str, end: date, cadence: Cadence) -> bool:
+    """Whether start and end are those of a window of that cadence."""
     try:
-        end = window_of_key(record.subject, cadence).end.isoformat()
+        return window_of_key(start, cadence).end == end
     except ValueError:
         return False
-    return record.body.get(END, end) == end
 
 
-def earlier_windows(ledger: Ledger, model: str, window: Window, version: int) -> list[Earlier]:
+def earlier_windows(model: ModelState, window: Window, version: int) -> list[Earlier]:
     """Verdicts of the windows before this one under the same version, oldest first, the last verdict of each."""
-    found: dict[str, Record] = {}
-    for record in ledger.records(kind=VERDICT, model=model):
-        if record.subject < window.key and record.body["version"] == str(version):
-            found[record.subject] = record
-    return [Earlier(key, found[key].body["raw"]) for key in sorted(found)]
+    found = [v for v in model.verdicts.values() if v.window < window.key and v.version == str(version)]
+    last = {verdict.window: verdict for verdict in sorted(found, key=lambda v: v.seq)}
+    return [Earlier(key, last[key].raw) for key in sorted(last)]
 
 
 def among_the_fleet(
-    ledger: Ledger, declared: Mapping[str, Declaration], model: str, window: Window, p_value: float | None
+    state: LedgerState, declared: Mapping[str, Declaration], model: str, window: Window, p_value: float | None
 ) -> FleetControl:
-    """The window among those of the same cadence and start; one read of the ledger, whatever the number of models.
+    """The window among those of the same cadence and start.
 
     Args:
-        ledger: with the verdicts; of each window the last counts.
+        state: of the ledger; of each window the last verdict counts.
         declared: every model of the fleet by name.
-        model: whose window it is.
+        model: name of the model whose window it is.
         window: which.
         p_value: of this window.
     """
     cadence = declared[model].monitoring.cadence
     members = {name for name, d in declared.items() if has_window(d, window, cadence)} - {model}
-    last: dict[str, float | None] = {}
-    for record in ledger.records(kind=VERDICT, subject=window.key):
-        if record.model in members and is_verdict_of(record, cadence):
-            last[record.model] = record.body.get(FLEET, {}).get("p_value")
-    return over_fleet(p_value, last.values(), len(members) + 1)
+    key = f"{window.key}/{window.end.isoformat()}"
+    verdicts = [state.model(name).verdicts.get(key) for name in sorted(members)]
+    return over_fleet(p_value, [v.p_value for v in verdicts if v is not None], len(members) + 1)
 
 
 def has_window(declaration: Declaration, window: Window, cadence: Cadence) -> bool:

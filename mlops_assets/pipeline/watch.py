@@ -1,30 +1,33 @@
 """Looking after the registry and the calendar, and telling people: what the `incidents` sensor does at each tick."""
 
-from mlops_assets.governance.adoption import KIND as ADOPTED
 from mlops_assets.governance.adoption import adopt
-from mlops_assets.governance.findings import KINDS as FINDINGS
-from mlops_assets.governance.validations import KIND as VALIDATED
 from mlops_assets.inspection.versions import verify_artifact
+from mlops_assets.ledger.events.champion import Promotion, Retirement, Rollback, Suspension
+from mlops_assets.ledger.events.response import IncidentOpened, RetrainingRequested
 from mlops_assets.ledger.keys import SigningKey
 from mlops_assets.ledger.ledger import LedgerTampered
-from mlops_assets.ledger.ledger_ahead import LedgerAhead
-from mlops_assets.ledger.people import KINDS as PEOPLE
 from mlops_assets.ledger.people import NotAllowed
+from mlops_assets.ledger.state.model import CHAMPION_KINDS
 from mlops_assets.platform import Platform
 from mlops_assets.release import automation
 from mlops_assets.release.audit import audit_promotions
-from mlops_assets.release.champion import KINDS as CHAMPION_KINDS
 from mlops_assets.release.interventions import InterventionRefused
 from mlops_assets.release.opening import Opening
 from mlops_assets.release.oversight import due
 from mlops_assets.release.reconciliation import doubtful_models, repair
-from mlops_assets.response.incidents import OPENED, open_incident
+from mlops_assets.response.incidents import open_incident
 from mlops_assets.response.notification import FileNotifier, LogNotifier, damage_notice, send_all, tell
 from mlops_assets.setup import service_key
 
-TOLD = (OPENED, "retraining_request", "promotion", "rollback", "suspension", "retirement")
-ASKED_OF_EACH = (ADOPTED, VALIDATED, *PEOPLE, *FINDINGS, *CHAMPION_KINDS)
-"""Kinds of records that are read once for all models; verdicts are too many."""
+NOTIFIED = (
+    IncidentOpened.KIND,
+    RetrainingRequested.KIND,
+    Promotion.KIND,
+    Rollback.KIND,
+    Suspension.KIND,
+    Retirement.KIND,
+)
+"""Kinds of records that people are notified of."""
 
 
 def watch(platform: Platform, since: int) -> tuple[int, str]:
@@ -44,7 +47,7 @@ def watch(platform: Platform, since: int) -> tuple[int, str]:
     except LedgerTampered as error:
         send_all(notifiers, [damage_notice(str(error), ledger.clock())])
         raise
-    newest = ledger.latest(TOLD + CHAMPION_KINDS)
+    newest = ledger.latest(NOTIFIED + CHAMPION_KINDS)
     # The cursor is Dagster's: one beyond the ledger was written by somebody who would not have us look.
     since = since if newest is not None and since <= newest.seq else 0
     try:
@@ -55,7 +58,7 @@ def watch(platform: Platform, since: int) -> tuple[int, str]:
         differing, unread = 0, error
     doubtful = _audited(platform, since)
     acted = _overseen(platform)
-    fresh = [r for r in ledger.records(kind=TOLD) if r.seq > since]
+    fresh = [r for r in ledger.records(kind=NOTIFIED) if r.seq > since]
     problems = tell(notifiers, fresh)
     last = fresh[-1].seq if fresh else since
     said = [f"{len(fresh)} notices sent" if fresh else "nothing new to tell"]
@@ -71,7 +74,7 @@ def watch(platform: Platform, since: int) -> tuple[int, str]:
 def _reconciled(platform: Platform) -> int:
     """Put the registry right and raise what differed; returns how much did."""
     found = 0
-    for model in doubtful_models(platform.ledger, platform.registry.everything()):
+    for model in doubtful_models(platform.ledger.state(), platform.registry.everything()):
         for difference in repair(platform.ledger, platform.registry, model):
             found += 1
             open_incident(
@@ -108,11 +111,11 @@ def _audited(platform: Platform, since: int) -> int:
 def _overseen(platform: Platform) -> list[str]:
     """Raise what time brought up, after doing what the policy leaves to the service key; returns what was done."""
     done = []
-    key, ledger = service_key(platform), LedgerAhead(platform.ledger, ASKED_OF_EACH)
+    key, ledger = service_key(platform), platform.ledger
     for model in platform.project.declarations:
         policy = platform.policy(model)
         adopt(ledger, model, policy)
-        for opening in due(ledger, policy, model):
+        for opening in due(ledger.state(), policy, model, ledger.clock()):
             said = _acted(platform, model, opening, key)
             done += [f"{model}: {said}"] if said else []
             if "incident" in opening.actions or opening.act:

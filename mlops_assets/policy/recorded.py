@@ -23,20 +23,24 @@ class UnreadablePolicy(ValueError):
     """A record's policy cannot be read, or is not the one whose digest the record names."""
 
 
-def recorded_policy(body: Mapping[str, Any]) -> Policy:
-    """The policy in the body of a record that has `policy` and `policy_digest`.
+def recorded_policy(recorded: Mapping[str, Any] | None, policy_digest: str | None) -> Policy:
+    """The policy that a record holds.
 
     A gate that did not exist then is not required; a field that did not exist then has its default. The policy's digest is
     the recorded one, so that decisions made under it are found.
 
+    Args:
+        recorded: the whole policy as the record holds it.
+        policy_digest: that the record names.
+
     Raises:
         UnreadablePolicy: there is none, its digest is another, or even its tier or approvals cannot be read.
     """
-    if not isinstance(body.get("policy"), Mapping):
+    if recorded is None:
         raise UnreadablePolicy("it holds no policy")
-    if digest(body["policy"]) != body.get("policy_digest"):
+    if digest(recorded) != policy_digest:
         raise UnreadablePolicy("the policy in it is not the one whose digest it names")
-    content: dict[str, Any] = deepcopy(dict(body["policy"]))
+    content: dict[str, Any] = deepcopy(dict(recorded))
     unknown_then = {name: {"required": False} for name in Gates.model_fields}
     content["gates"] = {**unknown_then, **content.get("gates", {})}
     for _ in range(ATTEMPTS):
@@ -48,7 +52,7 @@ def recorded_policy(body: Mapping[str, Any]) -> Policy:
                 raise UnreadablePolicy(f"it holds no readable policy: {error.errors()[0]['msg']}") from error
         else:
             # The field is computed once and then kept here: the recorded one takes its place.
-            vars(policy)["digest"] = body["policy_digest"]
+            vars(policy)["digest"] = policy_digest
             return policy
     raise UnreadablePolicy(f"it holds no readable policy: more than {ATTEMPTS} mistakes inside of each other")
 

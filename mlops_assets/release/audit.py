@@ -1,22 +1,25 @@
-"""Were the promotions on record right when they were made? Each is decided again from what the ledger held then."""
+"""Were the changes of champion on record right when they were made? Each is decided again from what the ledger held then."""
 
-from mlops_assets.governance.adoption import in_force
+from collections.abc import Iterator
+
 from mlops_assets.governance.approval_subject import NotRegistered
-from mlops_assets.governance.approvals import state as approval_state
+from mlops_assets.governance.approvals import approval_state
 from mlops_assets.governance.decisions import standing
 from mlops_assets.governance.exceptions import lifts
 from mlops_assets.governance.findings import blocking
+from mlops_assets.governance.restrictions import RestrictionError
 from mlops_assets.governance.validations import objections, standing_validation
-from mlops_assets.governance.verification import BY_MACHINE
 from mlops_assets.ledger.chain import Problem
+from mlops_assets.ledger.events.champion import Intervention, Promotion
 from mlops_assets.ledger.keys import PublicKey
-from mlops_assets.ledger.ledger import Ledger, LedgerTampered, Record
-from mlops_assets.ledger.people import AUTOMATION, NotAllowed, People
-from mlops_assets.ledger.signatures import SignatureRefused
-from mlops_assets.ledger.signed_acts import read_act
+from mlops_assets.ledger.ledger import Ledger, LedgerTampered
+from mlops_assets.ledger.people import AUTOMATION, People, known_people
+from mlops_assets.ledger.people import KINDS as PEOPLE_KINDS
+from mlops_assets.ledger.records import Record
+from mlops_assets.ledger.state.fold import Fold
+from mlops_assets.ledger.state.model import CHAMPION_KINDS, LedgerState
 from mlops_assets.policy.recorded import UnreadablePolicy, recorded_policy
 from mlops_assets.release import automation
-from mlops_assets.release.champion import KINDS, ChampionState, champion_state_of
 from mlops_assets.release.ladder import climb
 
 
@@ -30,73 +33,66 @@ def audit_promotions(ledger: Ledger, root: PublicKey | None = None, model: str |
         root: root key, when known from outside the ledger.
         model: only this one; default all.
     """
-    changes = ledger.records(kind=KINDS, model=model)
-    people = ledger.people(root) if changes else People()
     problems: list[Problem] = []
-    for place, record in enumerate(changes):
-        before = champion_state_of(record.model, [r for r in changes[:place] if r.model == record.model])
-        if record.kind == "promotion":
-            reasons = _promotion(ledger, record, before, root)
-            if before.status in ("suspended", "retired"):
-                reasons.append(f"the model was {before.status}")
-            if record.body.get("former") != before.champion:
-                reasons.append(f"it names {record.body.get('former')} as former champion, which was {before.champion}")
-        else:
-            follows = record.body.get("follows")
-            reasons = [] if follows == before.seq else [f"signed for the state after record {follows}: a replay"]
-            if before.status == "retired":
-                reasons.append("the model was retired, for ever: the record changes nothing")
-            if record.kind == "rollback" and record.subject not in map(str, before.promoted):
-                reasons.append(f"version {record.subject} had never been promoted, so the record changes nothing")
-            reasons += _intervention(ledger, people, record, before)
+    for record, before, why in _changes(ledger, root, model):
+        reasons = [why] if why else []
+        if isinstance(record.event, Promotion):
+            reasons += _promotion(record, record.event, before)
+        elif isinstance(record.event, Intervention) and record.event.role == AUTOMATION and not why:
+            reasons += automation.objections(ledger, record, before.model(record.model))
         problems += [
             Problem(
-                "promotion", f"record {record.seq} ({record.kind} {record.model} {record.subject}): {why}", record.seq
+                "promotion",
+                f"record {record.seq} ({record.kind} {record.model} {record.subject}): {reason}",
+                record.seq,
             )
-            for why in reasons
+            for reason in reasons
         ]
     return problems
 
 
-def _intervention(ledger: Ledger, people: People, record: Record, before: ChampionState) -> list[str]:
-    """What speaks against a signed intervention: its signature, and for the service key what the policy let it do."""
+def _changes(ledger: Ledger, root: PublicKey | None, model: str | None) -> Iterator[tuple[Record, LedgerState, str]]:
+    """Each record that changes a champion, the state before it as it was known then, and why it does not count, if so."""
+    key_id = root.key_id if root is not None else ledger.root
+    fold, people = Fold(People()), list[Record]()
+    for record in ledger.records():
+        if record.kind in PEOPLE_KINDS:
+            people.append(record)
+            fold.context.people = known_people(people, key_id)
+        elif record.kind in CHAMPION_KINDS and model in (None, record.model):
+            before, refused = fold.state(), len(fold.refused)
+            fold.take([record])
+            yield record, before, fold.refused[-1].reason if len(fold.refused) > refused else ""
+        elif model in (None, record.model):
+            fold.take([record])
+
+
+def _promotion(record: Record, event: Promotion, state: LedgerState) -> list[str]:
+    """Why a promotion was not right, from the state before it; [] when it was."""
+    model, version, then = state.model(record.model), record.subject, record.recorded_at
     try:
-        signed = read_act(people, record, f"{record.kind}/v1", roles=_roles(record))
-    except (NotAllowed, SignatureRefused) as error:
-        return [str(error)]
-    return automation.objections(ledger, record, before) if signed.predicate["role"] == AUTOMATION else []
-
-
-def _roles(record: Record) -> tuple[str, ...] | None:
-    """The service key's role counts for two kinds of records; otherwise only people's roles do."""
-    machine = record.kind in BY_MACHINE and record.body.get("role") == AUTOMATION
-    return (AUTOMATION,) if machine else None
-
-
-def _promotion(ledger: Ledger, record: Record, before: ChampionState, root: PublicKey | None) -> list[str]:
-    try:
-        policy = recorded_policy(record.body)
+        policy = recorded_policy(event.policy, event.policy_digest)
     except UnreadablePolicy as error:
         return [str(error)]
-    model, version, then = record.model, record.subject, record.recorded_at
     try:
-        lifted = lifts(ledger, policy, model, version, root=root, known_at=then)
-        gates = standing(ledger, model, version, policy, lifts=lifted, known_at=then)
-        approvals = approval_state(ledger, policy, model, version, root=root, known_at=then)
-        held = blocking(ledger, policy, model, version, root, known_at=then)
-        validation = standing_validation(ledger, model, version, root=root, known_at=then)
-        # What was known then includes the promotion itself, so whether there was a champion is the caller's to say.
-        step = climb(ledger, policy, model, version, known_at=then) if before.champion is not None else None
-    except (NotRegistered, LedgerTampered) as error:
+        gates = standing(model, version, policy, lifts=lifts(model, policy, version, then), at=then)
+        approvals = approval_state(state, policy, record.model, version)
+        validation = standing_validation(model, version)
+        step = climb(model, policy, version)
+    except (NotRegistered, LedgerTampered, RestrictionError) as error:
         return [str(error)]
     reasons = [f"gate {gate.gate} was {gate.state}" for gate in gates.blocking]
-    adopted = in_force(ledger, model, root=root, known_at=then)
-    if adopted is not None and adopted.body["policy_digest"] != policy.digest:
+    adopted = model.policy
+    if adopted is not None and adopted.event.policy_digest != policy.digest:
         reasons.append(f"the policy {policy.digest[:12]} was not in force then")
     if approvals.status != "approved":
         reasons.append(f"it was {approvals.status} then")
-    reasons += [f"finding {finding.id} ({finding.severity}) was open" for finding in held]
+    reasons += [f"finding {finding.id} ({finding.severity}) was open" for finding in blocking(model, policy, version)]
     reasons += objections(validation, policy, then)
-    if step is not None and step.waiting:
+    if step.waiting:
         reasons.append(f"it was on the ladder ({step.name}): {step.reason}")
+    if model.champion.status in ("suspended", "retired"):
+        reasons.append(f"the model was {model.champion.status}")
+    if event.former != model.champion.champion:
+        reasons.append(f"it names {event.former} as former champion, which was {model.champion.champion}")
     return reasons

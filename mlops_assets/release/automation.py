@@ -6,12 +6,16 @@ allow it, or there is no key, an incident asks a person, and nothing happens by 
 """
 
 from mlops_assets.governance.adoption import adoption
+from mlops_assets.ledger.events.champion import Intervention, Rollback, Suspension
+from mlops_assets.ledger.events.windows import HealthVerdict
 from mlops_assets.ledger.keys import PublicKey, SigningKey
-from mlops_assets.ledger.ledger import Ledger, Record
+from mlops_assets.ledger.ledger import Ledger
 from mlops_assets.ledger.people import AUTOMATION
+from mlops_assets.ledger.records import Record
+from mlops_assets.ledger.state.model import ChampionState, ModelState
 from mlops_assets.policy.policy import Policy
 from mlops_assets.policy.recorded import UnreadablePolicy, recorded_policy
-from mlops_assets.release.champion import ChampionState, champion_state, lock_name
+from mlops_assets.release.champion import lock_name
 from mlops_assets.release.interventions import intervene, may_take_over
 from mlops_assets.release.opening import Opening
 from mlops_assets.release.oversight import SEVERITIES, VALIDATION_EXPIRED, due, valid_until
@@ -56,17 +60,18 @@ def act(
         InterventionRefused: there is nothing to roll back to.
         NotAllowed: the key is not enrolled as `automation` for this model.
     """
-    if not allowed(policy, opening) or adoption(ledger, model, policy, root=root).waiting:
+    if not allowed(policy, opening) or adoption(ledger.state(root=root).model(model), policy).waiting:
         return None
     with ledger.lock(lock_name(model)):
+        state = ledger.state(root=root)
         standing = [
             o
-            for o in due(ledger, policy, model, root=root)
+            for o in due(state, policy, model, ledger.clock())
             if (o.cause, o.occasion) == (opening.cause, opening.occasion)
         ]
         if not standing or _done(ledger, model, opening):
             return None
-        now, found = champion_state(ledger, model), standing[0]
+        now, found = state.model(model).champion, standing[0]
         about = {
             "cause": found.cause,
             "occasion": found.occasion,
@@ -81,60 +86,61 @@ def act(
             subject = str(target)
         else:
             subject = str(now.champion)
-        return intervene(ledger, registry, now, found.act, subject, key, why, about, roles=(AUTOMATION,), root=root)
+        kind = Rollback if found.act == "rollback" else Suspension
+        return intervene(ledger, registry, now, kind, subject, key, why, about, roles=(AUTOMATION,), root=root)
 
 
-def objections(ledger: Ledger, record: Record, before: ChampionState) -> list[str]:
-    """What speaks against an act of the service key, from what the ledger held when it was done.
+def objections(ledger: Ledger, record: Record[Intervention], before: ModelState) -> list[str]:
+    """Why an act of the service key was not allowed, from what the ledger held when it was done; [] when it was.
 
     Args:
-        ledger: to read.
-        record: a `suspension` or `rollback` signed as `automation`.
-        before: the state it changed.
+        ledger: to read the record that the act rests on.
+        record: a suspension or rollback signed as `automation`.
+        before: state of the model that it changed.
     """
+    event = record.event
     try:
-        policy = recorded_policy(record.body)
+        policy = recorded_policy(event.policy, event.policy_digest)
     except UnreadablePolicy as error:
         return [str(error)]
     reasons = []
-    adopted = adoption(ledger, record.model, policy, known_at=record.recorded_at)
-    if adopted.record is None:
+    if adoption(before, policy).record is None:
         reasons.append(f"the policy {policy.digest[:12]} it names was not in force")
-    rule = {"suspension": policy.automation.suspend, "rollback": policy.automation.rollback}
+    rule = {Suspension.KIND: policy.automation.suspend, Rollback.KIND: policy.automation.rollback}
     if not rule.get(record.kind, False):
         reasons.append(f"the policy lets the service key make no {record.kind}")
-    evidence = ledger.get(int(record.body.get("evidence") or 0))
+    evidence = ledger.get(event.evidence or 0)
     if evidence is None or evidence.seq >= record.seq or evidence.model != record.model:
         return [*reasons, "it rests on no record"]
-    if evidence.kind == "health_verdict":
-        return [*reasons, *_by_verdict(policy, record, before, evidence)]
+    if isinstance(evidence.event, HealthVerdict):
+        return [*reasons, *_by_verdict(policy, record, before.champion, evidence.seq, evidence.event)]
     # The end of a validation rests on the state of the champion, and what ended is looked up by date.
-    ends, what = valid_until(ledger, policy, before, known_at=record.recorded_at)
+    ends, what = valid_until(before, policy)
     over = ends is not None and ends <= record.recorded_at and "suspend" in policy.response.validation_expired
-    if record.kind != "suspension" or record.body.get("cause") != VALIDATION_EXPIRED or not over:
-        reasons.append(f"nothing called for it then: {what} held, or the policy asks for no suspension")
+    if record.kind != Suspension.KIND or event.cause != VALIDATION_EXPIRED or not over:
+        reasons.append(f"nothing called for it then: {what} held, or the policy requires no suspension")
     return reasons
 
 
-def _by_verdict(policy: Policy, record: Record, before: ChampionState, evidence: Record) -> list[str]:
-    severity, kind = str(evidence.body.get("severity")), str(evidence.body.get("kind"))
-    if str(evidence.body.get("version")) != str(before.champion):
-        return [f"record {evidence.seq} is about version {evidence.body.get('version')}, not the champion"]
-    if record.kind == "rollback":
+def _by_verdict(
+    policy: Policy, record: Record[Intervention], before: ChampionState, seq: int, verdict: HealthVerdict
+) -> list[str]:
+    severity, kind = verdict.severity, verdict.kind
+    if verdict.version != str(before.champion):
+        return [f"record {seq} is about version {verdict.version}, not the champion"]
+    if record.kind == Rollback.KIND:
         limit = policy.release.rollback_on
         bad = limit != "never" and severity in SEVERITIES and SEVERITIES.index(severity) >= SEVERITIES.index(limit)
-        wrong = [] if bad else [f"record {evidence.seq} is at {severity}, and the policy rolls back on {limit}"]
+        wrong = [] if bad else [f"record {seq} is at {severity}, and the policy rolls back on {limit}"]
         return (
             wrong if record.subject == str(before.former) else [*wrong, f"version {record.subject} was not the former"]
         )
     if severity not in ("act", "critical") or kind == "none" or "suspend" not in policy.actions(kind):
-        return [f"record {evidence.seq} ({kind} at {severity}) calls for no suspension"]
+        return [f"record {seq} ({kind} at {severity}) calls for no suspension"]
     return []
 
 
 def _done(ledger: Ledger, model: str, opening: Opening) -> bool:
     """Whether it was done for this occasion before: what a person has undone since stays undone."""
-    return any(
-        (r.body.get("cause"), r.body.get("occasion")) == (opening.cause, opening.occasion)
-        for r in ledger.records(kind=("suspension", "rollback"), model=model)
-    )
+    acts = [*ledger.of(Suspension, model=model), *ledger.of(Rollback, model=model)]
+    return any((r.event.cause, r.event.occasion) == (opening.cause, opening.occasion) for r in acts)

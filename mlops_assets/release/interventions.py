@@ -7,11 +7,15 @@ Each statement names the state it changes, so that yesterday's signed rollback i
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from mlops_assets.governance.approval_subject import authors_of, registered
+from mlops_assets.governance.approval_subject import registered
+from mlops_assets.ledger.events.champion import Intervention, Resumption, Retirement, Rollback, Suspension
+from mlops_assets.ledger.events.people import PersonEnrolled
 from mlops_assets.ledger.keys import PublicKey, SigningKey
-from mlops_assets.ledger.ledger import Ledger, Record
+from mlops_assets.ledger.ledger import Ledger
+from mlops_assets.ledger.records import Record
 from mlops_assets.ledger.signed_acts import sign_act
-from mlops_assets.release.champion import ChampionState, champion_state, lock_name
+from mlops_assets.ledger.state.model import ChampionState
+from mlops_assets.release.champion import champion_state, lock_name
 from mlops_assets.release.promotion import VerifyArtifact
 from mlops_assets.release.reconciliation import put_right
 from mlops_assets.release.registry import Registry
@@ -46,7 +50,7 @@ def rollback(
 
     Raises:
         InterventionRefused: there is no former champion, it was never promoted, or its artifact is not what it was.
-        NotAllowed: the key is nobody's, or not for this model.
+        NotAllowed: the key is not enrolled, or not for this model.
     """
     with ledger.lock(lock_name(model)):
         now = _require(champion_state(ledger, model), "rolled back", ("active", "suspended"))
@@ -55,9 +59,7 @@ def rollback(
         about = {"former": now.champion, "version": str(target)}
         # A suspended model starts deciding again with this: as for a resumption, its authors may not do that.
         barred = _authors(ledger, model, target) if now.status == "suspended" else ()
-        return intervene(
-            ledger, registry, now, "rollback", str(target), key, rationale, about, barred=barred, root=root
-        )
+        return intervene(ledger, registry, now, Rollback, str(target), key, rationale, about, barred=barred, root=root)
 
 
 def suspend(
@@ -73,11 +75,11 @@ def suspend(
 
     Raises:
         InterventionRefused: there is no champion, or it is suspended already.
-        NotAllowed: the key is nobody's, or not for this model.
+        NotAllowed: the key is not enrolled, or not for this model.
     """
     with ledger.lock(lock_name(model)):
         now = _require(champion_state(ledger, model), "suspended", ("active",))
-        return intervene(ledger, registry, now, "suspension", str(now.champion), key, rationale, {}, root=root)
+        return intervene(ledger, registry, now, Suspension, str(now.champion), key, rationale, {}, root=root)
 
 
 def resume(
@@ -94,7 +96,7 @@ def resume(
 
     Raises:
         InterventionRefused: it is not suspended, or its artifact is not what it was.
-        NotAllowed: the key is nobody's, not for this model, or an author's.
+        NotAllowed: the key is not enrolled, not for this model, or an author's.
     """
     with ledger.lock(lock_name(model)):
         now = _require(champion_state(ledger, model), "resumed", ("suspended",))
@@ -102,7 +104,7 @@ def resume(
         _require_intact(ledger, model, now.champion, verify_artifact)
         barred = _authors(ledger, model, now.champion)
         return intervene(
-            ledger, registry, now, "resumption", str(now.champion), key, rationale, {}, barred=barred, root=root
+            ledger, registry, now, Resumption, str(now.champion), key, rationale, {}, barred=barred, root=root
         )
 
 
@@ -119,12 +121,12 @@ def retire(
 
     Raises:
         InterventionRefused: it is retired already.
-        NotAllowed: the key is nobody's, or not for this model.
+        NotAllowed: the key is not enrolled, or not for this model.
     """
     with ledger.lock(lock_name(model)):
         now = _require(champion_state(ledger, model), "retired", ("none", "active", "suspended"))
         subject = str(now.champion) if now.champion is not None else ""
-        return intervene(ledger, registry, now, "retirement", subject, key, rationale, {}, root=root)
+        return intervene(ledger, registry, now, Retirement, subject, key, rationale, {}, root=root)
 
 
 def _require(now: ChampionState, done: str, statuses: Collection[str]) -> ChampionState:
@@ -160,7 +162,7 @@ def intervene(
     ledger: Ledger,
     registry: Registry,
     now: ChampionState,
-    kind: str,
+    kind: type[Intervention],
     subject: str,
     key: SigningKey,
     rationale: str,
@@ -176,7 +178,7 @@ def intervene(
         ledger: to write to.
         registry: whose aliases follow.
         now: the state it changes.
-        kind: of record.
+        kind: which intervention.
         subject: version concerned.
         key: of the signer.
         rationale: why.
@@ -186,12 +188,12 @@ def intervene(
         root: root key, when known from outside the ledger.
     """
     if not rationale.strip():
-        raise ValueError(f"a {kind} needs a rationale")
-    state = ledger.get(now.seq) if now.seq else ledger.latest("person_enrolled")
+        raise ValueError(f"a {kind.KIND} needs a rationale")
+    state = ledger.get(now.seq) if now.seq else ledger.latest_of(PersonEnrolled)
     body = sign_act(
         ledger,
         key,
-        f"{kind}/v1",
+        kind.PURPOSE,
         now.model,
         {"state": state.digest if state else "0" * 64},
         {**about, "subject": subject, "rationale": rationale.strip(), "follows": now.seq},
@@ -199,17 +201,17 @@ def intervene(
         barred=barred,
         root=root,
     )
-    record = ledger.append(kind, body, model=now.model, subject=subject, expect=now.expected)
+    record = ledger.append(kind.model_validate(body), model=now.model, subject=subject, expect=now.expected)
     put_right(ledger, registry, now.model)
     return record
 
 
 def _require_intact(ledger: Ledger, model: str, version: int, verify_artifact: VerifyArtifact) -> None:
-    expected = registered(ledger, model, version).body.get("artifact_digest")
+    expected = registered(ledger.state().model(model), version).event.artifact_digest
     found = verify_artifact(model, version)
     if found != expected:
         raise InterventionRefused(f"{model} version {version}: artifact digest {found}, expected {expected}")
 
 
 def _authors(ledger: Ledger, model: str, version: int) -> frozenset[str]:
-    return authors_of(registered(ledger, model, version))
+    return registered(ledger.state().model(model), version).event.authors

@@ -6,16 +6,10 @@ stands is read from `window_scored` records alone, by the graph and by `promote`
 """
 
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, Literal, Protocol
 
 from mlops_assets.governance.approval_subject import registered
-from mlops_assets.ledger.ledger import Ledger, Record
-from mlops_assets.release.champion import champion_state
-
-WINDOW_SCORED = "window_scored"
-"""A record of scoring: `rows`, `challenger` (version beside the champion, or None), and in a canary window
-`canary_share` (of the rows that the challenger decided)."""
+from mlops_assets.ledger.state.model import ModelState
 
 
 class LadderPolicy(Protocol):
@@ -52,37 +46,33 @@ class Step:
 
 
 def climb(
-    ledger: Ledger,
+    model: ModelState,
     policy: LadderPolicy,
-    model: str,
     version: int | str,
     *,
     has_windows: bool | None = None,
-    known_at: datetime | None = None,
 ) -> Step:
     """Where `version` stands, from the windows that were scored since it was registered.
 
     Args:
-        ledger: to read.
+        model: its state.
         policy: the model's effective policy.
-        model: name.
         version: in the registry.
         has_windows: whether the model's data has time; default: as the declaration in its registration says.
-        known_at: as the ledger stood then.
 
     Raises:
         NotRegistered: `has_windows` is to be looked up, and there is no such version.
     """
     shadow, canary = policy.release.shadow_windows, policy.release.canary_windows
-    if champion_state(ledger, model, known_at).champion is None:
+    if model.champion.champion is None:
         return Step("none", 0, 0, "no ladder: there is no champion to stand beside")
     if not (shadow or canary):
-        return Step("none", 0, 0, "no ladder: the policy asks for none")
+        return Step("none", 0, 0, "no ladder: the policy requires none")
     if has_windows is None:
-        has_windows = declares_windows(registered(ledger, model, version, known_at))
+        has_windows = registered(model, version).event.has_windows
     if not has_windows:
         return Step("none", 0, 0, "no ladder: the model's data has no windows to be seen in")
-    seen = _seen(ledger, model, int(version), known_at)
+    seen = model.version(version).scored_beside
     # A window that it decided in part is also one in which it scored every row.
     if len(seen) < shadow:
         text = f"scored {len(seen)} of {shadow} windows in shadow"
@@ -95,19 +85,3 @@ def climb(
     parts = [f"scored {len(seen)} windows ({', '.join(sorted(seen))})"] if seen else []
     parts += [f"of which as a canary {', '.join(tried)}"] if tried else []
     return Step("top", len(seen), shadow + canary, ", ".join(parts))
-
-
-def declares_windows(registration: Record) -> bool:
-    """Whether a version's declared data has time; one registered without a declaration has to climb to be safe."""
-    declaration = registration.body.get("declaration")
-    return declaration is None or declaration.get("event_time") is not None
-
-
-def _seen(ledger: Ledger, model: str, version: int, known_at: datetime | None) -> dict[str, float]:
-    """Windows with rows in which the version stood beside the champion, and the largest share it decided of each."""
-    found: dict[str, float] = {}
-    for record in ledger.records(kind=WINDOW_SCORED, model=model, known_at=known_at):
-        body = record.body
-        if body.get("challenger") == version and body.get("rows", 0) > 0:
-            found[record.subject] = max(found.get(record.subject, 0.0), float(body.get("canary_share") or 0.0))
-    return found

@@ -5,13 +5,11 @@ Says which incidents should stand; opening them, once for one cause, is `respons
 
 from datetime import datetime, timedelta
 
-from mlops_assets.governance.findings import findings
 from mlops_assets.governance.validations import standing_validation
 from mlops_assets.ledger.canonical import iso
-from mlops_assets.ledger.keys import PublicKey
-from mlops_assets.ledger.ledger import Ledger, Record
+from mlops_assets.ledger.events.champion import Promotion
+from mlops_assets.ledger.state.model import LedgerState, ModelState, WindowVerdict
 from mlops_assets.policy.policy import Action, Policy, Response
-from mlops_assets.release.champion import ChampionState, champion_state
 from mlops_assets.release.loosening import ended_exceptions, loosened_policy
 from mlops_assets.release.opening import PROBATION_FAILED, Opening
 
@@ -21,29 +19,25 @@ SUSPENSION_DUE = "suspension_due"
 SEVERITIES = ("none", "watch", "act", "critical")
 
 
-def due(
-    ledger: Ledger, policy: Policy, model: str, *, at: datetime | None = None, root: PublicKey | None = None
-) -> list[Opening]:
-    """Everything about `model` that somebody should have acted on by now, in order of when it came up.
+def due(state: LedgerState, policy: Policy, name: str, when: datetime) -> list[Opening]:
+    """Everything about a model that somebody should have acted on by `when`, in order of when it came up.
 
     Args:
-        ledger: to read.
+        state: of the ledger.
         policy: the model's effective policy.
-        model: name.
-        at: default now.
-        root: root key, when known from outside the ledger.
+        name: of the model.
+        when: the present time.
     """
-    when = at or ledger.clock()
-    now = champion_state(ledger, model)
+    model = state.model(name)
     found = [
-        *_expired(ledger, policy, now, when, root),
-        *_failed_probation(ledger, policy, now),
-        *_suspending_verdict(ledger, policy, now),
-        *loosened_policy(ledger, model, root),
-        *ended_exceptions(ledger, policy, now, when, root),
+        *_expired(model, policy, when),
+        *_failed_probation(model, policy),
+        *_suspending_verdict(model, policy),
+        *loosened_policy(model, state.people),
+        *ended_exceptions(model, policy, when),
     ]
-    for finding in findings(ledger, model, root=root):
-        if finding.open and finding.overdue(when):
+    for finding in model.open_findings:
+        if finding.overdue(when):
             summary = f"finding {finding.id} ({finding.severity}) was due on {iso(finding.due)}: {finding.summary}"
             severity = "act" if finding.severity in ("high", "critical") else "watch"
             found.append(
@@ -60,36 +54,33 @@ def due(
     return sorted(found, key=lambda opening: (opening.happened_at, opening.cause))
 
 
-def valid_until(
-    ledger: Ledger, policy: Policy, now: ChampionState, root: PublicKey | None = None, known_at: datetime | None = None
-) -> tuple[datetime | None, str]:
+def valid_until(model: ModelState, policy: Policy) -> tuple[datetime | None, str]:
     """Until when the validation of a model's champion holds, and what it is; None without a champion.
 
-    Where no validation was recorded, the signatures that first promoted the version are its validation. With `known_at`,
-    as the ledger stood then.
+    Where no validation was recorded, the signatures that first promoted the version are its validation.
     """
-    if now.champion is None:
+    version = model.champion.champion
+    if version is None:
         return None, "no champion"
-    standing = standing_validation(ledger, now.model, now.champion, root=root, known_at=known_at)
+    standing = standing_validation(model, version)
     if standing is not None:
-        return standing.ends(policy), f"the validation of version {now.champion} (record {standing.seq})"
-    promoted = ledger.records(kind="promotion", model=now.model, subject=str(now.champion), known_at=known_at)
+        return standing.ends(policy), f"the validation of version {version} (record {standing.seq})"
+    promoted = model.version(version).promotions
     if not promoted:
-        return None, f"version {now.champion} was never promoted"
+        return None, f"version {version} was never promoted"
     ends = promoted[-1].recorded_at + timedelta(days=policy.validity_days)
-    return ends, f"the approval of version {now.champion} (record {promoted[-1].seq})"
+    return ends, f"the approval of version {version} (record {promoted[-1].seq})"
 
 
-def _expired(
-    ledger: Ledger, policy: Policy, now: ChampionState, when: datetime, root: PublicKey | None
-) -> list[Opening]:
-    ends, what = valid_until(ledger, policy, now, root)
+def _expired(model: ModelState, policy: Policy, when: datetime) -> list[Opening]:
+    now = model.champion
+    ends, what = valid_until(model, policy)
     actions: tuple[Action, ...] = tuple(a for a in policy.response.validation_expired if a != "none")
     if now.status != "active" or ends is None or when < ends or not actions:
         return []
     summary = f"{what} expired on {iso(ends)}: let a validator judge it again"
     if "suspend" in actions:
-        summary += f'; the policy asks for suspension: mlops suspend {now.model} --key PEM --rationale "…"'
+        summary += f'; the policy requires suspension: mlops suspend {now.model} --key PEM --rationale "…"'
     return [
         Opening(
             VALIDATION_EXPIRED,
@@ -104,55 +95,53 @@ def _expired(
     ]
 
 
-def _failed_probation(ledger: Ledger, policy: Policy, now: ChampionState) -> list[Opening]:
+def _failed_probation(model: ModelState, policy: Policy) -> list[Opening]:
     """The first window on probation that was too bad."""
-    rule = policy.release
+    rule, now = policy.release, model.champion
     if now.status != "active" or now.former is None or rule.rollback_on == "never":
         return []
-    last = ledger.latest(("promotion", "rollback"), model=now.model)
-    if last is None or last.kind != "promotion":
+    last = model.changes[-1] if model.changes else None
+    if last is None or last.kind != Promotion.KIND:
         return []
-    verdicts: dict[str, Record] = {}
-    for record in ledger.records(kind="health_verdict", model=now.model):
-        # A window judged again counts once, as it was judged last.
-        if record.seq > last.seq and str(record.body.get("version")) == str(now.champion):
-            verdicts[record.subject] = record
     limit = SEVERITIES.index(rule.rollback_on)
-    for window in sorted(verdicts)[: rule.probation_windows]:
-        record = verdicts[window]
-        severity = str(record.body.get("severity"))
-        if severity in SEVERITIES and SEVERITIES.index(severity) >= limit:
+    # A window judged again counts once, as it was judged last.
+    for verdict in _verdicts_since(model, last.seq)[: rule.probation_windows]:
+        if verdict.severity in SEVERITIES and SEVERITIES.index(verdict.severity) >= limit:
             summary = (
-                f"version {now.champion} is on probation and its window {window} is at {severity} (record {record.seq}): "
-                f'mlops rollback {now.model} --key PEM --rationale "…" brings version {now.former} back'
+                f"version {now.champion} is on probation and its window {verdict.window} is at {verdict.severity} (record "
+                f'{verdict.seq}): mlops rollback {now.model} --key PEM --rationale "…" brings version {now.former} back'
             )
             cause = f"{PROBATION_FAILED}:{now.champion}"
+            at = verdict.recorded_at
             actions: tuple[Action, ...] = ("incident",)
             return [
-                Opening(PROBATION_FAILED, severity, summary, cause, window, record.recorded_at, actions, record.seq)
+                Opening(PROBATION_FAILED, verdict.severity, summary, cause, verdict.window, at, actions, verdict.seq)
             ]
     return []
 
 
-def _suspending_verdict(ledger: Ledger, policy: Policy, now: ChampionState) -> list[Opening]:
-    """The first verdict on the champion, since it last came to decide, for whose kind the policy asks for suspension."""
+def _suspending_verdict(model: ModelState, policy: Policy) -> list[Opening]:
+    """The first verdict on the champion, since it last came to decide, for whose kind the policy requires suspension."""
+    now = model.champion
     if now.status != "active" or not any("suspend" in policy.actions(kind) for kind in Response.model_fields):
         return []
-    latest: dict[str, Record] = {}
-    for record in ledger.records(kind="health_verdict", model=now.model):
-        if record.seq > now.seq and str(record.body.get("version")) == str(now.champion):
-            latest[record.subject] = record
-    for window in sorted(latest):
-        body = latest[window].body
-        kind, severity = str(body.get("kind")), str(body.get("severity"))
+    for verdict in _verdicts_since(model, now.seq):
+        kind, severity = verdict.kind, verdict.severity
         if severity not in ("act", "critical") or kind == "none" or "suspend" not in policy.actions(kind):
             continue
         summary = (
-            f"window {window} of version {now.champion} shows {kind} at {severity} (record {latest[window].seq}), for "
-            f'which the policy asks for suspension: mlops suspend {now.model} --key PEM --rationale "…"'
+            f"window {verdict.window} of version {now.champion} shows {kind} at {severity} (record {verdict.seq}), for "
+            f'which the policy requires suspension: mlops suspend {now.model} --key PEM --rationale "…"'
         )
-        at = latest[window].recorded_at
         cause = f"{SUSPENSION_DUE}:{kind}:{now.champion}"
         actions = policy.actions(kind)
-        return [Opening(SUSPENSION_DUE, severity, summary, cause, window, at, actions, latest[window].seq)]
+        return [
+            Opening(SUSPENSION_DUE, severity, summary, cause, verdict.window, verdict.recorded_at, actions, verdict.seq)
+        ]
     return []
+
+
+def _verdicts_since(model: ModelState, seq: int) -> list[WindowVerdict]:
+    """The last verdict on each window of the champion that was recorded after record `seq`, in order of window."""
+    champion = str(model.champion.champion)
+    return [v for v in model.window_verdicts.values() if v.seq > seq and v.version == champion]

@@ -8,21 +8,37 @@ crash came between.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from datetime import datetime
 
 from mlops_assets.governance.adoption import adoption
-from mlops_assets.governance.approval_subject import NotRegistered, approval_subject
-from mlops_assets.governance.approvals import state as approval_state
+from mlops_assets.governance.approval_subject import NotRegistered, approval_subject, registered
+from mlops_assets.governance.approvals import ApprovalState, approval_state
 from mlops_assets.governance.decisions import standing
 from mlops_assets.governance.exceptions import lifts
 from mlops_assets.governance.findings import blocking
 from mlops_assets.governance.validations import objections, standing_validation
 from mlops_assets.governance.verification import head_key_problems
+from mlops_assets.ledger.events.champion import Approver, ExceptionUsed, LadderStep
+from mlops_assets.ledger.events.champion import Promotion as PromotionEvent
+from mlops_assets.ledger.events.judgements import (
+    Approval,
+    ExceptionGranted,
+    ExceptionWithdrawn,
+    FindingClosed,
+    FindingRecorded,
+    GateDecided,
+    PolicyAdopted,
+    ValidationRecorded,
+)
+from mlops_assets.ledger.events.versions import CardIssued, VersionRegistered
+from mlops_assets.ledger.events.windows import WindowScored
 from mlops_assets.ledger.keys import PublicKey
-from mlops_assets.ledger.ledger import Expected, Ledger, LedgerTampered, Record
+from mlops_assets.ledger.ledger import Ledger, LedgerTampered
 from mlops_assets.ledger.people import KINDS as PEOPLE_KINDS
+from mlops_assets.ledger.records import Expected, Record
+from mlops_assets.ledger.state.model import CHAMPION_KINDS, LedgerState, ModelState
 from mlops_assets.policy.policy import Policy
-from mlops_assets.release.champion import KINDS, champion_state, lock_name
+from mlops_assets.release.champion import lock_name
 from mlops_assets.release.ladder import climb
 from mlops_assets.release.reconciliation import put_right
 from mlops_assets.release.registry import Registry
@@ -60,9 +76,18 @@ class Promotion:
 
 
 EVIDENCE = (
-    *KINDS,
-    *("version_registered", "gate_decision", "card_issued", "approval", "exception_granted", "exception_withdrawn"),
-    *("finding_recorded", "finding_closed", "validation_recorded", "policy_adopted", "window_scored"),
+    *CHAMPION_KINDS,
+    VersionRegistered.KIND,
+    GateDecided.KIND,
+    CardIssued.KIND,
+    Approval.KIND,
+    ExceptionGranted.KIND,
+    ExceptionWithdrawn.KIND,
+    FindingRecorded.KIND,
+    FindingClosed.KIND,
+    ValidationRecorded.KIND,
+    PolicyAdopted.KIND,
+    WindowScored.KIND,
 )
 """Records about a model that a promotion rests on: none may come between looking them up and writing it. The same holds
 for those about people (`ledger.people.KINDS`), whose keys say what the signatures among them are worth."""
@@ -101,8 +126,12 @@ def promote(
     with ledger.lock(lock_name(model)):
         # Signing takes no lock: a rejection written between looking and promoting must make us look again.
         expect = [_unchanged(ledger, EVIDENCE, model), _unchanged(ledger, PEOPLE_KINDS, "")]
-        now = champion_state(ledger, model)
-        reasons = _objections(ledger, registry, model, version, verify_artifact, root)
+        reasons = [f"the ledger is not whole: {problem}" for problem in _damage(ledger, root)[:3]]
+        if reasons:
+            raise PromotionRefused(model, version, reasons)
+        state = ledger.state(root=root, fresh=True)
+        now = state.model(model).champion
+        reasons = _objections(state.model(model), registry, version, verify_artifact)
         if now.status in ("suspended", "retired"):
             reasons.append(f"the model is {now.status}")
         if now.status == "active" and now.champion == version and not reasons:
@@ -110,12 +139,13 @@ def promote(
             assert record is not None
             put_right(ledger, registry, model)
             return Promotion(model, version, now.former, record, repeated=True)
-        body, more = _evidence(ledger, policy, model, version, root) if not reasons else ({}, [])
-        if reasons or more:
-            raise PromotionRefused(model, version, [*reasons, *more])
+        if reasons:
+            raise PromotionRefused(model, version, reasons)
+        event, reasons = _evidence(state, policy, model, version, ledger.clock())
+        if reasons:
+            raise PromotionRefused(model, version, reasons)
         record = ledger.append(
-            "promotion",
-            {"former": now.champion, **body},
+            event,
             model=model,
             subject=str(version),
             key=f"promotion/{model}/{version}/after/{now.seq}",
@@ -130,29 +160,19 @@ def _unchanged(ledger: Ledger, kinds: tuple[str, ...], model: str) -> Expected:
     return Expected(kinds, model, seen.seq if seen else 0)
 
 
-def _objections(
-    ledger: Ledger,
-    registry: Registry,
-    model: str,
-    version: int,
-    verify_artifact: VerifyArtifact,
-    root: PublicKey | None,
-) -> list[str]:
-    """What speaks against the version whatever the policy: a broken ledger, a missing version, an altered artifact."""
-    reasons = [f"the ledger is not whole: {problem}" for problem in _damage(ledger, root)[:3]]
-    if reasons:
-        return reasons
+def _objections(model: ModelState, registry: Registry, version: int, verify_artifact: VerifyArtifact) -> list[str]:
+    """What prevents the promotion whatever the policy: a missing version, an altered artifact."""
     try:
-        registration = approval_subject(ledger, model, version, "0" * 64).registration
+        registration = registered(model, version)
     except (NotRegistered, LedgerTampered) as error:
         return [str(error)]
-    if version not in registry.versions(model):
+    if version not in registry.versions(model.name):
         return [f"the registry has no version {version}: it was deleted there"]
     try:
-        found = verify_artifact(model, version)
+        found = verify_artifact(model.name, version)
     except Exception as error:  # whatever it is that cannot be checked is not promoted
         return [f"the artifact could not be verified: {error}"]
-    expected = registration.body.get("artifact_digest")
+    expected = registration.event.artifact_digest
     if found != expected:
         return [f"the artifact has digest {found}, expected {expected} as registered (record {registration.seq})"]
     return []
@@ -169,48 +189,48 @@ def _damage(ledger: Ledger, root: PublicKey | None) -> list[str]:
 
 
 def _evidence(
-    ledger: Ledger, policy: Policy, model: str, version: int, root: PublicKey | None
-) -> tuple[dict[str, Any], list[str]]:
-    """What the promotion rests on, for its record; and what is lacking."""
-    lifted = lifts(ledger, policy, model, version, root=root)
-    gates = standing(ledger, model, version, policy, lifts=lifted, at=ledger.clock())
-    approvals = approval_state(ledger, policy, model, version, root=root)
-    about = approval_subject(ledger, model, version, policy.digest)
+    state: LedgerState, policy: Policy, name: str, version: int, at: datetime
+) -> tuple[PromotionEvent, list[str]]:
+    """The promotion with all it rests on, and what is missing for it."""
+    model = state.model(name)
+    gates = standing(model, version, policy, lifts=lifts(model, policy, version, at), at=at)
+    approvals = approval_state(state, policy, name, version)
     reasons = [f"gate {gate.gate} is {gate.state}: {gate.reason}" for gate in gates.blocking]
-    adopted = adoption(ledger, model, policy, root=root)
+    adopted = adoption(model, policy)
     if adopted.waiting:
-        asked = " or ".join(adopted.roles)
+        roles = " or ".join(adopted.roles)
         reasons.append(
-            f"the policy {policy.digest[:12]} is not in force until {asked} signs it: mlops policy adopt {model}"
+            f"the policy {policy.digest[:12]} is not in force until {roles} signs it: mlops policy adopt {name}"
         )
-    if approvals.status == "rejected":
-        reasons += [f"{person} rejected it as {role} (record {seq})" for person, role, seq in approvals.rejections]
-    elif approvals.status == "pending":
-        lacking = ", ".join(f"{count} as {role}" for role, count in approvals.missing)
-        ignored = "".join(f"; not counted: record {seq} by {who}: {why}" for seq, who, why in approvals.refused)
-        reasons.append(f"approvals are missing: {lacking}{ignored}")
-    reasons += [
-        f"finding {f.id} ({f.severity}) is open: {f.summary}" for f in blocking(ledger, policy, model, version, root)
-    ]
-    validation = standing_validation(ledger, model, version, root=root)
-    reasons += objections(validation, policy, ledger.clock())
-    step = climb(ledger, policy, model, version)
+    reasons += _missing_approvals(approvals)
+    reasons += [f"finding {f.id} ({f.severity}) is open: {f.summary}" for f in blocking(model, policy, version)]
+    validation = standing_validation(model, version)
+    reasons += objections(validation, policy, at)
+    step = climb(model, policy, version)
     if step.waiting:
         reasons.append(f"it is on the ladder ({step.name}): {step.reason}")
-    body = {
-        "digests": about.subjects,
-        "policy_digest": policy.digest,
+    used = [(gate.gate, gate.lift) for gate in gates.excepted if gate.lift is not None]
+    event = PromotionEvent(
+        former=model.champion.champion,
+        digests=dict(approval_subject(model, version, policy.digest).subjects),
+        policy_digest=policy.digest,
         # Whole, so that the decision can be made again from this record when the files have long changed.
-        "policy": policy.model_dump(mode="json"),
-        "decisions": list(gates.decisions),
-        "exceptions": [
-            {"gate": gate.gate, "seq": gate.lift.seq, "expires": gate.lift.expires}
-            for gate in gates.excepted
-            if gate.lift is not None
-        ],
-        "approvals": [seq for _, _, seq in approvals.counted],
-        "approvers": [{"person": person, "role": role} for person, role, _ in approvals.counted],
-        "validation": validation.seq if validation is not None else None,
-        "ladder": {"step": step.name, "reason": step.reason},
-    }
-    return body, reasons
+        policy=policy.model_dump(mode="json"),
+        decisions=gates.decisions,
+        exceptions=tuple(ExceptionUsed(gate=gate, seq=lift.seq, expires=lift.expires) for gate, lift in used),
+        approvals=tuple(seq for _, _, seq in approvals.counted),
+        approvers=tuple(Approver(person=person, role=role) for person, role, _ in approvals.counted),
+        validation=validation.seq if validation is not None else None,
+        ladder=LadderStep(step=step.name, reason=step.reason),
+    )
+    return event, reasons
+
+
+def _missing_approvals(approvals: ApprovalState) -> list[str]:
+    if approvals.status == "rejected":
+        return [f"{person} rejected it as {role} (record {seq})" for person, role, seq in approvals.rejections]
+    if approvals.status == "approved":
+        return []
+    missing = ", ".join(f"{count} as {role}" for role, count in approvals.missing)
+    ignored = "".join(f"; not counted: record {seq} by {who}: {why}" for seq, who, why in approvals.refused)
+    return [f"approvals are missing: {missing}{ignored}"]

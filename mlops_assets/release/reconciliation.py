@@ -4,13 +4,14 @@ The ledger says which version decides; aliases and tags in the registry are its 
 own client can change the picture, so it is compared, and what was changed outside is named before it is put back.
 """
 
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from mlops_assets.ledger.ledger import Ledger, Record
-from mlops_assets.release.champion import KINDS, champion_state, champion_state_of, lock_name, verified_champion_state
+from mlops_assets.ledger.events.versions import VersionRegistered
+from mlops_assets.ledger.ledger import Ledger
+from mlops_assets.ledger.state.model import LedgerState, ModelState
+from mlops_assets.release.champion import aliases, lock_name, verified_champion_state
 from mlops_assets.release.registry import CHALLENGER, CHAMPION, FORMER, Registry, version_tags
 
 Versions = Mapping[int, Mapping[str, str]]
@@ -49,27 +50,20 @@ def reconcile(ledger: Ledger, registry: Registry, model: str) -> list[Discrepanc
     A promotion under way looks like a moved alias for a moment: hold the model's lock, or look twice, before an
     incident is made of it; `repair` holds it.
     """
-    registrations = ledger.records(kind="version_registered", model=model)
-    expected = champion_state(ledger, model).aliases
-    return _differences(model, registrations, expected, registry.versions(model), registry.aliases(model))
+    return _differences(ledger.state().model(model), registry.versions(model), registry.aliases(model))
 
 
-def doubtful_models(ledger: Ledger, everything: Mapping[str, tuple[Versions, Aliases]]) -> list[str]:
+def doubtful_models(state: LedgerState, everything: Mapping[str, tuple[Versions, Aliases]]) -> list[str]:
     """Models that look different in the registry, from one look at both; each must be looked at again by `repair`.
 
     Args:
-        ledger: to read.
+        state: of the ledger.
         everything: tags of every version, and aliases, of each model in the registry.
     """
-    registrations, changes = defaultdict(list), defaultdict(list)
-    for record in ledger.records(kind="version_registered"):
-        registrations[record.model].append(record)
-    for record in ledger.records(kind=KINDS):
-        changes[record.model].append(record)
     return [
-        model
-        for model, own in sorted(registrations.items())
-        if _differences(model, own, champion_state_of(model, changes[model]).aliases, *everything.get(model, ({}, {})))
+        model.name
+        for model in state
+        if _registrations(model) and _differences(model, *everything.get(model.name, ({}, {})))
     ]
 
 
@@ -91,7 +85,7 @@ def repair(ledger: Ledger, registry: Registry, model: str) -> list[Discrepancy]:
 def put_right(ledger: Ledger, registry: Registry, model: str) -> None:
     """Make aliases and tags what the ledger says; the caller holds the model's lock."""
     versions = registry.versions(model)
-    expected = {alias: v for alias, v in verified_champion_state(ledger, model).aliases.items() if v in versions}
+    expected = {alias: v for alias, v in aliases(verified_champion_state(ledger, model)).items() if v in versions}
     present = registry.aliases(model)
     for alias in (CHAMPION, FORMER):
         if alias in expected and present.get(alias) != expected[alias]:
@@ -100,21 +94,26 @@ def put_right(ledger: Ledger, registry: Registry, model: str) -> None:
             registry.delete_alias(model, alias)
     if CHALLENGER in present and present[CHALLENGER] == expected.get(CHAMPION):
         registry.delete_alias(model, CHALLENGER)
-    for record in ledger.records(kind="version_registered", model=model):
-        for key, value in version_tags(record).items():
-            if int(record.subject) in versions and versions[int(record.subject)].get(key) != value:
-                registry.set_tag(model, int(record.subject), key, value)
+    for version, registered in _registrations(ledger.state().model(model)).items():
+        for key, value in version_tags(registered).items():
+            if version in versions and versions[version].get(key) != value:
+                registry.set_tag(model, version, key, value)
 
 
-def _differences(
-    model: str, registrations: Sequence[Record], expected: Aliases, versions: Versions, aliases: Aliases
-) -> list[Discrepancy]:
-    return [*_versions(model, registrations, versions), *_aliases(model, expected, aliases)]
+def _registrations(model: ModelState) -> dict[int, VersionRegistered]:
+    known = {name: version.registration for name, version in model.versions.items()}
+    return {int(name): record.event for name, record in known.items() if record is not None and name.isdecimal()}
 
 
-def _versions(model: str, records: Sequence[Record], present: Versions) -> list[Discrepancy]:
+def _differences(model: ModelState, versions: Versions, present: Aliases) -> list[Discrepancy]:
+    return [
+        *_versions(model.name, _registrations(model), versions),
+        *_aliases(model.name, aliases(model.champion), present),
+    ]
+
+
+def _versions(model: str, registrations: Mapping[int, VersionRegistered], present: Versions) -> list[Discrepancy]:
     found: list[Discrepancy] = []
-    registrations = {int(r.subject): r for r in records}
     for version, registration in registrations.items():
         if version not in present:
             message = f"{model} version {version} is registered in the ledger and was deleted from the registry"

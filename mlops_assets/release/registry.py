@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Protocol
 
-from mlops_assets.ledger.ledger import Record
+from mlops_assets.ledger.events.versions import VersionRegistered
 
 CHAMPION = "champion"
 FORMER = "former_champion"
@@ -37,6 +37,6 @@ class Registry(Protocol):
         ...
 
 
-def version_tags(registration: Record) -> dict[str, str]:
-    """The tags a registered version must carry, from its ledger record."""
-    return {f"mlops.{name}": str(registration.body[name]) for name in TAGGED_DIGESTS if registration.body.get(name)}
+def version_tags(registered: VersionRegistered) -> dict[str, str]:
+    """The tags that a registered version must carry."""
+    return {f"mlops.{name}": str(getattr(registered, name)) for name in TAGGED_DIGESTS}

@@ -7,16 +7,14 @@ Precision is the share of true alarms among those that were true or false. An ex
 was neither: something did happen, and nobody had to be woken. Alarms that are open say nothing yet.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any, Literal
 
-from mlops_assets.ledger.ledger import Ledger, Record
-from mlops_assets.response.incidents import Disposition, Incident, incidents
+from mlops_assets.ledger.state.model import Disposition, Incident, LedgerState, WindowVerdict
 from mlops_assets.statistics.intervals import wilson_interval
 
-VERDICT = "health_verdict"
 ALARMS = ("act", "critical")
 By = Literal["model", "kind", "rule"]
 
@@ -74,31 +72,31 @@ class Precision:
         return asdict(self)
 
 
-def judged_windows(verdicts: Sequence[Record], raised: Sequence[Incident]) -> list[JudgedWindow]:
+def judged_windows(verdicts: Iterable[WindowVerdict], raised: Sequence[Incident]) -> list[JudgedWindow]:
     """The last verdict on each window of one model, in order of time, with the disposition of its alarm.
 
     An incident that is open takes in later windows of its cause without a new one being opened; its disposition is that
     of all of them, and of the windows right before it that persistence held back.
 
     Args:
-        verdicts: `health_verdict` records of the model, in order of recording.
+        verdicts: the last verdict on each window of the model.
         raised: incidents of the same model.
     """
-    last = {record.subject: record for record in verdicts}
+    last = {verdict.window: verdict for verdict in verdicts}
     found: list[JudgedWindow] = []
     # From the latest on: a window that was held back looks at the one after it.
     for window in sorted(last, reverse=True):
-        body = last[window].body
-        kind, raw = body["kind"], body.get("raw", {})
-        held = body["severity"] == "watch" and raw.get(kind) in ALARMS
-        incident = _incident_of(window, body, last[window].recorded_at, raised)
+        verdict = last[window]
+        kind = verdict.kind
+        held = verdict.severity == "watch" and verdict.raw.get(kind) in ALARMS
+        incident = _incident_of(verdict, raised)
         follows = found[-1] if found and held and found[-1].kind == kind else None
         found.append(
             JudgedWindow(
                 window=window,
-                severity=body["severity"],
+                severity=verdict.severity,
                 kind=kind,
-                rules=tuple(body.get("alarm_rules", ())),
+                rules=verdict.alarm_rules,
                 disposition=incident.disposition if incident else follows.disposition if follows else None,
                 incident=incident.id if incident else "",
                 held=held,
@@ -129,33 +127,25 @@ def alarm_precision(model: str, raised: Sequence[Incident], windows: Sequence[Ju
     return [_precision(model, by, name, found, stands_for) for by, name, found in groups]
 
 
-def fleet_precision(
-    ledger: Ledger, as_of: datetime | None = None, known_at: datetime | None = None
-) -> dict[str, list[Precision]]:
-    """Precision of every model that had an alarm, in as many look-ups for one model as for a thousand.
+def fleet_precision(state: LedgerState, as_of: datetime | None = None) -> dict[str, list[Precision]]:
+    """Precision of every model that had an alarm.
 
     Args:
-        ledger: to read.
-        as_of: incidents opened later are left out, and those closed later were open; None: everything.
-        known_at: only what was recorded by then; None: everything.
+        state: of the ledger, as it was known at the time in question.
+        as_of: what happened later is left out, and incidents closed later were open; None: everything.
     """
-    found = incidents(ledger, known_at=known_at)
-    if as_of is not None:
-        found = [_as_of(i, as_of) for i in found if i.opened_at <= as_of]
-    verdicts: dict[str, list[Record]] = {}
-    for record in ledger.records(kind=VERDICT, known_at=known_at, happened_until=as_of):
-        verdicts.setdefault(record.model, []).append(record)
-    mine: dict[str, list[Incident]] = {}
-    for incident in found:
-        mine.setdefault(incident.model, []).append(incident)
-    earned = {
-        model: alarm_precision(model, its, judged_windows(verdicts.get(model, []), its)) for model, its in mine.items()
-    }
-    return {model: rows for model, rows in earned.items() if rows}
+    found: dict[str, list[Precision]] = {}
+    for model in state:
+        raised = [_as_of(i, as_of) for i in model.incidents.values() if as_of is None or i.opened_at <= as_of]
+        verdicts = [v for v in model.window_verdicts.values() if as_of is None or v.happened_at <= as_of]
+        rows = alarm_precision(model.name, raised, judged_windows(verdicts, raised)) if raised else []
+        if rows:
+            found[model.name] = rows
+    return found
 
 
-def _as_of(incident: Incident, as_of: datetime) -> Incident:
-    if incident.closed_at is None or incident.closed_at <= as_of:
+def _as_of(incident: Incident, as_of: datetime | None) -> Incident:
+    if as_of is None or incident.closed_at is None or incident.closed_at <= as_of:
         return incident
     return replace(incident, state="open", disposition=None, closed_at=None)
 
@@ -184,17 +174,15 @@ def _precision(model: str, by: By, name: str, found: Sequence[Incident], stands_
     )
 
 
-def _incident_of(
-    window: str, body: Mapping[str, Any], judged_at: datetime, raised: Sequence[Incident]
-) -> Incident | None:
+def _incident_of(verdict: WindowVerdict, raised: Sequence[Incident]) -> Incident | None:
     """The incident that stands for an alarm: its own, or the one of the same cause that was open when it was raised."""
-    if body["severity"] not in ALARMS:
+    if verdict.severity not in ALARMS:
         return None
-    kind, columns = body["kind"], tuple(sorted(body.get("columns") or ()))
+    window, kind, columns = verdict.window, verdict.kind, tuple(sorted(verdict.columns))
     same = [
         i
         for i in raised
         if i.kind == kind and i.window and i.window <= window and (kind != "data_quality" or i.columns == columns)
     ]
-    still = [i for i in same if i.window == window or i.closed_at is None or i.closed_at >= judged_at]
+    still = [i for i in same if i.window == window or i.closed_at is None or i.closed_at >= verdict.recorded_at]
     return still[-1] if still else None

@@ -12,7 +12,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
 
-from mlops_assets.ledger.canonical import iso
+from mlops_assets.ledger.canonical import iso, plain
 from mlops_assets.ledger.ledger import Record
 
 log = logging.getLogger("mlops_assets.notification")
@@ -79,15 +79,21 @@ class FileNotifier:
 
 def notice_of(record: Record) -> Notice:
     """The notice of a ledger record: an incident, a retraining request, a promotion or the like."""
-    body = record.body
-    text = next((str(body[name]) for name in ("summary", "cause", "reason", "note") if body.get(name)), record.kind)
-    details = {"subject": record.subject, "window": body.get("window"), "columns": body.get("columns")}
+    event = record.event
+    texts = (getattr(event, name, None) for name in ("summary", "rationale", "cause", "reason", "note"))
+    details = plain(
+        {
+            "subject": record.subject,
+            "window": getattr(event, "window", None),
+            "columns": getattr(event, "columns", None),
+        }
+    )
     return Notice(
         key=f"{record.seq}:{record.digest[:12]}",
         kind=record.kind,
         model=record.model,
-        severity=str(body.get("severity") or "none"),
-        text=text,
+        severity=str(getattr(event, "severity", None) or "none"),
+        text=next((str(text) for text in texts if text), record.kind),
         at=iso(record.happened_at),
         details={name: value for name, value in details.items() if value},
     )

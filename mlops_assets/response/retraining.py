@@ -4,17 +4,19 @@ A request is a ledger record. It says why, from which window, and until when the
 and closes it with what came of it. A model has one open request at a time.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any, Literal
 
 from mlops_assets.declaration.terms import Cadence
 from mlops_assets.ledger.canonical import digest
-from mlops_assets.ledger.ledger import Conflict, Expected, Ledger, Record
+from mlops_assets.ledger.events.response import RetrainingClosed, RetrainingRequested
+from mlops_assets.ledger.ledger import Conflict, Ledger
+from mlops_assets.ledger.records import Expected, Record
+from mlops_assets.ledger.state.model import LedgerState
 from mlops_assets.policy.policy import Policy
 
-REQUESTED, CLOSED = "retraining_request", "retraining_closed"
 REQUEST_TAG = "mlops/retraining_request"
 """Tag of a run that answers a request; its value is the request's id."""
 BUDGET_PERIOD = timedelta(days=365)
@@ -36,7 +38,7 @@ class Consideration:
 
     status: Status
     reason: str
-    request: Record | None = None
+    request: Record[RetrainingRequested] | None = None
     command: str = ""
 
     @property
@@ -85,70 +87,62 @@ def consider(
     signed = envelope is not None
     identity = request_id(model, window, kind, envelope)
     # Read before anything is looked up: a request that comes in between is then a conflict, and not overlooked.
-    last = ledger.latest([REQUESTED, CLOSED], model=model)
-    known = ledger.find(_key(identity))
+    state = ledger.state().model(model)
+    last = state.last_seq(RetrainingRequested.KIND, RetrainingClosed.KIND)
+    known = state.requests.get(identity)
     if known is not None:
-        return Consideration("known", f"request {identity} was made for this before", known)
+        return Consideration("known", f"request {identity} was made for this before", known.record)
     if policy.retraining.mode == "never":
         return Consideration("never", f"the policy of tier {policy.tier} lets {model} not be retrained; replace it")
-    made = ledger.records(kind=REQUESTED, model=model)
-    open_one = in_flight(ledger, model)
+    open_one = state.open_request
     if open_one is not None:
-        return Consideration("in_flight", f"request {open_one.subject} is not closed yet", open_one)
+        return Consideration("in_flight", f"request {open_one.id} is not closed yet", open_one.record)
     if not signed:
+        made = [request.record.event for request in state.requests.values()]
         refusal = _hold(policy, model, made, window, cadence)
         if refusal is not None:
             return refusal
-    body = {
-        "cause": cause,
-        "window": window.isoformat(),
-        "kind": kind,
-        "until": until.isoformat(),
-        "automatic": not signed,
-        "envelope": dict(envelope) if envelope is not None else None,
-        "person": person,
-        "policy_digest": policy.digest,
-    }
+    event = RetrainingRequested(
+        cause=cause,
+        window=window,
+        kind=kind,
+        until=until,
+        automatic=not signed,
+        envelope=dict(envelope) if envelope is not None else None,
+        person=person,
+        policy_digest=policy.digest,
+    )
+    expect = Expected((RetrainingRequested.KIND, RetrainingClosed.KIND), model, last)
     try:
         request = ledger.append(
-            REQUESTED,
-            body,
-            model=model,
-            subject=identity,
-            happened_at=happened_at,
-            key=_key(identity),
-            expect=Expected((REQUESTED, CLOSED), model, last.seq if last else 0),
+            event, model=model, subject=identity, happened_at=happened_at, key=_key(identity), expect=expect
         )
     except Conflict:
-        winner = in_flight(ledger, model)
-        return Consideration("in_flight", "another request was made at the same moment", winner)
+        winner = ledger.state().model(model).open_request
+        what = "another request was made at the same moment"
+        return Consideration("in_flight", what, winner.record if winner else None)
     return Consideration("requested", f"{'signed' if signed else 'automatic'}: {cause}", request)
 
 
 def close(
-    ledger: Ledger, request: Record, outcome: RequestOutcome, *, version: str | int | None = None, note: str = ""
-) -> Record:
+    ledger: Ledger,
+    request: Record[RetrainingRequested],
+    outcome: RequestOutcome,
+    *,
+    version: str | int | None = None,
+    note: str = "",
+) -> Record[RetrainingClosed]:
     """Close a request with what came of it; closing twice returns the first closure."""
-    body = {"version": None if version is None else str(version), "outcome": outcome, "note": note}
+    event = RetrainingClosed(version=None if version is None else str(version), outcome=outcome, note=note)
     return ledger.append(
-        CLOSED, body, model=request.model, subject=request.subject, key=f"retraining-closed/{request.subject}"
+        event, model=request.model, subject=request.subject, key=f"retraining-closed/{request.subject}"
     )
 
 
-def in_flight(ledger: Ledger, model: str, known_at: datetime | None = None) -> Record | None:
-    """The model's open request."""
-    closed = {r.subject for r in ledger.records(kind=CLOSED, model=model, known_at=known_at)}
-    made = ledger.records(kind=REQUESTED, model=model, known_at=known_at)
-    return next((r for r in reversed(made) if r.subject not in closed), None)
-
-
-def open_requests(ledger: Ledger, models: Iterable[str] | None = None) -> list[Record]:
-    """Every open request of the fleet, in order, in two look-ups whatever the number of models."""
-    closed = {r.subject for r in ledger.records(kind=CLOSED)}
-    wanted = None if models is None else set(models)
-    return [
-        r for r in ledger.records(kind=REQUESTED) if r.subject not in closed and (wanted is None or r.model in wanted)
-    ]
+def open_requests(state: LedgerState, models: Collection[str] | None = None) -> list[Record[RetrainingRequested]]:
+    """Every open request of the fleet, in order; with `models`, theirs only."""
+    found = [r.record for model in state for r in model.requests.values() if r.is_open]
+    return sorted((r for r in found if models is None or r.model in models), key=lambda record: record.seq)
 
 
 def request_id(model: str, window: date, kind: str, envelope: Mapping[str, Any] | None = None) -> str:
@@ -167,14 +161,16 @@ def windows_between(earlier: date, later: date, cadence: Cadence) -> int:
     return months // {Cadence.MONTH: 1, Cadence.QUARTER: 3, Cadence.YEAR: 12}[cadence]
 
 
-def _hold(policy: Policy, model: str, made: list[Record], window: date, cadence: Cadence) -> Consideration | None:
+def _hold(
+    policy: Policy, model: str, made: Sequence[RetrainingRequested], window: date, cadence: Cadence
+) -> Consideration | None:
     """Why a verdict may not ask now, or None."""
     rule = policy.retraining
     command = f"mlops retrain {model} --key PEM --rationale TEXT"
     if rule.mode == "on_signed_request":
-        reason = f"the policy of tier {policy.tier} asks for a signed request"
+        reason = f"the policy of tier {policy.tier} requires a signed request"
         return Consideration("needs_signature", reason, command=command)
-    starts = [date.fromisoformat(r.body["window"]) for r in made]
+    starts = [request.window for request in made]
     if starts:
         passed = windows_between(max(starts), window, cadence)
         if passed <= rule.cooldown_windows:
@@ -183,7 +179,7 @@ def _hold(policy: Policy, model: str, made: list[Record], window: date, cadence:
                 f"{rule.cooldown_windows}"
             )
             return Consideration("cooling_down", reason, command=command)
-    automatic = [date.fromisoformat(r.body["window"]) for r in made if r.body["automatic"]]
+    automatic = [request.window for request in made if request.automatic]
     recent = [start for start in automatic if window - BUDGET_PERIOD < start <= window]
     if len(recent) >= rule.budget_per_year:
         reason = f"{len(recent)} automatic requests in 365 days, and the budget is {rule.budget_per_year}"

@@ -7,8 +7,11 @@ Belongs here: facts about the running interpreter and the source files. Does not
 import hashlib
 import importlib.util
 import json
+import os
 import platform
+import subprocess
 import sys
+from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -111,3 +114,35 @@ def _version(name: str) -> str:
 
 def _json_digest(value: Any) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class RepositoryState:
+    """The bank's repository when a version was trained.
+
+    Attributes:
+        commit: SHA of the commit that is checked out.
+        clean: whether nothing tracked was changed and no file was left out of the commit.
+    """
+
+    commit: str
+    clean: bool
+
+
+def repository_state(folder: Path) -> RepositoryState | None:
+    """The state of the git repository around a folder; None where there is none, or git is not installed."""
+    try:
+        commit = _git(folder, "rev-parse", "HEAD")
+        changes = _git(folder, "status", "--porcelain")
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return RepositoryState(commit.strip(), not changes.strip())
+
+
+def _git(folder: Path, *words: str) -> str:
+    # Without the prompts and hooks of a person's configuration: a training must not wait for anybody.
+    environment = {**os.environ, "GIT_TERMINAL_PROMPT": "0", "GIT_OPTIONAL_LOCKS": "0"}
+    done = subprocess.run(
+        ["git", "-C", str(folder), *words], capture_output=True, text=True, check=True, timeout=30, env=environment
+    )
+    return done.stdout

@@ -3,7 +3,7 @@
 import pytest
 
 from mlops_assets.governance.adoption import adopt, adoption, audit_policies, changes, in_force
-from mlops_assets.governance.verification import verify_signatures
+from mlops_assets.governance.verification import not_counted
 from mlops_assets.ledger.people import NotAllowed
 from mlops_assets_tests.governance.world import MODEL, policy
 from mlops_assets_tests.ledger.raw import raw
@@ -22,7 +22,7 @@ def test_a_policy_is_recorded_once_until_it_changes(world):
     second = adopt(world.ledger, MODEL, LAXER)
     assert second.body["changes"] == [{"field": "gates.fairness.min_ratio", "before": 0.8, "after": 0.5}]
     assert second.body["before"] == FREE.digest
-    assert in_force(world.ledger, MODEL) == second
+    assert world.ledger.state().model(MODEL).policy == second
     assert in_force(world.ledger, MODEL, known_at=first.recorded_at) == first
     back = adopt(world.ledger, MODEL, FREE)
     assert back.seq > second.seq, "going back is a change too"
@@ -31,28 +31,28 @@ def test_a_policy_is_recorded_once_until_it_changes(world):
 
 def test_where_the_policy_in_force_says_so_a_change_needs_a_signature(world):
     assert adopt(world.ledger, MODEL, HELD) is None
-    assert adoption(world.ledger, MODEL, HELD).waiting
+    assert adoption(world.ledger.state().model(MODEL), HELD).waiting
     with pytest.raises(NotAllowed, match="needs model-risk"):
         adopt(world.ledger, MODEL, HELD, key=world.keys["validator"], rationale="because")
     with pytest.raises(ValueError, match="needs a rationale"):
         adopt(world.ledger, MODEL, HELD, key=world.keys["risk"])
     signed = adopt(world.ledger, MODEL, HELD, key=world.keys["risk"], rationale="the first policy")
-    assert in_force(world.ledger, MODEL) == signed
-    assert verify_signatures(world.ledger) == []
+    assert world.ledger.state().model(MODEL).policy == signed
+    assert not_counted(world.ledger.state()) == []
 
 
 def test_no_file_frees_itself_of_the_signature(world):
     """The rule of the policy in force governs its successor, whatever the successor says."""
     first = adopt(world.ledger, MODEL, HELD, key=world.keys["risk"], rationale="the first policy")
     assert adopt(world.ledger, MODEL, FREED) is None
-    assert adoption(world.ledger, MODEL, FREED).roles == ("model-risk",)
+    assert adoption(world.ledger.state().model(MODEL), FREED).roles == ("model-risk",)
     body = {k: v for k, v in first.body.items() if k != "envelope"}
     forged = {**body, "policy_digest": FREED.digest, "policy": FREED.model_dump(mode="json")}
     world.ledger.append(raw("policy_adopted", forged), model=MODEL)
-    assert in_force(world.ledger, MODEL) == first, "written past `adopt`, without a signature"
+    assert world.ledger.state().model(MODEL).policy == first, "written past `adopt`, without a signature"
     world.ledger.append(raw("policy_adopted", {**forged, "envelope": first.body["envelope"]}), model=MODEL)
-    assert in_force(world.ledger, MODEL) == first, "with another's signature"
-    assert verify_signatures(world.ledger) != []
+    assert world.ledger.state().model(MODEL).policy == first, "with another's signature"
+    assert not_counted(world.ledger.state()) != []
 
 
 def test_a_signed_adoption_played_again_brings_no_old_policy_back(world):
@@ -60,20 +60,20 @@ def test_a_signed_adoption_played_again_brings_no_old_policy_back(world):
     other = policy(adoption={"roles": ["model-risk"]}, validity_days=30)
     second = adopt(world.ledger, MODEL, other, key=world.keys["risk"], rationale="shorter")
     world.ledger.append(raw("policy_adopted", first.body), model=MODEL)
-    assert in_force(world.ledger, MODEL) == second
+    assert world.ledger.state().model(MODEL).policy == second
 
 
 def test_a_decision_under_a_policy_that_was_not_in_force_is_named(world):
     world.register()
     world.decide(LAXER)
-    assert audit_policies(world.ledger) == [], "before the first adoption nothing is asked"
+    assert audit_policies(world.ledger, world.ledger.state()) == [], "before the first adoption nothing is asked"
     adopt(world.ledger, MODEL, FREE)
     world.register(2)
     world.decide(FREE, 2)
-    assert audit_policies(world.ledger) == []
+    assert audit_policies(world.ledger, world.ledger.state()) == []
     strange = policy(validity_days=9)
     world.decide(strange, 2, fairness="failed")
-    found = audit_policies(world.ledger)
+    found = audit_policies(world.ledger, world.ledger.state())
     assert {problem.code for problem in found} == {"policy"}
     assert all(strange.digest[:12] in problem.message for problem in found)
 

@@ -2,7 +2,7 @@ from datetime import timedelta
 
 import pytest
 
-from mlops_assets.governance.approvals import sign_approval, state
+from mlops_assets.governance.approvals import approval_state, sign_approval
 from mlops_assets.ledger.enrolment import enrol, revoke
 from mlops_assets.ledger.keys import SigningKey
 from mlops_assets.ledger.people import NotAllowed
@@ -20,7 +20,7 @@ def ready(world) -> World:
 
 
 def test_two_roles_by_two_people_approve(ready):
-    pending = state(ready.ledger, POLICY, MODEL, 1)
+    pending = approval_state(ready.ledger.state(), POLICY, MODEL, 1)
     assert pending.status == "pending"
     assert pending.missing == (("validator", 1), ("model-risk", 1))
     assert pending.command.splitlines() == [
@@ -28,7 +28,7 @@ def test_two_roles_by_two_people_approve(ready):
         'mlops approve loans 1 --key $MLOPS_HOME/keys/risk.pem --rationale "…"',
     ]
     ready.approve(POLICY, "validator", "risk")
-    done = state(ready.ledger, POLICY, MODEL, 1)
+    done = approval_state(ready.ledger.state(), POLICY, MODEL, 1)
     assert done.status == "approved"
     assert [(person, role) for person, role, _ in done.counted] == [("validator", "validator"), ("risk", "model-risk")]
     assert done.refused == ()
@@ -37,7 +37,7 @@ def test_two_roles_by_two_people_approve(ready):
 
 def test_a_tier_without_approvals_needs_none(ready):
     low = policy(approvals=[])
-    assert state(ready.ledger, low, MODEL, 1).status == "approved"
+    assert approval_state(ready.ledger.state(), low, MODEL, 1).status == "approved"
 
 
 def test_signing_the_same_again_is_the_same_record(ready):
@@ -48,9 +48,9 @@ def test_signing_the_same_again_is_the_same_record(ready):
 def test_a_rejection_stands_until_its_author_thinks_again(ready):
     ready.approve(POLICY, "validator", "risk")
     sign_approval(ready.ledger, ready.keys["second"], MODEL, 1, "the sample is too small", "reject")
-    assert state(ready.ledger, POLICY, MODEL, 1).status == "rejected"
+    assert approval_state(ready.ledger.state(), POLICY, MODEL, 1).status == "rejected"
     ready.approve(POLICY, "second")
-    assert state(ready.ledger, POLICY, MODEL, 1).status == "approved"
+    assert approval_state(ready.ledger.state(), POLICY, MODEL, 1).status == "approved"
 
 
 def refused_at_signing(ready, match, key, version=1, **options):
@@ -92,7 +92,7 @@ def play(world: World, envelope_of, model=MODEL, version=1, **changes):
 
 
 def why_refused(world: World, model=MODEL, version=1) -> str:
-    found = state(world.ledger, POLICY, model, version)
+    found = approval_state(world.ledger.state(), POLICY, model, version)
     assert found.counted == ()
     assert found.status == "pending"
     assert len(found.refused) == 1
@@ -136,7 +136,7 @@ def test_an_approval_under_another_policy_counts_for_nothing(ready):
     genuine(ready)
     other = policy(validity_days=100)
     ready.decide(other)
-    found = state(ready.ledger, other, MODEL, 1)
+    found = approval_state(ready.ledger.state(), other, MODEL, 1)
     assert found.counted == ()
     assert "policy" in found.refused[0][2]
 
@@ -178,7 +178,7 @@ def test_a_forged_envelope_counts_for_nothing(ready, change, why):
 def test_the_summary_beside_the_envelope_is_not_believed(ready):
     signed = sign_approval(ready.ledger, ready.keys["second"], MODEL, 1, "too small a sample", "reject", policy=POLICY)
     play(ready, signed, decision="approve", person="risk", role="model-risk")
-    found = state(ready.ledger, POLICY, MODEL, 1)
+    found = approval_state(ready.ledger.state(), POLICY, MODEL, 1)
     assert found.counted == ()
     assert [person for person, _, _ in found.rejections] == ["second"]
 
@@ -196,11 +196,11 @@ def test_one_person_cannot_count_in_two_roles(ready):
     from mlops_assets.governance.approvals import PURPOSE
     from mlops_assets.ledger.signatures import sign_statement
 
-    about = approval_subject(ready.ledger, MODEL, 1)
+    about = approval_subject(ready.ledger.state().model(MODEL), 1)
     said = {"model": MODEL, "version": "1", "decision": "approve", "person": "both", "role": "model-risk"}
     envelope = sign_statement(key, about.subjects, PURPOSE, said)
     ready.ledger.append(raw("approval", {"envelope": envelope}), model=MODEL, subject="1")
-    found = state(ready.ledger, POLICY, MODEL, 1)
+    found = approval_state(ready.ledger.state(), POLICY, MODEL, 1)
     assert found.missing == (("model-risk", 1),)
     assert "already counts as validator" in found.refused[0][2]
 
@@ -208,14 +208,14 @@ def test_one_person_cannot_count_in_two_roles(ready):
 def test_revocation_leaves_what_was_signed_before_it(ready):
     ready.approve(POLICY, "validator", "risk")
     revoke(ready.ledger, ready.keys["root"], "validator", "left the bank")
-    assert state(ready.ledger, POLICY, MODEL, 1).status == "approved"
+    assert approval_state(ready.ledger.state(), POLICY, MODEL, 1).status == "approved"
 
 
 def test_a_stolen_key_takes_back_what_was_signed_since_the_theft(ready):
     theft = ready.clock.now
     ready.approve(POLICY, "validator", "risk")
     revoke(ready.ledger, ready.keys["root"], "validator", "stolen", compromised_since=theft)
-    found = state(ready.ledger, POLICY, MODEL, 1)
+    found = approval_state(ready.ledger.state(), POLICY, MODEL, 1)
     assert found.status == "pending"
     assert "wrong hands" in found.refused[0][2]
 
@@ -223,7 +223,7 @@ def test_a_stolen_key_takes_back_what_was_signed_since_the_theft(ready):
 def test_rotation_leaves_what_was_signed_before_it(ready):
     ready.approve(POLICY, "validator", "risk")
     enrol(ready.ledger, ready.keys["root"], "validator", SigningKey.generate().public, ["validator"])
-    assert state(ready.ledger, POLICY, MODEL, 1).status == "approved"
+    assert approval_state(ready.ledger.state(), POLICY, MODEL, 1).status == "approved"
 
 
 def test_what_stood_on_a_day_can_be_asked_later(ready):
@@ -231,14 +231,14 @@ def test_what_stood_on_a_day_can_be_asked_later(ready):
     then = ready.clock.now
     ready.clock.pass_days(3)
     ready.approve(POLICY, "risk")
-    assert state(ready.ledger, POLICY, MODEL, 1, known_at=then).missing == (("model-risk", 1),)
-    assert state(ready.ledger, POLICY, MODEL, 1).status == "approved"
+    assert approval_state(ready.ledger.state(), POLICY, MODEL, 1, known_at=then).missing == (("model-risk", 1),)
+    assert approval_state(ready.ledger.state(), POLICY, MODEL, 1).status == "approved"
 
 
 def test_the_missing_role_is_named_when_nobody_holds_it(ready):
     asked = policy(approvals=[{"role": "ethics", "count": 1}])
     ready.decide(asked)
-    command = state(ready.ledger, asked, MODEL, 1).command
+    command = approval_state(ready.ledger.state(), asked, MODEL, 1).command
     assert "NAME-OF-A-ETHICS" in command
     assert "nobody who may act is enrolled as ethics" in command
 
@@ -248,6 +248,6 @@ def test_an_approval_played_again_does_not_undo_a_later_rejection(ready):
     first = ready.ledger.latest("approval")
     sign_approval(ready.ledger, ready.keys["risk"], MODEL, 1, "thought again", "reject", policy=POLICY)
     ready.ledger.append(raw("approval", first.body), model=MODEL, subject="1")
-    stands = state(ready.ledger, POLICY, MODEL, 1)
+    stands = approval_state(ready.ledger.state(), POLICY, MODEL, 1)
     assert stands.status == "rejected"
     assert any("a replay of record" in why for _, _, why in stands.refused)

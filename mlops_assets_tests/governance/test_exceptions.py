@@ -26,30 +26,30 @@ def grant(world, by="risk", days=30, version=None, rule=POLICY, gate="fairness")
 
 def test_it_lifts_one_gate_until_it_expires(ready):
     record = grant(ready)
-    found = lifts(ready.ledger, POLICY, MODEL, 1)
+    found = lifts(ready.ledger.state().model(MODEL), POLICY, 1, ready.ledger.clock())
     assert {gate: lift.seq for gate, lift in found.items()} == {"fairness": record.seq}
     ready.clock.pass_days(31)
-    assert lifts(ready.ledger, POLICY, MODEL, 1) == {}
+    assert lifts(ready.ledger.state().model(MODEL), POLICY, 1, ready.ledger.clock()) == {}
     assert exceptions(ready.ledger, POLICY, MODEL)[0].status == "expired"
 
 
 def test_one_for_a_version_is_for_no_other(ready):
     grant(ready, version=1)
     ready.register(2)
-    assert set(lifts(ready.ledger, POLICY, MODEL, 1)) == {"fairness"}
-    assert lifts(ready.ledger, POLICY, MODEL, 2) == {}
+    assert set(lifts(ready.ledger.state().model(MODEL), POLICY, 1, ready.ledger.clock())) == {"fairness"}
+    assert lifts(ready.ledger.state().model(MODEL), POLICY, 2, ready.ledger.clock()) == {}
 
 
 def test_the_one_that_lasts_longest_counts(ready):
     grant(ready, days=10)
     longer = grant(ready, days=20)
-    assert lifts(ready.ledger, POLICY, MODEL, 1)["fairness"].seq == longer.seq
+    assert lifts(ready.ledger.state().model(MODEL), POLICY, 1, ready.ledger.clock())["fairness"].seq == longer.seq
 
 
 def test_it_can_be_withdrawn(ready):
     record = grant(ready)
     withdraw_exception(ready.ledger, ready.keys["validator"], MODEL, record.seq, "pilot ended")
-    assert lifts(ready.ledger, POLICY, MODEL, 1) == {}
+    assert lifts(ready.ledger.state().model(MODEL), POLICY, 1, ready.ledger.clock()) == {}
     assert exceptions(ready.ledger, POLICY, MODEL)[0].status == "withdrawn"
 
 
@@ -106,7 +106,7 @@ def test_a_withdrawn_exception_played_again_lifts_nothing(world):
     withdraw_exception(world.ledger, world.keys["risk"], MODEL, granted.seq, "over")
     world.ledger.append(raw("exception_granted", granted.body), model=MODEL, subject="fairness")
     assert [e.status for e in exceptions(world.ledger, policy(), MODEL)] == ["withdrawn", "refused"]
-    assert lifts(world.ledger, policy(), MODEL, 1) == {}
+    assert lifts(world.ledger.state().model(MODEL), policy(), 1, world.ledger.clock()) == {}
 
 
 def respelled(text: str) -> str:
@@ -148,4 +148,4 @@ def test_an_envelope_written_in_another_way_is_the_same_one(world, change, why, 
     body = {**granted.body, "envelope": change(dict(granted.body["envelope"]))}
     world.ledger.append(raw("exception_granted", body), model=MODEL, subject="fairness")
     assert [e.status for e in exceptions(world.ledger, policy(), MODEL)] == ["withdrawn", "refused"], why
-    assert lifts(world.ledger, policy(), MODEL, 1) == {}, why
+    assert lifts(world.ledger.state().model(MODEL), policy(), 1, world.ledger.clock()) == {}, why

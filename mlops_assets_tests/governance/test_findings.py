@@ -28,10 +28,10 @@ def test_its_life(ready):
     identity = find(ready)
     assert identity == "loans-F1"
     respond(ready.ledger, ready.keys["developer"], MODEL, identity, "we added two years")
-    (found,) = findings(ready.ledger, MODEL)
+    (found,) = list(ready.ledger.state().model(MODEL).findings.values())
     assert (found.response, found.open, found.condition) == ("we added two years", True, "cap")
     close_finding(ready.ledger, ready.keys["second"], MODEL, identity, "two years are enough")
-    (found,) = findings(ready.ledger, MODEL)
+    (found,) = list(ready.ledger.state().model(MODEL).findings.values())
     assert (found.open, found.closed_by) == (False, "second")
     with pytest.raises(NoSuchFinding, match="no open finding"):
         close_finding(ready.ledger, ready.keys["second"], MODEL, identity, "again")
@@ -43,7 +43,7 @@ def test_who_closed_it_and_builds_a_later_version_does_not_open_it_again(ready):
     first = ready.ledger.latest("version_registered").body
     later = {**first, "artifact_digest": "a" * 64, "developers": ["second"]}
     ready.ledger.append(raw("version_registered", later), model=MODEL, subject="2")
-    assert [f.open for f in findings(ready.ledger, MODEL)] == [False]
+    assert [f.open for f in list(ready.ledger.state().model(MODEL).findings.values())] == [False]
 
 
 @pytest.mark.parametrize(
@@ -53,7 +53,7 @@ def test_who_closed_it_and_builds_a_later_version_does_not_open_it_again(ready):
 def test_what_blocks_which_version(ready, severity, version, blocks):
     ready.register(2)
     find(ready, severity, version=version)
-    assert bool(blocking(ready.ledger, POLICY, MODEL, 1)) == blocks
+    assert bool(blocking(ready.ledger.state().model(MODEL), POLICY, 1)) == blocks
     assert blocking(ready.ledger, policy(findings={"blocks_from": "never"}), MODEL, 1) == []
 
 
@@ -84,4 +84,4 @@ def test_a_closure_of_another_finding_closes_nothing(ready):
     body = close_finding(ready.ledger, ready.keys["second"], MODEL, first, "fine").body
     ready.ledger.append(raw("finding_closed", body), model=MODEL, subject=second)
     ready.ledger.append(raw("finding_closed", {"person": "second"}), model=MODEL, subject=second)
-    assert [finding.open for finding in findings(ready.ledger, MODEL)] == [False, True]
+    assert [finding.open for finding in list(ready.ledger.state().model(MODEL).findings.values())] == [False, True]

@@ -9,9 +9,8 @@ from mlops_assets.governance.approval_subject import approval_subject, registere
 from mlops_assets.governance.approvals import sign_approval
 from mlops_assets.governance.exceptions import sign_exception, withdraw_exception
 from mlops_assets.governance.findings import close_finding, record_finding, respond
-from mlops_assets.governance.ignored_acts import ignored_acts
 from mlops_assets.governance.validations import record_validation
-from mlops_assets.governance.verification import verify_signatures
+from mlops_assets.governance.verification import not_counted
 from mlops_assets.ledger.canonical import iso
 from mlops_assets.ledger.signed_acts import sign_act
 from mlops_assets_tests.governance.world import MODEL, policy
@@ -35,7 +34,7 @@ def past(world, kind, purpose, subject, by, about, **said):
 
 
 def approval(world, by):
-    about = approval_subject(world.ledger, MODEL, 1, POLICY.digest)
+    about = approval_subject(world.ledger.state().model(MODEL), 1, POLICY.digest)
     return past(
         world, "approval", "approval/v1", "1", by, about.subjects, version="1", decision="approve", rationale="good"
     )
@@ -43,7 +42,7 @@ def approval(world, by):
 
 def exception(world, by, days=10, gate="cost", subject="cost"):
     ends = iso(world.ledger.clock() + timedelta(days=days))
-    about = {"policy": POLICY.digest, "registration": registered(world.ledger, MODEL, 1).digest}
+    about = {"policy": POLICY.digest, "registration": registered(world.ledger.state().model(MODEL), 1).digest}
     return past(
         world, "exception_granted", "exception/v1", subject, by, about,
         version="1", gate=gate, reason="x", expires=ends,
@@ -51,7 +50,7 @@ def exception(world, by, days=10, gate="cost", subject="cost"):
 
 
 def finding(world, by):
-    about = {"registration": registered(world.ledger, MODEL, 1).digest}
+    about = {"registration": registered(world.ledger.state().model(MODEL), 1).digest}
     said = {"severity": "low", "summary": "x", "owner": "developer", "due": iso(world.clock.now), "condition": ""}
     return past(world, "finding_recorded", "finding/v1", "loans-F1", by, about, id="loans-F1", version="1", **said)
 
@@ -64,7 +63,7 @@ def closed_finding(world, by):
 
 
 def validation(world, by):
-    about = {"registration": registered(world.ledger, MODEL, 1).digest}
+    about = {"registration": registered(world.ledger.state().model(MODEL), 1).digest}
     said = {"outcome": "approved", "summary": "x", "conditions": [], "restrictions": [], "follows": 0}
     ends = iso(world.clock.now + timedelta(days=5))
     return past(world, "validation_recorded", "validation/v1", "1", by, about, version="1", valid_until=ends, **said)
@@ -92,8 +91,8 @@ def validation(world, by):
 )  # fmt: skip
 def test_what_its_signer_was_not_allowed_is_named(ready, act, why):
     record = act(ready)
-    assert verify_signatures(ready.ledger) == [], "its signature is good, which is why it takes this look"
-    (problem,) = ignored_acts(ready.ledger)
+    assert not_counted(ready.ledger.state()) == [], "its signature is good, which is why it takes this look"
+    (problem,) = not_counted(ready.ledger.state())
     assert (problem.seq, why in problem.message) == (record.seq, True), problem.message
 
 
@@ -104,7 +103,7 @@ def test_what_is_played_again_is_named(ready):
     )
     first = ready.ledger.latest("approval"), ready.ledger.latest("exception_granted")
     again = [ready.ledger.append(raw(r.kind, r.body), model=MODEL, subject=r.subject) for r in first]
-    found = ignored_acts(ready.ledger)
+    found = not_counted(ready.ledger.state())
     assert [p.seq for p in found] == [r.seq for r in again]
     assert all(f"a replay of record {r.seq}" in p.message for r, p in zip(first, found, strict=True))
 
@@ -115,7 +114,7 @@ def test_a_policy_that_had_to_be_signed_and_was_not_is_named(ready):
     lax = policy(approvals=[])
     body = {"policy_digest": lax.digest, "tier": "high", "policy": lax.model_dump(mode="json")}
     record = ready.ledger.append(raw("policy_adopted", body), model=MODEL, subject=lax.digest[:12])
-    (problem,) = ignored_acts(ready.ledger)
+    (problem,) = not_counted(ready.ledger.state())
     assert (problem.seq, "had to sign it" in problem.message) == (record.seq, True)
 
 
@@ -136,4 +135,4 @@ def test_what_counted_when_it_was_signed_is_not_named(ready):
     withdraw_exception(ledger, keys["risk"], MODEL, granted.seq, "no longer needed")
     later = {**ledger.latest("version_registered").body, "artifact_digest": "a" * 64, "developers": ["validator"]}
     ledger.append(raw("version_registered", later), model=MODEL, subject="2")
-    assert ignored_acts(ledger) == []
+    assert not_counted(ledger.state()) == []

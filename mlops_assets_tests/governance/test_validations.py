@@ -30,7 +30,7 @@ def validate(world, outcome="approved", by="validator", version=1, under=POLICY,
 
 
 def judged(world, under=POLICY):
-    return objections(standing_validation(world.ledger, MODEL, 1), under, world.clock.now)
+    return objections(standing_validation(world.ledger.state().model(MODEL), 1), under, world.clock.now)
 
 
 def test_its_life(ready):
@@ -38,20 +38,20 @@ def test_its_life(ready):
         ready, "approved_with_conditions", conditions=["watch the share of renewals"],
         restrictions=[{"column": "amount", "max": 50_000, "reason": "no larger loans in the data"}],
     )  # fmt: skip
-    found = standing_validation(ready.ledger, MODEL, 1)
+    found = standing_validation(ready.ledger.state().model(MODEL), 1)
     assert (found.seq, found.outcome, found.person, found.role) == (
         record.seq, "approved_with_conditions", "validator", "validator",
     )  # fmt: skip
     assert found.conditions == ("watch the share of renewals",)
-    assert [r.text for r in restrictions_of(ready.ledger, MODEL, 1)] == ["at most 50000"]
+    assert [r.text for r in restrictions_of(ready.ledger.state().model(MODEL), 1)] == ["at most 50000"]
     assert found.valid_until - found.recorded_at == pytest.approx(timedelta(days=100), abs=timedelta(seconds=1))
     assert judged(ready) == []
     ready.clock.pass_days(101)
     assert "expired on" in judged(ready)[0]
-    assert restrictions_of(ready.ledger, MODEL, 1), "an expired validation frees nobody"
+    assert restrictions_of(ready.ledger.state().model(MODEL), 1), "an expired validation frees nobody"
     validate(ready, by="second")
     assert judged(ready) == []
-    assert restrictions_of(ready.ledger, MODEL, 1) == ()
+    assert restrictions_of(ready.ledger.state().model(MODEL), 1) == ()
     assert verify_all(ready.ledger) == []
 
 
@@ -107,7 +107,7 @@ def test_what_makes_no_sense_is_refused(ready, outcome, more, why):
         more = {"valid_until": ready.clock.now + timedelta(days=more["days"])}
     with pytest.raises(ValueError, match=why):
         validate(ready, outcome, **more)
-    assert validations(ready.ledger, MODEL) == []
+    assert validations(ready.ledger.state().model(MODEL)) == []
 
 
 def test_records_that_nobody_signed_or_that_were_carried_over_count_for_nothing(ready):
@@ -122,7 +122,7 @@ def test_records_that_nobody_signed_or_that_were_carried_over_count_for_nothing(
     }
     for body, model, subject in attacks.values():
         ready.ledger.append(raw("validation_recorded", body), model=model, subject=subject)
-    assert [v.outcome for v in validations(ready.ledger, MODEL)] == ["approved", "rejected"]
+    assert [v.outcome for v in validations(ready.ledger.state().model(MODEL))] == ["approved", "rejected"]
     assert "rejected it" in judged(ready)[0]
     ready.register(1, model="cards")
     ready.ledger.append(raw("validation_recorded", good), model="cards", subject="1")
@@ -133,7 +133,7 @@ def test_the_same_version_retrained_was_not_judged(ready):
     validate(ready)
     ready.register(1, content="other bytes")
     with pytest.raises(LedgerTampered, match="2 different artifacts"):
-        standing_validation(ready.ledger, MODEL, 1)
+        standing_validation(ready.ledger.state().model(MODEL), 1)
 
 
 def test_the_past_is_seen_as_it_was(ready):

@@ -9,10 +9,11 @@ from mlops_assets.governance.approvals import sign_approval
 from mlops_assets.governance.decisions import GateResult, record
 from mlops_assets.ledger.canonical import digest
 from mlops_assets.ledger.enrolment import enrol
+from mlops_assets.ledger.events.versions import VersionRegistered
+from mlops_assets.ledger.events.windows import WindowScored
 from mlops_assets.ledger.keys import SigningKey
 from mlops_assets.ledger.ledger import Ledger, Record
 from mlops_assets.policy.policy import Policy
-from mlops_assets_tests.ledger.raw import raw
 
 START = datetime(2026, 1, 5, 9, tzinfo=UTC)
 MODEL = "loans"
@@ -72,22 +73,29 @@ class World:
     keys: dict[str, SigningKey]
     registry: MemoryRegistry = field(default_factory=MemoryRegistry)
 
-    def register(self, version: int = 1, model: str = MODEL, content: str = "", time: bool = False) -> Record:
+    def register(
+        self, version: int = 1, model: str = MODEL, content: str = "", time: bool = False
+    ) -> Record[VersionRegistered]:
         """Register a version whose artifact is digested from its name and `content`; with `time`, it has windows."""
         artifact = digest([model, version, content])
         self.registry.tags[model, version] = {}
-        body = {
-            "artifact_digest": artifact,
-            "data_digest": digest(["data", model]),
-            "declaration_digest": digest(["declaration", model]),
-            "features_digest": digest(["features", model]),
-            "training_key": digest(["training", model, version]),
-            "developers": ["Developer"],
-            "declaration": {"name": model, "event_time": {"column": "applied_on"} if time else None},
-        }
-        registered = self.ledger.append(raw("version_registered", body), model=model, subject=str(version))
+        event = VersionRegistered(
+            algorithm="linear",
+            artifact_digest=artifact,
+            data_digest=digest(["data", model]),
+            snapshot_record=0,
+            declaration_digest=digest(["declaration", model]),
+            declaration={"name": model, "event_time": {"column": "applied_on"} if time else None},
+            features_digest=digest(["features", model]),
+            training_key=digest(["training", model, version]),
+            run_id=f"run-{model}-{version}",
+            code_version="1",
+            environment_digest=digest(["environment"]),
+            developers=("Developer",),
+        )
+        registered = self.ledger.append(event, model=model, subject=str(version))
         for name in ("artifact_digest", "data_digest", "declaration_digest", "training_key"):
-            self.registry.set_tag(model, version, f"mlops.{name}", body[name])
+            self.registry.set_tag(model, version, f"mlops.{name}", getattr(event, name))
         self.registry.set_alias(model, "challenger", version)
         return registered
 
@@ -100,8 +108,8 @@ class World:
 
     def score(self, window: str, challenger: int | None = None, model: str = MODEL, **more: object) -> Record:
         """Record that a window was scored, with a challenger beside the champion."""
-        body = {"version": 1, "challenger": challenger, "rows": 100, **more}
-        return self.ledger.append(raw("window_scored", body), model=model, subject=window)
+        event = WindowScored.model_validate({"version": 1, "challenger": challenger, "rows": 100, **more})
+        return self.ledger.append(event, model=model, subject=window)
 
     def approve(self, policy: Policy, *names: str, version: int = 1, model: str = MODEL) -> None:
         """Sign approvals."""
@@ -110,9 +118,9 @@ class World:
 
     def verify_artifact(self, model: str, version: int) -> str:
         """The artifact is what was registered."""
-        found = self.ledger.latest("version_registered", model=model, subject=str(version))
+        found = self.ledger.state().model(model).version(version).registration
         assert found is not None
-        return found.body["artifact_digest"]
+        return found.event.artifact_digest
 
 
 def build(folder: Path, url: str | None = None, clock: Clock | None = None) -> World:

@@ -137,16 +137,16 @@ class TestTheRegistry:
         assert attacked.registry.aliases(TIMED)["champion"] == 1
         assert "put right" in said
         raised = {
-            i.cause for i in incidents(attacked.ledger, model=TIMED) if i.kind == "registry_changed" and i.is_open
+            i.cause for i in incidents(attacked.ledger.state(), TIMED) if i.kind == "registry_changed" and i.is_open
         }
         assert any("alias_moved" in cause for cause in raised)
         assert any("version_unregistered" in cause for cause in raised), "the version made past the ledger is named too"
         client.delete_model_version(TIMED, other.version)
 
     def test_looking_again_raises_nothing_more(self, attacked):
-        before = [i.id for i in incidents(attacked.ledger, model=TIMED)]
+        before = [i.id for i in incidents(attacked.ledger.state(), TIMED)]
         told_by_watch(attacked)
-        assert [i.id for i in incidents(attacked.ledger, model=TIMED)] == before
+        assert [i.id for i in incidents(attacked.ledger.state(), TIMED)] == before
 
     def test_an_edited_tag_is_put_back(self, attacked):
         tag = "mlops.artifact_digest"
@@ -158,7 +158,7 @@ class TestTheRegistry:
     def test_a_deleted_champion_raises_an_incident_and_scores_nothing(self, attacked):
         attacked.registry.client.delete_model_version(SNAPSHOT, "1")
         told_by_watch(attacked)
-        raised = [i for i in incidents(attacked.ledger, model=SNAPSHOT) if i.kind == "registry_changed" and i.is_open]
+        raised = [i for i in incidents(attacked.ledger.state(), SNAPSHOT) if i.kind == "registry_changed" and i.is_open]
         assert any("deleted from the registry" in i.summary for i in raised)
         policy = attacked.platform.policy(SNAPSHOT)
         with pytest.raises(PromotionRefused, match="deleted"):
@@ -172,7 +172,7 @@ class TestTheRegistry:
         said = told_by_watch(attacked)
         assert "champion" not in attacked.registry.aliases(SNAPSHOT)
         assert "put right" in said
-        raised = [i for i in incidents(attacked.ledger, model=SNAPSHOT) if i.kind == "registry_changed" and i.is_open]
+        raised = [i for i in incidents(attacked.ledger.state(), SNAPSHOT) if i.kind == "registry_changed" and i.is_open]
         assert any("alias champion" in i.summary and f"version {other.version}" in i.summary for i in raised)
         assert any("never registered" in i.summary for i in raised)
         client.delete_model_version(SNAPSHOT, other.version)

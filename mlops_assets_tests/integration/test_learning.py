@@ -75,14 +75,14 @@ def test_groups_in_production_have_sizes_intervals_and_what_would_have_been_seen
     for change in changes:
         assert change["low"] <= change["change"] <= change["high"]
         assert change["smallest_detectable"] > 0
-    assert not [i for i in incidents(lived.ledger) if i.kind == "fairness"]
+    assert not [i for i in incidents(lived.ledger.state()) if i.kind == "fairness"]
 
 
 def test_verdicts_and_incidents_name_the_rule_that_raised_them(lived):
     verdicts = {r.subject: r.body for r in lived.ledger.records(kind="health_verdict", model=TIMED)}
     assert verdicts[FAULTY_WINDOW]["alarm_rules"] == ["missing_values"]
     assert verdicts[WINDOWS[0]]["alarm_rules"] == []
-    rules = {i.kind: i.rule for i in incidents(lived.ledger, model=TIMED)}
+    rules = {i.kind: i.rule for i in incidents(lived.ledger.state(), TIMED)}
     assert rules["data_quality"] == "missing_values"
     assert "ranking" in rules["concept_drift"]
 

@@ -9,7 +9,7 @@ import pytest
 
 from mlops_assets.cli import main
 from mlops_assets.evidence.pages.event_text import EVENT_TEXTS, QUIET_KINDS
-from mlops_assets.governance.approvals import state
+from mlops_assets.governance.approvals import approval_state
 from mlops_assets.release.audit import audit_promotions
 from mlops_assets.release.champion import champion_state
 from mlops_assets.release.reconciliation import reconcile
@@ -66,7 +66,7 @@ class TestWindows:
 
     def test_a_model_to_which_nothing_happens_raises_no_alarm(self, lived):
         assert {v["severity"] for v in verdicts(lived, NUMBER).values()} == {"none"}
-        assert incidents(lived.ledger, model=NUMBER) == []
+        assert incidents(lived.ledger.state(), NUMBER) == []
 
     def test_a_snapshot_has_none(self, lived):
         assert verdicts(lived, SNAPSHOT) == {}
@@ -78,7 +78,7 @@ class TestWindows:
         assert verdict["severity"] in ("act", "critical")
         assert verdict["columns"] == [FAULTY_COLUMN]
         assert "retrain" not in verdict["action"]
-        opened = [i for i in incidents(lived.ledger, model=TIMED) if i.kind == "data_quality"]
+        opened = [i for i in incidents(lived.ledger.state(), TIMED) if i.kind == "data_quality"]
         assert [(i.window, i.columns, i.state) for i in opened] == [(FAULTY_WINDOW, (FAULTY_COLUMN,), "open")]
         asked = lived.ledger.records(kind="retraining_request", model=TIMED)
         assert FAULTY_WINDOW not in {r.body["window"] for r in asked}
@@ -136,7 +136,7 @@ class TestRetraining:
     def test_each_promotion_rests_on_signatures_that_stand(self, lived):
         policy = lived.platform.policy(TIMED)
         for version in (1, 2):
-            approved = state(lived.ledger, policy, TIMED, version)
+            approved = approval_state(lived.ledger.state(), policy, TIMED, version)
             assert approved.status == "approved"
             assert {role for _, role, _ in approved.counted} == {"validator", "model-risk"}
         assert audit_promotions(lived.ledger) == []
@@ -197,7 +197,7 @@ def footprint(lived) -> dict[str, object]:
         "aliases": {m: lived.registry.aliases(m) for m in MODELS},
         "tables": {t: lake.latest_version(t) for t in tables},
         "rows": {t: lake.scan(t).select(pl.len()).collect().item() for t in tables},
-        "incidents": [(i.id, i.state) for i in incidents(lived.ledger)],
+        "incidents": [(i.id, i.state) for i in incidents(lived.ledger.state())],
     }
 
 

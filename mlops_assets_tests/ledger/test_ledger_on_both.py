@@ -6,7 +6,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 
-from mlops_assets.governance.approvals import state
+from mlops_assets.governance.approvals import approval_state
 from mlops_assets.governance.validations import record_validation
 from mlops_assets.governance.verification import verify_all
 from mlops_assets.ledger.canonical import canonical_json, iso
@@ -96,7 +96,7 @@ def test_people_and_approvals(url, tmp_path):
     world.register()
     world.decide(policy())
     world.approve(policy(), "validator", "risk")
-    assert state(world.ledger, policy(), MODEL, 1).status == "approved"
+    assert approval_state(world.ledger.state(), policy(), MODEL, 1).status == "approved"
     assert world.ledger.verify() == []
 
 

@@ -1,7 +1,7 @@
 import pytest
 
 from mlops_assets.governance.adoption import adopt
-from mlops_assets.governance.approvals import state
+from mlops_assets.governance.approvals import approval_state
 from mlops_assets.ledger.canonical import digest
 from mlops_assets.policy.recorded import UnreadablePolicy, recorded_policy
 from mlops_assets.release.audit import audit_promotions
@@ -75,7 +75,7 @@ def test_an_upgrade_that_knows_other_policy_fields_finds_nothing_wrong(world):
     world.register(1)
     world.decide(earlier, 1)
     world.approve(earlier, "validator", "risk", version=1)
-    approved = state(world.ledger, earlier, MODEL, 1)
+    approved = approval_state(world.ledger.state(), earlier, MODEL, 1)
     promotion = {**body, "former": None, "decisions": [], "approvals": [seq for _, _, seq in approved.counted]}
     world.ledger.append(raw("promotion", promotion), model=MODEL, subject="1")
     assert audit_promotions(world.ledger) == []

@@ -4,7 +4,7 @@ import pytest
 
 from mlops_assets.governance.adoption import adopt
 from mlops_assets.governance.approvals import sign_approval
-from mlops_assets.governance.verification import verify_signatures
+from mlops_assets.governance.verification import not_counted
 from mlops_assets.ledger.enrolment import enrol, revoke
 from mlops_assets.ledger.keys import SigningKey
 from mlops_assets.ledger.people import NotAllowed
@@ -47,13 +47,13 @@ def act(world, under=ALLOWED, by="service"):
     """What the watch does at each tick."""
     done = [
         automation.act(world.ledger, world.registry, under, MODEL, o, world.keys[by], world.verify_artifact)
-        for o in due(world.ledger, under, MODEL)
+        for o in due(world.ledger.state(), under, MODEL, world.ledger.clock())
     ]
     return [record for record in done if record is not None]
 
 
 def whole(world) -> bool:
-    return audit_promotions(world.ledger) == [] and verify_signatures(world.ledger) == []
+    return audit_promotions(world.ledger) == [] and not_counted(world.ledger.state()) == []
 
 
 def test_a_failed_probation_is_rolled_back_at_once_and_once(watched):
@@ -104,7 +104,7 @@ def test_nothing_is_done_that_is_not_called_for(watched, severity, kind, version
 def test_where_the_policy_asks_a_person_nothing_happens_by_itself(watched):
     adopt(watched.ledger, MODEL, ASKING)
     verdict(watched)
-    openings = due(watched.ledger, ASKING, MODEL)
+    openings = due(watched.ledger.state(), ASKING, MODEL, watched.ledger.clock())
     assert {o.act for o in openings} == {"rollback", "suspension"}
     assert all("mlops " in o.summary for o in openings)
     assert act(watched, ASKING) == []

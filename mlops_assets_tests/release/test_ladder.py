@@ -30,13 +30,13 @@ def beside(world):
 
 def test_the_first_champion_climbs_nothing(world):
     prepare(world, 1)
-    assert climb(world.ledger, POLICY, MODEL, 1).name == "none"
+    assert climb(world.ledger.state().model(MODEL), POLICY, 1).name == "none"
     assert go(world, 1).record.body["ladder"]["step"] == "none"
 
 
 def test_the_whole_way_up(beside):
     def where():
-        step = climb(beside.ledger, POLICY, MODEL, 2)
+        step = climb(beside.ledger.state().model(MODEL), POLICY, 2)
         return step.name, step.seen, step.asked, step.share
 
     assert where() == ("shadow", 0, 2, 0.0)
@@ -74,7 +74,7 @@ def test_no_path_leads_past_the_shadow(beside, windows, why):
 def test_windows_of_another_model_do_not_count(beside):
     for window in ("2020-01-01", "2020-02-01"):
         beside.score(window, 2, model="cards")
-    assert climb(beside.ledger, POLICY, MODEL, 2).seen == 0
+    assert climb(beside.ledger.state().model(MODEL), POLICY, 2).seen == 0
 
 
 def test_data_without_time_has_no_ladder(world):
@@ -86,12 +86,14 @@ def test_data_without_time_has_no_ladder(world):
 def test_a_version_registered_without_its_declaration_does_not_escape(beside):
     body = {k: v for k, v in beside.ledger.latest("version_registered").body.items() if k != "declaration"}
     beside.ledger.append(raw("version_registered", body), model=MODEL, subject="3")
-    assert climb(beside.ledger, POLICY, MODEL, 3).waiting
-    assert not climb(beside.ledger, POLICY, MODEL, 3, has_windows=False).waiting, "the caller may know better"
+    assert climb(beside.ledger.state().model(MODEL), POLICY, 3).waiting
+    assert not climb(beside.ledger.state().model(MODEL), POLICY, 3, has_windows=False).waiting, (
+        "the caller may know better"
+    )
 
 
 def test_a_canary_alone_needs_no_shadow(beside):
-    step = climb(beside.ledger, policy(release={"shadow_windows": 0, "canary_windows": 1}), MODEL, 2)
+    step = climb(beside.ledger.state().model(MODEL), policy(release={"shadow_windows": 0, "canary_windows": 1}), 2)
     assert (step.name, step.share) == ("canary", 0.1)
 
 
@@ -105,5 +107,5 @@ def test_the_past_is_seen_as_it_was(beside):
     then = beside.clock.now
     beside.clock.pass_days(1)
     beside.score("2020-01-01", 2)
-    assert climb(beside.ledger, POLICY, MODEL, 2, known_at=then).seen == 0
-    assert climb(beside.ledger, POLICY, MODEL, 2).seen == 1
+    assert climb(beside.ledger.state().model(MODEL), POLICY, 2, known_at=then).seen == 0
+    assert climb(beside.ledger.state().model(MODEL), POLICY, 2).seen == 1

@@ -14,7 +14,7 @@ POLICY = policy(exceptions={"roles": ["model-risk"], "max_days": 60})
 
 
 def raised(world, rule=POLICY, kind="policy_loosened") -> list[str]:
-    return [o.summary for o in due(world.ledger, rule, MODEL) if o.kind == kind]
+    return [o.summary for o in due(world.ledger.state(), rule, MODEL, world.ledger.clock()) if o.kind == kind]
 
 
 @pytest.mark.parametrize(

@@ -72,15 +72,15 @@ def test_what_ended_raises_an_incident_once(world, validated):
     if validated:
         validate(world)
     go(world)
-    assert due(world.ledger, POLICY, MODEL) == []
+    assert due(world.ledger.state(), POLICY, MODEL, world.ledger.clock()) == []
     world.clock.pass_days(101)
-    (opening,) = due(world.ledger, POLICY, MODEL)
+    (opening,) = due(world.ledger.state(), POLICY, MODEL, world.ledger.clock())
     assert (opening.kind, opening.severity, opening.actions) == ("validation_expired", "act", ("incident",))
     assert opening.summary.startswith("the validation of" if validated else "the approval of")
-    assert due(world.ledger, POLICY, MODEL)[0].occasion == opening.occasion
+    assert due(world.ledger.state(), POLICY, MODEL, world.ledger.clock())[0].occasion == opening.occasion
     if validated:
         validate(world)
-        assert due(world.ledger, POLICY, MODEL) == []
+        assert due(world.ledger.state(), POLICY, MODEL, world.ledger.clock()) == []
 
 
 @pytest.mark.parametrize(
@@ -91,16 +91,16 @@ def test_the_policy_says_what_is_done(world, actions, expected):
     prepare(world, under)
     go(world, under)
     world.clock.pass_days(101)
-    assert [opening.severity for opening in due(world.ledger, under, MODEL)] == expected
+    assert [opening.severity for opening in due(world.ledger.state(), under, MODEL, world.ledger.clock())] == expected
 
 
 def test_a_model_that_decides_nothing_expires_nothing(world):
-    assert due(world.ledger, POLICY, MODEL) == []
+    assert due(world.ledger.state(), POLICY, MODEL, world.ledger.clock()) == []
     prepare(world)
     go(world)
     suspend(world.ledger, world.registry, MODEL, world.keys["risk"], "odd")
     world.clock.pass_days(101)
-    assert due(world.ledger, POLICY, MODEL) == []
+    assert due(world.ledger.state(), POLICY, MODEL, world.ledger.clock()) == []
 
 
 @pytest.mark.parametrize(("severity", "expected"), [("critical", "act"), ("high", "act"), ("low", "watch")])
@@ -110,13 +110,13 @@ def test_an_overdue_finding_raises_an_incident_until_it_is_closed(world, severit
     identity = record_finding(
         world.ledger, world.keys["validator"], MODEL, severity, "weak data", "developer", deadline
     ).subject
-    assert due(world.ledger, POLICY, MODEL) == []
+    assert due(world.ledger.state(), POLICY, MODEL, world.ledger.clock()) == []
     world.clock.pass_days(6)
-    (opening,) = due(world.ledger, POLICY, MODEL)
+    (opening,) = due(world.ledger.state(), POLICY, MODEL, world.ledger.clock())
     assert (opening.kind, opening.severity, opening.happened_at) == ("finding_overdue", expected, deadline)
     assert "developer must answer" in opening.summary
     close_finding(world.ledger, world.keys["second"], MODEL, identity, "done")
-    assert due(world.ledger, POLICY, MODEL) == []
+    assert due(world.ledger.state(), POLICY, MODEL, world.ledger.clock()) == []
 
 
 def verdict(world, window, severity, version=2):
@@ -149,18 +149,20 @@ PROBATION = policy(validity_days=100, release={"probation_windows": 2, "rollback
 def test_a_probation_that_was_not_passed_calls_for_a_rollback(on_probation, verdicts, found, why):
     for window, severity in verdicts:
         verdict(on_probation, window, severity)
-    openings = due(on_probation.ledger, PROBATION, MODEL)
+    openings = due(on_probation.ledger.state(), PROBATION, MODEL, on_probation.ledger.clock())
     assert [opening.occasion for opening in openings] == found, why
     assert all("mlops rollback loans" in opening.summary for opening in openings)
 
 
 def test_probation_is_of_the_champion_and_ends_with_the_rollback(on_probation):
     verdict(on_probation, "2020-01-01", "critical", version=1)
-    assert due(on_probation.ledger, PROBATION, MODEL) == []
+    assert due(on_probation.ledger.state(), PROBATION, MODEL, on_probation.ledger.clock()) == []
     verdict(on_probation, "2020-01-01", "critical")
     never = policy(validity_days=100, release={"rollback_on": "never"})
-    assert due(on_probation.ledger, never, MODEL) == []
-    assert [opening.kind for opening in due(on_probation.ledger, PROBATION, MODEL)] == ["probation_failed"]
+    assert due(on_probation.ledger.state(), never, MODEL, on_probation.ledger.clock()) == []
+    assert [
+        opening.kind for opening in due(on_probation.ledger.state(), PROBATION, MODEL, on_probation.ledger.clock())
+    ] == ["probation_failed"]
     rollback(
         on_probation.ledger,
         on_probation.registry,
@@ -169,4 +171,4 @@ def test_probation_is_of_the_champion_and_ends_with_the_rollback(on_probation):
         "worse",
         on_probation.verify_artifact,
     )
-    assert due(on_probation.ledger, PROBATION, MODEL) == []
+    assert due(on_probation.ledger.state(), PROBATION, MODEL, on_probation.ledger.clock()) == []

@@ -332,10 +332,10 @@ def test_one_look_at_the_whole_registry_finds_the_models_that_differ(world):
     registry = world.registry
 
     def doubtful() -> list[str]:
-        return doubtful_models(world.ledger, {MODEL: (registry.versions(MODEL), registry.aliases(MODEL))})
+        return doubtful_models(world.ledger.state(), {MODEL: (registry.versions(MODEL), registry.aliases(MODEL))})
 
     assert doubtful() == []
-    assert doubtful_models(world.ledger, {}) == [MODEL], "deleted"
+    assert doubtful_models(world.ledger.state(), {}) == [MODEL], "deleted"
     registry.set_alias(MODEL, "former_champion", 1)
     assert doubtful() == [MODEL]
     repair(world.ledger, registry, MODEL)

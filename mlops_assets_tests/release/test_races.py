@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from mlops_assets.ledger.ledger import Ledger, utc_now
-from mlops_assets.release.champion import KINDS, champion_state, champion_state_of
+from mlops_assets.ledger.state.model import CHAMPION_KINDS as KINDS
+from mlops_assets.ledger.state.model import champion_state, champion_state_of
 from mlops_assets.release.reconciliation import reconcile, repair
 from mlops_assets_tests.governance.world import MODEL, build
 from mlops_assets_tests.release.race_worker import POLICY, FileRegistry, open_ledger, work

@@ -35,16 +35,16 @@ def verdict(
 
 
 def close_as(world: World, window: str, disposition: str) -> None:
-    incident = next(i for i in incidents(world.ledger) if i.window == window)
+    incident = next(i for i in incidents(world.ledger.state()) if i.window == window)
     close(world.ledger, world.keys["validator"], IncidentRule(), incident.id, disposition, "looked at it")
 
 
 def windows_of(world: World):
-    return judged_windows(world.ledger.records(kind="health_verdict", model=MODEL), incidents(world.ledger))
+    return judged_windows(world.ledger.records(kind="health_verdict", model=MODEL), incidents(world.ledger.state()))
 
 
 def precisions(world: World, **which):
-    found = alarm_precision(MODEL, incidents(world.ledger), windows_of(world))
+    found = alarm_precision(MODEL, incidents(world.ledger.state()), windows_of(world))
     return {(p.by, p.name): p for p in found}
 
 
@@ -136,7 +136,7 @@ def test_the_fleet_as_it_stood_knows_nothing_of_what_was_closed_later(world):
     before = world.clock()
     world.clock.pass_days(1)
     close_as(world, WINDOWS[0], "false")
-    now, then = fleet_precision(world.ledger)[MODEL][0], fleet_precision(world.ledger, as_of=before)[MODEL][0]
+    now, then = fleet_precision(world.ledger.state())[MODEL][0], fleet_precision(world.ledger, as_of=before)[MODEL][0]
     assert (now.false, now.open, now.precision) == (1, 0, 0.0)
     assert (then.false, then.open, then.precision) == (0, 1, None)
     assert fleet_precision(world.ledger, known_at=before)[MODEL][0] == then

@@ -117,7 +117,7 @@ class HealthVerdict(Event):
     causes: tuple[CauseFound, ...] = ()
     columns: tuple[str, ...] = ()
     action: tuple[str, ...] = ()
-    raw: dict[str, str] = Field(default_factory=dict)
+    raw: dict[str, Severity] = Field(default_factory=dict)
     unknown: tuple[str, ...] = ()
     alarm_rules: tuple[str, ...] = ()
     drivers: Any = None

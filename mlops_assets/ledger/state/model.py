@@ -13,6 +13,7 @@ from mlops_assets.ledger.events.champion import Intervention, Promotion
 from mlops_assets.ledger.events.judgements import Approval, PolicyAdopted, ValidationRecorded
 from mlops_assets.ledger.events.response import RetrainingClosed, RetrainingRequested
 from mlops_assets.ledger.events.versions import CardIssued, VersionRegistered
+from mlops_assets.ledger.events.windows import Severity
 from mlops_assets.ledger.people import People
 from mlops_assets.ledger.records import Expected, Record
 
@@ -379,7 +380,7 @@ class WindowVerdict:
     causes: tuple[str, ...]
     columns: tuple[str, ...]
     action: tuple[str, ...]
-    raw: Mapping[str, str]
+    raw: Mapping[str, Severity]
     alarm_rules: tuple[str, ...]
     version: str
     policy_digest: str

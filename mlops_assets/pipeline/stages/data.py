@@ -14,6 +14,7 @@ from mlops_assets.declaration.declaration import Declaration
 from mlops_assets.declaration.terms import Task
 from mlops_assets.gates import contract, label_bias, leakage, proxy, volume
 from mlops_assets.governance.decisions import GateResult
+from mlops_assets.ledger.events.versions import SnapshotTaken
 from mlops_assets.ledger.ledger import Record
 from mlops_assets.pipeline.context import StageContext, StageError, StageResult
 from mlops_assets.pipeline.stages.decisions import current_snapshot, data_subject, record_decisions
@@ -56,23 +57,22 @@ def training_data(context: StageContext) -> StageResult:
         lake.write_snapshot(context.table(QUARANTINE), checked.quarantined, f"quarantine:{digest}")
     screening = screen(rows, declaration)
     record = ledger.append(
-        "snapshot_taken",
-        {
-            "rows": rows.height,
-            "quarantined": checked.quarantined.height,
-            "reasons": checked.summary,
-            "table": kept.table,
-            "ordered_by": declaration.id,
-            "delta_version": kept.version,
-            "since": period.since.isoformat() if period.since else None,
-            "until": period.until.isoformat() if period.until else None,
-            "history": choice.to_dict() if choice else None,
-            "windows_left_out": list(left_out),
-            "declaration_digest": declaration.digest,
-            "request": context.request,
-            "screening": screening.to_dict(),
-            "contract": checked.to_dict(),
-        },
+        SnapshotTaken(
+            rows=rows.height,
+            quarantined=checked.quarantined.height,
+            reasons=checked.summary,
+            table=kept.table,
+            ordered_by=declaration.id,
+            delta_version=kept.version,
+            since=period.since,
+            until=period.until,
+            history=choice.to_dict() if choice else None,
+            windows_left_out=tuple(left_out),
+            declaration_digest=declaration.digest,
+            request=context.request,
+            screening=screening.to_dict(),
+            contract=checked.to_dict(),
+        ),
         model=model,
         subject=digest,
         key=f"snapshot/{model}/{digest}/{declaration.digest}/{context.request or ''}",
@@ -116,7 +116,7 @@ def features(context: StageContext) -> StageResult:
     """Part the snapshot into rows to fit on and rows held out, and keep the declared inputs of both."""
     declaration, lake = context.declaration, context.platform.lake
     snapshot = current_snapshot(context.platform.ledger, declaration, context.request)
-    rows = lake.read(snapshot.body["table"], version=snapshot.body["delta_version"])
+    rows = lake.read(snapshot.event.table, version=snapshot.event.delta_version)
     parts = split(rows, declaration)
     table = pl.concat(
         [parts.fit.with_columns(pl.lit("fit").alias(PART)), parts.holdout.with_columns(pl.lit("holdout").alias(PART))]

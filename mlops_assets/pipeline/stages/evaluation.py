@@ -95,7 +95,7 @@ def evaluation(context: StageContext) -> StageResult:
     fit = feature_rows(platform.lake, snapshot, "fit")
     against = against_champion(platform, held, rules.performance.champion_margin)
     found = measure_version(held, fit, rules, against, cost_of(platform, held))
-    digest = platform.version_results(held.registered.body["run_id"]).write(EVALUATION, found)
+    digest = platform.version_results(held.registered.event.run_id).write(EVALUATION, found)
     metrics = found.performance["metrics"]
     return StageResult(
         metadata={
@@ -135,7 +135,7 @@ def measure_version(
     """
     declaration, y, scores = held.declaration, held.target, held.scores
     task, seed = declaration.task, declaration.training.seed
-    chosen = next(c for c in declaration.candidates if c.label == held.registered.body["algorithm"])
+    chosen = next(c for c in declaration.candidates if c.label == held.registered.event.algorithm)
     return Evaluation(
         performance=evaluate(y, scores, task, threshold=held.threshold, classes=held.classes, seed=seed).to_dict(),
         comparison=against,
@@ -185,7 +185,7 @@ def fairness(context: StageContext) -> StageResult:
     platform, rule = context.platform, context.policy.gates.fairness
     held = held_out(platform, context.declaration, context.request)
     found = measure_groups(held, rule)
-    digest = platform.version_results(held.registered.body["run_id"]).write(FAIRNESS, found)
+    digest = platform.version_results(held.registered.event.run_id).write(FAIRNESS, found)
     return StageResult(
         metadata={
             "version": held.version,
@@ -227,7 +227,7 @@ def explanations(context: StageContext) -> StageResult:
     importance = permutation_importance(held.pipeline, held.rows, declaration).to_dict()
     reference = build_reference(held.pipeline, held.rows, declaration, held.threshold)
     reasons = examine_reason_codes(held.pipeline, held.rows, declaration, held.threshold, reference).to_dict()
-    results = platform.version_results(held.registered.body["run_id"])
+    results = platform.version_results(held.registered.event.run_id)
     digest = results.write(EXPLANATIONS, Explanations(importance, reasons))
     return StageResult(
         metadata={
@@ -257,7 +257,7 @@ def held_out(platform: Platform, declaration: Declaration, request: str | None) 
         rows=rows,
         target=target_vector(rows, declaration),
         scores=scored_rows(pipeline, rows, declaration),
-        threshold=registered.body["threshold"],
+        threshold=registered.event.threshold,
         classes=classes_of(pipeline, declaration),
     )
 
@@ -268,7 +268,7 @@ def against_champion(platform: Platform, held: HeldOut, margin: float) -> dict[s
     champion = champion_state(platform.ledger, declaration.name).deciding
     if champion is None or champion == held.version:
         return {}
-    made = declared_with(registration_of(platform.ledger, declaration.name, champion), declaration)
+    made = declared_with(registration_of(platform.ledger.state().model(declaration.name), champion), declaration)
     try:
         same, rows = rows_for(made, held, platform.project.root)
     except ContractError as error:
@@ -325,7 +325,7 @@ def not_compared(held: HeldOut, margin: float, reason: str) -> dict[str, Any]:
 
 def cost_of(platform: Platform, held: HeldOut) -> Mapping[str, Any]:
     """What the version costs to run, measured once: another timing would be other evidence, and void every approval."""
-    results = platform.version_results(held.registered.body["run_id"])
+    results = platform.version_results(held.registered.event.run_id)
     try:
         return results.read(COST)
     except RegistryError:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from mlops_assets.ledger.canonical import digest
+from mlops_assets.ledger.events.windows import HealthVerdict, WindowScored
 from mlops_assets.ledger.ledger import Ledger, Record
 from mlops_assets.monitoring.inputs.batches import BatchContent, faults_of_content
 from mlops_assets.monitoring.inputs.faults import Fault
@@ -19,7 +20,7 @@ from mlops_assets.pipeline.context import StageContext, StageResult, window_of
 from mlops_assets.pipeline.stages.decisions import severity_check
 from mlops_assets.pipeline.stages.scored_window import ScoredWindow, scored_window
 from mlops_assets.pipeline.stages.versions import declaration_note
-from mlops_assets.pipeline.verdicts import END, FLEET, VERDICT, among_the_fleet, earlier_windows, is_verdict_of
+from mlops_assets.pipeline.verdicts import among_the_fleet, earlier_windows, is_verdict_of
 from mlops_assets.policy.policy import Policy
 from mlops_assets.response.incidents import Incident, open_incident
 from mlops_assets.stores.results import WindowResults
@@ -54,7 +55,7 @@ def health(context: StageContext) -> StageResult:
     scored = scored_window(ledger, context.declaration, window)
     measured = read_results(context.window_results(), batch_faults(ledger, scored))
     fleet = among_the_fleet(
-        ledger, platform.project.declarations | {context.model: context.declaration}, context.model, window,
+        ledger.state(), platform.project.declarations | {context.model: context.declaration}, context.model, window,
         window_p_value(measured.drift.verdict, measured.performance.performance),
     )  # fmt: skip
     found = hold_to_fleet(judge(ledger, policy, scored, measured), fleet, policy.monitoring.alpha)
@@ -108,7 +109,7 @@ def judge(ledger: Ledger, policy: Policy, scored: ScoredWindow, measured: Measur
     return triage(
         measured.drift.verdict,
         measured.performance.performance,
-        earlier_windows(ledger, scored.model, scored.window, scored.version),
+        earlier_windows(ledger.state().model(scored.model), scored.window, scored.version),
         policy.monitoring,
         {kind: policy.actions(kind) for kind in ANSWERED},
         batch=measured.batch,
@@ -123,7 +124,7 @@ def verdict_body(found: Health, scored: ScoredWindow, policy: Policy, measured: 
         drift, performance = measured.drift.verdict, measured.performance.performance
         rules = alarm_rules(found.causes[0], drift, performance, measured.batch, policy.monitoring.alpha)
     return {
-        END: scored.window.end.isoformat(),
+        "window_end": scored.window.end,
         "severity": found.severity,
         "kind": found.kind,
         "reasons": list(found.reasons),
@@ -147,24 +148,24 @@ def verdict_body(found: Health, scored: ScoredWindow, policy: Policy, measured: 
 
 def record_verdict(
     ledger: Ledger, scored: ScoredWindow, body: dict[str, Any], fleet: FleetControl
-) -> tuple[Record, str]:
+) -> tuple[Record[HealthVerdict], str]:
     """Record the verdict; the same verdict as before is recorded once.
 
     Returns:
         The record, and the digest of the verdict.
     """
     window = scored.window
-    earlier = ledger.latest(VERDICT, model=scored.model, subject=window.key)
+    earlier = ledger.latest_of(HealthVerdict, model=scored.model, subject=window.key)
     if earlier is not None and not is_verdict_of(earlier, scored.declaration.monitoring.cadence):
         earlier = None
-    content = _content(body)
-    if earlier is not None and _content(earlier.body) == content:
+    event = HealthVerdict.model_validate(body)
+    content = _content(event)
+    if earlier is not None and _content(earlier.event) == content:
         return earlier, content
-    body = {**body, FLEET: fleet.to_dict(), "supersedes": earlier.seq if earlier else None}
+    event = event.model_copy(update={"fleet": fleet.to_dict(), "supersedes": earlier.seq if earlier else None})
     happened = datetime(window.end.year, window.end.month, window.end.day, tzinfo=UTC)
     record = ledger.append(
-        VERDICT,
-        body,
+        event,
         model=scored.model,
         subject=window.key,
         happened_at=min(happened, datetime.now(UTC)),
@@ -173,18 +174,18 @@ def record_verdict(
     return record, content
 
 
-def _content(body: Mapping[str, Any]) -> str:
+def _content(event: HealthVerdict) -> str:
     """Digest of a verdict without what depends on other records: which models were judged by then is not part of it."""
-    return digest({name: value for name, value in body.items() if name not in (FLEET, "supersedes")})
+    return digest({name: value for name, value in event.body().items() if name not in ("fleet", "supersedes")})
 
 
 def batch_faults(ledger: Ledger, scored: ScoredWindow) -> list[Fault]:
     """Signs that the window as a whole is a copy of an earlier one."""
     own = scored.record
-    others = {r.subject: r.body["content_digest"] for r in ledger.records(kind=own.kind, model=own.model)}
-    earlier = {f"window {window}": digest for window, digest in others.items() if window < own.subject}
+    others = {r.subject: r.event.content_digest for r in ledger.of(WindowScored, model=own.model)}
+    earlier = {f"window {window}": digest for window, digest in others.items() if digest and window < own.subject}
     # The contract has kept identifiers from repeating: two rows of one identifier are never both scored.
-    content = BatchContent(own.body["rows"], own.body["content_digest"], own.body["sent_twice"])
+    content = BatchContent(own.event.rows, own.event.content_digest or "", own.event.sent_twice)
     return faults_of_content(content, earlier)
 
 
@@ -244,10 +245,10 @@ def _shown(
         "models with a window of this period": fleet.models if fleet.models > 1 else None,
         "p over the fleet": fleet.adjusted if fleet.models > 1 else None,
         "not known yet": list(found.unknown) or None,
-        "what drives the scores": record.body["drivers"] or None,
+        "what drives the scores": record.event.drivers or None,
         "fairness": fairness.summary if fairness else None,
-        "version": int(record.body["version"]),
+        "version": int(record.event.version),
         "declaration": changed,
-        "supersedes record": record.body["supersedes"],
+        "supersedes record": record.event.supersedes,
         "ledger record": record.seq,
     }

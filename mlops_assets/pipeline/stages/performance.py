@@ -11,6 +11,7 @@ from mlops_assets.declaration.declaration import Declaration
 from mlops_assets.evaluation.performance import plain
 from mlops_assets.governance.approval_subject import registered
 from mlops_assets.ledger.canonical import digest
+from mlops_assets.ledger.events.windows import EstimateChecked
 from mlops_assets.ledger.ledger import Ledger
 from mlops_assets.monitoring.outcomes.estimate import PerformanceEstimate, estimate_performance
 from mlops_assets.monitoring.outcomes.performance import WindowPerformance, measure
@@ -36,8 +37,6 @@ from mlops_assets.pipeline.training_results import REFERENCE_PERFORMANCE, REFERE
 from mlops_assets.platform import Platform
 from mlops_assets.policy.monitoring_thresholds import MonitoringThresholds
 from mlops_assets.stores.results import WindowResults
-
-ESTIMATE_CHECKED = "estimate_checked"
 
 
 def performance(context: StageContext) -> StageResult:
@@ -113,9 +112,9 @@ def canary_performance(
     """The rows that a canary decided, against the canary's own reference; None where the champion decided all."""
     if scored.canary is None:
         return None
-    registration = registered(platform.ledger, scored.model, scored.canary)
+    registration = registered(platform.ledger.state().model(scored.model), scored.canary)
     made_under = declared_with(registration, declaration)
-    reference = platform.version_results(registration.body["run_id"]).read(REFERENCE_PERFORMANCE)
+    reference = platform.version_results(registration.event.run_id).read(REFERENCE_PERFORMANCE)
     known = matured(platform.lake, scored, scored.canary, made_under, reference.classes)
     return measure_part(reference, known, scored, thresholds)
 
@@ -127,28 +126,25 @@ def record_check(
     window = scored.window.key
     checks = check_window(window, estimate, found)
     if found.measurable:
-        body = plain(
-            {
-                "version": str(scored.version),
-                "abstained": estimate.abstained,
-                "reason": estimate.reason,
-                "matured_share": found.matured_share,
-                "checked": [asdict(one) for one in checks],
-            }
+        event = EstimateChecked(
+            version=str(scored.version),
+            abstained=estimate.abstained,
+            reason=estimate.reason or "",
+            matured_share=found.matured_share,
+            checked=tuple(plain(asdict(one)) for one in checks),
         )
-        key = f"estimate/{scored.model}/{window}/{digest(body)}"
-        ledger.append(ESTIMATE_CHECKED, body, model=scored.model, subject=window, key=key)
+        key = f"estimate/{scored.model}/{window}/{digest(event.body())}"
+        ledger.append(event, model=scored.model, subject=window, key=key)
     return checks
 
 
 def record_of_estimates(ledger: Ledger, model: str, window: str) -> Reliability:
     """What the model's estimates for earlier windows turned out to be worth; of each window the last comparison."""
-    last: dict[str, dict[str, Any]] = {}
-    for record in ledger.records(kind=ESTIMATE_CHECKED, model=model):
-        if record.subject < window:
-            last[record.subject] = dict(record.body)
-    found = [Checked(**one) for name in sorted(last) for one in last[name]["checked"]]
-    return reliability_of(found, abstained=sum(body["abstained"] for body in last.values()))
+    last = {
+        record.subject: record.event for record in ledger.of(EstimateChecked, model=model) if record.subject < window
+    }
+    found = [Checked(**one) for name in sorted(last) for one in last[name].checked]
+    return reliability_of(found, abstained=sum(event.abstained for event in last.values()))
 
 
 def moved_inputs(results: WindowResults) -> str | None:

@@ -21,13 +21,13 @@ from mlops_assets.gates import contract
 from mlops_assets.governance import restrictions
 from mlops_assets.governance.restrictions import Restriction
 from mlops_assets.governance.validations import restrictions_of
+from mlops_assets.ledger.events.windows import WindowScored
 from mlops_assets.ledger.ledger import Ledger, Record
 from mlops_assets.monitoring.inputs.batches import content_of, row_hashes
 from mlops_assets.pipeline.context import StageContext, StageError, StageResult, window_of
 from mlops_assets.pipeline.stages.versions import declaration_note
 from mlops_assets.pipeline.stages.window_scorers import REASONS, WindowScorers, load_scorers
 from mlops_assets.release.champion import verified_champion_state
-from mlops_assets.release.ladder import WINDOW_SCORED
 from mlops_assets.scoring.input_contract import check_in_pieces, scoring_columns
 from mlops_assets.stores.lake import Lake, WindowWriter
 
@@ -81,7 +81,7 @@ def predictions(context: StageContext) -> StageResult:
     names = delivered.collect_schema().names()
     wanted = scoring_columns(read, names)
     scoring = Scoring(Tally(extra_columns=tuple(name for name in names if name not in wanted)))
-    limits = restrictions_of(ledger, context.model, version)
+    limits = restrictions_of(ledger.state().model(context.model), version)
     stored = _score(platform.lake, scorers, delivered, window, limits, scoring)
     content = content_of(scoring.hashes)
     record = _record(
@@ -166,11 +166,11 @@ def within_restrictions(limits: Sequence[Restriction], rows: pl.DataFrame) -> tu
     return rows.filter(~found.refused), outside, int(found.flagged.sum())
 
 
-def _record(ledger: Ledger, model: str, window: Window, stored: Stored, body: dict[str, Any]) -> Record:
+def _record(ledger: Ledger, model: str, window: Window, stored: Stored, body: dict[str, Any]) -> Record[WindowScored]:
     """Record the run. One that gives what the run before gave is not recorded again; one that gives something else stands
     beside those before it, which the lake keeps under their own versions."""
-    runs = ledger.records(kind=WINDOW_SCORED, model=model, subject=window.key)
-    if runs and runs[-1].body["predictions_digest"] == stored.digest:
+    runs = ledger.of(WindowScored, model=model, subject=window.key)
+    if runs and runs[-1].event.predictions_digest == stored.digest:
         return runs[-1]
     body |= {
         "predictions_digest": stored.digest,
@@ -179,14 +179,14 @@ def _record(ledger: Ledger, model: str, window: Window, stored: Stored, body: di
         "rescoring_of": runs[0].seq if runs else None,
     }
     key = f"scored/{model}/{window.key}/{stored.digest}/after/{runs[-1].seq if runs else 0}"
-    return ledger.append(WINDOW_SCORED, body, model=model, subject=window.key, key=key)
+    return ledger.append(WindowScored.model_validate(body), model=model, subject=window.key, key=key)
 
 
 def _shown(
     scorers: WindowScorers, scoring: Scoring, stored: Stored, record: Record, changed: str | None
 ) -> dict[str, Any]:
     """What a reviewer sees on the asset."""
-    first = record.body["rescoring_of"]
+    first = record.event.rescoring_of
     return {
         "version": scorers.champion.version,
         "challenger beside it": scorers.challenger.version if scorers.challenger else None,
@@ -217,13 +217,13 @@ def deciding(ledger: Ledger, model: str) -> int:
     return now.deciding
 
 
-def scored_record(ledger: Ledger, model: str, window: Window) -> Record:
+def scored_record(ledger: Ledger, model: str, window: Window) -> Record[WindowScored]:
     """The record of the window's last scoring.
 
     Raises:
         StageError: it was not scored.
     """
-    record = ledger.latest(WINDOW_SCORED, model=model, subject=window.key)
+    record = ledger.latest_of(WindowScored, model=model, subject=window.key)
     if record is None:
         raise StageError(f"{model}: the window {window.key} was not scored; materialize {model}/predictions first")
     return record

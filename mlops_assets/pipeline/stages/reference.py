@@ -49,7 +49,7 @@ def reference_profile(context: StageContext) -> StageResult:
         repeats=repeats,
         seed=declaration.training.seed,
     )
-    results = platform.version_results(registered.body["run_id"])
+    results = platform.version_results(registered.event.run_id)
     digest = results.write(REFERENCE_PROFILE, profile)
     results.write(REFERENCE_PERFORMANCE, performance)
     results.write(REFERENCE_ATTRIBUTION, drivers)
@@ -95,7 +95,7 @@ def performance_of(
         target_vector(holdout, declaration),
         scores,
         declaration.task,
-        threshold=registered.body["threshold"],
+        threshold=registered.event.threshold,
         classes=classes_of(pipeline, declaration),
         frame=holdout,
         declaration=declaration,

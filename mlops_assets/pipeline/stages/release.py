@@ -11,13 +11,14 @@ from mlops_assets.evidence.card.model_card import build_card, write_card
 from mlops_assets.evidence.requirements import applicable, completeness_evidence, load_profiles
 from mlops_assets.gates import completeness
 from mlops_assets.governance.adoption import adoption
-from mlops_assets.governance.approvals import state as approval_state
+from mlops_assets.governance.approvals import approval_state
 from mlops_assets.governance.decisions import Standing, standing
-from mlops_assets.governance.exceptions import exceptions, lifts
-from mlops_assets.governance.findings import findings
+from mlops_assets.governance.exceptions import lifts, objection
 from mlops_assets.governance.validations import standing_validation
 from mlops_assets.inspection.versions import verify_artifact
 from mlops_assets.ledger.canonical import digest
+from mlops_assets.ledger.events.judgements import GateDecided
+from mlops_assets.ledger.events.versions import CardIssued, SnapshotTaken, VersionRegistered
 from mlops_assets.ledger.ledger import Conflict, Ledger, Record
 from mlops_assets.pipeline.context import StageContext, StageResult
 from mlops_assets.pipeline.stages.decisions import current_snapshot, current_version, record_decisions
@@ -44,7 +45,7 @@ def model_card(context: StageContext) -> StageResult:
     folder = platform.home.reports / CARDS / context.model / f"v{registered.subject}"
     paths = write_card(card, folder)
     for path in paths.values():
-        platform.registry.log_file(registered.body["run_id"], path, "card")
+        platform.registry.log_file(registered.event.run_id, path, "card")
     record_card(ledger, registered, card, folder, platform.home.root)
     named = policy.gates.completeness.blocking_profiles
     profiles = applicable(load_profiles(platform.project.config / "requirements").values(), inputs, named)
@@ -54,7 +55,7 @@ def model_card(context: StageContext) -> StageResult:
         metadata={
             "version": int(registered.subject),
             "card": paths["html"],
-            "card in MLflow": platform.registry.run_url(registered.body["run_id"]) + "/artifacts",
+            "card in MLflow": platform.registry.run_url(registered.event.run_id) + "/artifacts",
             "CycloneDX": paths["cyclonedx"],
             "card digest": card.digest,
             "evidence missing": list(card.missing) or None,
@@ -66,7 +67,7 @@ def model_card(context: StageContext) -> StageResult:
     )
 
 
-def record_card(ledger: Ledger, registered: Record, card: Card, folder: Path, home: Path) -> None:
+def record_card(ledger: Ledger, registered: Record[VersionRegistered], card: Card, folder: Path, home: Path) -> None:
     """Record the card and each of its files; the same again writes nothing.
 
     Args:
@@ -77,31 +78,35 @@ def record_card(ledger: Ledger, registered: Record, card: Card, folder: Path, ho
         home: that the recorded path is relative to.
     """
     model, version = registered.model, registered.subject
-    body = {
-        "digest": card.digest,
-        "path": str(folder.relative_to(home)),
-        "missing": list(card.missing),
+    event = CardIssued(
+        digest=card.digest,
+        path=str(folder.relative_to(home)),
+        missing=tuple(card.missing),
         # People read the page, not the JSON that the digest is over.
-        "files": {
+        files={
             str(p.relative_to(folder)): hashlib.sha256(p.read_bytes()).hexdigest()
             for p in sorted(folder.rglob("*"))
             if p.is_file()
         },
-    }
-    before = ledger.latest("card_issued", model=model, subject=version)
-    if before is not None and before.body == body:
+    )
+    before = ledger.latest_of(CardIssued, model=model, subject=version)
+    if before is not None and before.event == event:
         return
     # Named by what it follows: the same card may be issued again after another one.
-    name = f"card/{model}/{version}/{digest(body)}/after/{before.seq if before else 0}"
-    ledger.append("card_issued", body, model=model, subject=version, key=name)
+    name = f"card/{model}/{version}/{digest(event.body())}/after/{before.seq if before else 0}"
+    ledger.append(event, model=model, subject=version, key=name)
 
 
 def card_inputs(
-    platform: Platform, declaration: Declaration, policy: Policy, registered: Record, snapshot: Record
+    platform: Platform,
+    declaration: Declaration,
+    policy: Policy,
+    registered: Record[VersionRegistered],
+    snapshot: Record[SnapshotTaken],
 ) -> CardInputs:
     """Everything the card shows, from the ledger and the evidence of the version's run."""
     ledger, model, version = platform.ledger, declaration.name, registered.subject
-    results = platform.version_results(registered.body["run_id"])
+    results = platform.version_results(registered.event.run_id)
     evaluated, explained = results.read(EVALUATION), results.read(EXPLANATIONS)
     profile = results.read(REFERENCE_PROFILE).to_dict()
     return CardInputs(
@@ -109,13 +114,13 @@ def card_inputs(
         version=version,
         # The card is issued with the version: a time of its own would make every rendering another card.
         issued_at=registered.happened_at,
-        algorithm=registered.body["algorithm"],
+        algorithm=registered.event.algorithm,
         snapshot={
-            **{k: v for k, v in snapshot.body.items() if k not in ("screening", "contract")},
+            **{k: v for k, v in snapshot.event.body().items() if k not in ("screening", "contract", "schema_version")},
             "data_digest": snapshot.subject,
         },
         profile={"rows": profile["rows"], "columns": profile["columns"]},
-        screening=snapshot.body["screening"],
+        screening=snapshot.event.screening,
         candidates=results.read(CANDIDATES).candidates,
         performance=evaluated.performance,
         comparison=evaluated.comparison,
@@ -124,27 +129,25 @@ def card_inputs(
         robustness=evaluated.robustness,
         fairness=results.read(FAIRNESS),
         explanations={"importance": explained.importance, "reason_codes": explained.reason_codes},
-        decisions=[
-            {**r.body, "record": r.seq} for r in ledger.records(kind="gate_decision", model=model, subject=version)
-        ],
+        decisions=[{**r.event.body(), "record": r.seq} for r in ledger.of(GateDecided, model=model, subject=version)],
         policy=policy.model_dump(mode="json") | {"digest": policy.digest},
         exceptions=exceptions_in_force(ledger, policy, model, version),
         findings=findings_on_record(ledger, model),
         environment={
             **environment(),
-            "code_version": registered.body["code_version"],
-            "digest": registered.body["environment_digest"],
+            "code_version": registered.event.code_version,
+            "digest": registered.event.environment_digest,
         },
         digests={
-            "artifact": registered.body["artifact_digest"],
-            "data": registered.body["data_digest"],
-            "declaration": registered.body["declaration_digest"],
+            "artifact": registered.event.artifact_digest,
+            "data": registered.event.data_digest,
+            "declaration": registered.event.declaration_digest,
             "policy": policy.digest,
         },
         lineage={
             "source": "/".join(declaration.source.key),
             "source path": declaration.source.path or declaration.source.sql,
-            "mlflow run": registered.body["run_id"],
+            "mlflow run": registered.event.run_id,
             "registered model": f"models:/{model}/{version}",
             "ledger record": registered.seq,
         },
@@ -160,20 +163,21 @@ def exceptions_in_force(ledger: Ledger, policy: Policy, model: str, version: str
     shown = ("gate", "expires", "role", "person", "reason")
     return [
         {**{name: getattr(e, name) for name in shown}, "record": e.seq}
-        for e in exceptions(ledger, policy, model)
-        if e.status == "active" and e.version in (None, version)
+        for e in ledger.state().model(model).exceptions_in_force(ledger.clock())
+        if not objection(policy, e) and e.version in (None, version)
     ]
 
 
 def findings_on_record(ledger: Ledger, model: str) -> list[dict[str, Any]]:
     """Findings about the model, open and closed."""
     shown = ("id", "severity", "summary", "owner", "due")
-    return [{**{name: getattr(f, name) for name in shown}, "closed": f.closed_at} for f in findings(ledger, model)]
+    known = ledger.state().model(model).findings.values()
+    return [{**{name: getattr(f, name) for name in shown}, "closed": f.closed_at} for f in known]
 
 
 def validation_on_record(ledger: Ledger, model: str, version: str) -> dict[str, Any] | None:
     """The validation that counts for the version; None where there is none."""
-    found = standing_validation(ledger, model, version)
+    found = standing_validation(ledger.state().model(model), version)
     return found.to_dict() if found is not None else None
 
 
@@ -199,11 +203,11 @@ def earlier_versions(ledger: Ledger, model: str, version: int) -> list[dict[str,
     return [
         {
             "version": r.subject,
-            "algorithm": r.body["algorithm"],
-            "request": r.body["request"] or "first training",
+            "algorithm": r.event.algorithm,
+            "request": r.event.request or "first training",
             "registered": r.happened_at.date().isoformat(),
         }
-        for r in ledger.records(kind="version_registered", model=model)
+        for r in ledger.of(VersionRegistered, model=model)
         if int(r.subject) < version
     ]
 
@@ -212,7 +216,7 @@ def approval(context: StageContext) -> StageResult:
     """Look every signature up again and show what is missing; waiting for people is no failure."""
     ledger, policy, model = context.platform.ledger, context.policy, context.model
     registered = current_version(ledger, context.declaration, context.request)
-    state = approval_state(ledger, policy, model, registered.subject)
+    state = approval_state(ledger.state(), policy, model, registered.subject, ledger.clock())
     gates = gates_now(ledger, policy, model, registered.subject)
     return StageResult(
         metadata={
@@ -241,7 +245,7 @@ def approval(context: StageContext) -> StageResult:
 
 def policy_in_force(ledger: Ledger, policy: Policy, model: str) -> str:
     """Whether the policy is in force, and since when."""
-    adopted = adoption(ledger, model, policy)
+    adopted = adoption(ledger.state().model(model), policy)
     if adopted.waiting:
         roles = " or ".join(adopted.roles)
         return f"{policy.digest[:12]} is not in force until {roles} signs it: mlops policy adopt {model}"
@@ -278,7 +282,7 @@ def try_promotion(platform: Platform, policy: Policy, registered: Record) -> tup
     ledger, model, version = platform.ledger, registered.model, int(registered.subject)
     if version in champion_state(ledger, model).promoted:
         return f"version {version} was promoted before", ()
-    step = climb(ledger, policy, model, version)
+    step = climb(ledger.state().model(model), policy, version)
     if step.waiting and refused_for_good(ledger, policy, registered):
         reasons = [f"gate {g.gate}: {g.reason}" for g in gates_now(ledger, policy, model, registered.subject).blocking]
         close_request(ledger, registered, "refused", "; ".join(reasons))
@@ -307,19 +311,20 @@ def try_promotion(platform: Platform, policy: Policy, registered: Record) -> tup
 def refused_for_good(ledger: Ledger, policy: Policy, registered: Record) -> bool:
     """Whether gates or people refused it; a version that merely waits for signatures is not refused."""
     model, version = registered.model, registered.subject
-    rejected = approval_state(ledger, policy, model, version).status == "rejected"
+    rejected = approval_state(ledger.state(), policy, model, version).status == "rejected"
     return rejected or not gates_now(ledger, policy, model, version).ok
 
 
-def close_request(ledger: Ledger, registered: Record, result: Literal["promoted", "refused"], note: str = "") -> None:
+def close_request(
+    ledger: Ledger, registered: Record[VersionRegistered], result: Literal["promoted", "refused"], note: str = ""
+) -> None:
     """Close the retraining request that the version answers, so that a later verdict may request another."""
-    if not registered.body["request"]:
-        return
-    request = ledger.latest("retraining_request", model=registered.model, subject=registered.body["request"])
+    request = ledger.state().model(registered.model).requests.get(registered.event.request or "")
     if request is not None:
-        retraining.close(ledger, request, result, version=int(registered.subject), note=note)
+        retraining.close(ledger, request.record, result, version=int(registered.subject), note=note)
 
 
 def gates_now(ledger: Ledger, policy: Policy, model: str, version: str) -> Standing:
     """The state of every required gate of the version, exceptions in force included."""
-    return standing(ledger, model, version, policy, lifts=lifts(ledger, policy, model, version))
+    known, now = ledger.state().model(model), ledger.clock()
+    return standing(known, version, policy, lifts=lifts(known, policy, version, now), at=now)

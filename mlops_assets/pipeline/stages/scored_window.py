@@ -13,7 +13,10 @@ from mlops_assets.datasets.pieces import StoredRows
 from mlops_assets.datasets.windows import Window
 from mlops_assets.declaration.declaration import Declaration
 from mlops_assets.governance.approval_subject import registered
-from mlops_assets.ledger.ledger import Ledger, Record
+from mlops_assets.ledger.events.versions import VersionRegistered
+from mlops_assets.ledger.events.windows import WindowScored
+from mlops_assets.ledger.ledger import Ledger
+from mlops_assets.ledger.records import Record
 from mlops_assets.pipeline.stages.predictions import SCORED_ROWS, scored_record
 from mlops_assets.pipeline.stages.versions import declared_with
 from mlops_assets.stores.lake import Lake
@@ -31,8 +34,8 @@ class ScoredWindow:
     """
 
     window: Window
-    record: Record
-    registration: Record
+    record: Record[WindowScored]
+    registration: Record[VersionRegistered]
     declaration: Declaration
 
     @property
@@ -43,23 +46,23 @@ class ScoredWindow:
     @property
     def version(self) -> int:
         """The champion that scored the window."""
-        return int(self.record.body["version"])
+        return self.record.event.version
 
     @property
     def run_id(self) -> str:
         """MLflow run of that version's training."""
-        return self.registration.body["run_id"]
+        return self.registration.event.run_id
 
     @cached_property
     def canary(self) -> int | None:
         """The version that decided a share of the rows; None where the champion decided all."""
-        return int(self.record.body["challenger"]) if self.record.body["canary_share"] else None
+        return self.record.event.challenger if self.record.event.canary_share else None
 
     def rows(self, lake: Lake) -> pl.DataFrame | StoredRows:
         """Identifier and features of the rows; those of a window that may not fit into memory stay in the lake."""
         stored = lake.scan(f"{self.model}/{SCORED_ROWS}", window=self.window.key)
         stored = stored.select(self.declaration.id, *self.declaration.features)
-        height = int(self.record.body["rows"])
+        height = int(self.record.event.rows)
         return stored.collect() if height <= pieces.ROWS_AT_ONCE else StoredRows(stored, height)
 
 
@@ -75,5 +78,5 @@ def scored_window(ledger: Ledger, declaration: Declaration, window: Window) -> S
         StageError: it was not scored.
     """
     record = scored_record(ledger, declaration.name, window)
-    registration = registered(ledger, declaration.name, record.body["version"])
+    registration = registered(ledger.state().model(declaration.name), record.event.version)
     return ScoredWindow(window, record, registration, declared_with(registration, declaration))

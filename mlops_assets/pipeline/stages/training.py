@@ -1,7 +1,7 @@
 """Stages from features to a registered challenger: `candidates` and `challenger`."""
 
 import hashlib
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import polars as pl
@@ -12,6 +12,7 @@ from mlops_assets.features.frame import target_vector, to_model_frame
 from mlops_assets.features.transformer import features_digest
 from mlops_assets.gates import artifact, parity
 from mlops_assets.inspection.versions import load_verified, sign_artifact
+from mlops_assets.ledger.events.versions import VersionRegistered
 from mlops_assets.ledger.ledger import Record
 from mlops_assets.pipeline.context import StageContext, StageError, StageResult
 from mlops_assets.pipeline.stages.data import feature_rows
@@ -36,6 +37,7 @@ from mlops_assets.training.reproducibility import (
     environment,
     environment_digest,
     pinned_requirements,
+    repository_state,
     training_key,
 )
 from mlops_assets.training.selection import best
@@ -150,7 +152,7 @@ def challenger(context: StageContext) -> StageResult:
             "MLflow run": registry.run_url(run_id),
             "artifact digest": trained.artifact_digest,
             "training key": trained.training_key,
-            "decision threshold": registered.body["threshold"],
+            "decision threshold": registered.event.threshold,
             "ledger record": registered.seq,
         },
         data_version=trained.artifact_digest,
@@ -196,31 +198,33 @@ def record_version(
     run_id: str,
     version: int,
     request: str | None,
-) -> Record:
+) -> Record[VersionRegistered]:
     """Sign the version's artifact and record the version; one that is recorded already is left as it is."""
     key = f"version/{declaration.name}/{trained.training_key}"
     known = platform.ledger.find(key)
     if known is not None:
-        return known
+        return cast(Record[VersionRegistered], known)
+    repository = repository_state(platform.project.root)
     fit = feature_rows(platform.lake, snapshot, "fit")
     return platform.ledger.append(
-        "version_registered",
-        {
-            "algorithm": trained.chosen,
-            "artifact_digest": trained.artifact_digest,
-            "data_digest": snapshot.subject,
-            "snapshot_record": snapshot.seq,
-            "declaration_digest": declaration.digest,
-            "declaration": declaration.model_dump(mode="json"),
-            "training_key": trained.training_key,
-            "run_id": run_id,
-            "code_version": trained.code_version,
-            "environment_digest": environment_digest(dict(trained.environment)),
-            "developers": list(declaration.developers),
-            "request": request,
-            "threshold": threshold_of(declaration, target_vector(fit, declaration)),
-            "signature": sign_artifact(platform, platform.registry.folder(declaration.name, version)),
-        },
+        VersionRegistered(
+            algorithm=trained.chosen,
+            artifact_digest=trained.artifact_digest,
+            data_digest=snapshot.subject,
+            snapshot_record=snapshot.seq,
+            declaration_digest=declaration.digest,
+            declaration=declaration.model_dump(mode="json"),
+            training_key=trained.training_key,
+            run_id=run_id,
+            code_version=trained.code_version,
+            environment_digest=environment_digest(dict(trained.environment)),
+            repository_commit=repository.commit if repository else None,
+            repository_clean=repository.clean if repository else None,
+            developers=declaration.developers,
+            request=request,
+            threshold=threshold_of(declaration, target_vector(fit, declaration)),
+            signature=sign_artifact(platform, platform.registry.folder(declaration.name, version)),
+        ),
         model=declaration.name,
         subject=str(version),
         key=key,

@@ -14,11 +14,10 @@ import polars as pl
 
 from mlops_assets.datasets.windows import event_time_expr, shift, window_of_key
 from mlops_assets.declaration.declaration import Declaration
+from mlops_assets.ledger.events.response import RetrainingRequested
 from mlops_assets.ledger.ledger import Ledger, Record
 from mlops_assets.monitoring.verdict.onset import CHANGES_THE_ANSWER, CHANGES_THE_WORLD, Seen, onset
 from mlops_assets.pipeline.context import StageError
-from mlops_assets.pipeline.verdicts import VERDICT
-from mlops_assets.response.incidents import incidents
 from mlops_assets.response.quarantined_windows import quarantined_windows
 from mlops_assets.training.history import HistoryChoice, choose_history
 
@@ -34,7 +33,7 @@ class TrainingPeriod:
     until: date | None
 
 
-def request_record(ledger: Ledger, model: str, request: str | None) -> Record | None:
+def request_record(ledger: Ledger, model: str, request: str | None) -> Record[RetrainingRequested] | None:
     """The retraining request that a run answers; None for a first training.
 
     Raises:
@@ -42,56 +41,52 @@ def request_record(ledger: Ledger, model: str, request: str | None) -> Record | 
     """
     if request is None:
         return None
-    record = ledger.latest("retraining_request", model=model, subject=request)
-    if record is None:
+    known = ledger.state().model(model).requests.get(request)
+    if known is None:
         raise StageError(
             f"{model}: found the retraining request {request!r} in the run's tags, expected one that is in the ledger"
         )
-    return record
+    return known.record
 
 
-def training_period(declaration: Declaration, request: Record | None) -> TrainingPeriod:
+def training_period(declaration: Declaration, request: Record[RetrainingRequested] | None) -> TrainingPeriod:
     """The period that the retraining request names, or the declared first one."""
     if not declaration.has_time:
         return TrainingPeriod(None, None)
-    until = declaration.training.until if request is None else date.fromisoformat(request.body["until"])
+    until = declaration.training.until if request is None else request.event.until
     assert until is not None
     window = declaration.training.window
     return TrainingPeriod(shift(until, window, sign=-1) if window else None, until)
 
 
 def history_choice(
-    ledger: Ledger, declaration: Declaration, request: Record | None, rows: pl.DataFrame
+    ledger: Ledger, declaration: Declaration, request: Record[RetrainingRequested] | None, rows: pl.DataFrame
 ) -> HistoryChoice | None:
     """How far back a retraining reaches, measured; None where no change of the answer requires it."""
     began = change_began(ledger, declaration, request, CHANGES_THE_ANSWER)
     return None if began is None else choose_history(rows, declaration, began)
 
 
-def windows_left_out(ledger: Ledger, model: str, request: Record | None) -> tuple[str, ...]:
+def windows_left_out(ledger: Ledger, model: str, request: Record[RetrainingRequested] | None) -> tuple[str, ...]:
     """Quarantined windows, as they were known when the request was made; none before the first verdict."""
-    verdicts = [r for r in ledger.records(kind=VERDICT, model=model) if request is None or r.seq < request.seq]
-    if not verdicts:
-        return ()
-    return quarantined_windows(verdicts, incidents(ledger, model=model, known_at=request and request.recorded_at))
+    return quarantined_windows(ledger.state(request.recorded_at if request else None).model(model))
 
 
 def change_began(
-    ledger: Ledger, declaration: Declaration, request: Record | None, kinds: frozenset[str]
+    ledger: Ledger, declaration: Declaration, request: Record[RetrainingRequested] | None, kinds: frozenset[str]
 ) -> date | None:
     """Start of the first window of the change that a training answers; None where it answers no such change."""
     if request is None or not declaration.has_time:
         return None
-    last = {r.subject: r for r in ledger.records(kind=VERDICT, model=declaration.name) if r.seq < request.seq}
-    seen = [
-        Seen(window, str(r.body["version"]), frozenset(c["kind"] for c in r.body["causes"]))
-        for window, r in last.items()
-    ]
-    began = onset(seen, request.body["window"], kinds)
+    known = ledger.state(request.recorded_at).model(declaration.name).window_verdicts
+    seen = [Seen(window, verdict.version, frozenset(verdict.causes)) for window, verdict in known.items()]
+    began = onset(seen, request.event.window.isoformat(), kinds)
     return None if began is None else date.fromisoformat(began)
 
 
-def since_change(ledger: Ledger, declaration: Declaration, request: Record | None, rows: pl.DataFrame) -> pl.DataFrame:
+def since_change(
+    ledger: Ledger, declaration: Declaration, request: Record[RetrainingRequested] | None, rows: pl.DataFrame
+) -> pl.DataFrame:
     """Rows since the change that a training answers; all of them where there is none, or few rows since.
 
     A new version decides after the change. Held to rows from before and after it, its quality would be a mean that neither

@@ -33,9 +33,9 @@ def declared_with(registration: Record, declaration: Declaration) -> Declaration
         registration: of the version.
         declaration: the model as its YAML declares it now.
     """
-    if registration.body["declaration_digest"] == declaration.digest:
+    if registration.event.declaration_digest == declaration.digest:
         return declaration
-    made = Declaration.model_validate(registration.body["declaration"])
+    made = Declaration.model_validate(registration.event.declaration)
     return made.model_copy(update={"source": declaration.source, "monitoring": declaration.monitoring})
 
 
@@ -63,7 +63,7 @@ def artifact_facts(platform: Platform, declaration: Declaration, registration: R
         "pickles": list(report.pickles),
         "foreign_types": list(report.foreign_types),
         "bytes": report.size_bytes,
-        **software_facts(platform, registration.body["run_id"]),
+        **software_facts(platform, registration.event.run_id),
     }
 
 

@@ -17,15 +17,15 @@ from mlops_assets.declaration.terms import Task
 from mlops_assets.evaluation.contributions import Reference, build_reference
 from mlops_assets.evaluation.explanations import reason_codes
 from mlops_assets.governance.approval_subject import registered
-from mlops_assets.governance.approvals import state as approval_state
+from mlops_assets.governance.approvals import approval_state
 from mlops_assets.governance.decisions import standing
 from mlops_assets.governance.exceptions import lifts
 from mlops_assets.inspection.versions import load_verified
+from mlops_assets.ledger.events.versions import VersionRegistered
 from mlops_assets.ledger.ledger import Ledger, Record
 from mlops_assets.pipeline.stages.versions import declared_with
 from mlops_assets.platform import Platform
 from mlops_assets.policy.policy import Policy
-from mlops_assets.release.champion import champion_state
 from mlops_assets.release.ladder import climb
 from mlops_assets.scoring.batch import score
 from mlops_assets.scoring.routing import route
@@ -61,7 +61,7 @@ class Scorer:
 
     def score(self, rows: pl.DataFrame, window: Window) -> pl.DataFrame:
         """One prediction a row, in the order of the rows, with the version that made it."""
-        threshold = self.registration.body["threshold"]
+        threshold = self.registration.event.threshold
         scored = score(self.pipeline, rows, self.declaration, threshold, version=self.version, window=window.key)
         return scored.with_columns(pl.lit(self.version, dtype=pl.Int64).alias("version"))
 
@@ -69,7 +69,7 @@ class Scorer:
         """Reason codes of the adverse decisions among the rows as JSON text, by identifier."""
         if rows.height == 0:
             return {}
-        threshold = self.registration.body["threshold"]
+        threshold = self.registration.event.threshold
         found = reason_codes(self.pipeline, rows, self.declaration, threshold, self._typical_rows)
         texts = (json.dumps([dict(reason) for reason in one], default=float) for one in found[REASONS].to_list())
         return dict(zip(found[self.declaration.id].to_list(), texts, strict=True))
@@ -79,7 +79,7 @@ class Scorer:
         """What rows are compared with: the sample of training rows that was kept with the version."""
         table = f"{self.declaration.name}/reference_sample"
         sample = self.platform.lake.read(table, window=f"v{self.version}").drop("window")
-        return build_reference(self.pipeline, sample, self.declaration, self.registration.body["threshold"])
+        return build_reference(self.pipeline, sample, self.declaration, self.registration.event.threshold)
 
 
 @dataclass(frozen=True)
@@ -151,7 +151,7 @@ def load_scorers(
         columns: of the source; a challenger that needs others does not score.
     """
     ledger, model = platform.ledger, declaration.name
-    registration = registered(ledger, model, version)
+    registration = registered(ledger.state().model(model), version)
     champion = Scorer(platform, registration, declared_with(registration, declaration))
     with_reasons = policy.gates.reason_codes.required and declaration.task is Task.BINARY
     waiting = waiting_challenger(ledger, model, version)
@@ -164,11 +164,11 @@ def load_scorers(
     return WindowScorers(champion, challenger, canary_share(ledger, policy, waiting), with_reasons)
 
 
-def waiting_challenger(ledger: Ledger, model: str, champion: int) -> Record | None:
+def waiting_challenger(ledger: Ledger, model: str, champion: int) -> Record[VersionRegistered] | None:
     """The newest version after the champion that was never promoted: it scores in shadow."""
-    promoted = champion_state(ledger, model).promoted
-    found = ledger.records(kind="version_registered", model=model)
-    later = [r for r in found if int(r.subject) > champion and int(r.subject) not in promoted]
+    state = ledger.state().model(model)
+    found = [v.registration for v in state.versions.values() if v.registration is not None]
+    later = [r for r in found if int(r.subject) > champion and int(r.subject) not in state.champion.promoted]
     return later[-1] if later else None
 
 
@@ -183,10 +183,12 @@ def cannot_score(champion: Declaration, challenger: Declaration, columns: list[s
 def canary_share(ledger: Ledger, policy: Policy, challenger: Record) -> float:
     """Share of the window's rows that the challenger decides: none before its gates passed and people approved it."""
     model, version = challenger.model, challenger.subject
-    gates = standing(ledger, model, version, policy, lifts=lifts(ledger, policy, model, version))
-    if not gates.ok or approval_state(ledger, policy, model, version).status != "approved":
+    state, now = ledger.state(), ledger.clock()
+    known = state.model(model)
+    gates = standing(known, version, policy, lifts=lifts(known, policy, version, now), at=now)
+    if not gates.ok or approval_state(state, policy, model, version).status != "approved":
         return 0.0
-    return climb(ledger, policy, model, version).share
+    return climb(known, policy, version).share
 
 
 def undecided(decided_rows: pl.DataFrame, other: pl.DataFrame | None) -> pl.DataFrame:

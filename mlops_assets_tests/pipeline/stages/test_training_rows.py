@@ -131,7 +131,7 @@ def test_who_closes_the_incident_decides_whether_it_is_learned_from(
     world: World, disposition: Any, expected: tuple[str, ...]
 ) -> None:
     judge(world, JULY, "incident", "quarantine_window")
-    incident = incidents(world.ledger)[0]
+    incident = incidents(world.ledger.state())[0]
     close(world.ledger, world.keys["validator"], IncidentRule(), incident.id, disposition, "looked at it")
     assert left_out(world) == expected
 
@@ -149,7 +149,7 @@ def test_what_is_known_only_after_the_request_changes_nothing(world: World) -> N
         raw("retraining_request", {"window": AUGUST, "until": "2025-01-01"}), model=MODEL, subject=REQUEST
     )
     judge(world, AUGUST, "incident", "quarantine_window")
-    for incident in incidents(world.ledger):
+    for incident in incidents(world.ledger.state()):
         close(world.ledger, world.keys["validator"], IncidentRule(), incident.id, "false", "looked at it")
     assert left_out(world, REQUEST) == (JULY,)
     assert left_out(world) == ()
