@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mlops_assets.evidence.pages.plots import Interval
+from mlops_assets.evidence.plots import Interval
 
 LEADING = ("roc_auc", "rmse", "log_loss", "accuracy")
 """The metric that a model is watched by: the first of these that is measured."""

@@ -165,7 +165,7 @@ def _duckdb_times_as_days(relation: Any, profile: Profile) -> Any:
 
 def _spark_times_as_days(frame: Any, profile: Profile) -> Any:
     """Narwhals cannot read times out of Spark; wall-clock times are taken as UTC there as everywhere."""
-    from pyspark.sql import functions as f
+    from pyspark.sql import functions as f  # pyright: ignore[reportMissingImports]
 
     for name, kind in frame.dtypes:
         column = profile.columns.get(name)

@@ -6,8 +6,8 @@ Not here: how a picture is drawn (`pages.plots`).
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from mlops_assets.evidence import plots
 from mlops_assets.evidence.blocks import Figure
-from mlops_assets.evidence.pages import plots
 from mlops_assets.evidence.reading import estimate, first, is_number, label, records_of
 
 

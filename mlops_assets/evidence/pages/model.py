@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from mlops_assets.evidence import plots
 from mlops_assets.evidence.blocks import Figure, Tone
 from mlops_assets.evidence.card.html import render as render_template
 from mlops_assets.evidence.history import Verdict, VersionState, text
-from mlops_assets.evidence.pages import plots
 from mlops_assets.evidence.pages.event_text import event_text
 from mlops_assets.evidence.pages.fleet import MARKS, ModelView, event_log, state_tone, strip
 from mlops_assets.evidence.reading import day, label, minute, moment, number, short

@@ -12,7 +12,7 @@ from typing import Any
 from mlops_assets.evidence.blocks import Block, Paragraph
 from mlops_assets.evidence.card.html import render as render_template
 from mlops_assets.evidence.history import Verdict
-from mlops_assets.evidence.pages.plots import Interval
+from mlops_assets.evidence.plots import Interval
 from mlops_assets.evidence.reading import as_sentence, label, minute, number, table
 from mlops_assets.evidence.window_evidence import WindowEvidence
 

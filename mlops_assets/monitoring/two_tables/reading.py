@@ -83,7 +83,7 @@ def for_engine(frame: pl.LazyFrame, table: str | Path, engine: str, *, as_read: 
 def _spark() -> Any:
     """The session that is open (a cluster's, say), or a local one that nobody else can reach."""
     try:
-        from pyspark.sql import SparkSession
+        from pyspark.sql import SparkSession  # pyright: ignore[reportMissingImports]
     except ImportError as error:
         raise SourceError(
             "found no pyspark, expected the extra `spark` to be installed; or use polars or duckdb"

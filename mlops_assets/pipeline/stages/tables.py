@@ -217,7 +217,7 @@ def disparity_table(fairness: Mapping[str, Any]) -> Table | None:
 def evaluation_picture(measured: Mapping[str, Any], calibrated: Mapping[str, Any]) -> str | None:
     """ROC curve or residuals, and calibration, as Markdown images that carry their own bytes; None where there is nothing to
     draw."""
-    from mlops_assets.evidence.pages import plots
+    from mlops_assets.evidence import plots
 
     curves = measured.get("curves") or {}
     pictures = []

@@ -3,8 +3,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from mlops_assets.evidence.pages import plots
-from mlops_assets.evidence.pages.plots import Interval, Picture
+from mlops_assets.evidence import plots
+from mlops_assets.evidence.plots import Interval, Picture
 
 ROWS = [Interval(f"group {i}", 0.6 + 0.01 * i, 0.58 + 0.01 * i, 0.62 + 0.01 * i, 100 * i) for i in range(30)]
 WINDOWS = [datetime(2004, month, 1, tzinfo=UTC) for month in (1, 4, 7, 10)]
