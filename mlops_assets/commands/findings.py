@@ -166,9 +166,8 @@ def validation_record(
         conditions=conditions,
         restrictions=[yaml.safe_load(text) for text in restrictions],
     )
-    click.echo(
-        f"{model} version {version}: {outcome.replace('_', ' ')}, valid until {record.body['valid_until']} (record {record.seq})"
-    )
+    text = f"{outcome.replace('_', ' ')}, valid until {record.event.valid_until:%Y-%m-%d}"
+    click.echo(f"{model} version {version}: {text} (record {record.seq})")
 
 
 @validation.command("list")
