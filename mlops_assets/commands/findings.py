@@ -9,7 +9,8 @@ import yaml
 from mlops_assets.commands.common import json_option, key_option, known_model, open_platform, print_json, print_table
 from mlops_assets.governance import findings, validations
 from mlops_assets.ledger.keys import SigningKey
-from mlops_assets.ledger.state.model import Finding, LedgerState
+from mlops_assets.ledger.state.judgements import Finding
+from mlops_assets.ledger.state.model import LedgerState
 
 SEVERITIES = ("low", "medium", "high", "critical")
 

@@ -19,7 +19,7 @@ from mlops_assets.ledger.people import NotAllowed, People, Signed, read_people
 from mlops_assets.ledger.signatures import SignatureRefused
 from mlops_assets.ledger.signed_acts import read_act
 from mlops_assets.ledger.state.fold import Fold
-from mlops_assets.ledger.state.model import Incident
+from mlops_assets.ledger.state.response import Incident
 
 DATA_SUBJECT = "data:"
 """Subjects of decisions on a snapshot, made before there is a version."""
