@@ -10,7 +10,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from mlops_assets.evidence.history import fold
 from mlops_assets.evidence.inventory import TRIAL, inventory
 from mlops_assets.evidence.pages import model as model_page
 from mlops_assets.evidence.pages import roi as roi_page
@@ -104,7 +103,7 @@ def write_model_pages(platform: Platform, fleet: FleetView) -> dict[str, Path]:
         mark = f"<!-- {_state_of(model)} -->"
         if path.is_file() and path.read_text(encoding="utf-8").endswith(mark):
             continue
-        last = model.state.records[-1].recorded_at if model.state.records else datetime.now(UTC)
+        last = model.records[-1].recorded_at if model.records else datetime.now(UTC)
         windows = windows_of(platform.home.reports, model.name)
         write_window_pages(platform.home.reports, model, windows)
         judged = next(iter(alarm_precision(model.name, known)), None)
@@ -116,9 +115,9 @@ def write_model_pages(platform: Platform, fleet: FleetView) -> dict[str, Path]:
 def write_window_pages(reports: Path, model: ModelView, windows: Sequence[WindowEvidence]) -> None:
     """Write `windows/<model>/<window>/index.html` for every judged window."""
     measured = {w.window: w for w in windows}
-    recorded = {r.seq: r.recorded_at for r in model.state.records}
-    starts = [verdict.window for verdict in model.state.verdicts]
-    for place, verdict in enumerate(model.state.verdicts):
+    recorded = {record.seq: record for record in model.records}
+    starts = [verdict.window for verdict in model.verdicts]
+    for place, verdict in enumerate(model.verdicts):
         results = WindowResults(reports, model.name, verdict.window)
         path = results.path("index", ".html")
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -131,12 +130,12 @@ def write_window_pages(reports: Path, model: ModelView, windows: Sequence[Window
         )
         drift = results.shown(DRIFT)
         evidence = measured.get(verdict.window) or window_evidence(verdict.window, None, None)
-        page = window_page.render(model.name, verdict, evidence, drift, links, recorded.get(verdict.seq))
+        page = window_page.render(model.name, recorded[verdict.seq], evidence, drift, links)
         path.write_text(page, encoding="utf-8")
 
 
 def _judged_windows(platform: Platform, model: str) -> list[str]:
-    return sorted({record.subject for record in platform.ledger.records(kind="health_verdict", model=model)})
+    return list(platform.ledger.state().model(model).window_verdicts)
 
 
 def windows_of(reports: Path, model: str) -> list[WindowEvidence]:
@@ -146,7 +145,7 @@ def windows_of(reports: Path, model: str) -> list[WindowEvidence]:
 
 
 def _state_of(model: ModelView) -> str:
-    last = model.state.records[-1].digest if model.state.records else ""
+    last = model.records[-1].digest if model.records else ""
     links = [list(model.links.model), sorted(model.links.windows.items())]
     return digest({"row": json.loads(json.dumps(model.row, default=str)), "last": last, "links": links})
 
@@ -165,10 +164,10 @@ def write_roi(platform: Platform) -> tuple[Path, RoiReport]:
         PolicyError: the declared assumptions have a mistake.
     """
     assumptions = read_assumptions(platform.project.config)
-    states = fold(platform.ledger.records(), platform.ledger.root)
-    known = incidents(platform.ledger.state())
-    precision = {n: asdict(found[0]) for n in states if (found := alarm_precision(n, known))}
-    found = measure_roi((s for s in states.values() if s.versions), assumptions, precision)
+    states = platform.ledger.state()
+    known = incidents(states)
+    precision = {n: asdict(found[0]) for n in states.models if (found := alarm_precision(n, known))}
+    found = measure_roi(platform.ledger, (state for state in states if state.versions), assumptions, precision)
     folder = platform.home.reports
     folder.mkdir(parents=True, exist_ok=True)
     text = json.dumps(found.to_dict(), indent=2, ensure_ascii=False, default=str)

@@ -4,9 +4,9 @@ from pathlib import Path
 import pytest
 
 from mlops_assets.fleet_files import links_of, windows_of, write_fleet_page, write_inventory, write_roi
+from mlops_assets.ledger.events.response import IncidentOpened
 from mlops_assets.platform import Platform
 from mlops_assets_tests.integration.small_project import SNAPSHOT, TIMED, declare, write_project
-from mlops_assets_tests.ledger.raw import raw
 
 
 @pytest.fixture
@@ -57,7 +57,10 @@ def test_every_model_has_a_page_that_is_redrawn_only_when_something_is_new(platf
     first = page.stat().st_mtime_ns
     write_fleet_page(platform)
     assert page.stat().st_mtime_ns == first
-    platform.ledger.append(raw("suspension", {"rationale": "a look is needed"}), model=TIMED, subject="1")
+    opened = IncidentOpened(
+        kind="data_quality", severity="act", window="2021-01-01", summary="a look is needed", cause="x"
+    )
+    platform.ledger.append(opened, model=TIMED, subject="inc-1")
     write_fleet_page(platform)
     assert "a look is needed" in page.read_text(encoding="utf-8")
 

@@ -24,9 +24,7 @@ def lineage(
 
     platform = open_platform(context)
     known_model(platform, model)
-    found = events(
-        platform.ledger.records(model=model), model, None if version is None else str(version), namespace=namespace
-    )
+    found = events(platform.ledger, model, None if version is None else str(version), namespace)
     if not found:
         what = model if version is None else f"{model} version {version}"
         click.echo(f"mlops: {what}: found no training in the ledger", err=True)

@@ -11,9 +11,9 @@ from typing import Any, Literal
 
 from mlops_assets.datasets.windows import declared_windows
 from mlops_assets.declaration.declaration import Declaration
-from mlops_assets.evidence.history import ModelState, text
 from mlops_assets.evidence.reading import NOTHING, day, moment
 from mlops_assets.evidence.version_status import VersionStatus, waiting
+from mlops_assets.ledger.state.model import ModelState
 
 Urgency = Literal["now", "soon", "open"]
 SOON = timedelta(days=30)
@@ -72,7 +72,7 @@ def attention(
         stale: evidence that is out of date, a text each.
         policy: its effective policy, for the roles that may close an incident or grant an exception.
     """
-    if state.retired:
+    if state.champion.status == "retired":
         return []
     model = state.name
     found = [
@@ -95,9 +95,9 @@ def unjudged_windows(declaration: Declaration | None, state: ModelState, today: 
 
     The day on which a window ends is left out: its rows and its run may still come.
     """
-    if declaration is None or not declaration.has_time or not state.champion or state.suspended is not None:
+    if declaration is None or not declaration.has_time or state.champion.deciding is None:
         return ()
-    judged = {verdict.window for verdict in state.verdicts}
+    judged = set(state.window_verdicts)
     return tuple(w.key for w in declared_windows(declaration, today) if w.end < today and w.key not in judged)
 
 
@@ -108,12 +108,10 @@ def _declaration(model: str, row: Mapping[str, Any]) -> list[AttentionItem]:
 
 
 def _suspension(state: ModelState) -> list[AttentionItem]:
-    if state.suspended is None:
+    if state.suspension is None:
         return []
-    body = state.suspended.body
-    person = text(body, "person")
-    reason = text(body, "rationale", "reason", "cause")
-    detail = f"Since {day(state.suspended.happened_at)}{f', by {person}' if person else ''}. {reason}".strip()
+    event = state.suspension.event
+    detail = f"Since {day(state.suspension.happened_at)}, by {event.person}. {event.rationale}"
     line = f"mlops resume {state.name} --key KEY.pem --rationale TEXT"
     return [
         AttentionItem(state.name, "suspension", "now", "Suspended: no version decides", detail, line, "no author of it")
@@ -193,7 +191,7 @@ def _exceptions(model: str, row: Mapping[str, Any], at: datetime, policy: Any | 
         urgency: Urgency = "soon" if _within(expires, at) else "open"
         found.append(AttentionItem(model, "exception", urgency, title, detail, line, who, _date(expires)))
     for refused in row["exceptions_refused"]:
-        title = f"Record {refused['record']} claims an exception to gate {refused['gate']} and has no effect"
+        title = f"Record {refused['record']} claims an exception to gate {refused['gate']} and does not count"
         found.append(AttentionItem(model, "exception", "now", title, refused["why"], "mlops verify"))
     return found
 
@@ -227,11 +225,11 @@ def _evidence(model: str, row: Mapping[str, Any], stale: Sequence[str]) -> list[
 
 def _requests(model: str, state: ModelState) -> list[AttentionItem]:
     found = []
-    for record in state.open_requests:
-        origin = "by policy" if record.body.get("automatic") else "by a signed request"
-        found.append(
-            AttentionItem(model, "retraining", "open", f"Retraining requested {origin}", text(record.body, "cause"))
-        )
+    for request in state.requests.values():
+        if request.is_open:
+            event = request.record.event
+            origin = "by policy" if event.automatic else "by a signed request"
+            found.append(AttentionItem(model, "retraining", "open", f"Retraining requested {origin}", event.cause))
     return found
 
 

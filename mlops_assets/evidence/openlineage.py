@@ -1,12 +1,14 @@
 """The lineage of a model as OpenLineage events, for catalogues that other systems fill, too.
 
-Pure: ledger records in, events out (specification 2-0-2, https://openlineage.io/spec/2-0-2/OpenLineage.json). Jobs and
-datasets are named as the assets in Dagster are. The ledger records what has ended, so the START that the specification
-asks of each run carries the time of its COMPLETE. Nothing is sent anywhere.
+Records in, events out (specification 2-0-2, https://openlineage.io/spec/2-0-2/OpenLineage.json). Jobs and datasets are named
+as the assets in Dagster are. The ledger records what has ended, so the START that the specification requires of each run
+carries the time of its COMPLETE. Records that do not count are left out. Nothing is sent anywhere.
 """
 
+import json
 import uuid
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version as version_of
 from typing import Any
@@ -14,7 +16,13 @@ from typing import Any
 from mlops_assets.datasets.windows import window_of_key
 from mlops_assets.declaration.declaration import Declaration
 from mlops_assets.ledger.canonical import iso
-from mlops_assets.ledger.ledger import Record
+from mlops_assets.ledger.events.base import Event
+from mlops_assets.ledger.events.champion import Promotion
+from mlops_assets.ledger.events.judgements import GateDecided
+from mlops_assets.ledger.events.versions import SnapshotTaken, VersionRegistered
+from mlops_assets.ledger.events.windows import HealthVerdict, WindowScored
+from mlops_assets.ledger.ledger import Ledger
+from mlops_assets.ledger.records import Record
 
 SCHEMA = "https://openlineage.io/spec/2-0-2/OpenLineage.json#/$defs/RunEvent"
 FACETS = "https://openlineage.io/spec/facets"
@@ -25,116 +33,140 @@ RUNS = uuid.uuid5(uuid.NAMESPACE_URL, "urn:x-mlops-assets:openlineage:run")
 Dataset = dict[str, Any]
 
 
-def events(
-    records: Iterable[Record], model: str, version: str | None = None, namespace: str = NAMESPACE
-) -> list[dict[str, Any]]:
+@dataclass(frozen=True)
+class Run:
+    """What one run read and wrote.
+
+    Attributes:
+        stage: name of the asset that it made.
+        inputs, outputs: datasets.
+        facets: of the run.
+    """
+
+    stage: str
+    inputs: list[Dataset]
+    outputs: list[Dataset]
+    facets: dict[str, Any] = field(default_factory=dict)
+
+
+def events(ledger: Ledger, model: str, version: str | None = None, namespace: str = NAMESPACE) -> list[dict[str, Any]]:
     """Events of one model, a START and a COMPLETE a run, in order of recording.
 
     Args:
-        records: of the ledger.
+        ledger: to read.
         model: name.
         version: only what made this version, and what it did; None: all versions.
         namespace: of jobs and datasets, to tell projects apart.
     """
-    told = _Teller(model, [r for r in records if r.model == model], namespace)
-    return [event for record in told.records for event in told.events_of(record, version)]
+    records = ledger.records(model=model)
+    objections = ledger.state().objections(records)
+    lineage = _Lineage(model, [r for r in records if r.seq not in objections], namespace)
+    return [event for record in lineage.records for event in lineage.events_of(record, version)]
 
 
-class _Teller:
-    """Knows what the records of a model say about each other."""
+class _Lineage:
+    """How the records of a model rest on each other."""
 
     def __init__(self, model: str, records: Sequence[Record], namespace: str) -> None:
         self.model, self.records, self.namespace = model, records, namespace
         self.producer = f"urn:x-mlops-assets:{version_of('mlops_assets')}"
-        self.registered = {r.subject: r for r in records if r.kind == "version_registered"}
-        self.declared = {
-            name: Declaration.model_validate(r.body["declaration"])
-            for name, r in self.registered.items()
-            if r.body.get("declaration")
+        self.registered: dict[str, Record[VersionRegistered]] = {
+            r.subject: r for r in records if isinstance(r.event, VersionRegistered)
         }
-        self.decisions: dict[str, dict[str, Record]] = {}
-        for record in records:
-            if record.kind == "gate_decision":
-                self.decisions.setdefault(record.subject, {})[str(record.body["gate"])] = record
+        self.declared = {
+            name: Declaration.model_validate(r.event.declaration)
+            for name, r in self.registered.items()
+            if r.event.declaration
+        }
+        self.runs: Mapping[type[Event], Callable[[Record[Any], str], Run]] = {
+            SnapshotTaken: self._snapshot_taken,
+            VersionRegistered: self._version_registered,
+            Promotion: self._promotion,
+            WindowScored: self._window_scored,
+            HealthVerdict: self._health_verdict,
+        }
 
     def events_of(self, record: Record, version: str | None) -> Iterator[dict[str, Any]]:
         """START and COMPLETE of the run that ended with this record; nothing for records that are no run."""
-        teller = getattr(self, f"_{record.kind}", None)
-        concerned = self.version_of(record)
-        if teller is None or concerned is None or version not in (None, concerned):
+        run_of = self.runs.get(type(record.event))
+        concerned = self.version_of(record) if run_of is not None else None
+        if run_of is None or concerned is None or version not in (None, concerned):
             return
+        run = run_of(record, concerned)
+        job: dict[str, Any] = {"namespace": self.namespace, "name": f"{self.model}.{run.stage}"}
         declaration = self.declared.get(concerned)
-        stage, inputs, outputs, facets = teller(record, concerned, declaration)
-        job: dict[str, Any] = {"namespace": self.namespace, "name": f"{self.model}.{stage}"}
         if declaration is not None:
             owners = self.facet("1-0-0/OwnershipJobFacet.json", owners=[{"name": declaration.owner, "type": "OWNER"}])
             text = self.facet("1-0-0/DocumentationJobFacet.json", description=declaration.purpose)
             job["facets"] = {"ownership": owners, "documentation": text}
         ledger = {"_producer": self.producer, "_schemaURL": OWN_FACET}
         ledger |= {"seq": record.seq, "kind": record.kind, "digest": record.digest}
-        run = {"runId": str(uuid.uuid5(RUNS, record.digest)), "facets": {"mlops_assets_ledgerRecord": ledger, **facets}}
+        facets = {"mlops_assets_ledgerRecord": ledger, **run.facets}
         common = {
             "eventTime": iso(record.recorded_at),
             "producer": self.producer,
             "schemaURL": SCHEMA,
-            "run": run,
+            "run": {"runId": str(uuid.uuid5(RUNS, record.digest)), "facets": facets},
             "job": job,
-            "inputs": inputs,
+            "inputs": run.inputs,
         }
         yield {"eventType": "START", **common, "outputs": []}
-        yield {"eventType": "COMPLETE", **common, "outputs": outputs}
+        yield {"eventType": "COMPLETE", **common, "outputs": run.outputs}
 
     def version_of(self, record: Record) -> str | None:
         """The version that a record is about; of a snapshot, the first one that was trained on it afterwards."""
-        if record.kind == "snapshot_taken":
-            trained = (r for r in self.registered.values() if r.body.get("data_digest") == record.subject)
+        event = record.event
+        if isinstance(event, SnapshotTaken):
+            trained = (r for r in self.registered.values() if r.event.data_digest == record.subject)
             return next((r.subject for r in trained if r.seq > record.seq), None)
-        if record.kind in ("version_registered", "promotion"):
-            return record.subject
-        named = record.body.get("version")
-        return None if named is None else str(named)
+        if isinstance(event, WindowScored | HealthVerdict):
+            return str(event.version)
+        return record.subject
 
-    def _snapshot_taken(self, record: Record, version: str, declaration: Declaration | None) -> tuple[Any, ...]:
-        rows = record.body.get("rows")
-        table = self.dataset("training_data", record.subject, rows)
+    def _snapshot_taken(self, record: Record[SnapshotTaken], version: str) -> Run:
+        declaration = self.declared.get(version)
+        table = self.dataset("training_data", record.subject, record.event.rows)
         if declaration is not None:
             fields = [
                 {"name": name, "type": feature.role.value, "description": feature.description}
                 for name, feature in declaration.features.items()
             ]
             table["facets"]["schema"] = self.facet("1-0-0/SchemaDatasetFacet.json", fields=fields)
-        return "training_data", self.source(declaration), [table], {}
+        return Run("training_data", self.source(version), [table])
 
-    def _version_registered(self, record: Record, version: str, declaration: Declaration | None) -> tuple[Any, ...]:
-        rows = self.dataset("training_data", str(record.body.get("data_digest", "")))
-        return "challenger", [rows], [self.dataset("challenger", version)], {}
+    def _version_registered(self, record: Record[VersionRegistered], version: str) -> Run:
+        rows = self.dataset("training_data", record.event.data_digest)
+        return Run("challenger", [rows], [self.dataset("challenger", version)])
 
-    def _promotion(self, record: Record, version: str, declaration: Declaration | None) -> tuple[Any, ...]:
+    def _promotion(self, record: Record[Promotion], version: str) -> Run:
         candidate = self.dataset("challenger", version)
-        decided = [
-            {"assertion": gate, "success": r.body.get("outcome") == "passed"}
-            for gate, r in self.decisions.get(version, {}).items()
-            if r.seq < record.seq
-        ]
-        if decided:
+        last = {
+            r.event.gate: r.event.outcome
+            for r in self.records
+            if isinstance(r.event, GateDecided) and r.subject == version and r.seq < record.seq
+        }
+        if last:
+            decided = [{"assertion": gate, "success": outcome == "passed"} for gate, outcome in last.items()]
             checks = self.facet("1-0-1/DataQualityAssertionsDatasetFacet.json", assertions=decided)
             candidate["inputFacets"] = {"dataQualityAssertions": checks}
-        return "champion", [candidate], [self.dataset("champion", version)], {}
+        return Run("champion", [candidate], [self.dataset("champion", version)])
 
-    def _window_scored(self, record: Record, version: str, declaration: Declaration | None) -> tuple[Any, ...]:
-        body = record.body
-        inputs = [*self.source(declaration, str(body.get("source_digest") or "")), self.dataset("champion", version)]
-        said = self.dataset("predictions", str(body.get("predictions_digest", "")), body.get("rows"))
-        return "predictions", inputs, [said], self.window(record.subject, declaration)
+    def _window_scored(self, record: Record[WindowScored], version: str) -> Run:
+        event = record.event
+        inputs = [*self.source(version, event.source_digest or ""), self.dataset("champion", version)]
+        predictions = self.dataset("predictions", event.predictions_digest or "", event.rows)
+        return Run("predictions", inputs, [predictions], self.window(record.subject, version))
 
-    def _health_verdict(self, record: Record, version: str, declaration: Declaration | None) -> tuple[Any, ...]:
+    def _health_verdict(self, record: Record[HealthVerdict], version: str) -> Run:
         # A window may be scored again: a verdict rests on the scoring before it.
         scored = [
-            r for r in self.records if r.kind == "window_scored" and r.subject == record.subject and r.seq < record.seq
+            r.event
+            for r in self.records
+            if isinstance(r.event, WindowScored) and r.subject == record.subject and r.seq < record.seq
         ]
-        digest = str(scored[-1].body.get("predictions_digest", "")) if scored else ""
+        digest = (scored[-1].predictions_digest or "") if scored else ""
         verdict = self.dataset("health", record.digest)
-        return "health", [self.dataset("predictions", digest)], [verdict], self.window(record.subject, declaration)
+        return Run("health", [self.dataset("predictions", digest)], [verdict], self.window(record.subject, version))
 
     def dataset(self, stage: str, version: str, rows: int | None = None) -> Dataset:
         """One of the model's assets as a dataset."""
@@ -146,8 +178,9 @@ class _Teller:
             found["outputFacets"] = {"outputStatistics": count}
         return found
 
-    def source(self, declaration: Declaration | None, digest: str = "") -> list[Dataset]:
+    def source(self, version: str, digest: str = "") -> list[Dataset]:
         """The table that the model reads, as far as its declaration is recorded."""
+        declaration = self.declared.get(version)
         if declaration is None:
             return []
         found: Dataset = {"namespace": self.namespace, "name": "/".join(declaration.source.key), "facets": {}}
@@ -155,8 +188,9 @@ class _Teller:
             found["facets"]["version"] = self.facet("1-0-0/DatasetVersionDatasetFacet.json", datasetVersion=digest)
         return [found]
 
-    def window(self, key: str, declaration: Declaration | None) -> dict[str, Any]:
-        """Run facets that say which stretch of time a run is about."""
+    def window(self, key: str, version: str) -> dict[str, Any]:
+        """Run facets with the stretch of time that a run is about."""
+        declaration = self.declared.get(version)
         if declaration is None:
             return {}
         window = window_of_key(key, declaration.monitoring.cadence)
@@ -171,6 +205,4 @@ class _Teller:
 
 def text_of(found: Sequence[Mapping[str, Any]]) -> str:
     """One event a line, as OpenLineage's file transport writes them."""
-    import json
-
     return "".join(json.dumps(event, ensure_ascii=False, sort_keys=True) + "\n" for event in found)

@@ -174,6 +174,14 @@ def first(evidence: Mapping[str, Any], *keys: str) -> Any:
     return next((evidence[k] for k in keys if evidence.get(k) is not None), None)
 
 
+def text(row: Mapping[str, Any], *keys: str) -> str:
+    """The first of `keys` that holds something, as text; the parts of a list are joined."""
+    value = first(row, *keys)
+    if isinstance(value, (list, tuple)):
+        return "; ".join(str(part) for part in value)
+    return "" if value is None else str(value)
+
+
 def records_of(value: object, key: str = "name") -> list[dict[str, Any]]:
     """A table of mappings from a list of mappings, or from a mapping of mappings or numbers (its keys under `key`)."""
     if isinstance(value, Mapping):

@@ -14,8 +14,8 @@ from typing import Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from mlops_assets.evidence.card.card import CardInputs
-from mlops_assets.evidence.history import ModelState
 from mlops_assets.evidence.reading import moment
+from mlops_assets.ledger.state.model import ModelState
 
 Verdict = Literal["present", "missing", "stale"]
 Stage = Literal["card", "approval", "operation"]
@@ -350,18 +350,20 @@ def artefacts_of_card(inputs: CardInputs) -> list[Artefact]:
 
 def artefacts_of_ledger(state: ModelState, version: str) -> list[Artefact]:
     """What the ledger adds once a version is signed, decided on and used."""
-    known = state.versions.get(version)
-    found: list[Artefact] = []
-    if known is not None:
-        approved = [r for r in known.approvals if r.body.get("decision", "approve") == "approve"]
-        found += [Artefact("approval", r.digest, r.happened_at, of_version=version) for r in approved]
-        if known.registered.get("artifact_digest") and known.registered.get("signature"):
-            found.append(Artefact("signature", produced_at=known.registered_at, of_version=version))
-    if any(v.version in ("", version) for v in state.verdicts):
-        last = [v for v in state.verdicts if v.version in ("", version)][-1]
-        found.append(Artefact("drift_report", produced_at=last.at, of_version=last.version))
-    if state.champion is not None:
-        found.append(Artefact("decision_log", produced_at=state.records[-1].recorded_at))
+    known = state.version(version)
+    found = [
+        Artefact("approval", given.record.digest, given.record.happened_at, of_version=version)
+        for given in known.approvals
+        if given.record.event.decision == "approve"
+    ]
+    if known.registration is not None and known.registration.event.signature:
+        found.append(Artefact("signature", produced_at=known.registration.happened_at, of_version=version))
+    mine = [v for v in state.window_verdicts.values() if v.version == version]
+    if mine:
+        found.append(Artefact("drift_report", produced_at=mine[-1].happened_at, of_version=version))
+    if state.scored:
+        last = max(state.scored.values(), key=lambda scored: scored.seq)
+        found.append(Artefact("decision_log", produced_at=last.recorded_at))
     return found
 
 

@@ -15,7 +15,10 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from mlops_assets.evidence.history import ModelState, VersionState, text
+from mlops_assets.ledger.events.judgements import GateDecided
+from mlops_assets.ledger.events.versions import SnapshotTaken
+from mlops_assets.ledger.ledger import Ledger
+from mlops_assets.ledger.state.model import Decision, ModelState, VersionState
 from mlops_assets.policy.reading import read_document
 
 FILE = "hours.yaml"
@@ -163,6 +166,7 @@ def read_assumptions(config: Path) -> Assumptions:
 
 
 def measure_roi(
+    ledger: Ledger,
     states: Iterable[ModelState],
     assumptions: Assumptions,
     precision: Mapping[str, Mapping[str, float | None]] | None = None,
@@ -170,34 +174,67 @@ def measure_roi(
     """Count what is recorded, and estimate from it.
 
     Args:
+        ledger: for what only the records hold: comparisons of gates, times of snapshots.
         states: of the models.
         assumptions: hours a person would need.
         precision: of each model's alarms, with `precision`, `low` and `high`, where any was judged.
     """
-    models = tuple(model_roi(s, (precision or {}).get(s.name)) for s in sorted(states, key=lambda s: s.name))
+    models = tuple(model_roi(ledger, s, (precision or {}).get(s.name)) for s in sorted(states, key=lambda s: s.name))
     times = [r.hours for m in models for r in m.releases if r.hours is not None]
     return RoiReport(models, assumptions, _estimate(models, assumptions), median(times) if times else None)
 
 
-def model_roi(state: ModelState, precision: Mapping[str, float | None] | None = None) -> ModelRoi:
+class _Comparison(BaseModel):
+    """The paired difference on the same held-out rows, in the measurement of the performance gate."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    metric: str = ""
+    difference: float | None = None
+    low: float | None = None
+    high: float | None = None
+
+
+class _Measured(BaseModel):
+    """What of the performance gate's measurement is shown here."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    comparison: _Comparison | None = None
+    n: int | None = None
+
+
+def model_roi(ledger: Ledger, state: ModelState, precision: Mapping[str, float | None] | None = None) -> ModelRoi:
     """What is counted of one model."""
-    # A gate that decided again on the same subject replaces one decision by a person, not two.
-    decisions = {(r.subject, text(r.body, "gate")): r for r in state.records if r.kind == "gate_decision"}
-    dispositions = [i.disposition or "open" for i in state.incidents]
-    signed = ("approval", "validation_recorded", "exception_granted")
+    verdicts = state.window_verdicts.values()
+    incidents = state.incidents.values()
+    signatures = sum(len(v.approvals) + len(v.validations) for v in state.versions.values()) + len(state.exceptions)
     return ModelRoi(
         model=state.name,
-        releases=tuple(_release(state, v) for v in state.versions.values() if v.promotions),
-        gates=_counted(text(r.body, "outcome") for r in decisions.values()),
+        releases=tuple(_release(ledger, state, v) for v in state.versions.values() if v.promotions),
+        gates=_counted(decision.outcome for decision in _decisions(state)),
         cards=sum(v.card is not None for v in state.versions.values()),
-        signatures=sum(r.kind in signed for r in state.records),
-        windows=len(state.verdicts),
-        alarms=sum(v.severity in ALARMS for v in state.verdicts),
-        incidents=_counted(dispositions),
-        examined=sum(bool(i.acknowledged_by or i.closed_by) for i in state.incidents),
+        signatures=signatures,
+        windows=len(verdicts),
+        alarms=sum(v.severity in ALARMS for v in verdicts),
+        incidents=_counted(i.disposition or "open" for i in incidents),
+        examined=sum(bool(i.acknowledged_by or i.closed_by) for i in incidents),
         precision=precision,
         avoided=avoided_retrainings(state),
     )
+
+
+def _decisions(state: ModelState) -> list[Decision]:
+    """The last decision of each gate on each subject: a gate that decided again replaces one decision by a person."""
+    found = [d for decided in state.data_decisions.values() for d in decided.values()]
+    for version in state.versions.values():
+        last: dict[str, Decision] = {}
+        for decided in version.decisions.values():
+            for gate, decision in decided.items():
+                if gate not in last or last[gate].seq < decision.seq:
+                    last[gate] = decision
+        found += last.values()
+    return found
 
 
 def avoided_retrainings(state: ModelState) -> tuple[tuple[str, str], ...]:
@@ -205,49 +242,51 @@ def avoided_retrainings(state: ModelState) -> tuple[tuple[str, str], ...]:
 
     A rule that retrains at every alarm would have trained on the faulty rows, once for each run of windows.
     """
-    requested = {text(r.body, "window") for r in state.requests.values()}
+    requested = {request.record.event.window.isoformat() for request in state.requests.values()}
+    verdicts = state.window_verdicts.values()
     found = []
-    for broken, group in groupby(state.verdicts, lambda v: v.kind == "data_quality" and v.severity in ALARMS):
+    for broken, group in groupby(verdicts, lambda v: v.kind == "data_quality" and v.severity in ALARMS):
         windows = [v.window for v in group]
         if broken and not requested.intersection(windows):
             found.append((windows[0], windows[-1]))
     return tuple(found)
 
 
-def _release(state: ModelState, known: VersionState) -> Release:
-    promoted = known.promotions[0].recorded_at
-    measured = (
-        (known.decisions["performance"].body.get("details") or {}) if "performance" in known.decisions else {}
-    ).get("measured") or {}
-    compared = measured.get("comparison") or {}
-    answers = next(
-        (text(state.requests[s].body, "cause") for s, r in state.requests_closed.items()
-         if text(r.body, "version") == known.version and s in state.requests),
-        "",
-    )  # fmt: skip
+def _release(ledger: Ledger, state: ModelState, known: VersionState) -> Release:
+    promotion = known.promotions[0]
+    measured = _measured(ledger, known.decided(promotion.event.policy_digest).get("performance"))
+    compared = (measured.comparison if measured else None) or _Comparison()
+    answers = [
+        request.record.event.cause
+        for request in state.requests.values()
+        if request.closed and request.closed.event.version == known.version
+    ]
     return Release(
         version=known.version,
-        hours=_hours(_snapshot_time(state, known), promoted),
-        cause=answers,
-        metric=str(compared.get("metric", "")),
-        difference=compared.get("difference"),
-        low=compared.get("low"),
-        high=compared.get("high"),
-        rows=measured.get("n") if compared else None,
+        hours=_hours(_snapshot_time(ledger, known), promotion.recorded_at),
+        cause=answers[0] if answers else "",
+        metric=compared.metric,
+        difference=compared.difference,
+        low=compared.low,
+        high=compared.high,
+        rows=measured.n if measured and measured.comparison else None,
     )
 
 
-def _snapshot_time(state: ModelState, known: VersionState) -> datetime | None:
-    """When the version's training rows were taken, the last time before it was registered."""
-    digest, registered = known.registered.get("data_digest"), [
-        r.recorded_at for r in state.records if r.kind == "version_registered" and r.subject == known.version
-    ]  # fmt: skip
-    taken = [
-        r.recorded_at
-        for r in state.records
-        if r.kind == "snapshot_taken" and r.subject == digest and (not registered or r.recorded_at <= registered[0])
-    ]
-    return taken[-1] if taken else None
+def _measured(ledger: Ledger, decision: Decision | None) -> _Measured | None:
+    record = ledger.get(decision.seq) if decision else None
+    if record is None or not isinstance(record.event, GateDecided):
+        return None
+    return _Measured.model_validate(record.event.measured or {})
+
+
+def _snapshot_time(ledger: Ledger, known: VersionState) -> datetime | None:
+    """When the training rows of the version were taken."""
+    if known.registration is None:
+        return None
+    taken = ledger.get(known.registration.event.snapshot_record)
+    same = taken is not None and isinstance(taken.event, SnapshotTaken)
+    return taken.recorded_at if taken and same and taken.subject == known.registration.event.data_digest else None
 
 
 def _hours(start: datetime | None, end: datetime) -> float | None:

@@ -1,18 +1,29 @@
 """From one prediction back to everything it rests on: version, data, policy, gates, approvals, reasons, health then.
 
-A pure function over the ledger's records and one prediction row; finding the row is the prediction log's business.
-What the records do not say is listed as a gap, never filled in.
+A pure function of the ledger's state and one prediction row; finding the row is `inspection.lookup`'s. What is not on
+record is listed as a gap, never filled in. "Then" is the time at which the prediction was scored: only what the ledger held
+at that time is listed under it, and what was found later about the same window is listed apart.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from mlops_assets.evidence.history import ModelState, VersionState, fold, text, texts
-from mlops_assets.evidence.inventory import RecordSource
-from mlops_assets.evidence.reading import cell, day, first, label, minute, moment, number
+from mlops_assets.evidence.reading import cell, day, first, label, minute, moment, number, text
 from mlops_assets.ledger.canonical import iso, plain
+from mlops_assets.ledger.events.champion import Promotion
+from mlops_assets.ledger.events.versions import SnapshotTaken, VersionRegistered
+from mlops_assets.ledger.ledger import Ledger
+from mlops_assets.ledger.records import Record
+from mlops_assets.ledger.state.model import Decision, Incident, ModelState, VersionState
+
+ARTIFACT_FIELDS = (
+    *("artifact_digest", "features_digest", "declaration_digest", "environment_digest", "code_version"),
+    *("repository_commit", "algorithm", "run_id", "training_key"),
+)
+"""Fields of a registration that say what the version was made of."""
+SNAPSHOT_FIELDS = ("rows", "quarantined", "table", "delta_version", "since", "until")
 
 
 @dataclass(frozen=True)
@@ -20,22 +31,23 @@ class Trace:
     """What one prediction rests on; plain data only.
 
     Attributes:
-        prediction: The row as it is in the prediction log.
-        model: Name.
-        version: Version that made it.
-        role: `champion` or what the row says; whether the version decided at that time is `decided`.
-        decided: Whether this version was champion when it scored; None when the time of scoring is not known.
-        data: Training data: digest, and what its snapshot's record says.
-        artifact: Digests of artifact, features, declaration, environment, and the code version.
-        policy_digest: Policy under which the version was promoted.
-        gates: Decisions on the version: gate, outcome, value, threshold, reason, record.
-        exceptions: Exceptions for the version's gates that were in force then.
-        approvals: person, role, decision, rationale, record.
-        promotion: Number of the record that made it champion, and when.
-        reasons: Reason codes of the prediction.
-        health: Verdict on the prediction's window.
-        incidents: Incidents that were open then.
-        gaps: What could not be found.
+        prediction: the row as it is in the prediction log.
+        model: name.
+        version: version that made it.
+        role: `champion`, or what the row says.
+        decided: whether this version was champion when it scored; None when the time of scoring is not known.
+        data: training data: digest, and what its snapshot's record holds.
+        artifact: digests of artifact, features, declaration, environment, and the code version.
+        policy_digest: policy under which the version was promoted.
+        gates: decisions on the version under that policy: gate, outcome, value, threshold, reason, record.
+        exceptions: exceptions for the version's gates that were in force then.
+        approvals: person, role, decision, rationale, record; those with a signature that counts.
+        promotion: number and time of the record that made it champion.
+        reasons: reason codes of the prediction.
+        health: verdict on the prediction's window.
+        incidents: incidents that were open when the prediction was scored.
+        found_later: incidents about the prediction's window that were opened after it was scored.
+        gaps: what could not be found.
     """
 
     prediction: dict[str, Any]
@@ -53,6 +65,7 @@ class Trace:
     reasons: tuple[str, ...]
     health: dict[str, Any] | None
     incidents: tuple[dict[str, Any], ...]
+    found_later: tuple[dict[str, Any], ...]
     gaps: tuple[str, ...]
 
     def to_dict(self) -> dict[str, Any]:
@@ -60,47 +73,30 @@ class Trace:
         return plain(asdict(self))
 
 
-def trace(ledger: RecordSource, prediction: Mapping[str, Any], at: datetime | None = None) -> Trace:
+def trace(ledger: Ledger, prediction: Mapping[str, Any], at: datetime | None = None) -> Trace:
     """Trace one prediction.
 
     Args:
-        ledger: Where the records are.
-        prediction: The row: `model` and `version`, and where known `prediction_id`, `window`, `scored_at`, `role`,
+        ledger: to read.
+        prediction: the row: `model` and `version`, and where known `prediction_id`, `window`, `scored_at`, `role`,
             `reasons`.
-        at: Time of the prediction, where the row has none.
+        at: time of scoring, where the row has none.
 
     Raises:
-        ValueError: The row names no model or no version.
+        ValueError: the row names no model or no version.
     """
     model, version = text(prediction, "model"), text(prediction, "version", "model_version")
     if not model or not version:
         raise ValueError(f"found a prediction with the fields {', '.join(prediction)}, expected `model` and `version`")
     when = moment(first(prediction, "scored_at", "at")) or at
-    state = fold(ledger.records(), ledger.root).get(model, ModelState(model))
-    known = state.versions.get(version, VersionState(version))
-    gaps = [] if version in state.versions else [f"the ledger has no record of version {version} of {model}"]
-    window = text(prediction, "window")
-    health = _health(state, window)
+    state = ledger.state().model(model)
+    known = state.version(version)
+    registered = known.registration.event if known.registration else None
     promoted = _promotion(known, when)
     decided = None if when is None else state.champion_at(when) == version
-    registered = known.registered
-    data = _data(state, registered)
-    reasons = texts(first(prediction, "reasons", "reason_codes"))
-    gaps += [
-        gap
-        for gap, lacking in (
-            ("no training snapshot is recorded for its data digest", not data.get("record")),
-            ("no gate decision is recorded for the version", not known.decisions),
-            ("no approval is recorded for the version", not known.approvals),
-            ("the version was never promoted", promoted is None),
-            ("the prediction has no time of scoring", when is None),
-            (
-                f"no verdict is recorded for window {window}" if window else "the prediction has no window",
-                health is None,
-            ),
-        )
-        if lacking
-    ]
+    window = text(prediction, "window")
+    gates = known.decided(promoted.event.policy_digest if promoted else "")
+    data, health = _data(ledger, registered), _health(state, window)
     return Trace(
         prediction=plain(dict(prediction)),
         model=model,
@@ -108,79 +104,126 @@ def trace(ledger: RecordSource, prediction: Mapping[str, Any], at: datetime | No
         role=text(prediction, "role") or ("champion" if decided else ""),
         decided=decided,
         data=data,
-        artifact={
-            key: registered[key]
-            for key in (
-                "artifact_digest",
-                "features_digest",
-                "declaration_digest",
-                "environment_digest",
-                "code_version",
-                "algorithm",
-                "run_id",
-                "training_key",
-            )
-            if registered.get(key)
-        },
-        policy_digest=(text(promoted.body, "policy_digest") or None) if promoted else None,
-        gates=tuple(
-            {
-                "gate": gate,
-                **{k: r.body.get(k) for k in ("outcome", "value", "threshold", "reason")},
-                "record": r.seq,
-            }
-            for gate, r in known.decisions.items()
-        ),
+        artifact=_fields(registered, ARTIFACT_FIELDS) if registered else {},
+        policy_digest=promoted.event.policy_digest if promoted else None,
+        gates=tuple(_gate(decision) for decision in gates.values()),
         exceptions=tuple(
-            {"gate": e.gate, "reason": e.reason, "person": e.person, "expires": iso(e.expires) if e.expires else None}
+            {"gate": e.gate, "reason": e.reason, "person": e.person, "expires": iso(e.expires), "record": e.seq}
             for e in (state.exceptions_in_force(when) if when else ())
             if e.version in (None, version)
         ),
-        approvals=tuple(
-            {**{k: text(r.body, k) for k in ("person", "role", "decision", "rationale")}, "record": r.seq}
-            for r in known.approvals
-        ),
+        approvals=_approvals(known),
         promotion={"record": promoted.seq, "at": iso(promoted.happened_at)} if promoted else None,
-        reasons=reasons,
+        reasons=_reasons(first(prediction, "reasons", "reason_codes")),
         health=health,
-        incidents=tuple(
-            {"id": i.id, "kind": i.kind, "severity": i.severity, "summary": i.summary}
-            for i in state.incidents
-            if when and i.opened_at <= when and (i.closed_at is None or i.closed_at > when)
+        incidents=_incidents(i for i in state.incidents.values() if when and _open_at(i, when)),
+        found_later=_incidents(
+            i for i in state.incidents.values() if when and i.window == window and i.recorded_at > when
         ),
-        gaps=tuple(gaps),
+        gaps=_gaps(state, known, promoted, when, window, data=data, health=health),
     )
+
+
+def _gaps(
+    state: ModelState,
+    known: VersionState,
+    promoted: Record[Promotion] | None,
+    when: datetime | None,
+    window: str,
+    *,
+    data: Mapping[str, Any],
+    health: Mapping[str, Any] | None,
+) -> tuple[str, ...]:
+    no_verdict = f"no verdict is recorded for window {window}" if window else "the prediction has no window"
+    checks = (
+        (known.registration is None, f"the ledger has no record of version {known.version} of {state.name}"),
+        (
+            bool(known.conflicting),
+            f"version {known.version} was registered with different artifacts: it cannot be used",
+        ),
+        ("record" not in data, "no training snapshot is recorded for its data digest"),
+        (not known.decisions, "no gate decision is recorded for the version"),
+        (not known.approvals, "no approval that counts is recorded for the version"),
+        (promoted is None, "the version was not promoted before the prediction" if when else "it was never promoted"),
+        (when is None, "the prediction has no time of scoring"),
+        (health is None, no_verdict),
+    )
+    return tuple(gap for missing, gap in checks if missing)
+
+
+def _fields(event: VersionRegistered | SnapshotTaken, names: Iterable[str]) -> dict[str, Any]:
+    """Fields of an event that hold something."""
+    return {name: value for name in names if (value := getattr(event, name)) is not None}
+
+
+def _data(ledger: Ledger, registered: VersionRegistered | None) -> dict[str, Any]:
+    if registered is None:
+        return {}
+    found: dict[str, Any] = {"data_digest": registered.data_digest}
+    taken = ledger.get(registered.snapshot_record)
+    if taken is not None and isinstance(taken.event, SnapshotTaken) and taken.subject == registered.data_digest:
+        found |= {**_fields(taken.event, SNAPSHOT_FIELDS), "record": taken.seq}
+    return found
+
+
+def _gate(decision: Decision) -> dict[str, Any]:
+    return {
+        "gate": decision.gate, "outcome": decision.outcome, "value": decision.value, "threshold": decision.threshold,
+        "reason": decision.reason, "record": decision.seq,
+    }  # fmt: skip
+
+
+def _approvals(known: VersionState) -> tuple[dict[str, Any], ...]:
+    events = [(given.record.event, given.record.seq) for given in known.approvals]
+    return tuple(
+        {"person": e.person, "role": e.role, "decision": e.decision, "rationale": e.rationale, "record": seq}
+        for e, seq in events
+    )
+
+
+def _promotion(known: VersionState, when: datetime | None) -> Record[Promotion] | None:
+    """The last promotion before the prediction; without a time, the last of all."""
+    before = [r for r in known.promotions if when is None or r.recorded_at <= when]
+    return before[-1] if before else None
+
+
+def _open_at(incident: Incident, when: datetime) -> bool:
+    """Whether the ledger held an incident as open at a time."""
+    return incident.recorded_at <= when and (incident.closed_at is None or incident.closed_at > when)
+
+
+def _incidents(found: Iterable[Incident]) -> tuple[dict[str, Any], ...]:
+    return tuple(
+        {
+            "id": i.id, "kind": i.kind, "severity": i.severity, "window": i.window, "summary": i.summary,
+            "opened_at": iso(i.recorded_at),
+        }
+        for i in found
+    )  # fmt: skip
+
+
+def _reasons(value: Any) -> tuple[str, ...]:
+    return (value,) if isinstance(value, str) and value else tuple(str(reason) for reason in value or ())
+
+
+def _health(state: ModelState, window: str) -> dict[str, Any] | None:
+    verdict = state.window_verdicts.get(window)
+    if verdict is None:
+        return None
+    return {
+        "window": verdict.window, "severity": verdict.severity, "kind": verdict.kind, "reasons": list(verdict.reasons),
+        "action": list(verdict.action), "version": verdict.version, "record": verdict.seq,
+        "recorded_at": iso(verdict.recorded_at),
+    }  # fmt: skip
 
 
 def trace_text(found: Trace) -> str:
     """The trace in words, for a terminal."""
-    row = found.prediction
-    name = text(row, "prediction_id", "id")
-    lines = [f"Prediction {name}".rstrip(), f"  model      {found.model}, version {found.version}"]
-    lines.append(f"  scored     {minute(first(row, 'scored_at', 'at'))}, window {text(row, 'window') or 'none'}")
-    score = first(row, "score", "prediction", "value")
-    if score is not None:
-        lines.append(
-            f"  score      {number(score)}"
-            + (f", decision {cell(row['decision'])}" if row.get("decision") is not None else "")
-        )
-    if found.decided is not None:
-        lines.append(
-            f"  decided    {'yes, it was champion then' if found.decided else 'no, another version was champion then'}"
-        )
-    lines += [f"  reason     {reason}" for reason in found.reasons]
-    lines.append("Rests on")
+    lines = [*_prediction_lines(found), "Rests on"]
     lines += [f"  {label(k).lower():<22} {cell(v)}" for k, v in {**found.data, **found.artifact}.items()]
     if found.policy_digest:
         lines.append(f"  {'policy':<22} {found.policy_digest}")
-    lines.append("Gates")
-    for gate in found.gates:
-        against = (
-            f" {number(gate['value'])} against {number(gate['threshold'])}" if gate["threshold"] is not None else ""
-        )
-        lines.append(
-            f"  {gate['gate']:<14} {str(gate['outcome']).replace('_', ' ')}{against} (record {gate['record']})"
-        )
+    lines += ["Gates", *(_gate_line(gate) for gate in found.gates)]
     lines += [f"  exception to {e['gate']} until {day(e['expires'])}: {e['reason']}" for e in found.exceptions]
     lines.append("Approvals")
     lines += [
@@ -188,47 +231,45 @@ def trace_text(found: Trace) -> str:
         for a in found.approvals
     ]
     if found.promotion:
-        lines.append(f"  champion since {day(found.promotion['at'])} (record {found.promotion['record']})")
-    lines.append("Health then")
+        lines.append(f"  champion since {minute(found.promotion['at'])} (record {found.promotion['record']})")
+    lines.append("Health of the window")
     if found.health:
         kind = "" if found.health["kind"] == "none" else f", {found.health['kind'].replace('_', ' ')}"
-        lines.append(f"  window {found.health['window']}: {found.health['severity'].replace('_', ' ')}{kind}")
+        judged = f" (record {found.health['record']}, {minute(found.health['recorded_at'])})"
+        lines.append(f"  window {found.health['window']}: {found.health['severity'].replace('_', ' ')}{kind}{judged}")
         lines += [f"  {reason}" for reason in found.health["reasons"]]
-    lines += [f"  incident {i['id']} ({i['kind']}): {i['summary']}" for i in found.incidents]
+    lines += ["Incidents open when it was scored", *_incident_lines(found.incidents)]
+    if found.found_later:
+        lines += ["Incidents about this window, opened later", *_incident_lines(found.found_later)]
     if found.gaps:
-        lines.append("Not on record")
-        lines += [f"  {gap}" for gap in found.gaps]
+        lines += ["Not on record", *(f"  {gap}" for gap in found.gaps)]
     return "\n".join(lines) + "\n"
 
 
-def _data(state: ModelState, registered: Mapping[str, Any]) -> dict[str, Any]:
-    digest = registered.get("data_digest")
-    if not digest:
-        return {}
-    taken = [r for r in state.records if r.kind == "snapshot_taken" and r.subject == digest]
-    found: dict[str, Any] = {"data_digest": digest}
-    if taken:
-        body = taken[-1].body
-        found |= {k: body[k] for k in ("rows", "quarantined", "table", "delta_version", "since", "until") if k in body}
-        found["record"] = taken[-1].seq
-    return found
+def _prediction_lines(found: Trace) -> list[str]:
+    row = found.prediction
+    lines = [
+        f"Prediction {text(row, 'prediction_id', 'id')}".rstrip(),
+        f"  model      {found.model}, version {found.version}",
+    ]
+    lines.append(f"  scored     {minute(first(row, 'scored_at', 'at'))}, window {text(row, 'window') or 'none'}")
+    lines += [
+        f"  {name:<10} {cell(row[name])}"
+        for name in ("score", "prediction", "value", "decision")
+        if row.get(name) is not None
+    ]
+    if found.decided is not None:
+        yes_no = "yes, it was champion then" if found.decided else "no, another version was champion then"
+        lines.append(f"  decided    {yes_no}")
+    return [*lines, *(f"  reason     {reason}" for reason in found.reasons)]
 
 
-def _promotion(known: VersionState, when: datetime | None) -> Any | None:
-    """The last promotion before the prediction; without a time, the last of all."""
-    before = [r for r in known.promotions if when is None or r.happened_at <= when]
-    return before[-1] if before else None
+def _gate_line(gate: Mapping[str, Any]) -> str:
+    against = f" {number(gate['value'])} against {number(gate['threshold'])}" if gate["threshold"] is not None else ""
+    outcome = str(gate["outcome"]).replace("_", " ")
+    return f"  {gate['gate']:<14} {outcome}{against} (record {gate['record']})"
 
 
-def _health(state: ModelState, window: str) -> dict[str, Any] | None:
-    verdict = next((v for v in state.verdicts if v.window == window), None)
-    if verdict is None:
-        return None
-    return {
-        "window": verdict.window,
-        "severity": verdict.severity,
-        "kind": verdict.kind,
-        "reasons": list(verdict.reasons),
-        "action": verdict.action,
-        "record": verdict.seq,
-    }
+def _incident_lines(found: Iterable[Mapping[str, Any]]) -> list[str]:
+    lines = [f"  {i['id']} ({label(i['kind']).lower()}), since {minute(i['opened_at'])}: {i['summary']}" for i in found]
+    return lines or ["  none"]

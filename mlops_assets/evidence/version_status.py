@@ -8,13 +8,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from mlops_assets.evidence.history import ModelState, VersionState, text
 from mlops_assets.governance.adoption import adoption
 from mlops_assets.governance.approval_subject import NotRegistered
 from mlops_assets.governance.approvals import approval_state
 from mlops_assets.governance.decisions import standing
 from mlops_assets.governance.exceptions import lifts
 from mlops_assets.ledger.ledger import Ledger
+from mlops_assets.ledger.state.model import ModelState, VersionState
 from mlops_assets.policy.policy import Policy
 from mlops_assets.release.ladder import climb
 
@@ -60,25 +60,25 @@ def required_gates(policy: Any | None) -> frozenset[str]:
     return frozenset(policy.gates.required) if policy is not None else frozenset()
 
 
-def version_statuses(ledger: Any, policy: Any | None, state: ModelState) -> dict[str, VersionStatus]:
+def version_statuses(ledger: Ledger, policy: Any | None, state: ModelState) -> dict[str, VersionStatus]:
     """Status of every registered version by number, oldest first.
 
     Args:
-        ledger: a `Ledger` to look signatures and gates up in; from another source of records only what the state says.
+        ledger: to look signatures and gates up in.
         policy: the model's effective policy, or None where it is not known.
         state: what is recorded about the model.
     """
-    registered = [name for name, known in state.versions.items() if known.registered_at is not None]
+    registered = [name for name, known in state.versions.items() if known.registration is not None]
     newest = registered[-1] if registered else ""
     return {name: _status(ledger, policy, state, state.versions[name], newest) for name in registered}
 
 
-def _status(ledger: Any, policy: Any | None, state: ModelState, known: VersionState, newest: str) -> VersionStatus:
+def _status(ledger: Ledger, policy: Any | None, state: ModelState, known: VersionState, newest: str) -> VersionStatus:
     version = known.version
-    if state.retired:
+    if state.champion.status == "retired":
         return VersionStatus(version, "retired", "The model is retired.")
-    if version == state.champion:
-        if state.suspended is not None:
+    if version == state.champion.version:
+        if state.suspension is not None:
             return VersionStatus(version, "suspended", "The champion is suspended: no version decides.")
         return VersionStatus(version, "champion", "This version decides.")
     if known.promotions:
@@ -88,7 +88,7 @@ def _status(ledger: Any, policy: Any | None, state: ModelState, known: VersionSt
         if refused:
             return VersionStatus(version, "refused", refused)
         return VersionStatus(version, "superseded", f"Version {newest} was registered before this one was released.")
-    if isinstance(ledger, Ledger) and isinstance(policy, Policy):
+    if isinstance(policy, Policy):
         try:
             return _waiting(ledger, policy, state.name, version)
         except NotRegistered:
@@ -101,8 +101,8 @@ def _refused(known: VersionState, policy: Any | None) -> str:
     required = required_gates(policy)
     failed = [
         gate
-        for gate, record in known.decisions.items()
-        if text(record.body, "outcome") == "failed" and (not required or gate in required)
+        for gate, decision in known.decided().items()
+        if decision.outcome == "failed" and (not required or gate in required)
     ]
     return _gates("refused by", failed)
 

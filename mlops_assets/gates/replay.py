@@ -12,7 +12,9 @@ from mlops_assets.declaration.declaration import Declaration
 from mlops_assets.gates.registry import decide
 from mlops_assets.gates.ruling import EvidenceError
 from mlops_assets.governance.decisions import blocks
-from mlops_assets.ledger.ledger import Ledger, Record
+from mlops_assets.ledger.events.judgements import GateDecided
+from mlops_assets.ledger.ledger import Ledger
+from mlops_assets.ledger.records import Record
 from mlops_assets.policy.policy import Policy, PolicyError, effective
 
 
@@ -79,9 +81,7 @@ def diff(
         theirs = tightened(proposed[tier], declaration.policy)
         if ours.gates == theirs.gates:
             continue
-        latest: dict[tuple[str, str], Record] = {}
-        for record in ledger.records(kind="gate_decision", model=model):
-            latest[record.subject, record.body["gate"]] = record
+        latest = {(record.subject, record.event.gate): record for record in ledger.of(GateDecided, model=model)}
         for record in sorted(latest.values(), key=lambda r: r.seq):
             change = _replay(record, ours, theirs)
             if change is not None:
@@ -111,14 +111,12 @@ def _leaves(overrides: Mapping) -> list[dict]:
     return found
 
 
-def _replay(record: Record, ours: Policy, theirs: Policy) -> Change | None:
-    gate = record.body["gate"]
-    evidence = (record.body.get("details") or {}).get("measured")
+def _replay(record: Record[GateDecided], ours: Policy, theirs: Policy) -> Change | None:
+    gate, recorded, evidence = record.event.gate, record.event.outcome, record.event.measured
 
     def change(before: str, after: str | None, was: bool, now: bool | None, reason: str) -> Change:
         return Change(record.model, record.subject, gate, record.seq, before, after, was, now, reason)
 
-    recorded = record.body["outcome"]
     if evidence is None:
         was = blocks(ours, gate, recorded, False)
         return change(recorded, None, was, None, "the record keeps no evidence that the gate could decide on again")

@@ -8,7 +8,8 @@ import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 
-from mlops_assets.ledger.events.versions import EvidenceStored
+from mlops_assets.ledger.events.versions import CardIssued, EvidenceStored
+from mlops_assets.ledger.events.windows import HealthVerdict
 from mlops_assets.platform import Platform
 from mlops_assets.stores.registry import RegistryError
 from mlops_assets.stores.results import is_window
@@ -22,7 +23,7 @@ def changed_files(platform: Platform) -> Iterator[tuple[str, str]]:
 
 
 def _evidence(platform: Platform) -> Iterator[tuple[str, str]]:
-    last = {(r.subject, r.body["name"]): r for r in platform.ledger.records(kind=EvidenceStored.KIND)}
+    last = {(r.subject, r.event.name): r for r in platform.ledger.of(EvidenceStored)}
     for (run, name), record in last.items():
         if is_window(run):
             continue
@@ -33,20 +34,18 @@ def _evidence(platform: Platform) -> Iterator[tuple[str, str]]:
 
 
 def _cards(platform: Platform) -> Iterator[tuple[str, str]]:
-    last = {(r.model, r.subject): r for r in platform.ledger.records(kind="card_issued")}
+    last = {(r.model, r.subject): r for r in platform.ledger.of(CardIssued)}
     for (model, version), record in last.items():
-        folder = platform.home.root / record.body["path"]
-        # Cards of an earlier release say what is in them, not which bytes each of their files has.
-        files = record.body.get("files") or {"card.json": record.body["digest"]}
-        for name, digest in files.items():
+        folder = platform.home.root / record.event.path
+        for name, digest in record.event.files.items():
             if why := _differs(folder / name, digest):
                 yield "card", f"{model} version {version}: {folder / name} {why} (record {record.seq})"
 
 
 def _reports(platform: Platform) -> Iterator[tuple[str, str]]:
-    last = {(r.model, r.subject): r for r in platform.ledger.records(kind="health_verdict")}
+    last = {(r.model, r.subject): r for r in platform.ledger.of(HealthVerdict)}
     for (model, window), record in last.items():
-        for name, digest in (record.body.get("evidence") or {}).items():
+        for name, digest in record.event.evidence.items():
             path = platform.window_results(model, window).path(name)
             if why := _differs(path, digest):
                 yield "report", f"{model}, window {window}: {path} {why} (record {record.seq})"

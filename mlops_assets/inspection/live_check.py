@@ -13,7 +13,9 @@ from mlops_assets.inspection.kept_files import changed_files
 from mlops_assets.inspection.lookup import predictions_digest
 from mlops_assets.inspection.versions import verify_artifact
 from mlops_assets.ledger.anchors import Anchor
-from mlops_assets.ledger.ledger import Record
+from mlops_assets.ledger.events.versions import SnapshotTaken, VersionRegistered
+from mlops_assets.ledger.events.windows import WindowScored
+from mlops_assets.ledger.records import Record
 from mlops_assets.platform import Platform
 from mlops_assets.release.audit import audit_promotions
 from mlops_assets.release.reconciliation import reconcile
@@ -66,21 +68,21 @@ def _to_the_end(where: str, rows: Iterator[dict[str, Any]]) -> Iterator[dict[str
 
 
 def _registry(platform: Platform) -> Iterator[dict[str, Any]]:
-    for model in sorted({r.model for r in platform.ledger.records(kind="version_registered")}):
+    for model in sorted({r.model for r in platform.ledger.of(VersionRegistered)}):
         for difference in reconcile(platform.ledger, platform.registry, model):
             yield {"where": "registry", "what": difference.message}
 
 
 def _artifacts(platform: Platform) -> Iterator[dict[str, Any]]:
-    for record in platform.ledger.records(kind="version_registered"):
+    for record in platform.ledger.of(VersionRegistered):
         name = f"{record.model} version {record.subject}"
         try:
             digest = verify_artifact(platform, record.model, int(record.subject))
         except Exception as error:  # whatever cannot be checked is not whole
             yield {"where": "artifact", "what": f"{name}: {error}"}
             continue
-        if digest != record.body["artifact_digest"]:
-            expected = record.body["artifact_digest"]
+        expected = record.event.artifact_digest
+        if digest != expected:
             yield {
                 "where": "artifact",
                 "what": f"{name} has digest {digest[:12]}, expected {expected[:12]} as registered",
@@ -89,15 +91,16 @@ def _artifacts(platform: Platform) -> Iterator[dict[str, Any]]:
 
 def _lake(platform: Platform) -> Iterator[dict[str, Any]]:
     seen: set[tuple[str, int, str]] = set()
-    for record in platform.ledger.records(kind="snapshot_taken"):
-        address = (record.body["table"], record.body["delta_version"], record.subject)
+    for record in platform.ledger.of(SnapshotTaken):
+        event = record.event
+        address = (event.table, event.delta_version, record.subject)
         if address in seen:
             continue
         seen.add(address)
-        yield from _table(platform, f"snapshot {record.subject[:12]}", *address, by=record.body["ordered_by"])
-    for record in platform.ledger.records(kind="version_registered"):
+        yield from _table(platform, f"snapshot {record.subject[:12]}", *address, by=event.ordered_by)
+    for record in platform.ledger.of(VersionRegistered):
         yield from _features(platform, record)
-    latest = {(r.model, r.subject): r for r in platform.ledger.records(kind="window_scored")}
+    latest = {(r.model, r.subject): r for r in platform.ledger.of(WindowScored)}
     for model in sorted({model for model, _ in latest}):
         for window in platform.lake.windows(f"{model}/predictions"):
             if (model, window) not in latest:
@@ -106,34 +109,34 @@ def _lake(platform: Platform) -> Iterator[dict[str, Any]]:
     for (model, window), record in latest.items():
         table = f"{model}/predictions"
         try:
-            rows = platform.lake.read(table, version=record.body["predictions_version"], window=window)
+            rows = platform.lake.read(table, version=record.event.predictions_version, window=window)
         except Exception as error:  # a version that cannot be read is lost evidence, whatever the reason
             yield {"where": "lake", "what": f"{table}, window {window}: cannot be read: {error}"}
             continue
-        expected = record.body["predictions_digest"]
+        expected = record.event.predictions_digest
         if predictions_digest(rows) != expected:
             yield {"where": "lake", "what": f"{table}, window {window}: rows differ from record {record.seq}"}
         elif predictions_digest(platform.lake.read(table, window=window)) != expected:
             # Readers of the table see its newest version: one that was written past the scoring is no prediction of ours.
             what = f"{table}, window {window}: its newest version holds other rows than record {record.seq} says"
-            yield {"where": "lake", "what": f"{what}; version {record.body['predictions_version']} holds those"}
+            yield {"where": "lake", "what": f"{what}; version {record.event.predictions_version} holds those"}
 
 
-def _features(platform: Platform, registration: Record) -> Iterator[dict[str, Any]]:
+def _features(platform: Platform, registration: Record[VersionRegistered]) -> Iterator[dict[str, Any]]:
     """The rows that a version was fitted on and judged by must be its snapshot, parted as declared, and nothing else."""
     table = f"{registration.model}/{FEATURES}"
-    snapshot = platform.ledger.get(int(registration.body["snapshot_record"]))
+    registered = registration.event
+    snapshot = platform.ledger.get(registered.snapshot_record)
+    taken = snapshot.event if snapshot else None
     try:
         kept = platform.lake.digests(table)
-        version = next(
-            (v for v, digest in kept.items() if digest.endswith(f":{registration.body['data_digest']}")), None
-        )
-        if snapshot is None or version is None:
+        version = next((v for v, digest in kept.items() if digest.endswith(f":{registered.data_digest}")), None)
+        if not isinstance(taken, SnapshotTaken) or version is None:
             what = f"{table}: holds no rows of version {registration.subject} any more; restore it from a back-up"
             yield {"where": "lake", "what": what}
             return
-        declaration = Declaration.model_validate(registration.body["declaration"])
-        parts = split(platform.lake.read(snapshot.body["table"], version=snapshot.body["delta_version"]), declaration)
+        declaration = Declaration.model_validate(registered.declaration)
+        parts = split(platform.lake.read(taken.table, version=taken.delta_version), declaration)
         found = platform.lake.read(table, version=version)
         same = [
             rows_digest(found.filter(pl.col(PART) == name).drop(PART), by=declaration.id)

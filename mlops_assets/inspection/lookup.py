@@ -8,7 +8,6 @@ import polars as pl
 
 from mlops_assets.datasets.snapshot import rows_digest
 from mlops_assets.evidence.card.card import CardInputs
-from mlops_assets.evidence.history import fold
 from mlops_assets.evidence.packet.packet import PacketParts
 from mlops_assets.evidence.requirements import (
     Artefact,
@@ -19,6 +18,9 @@ from mlops_assets.evidence.requirements import (
 )
 from mlops_assets.governance.approval_subject import registered
 from mlops_assets.ledger.canonical import canonical_json
+from mlops_assets.ledger.events.champion import Promotion
+from mlops_assets.ledger.events.versions import CardIssued
+from mlops_assets.ledger.events.windows import WindowScored
 from mlops_assets.platform import Platform
 from mlops_assets.project import ProjectError
 from mlops_assets.scoring.prediction_id import PredictionId, parse
@@ -52,14 +54,14 @@ def prediction_row(platform: Platform, text: str) -> dict[str, Any]:
         ValueError: the text is no prediction id.
     """
     name = parse(text)
-    scored = platform.ledger.latest("window_scored", model=name.model, subject=name.window)
+    scored = platform.ledger.latest_of(WindowScored, model=name.model, subject=name.window)
     if scored is None:
         raise NotFound(f"{text}: the ledger has no record that the window {name.window} of {name.model} was scored")
     rows = _rows(platform, name, "predictions")
-    if predictions_digest(rows) != scored.body["predictions_digest"]:
+    if predictions_digest(rows) != scored.event.predictions_digest:
         raise ChangedPredictions(
             f"{text}: the predictions of the window {name.window} of {name.model} in the lake are not those that record "
-            f"{scored.seq} says were made; version {scored.body['predictions_version']} of the table held those: `mlops verify`"
+            f"{scored.seq} says were made; version {scored.event.predictions_version} of the table held those: `mlops verify`"
         )
     row = rows.filter(pl.col("prediction_id") == text)
     if row.height == 0:
@@ -85,8 +87,8 @@ def scored_row(platform: Platform, name: PredictionId) -> pl.DataFrame:
         NotFound: it is not in the lake.
     """
     column = platform.project.declaration(name.model).id
-    said = _rows(platform, name, "predictions").filter(pl.col("prediction_id") == str(name))
-    found = _rows(platform, name, "scored_rows").filter(pl.col(column).is_in(said[column].implode()))
+    predicted = _rows(platform, name, "predictions").filter(pl.col("prediction_id") == str(name))
+    found = _rows(platform, name, "scored_rows").filter(pl.col(column).is_in(predicted[column].implode()))
     if found.height:
         return found[0]
     raise NotFound(f"{name}: its input row is not in the window {name.window} of {name.model}/scored_rows")
@@ -95,19 +97,19 @@ def scored_row(platform: Platform, name: PredictionId) -> pl.DataFrame:
 def packet_parts(platform: Platform, model: str, version: int) -> PacketParts:
     """What goes into the packet of a version besides the ledger."""
     registration = registered(platform.ledger.state().model(model), version)
-    promotions = platform.ledger.records(kind="promotion", model=model, subject=str(version))
-    card = platform.ledger.latest("card_issued", model=model, subject=str(version))
-    files = sorted((platform.home.root / card.body["path"]).glob("card.*")) if card else []
+    promotions = platform.ledger.of(Promotion, model=model, subject=str(version))
+    card = platform.ledger.latest_of(CardIssued, model=model, subject=str(version))
+    files = sorted((platform.home.root / card.event.path).glob("card.*")) if card else []
     evidence = {}
     for name in EVIDENCE:
         try:
-            content = platform.registry.evidence(registration.body["run_id"], name)
+            content = platform.registry.evidence(registration.event.run_id, name)
         except RegistryError:
             continue
         evidence[f"{name}.json"] = evidence_bytes(content)
-    policy = promotions[-1].body.get("policy") if promotions else None
+    policy = promotions[-1].event.policy if promotions else None
     return PacketParts(
-        declaration=canonical_json(registration.body["declaration"]),
+        declaration=canonical_json(registration.event.declaration),
         policy=canonical_json(policy) if policy else None,
         card={path.name: path.read_bytes() for path in files},
         evidence=evidence,
@@ -124,13 +126,13 @@ def requirement_rows(platform: Platform, profile: str | None, model: str | None)
     if profile is not None and profile not in profiles:
         raise ProjectError(f"{profile}: no such requirement profile; there are: {', '.join(profiles)}")
     names = [model] if model is not None else list(platform.project.declarations)
-    states = fold(platform.ledger.records(), platform.ledger.root)
+    states = platform.ledger.state()
     rows = []
     for name in names:
         declaration = platform.project.declaration(name)
-        state = states.get(name)
-        version = (state.subject_version if state else None) or ""
-        artefacts = [*_card_artefacts(platform, name, version), *(artefacts_of_ledger(state, version) if state else [])]
+        state = states.model(name)
+        version = state.subject_version.version if state.subject_version else ""
+        artefacts = [*_card_artefacts(platform, name, version), *artefacts_of_ledger(state, version)]
         for chosen in [profiles[profile]] if profile else profiles.values():
             if declaration.task.value not in chosen.applies_to.tasks:
                 continue
@@ -150,10 +152,10 @@ def requirement_rows(platform: Platform, profile: str | None, model: str | None)
 
 def _card_artefacts(platform: Platform, model: str, version: str) -> list[Artefact]:
     """What the issued card holds, read back from its own file."""
-    card = platform.ledger.latest("card_issued", model=model, subject=version) if version else None
+    card = platform.ledger.latest_of(CardIssued, model=model, subject=version) if version else None
     if card is None:
         return []
-    path = platform.home.root / card.body["path"] / "card.json"
+    path = platform.home.root / card.event.path / "card.json"
     if not path.is_file():
         return []
     content = json.loads(path.read_text(encoding="utf-8"))

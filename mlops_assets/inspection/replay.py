@@ -6,8 +6,9 @@ from typing import Any
 
 from mlops_assets.declaration.declaration import Declaration
 from mlops_assets.governance.approval_subject import registered
-from mlops_assets.inspection.lookup import prediction_row, scored_row
+from mlops_assets.inspection.lookup import NotFound, prediction_row, scored_row
 from mlops_assets.inspection.versions import load_verified
+from mlops_assets.ledger.events.versions import SnapshotTaken
 from mlops_assets.platform import Platform
 from mlops_assets.scoring.batch import score
 from mlops_assets.scoring.prediction_id import parse
@@ -22,26 +23,33 @@ def replay_version(platform: Platform, model: str, version: int) -> dict[str, An
     Returns:
         `equal`, both digests, and whether code and environment are those of the first training: where they are not,
         another result is to be expected.
+
+    Raises:
+        NotFound: the ledger has no snapshot of its training rows.
     """
     from mlops_assets.datasets.snapshot import split
 
     registration = registered(platform.ledger.state().model(model), version)
-    declaration = Declaration.model_validate(registration.body["declaration"])
-    snapshot = platform.ledger.get(registration.body["snapshot_record"])
-    assert snapshot is not None
-    rows = platform.lake.read(snapshot.body["table"], version=snapshot.body["delta_version"])
-    candidate = next(c for c in declaration.candidates if c.label == registration.body["algorithm"])
+    event = registration.event
+    declaration = Declaration.model_validate(event.declaration)
+    snapshot = platform.ledger.get(event.snapshot_record)
+    if snapshot is None or not isinstance(snapshot.event, SnapshotTaken):
+        raise NotFound(
+            f"{model} version {version}: found no snapshot of its training rows in record {event.snapshot_record}"
+        )
+    rows = platform.lake.read(snapshot.event.table, version=snapshot.event.delta_version)
+    candidate = next(c for c in declaration.candidates if c.label == event.algorithm)
     with tempfile.TemporaryDirectory() as folder:
         save(refit(declaration, candidate, split(rows, declaration).fit), Path(folder), declaration)
         digest = canonical_digest(Path(folder))
     return {
-        "equal": digest == registration.body["artifact_digest"],
+        "equal": digest == event.artifact_digest,
         "model": model,
         "version": version,
-        "recorded": registration.body["artifact_digest"],
+        "recorded": event.artifact_digest,
         "replayed": digest,
-        "same code": code_version(declaration) == registration.body["code_version"],
-        "same environment": environment_digest() == registration.body["environment_digest"],
+        "same code": code_version(declaration) == event.code_version,
+        "same environment": environment_digest() == event.environment_digest,
     }
 
 
@@ -50,11 +58,11 @@ def replay_prediction(platform: Platform, text: str) -> dict[str, Any]:
     name = parse(text)
     recorded = prediction_row(platform, text)
     registration = registered(platform.ledger.state().model(name.model), name.version)
-    declaration = Declaration.model_validate(registration.body["declaration"])
+    declaration = Declaration.model_validate(registration.event.declaration)
     pipeline = load_verified(platform, declaration, int(name.version))
     row = scored_row(platform, name)
     again = score(
-        pipeline, row, declaration, registration.body["threshold"], version=name.version, window=name.window
+        pipeline, row, declaration, registration.event.threshold, version=name.version, window=name.window
     ).to_dicts()[0]
     return {
         "equal": (again["score"], again["prediction"]) == (recorded["score"], recorded["prediction"]),

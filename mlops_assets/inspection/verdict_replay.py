@@ -8,23 +8,23 @@ taken as it was: a replay shows what this policy would have said of these window
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from mlops_assets.declaration.declaration import Declaration
 from mlops_assets.gates.replay import tightened
-from mlops_assets.ledger.ledger import Ledger, Record
+from mlops_assets.ledger.events.windows import HealthVerdict
+from mlops_assets.ledger.ledger import Ledger
+from mlops_assets.ledger.records import Record
 from mlops_assets.monitoring.inputs.drift import regraded
 from mlops_assets.monitoring.inputs.faults import Fault
-from mlops_assets.monitoring.severity import SEVERITIES
+from mlops_assets.monitoring.severity import SEVERITIES, Severity
 from mlops_assets.monitoring.verdict.fleet_control import FleetControl, hold_to_fleet
-from mlops_assets.monitoring.verdict.persistence import Earlier
-from mlops_assets.monitoring.verdict.triage import ANSWERED, Health, triage
+from mlops_assets.monitoring.verdict.triage import ANSWERED, Earlier, Health, triage
 from mlops_assets.monitoring.window_results import DRIFT, PERFORMANCE
 from mlops_assets.policy.policy import Policy, effective
 from mlops_assets.stores.home import Home
 from mlops_assets.stores.results import ResultError, WindowResults
 
-VERDICT = "health_verdict"
 REPLAYED = frozenset(
     f"{name}_{limit}"
     for name in ("psi", "performance_drop", "calibration", "bias", "relation")
@@ -83,9 +83,8 @@ def verdict_changes(
         differing = {f for f in type(ours.monitoring).model_fields if _of(ours, f) != _of(theirs, f)} - NO_BEARING
         if not differing and all(ours.actions(kind) == theirs.actions(kind) for kind in ANSWERED):
             continue
-        verdicts: dict[str, Record] = {}
-        for record in ledger.records(kind=VERDICT, model=model):
-            verdicts[record.subject] = record
+        last = {record.subject: record for record in ledger.of(HealthVerdict, model=model)}
+        verdicts = [last[window] for window in sorted(last)]
         if not verdicts:
             continue
         beyond = sorted(differing - REPLAYED)
@@ -94,10 +93,9 @@ def verdict_changes(
                 f"{', '.join(f'monitoring.{name}' for name in beyond)} is applied while rows are counted, and no record keeps "
                 "rows; try it with mlops drift on the tables"
             )
-            said = f"{len(verdicts)} verdicts"
-            changes.append(VerdictChange(model, "", 0, said, None, "cannot_replay", why))
+            changes.append(VerdictChange(model, "", 0, f"{len(verdicts)} verdicts", None, "cannot_replay", why))
             continue
-        changes += _of_model(home, model, [verdicts[window] for window in sorted(verdicts)], ours, theirs)
+        changes += _of_model(home, model, verdicts, ours, theirs)
     return changes
 
 
@@ -105,22 +103,22 @@ def _of(policy: Policy, field: str) -> Any:
     return getattr(policy.monitoring, field)
 
 
-def _of_model(home: Home, model: str, verdicts: list[Record], ours: Policy, theirs: Policy) -> list[VerdictChange]:
+def _of_model(
+    home: Home, model: str, verdicts: list[Record[HealthVerdict]], ours: Policy, theirs: Policy
+) -> list[VerdictChange]:
     changes: list[VerdictChange] = []
     # What each window showed before persistence, by version, under the one policy and the other.
     seen: dict[str, tuple[list[Earlier], list[Earlier]]] = {}
     for record in verdicts:
-        version = str(record.body.get("version"))
-        before_them = seen.setdefault(version, ([], []))
+        event = record.event
+        before_them = seen.setdefault(event.version, ([], []))
         try:
             old, new = (
                 _again(home, record, policy, earlier)
                 for policy, earlier in zip((ours, theirs), before_them, strict=True)
             )
         except (ResultError, KeyError, TypeError, ValueError) as error:
-            recorded = _words(
-                str(record.body.get("severity")), str(record.body.get("kind")), record.body.get("action") or ()
-            )
+            recorded = _words(event.severity, event.kind, event.action)
             changes.append(
                 VerdictChange(
                     model,
@@ -133,7 +131,7 @@ def _of_model(home: Home, model: str, verdicts: list[Record], ours: Policy, thei
                 )
             )
             for earlier in before_them:
-                earlier.append(Earlier(record.subject, record.body.get("raw") or {}))
+                earlier.append(Earlier(record.subject, cast(Mapping[str, Severity], event.raw)))
             continue
         for earlier, health in zip(before_them, (old, new), strict=True):
             earlier.append(Earlier(record.subject, health.raw))
@@ -145,14 +143,14 @@ def _of_model(home: Home, model: str, verdicts: list[Record], ours: Policy, thei
     return changes
 
 
-def _again(home: Home, record: Record, policy: Policy, earlier: list[Earlier]) -> Health:
+def _again(home: Home, record: Record[HealthVerdict], policy: Policy, earlier: list[Earlier]) -> Health:
     """The verdict under a policy; raises what says that its evidence is not there, or is another."""
-    body = record.body
-    results, recorded = WindowResults(home.reports, record.model, record.subject), body["evidence"]
+    event = record.event
+    results, recorded = WindowResults(home.reports, record.model, record.subject), event.evidence
     drift = regraded(results.read(DRIFT, recorded[DRIFT.name]).verdict, policy.monitoring)
     performance = results.read(PERFORMANCE, recorded[PERFORMANCE.name])
     # A feed that is broken as a whole is the one cause of its kind that names no column.
-    batch = [c["evidence"] for c in body["causes"] if c["kind"] == "data_quality" and not c["columns"]]
+    batch = [cause.evidence for cause in event.causes if cause.kind == "data_quality" and not cause.columns]
     found = triage(
         drift,
         performance.performance,
@@ -162,12 +160,14 @@ def _again(home: Home, record: Record, policy: Policy, earlier: list[Earlier]) -
         batch=[Fault("stale_batch", text, 0.0) for text in batch],
         segment=performance.segment,
     )
-    return hold_to_fleet(found, FleetControl(**body["fleet"]), policy.monitoring.alpha) if "fleet" in body else found
+    if event.fleet is None:
+        return found
+    return hold_to_fleet(found, FleetControl(**event.fleet), policy.monitoring.alpha)
 
 
 def _words(severity: str, kind: str, actions: Any) -> str:
-    said = severity if kind == "none" else f"{severity} {kind}"
-    return f"{said}: {', '.join(actions)}" if actions else said
+    verdict = severity if kind == "none" else f"{severity} {kind}"
+    return f"{verdict}: {', '.join(actions)}" if actions else verdict
 
 
 def _effect(old: Health, new: Health) -> Literal["raises", "lowers", "acts_otherwise"]:

@@ -10,8 +10,9 @@ from typing import Any
 
 from mlops_assets.declaration.declaration import Declaration
 from mlops_assets.governance.approval_subject import registered
+from mlops_assets.ledger.events.versions import VersionRegistered
 from mlops_assets.ledger.keys import SigningKey, key_path, load_or_new_key, public_path
-from mlops_assets.ledger.ledger import Record
+from mlops_assets.ledger.records import Record
 from mlops_assets.platform import ARTIFACT_KEY, Platform
 from mlops_assets.training.artifact import ArtifactError, canonical_digest, load, sign_folder, verify_folder
 
@@ -46,7 +47,7 @@ def artifact_public_key(platform: Platform) -> bytes:
 
 
 @contextmanager
-def verified(platform: Platform, registration: Record) -> Iterator[Path]:
+def verified(platform: Platform, registration: Record[VersionRegistered]) -> Iterator[Path]:
     """A private copy of a stored version, which is byte for byte what was signed when it was registered.
 
     What was checked is what is read: whoever can write to the registry cannot exchange a file in between. The copy lives
@@ -60,7 +61,7 @@ def verified(platform: Platform, registration: Record) -> Iterator[Path]:
     public = artifact_public_key(platform)
     with tempfile.TemporaryDirectory() as scratch:
         bundle = Path(scratch) / "model.sig"
-        bundle.write_text(json.dumps(registration.body["signature"]))
+        bundle.write_text(json.dumps(registration.event.signature))
         copy = Path(scratch) / "copy" / folder.name
         try:
             copy_files(folder, copy)
@@ -106,7 +107,7 @@ def copy_files(folder: Path, target: Path, left: int = LARGEST) -> int:
     return left
 
 
-def verify_signature(platform: Platform, registration: Record) -> None:
+def verify_signature(platform: Platform, registration: Record[VersionRegistered]) -> None:
     """Check that a stored version is, byte for byte, what was signed when it was registered.
 
     Raises:
@@ -132,4 +133,4 @@ def load_verified(platform: Platform, declaration: Declaration, version: int) ->
     """The fitted pipeline of a version; signature and content digest are verified before it is read."""
     registration = registered(platform.ledger.state().model(declaration.name), version)
     with verified(platform, registration) as folder:
-        return load(folder, declaration, registration.body["artifact_digest"])
+        return load(folder, declaration, registration.event.artifact_digest)

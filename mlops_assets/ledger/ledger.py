@@ -315,12 +315,18 @@ class Ledger:
             return self._find(connection, key)
 
     def state(
-        self, known_at: datetime | None = None, *, root: PublicKey | None = None, fresh: bool = False
+        self,
+        known_at: datetime | None = None,
+        *,
+        happened_until: datetime | None = None,
+        root: PublicKey | None = None,
+        fresh: bool = False,
     ) -> LedgerState:
         """What the records add up to: the one answer to who decides, what was approved, and what is open.
 
         Args:
             known_at: as the ledger stood then; default: now.
+            happened_until: only of what had happened by then, whenever it was recorded; default: everything.
             root: the root key, when it is known from outside; default: the one the ledger was opened with.
             fresh: compute it from the first record on and use nothing that was kept, as promotion and verification do.
 
@@ -328,7 +334,9 @@ class Ledger:
             LedgerTampered: a row's text does not match its digest.
         """
         key_id = root.key_id if root is not None else self.root
-        return self._reader.now(key_id, fresh=fresh) if known_at is None else self._reader.at(known_at, key_id)
+        if known_at is None and happened_until is None:
+            return self._reader.now(key_id, fresh=fresh)
+        return self._reader.at(known_at, key_id, happened_until=happened_until)
 
     def sealed(self, people: People) -> tuple[int | None, str]:
         """Number of the last record under a signed head that counts, and why the ledger's tail is not under one.

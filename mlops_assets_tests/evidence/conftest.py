@@ -1,8 +1,8 @@
 """Real evidence for the tests: a small model really fitted on real data, and a ledger really written."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -12,11 +12,10 @@ import yaml
 
 from mlops_assets.declaration.declaration import Declaration
 from mlops_assets.evidence.card.card import CardInputs
-from mlops_assets.ledger.enrolment import enrol
+from mlops_assets.ledger.events import response
 from mlops_assets.ledger.keys import SigningKey
 from mlops_assets.ledger.ledger import Ledger
-from mlops_assets.ledger.signed_acts import sign_act
-from mlops_assets_tests.ledger.raw import raw
+from mlops_assets_tests.evidence.life import MODEL, Clock, Life, at
 
 ROOT = Path(__file__).parents[2]
 ISSUED = datetime(2026, 11, 21, 4, tzinfo=UTC)
@@ -29,17 +28,6 @@ class Declared:
     name: str
     declaration: Declaration | None = None
     error: str = ""
-
-
-class Clock:
-    """Moves one second at each look, and to wherever it is set."""
-
-    def __init__(self, at: datetime):
-        self.at = at
-
-    def __call__(self) -> datetime:
-        self.at += timedelta(seconds=1)
-        return self.at
 
 
 def declaration_of(name: str) -> Declaration:
@@ -134,104 +122,40 @@ def ledger(tmp_path: Path, clock: Callable[[], datetime]) -> Ledger:
     return Ledger(f"sqlite:///{tmp_path / 'ledger.db'}", SigningKey.generate(), clock=clock)
 
 
-def at(text: str) -> datetime:
-    return datetime.fromisoformat(text).replace(tzinfo=UTC)
+@pytest.fixture
+def life(ledger: Ledger, clock: Clock) -> Life:
+    """A model about which nothing is recorded but the people around it."""
+    clock.at = at("2003-01-01")
+    found = Life(ledger, clock, declaration=declaration_of(MODEL).model_dump(mode="json"))
+    found.enrol()
+    return found
 
 
 @pytest.fixture
-def lived(ledger: Ledger, clock: Clock) -> Ledger:
-    """Three years of one model: refused, promoted, drifting, retrained, promoted again; and a second model at rest."""
-    model = "sba_loan_default"
-    root, developer = SigningKey.generate(), SigningKey.generate()
-    clock.at = at("2003-01-01")
-    enrol(ledger, root, "root", root.public, ["root"])
-    enrol(ledger, root, "developer", developer.public, ["developer"])
-    clock.at = ISSUED
+def lived(life: Life) -> Ledger:
+    """Three years of one model: refused, promoted, drifting, retrained, promoted again; and a second model at rest.
 
-    def write(record_kind: str, subject: str, when: str, /, **body: object) -> None:
-        ledger.append(raw(record_kind, body), model=model, subject=subject, happened_at=at(when))
-
-    def promote(version: str, when: str, former: str | None) -> None:
-        write("snapshot_taken", version * 64, when, rows=1000 * int(version), quarantined=3)
-        write(
-            "version_registered", version, when, data_digest=version * 64, artifact_digest="c" * 64, algorithm="linear"
-        )
-        write(
-            "gate_decision", version, when, gate="performance", outcome="passed", value=0.7, threshold=0.6, tier="high"
-        )
-        write("card_issued", version, when, digest="e" * 64, missing=["risk_register"])
-        for person in ("validator", "model-risk"):
-            write(
-                "approval", version, when, decision="approve", person=person, role=person, rationale="Evidence reviewed"
-            )
-        write("promotion", version, when, former=former, policy_digest="b" * 64, approvals=[1, 2])
-
-    write("version_registered", "1", "2003-09-01", algorithm="linear")
-    write(
-        "gate_decision",
-        "1",
-        "2003-09-01",
-        gate="leakage",
-        outcome="failed",
-        value=0.96,
-        threshold=0.9,
-        reason="term_months leaks",
-    )
-    promote("2", "2003-10-01", None)
-    write(
-        "health_verdict",
-        "2003-10-01",
-        "2004-01-01",
-        severity="none",
-        kind="none",
-        reasons=[],
-        action="none",
-        version="2",
-    )
-    write(
-        "health_verdict",
-        "2004-01-01",
-        "2004-04-01",
-        severity="act",
-        kind="label_shift",
-        reasons=["Defaults doubled."],
-        action="retrain",
-        version="2",
-    )
-    write(
-        "incident_opened",
-        "inc-1",
-        "2004-04-02",
-        kind="label_shift",
-        severity="act",
-        window="2004-01-01",
-        summary="Defaults doubled",
-    )
-    write(
-        "exception_granted",
-        "fairness",
-        "2004-04-03",
-        gate="fairness",
-        expires="2004-10-01T00:00:00Z",
-        person="model-risk",
-        reason="Under review",
-    )
-    write("retraining_request", "r-1", "2004-04-04", cause="label shift", automatic=False)
-    promote("3", "2004-05-01", "2")
-    write("retraining_closed", "r-1", "2004-05-01", version="3", outcome="promoted")
-    (opened,) = ledger.records(kind="incident_opened")
-    said = {"id": "inc-1", "disposition": "true", "note": "Retrained"}
-    closure = sign_act(ledger, developer, "incident-closure/v1", model, {"incident": opened.digest}, said)
-    write("incident_closed", "inc-1", "2004-05-02", **closure)
-    write(
-        "health_verdict",
-        "2004-04-01",
-        "2004-07-01",
-        severity="watch",
-        kind="covariate_shift",
-        reasons=["More new businesses."],
-        action="watch",
-        version="3",
-    )
-    ledger.append(raw("promotion", {"former": None}), model="acs_employment", subject="1", happened_at=at("2015-01-01"))
-    return ledger
+    Every signature in it counts.
+    """
+    life.adopt(when="2003-08-01")
+    life.register("1", "2003-09-01")
+    life.decide("1", "leakage", "failed", value=0.96, threshold=0.9, reason="term_months leaks")
+    life.release("2", "2003-10-01")
+    life.judge("2003-10-01", "2004-01-01", "none")
+    life.judge(
+        "2004-01-01", "2004-04-01", "act", "label_shift", reasons=("Defaults doubled.",), action=("retrain",)
+    )  # fmt: skip
+    opened = life.incident("inc-1", "2004-04-02")
+    life.grant("model-risk", "fairness", "Under review", "2004-10-01", "2004-04-03")
+    life.request("r-1", "label shift", "2004-01-01", "2004-04-04")
+    life.release("3", "2004-05-01", former=2)
+    life.write(response.RetrainingClosed(version="3", outcome="promoted"), "r-1")
+    life.close("model-risk", opened, "Retrained", when="2004-05-02")
+    life.judge(
+        "2004-04-01", "2004-07-01", "watch", "covariate_shift", "3", reasons=("More new businesses.",), action=("watch",)
+    )  # fmt: skip
+    other = replace(life, model="acs_employment")
+    other.adopt(when="2015-01-01")
+    other.register("1")
+    other.promote("1", None)
+    return life.ledger

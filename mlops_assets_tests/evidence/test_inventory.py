@@ -1,16 +1,20 @@
 from dataclasses import dataclass
-from types import SimpleNamespace
 
 import pytest
 
 from mlops_assets.evidence.inventory import STATUS_FIELDS, inventory, status
 from mlops_assets.ledger.canonical import canonical_json
+from mlops_assets.ledger.events.judgements import ExceptionGranted
+from mlops_assets.ledger.keys import SigningKey
 from mlops_assets.ledger.ledger import Ledger
-from mlops_assets.policy.policy import load_policies
-from mlops_assets_tests.evidence.conftest import ROOT, Declared, at, declaration_of
+from mlops_assets.policy.gate_rules import Gates
+from mlops_assets_tests.evidence.conftest import Declared, at, declaration_of
+from mlops_assets_tests.evidence.life import MODEL, POLICY, Life, signed
 
-POLICY = SimpleNamespace(
-    digest="b" * 64, validity_days=365, gates=SimpleNamespace(required=("performance", "fairness"))
+RULES = POLICY.model_copy(
+    update={
+        "gates": Gates.model_validate({n: {"required": n in ("performance", "fairness")} for n in Gates.model_fields})
+    }
 )
 
 
@@ -22,12 +26,12 @@ class Models:
 
 
 def rows(ledger: Ledger, **kwargs):
-    found = inventory(ledger, (Models.sba, Models.card, Models.broken), {"high": POLICY}, **kwargs)
+    found = inventory(ledger, (Models.sba, Models.card, Models.broken), {"high": RULES}, **kwargs)
     return {row["model"]: row for row in found}
 
 
 def test_status_fields_are_the_contract(lived: Ledger):
-    found = status(inventory(lived, [Models.sba], {"high": POLICY}))
+    found = status(inventory(lived, [Models.sba], {"high": RULES}))
     assert all(tuple(row) == STATUS_FIELDS for row in found)
     assert canonical_json(found)
 
@@ -37,7 +41,7 @@ def test_a_model_with_a_life(lived: Ledger):
     assert (row["champion"], row["tier"], row["owner"]) == ("3", "high", "team:small-business-credit")
     assert (row["window"], row["severity"], row["kind"]) == ("2004-04-01", "watch", "covariate_shift")
     assert row["evidence_missing"] == ["gate:fairness", "card:risk_register"]
-    assert row["valid_until"].startswith("2005-05-01")
+    assert row["valid_until"] is None, "no validation is recorded"
     assert row["lifecycle"] == "in use"
 
 
@@ -78,9 +82,26 @@ def test_as_of_a_day_in_between(lived: Ledger):
     assert row["open_retraining_requests"] == ["r-1"]
 
 
-def test_an_exception_that_nobody_signed_counts_for_nothing(lived: Ledger):
-    policies = load_policies(ROOT / "mlops_assets" / "config" / "policy")
-    found = inventory(lived, [Models.sba], policies, as_of=at("2004-04-15"))
-    row = next(r for r in found if r["model"] == "sba_loan_default")
+def test_a_validation_counts_until_its_recorded_end(lived: Ledger, life: Life):
+    life.clock.at = at("2015-02-01")
+    life.validate("validator", "3", "approved", "Examined", "2016-02-01")
+    assert rows(lived)[MODEL]["valid_until"].startswith("2016-02-01")
+    life.validate("validator", "3", "rejected", "Examined again", "2017-02-01")
+    assert rows(lived)[MODEL]["valid_until"] is None
+
+
+def test_an_exception_by_a_stranger_counts_for_nothing(lived: Ledger, life: Life):
+    given = {"model": MODEL, "person": "model-risk", "role": "model-risk", "gate": "fairness", "version": None}
+    stranger = SigningKey.generate()
+    event = signed(
+        lived, stranger, ExceptionGranted, {"policy": POLICY.digest}, reason="mine", expires=at("2015-06-01"), **given
+    )  # fmt: skip
+    forged = life.write(event, "fairness", "2015-02-01")
+    row = rows(lived, as_of=at("2015-03-01"))[MODEL]
     assert row["exceptions"] == []
-    assert "no signature" in row["exceptions_refused"][0]["why"]
+    assert [(e["gate"], e["record"]) for e in row["exceptions_refused"]] == [("fairness", forged.seq)]
+    assert (
+        "nobody is enrolled" in row["exceptions_refused"][0]["why"]
+        or "not enrolled" in row["exceptions_refused"][0]["why"]
+    )
+    assert rows(lived, as_of=at("2015-07-01"))[MODEL]["exceptions_refused"] == [], "it would have expired"

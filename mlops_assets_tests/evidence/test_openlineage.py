@@ -2,48 +2,60 @@
 
 import json
 import uuid
+from dataclasses import replace
 from datetime import datetime
 
 import pytest
 
 from mlops_assets.evidence.openlineage import events, text_of
+from mlops_assets.ledger.events import champion
+from mlops_assets.ledger.events.versions import SnapshotTaken
+from mlops_assets.ledger.events.windows import HealthVerdict, WindowScored
 from mlops_assets.ledger.ledger import Ledger
-from mlops_assets_tests.evidence.conftest import declaration_of
-from mlops_assets_tests.ledger.raw import raw
+from mlops_assets_tests.evidence.life import MODEL, Life
 
-MODEL = "sba_loan_default"
 DATA, AGAIN = "d" * 64, "e" * 64
+VERDICT = HealthVerdict.model_validate(
+    {
+        "window_end": "2004-04-01", "severity": "none", "kind": "none", "reasons": (), "version": "1",
+        "policy_digest": "b" * 64,
+    }
+)  # fmt: skip
+STEP = champion.LadderStep(step="champion", reason="nothing to climb")
 
 
 @pytest.fixture
-def history(ledger: Ledger) -> Ledger:
+def history(life: Life) -> Ledger:
     """Two versions on two snapshots; the first is champion and scores a window, twice."""
-    declared = declaration_of(MODEL).model_dump(mode="json")
-
-    def write(kind: str, subject: str, /, **body: object) -> None:
-        ledger.append(raw(kind, body), model=MODEL, subject=subject)
-
     for version, data in (("1", DATA), ("2", AGAIN)):
-        write("snapshot_taken", data, rows=100)
-        write("version_registered", version, data_digest=data, declaration=declared)
-        write("gate_decision", version, gate="leakage", outcome="passed")
-        write("gate_decision", version, gate="fairness", outcome="not_measurable")
+        taken = life.write(snapshot(100), data)
+        life.register(version, data_digest=data, snapshot_record=taken.seq)
+        life.decide(version, "leakage")
+        life.decide(version, "fairness", "not_measurable")
         if version == "1":
-            write("promotion", "1", former=None)
-    write("window_scored", "2004-01-01", version=1, rows=50, source_digest="s1", predictions_digest="p1")
-    write("health_verdict", "2004-01-01", version="1", severity="none", kind="none")
-    write("window_scored", "2004-01-01", version=1, rows=51, source_digest="s2", predictions_digest="p2")
-    write("incident_opened", "i-1", kind="x", severity="act", summary="no run of its own")
-    ledger.append(raw("snapshot_taken", {"rows": 1}), model="another", subject="f" * 64)
-    return ledger
+            life.promote("1", None)
+    life.write(WindowScored(version=1, rows=50, source_digest="s1", predictions_digest="p1"), "2004-01-01")
+    life.write(VERDICT, "2004-01-01")
+    life.write(WindowScored(version=1, rows=51, source_digest="s2", predictions_digest="p2"), "2004-01-01")
+    life.incident("i-1", summary="no run of its own")
+    replace(life, model="another").write(snapshot(1), "f" * 64)
+    return life.ledger
 
 
-def told(ledger: Ledger, version: str | None = None) -> list[dict]:
-    return events(ledger.records(), MODEL, version)
+def snapshot(rows: int) -> SnapshotTaken:
+    return SnapshotTaken(
+        rows=rows, quarantined=0, table="t", ordered_by="id", delta_version=1, declaration_digest="d" * 64
+    )
+
+
+def written(ledger: Ledger, version: str | None = None) -> list[dict]:
+    return events(ledger, MODEL, version)
 
 
 def completed(ledger: Ledger, job: str, version: str | None = None) -> list[dict]:
-    return [e for e in told(ledger, version) if e["eventType"] == "COMPLETE" and e["job"]["name"] == f"{MODEL}.{job}"]
+    return [
+        e for e in written(ledger, version) if e["eventType"] == "COMPLETE" and e["job"]["name"] == f"{MODEL}.{job}"
+    ]
 
 
 def version_of(dataset: dict) -> str:
@@ -52,7 +64,7 @@ def version_of(dataset: dict) -> str:
 
 def test_each_run_starts_and_completes_once_with_what_an_event_must_hold(history: Ledger) -> None:
     runs: dict[str, list[str]] = {}
-    for event in told(history):
+    for event in written(history):
         runs.setdefault(event["run"]["runId"], []).append(event["eventType"])
         assert uuid.UUID(event["run"]["runId"])
         assert datetime.fromisoformat(event["eventTime"]).tzinfo is not None
@@ -76,7 +88,7 @@ def test_every_facet_names_its_producer_and_schema(history: Ledger) -> None:
             for part in value:
                 yield from facets(part)
 
-    found = list(facets(told(history)))
+    found = list(facets(written(history)))
     assert found
     assert all({"_producer", "_schemaURL"} <= set(facet) for facet in found)
 
@@ -85,7 +97,7 @@ def test_outputs_of_one_job_are_inputs_of_the_next(history: Ledger) -> None:
     snapshot, trained, promoted, scored, judged = (
         completed(history, job, "1")[0] for job in ("training_data", "challenger", "champion", "predictions", "health")
     )
-    assert snapshot["inputs"][0]["name"] == "source/sba_loans"
+    assert snapshot["inputs"][0]["name"] == "source/data/sba_loans"
     for before, after, place in (
         (snapshot, trained, 0),
         (trained, promoted, 0),
@@ -101,13 +113,13 @@ def test_a_verdict_rests_on_the_scoring_before_it(history: Ledger) -> None:
 
 
 def test_one_version_alone_leaves_the_others_out(history: Ledger) -> None:
-    only = told(history, "2")
+    only = written(history, "2")
     assert [e["job"]["name"] for e in only if e["eventType"] == "COMPLETE"] == [
         f"{MODEL}.training_data",
         f"{MODEL}.challenger",
     ]
     assert version_of(completed(history, "training_data", "2")[0]["outputs"][0]) == AGAIN
-    assert told(history, "9") == []
+    assert written(history, "9") == []
 
 
 def test_gates_are_assertions_on_what_was_promoted_and_not_measurable_is_no_success(history: Ledger) -> None:
@@ -115,7 +127,7 @@ def test_gates_are_assertions_on_what_was_promoted_and_not_measurable_is_no_succ
     assert {c["assertion"]: c["success"] for c in checks} == {"leakage": True, "fairness": False}
 
 
-def test_rows_columns_and_the_window_are_told(history: Ledger) -> None:
+def test_rows_columns_and_the_window_are_written(history: Ledger) -> None:
     table = completed(history, "training_data", "1")[0]["outputs"][0]
     assert table["outputFacets"]["outputStatistics"]["rowCount"] == 100
     assert "employees" in {f["name"] for f in table["facets"]["schema"]["fields"]}
@@ -124,16 +136,20 @@ def test_rows_columns_and_the_window_are_told(history: Ledger) -> None:
 
 
 def test_the_same_ledger_gives_the_same_events_and_a_line_each(history: Ledger) -> None:
-    assert told(history) == told(history)
-    lines = text_of(told(history)).splitlines()
-    assert [json.loads(line) for line in lines] == told(history)
+    assert written(history) == written(history)
+    lines = text_of(written(history)).splitlines()
+    assert [json.loads(line) for line in lines] == written(history)
 
 
-def test_records_without_their_declaration_are_told_as_far_as_they_go(ledger: Ledger) -> None:
-    ledger.append(raw("version_registered", {"data_digest": DATA}), model=MODEL, subject="1")
-    ledger.append(raw("promotion", {"former": None}), model=MODEL, subject="1")
-    found = told(ledger)
-    assert [e["job"] for e in found[1::2]] == [
+def test_records_without_their_declaration_are_written_as_far_as_they_go(life: Life) -> None:
+    life.register("1", declaration={})
+    life.promote("1", None)
+    assert [e["job"] for e in written(life.ledger)[1::2]] == [
         {"namespace": "mlops_assets", "name": f"{MODEL}.challenger"},
         {"namespace": "mlops_assets", "name": f"{MODEL}.champion"},
     ]
+
+
+def test_a_promotion_that_does_not_count_is_no_run(life: Life) -> None:
+    life.write(champion.Promotion(former=None, policy_digest="b" * 64, policy={}, ladder=STEP), "7")
+    assert written(life.ledger) == []

@@ -5,7 +5,6 @@ from pathlib import Path
 import pytest
 
 from mlops_assets.evidence.card.card import CardInputs
-from mlops_assets.evidence.history import fold
 from mlops_assets.evidence.requirements import (
     ARTEFACTS,
     Artefact,
@@ -61,7 +60,7 @@ def test_every_artefact_can_come_from_somewhere(card_inputs: CardInputs, lived: 
         validation={"outcome": "approved", "valid_until": "2027-11-21T00:00:00Z"},
         risk_register=[{"risk": "x"}],
     )
-    state = fold(lived.records())["sba_loan_default"]
+    state = lived.state().model("sba_loan_default")
     made = {a.name for a in (*artefacts_of_card(full), *artefacts_of_ledger(state, "3"))}
     supplied_by_hand = {"conformity_attachment", "signature"}
     assert set(ARTEFACTS) - made == supplied_by_hand

@@ -7,18 +7,17 @@ import pytest
 
 from mlops_assets.declaration.declaration import Declaration
 from mlops_assets.inspection.verdict_replay import verdict_changes
+from mlops_assets.ledger.events.windows import HealthVerdict
 from mlops_assets.ledger.ledger import Ledger
 from mlops_assets.monitoring.inputs.column_drift import ColumnDrift
 from mlops_assets.monitoring.inputs.drift import DriftVerdict, regraded
 from mlops_assets.monitoring.outcomes.performance import measure
 from mlops_assets.monitoring.outcomes.reference_performance import build_reference
-from mlops_assets.monitoring.verdict.persistence import Earlier
-from mlops_assets.monitoring.verdict.triage import triage
+from mlops_assets.monitoring.verdict.triage import Earlier, triage
 from mlops_assets.monitoring.window_results import DRIFT, PERFORMANCE, DriftResult, PerformanceResult
 from mlops_assets.policy.policy import Policy
 from mlops_assets.stores.home import Home
 from mlops_assets.stores.results import WindowResults
-from mlops_assets_tests.ledger.raw import raw
 from mlops_assets_tests.monitoring.outcomes.test_performance import loans
 
 MODEL = "loans"
@@ -82,12 +81,18 @@ class Past:
             "drift": results.write(DRIFT, DriftResult(drift, 1, {"features": [], "reason": ""})),
             "performance": results.write(PERFORMANCE, performance),
         }
-        body = {
-            "severity": found.severity, "kind": found.kind, "action": list(found.actions), "raw": found.raw,
-            "version": "1", "evidence": digests,
-            "causes": [{"kind": c.kind, "evidence": c.evidence, "columns": list(c.columns)} for c in found.causes],
-        }  # fmt: skip
-        self.ledger.append(raw("health_verdict", body), model=MODEL, subject=window)
+        verdict = HealthVerdict.model_validate(
+            {
+                "window_end": window, "severity": found.severity, "kind": found.kind, "reasons": found.reasons,
+                "action": found.actions, "raw": found.raw, "version": "1", "evidence": digests,
+                "policy_digest": OURS.digest,
+                "causes": [
+                    {"kind": c.kind, "severity": c.severity, "evidence": c.evidence, "columns": c.columns}
+                    for c in found.causes
+                ],
+            }
+        )  # fmt: skip
+        self.ledger.append(verdict, model=MODEL, subject=window)
 
     def path(self, window: str, name: str):
         return WindowResults(self.home.reports, MODEL, window).path(name)
@@ -155,9 +160,9 @@ def test_evidence_that_is_not_there_is_said_and_the_other_windows_are_replayed(p
         path.write_text(path.read_text() + " ")
     else:
         path.write_text("{}")
-        body = dict(past.ledger.latest("health_verdict", model=MODEL, subject=WINDOWS[1]).body)
-        body["evidence"] = {**body["evidence"], "drift": hashlib.sha256(b"{}").hexdigest()}
-        past.ledger.append(raw("health_verdict", body), model=MODEL, subject=WINDOWS[1])
+        verdict = past.ledger.latest_of(HealthVerdict, model=MODEL, subject=WINDOWS[1]).event
+        evidence = {**verdict.evidence, "drift": hashlib.sha256(b"{}").hexdigest()}
+        past.ledger.append(verdict.model_copy(update={"evidence": evidence}), model=MODEL, subject=WINDOWS[1])
     assert past.diff(policy(psi_act=0.12)) == [
         (WINDOWS[1], WATCHED, None, "cannot_replay"),
         # What the record says of the window before is enough for persistence.

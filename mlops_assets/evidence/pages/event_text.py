@@ -1,162 +1,164 @@
 """One sentence for each ledger record: what happened and why.
 
-Belongs here: the English text of a record of each kind. Not here: which records count, and any HTML.
+Belongs here: the English text of an event of each kind. Not here: which records count (`ledger.state`), and any HTML.
 """
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Mapping
+from typing import Any
 
-from mlops_assets.evidence.history import DATA_SUBJECT, text, texts
 from mlops_assets.evidence.reading import day, label, number, short
-from mlops_assets.ledger.ledger import Record
+from mlops_assets.ledger.events import champion, judgements, people, response, versions, windows
+from mlops_assets.ledger.events.base import Event, UnknownEvent
+from mlops_assets.ledger.records import Record
+from mlops_assets.ledger.state.reducers import DATA_SUBJECT
 
-QUIET_KINDS = frozenset(
-    {
-        *("gate_decision", "snapshot_taken", "card_issued", "person_enrolled", "policy_adopted", "estimate_checked"),
-        *("window_scored", "window_due", "evidence_stored"),
-    }
+QUIET = (
+    versions.SnapshotTaken,
+    versions.CardIssued,
+    versions.EvidenceStored,
+    people.PersonEnrolled,
+    judgements.PolicyAdopted,
+    windows.EstimateChecked,
+    windows.WindowScored,
+    windows.WindowDue,
 )
-"""Kinds that have a table of their own; the event log lists of them only what went wrong."""
+"""Events that have a table of their own; the event log leaves them out."""
 
 
-def event_text(record: Record, required: Collection[str] | None = None) -> str:
-    """The record in one sentence; a record of an unknown kind gives its kind and subject.
+def event_text(
+    record: Record, required: Collection[str] | None = None, objections: Mapping[int, str] | None = None
+) -> str:
+    """The record in one sentence, and why it does not count, where it does not.
 
     Args:
-        record: of any kind.
+        record: of any kind; one that this release cannot read gives its kind and subject.
         required: gates that the policy requires; a decision of another gate is then marked as not required.
+        objections: why records count for nothing, by number.
     """
-    if record.kind == "gate_decision":
-        return _gate(record, required)
-    write = EVENT_TEXTS.get(record.kind)
-    return write(record) if write else f"{label(record.kind)} {record.subject}".strip() + "."
+    objection = (objections or {}).get(record.seq)
+    written = _sentence(record, required)
+    return f"Does not count: {objection.rstrip('.')}. {written}" if objection else written
 
 
 def is_logged(record: Record) -> bool:
     """Whether the record belongs in the event log that people read."""
-    if record.kind == "gate_decision":
-        return record.body.get("outcome") != "passed"
-    if record.kind == "health_verdict":
-        return record.body.get("severity") in ("watch", "act", "critical")
-    return record.kind not in QUIET_KINDS
+    event = record.event
+    if isinstance(event, judgements.GateDecided):
+        return event.outcome != "passed"
+    if isinstance(event, windows.HealthVerdict):
+        return event.severity in ("watch", "act", "critical")
+    return not isinstance(event, QUIET)
 
 
-def _because(record: Record, *keys: str) -> str:
-    why = text(record.body, *keys)
+def _sentence(record: Record, required: Collection[str] | None) -> str:
+    event = record.event
+    if isinstance(event, judgements.GateDecided):
+        return _gate(event, record.subject, required)
+    write = EVENT_TEXTS.get(type(event))
+    if write is None or isinstance(event, UnknownEvent):
+        return f"{label(record.kind)} {record.subject}".strip() + "."
+    return write(event, record.subject)
+
+
+def _because(why: str | None) -> str:
     return f": {why.rstrip('.')}" if why else ""
 
 
-def _signer(record: Record) -> str:
-    person = text(record.body, "person", "by")
-    return f" by {person}" if person else ""
-
-
-def _gate(record: Record, required: Collection[str] | None = None) -> str:
-    body = record.body
+def _gate(event: judgements.GateDecided, subject: str, required: Collection[str] | None = None) -> str:
     verbs = {"passed": "passed", "failed": "refused", "not_measurable": "could not measure"}
-    optional = bool(required) and body.get("gate") not in (required or ())
-    verb = verbs.get(str(body.get("outcome")), str(body.get("outcome")))
-    if optional and verb == "refused":
-        verb = "failed for"
-    about = f"version {record.subject}"
-    if record.subject.startswith(DATA_SUBJECT):
-        about = f"the data {short(record.subject.removeprefix(DATA_SUBJECT))}"
-    result = f"Gate {label(str(body.get('gate'))).lower()} {verb} {about}"
-    if body.get("value") is not None and body.get("threshold") is not None:
-        result += f" ({number(body['value'])}, threshold {number(body['threshold'])})"
-    return f"{result}{', not required by the policy' if optional else ''}{_because(record, 'reason')}."
+    optional = bool(required) and event.gate not in (required or ())
+    verb = "failed for" if optional and event.outcome == "failed" else verbs[event.outcome]
+    about = f"version {subject}"
+    if subject.startswith(DATA_SUBJECT):
+        about = f"the data {short(subject.removeprefix(DATA_SUBJECT))}"
+    result = f"Gate {label(event.gate).lower()} {verb} {about}"
+    if event.value is not None and event.threshold is not None:
+        result += f" ({number(event.value)}, threshold {number(event.threshold)})"
+    return f"{result}{', not required by the policy' if optional else ''}{_because(event.reason)}."
 
 
-def _verdict(record: Record) -> str:
-    body = record.body
-    kind = str(body.get("kind", "none")).replace("_", " ")
-    reasons = " ".join(r if r.endswith(".") else r + "." for r in texts(body.get("reasons"))[:2])
-    verdict = f"Window {record.subject}: {str(body.get('severity')).replace('_', ' ')}"
+def _verdict(event: windows.HealthVerdict, subject: str) -> str:
+    kind = event.kind.replace("_", " ")
+    reasons = " ".join(r if r.endswith(".") else r + "." for r in event.reasons[:2])
+    verdict = f"Window {subject}: {event.severity.replace('_', ' ')}"
     verdict += f", {kind}." if kind != "none" else "."
-    action = text(body, "action")
-    action = f"Action: {action.replace('_', ' ')}." if action not in ("", "none") else ""
-    return " ".join(filter(None, [verdict, reasons, action]))
+    actions = ", ".join(action.replace("_", " ") for action in event.action if action != "none")
+    return " ".join(filter(None, [verdict, reasons, f"Action: {actions}." if actions else ""]))
 
 
-def _promotion(record: Record) -> str:
-    former = text(record.body, "former")
-    count = len(record.body.get("approvals") or [])
+def _promotion(event: champion.Promotion, subject: str) -> str:
+    count = len(event.approvals)
     signatures = f", with {count} signature{'' if count == 1 else 's'}" if count else ""
-    place = f"champion and replaced version {former}" if former else "the first champion"
-    return f"Version {record.subject} became {place}{signatures}."
+    place = f"champion and replaced version {event.former}" if event.former is not None else "the first champion"
+    return f"Version {subject} became {place}{signatures}."
 
 
-def _approval(record: Record) -> str:
-    person, role = text(record.body, "person"), text(record.body, "role")
-    verb = "rejected" if record.body.get("decision") == "reject" else "approved"
-    signer = f"{person} ({role})" if role and role != person else person
-    return f"{signer} {verb} version {record.subject}{_because(record, 'rationale')}."
+def _approval(event: judgements.Approval, subject: str) -> str:
+    verb = "rejected" if event.decision == "reject" else "approved"
+    signer = f"{event.person} ({event.role})" if event.role != event.person else event.person
+    return f"{signer} {verb} version {subject}{_because(event.rationale)}."
 
 
-def _exception(record: Record) -> str:
-    gate = text(record.body, "gate") or record.subject
-    by = text(record.body, "person", "role")
-    until = day(record.body.get("expires"))
-    return f"Exception to gate {gate} granted by {by} until {until}{_because(record, 'reason', 'rationale')}."
+def _exception(event: judgements.ExceptionGranted, subject: str) -> str:
+    return (
+        f"Exception to gate {event.gate} granted by {event.person} until {day(event.expires)}{_because(event.reason)}."
+    )
 
 
-def _incident(record: Record) -> str:
-    kind = text(record.body, "kind").replace("_", " ")
-    return f"Incident {record.subject} opened ({kind}){_because(record, 'summary', 'cause')}."
+def _incident(event: response.IncidentOpened, subject: str) -> str:
+    return f"Incident {subject} opened ({event.kind.replace('_', ' ')}){_because(event.summary or event.cause)}."
 
 
-def _rollback(record: Record) -> str:
-    version = text(record.body, "version", "to", "champion") or record.subject
-    return f"Rolled back to version {version}{_signer(record)}{_because(record, 'rationale', 'reason')}."
+def _registered(event: versions.VersionRegistered, subject: str) -> str:
+    return f"Version {subject} registered ({label(event.algorithm)}), data {short(event.data_digest)}."
 
 
-def _registered(record: Record) -> str:
-    algorithm = label(text(record.body, "algorithm"))
-    data = record.body.get("data_digest")
-    return f"Version {record.subject} registered ({algorithm}){f', data {short(data)}' if data else ''}."
+def _request(event: response.RetrainingRequested, subject: str) -> str:
+    by = "by policy" if event.automatic else "by a signed request"
+    return f"Retraining requested {by}{_because(event.cause)}."
 
 
-def _request(record: Record) -> str:
-    by = "by policy" if record.body.get("automatic") else "by a signed request"
-    return f"Retraining requested {by}{_because(record, 'cause')}."
+def _closed_request(event: response.RetrainingClosed, subject: str) -> str:
+    return f"Retraining finished{_because(event.outcome)}{f', version {event.version}' if event.version else ''}."
 
 
-def _closed_request(record: Record) -> str:
-    version = text(record.body, "version")
-    return f"Retraining finished{_because(record, 'outcome')}{f', version {version}' if version else ''}."
+def _validation(event: judgements.ValidationRecorded, subject: str) -> str:
+    outcome = event.outcome.replace("_", " ")
+    until = day(event.valid_until)
+    return f"{event.person} validated version {subject}: {outcome}, valid until {until}{_because(event.summary)}."
 
 
-def _validation(record: Record) -> str:
-    outcome = text(record.body, "outcome").replace("_", " ")
-    person, until = text(record.body, "person"), day(record.body.get("valid_until"))
-    return f"{person} validated version {record.subject}: {outcome}, valid until {until}{_because(record, 'summary')}."
+def _finding(event: judgements.FindingRecorded, subject: str) -> str:
+    return f"Finding {subject} ({event.severity}) recorded by {event.person}{_because(event.summary)}."
 
 
-EVENT_TEXTS = {
-    "validation_recorded": _validation,
-    "gate_decision": _gate,
-    "health_verdict": _verdict,
-    "promotion": _promotion,
-    "approval": _approval,
-    "exception_granted": _exception,
-    "incident_opened": _incident,
-    "version_registered": _registered,
-    "retraining_request": _request,
-    "retraining_closed": _closed_request,
-    "rollback": _rollback,
-    "suspension": lambda r: f"Suspended{_signer(r)}{_because(r, 'rationale', 'reason', 'cause')}.",
-    "resumption": lambda r: f"Resumed{_signer(r)}{_because(r, 'rationale', 'reason')}.",
-    "retirement": lambda r: f"Retired{_signer(r)}{_because(r, 'rationale', 'reason')}.",
-    "exception_withdrawn": lambda r: f"Exception to gate {r.subject} withdrawn{_because(r, 'reason')}.",
-    "incident_acknowledged": lambda r: f"Incident {r.subject} acknowledged{_because(r, 'note')}.",
-    "incident_closed": lambda r: f"Incident {r.subject} closed as {text(r.body, 'disposition')}{_because(r, 'note')}.",
-    "finding_recorded": lambda r: (
-        f"Finding {r.subject} ({text(r.body, 'severity')}){_because(r, 'summary', 'text', 'finding')}."
+EVENT_TEXTS: Mapping[type[Event], Callable[[Any, str], str]] = {
+    judgements.ValidationRecorded: _validation,
+    windows.HealthVerdict: _verdict,
+    champion.Promotion: _promotion,
+    judgements.Approval: _approval,
+    judgements.ExceptionGranted: _exception,
+    response.IncidentOpened: _incident,
+    versions.VersionRegistered: _registered,
+    response.RetrainingRequested: _request,
+    response.RetrainingClosed: _closed_request,
+    champion.Rollback: lambda e, s: f"Rolled back to version {s} by {e.person}{_because(e.rationale)}.",
+    champion.Suspension: lambda e, s: f"Suspended by {e.person}{_because(e.rationale)}.",
+    champion.Resumption: lambda e, s: f"Resumed by {e.person}{_because(e.rationale)}.",
+    champion.Retirement: lambda e, s: f"Retired by {e.person}{_because(e.rationale)}.",
+    judgements.ExceptionWithdrawn: lambda e, s: f"Exception to gate {s} withdrawn by {e.person}{_because(e.reason)}.",
+    response.IncidentAcknowledged: lambda e, s: f"Incident {s} acknowledged by {e.person}{_because(e.note)}.",
+    response.IncidentClosed: lambda e, s: f"Incident {s} closed as {e.disposition}{_because(e.note)}.",
+    judgements.FindingRecorded: _finding,
+    judgements.FindingResponded: lambda e, s: f"{e.person} answered finding {s}{_because(e.response)}.",
+    judgements.FindingClosed: lambda e, s: f"Finding {s} closed by {e.person}{_because(e.note)}.",
+    versions.SnapshotTaken: lambda e, s: (
+        f"Training snapshot: {number(e.rows)} rows, {number(e.quarantined)} quarantined."
     ),
-    "finding_closed": lambda r: f"Finding {r.subject} closed{_because(r, 'response', 'note')}.",
-    "snapshot_taken": lambda r: (
-        f"Training snapshot: {number(r.body.get('rows'))} rows, {number(r.body.get('quarantined'))} quarantined."
-    ),
-    "card_issued": lambda r: f"Model card of version {r.subject} issued.",
-    "key_revoked": lambda r: f"Key of {r.subject} revoked{_because(r, 'reason')}.",
+    versions.CardIssued: lambda e, s: f"Model card of version {s} issued.",
+    judgements.PolicyAdopted: lambda e, s: f"Policy {s} came into force for tier {e.tier}.",
+    windows.WindowScored: lambda e, s: f"Window {s} scored by version {e.version}: {number(e.rows)} rows.",
+    windows.WindowDue: lambda e, s: f"Window {s} ended.",
+    people.KeyRevoked: lambda e, s: f"Key of {s} revoked{_because(e.reason)}.",
 }
-"""Kind of record to the function that writes its sentence."""
+"""Class of event to the function that writes its sentence from the event and the record's subject."""

@@ -11,10 +11,15 @@ from itertools import groupby
 from typing import Any
 
 from mlops_assets.evidence.card.html import render as render_template
-from mlops_assets.evidence.history import ModelState, Verdict, fold
-from mlops_assets.evidence.inventory import DeclaredModel, RecordSource, inventory
+from mlops_assets.evidence.inventory import DeclaredModel, inventory
 from mlops_assets.evidence.pages.event_text import event_text, is_logged
 from mlops_assets.evidence.reading import day, label, minute, number
+from mlops_assets.ledger.events.judgements import GateDecided
+from mlops_assets.ledger.events.windows import HealthVerdict
+from mlops_assets.ledger.ledger import Ledger
+from mlops_assets.ledger.records import Record
+from mlops_assets.ledger.state.model import ModelState, WindowVerdict
+from mlops_assets.monitoring.verdict.fleet_control import FleetControl
 
 Link = tuple[str, str]
 STATE_TONES = {"broken": "broken", "suspended": "critical", "retired": "quiet", "in use": "none"}
@@ -38,16 +43,41 @@ class Links:
 
 @dataclass(frozen=True)
 class ModelView:
-    """What the page shows of one model: its row of the inventory, its recorded state, and links to other pages."""
+    """What the page shows of one model.
+
+    Attributes:
+        row: its row of the inventory.
+        state: what counts about it.
+        records: everything that is recorded about it, in order.
+        objections: why records of these count for nothing, by number.
+        links: to other pages.
+    """
 
     row: Mapping[str, Any]
     state: ModelState
+    records: tuple[Record, ...] = ()
+    objections: Mapping[int, str] = field(default_factory=dict)
     links: Links = field(default_factory=Links)
 
     @property
     def name(self) -> str:
         """Name of the model."""
         return self.state.name
+
+    @property
+    def verdicts(self) -> tuple[WindowVerdict, ...]:
+        """The last verdict on each window, in order of time."""
+        return tuple(self.state.window_verdicts.values())
+
+    @property
+    def refused_by(self) -> list[GateDecided]:
+        """Decisions of gates that failed, in order."""
+        decided = [record.event for record in self.records if isinstance(record.event, GateDecided)]
+        return [event for event in decided if event.outcome == "failed"]
+
+    def verdict_event(self, verdict: WindowVerdict) -> HealthVerdict | None:
+        """Everything that the record of a verdict holds."""
+        return next((r.event for r in self.records if r.seq == verdict.seq), None)
 
     @property
     def lifecycle(self) -> str:
@@ -118,7 +148,7 @@ class EventLog:
 
 
 def view(
-    ledger: RecordSource,
+    ledger: Ledger,
     models: Iterable[DeclaredModel],
     policies: Mapping[str, Any],
     *,
@@ -130,7 +160,7 @@ def view(
     """Read what the page shows.
 
     Args:
-        ledger: Where the records are.
+        ledger: To read.
         models: The declared models, broken ones included.
         policies: Effective policy by model name, or policy by tier.
         as_of: Only what had happened by then; None: everything.
@@ -140,11 +170,20 @@ def view(
     """
     records = ledger.records(happened_until=as_of)
     rows = inventory(ledger, models, policies, as_of, stale=stale)
-    states = fold(records, ledger.root)
+    found = ledger.state(happened_until=as_of)
+    by_model: dict[str, list[Record]] = {}
+    for record in records:
+        by_model.setdefault(record.model, []).append(record)
     # Without a date the page describes the last record, so that the same ledger gives the same page.
     at = as_of or (records[-1].recorded_at if records else datetime.now(UTC))
     views = [
-        ModelView(row, states.get(row["model"], ModelState(row["model"])), (links or {}).get(row["model"], Links()))
+        ModelView(
+            row,
+            found.model(row["model"]),
+            tuple(by_model.get(row["model"], ())),
+            found.objections(by_model.get(row["model"], ())),
+            (links or {}).get(row["model"], Links()),
+        )
         for row in rows
     ]
     views.sort(key=lambda v: (not v.row["error"], v.name))
@@ -182,7 +221,7 @@ def strip(model: ModelView) -> list[tuple[str, list[StripCell]]]:
     """The windows' severities in order, grouped by year; a cell is marked where another version decided than before."""
     cells: list[StripCell] = []
     version = ""
-    for verdict in model.state.verdicts:
+    for verdict in model.verdicts:
         changed = bool(version and verdict.version and verdict.version != version)
         version = verdict.version or version
         cells.append(
@@ -190,7 +229,7 @@ def strip(model: ModelView) -> list[tuple[str, list[StripCell]]]:
                 window=verdict.window,
                 severity=verdict.severity,
                 mark=MARKS.get(verdict.severity, "?"),
-                title=_cell_title(verdict, changed),
+                title=_cell_title(model, verdict, changed),
                 address=model.links.windows.get(verdict.window, ""),
                 changed=changed,
             )
@@ -200,17 +239,20 @@ def strip(model: ModelView) -> list[tuple[str, list[StripCell]]]:
 
 def event_log(model: ModelView, limit: int = 60) -> EventLog:
     """What happened, oldest first; of more than `limit` events the latest are listed and the rest is counted."""
-    logged = [r for r in sorted(model.state.records, key=lambda r: (r.happened_at, r.seq)) if is_logged(r)]
-    events = tuple((r.happened_at, event_text(r, model.row["required_gates"])) for r in logged[-limit:])
+    logged = [r for r in sorted(model.records, key=lambda r: (r.happened_at, r.seq)) if is_logged(r)]
+    events = tuple(
+        (r.happened_at, event_text(r, model.row["required_gates"], model.objections)) for r in logged[-limit:]
+    )
     return EventLog(events, max(0, len(logged) - limit))
 
 
-def _cell_title(verdict: Verdict, changed: bool) -> str:
+def _cell_title(model: ModelView, verdict: WindowVerdict, changed: bool) -> str:
     kind = "" if verdict.kind == "none" else f", {verdict.kind.replace('_', ' ')}"
     parts = [f"{verdict.window}: {verdict.severity.replace('_', ' ')}{kind}", *verdict.reasons[:2]]
-    fleet = verdict.body.get("fleet") or {}
-    if fleet.get("models", 1) > 1:
-        parts.append(f"p-value over the {fleet['models']} models of this period: {fleet['adjusted']:.2g}")
+    event = model.verdict_event(verdict)
+    fleet = FleetControl(**event.fleet) if event and event.fleet else None
+    if fleet and fleet.models > 1:
+        parts.append(f"p-value over the {fleet.models} models of this period: {fleet.adjusted:.2g}")
     if verdict.version:
         parts.append(f"version {verdict.version}{' decides from this window on' if changed else ''}")
     return "\n".join(parts)

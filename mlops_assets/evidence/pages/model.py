@@ -11,13 +11,14 @@ from datetime import datetime
 from mlops_assets.evidence import plots
 from mlops_assets.evidence.blocks import Figure, Tone
 from mlops_assets.evidence.card.html import render as render_template
-from mlops_assets.evidence.history import Verdict, VersionState, text
 from mlops_assets.evidence.pages.event_text import event_text
 from mlops_assets.evidence.pages.fleet import MARKS, ModelView, event_log, state_tone, strip
 from mlops_assets.evidence.reading import day, label, minute, moment, number, short
 from mlops_assets.evidence.version_status import VersionStatus
 from mlops_assets.evidence.window_evidence import WindowEvidence, heat, leading_metric
-from mlops_assets.ledger.ledger import Record
+from mlops_assets.ledger.events import champion, judgements
+from mlops_assets.ledger.events.versions import VersionRegistered
+from mlops_assets.ledger.state.model import Decision, VersionState, WindowVerdict
 from mlops_assets.response.alarm_precision import Precision
 
 STATUS_TONES = {
@@ -33,7 +34,13 @@ STATUS_TONES = {
     "ready": "watch",
 }
 """Status of a version to the class of its badge."""
-VERSION_EVENTS = ("version_registered", "approval", "validation_recorded", "promotion", "rollback")
+VERSION_EVENTS = (
+    VersionRegistered,
+    judgements.Approval,
+    judgements.ValidationRecorded,
+    champion.Promotion,
+    champion.Rollback,
+)
 
 
 @dataclass(frozen=True)
@@ -56,7 +63,7 @@ class VersionRow:
     """One version, its status and what people and policy did with it."""
 
     version: str
-    state: VersionState
+    registered: VersionRegistered
     status: VersionStatus
     card: str
     events: tuple[tuple[datetime, str], ...]
@@ -72,7 +79,7 @@ class VersionRow:
 class WindowRow:
     """One judged window, with the leading metric."""
 
-    verdict: Verdict
+    verdict: WindowVerdict
     evidence: WindowEvidence | None
     value: plots.Interval | None
     estimated: bool
@@ -179,7 +186,7 @@ def figures(model: ModelView, windows: Sequence[WindowEvidence], metric: str) ->
         measured,
         metric=label(metric),
         reference=[w.references.get(metric) for w in windows],
-        changes=_changes(model.state.verdicts),
+        changes=_changes(model.verdicts),
     )
     return [Figure(picture.name, picture.title, picture.alt, picture.svg())]
 
@@ -209,14 +216,14 @@ def versions(model: ModelView) -> list[VersionRow]:
     return [
         VersionRow(
             version=name,
-            state=known,
+            registered=known.registration.event,
             status=statuses[name],
             card=cards.get(name, ""),
-            events=tuple(sorted(_events(name, state.records))),
+            events=tuple(sorted(_events(name, model))),
             gates=_gates(known),
         )
         for name, known in reversed(list(state.versions.items()))
-        if name in statuses
+        if name in statuses and known.registration is not None
     ]
 
 
@@ -224,7 +231,7 @@ def window_rows(model: ModelView, windows: Sequence[WindowEvidence], metric: str
     """Every judged window, newest first."""
     measured = {w.window: w for w in windows}
     rows = []
-    for verdict in reversed(model.state.verdicts):
+    for verdict in reversed(model.verdicts):
         evidence = measured.get(verdict.window)
         value = evidence.metrics.get(metric) if evidence else None
         estimate = evidence.estimated.get(metric) if evidence and value is None else None
@@ -260,25 +267,23 @@ def champion_gates(model: ModelView) -> list[GateRow]:
     known = model.state.versions.get(version) if version else None
     lifted = {e["gate"] for e in model.row["exceptions"] if e["version"] in (None, version)}
     required = set(model.row["required_gates"])
-    rows = [_gate_row(gate, record, required, lifted) for gate, record in (known.decisions if known else {}).items()]
+    rows = [_gate_row(decision, required, lifted) for decision in (known.decided() if known else {}).values()]
     return sorted(rows, key=lambda row: (row.outcome == "passed", row.required == "no"))
 
 
-def _gate_row(gate: str, record: Record, required: set[str], lifted: set[str]) -> GateRow:
-    body = record.body
-    outcome = text(body, "outcome")
-    needed = gate in required
-    excepted = needed and outcome != "passed" and gate in lifted
+def _gate_row(decision: Decision, required: set[str], lifted: set[str]) -> GateRow:
+    outcome, needed = decision.outcome, decision.gate in required
+    excepted = needed and outcome != "passed" and decision.gate in lifted
     tone: Tone = "plain" if outcome == "passed" or not needed else "warn" if excepted or outcome != "failed" else "bad"
     return GateRow(
-        gate=gate,
+        gate=decision.gate,
         required="yes, lifted by an exception" if excepted else "yes" if needed else "no" if required else "not known",
-        outcome=outcome.replace("_", " ") or "–",
-        value=body.get("value"),
-        threshold=body.get("threshold"),
-        rule=text(body, "rule"),
-        reason=text(body, "reason"),
-        record=record.seq,
+        outcome=outcome.replace("_", " "),
+        value=decision.value,
+        threshold=decision.threshold,
+        rule=decision.rule,
+        reason=decision.reason,
+        record=decision.seq,
         tone=tone,
     )
 
@@ -288,13 +293,14 @@ def commands(model: ModelView) -> list[Command]:
     name, row, state = model.name, model.row, model.state
     version = row["version"] or "VERSION"
     found = []
-    if not state.retired:
+    if state.champion.status != "retired":
         pending = next((s for s in reversed(row["version_status"]) if s["status"] == "waiting for approval"), None)
         if pending is not None:
             roles = ", ".join(f"{count} × {role}" if count > 1 else role for role, count in pending["missing"])
             found += [Command(f"Approve version {pending['version']}", line, roles) for line in pending["commands"]]
-        if state.champion:
-            found += _champion_commands(name, state.suspended is not None, len({c.version for c in state.changes}) > 1)
+        if state.champion.version:
+            replaced = len({change.version for change in state.changes}) > 1
+            found += _champion_commands(name, state.suspension is not None, replaced)
         finding = f"mlops finding record {name} --severity high --summary TEXT --owner NAME --due DATE --key KEY.pem"
         found += [
             Command("Request a retraining", f"mlops retrain {name} --key KEY.pem --rationale TEXT"),
@@ -332,13 +338,14 @@ def _champion_commands(name: str, suspended: bool, replaced: bool) -> list[Comma
 def _gates(known: VersionState) -> str:
     """How the gates decided, in words; those that did not pass by name."""
     by: dict[str, list[str]] = {}
-    for gate, record in known.decisions.items():
-        by.setdefault(text(record.body, "outcome"), []).append(gate.replace("_", " "))
-    parts = [f"{len(by.get('passed', []))} of {len(known.decisions)} gates passed"]
+    decided = known.decided()
+    for gate, decision in decided.items():
+        by.setdefault(decision.outcome, []).append(gate.replace("_", " "))
+    parts = [f"{len(by.get('passed', []))} of {len(decided)} gates passed"]
     return "; ".join([*parts, *(f"{o.replace('_', ' ')}: {', '.join(g)}" for o, g in by.items() if o != "passed")])
 
 
-def _changes(verdicts: Sequence[Verdict]) -> list[tuple[datetime, str]]:
+def _changes(verdicts: Sequence[WindowVerdict]) -> list[tuple[datetime, str]]:
     """Windows from which on another version decided; by the windows, because those are what is drawn."""
     found: list[tuple[datetime, str]] = []
     version = ""
@@ -350,6 +357,7 @@ def _changes(verdicts: Sequence[Verdict]) -> list[tuple[datetime, str]]:
     return found
 
 
-def _events(version: str, records: Sequence[Record]) -> list[tuple[datetime, str]]:
-    """What people and policy did with the version, from its records."""
-    return [(r.happened_at, event_text(r)) for r in records if r.kind in VERSION_EVENTS and r.subject == version]
+def _events(version: str, model: ModelView) -> list[tuple[datetime, str]]:
+    """What people and policy did with the version, from its records; what does not count says so."""
+    mine = (r for r in model.records if isinstance(r.event, VERSION_EVENTS) and r.subject == version)
+    return [(r.happened_at, event_text(r, objections=model.objections)) for r in mine]

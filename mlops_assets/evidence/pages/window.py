@@ -4,17 +4,17 @@ Belongs here: the page behind each square of the model page and the fleet page. 
 which are Evidently's page and linked from here.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from mlops_assets.evidence.blocks import Block, Paragraph
 from mlops_assets.evidence.card.html import render as render_template
-from mlops_assets.evidence.history import Verdict
 from mlops_assets.evidence.plots import Interval
 from mlops_assets.evidence.reading import as_sentence, label, minute, number, table
 from mlops_assets.evidence.window_evidence import WindowEvidence
+from mlops_assets.ledger.events.windows import HealthVerdict
+from mlops_assets.ledger.records import Record
 
 COLUMNS = (
     ("name", "Column"),
@@ -59,39 +59,40 @@ class WindowLinks:
 
 def render(
     model: str,
-    verdict: Verdict,
+    record: Record[HealthVerdict],
     evidence: WindowEvidence,
     drift: Mapping[str, Any] | None,
     links: WindowLinks,
-    judged_at: datetime | None = None,
 ) -> str:
     """The page as HTML text.
 
     Args:
         model: name.
-        verdict: the last one on the window.
+        record: of the last verdict on the window.
         evidence: what was measured.
         drift: the content of `drift.json`, None where there is none.
         links: to other pages.
-        judged_at: when the verdict was recorded; None where it is not known.
     """
     return render_template(
         "window.html.j2",
         model=model,
-        verdict=verdict,
-        end=verdict.body.get("window_end") or "",
-        judged_at=judged_at,
+        window=record.subject,
+        record=record.seq,
+        verdict=record.event,
+        judged_at=record.recorded_at,
         fleet=links.fleet,
         page=links.model,
         before=links.before,
         after=links.after,
         links=links.reports,
-        parts=parts(verdict, evidence, drift),
+        parts=parts(record.event, evidence, drift),
         minute=minute,
     )
 
 
-def parts(verdict: Verdict, evidence: WindowEvidence, drift: Mapping[str, Any] | None) -> list[tuple[str, list[Block]]]:
+def parts(
+    verdict: HealthVerdict, evidence: WindowEvidence, drift: Mapping[str, Any] | None
+) -> list[tuple[str, list[Block]]]:
     """Headings and what stands under each; a part without content is left out."""
     found = [
         ("Causes", _causes(verdict)),
@@ -102,16 +103,15 @@ def parts(verdict: Verdict, evidence: WindowEvidence, drift: Mapping[str, Any] |
     return [(heading, blocks) for heading, blocks in found if blocks]
 
 
-def _causes(verdict: Verdict) -> list[Block]:
-    causes: Sequence[Mapping[str, Any]] = verdict.body.get("causes") or ()
+def _causes(verdict: HealthVerdict) -> list[Block]:
     rows = [
         {
-            "cause": label(str(cause.get("kind"))),
-            "severity": str(cause.get("severity", "")).replace("_", " "),
-            "columns": list(cause.get("columns") or ()),
-            "evidence": cause.get("evidence"),
+            "cause": label(cause.kind),
+            "severity": cause.severity.replace("_", " "),
+            "columns": list(cause.columns),
+            "evidence": cause.evidence,
         }
-        for cause in causes
+        for cause in verdict.causes
     ]
     return [table(rows)] if rows else []
 

@@ -40,6 +40,11 @@ class GateDecided(Event):
     details: dict[str, Any] = Field(default_factory=dict)
 
     @property
+    def measured(self) -> Any:
+        """What the decision rests on, for the gate to decide on again; None where it was not kept."""
+        return self.details.get("measured")
+
+    @property
     def absent(self) -> bool:
         """Whether there was nothing to measure."""
         return bool(self.details.get("absent"))
@@ -262,10 +267,6 @@ class PolicyAdopted(Event):
     rationale: str | None = None
     follows: int | None = None
     envelope: dict[str, Any] | None = None
-
-    def signed_fields(self) -> dict[str, Any]:
-        """The fields that the signed statement must repeat, as JSON content."""
-        return {name: value for name, value in self.body().items() if name not in ("schema_version", "envelope")}
 
     @property
     def authority(self) -> AuthorityRules:

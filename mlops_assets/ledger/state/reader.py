@@ -22,7 +22,14 @@ WORTH_KEEPING = 200
 class Records(Protocol):
     """What the reader needs of a ledger."""
 
-    def records(self, *, kind: Any = None, known_at: datetime | None = None, after: int = 0) -> list[Record]:
+    def records(
+        self,
+        *,
+        kind: Any = None,
+        known_at: datetime | None = None,
+        happened_until: datetime | None = None,
+        after: int = 0,
+    ) -> list[Record]:
         """Records in order of seq."""
         ...
 
@@ -70,12 +77,12 @@ class StateReader:
                 self._cache.write(kept, key)
             return kept.state(unsealed)
 
-    def at(self, known_at: datetime, root: str | None) -> LedgerState:
-        """The state as the ledger stood at a past moment."""
+    def at(self, known_at: datetime | None, root: str | None, *, happened_until: datetime | None = None) -> LedgerState:
+        """The state as the ledger stood at a past moment, of what had happened by another."""
         people = known_people(self._ledger.records(kind=PEOPLE_KINDS, known_at=known_at), root)
         # Everything up to then is under the latest head, if that one counts today.
         until, unsealed = self._ledger.sealed(known_people(self._ledger.records(kind=PEOPLE_KINDS), root))
-        records = self._ledger.records(known_at=known_at)
+        records = self._ledger.records(known_at=known_at, happened_until=happened_until)
         return Fold(people).take(r for r in records if until is None or r.seq <= until).state(unsealed)
 
     def _continued(self, fold: Fold, until: int | None) -> Fold:

@@ -21,7 +21,7 @@ def test_the_events_say_what_happened_and_why(lived: Ledger):
     for sentence in (
         "Gate leakage refused version 1 (0.960, threshold 0.900): term_months leaks.",
         "Version 3 became champion and replaced version 2, with 2 signatures.",
-        "Retraining requested by a signed request: label shift.",
+        "Retraining requested by policy: label shift.",
         "Incident inc-1 closed as true: Retrained.",
     ):
         assert sentence in text, sentence

@@ -9,12 +9,13 @@ from mlops_assets.evidence.pages.fleet import Links, ModelView, view
 from mlops_assets.evidence.pages.model import champion_gates, commands, render, versions
 from mlops_assets.evidence.pages.window import WindowLinks
 from mlops_assets.evidence.window_evidence import heat, leading_metric, window_evidence
+from mlops_assets.ledger.events import champion
 from mlops_assets.ledger.ledger import Ledger
 from mlops_assets.monitoring.outcomes.performance import measure
 from mlops_assets.monitoring.outcomes.reference_performance import build_reference
 from mlops_assets.response.alarm_precision import Precision
 from mlops_assets_tests.evidence.conftest import Declared, at, declaration_of
-from mlops_assets_tests.ledger.raw import raw
+from mlops_assets_tests.evidence.life import Life
 from mlops_assets_tests.monitoring.inputs.test_group_changes import declaration, people
 
 SBA = Declared("sba_loan_default", declaration_of("sba_loan_default"))
@@ -69,14 +70,9 @@ def test_the_page_needs_nothing_else_and_is_the_same_twice(lived: Ledger, window
     assert page == render(of(lived), windows, at=NOW)
 
 
-def test_texts_of_records_are_escaped(lived: Ledger) -> None:
-    body = {
-        "kind": "data_quality",
-        "severity": "act",
-        "summary": "<img src=x onerror=alert(1)>",
-        "window": "2004-04-01",
-    }
-    lived.append(raw("incident_opened", body), model=SBA.name, subject="inc-2", happened_at=at("2004-07-02"))
+def test_texts_of_records_are_escaped(lived: Ledger, life: Life) -> None:
+    life.clock.at = at("2015-02-01")
+    life.incident("inc-2", summary="<img src=x onerror=alert(1)>", cause="another")
     page = render(of(lived), at=NOW)
     assert "<img" not in page
     assert "&lt;img src=x" in page
@@ -88,22 +84,22 @@ def test_what_is_open_comes_with_the_command_that_deals_with_it(lived: Ledger) -
         "Incident inc-1: label shift, act",
         "mlops incident close inc-1 --disposition true|false|expected --key KEY.pem --note TEXT",
         "mlops exception withdraw sba_loan_default ",
-        "Retraining requested by a signed request",
+        "Retraining requested by policy",
     ):
         assert shown in page, shown
 
 
-def test_commands_follow_how_the_model_stands(lived: Ledger) -> None:
+def test_commands_follow_the_state_of_the_model(lived: Ledger, life: Life) -> None:
     lines = [c.line for c in commands(of(lived))]
     assert any(line.startswith("mlops suspend") for line in lines)
     assert any(line.startswith("mlops rollback") for line in lines)
     assert not any(line.startswith("mlops approve") for line in lines), "the newest version decides already"
-    lived.append(raw("retirement", {"rationale": "replaced"}), model=SBA.name, subject="3")
+    life.intervene("model-risk", champion.Retirement, "3", "replaced", "2015-02-01")
     assert not any("suspend" in c.line or "retrain" in c.line for c in commands(of(lived)))
 
 
-def test_a_suspended_model_says_so_and_how_it_resumes(lived: Ledger) -> None:
-    lived.append(raw("suspension", {"rationale": "wrong prices"}), model=SBA.name, subject="3")
+def test_a_suspended_model_says_so_and_how_it_resumes(lived: Ledger, life: Life) -> None:
+    life.intervene("validator", champion.Suspension, "3", "wrong prices", "2015-02-01")
     model = of(lived)
     (item, *_) = model.row["needs_attention"]
     assert (item["urgency"], item["title"]) == ("now", "Suspended: no version decides")
@@ -197,7 +193,8 @@ def test_a_window_page_has_its_verdict_its_groups_its_drivers_and_a_way_back(liv
     (first, second, *_) = last.groups
     assert (first.group, first.measure, second.measure) == ("f", "selection_rate", "")
     assert abs(first.gap_now or 0.0) > abs(first.gap_then or 0.0)
-    verdict = of(lived).state.verdicts[-1]
+    model = of(lived)
+    verdict = next(r for r in model.records if r.seq == model.verdicts[-1].seq)
     links = WindowLinks("../../../fleet.html", "../../../models/m.html", before="../2004-01-01/index.html")
     page = window_page.render(SBA.name, verdict, last, {"columns": [{"name": "state", "severity": "watch"}]}, links)
     for shown in (
@@ -213,10 +210,9 @@ def test_a_window_page_has_its_verdict_its_groups_its_drivers_and_a_way_back(liv
         assert shown in page, shown
 
 
-def test_gates_show_which_are_required_and_which_an_exception_lifts(lived: Ledger) -> None:
+def test_gates_show_which_are_required_and_which_an_exception_lifts(lived: Ledger, life: Life) -> None:
     model = of(lived)
-    failed = {"gate": "fairness", "outcome": "failed", "value": 0.5, "threshold": 0.8, "reason": "women 0.5"}
-    lived.append(raw("gate_decision", failed), model=SBA.name, subject="3")
+    life.decide("3", "fairness", "failed", "2015-02-01", value=0.5, threshold=0.8, reason="women 0.5")
     model = of(lived)
     row = {**model.row, "required_gates": ["performance"]}
     found = {g.gate: (g.required, g.tone) for g in champion_gates(replace(model, row=row))}
