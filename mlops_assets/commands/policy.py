@@ -14,8 +14,8 @@ from mlops_assets.commands.common import (
     print_table,
     rationale_option,
 )
-from mlops_assets.gates.replay import diff
 from mlops_assets.governance.adoption import adopt, adoption
+from mlops_assets.governance.policy_replay import diff
 from mlops_assets.ledger.keys import SigningKey
 from mlops_assets.policy.policy import load_policies
 

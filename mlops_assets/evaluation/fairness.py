@@ -2,9 +2,8 @@
 
 Belongs here: measuring. Not here: what is too much (`gates/fairness.py`), and no mitigation.
 
-Everything follows from counts: a group is four numbers (favourable outcome or not × favourable decision or not), so
-that a thousand resamples of the whole table cost milliseconds whatever the number of rows. Rates come from fairlearn's
-MetricFrame over those cells, weighted by their counts, which gives what it gives on the rows.
+Everything follows from counts: a group is four numbers (favourable outcome or not × favourable decision or not). Rates
+come from fairlearn's MetricFrame over those cells, weighted by their counts, which gives what it gives on the rows.
 
 "Favourable" is what is good for the person: for a default model the decision "no default expected", for a benefit the
 positive one. A group too small to measure is listed with its size and the reason, and takes no part in a disparity.
@@ -12,7 +11,7 @@ positive one. A group too small to measure is listed with its size and the reaso
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import combinations
 from typing import Any, Literal
 
@@ -22,48 +21,57 @@ import polars as pl
 from mlops_assets.declaration.columns import Protected
 from mlops_assets.declaration.terms import Task
 from mlops_assets.evaluation.disparities import Disparity, counted_disparities, mean_disparity
-from mlops_assets.evaluation.estimators import Scored, prepare
+from mlops_assets.evaluation.estimators import Scored
 from mlops_assets.evaluation.performance import plain
 from mlops_assets.evaluation.segments import Segments, by_edges, by_value, cross
 from mlops_assets.statistics.intervals import wilson_interval
 
 MINIMUM_GROUP = 100
 MINIMUM_OUTCOMES = 10
-RESAMPLES = 1000
 MOST_GROUPS = 30
 """An attribute with more values is no attribute of groups: the rarest are joined."""
 
 
 @dataclass(frozen=True)
 class Group:
-    """One group of one attribute (or of an intersection); None is what was not measured or does not exist for the
-    task."""
+    """One group of one attribute, or of two together; None is what was not measured or what the task does not have.
+
+    Attributes:
+        group: readable name.
+        n, share: rows, and their share of all.
+        measurable, reason: whether it has enough rows; if not, why.
+        selection_rate: share of favourable decisions (binary), with its Wilson interval `low` to `high`.
+        base_rate: share of favourable outcomes (binary).
+        tpr, fpr: of those with a favourable, with an unfavourable outcome, the share decided favourably.
+        selected, favourable, selected_favourable: rows decided favourably, with a favourable outcome, with both.
+        accuracy, correct: share and number of rows predicted right (classification).
+        mean_score: mean score (binary) or prediction (regression).
+        mean_outcome: mean outcome.
+        mean_error: mean of score or prediction minus outcome.
+        mean_absolute_error, error_spread: of the error (regression): mean of its size, standard deviation.
+    """
 
     group: str
     n: int
     share: float
-    selection_rate: float | None
-    """Share of favourable decisions (binary)."""
-    low: float | None
-    high: float | None
-    """Wilson interval of the selection rate."""
-    base_rate: float | None
-    """Share of favourable outcomes (binary)."""
-    tpr: float | None
-    """Of those with a favourable outcome, the share decided favourably."""
-    fpr: float | None
-    """Of those with an unfavourable outcome, the share decided favourably."""
-    accuracy: float | None
-    mean_score: float | None
-    """Mean score (binary) or prediction (regression)."""
-    mean_outcome: float | None
-    mean_error: float | None
-    """Mean of score or prediction minus outcome."""
-    mean_absolute_error: float | None
     measurable: bool
     reason: str
+    selection_rate: float | None = None
+    low: float | None = None
+    high: float | None = None
+    base_rate: float | None = None
+    tpr: float | None = None
+    fpr: float | None = None
+    selected: int | None = None
+    favourable: int | None = None
+    selected_favourable: int | None = None
+    accuracy: float | None = None
+    correct: int | None = None
+    mean_score: float | None = None
+    mean_outcome: float | None = None
+    mean_error: float | None = None
+    mean_absolute_error: float | None = None
     error_spread: float | None = None
-    """Standard deviation of the error inside the group (regression)."""
 
 
 @dataclass(frozen=True)
@@ -91,9 +99,8 @@ class Fairness:
     n: int
     favourable: str | None
     threshold: float | None
-    confidence: float
-    resamples: int
-    seed: int
+    target_spread: float | None
+    """Regression: standard deviation of the target, the unit of the disparities."""
     minimum_group: int
     minimum_outcomes: int
     attributes: tuple[AttributeFairness, ...]
@@ -109,64 +116,54 @@ class Fairness:
 
 
 def measure_fairness(
-    y_true: np.ndarray,
-    score: np.ndarray,
-    task: Task | str,
+    rows: Scored,
     frame: pl.DataFrame,
     protected: Sequence[Protected],
     *,
-    threshold: float | None = None,
     favourable: Literal["positive", "negative"] = "negative",
-    classes: tuple[str, ...] | list[str] | None = None,
     minimum_group: int = MINIMUM_GROUP,
     minimum_outcomes: int = MINIMUM_OUTCOMES,
     intersections: bool = True,
-    ratio_limit: float = 0.8,
-    confidence: float = 0.95,
-    resamples: int = RESAMPLES,
-    seed: int = 20261121,
 ) -> Fairness:
-    """Measure fairness over `protected`, whose columns are in `frame` (the same n rows as `y_true` and `score`).
+    """Measure fairness over the protected attributes.
 
-    `ratio_limit` is the value below which a ratio of selection rates is tested to lie (the four-fifths convention of 29
-    CFR 1607.4(D) by default, which is about employment; a policy may say otherwise).
+    Args:
+        rows: outcomes and scores (`estimators.prepare`), with the decision threshold for a binary task.
+        frame: columns of the same rows, in the same order; holds every protected column.
+        protected: attributes.
+        favourable: which of the two predictions is good for the person (binary).
+        minimum_group: groups with fewer rows are listed, and not measured.
+        minimum_outcomes: groups with fewer rows of an outcome have no rate that is conditional on it.
+        intersections: also measure every two attributes together.
 
     Raises:
         ValueError: binary without a threshold; a protected column that is missing; frame and scores of different
-        length.
+            length.
     """
-    rows = prepare(y_true, score, task, threshold=threshold, classes=classes)
-    if rows.task is Task.BINARY and threshold is None:
+    if rows.task is Task.BINARY and rows.threshold is None:
         raise ValueError("found no decision threshold, expected one: selection rates are about decisions")
     if frame.height != rows.n:
         raise ValueError(f"found {frame.height} rows of columns and {rows.n} scores, expected as many")
-    parts = [(one.column, one.basis, False, assign_groups(frame, one)) for one in protected]
+    parts = [(one.column, one.basis, assign_groups(frame, one)) for one in protected]
     if intersections:
         parts += [
-            (f"{a} & {b}", "; ".join(x for x in (basis_a, basis_b) if x), True, cross(first, second))
-            for (a, basis_a, _, first), (b, basis_b, _, second) in combinations(list(parts), 2)
+            (f"{a} & {b}", "; ".join(x for x in (basis_a, basis_b) if x), cross(first, second))
+            for (a, basis_a, first), (b, basis_b, second) in combinations(list(parts), 2)
         ]
-    attributes = tuple(
-        _attribute(rows, name, basis, crossed, segments, favourable == "positive", minimum_group, minimum_outcomes,
-                   ratio_limit, confidence, resamples, seed)
-        for name, basis, crossed, segments in parts
-    )  # fmt: skip
+    measure = _Measure(rows, favourable == "positive", minimum_group, minimum_outcomes)
+    attributes = tuple(measure.attribute(name, basis, segments) for name, basis, segments in parts)
     unmeasured = [a.attribute for a in attributes if not a.measurable]
     reason = f"not measurable: {', '.join(unmeasured)}" if unmeasured else ""
-    if not attributes:
-        reason = "no protected attribute is declared"
     return Fairness(
         task=rows.task.value,
         n=rows.n,
         favourable=favourable if rows.task is Task.BINARY else None,
-        threshold=threshold,
-        confidence=confidence,
-        resamples=resamples,
-        seed=seed,
+        threshold=rows.threshold,
+        target_spread=float(rows.y.std()) if rows.task is Task.REGRESSION and rows.n else None,
         minimum_group=minimum_group,
         minimum_outcomes=minimum_outcomes,
         attributes=attributes,
-        reason=reason,
+        reason=reason if attributes else "no protected attribute is declared",
     )
 
 
@@ -212,91 +209,102 @@ def group_rates(cells: np.ndarray) -> dict[str, np.ndarray]:
     return rates
 
 
-def _attribute(
-    rows: Scored,
-    name: str,
-    basis: str,
-    crossed: bool,
-    segments: Segments,
-    positive_is_favourable: bool,
-    minimum_group: int,
-    minimum_outcomes: int,
-    ratio_limit: float,
-    confidence: float,
-    resamples: int,
-    seed: int,
-) -> AttributeFairness:
-    size = segments.sizes
-    large = size >= minimum_group
-    count = len(size)
-    cells, rates = None, {}
-    if rows.task is Task.BINARY:
-        outcome, decision = rows.y, rows.predicted
-        if not positive_is_favourable:
+@dataclass(frozen=True)
+class _Measure:
+    """What every attribute of one model is measured with."""
+
+    rows: Scored
+    positive_is_favourable: bool
+    minimum_group: int
+    minimum_outcomes: int
+
+    def attribute(self, name: str, basis: str, segments: Segments) -> AttributeFairness:
+        """Groups and disparities of one attribute, or of two together."""
+        cells, crossed = self._cells(segments), len(segments.columns) > 1
+        groups = self._groups(segments, cells, crossed)
+        large = segments.sizes >= self.minimum_group
+        if large.sum() < 2:
+            reason = (
+                f"{int(large.sum())} of {len(groups)} groups have {self.minimum_group} rows or more: "
+                "a disparity needs two"
+            )
+            return AttributeFairness(name, segments.columns, basis, crossed, False, groups, {}, reason)
+        reasons = [f"too small to measure: {', '.join(g.group for g in groups if not g.measurable)}"]
+        reasons = reasons if any(not g.measurable for g in groups) else []
+        if self.rows.task is Task.MULTICLASS:
+            reasons.insert(0, "no class is declared favourable: accuracy is compared, selection is not")
+        disparities = self._disparities(segments, cells, large)
+        return AttributeFairness(name, segments.columns, basis, crossed, True, groups, disparities, "; ".join(reasons))
+
+    def _cells(self, segments: Segments) -> np.ndarray | None:
+        """Counts of a binary task, turned so that 1 is favourable."""
+        if self.rows.task is not Task.BINARY:
+            return None
+        outcome, decision = self.rows.y, self.rows.predicted
+        if not self.positive_is_favourable:
             outcome, decision = 1 - outcome, 1 - decision
-        cells = count_cells(outcome, decision, segments.codes, count)
-        if rows.n:
-            rates = group_rates(cells)
-            rates["tpr"][cells[:, 1].sum(1) < minimum_outcomes] = np.nan
-            rates["fpr"][cells[:, 0].sum(1) < minimum_outcomes] = np.nan
-    means = _group_means(rows, segments)
-    groups = []
-    for index in range(count):
-        if size[index] == 0 and crossed:
-            continue  # a combination that nobody is in
-        n = int(size[index])
-        known = {key: _value(values[index]) if large[index] else None for key, values in (rates | means).items()}
-        interval = None
-        base_rate = None
-        if cells is not None and large[index]:
-            interval = wilson_interval(int(cells[index, :, 1].sum()), n, confidence)
-            base_rate = float(cells[index, 1].sum() / n)
-        groups.append(
-            Group(
+        return count_cells(outcome, decision, segments.codes, len(segments.names))
+
+    def _groups(self, segments: Segments, cells: np.ndarray | None, crossed: bool) -> tuple[Group, ...]:
+        values = _group_means(self.rows, segments) | self._rates(cells)
+        groups = []
+        for index, n in enumerate(segments.sizes.tolist()):
+            if n == 0 and crossed:
+                continue  # a combination without rows
+            large = n >= self.minimum_group
+            group = Group(
                 group=segments.names[index],
                 n=n,
-                share=n / max(rows.n, 1),
-                selection_rate=known.get("selection_rate"),
-                low=interval.low if interval else None,
-                high=interval.high if interval else None,
-                base_rate=base_rate,
-                tpr=known.get("tpr"),
-                fpr=known.get("fpr"),
-                accuracy=known.get("accuracy"),
-                mean_score=known.get("mean_score"),
-                mean_outcome=known.get("mean_outcome"),
-                mean_error=known.get("mean_error"),
-                mean_absolute_error=known.get("mean_absolute_error"),
-                measurable=bool(large[index]),
-                reason="" if large[index] else f"{n} rows, fewer than {minimum_group}",
-                error_spread=known.get("error_spread"),
+                share=n / max(self.rows.n, 1),
+                measurable=large,
+                reason="" if large else f"{n} rows, fewer than {self.minimum_group}",
             )
-        )
-    if large.sum() < 2:
-        reason = f"{int(large.sum())} of {len(groups)} groups have {minimum_group} rows or more: a disparity needs two"
-        return AttributeFairness(name, segments.columns, basis, crossed, False, tuple(groups), {}, reason)
-    names = [segments.names[i] for i in np.flatnonzero(large)]
-    if cells is not None:
-        disparities = counted_disparities(
-            cells[large], names, minimum_outcomes, confidence, resamples, seed, ratio_limit
-        )
-        disparities["mean_score_difference"] = mean_disparity(rows.score, segments, large, 1.0, confidence)
-    elif rows.task is Task.REGRESSION:
-        spread = float(rows.y.std()) or 1.0
-        disparities = {
-            "mean_error_difference": mean_disparity(rows.score - rows.y, segments, large, spread, confidence),
-            "mean_prediction_difference": mean_disparity(rows.score, segments, large, spread, confidence),
-        }
-    else:
+            if large:
+                known: dict[str, Any] = {name: _value(numbers[index]) for name, numbers in values.items()}
+                if known.get("accuracy") is not None:
+                    known["correct"] = round(known["accuracy"] * n)
+                group = replace(group, **known, **({} if cells is None else _counts(cells[index])))
+            groups.append(group)
+        return tuple(groups)
+
+    def _rates(self, cells: np.ndarray | None) -> dict[str, np.ndarray]:
+        if cells is None or not self.rows.n:
+            return {}
+        rates = group_rates(cells)
+        rates["tpr"][cells[:, 1].sum(1) < self.minimum_outcomes] = np.nan
+        rates["fpr"][cells[:, 0].sum(1) < self.minimum_outcomes] = np.nan
+        return rates
+
+    def _disparities(self, segments: Segments, cells: np.ndarray | None, large: np.ndarray) -> dict[str, Disparity]:
+        rows = self.rows
+        if cells is not None:
+            names = [segments.names[i] for i in np.flatnonzero(large)]
+            return {
+                **counted_disparities(cells[large], names, self.minimum_outcomes),
+                "mean_score_difference": mean_disparity(rows.score, segments, large, 1.0),
+            }
+        if rows.task is Task.REGRESSION:
+            spread = float(rows.y.std()) or 1.0
+            return {
+                "mean_error_difference": mean_disparity(rows.score - rows.y, segments, large, spread),
+                "mean_prediction_difference": mean_disparity(rows.score, segments, large, spread),
+            }
         right = (rows.predicted == rows.y).astype(float)
-        disparities = {"accuracy_difference": mean_disparity(right, segments, large, 1.0, confidence)}
-    left_out = [g.group for g in groups if not g.measurable]
-    reason = f"too small to measure: {', '.join(left_out)}" if left_out else ""
-    if rows.task is Task.MULTICLASS:
-        reason = "no class is declared favourable: accuracy is compared, selection is not" + (
-            f"; {reason}" if reason else ""
-        )
-    return AttributeFairness(name, segments.columns, basis, crossed, True, tuple(groups), disparities, reason)
+        return {"accuracy_difference": mean_disparity(right, segments, large, 1.0)}
+
+
+def _counts(cells: np.ndarray) -> dict[str, Any]:
+    """Counts and shares of one group from its cells of shape (2, 2)."""
+    n, selected, favourable = int(cells.sum()), int(cells[:, 1].sum()), int(cells[1].sum())
+    interval = wilson_interval(selected, n)
+    return {
+        "low": interval.low,
+        "high": interval.high,
+        "base_rate": favourable / n,
+        "selected": selected,
+        "favourable": favourable,
+        "selected_favourable": int(cells[1, 1]),
+    }
 
 
 def _group_means(rows: Scored, segments: Segments) -> dict[str, np.ndarray]:

@@ -1,65 +1,117 @@
 """Calibration gate: predictions are right on average, and by grade."""
 
-from typing import Any
+from dataclasses import dataclass
+from typing import Annotated
+
+from pydantic import Field
 
 from mlops_assets.declaration.terms import Task
-from mlops_assets.gates.ruling import listed, need, plain, ruling, show
-from mlops_assets.governance.decisions import GateResult
-from mlops_assets.policy.gate_rules import CalibrationRule
+from mlops_assets.gates.gate import Evidence, Finding, Gate, GateOutcome, GateRule, listed, show
+from mlops_assets.strictness import HigherInt, LowerFloat, Stricter
 
 
-def decide(evidence: Any, rule: CalibrationRule) -> GateResult:
-    """Decide.
+class CalibrationRule(GateRule):
+    """Predicted probabilities (or values) are right on average and by grade."""
 
-    Args:
-        evidence: `task`, `n`, `bias` (mean prediction minus mean outcome), `bias_standardised`, `ece`, `slope`, and
-            `classes` (multiclass: each with `bias` and `ece`), as `evaluation.calibration.Calibration` gives them.
-        rule: the policy's. Classification holds the bias in probability, regression in standard deviations; of several
-            classes the worst counts.
+    max_ece: LowerFloat = Field(default=0.1, ge=0, le=1)
+    """Largest expected calibration error (classification)."""
+    max_bias: LowerFloat = Field(default=0.1, ge=0)
+    """Largest absolute difference of mean prediction and mean outcome: in probability (classification) or in standard
+    deviations of the target (regression)."""
+    slope: Annotated[tuple[float, float] | None, Stricter("fixed")] = None
+    """Interval within which the calibration slope must lie; nothing: reported only."""
+    min_rows: HigherInt = Field(default=200, ge=1)
+    """Fewer rows are not measured."""
+
+
+@dataclass(frozen=True)
+class ClassCalibration(Evidence):
+    """Calibration of one class of several."""
+
+    bias: float | None = None
+    ece: float | None = None
+
+
+@dataclass(frozen=True)
+class CalibrationEvidence(Evidence):
+    """Calibration on held-out rows (`evaluation.calibration.Calibration`).
+
+    Attributes:
+        task: of the model.
+        n: rows.
+        bias: mean prediction minus mean outcome.
+        bias_standardised: the same in standard deviations of the outcome.
+        ece: expected calibration error.
+        slope: of the recalibration; 1 is right.
+        classes: by class (multiclass).
     """
-    found = plain("calibration", evidence)
-    measured = need("calibration", found, "task", "n", "bias", "bias_standardised", "ece", "slope", "classes")
-    task = Task(measured["task"])
-    regression = task is Task.REGRESSION
-    classes = measured["classes"] or {}
-    bias: Any = measured["bias_standardised"] if regression else measured["bias"]
-    ece: Any = measured["ece"]
-    if task is Task.MULTICLASS and classes:
-        bias = max((c["bias"] for c in classes.values() if c.get("bias") is not None), key=abs, default=None)
-        ece = max((c["ece"] for c in classes.values() if c.get("ece") is not None), default=None)
-    unit = "standard deviations" if regression else "probability"
-    words = f"bias at most {show(rule.max_bias)} ({unit})"
+
+    task: Task
+    n: int
+    bias: float | None
+    bias_standardised: float | None
+    ece: float | None
+    slope: float | None
+    classes: dict[str, ClassCalibration]
+
+
+def decide(evidence: CalibrationEvidence, rule: CalibrationRule) -> Finding:
+    """Fail on a bias, an error or a slope beyond its limit.
+
+    Classification limits the bias in probability, regression in standard deviations; of several classes the worst
+    counts.
+    """
+    regression = evidence.task is Task.REGRESSION
+    bias, ece = _worst(evidence)
+
+    def finding(outcome: GateOutcome, reason: str) -> Finding:
+        value, threshold = (abs(bias) if bias is not None else None, rule.max_bias)
+        if not regression:
+            value, threshold = ece, rule.max_ece
+        return Finding(outcome, _rule_text(rule, regression), reason, value=value, threshold=threshold)
+
+    numbers = {"bias": bias}
     if not regression:
-        words += f", expected calibration error at most {show(rule.max_ece)}"
+        numbers["expected calibration error"] = ece
     if rule.slope is not None:
-        words += f", slope between {show(rule.slope[0])} and {show(rule.slope[1])}"
-    value, threshold = (abs(bias) if bias is not None else None, rule.max_bias) if regression else (ece, rule.max_ece)
-
-    def answer(outcome: Any, reason: str) -> GateResult:
-        return ruling(
-            "calibration", outcome, rule=words, reason=reason, measured=measured, value=value, threshold=threshold
-        )
-
-    slope: Any = measured["slope"]
-    needed = {"bias": bias} if regression else {"bias": bias, "expected calibration error": ece}
-    if rule.slope is not None:
-        needed["slope"] = slope
-    unknown = [name for name, number in needed.items() if number is None]
-    if measured["n"] < rule.min_rows or unknown:
-        missing = f": no {listed(unknown)}" if unknown else f", fewer than {rule.min_rows}"
-        return answer("not_measurable", f"calibration could not be measured on {measured['n']} rows{missing}")
+        numbers["slope"] = evidence.slope
+    unknown = [name for name, number in numbers.items() if number is None]
+    if evidence.n < rule.min_rows or unknown:
+        missing = f"no {listed(unknown)}" if unknown else f"fewer than {rule.min_rows}"
+        return finding("not_measurable", f"calibration could not be measured on {evidence.n} rows: {missing}")
     faults = []
-    if _beyond(bias, -rule.max_bias, rule.max_bias):
+    if bias is not None and abs(bias) > rule.max_bias:
         faults.append(f"predictions are off by {bias:+.3f} on average")
-    if not regression and _beyond(ece, 0.0, rule.max_ece):
+    if not regression and ece is not None and ece > rule.max_ece:
         faults.append(f"the expected calibration error is {ece:.3f}")
-    if rule.slope is not None and _beyond(slope, *rule.slope):
-        faults.append(f"the slope is {slope:.2f}")
+    if rule.slope is not None and evidence.slope is not None and not rule.slope[0] <= evidence.slope <= rule.slope[1]:
+        faults.append(f"the slope is {evidence.slope:.2f}")
     if faults:
-        return answer("failed", "; ".join(faults))
+        return finding("failed", "; ".join(faults))
     error = "" if regression else f", expected calibration error {ece:.3f}"
-    return answer("passed", f"bias {bias:+.3f}{error}")
+    return finding("passed", f"bias {bias:+.3f}{error}")
 
 
-def _beyond(value: float | None, low: float, high: float) -> bool:
-    return value is not None and not low <= value <= high
+def _worst(evidence: CalibrationEvidence) -> tuple[float | None, float | None]:
+    """Bias and error that count: of the worst class where there are classes, else of all rows."""
+    if evidence.task is Task.REGRESSION:
+        return evidence.bias_standardised, evidence.ece
+    if evidence.task is Task.MULTICLASS and evidence.classes:
+        biases = [c.bias for c in evidence.classes.values() if c.bias is not None]
+        errors = [c.ece for c in evidence.classes.values() if c.ece is not None]
+        return max(biases, key=abs, default=None), max(errors, default=None)
+    return evidence.bias, evidence.ece
+
+
+def _rule_text(rule: CalibrationRule, regression: bool) -> str:
+    text = f"bias at most {show(rule.max_bias)} ({'standard deviations' if regression else 'probability'})"
+    if not regression:
+        text += f", expected calibration error at most {show(rule.max_ece)}"
+    if rule.slope is not None:
+        text += f", slope between {show(rule.slope[0])} and {show(rule.slope[1])}"
+    return text
+
+
+GATE = Gate(
+    "calibration", "Are predictions right on average and by grade?", CalibrationEvidence, CalibrationRule, decide
+)

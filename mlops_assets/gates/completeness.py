@@ -1,51 +1,66 @@
-"""Completeness gate: the card holds the evidence that the requirement profiles ask for."""
+"""Completeness gate: the card holds the evidence that the requirement profiles require."""
 
-from typing import Any
+from dataclasses import dataclass
+from typing import Annotated
 
-from mlops_assets.gates.ruling import listed, need, plain, ruling
-from mlops_assets.governance.decisions import GateResult
-from mlops_assets.policy.gate_rules import CompletenessRule
+from pydantic import Field
+
+from mlops_assets.gates.gate import Evidence, Finding, Gate, GateOutcome, GateRule, listed
+from mlops_assets.strictness import HigherFloat, Stricter
 
 
-def decide(evidence: Any, rule: CompletenessRule) -> GateResult:
-    """Decide.
+class CompletenessRule(GateRule):
+    """The card holds what the requirement profiles require."""
 
-    Args:
-        evidence: `asked`, a list of `profile`, `item` and `status` (`present`, `missing` or `stale`), and `card_digest`
-            (SHA-256 of the card; None: there is no card).
-        rule: the policy's.
-    """
-    given = need("completeness", plain("completeness", evidence), "asked", "card_digest")
-    asked = [{k: a[k] for k in ("profile", "item", "status")} for a in given["asked"]]
-    measured = {"asked": asked, "card_digest": given["card_digest"]}
-    words = f"at least {rule.min_share:.0%} of the asked evidence present"
-    if rule.blocking_profiles:
-        words += f", all of it for {listed(rule.blocking_profiles)}"
-    lacking = [a for a in asked if a["status"] != "present"]
-    share = 1 - len(lacking) / len(asked) if asked else None
+    min_share: HigherFloat = Field(default=1.0, ge=0, le=1)
+    """Share of required evidence that is present and not stale."""
+    blocking_profiles: Annotated[tuple[str, ...], Stricter("more")] = ()
+    """Profiles of which nothing may be missing, whatever the share over all."""
 
-    def answer(outcome: Any, reason: str) -> GateResult:
-        return ruling(
-            "completeness",
-            outcome,
-            rule=words,
-            reason=reason,
-            measured=measured,
-            value=share,
-            threshold=rule.min_share,
-            lacking=[f"{a['profile']}: {a['item']} ({a['status']})" for a in lacking],
-        )
 
-    if given["card_digest"] is None:
-        return answer("failed", "there is no card")
+@dataclass(frozen=True)
+class RequiredItem(Evidence):
+    """One item of a requirement profile; `status` is `present`, `missing` or `stale`."""
+
+    profile: str
+    item: str
+    status: str
+
+
+@dataclass(frozen=True)
+class CompletenessEvidence(Evidence):
+    """What the profiles require, and the SHA-256 of the card; None: there is no card."""
+
+    asked: tuple[RequiredItem, ...]
+    card_digest: str | None
+
+
+def decide(evidence: CompletenessEvidence, rule: CompletenessRule) -> Finding:
+    """Fail without a card, on too little evidence, or on a gap in a blocking profile."""
+    required = evidence.asked
+    missing = [item for item in required if item.status != "present"]
+    share = 1 - len(missing) / len(required) if required else None
+
+    def finding(outcome: GateOutcome, reason: str) -> Finding:
+        text = f"at least {rule.min_share:.0%} of the required evidence present"
+        if rule.blocking_profiles:
+            text += f", all of it for {listed(rule.blocking_profiles)}"
+        names = [f"{item.profile}: {item.item} ({item.status})" for item in missing]
+        return Finding(outcome, text, reason, value=share, threshold=rule.min_share, details={"lacking": names})
+
+    if evidence.card_digest is None:
+        return finding("failed", "there is no card")
     if share is None:
-        return answer("not_measurable", "no requirement profile asks anything of this model")
-    blocking = [a for a in lacking if a["profile"] in rule.blocking_profiles]
-    unknown = sorted(set(rule.blocking_profiles) - {a["profile"] for a in asked})
-    texts = listed([f"{a['item']} ({a['status']})" for a in blocking or lacking])
+        return finding("not_measurable", "no requirement profile applies to this model")
+    blocking = [item for item in missing if item.profile in rule.blocking_profiles]
+    texts = listed([f"{item.item} ({item.status})" for item in blocking or missing])
     if blocking or share < rule.min_share:
-        return answer("failed", f"{len(lacking)} of {len(asked)} pieces of evidence are lacking: {texts}")
+        return finding("failed", f"{len(missing)} of {len(required)} pieces of evidence are missing or stale: {texts}")
+    unknown = sorted(set(rule.blocking_profiles) - {item.profile for item in required})
     if unknown:
-        return answer("not_measurable", f"policy names profiles that were not looked at: {listed(unknown)}")
-    rest = f"; lacking: {texts}" if lacking else ""
-    return answer("passed", f"{len(asked) - len(lacking)} of {len(asked)} pieces of evidence are present{rest}")
+        return finding("not_measurable", f"the policy names profiles that were not checked: {listed(unknown)}")
+    rest = f"; missing or stale: {texts}" if missing else ""
+    return finding("passed", f"{len(required) - len(missing)} of {len(required)} pieces of evidence are present{rest}")
+
+
+GATE = Gate("completeness", "Does the card hold the required evidence?", CompletenessEvidence, CompletenessRule, decide)

@@ -1,10 +1,11 @@
 """Cost gate: the model is affordable to run."""
 
-from typing import Any
+from dataclasses import dataclass
 
-from mlops_assets.gates.ruling import need, plain, ruling
-from mlops_assets.governance.decisions import GateOutcome, GateResult
-from mlops_assets.policy.gate_rules import CostRule
+from pydantic import Field
+
+from mlops_assets.gates.gate import Evidence, Finding, Gate, GateOutcome, GateRule
+from mlops_assets.strictness import LowerLimit
 
 UNITS = {
     "seconds_per_million": "seconds for a million rows",
@@ -13,41 +14,57 @@ UNITS = {
 }
 
 
-def decide(evidence: Any, rule: CostRule) -> GateResult:
-    """Decide.
+class CostRule(GateRule):
+    """The model is affordable to run."""
 
-    Args:
-        evidence: `seconds_per_million` rows scored, `memory_megabytes` of the model in memory, `disk_megabytes` of its
-            files, as `evaluation.cost.Cost` gives them; None: not measured. `machine`, where known, is shown.
-        rule: the policy's. The value shown is the scoring time, or the first that has a limit.
+    max_seconds_per_million: LowerLimit = Field(default=600.0, gt=0)
+    """Longest scoring time for a million rows, in seconds."""
+    max_memory_megabytes: LowerLimit = Field(default=None, gt=0)
+    """Largest size of the model in memory."""
+    max_disk_megabytes: LowerLimit = Field(default=None, gt=0)
+    """Largest size of the model's files."""
+
+
+@dataclass(frozen=True)
+class CostEvidence(Evidence):
+    """What the model costs to run (`evaluation.cost.Cost`); None: not measured.
+
+    Attributes:
+        seconds_per_million: rows scored.
+        memory_megabytes: of the model in memory.
+        disk_megabytes: of its files.
+        machine: on which it was measured; None: not known.
     """
-    measured = need("cost", {"machine": None, **plain("cost", evidence)}, *UNITS, "machine")
-    limits = {
-        "seconds_per_million": rule.max_seconds_per_million,
-        "memory_megabytes": rule.max_memory_megabytes,
-        "disk_megabytes": rule.max_disk_megabytes,
-    }
-    asked = {name: limit for name, limit in limits.items() if limit is not None}
-    words = ", ".join(f"at most {limit:g} {UNITS[name]}" for name, limit in asked.items()) or "no limit"
-    found = ", ".join(f"{measured[name]:.3g} {unit}" for name, unit in UNITS.items() if measured[name] is not None)
-    machine = f" (measured on {measured['machine']}; another machine takes another time)" if measured["machine"] else ""
+
+    seconds_per_million: float | None
+    memory_megabytes: float | None
+    disk_megabytes: float | None
+    machine: str | None = None
+
+
+def decide(evidence: CostEvidence, rule: CostRule) -> Finding:
+    """Fail on a cost above its limit. The value shown is the scoring time, or the first cost that has a limit."""
+    costs: dict[str, float | None] = {name: getattr(evidence, name) for name in UNITS}
+    limits = {name: limit for name in UNITS if (limit := getattr(rule, f"max_{name}")) is not None}
+    first = next(iter(limits), "seconds_per_million")
+
+    def finding(outcome: GateOutcome, reason: str) -> Finding:
+        text = ", ".join(f"at most {limit:g} {UNITS[name]}" for name, limit in limits.items()) or "no limit"
+        return Finding(outcome, text, reason, value=costs[first], threshold=limits.get(first))
+
+    machine = f" (measured on {evidence.machine}; other machines differ)" if evidence.machine else ""
     above = [
-        f"{measured[n]:.3g} {UNITS[n]} are more than {limit:g}"
-        for n, limit in asked.items()
-        if _above(measured[n], limit)
+        f"{cost:.3g} {UNITS[name]} are more than {limit:g}"
+        for name, limit in limits.items()
+        if (cost := costs[name]) is not None and cost > limit
     ]
-    unknown = [UNITS[name] for name in asked if measured[name] is None]
-    outcome: GateOutcome = "failed" if above else "not_measurable" if unknown else "passed"
-    reason = {
-        "failed": f"{', '.join(above)}{machine}",
-        "not_measurable": f"not measured: {', '.join(unknown)}",
-        "passed": f"{found or 'nothing is limited'}{machine}",
-    }[outcome]
-    first = next(iter(asked), "seconds_per_million")
-    return ruling(
-        "cost", outcome, rule=words, reason=reason, measured=measured, value=measured[first], threshold=limits[first]
-    )
+    if above:
+        return finding("failed", f"{', '.join(above)}{machine}")
+    unknown = [UNITS[name] for name in limits if costs[name] is None]
+    if unknown:
+        return finding("not_measurable", f"not measured: {', '.join(unknown)}")
+    shown = ", ".join(f"{cost:.3g} {UNITS[name]}" for name, cost in costs.items() if cost is not None)
+    return finding("passed", f"{shown or 'the policy sets no limit'}{machine}")
 
 
-def _above(value: float | None, limit: float) -> bool:
-    return value is not None and value > limit
+GATE = Gate("cost", "Is it affordable to run?", CostEvidence, CostRule, decide)

@@ -1,134 +1,157 @@
-"""Label-bias gate: how different the labels of protected groups are, before any model learns from them.
-
-Rates are compared between the groups with the lowest and the highest one; a breach counts only where chance does not
-explain it (two-sided test of two proportions, or Welch's test of two means with the normal approximation).
-"""
+"""Label-bias gate: how different the labels of protected groups are, before any model learns from them."""
 
 import math
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pydantic import Field
 
 from mlops_assets.declaration.terms import Task
-from mlops_assets.gates.ruling import listed, need, plain, ruling, show, worst
-from mlops_assets.governance.decisions import GateResult
-from mlops_assets.policy.gate_rules import LabelBiasRule
+from mlops_assets.gates.gate import Evidence, Finding, Gate, GateRule, show, worst
+from mlops_assets.gates.group_limits import GroupLimit, Levels, judge_limits, text_of
+from mlops_assets.statistics.group_limits import Groups
+from mlops_assets.strictness import HigherFloat, LowerFloat, LowerInt, LowerLimit
 
 
-def decide(evidence: Any, rule: LabelBiasRule) -> GateResult:
-    """Decide.
+class LabelBiasRule(GateRule):
+    """Differences between protected groups in the labels themselves, before any model."""
 
-    Args:
-        evidence: `task`, `protected` (attributes) and `labels`, a list of `attribute`, `group`, `rows` and `favourable`
-            (binary), `classes` (multiclass) or `mean` and `variance` (regression), as `datasets.screening.Screening`
-            gives them.
-        rule: the policy's.
+    min_ratio: HigherFloat = Field(default=0.8, ge=0, le=1)
+    """Smallest ratio of the lowest to the highest group's favourable-label rate (four-fifths convention)."""
+    max_difference: LowerLimit = Field(default=None, ge=0, le=1)
+    """Largest difference of favourable-label rates (for multiclass, of any class's share)."""
+    max_standardised_difference: LowerFloat = Field(default=0.5, gt=0)
+    """Largest difference of group means in standard deviations (regression)."""
+    min_group_size: LowerInt = Field(default=100, ge=1)
+    """Groups with fewer rows are not measured."""
+    alpha: HigherFloat = Field(default=0.05, gt=0, lt=1)
+    """Chance of failing although every limit is kept by all groups; a higher alpha refuses on weaker evidence."""
+    pass_alpha: LowerFloat = Field(default=0.05, gt=0, lt=1)
+    """Chance of passing although some pair of groups is beyond a limit; what neither passes nor fails is not measurable."""
+
+
+@dataclass(frozen=True)
+class LabelGroup(Evidence):
+    """Labels of one group.
+
+    Attributes:
+        attribute: protected attribute.
+        group: readable name.
+        rows: with a target.
+        favourable: rows with the favourable label (binary).
+        classes: rows by class (multiclass).
+        mean, variance: of the target (regression).
     """
-    measured = need("label_bias", plain("label_bias", evidence), "task", "protected", "labels")
-    task = Task(measured["task"])
-    regression = task is Task.REGRESSION
-    limit = rule.max_standardised_difference if regression else rule.min_ratio
-    words = (
-        f"difference of group means at most {show(limit)} standard deviations"
-        if regression
-        else f"ratio of favourable-label rates at least {show(rule.min_ratio)}"
-        if task is Task.BINARY
-        else "differences of class shares, which the policy does not limit"
-        if rule.max_difference is None
-        else f"difference of class shares at most {show(rule.max_difference)}"
-    )
-    if task is Task.BINARY and rule.max_difference is not None:
-        words += f", difference at most {show(rule.max_difference)}"
-    words += f", significant at {show(rule.alpha)}, groups of {rule.min_group_size} rows or more"
-    if not measured["protected"]:
+
+    attribute: str
+    group: str
+    rows: int
+    favourable: int | None = None
+    classes: dict[str, int] | None = None
+    mean: float | None = None
+    variance: float | None = None
+
+
+@dataclass(frozen=True)
+class LabelBiasEvidence(Evidence):
+    """Labels by group of every protected attribute (`datasets.screening.Screening`)."""
+
+    task: Task
+    protected: tuple[str, ...]
+    labels: tuple[LabelGroup, ...]
+
+
+def decide(evidence: LabelBiasEvidence, rule: LabelBiasRule) -> Finding:
+    """Fail when some pair of groups is surely beyond a limit; pass when all are surely within every limit."""
+    limit = {
+        Task.BINARY: rule.min_ratio,
+        Task.MULTICLASS: rule.max_difference,
+        Task.REGRESSION: rule.max_standardised_difference,
+    }[evidence.task]
+    text = _rule_text(evidence.task, rule)
+    if not evidence.protected:
         reason = "the declaration names no protected attribute, so label bias is not measured"
-        return ruling("label_bias", "not_measurable", rule=words, reason=reason, measured=measured, absent=True)
-
-    compare = {Task.BINARY: _rates, Task.REGRESSION: _means, Task.MULTICLASS: _shares}[task]
-    rows = []
-    for attribute in measured["protected"]:
-        groups = [g for g in measured["labels"] if g["attribute"] == attribute]
-        large = [g for g in groups if g["rows"] >= rule.min_group_size]
-        small = [g["group"] for g in groups if g["rows"] < rule.min_group_size]
-        if len(large) < 2:
-            reason = f"{attribute}: fewer than two groups of {rule.min_group_size} rows"
-            rows.append({"attribute": attribute, "outcome": "not_measurable", "value": None, "reason": reason})
-        else:
-            rows.append({"attribute": attribute, **compare(large, rule), "too_small": small})
-    outcome = worst([row["outcome"] for row in rows])
-    values = [row["value"] for row in rows if row["value"] is not None]
-    value = None if not values else min(values) if task is Task.BINARY else max(values)
-    told = [row["reason"] for row in rows if row["outcome"] == outcome]
-    return ruling(
-        "label_bias",
+        return Finding("not_measurable", text, reason, threshold=limit, absent=True)
+    limits = [one for attribute in evidence.protected for one in _limits(attribute, evidence, rule)]
+    if not limits:
+        return Finding("passed", text, "the policy sets no limit")
+    findings = judge_limits(limits, Levels(rule.alpha, rule.pass_alpha))
+    outcome = worst([f.outcome for f in findings])
+    main = limits[0].metric
+    values = [f.value for f in findings if f.metric == main and f.value is not None]
+    nearest = min if evidence.task is Task.BINARY else max
+    return Finding(
         outcome,
-        rule=words,
-        reason=listed(told),
-        measured=measured,
-        value=value,
-        threshold=limit if task is not Task.MULTICLASS else rule.max_difference,
-        attributes=rows,
+        text,
+        text_of(findings, outcome),
+        value=nearest(values, default=None),
+        threshold=limit,
+        details={"findings": [f.to_dict() for f in findings]},
     )
 
 
-def two_sided(z: float) -> float:
-    """p-value of a standard normal statistic."""
-    return math.erfc(abs(z) / math.sqrt(2))
+def _limits(attribute: str, evidence: LabelBiasEvidence, rule: LabelBiasRule) -> list[GroupLimit]:
+    groups = [g for g in evidence.labels if g.attribute == attribute]
+    large = [g for g in groups if g.rows >= rule.min_group_size]
+    small = tuple(f"{g.group} ({g.rows} rows)" for g in groups if g.rows < rule.min_group_size)
+    enough = len(large) >= 2
+    problem = "" if enough else f"fewer than two groups of {rule.min_group_size} rows"
+    if evidence.task is Task.REGRESSION:
+        tables = (_means(large),) if enough else ()
+        limit = rule.max_standardised_difference
+        return [GroupLimit(attribute, "standardised difference of means", "difference", limit, tables, problem, small)]
+    if evidence.task is Task.MULTICLASS:
+        tables = tuple(_shares(large).values()) if enough else ()
+        if rule.max_difference is None:
+            return []
+        return [
+            GroupLimit(
+                attribute, "difference of class shares", "difference", rule.max_difference, tables, problem, small
+            )
+        ]
+    tables = (_rates(large, [g.favourable or 0 for g in large]),) if enough else ()
+    limits = [GroupLimit(attribute, "ratio of favourable-label rates", "ratio", rule.min_ratio, tables, problem, small)]
+    if rule.max_difference is not None:
+        metric = "difference of favourable-label rates"
+        limits.append(GroupLimit(attribute, metric, "difference", rule.max_difference, tables, problem, small))
+    return limits
 
 
-def two_proportions(ones: int, rows: int, other_ones: int, other_rows: int) -> float:
-    """p-value that two shares are equal, with the pooled standard error."""
-    pooled = (ones + other_ones) / (rows + other_rows)
-    error = math.sqrt(pooled * (1 - pooled) * (1 / rows + 1 / other_rows))
-    return 1.0 if error == 0 else two_sided((ones / rows - other_ones / other_rows) / error)
+def _rates(groups: Sequence[LabelGroup], counts: Sequence[int]) -> Groups:
+    return Groups.of_rates([g.group for g in groups], counts, [g.rows for g in groups])
 
 
-def _rates(groups: list[dict[str, Any]], rule: LabelBiasRule) -> dict[str, Any]:
-    ordered = sorted(groups, key=lambda g: (g["favourable"] / g["rows"], g["group"]))
-    low, high = ordered[0], ordered[-1]
-    rate, top = low["favourable"] / low["rows"], high["favourable"] / high["rows"]
-    ratio = rate / top if top > 0 else 1.0
-    p_value = two_proportions(low["favourable"], low["rows"], high["favourable"], high["rows"])
-    breach = ratio < rule.min_ratio or (rule.max_difference is not None and top - rate > rule.max_difference)
-    reason = (
-        f"favourable labels: {low['group']} {rate:.1%}, {high['group']} {top:.1%}, ratio {ratio:.3f} (p {p_value:.2g})"
-    )
-    return {**_verdict(breach, p_value, rule, reason), "value": ratio, "difference": top - rate}
+def _shares(groups: Sequence[LabelGroup]) -> dict[str, Groups]:
+    """Share of each class in every group."""
+    labels = sorted({label for g in groups for label in g.classes or {}})
+    return {label: _rates(groups, [(g.classes or {}).get(label, 0) for g in groups]) for label in labels}
 
 
-def _means(groups: list[dict[str, Any]], rule: LabelBiasRule) -> dict[str, Any]:
-    ordered = sorted(groups, key=lambda g: (g["mean"], g["group"]))
-    low, high = ordered[0], ordered[-1]
-    total = sum(g["rows"] for g in groups)
-    centre = sum(g["rows"] * g["mean"] for g in groups) / total
-    variance = sum(g["rows"] * (g["variance"] + (g["mean"] - centre) ** 2) for g in groups) / total
-    gap = high["mean"] - low["mean"]
-    value = gap / math.sqrt(variance) if variance > 0 else 0.0
-    error = math.sqrt(low["variance"] / low["rows"] + high["variance"] / high["rows"])
-    p_value = two_sided(gap / error) if error > 0 else (0.0 if gap > 0 else 1.0)
-    reason = (
-        f"mean target: {low['group']} {low['mean']:.4g}, {high['group']} {high['mean']:.4g}, "
-        f"{value:.2f} standard deviations apart (p {p_value:.2g})"
-    )
-    return {**_verdict(value > rule.max_standardised_difference, p_value, rule, reason), "value": value}
+def _means(groups: Sequence[LabelGroup]) -> Groups:
+    """Means in standard deviations of the target over all these groups."""
+    rows = [g.rows for g in groups]
+    means, variances = [g.mean or 0.0 for g in groups], [g.variance or 0.0 for g in groups]
+    total = sum(rows)
+    centre = sum(n * m for n, m in zip(rows, means, strict=True)) / total
+    spread = sum(n * (v + (m - centre) ** 2) for n, m, v in zip(rows, means, variances, strict=True)) / total
+    unit = math.sqrt(spread) or 1.0
+    errors = [v / max(n - 1, 1) / unit**2 for n, v in zip(rows, variances, strict=True)]
+    return Groups.of_means([g.group for g in groups], [m / unit for m in means], errors)
 
 
-def _shares(groups: list[dict[str, Any]], rule: LabelBiasRule) -> dict[str, Any]:
-    labels = sorted({label for g in groups for label in g["classes"]})
-    gaps = []
-    for label in labels:
-        ordered = sorted(groups, key=lambda g, k=label: (g["classes"].get(k, 0) / g["rows"], g["group"]))
-        low, high = ordered[0], ordered[-1]
-        ones, other = high["classes"].get(label, 0), low["classes"].get(label, 0)
-        gaps.append((ones / high["rows"] - other / low["rows"], label, low, high, ones, other))
-    gap, label, low, high, ones, other = max(gaps, key=lambda found: found[0])
-    p_value = two_proportions(ones, high["rows"], other, low["rows"])
-    breach = rule.max_difference is not None and gap > rule.max_difference
-    reason = f"class {label!r}: {low['group']} and {high['group']} differ by {gap:.3f} (p {p_value:.2g})"
-    return {**_verdict(breach, p_value, rule, reason), "value": gap}
+def _rule_text(task: Task, rule: LabelBiasRule) -> str:
+    if task is Task.REGRESSION:
+        text = f"difference of group means at most {show(rule.max_standardised_difference)} standard deviations"
+    elif task is Task.BINARY:
+        text = f"ratio of favourable-label rates at least {show(rule.min_ratio)}"
+        if rule.max_difference is not None:
+            text += f", difference at most {show(rule.max_difference)}"
+    elif rule.max_difference is None:
+        text = "differences of class shares, which the policy does not limit"
+    else:
+        text = f"difference of class shares at most {show(rule.max_difference)}"
+    levels = f"wrong failure at most {show(rule.alpha)}, wrong pass at most {show(rule.pass_alpha)}"
+    return f"{text}; {levels}; groups of {rule.min_group_size} rows or more"
 
 
-def _verdict(breach: bool, p_value: float, rule: LabelBiasRule, reason: str) -> dict[str, Any]:
-    if not breach:
-        return {"outcome": "passed", "p_value": p_value, "reason": reason}
-    if p_value < rule.alpha:
-        return {"outcome": "failed", "p_value": p_value, "reason": reason}
-    return {"outcome": "not_measurable", "p_value": p_value, "reason": f"{reason}: too few rows to tell from chance"}
+GATE = Gate("label_bias", "Do the labels of protected groups differ?", LabelBiasEvidence, LabelBiasRule, decide)

@@ -1,38 +1,59 @@
 """Parity gate: the same rows give the same features, and the same scores, in training and in scoring."""
 
-from typing import Any
+from dataclasses import dataclass
 
-from mlops_assets.gates.ruling import need, plain, ruling
-from mlops_assets.governance.decisions import GateResult
-from mlops_assets.policy.gate_rules import ParityRule
+from pydantic import Field
+
+from mlops_assets.gates.gate import Evidence, Finding, Gate, GateOutcome, GateRule
+from mlops_assets.strictness import HigherInt
 
 
-def decide(evidence: Any, rule: ParityRule) -> GateResult:
-    """Decide.
+class ParityRule(GateRule):
+    """The same rows give the same features, and the same scores, in training and in scoring."""
 
-    Args:
-        evidence: `rows` compared, `available` (rows that could have been; None: not known), `training_features` and
-            `scoring_features` (SHA-256 of the transformed rows), and, where scores were compared too, `training_scores`
-            and `scoring_scores`.
-        rule: the policy's.
+    min_rows: HigherInt = Field(default=100, ge=1)
+    """Fewest rows that must be compared, or all where there are fewer."""
+
+
+@dataclass(frozen=True)
+class ParityEvidence(Evidence):
+    """Digests of the same rows, once as training saw them and once through the stored model.
+
+    Attributes:
+        rows: compared.
+        training_features, scoring_features: SHA-256 of the transformed rows; None: not computed.
+        available: rows that could have been compared; None: not known.
+        training_scores, scoring_scores: SHA-256 of the scores; None on both sides where scores were not compared.
     """
-    found = {"available": None, "training_scores": None, "scoring_scores": None, **plain("parity", evidence)}
-    names = ("rows", "available", "training_features", "scoring_features", "training_scores", "scoring_scores")
-    measured = need("parity", found, *names)
-    words = "digests of features and scores are equal in training and in scoring"
-    rows, available = measured["rows"], measured["available"]
-    asked = rule.min_rows if available is None else min(rule.min_rows, available)
 
-    def answer(outcome: Any, reason: str) -> GateResult:
-        return ruling(
-            "parity", outcome, rule=words, reason=reason, measured=measured, value=rows, threshold=rule.min_rows
-        )
+    rows: int
+    training_features: str | None
+    scoring_features: str | None
+    available: int | None = None
+    training_scores: str | None = None
+    scoring_scores: str | None = None
 
-    for what in ("features", "scores"):
-        ours, theirs = measured[f"training_{what}"], measured[f"scoring_{what}"]
-        if ours != theirs:
-            short = [str(d)[:12] if d else "nothing" for d in (ours, theirs)]
-            return answer("failed", f"{what} of the same {rows} rows differ: training {short[0]}, scoring {short[1]}")
-    if not measured["training_features"] or not rows or rows < asked:
-        return answer("not_measurable", f"{rows} rows were compared, fewer than {max(asked, 1)}")
-    return answer("passed", f"{rows} rows give the same features in training and in scoring")
+
+def decide(evidence: ParityEvidence, rule: ParityRule) -> Finding:
+    """Fail when a digest differs between training and scoring."""
+    rows, available = evidence.rows, evidence.available
+    needed = max(1, rule.min_rows if available is None else min(rule.min_rows, available))
+
+    def finding(outcome: GateOutcome, reason: str) -> Finding:
+        text = "digests of features and scores are equal in training and in scoring"
+        return Finding(outcome, text, reason, value=rows, threshold=rule.min_rows)
+
+    pairs = {
+        "features": (evidence.training_features, evidence.scoring_features),
+        "scores": (evidence.training_scores, evidence.scoring_scores),
+    }
+    for what, (training, scoring) in pairs.items():
+        if training != scoring:
+            ours, theirs = ((digest or "nothing")[:12] for digest in (training, scoring))
+            return finding("failed", f"{what} of the same {rows} rows differ: training {ours}, scoring {theirs}")
+    if not evidence.training_features or rows < needed:
+        return finding("not_measurable", f"{rows} rows were compared, fewer than {needed}")
+    return finding("passed", f"{rows} rows give the same features in training and in scoring")
+
+
+GATE = Gate("parity", "Do training and scoring see the same features?", ParityEvidence, ParityRule, decide)

@@ -1,111 +1,158 @@
 """Performance gate: above the floor, and against the champion on the same rows.
 
-Floors are held against the lower end of the confidence interval. They are on scales that mean the same on any data: the
+Floors are compared with the lower end of the confidence interval. They are on scales that mean the same on any data: the
 area under the ROC curve, and skill, the share of the trivial prediction's loss that the model removes.
 """
 
-from typing import Any
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from pydantic import Field
 
 from mlops_assets.declaration.terms import Task
-from mlops_assets.gates.ruling import need, plain, ruling, show, worst
-from mlops_assets.governance.decisions import GateOutcome, GateResult
-from mlops_assets.policy.gate_rules import PerformanceRule
+from mlops_assets.gates.gate import Evidence, EvidenceError, Finding, Gate, GateOutcome, GateRule, show, worst
+from mlops_assets.strictness import HigherLimit, LowerFloat, Stricter
 
 FLOORS = {
     Task.BINARY: (("roc_auc", "min_auc"),),
     Task.MULTICLASS: (("macro_auc", "min_auc"), ("log_loss_skill", "min_skill")),
     Task.REGRESSION: (("r2", "min_skill"),),
 }
-"""Which metric a task holds against which field of the rule."""
+"""Metrics of a task, each with the field of the rule that it must reach."""
+
+Verdict = Literal["better", "no_worse", "worse", "undecidable"]
 
 
-def decide(evidence: Any, rule: PerformanceRule, comparison: Any = None) -> GateResult:
-    """Decide.
+class PerformanceRule(GateRule):
+    """Performance against a floor, and against the champion on the same rows."""
 
-    Args:
-        evidence: `task`, `n` and `metrics` (name to `value`, `low`, `high`, `note`), as
-            `evaluation.performance.Performance` gives them; may hold `comparison` itself.
-        rule: the policy's.
-        comparison: `metric`, `difference`, `low`, `high` of the paired difference, positive in the challenger's favour,
-            and `reason`, as `evaluation.comparison.Comparison` gives them; None for a first champion.
+    min_auc: HigherLimit = Field(default=0.6, ge=0, le=1)
+    """Floor of the AUC (macro one-against-rest for multiclass); compared with the lower confidence bound."""
+    min_skill: HigherLimit = Field(default=0.02, le=1)
+    """Floor of the skill against the trivial prediction (training mean or class shares): share of its squared error
+    (regression) or log loss (multiclass) removed; compared with the lower confidence bound."""
+    champion_margin: LowerFloat = Field(default=0.01, ge=0)
+    """Loss against the champion that still counts as no worse, in AUC (binary) or skill (others)."""
+    against_champion: Annotated[
+        Literal["ignore", "no_worse", "better"], Stricter("ordered", ("ignore", "no_worse", "better"))
+    ] = "no_worse"
+    """What a challenger must be, at the confidence of the paired interval."""
+
+
+@dataclass(frozen=True)
+class MeasuredMetric(Evidence):
+    """One metric with its interval; None where it could not be measured, and `note` says why."""
+
+    value: float | None
+    low: float | None
+    high: float | None
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class PairedDifference(Evidence):
+    """Challenger minus champion on the same rows, positive in the challenger's favour (`evaluation.comparison`)."""
+
+    metric: str
+    difference: float | None
+    low: float | None
+    high: float | None
+
+    def verdict(self, margin: float) -> Verdict:
+        """What the interval says against the margin.
+
+        Better: the whole interval is above 0. No worse: it does not reach below `-margin`. Worse: it lies below 0 and
+        reaches below `-margin`. Undecidable: it reaches below `-margin`, and 0 or more is credible as well.
+        """
+        if self.low is None or self.high is None:
+            return "undecidable"
+        if self.low > 0:
+            return "better"
+        if self.low >= -margin:
+            return "no_worse"
+        return "worse" if self.high < 0 else "undecidable"
+
+
+@dataclass(frozen=True)
+class PerformanceEvidence(Evidence):
+    """Performance on held-out rows (`evaluation.performance.Performance`).
+
+    Attributes:
+        task: of the model.
+        n: rows.
+        metrics: by name; those that the gate uses are kept.
+        comparison: with the champion; None for a first champion.
     """
-    found = need("performance", given := plain("performance", evidence), "task", "n", "metrics")
-    task = Task(found["task"])
-    used = [name for name, _ in FLOORS[task]]
-    kept = {
-        name: {k: metric.get(k) for k in ("value", "low", "high", "note")}
-        for name, metric in found["metrics"].items()
-        if name in used
-    }
-    need("performance", kept, *used)
-    compared = comparison if comparison is not None else given.get("comparison")
-    pair = None
-    if compared:
-        pair = need("performance", plain("performance", compared), "metric", "difference", "low", "high")
-    measured = {"task": task.value, "n": found["n"], "metrics": kept, "comparison": pair}
 
-    floors = [(name, getattr(rule, field)) for name, field in FLOORS[task] if getattr(rule, field) is not None]
-    words = ", ".join(f"{name}, lower bound, at least {show(floor)}" for name, floor in floors) or "no floor"
-    if rule.against_champion != "ignore":
-        words += (
-            f"; against the champion {rule.against_champion.replace('_', ' ')} (margin {show(rule.champion_margin)})"
-        )
-    main, floor = floors[0] if floors else (used[0], None)
-    outcomes: list[GateOutcome] = []
-    reasons: list[str] = []
-    for name, least in floors:
-        metric = kept[name]
-        if metric["low"] is None:
-            outcomes.append("not_measurable")
-            reasons.append(f"{name} could not be measured on {found['n']} rows ({metric['note'] or 'no interval'})")
-        elif metric["low"] < least:
-            outcomes.append("failed")
-            reasons.append(f"{name} {show(metric['value'])}, lower bound {show(metric['low'])}, is below {show(least)}")
-        else:
-            outcomes.append("passed")
-            reasons.append(f"{name} {show(metric['value'])}, lower bound {show(metric['low'])}")
-    standing = "no champion to compare with"
-    if pair is not None and rule.against_champion != "ignore":
-        outcome, standing = _against(pair, rule)
-        outcomes.append(outcome)
-    elif pair is not None:
-        standing = "the policy does not compare with the champion"
-    return ruling(
-        "performance",
-        worst(outcomes) if outcomes else "passed",
-        rule=words,
-        reason="; ".join([*reasons, standing]),
-        measured=measured,
-        value=kept[main]["low"],
-        threshold=floor,
-        verdict=verdict(pair, rule.champion_margin) if pair is not None else "no champion",
+    task: Task
+    n: int
+    metrics: dict[str, MeasuredMetric]
+    comparison: PairedDifference | None = None
+
+    def __post_init__(self) -> None:
+        used = [name for name, _ in FLOORS[self.task]]
+        missing = [name for name in used if name not in self.metrics]
+        if missing:
+            raise EvidenceError(f"found no metrics.{', '.join(missing)}")
+        object.__setattr__(self, "metrics", {name: self.metrics[name] for name in used})
+
+
+def decide(evidence: PerformanceEvidence, rule: PerformanceRule) -> Finding:
+    """Fail below a floor, or when the challenger is worse than the champion by more than the margin."""
+    names = [(name, getattr(rule, field)) for name, field in FLOORS[evidence.task]]
+    floors = [(name, floor) for name, floor in names if floor is not None]
+    main, threshold = floors[0] if floors else (names[0][0], None)
+    checks = [_floor(name, floor, evidence) for name, floor in floors]
+    pair, verdict = evidence.comparison, "no champion"
+    if pair is None:
+        checks.append(("passed", "no champion to compare with"))
+    else:
+        verdict = pair.verdict(rule.champion_margin)
+        checks.append(_against_champion(pair, rule))
+    return Finding(
+        outcome=worst([outcome for outcome, _ in checks]),
+        rule=_rule_text(floors, rule),
+        reason="; ".join(reason for _, reason in checks),
+        value=evidence.metrics[main].low,
+        threshold=threshold,
+        details={"verdict": verdict},
     )
 
 
-def verdict(pair: dict[str, Any], margin: float) -> str:
-    """`better`, `no_worse`, `worse` or `undecidable`, from the interval of the difference and the margin.
-
-    Better: the whole interval is above 0. No worse: it does not reach below `-margin`. Worse: it lies below 0 and
-    reaches below `-margin`. Undecidable: it reaches below `-margin`, and 0 or more is credible as well.
-    """
-    low, high = pair["low"], pair["high"]
-    if low is None or high is None:
-        return "undecidable"
-    if low > 0:
-        return "better"
-    if low >= -margin:
-        return "no_worse"
-    return "worse" if high < 0 else "undecidable"
+def _floor(name: str, floor: float, evidence: PerformanceEvidence) -> tuple[GateOutcome, str]:
+    metric = evidence.metrics[name]
+    if metric.low is None:
+        return (
+            "not_measurable",
+            f"{name} could not be measured on {evidence.n} rows ({metric.note or 'no interval'})",
+        )
+    text = f"{name} {show(metric.value)}, lower bound {show(metric.low)}"
+    return ("failed", f"{text}, is below {show(floor)}") if metric.low < floor else ("passed", text)
 
 
-def _against(pair: dict[str, Any], rule: PerformanceRule) -> tuple[GateOutcome, str]:
-    said = verdict(pair, rule.champion_margin)
-    numbers = f"{pair['metric']} {show(pair['difference'])} ({show(pair['low'])} to {show(pair['high'])})"
-    text = f"against the champion {said.replace('_', ' ')}: {numbers}"
-    if said == "worse":
+def _against_champion(pair: PairedDifference, rule: PerformanceRule) -> tuple[GateOutcome, str]:
+    if rule.against_champion == "ignore":
+        return "passed", "the policy does not compare with the champion"
+    verdict = pair.verdict(rule.champion_margin)
+    numbers = f"{pair.metric} {show(pair.difference)} ({show(pair.low)} to {show(pair.high)})"
+    text = f"against the champion {verdict.replace('_', ' ')}: {numbers}"
+    if verdict == "worse":
         return "failed", text
-    if said == "undecidable":
-        return "not_measurable", f"{text}; the rows are too few to tell"
-    if rule.against_champion == "better" and said != "better":
-        return "failed", f"{text}; policy asks for better"
+    if verdict == "undecidable":
+        return "not_measurable", f"{text}; too few rows to decide"
+    if rule.against_champion == "better" and verdict != "better":
+        return "failed", f"{text}; the policy requires better"
     return "passed", text
+
+
+def _rule_text(floors: list[tuple[str, float]], rule: PerformanceRule) -> str:
+    text = ", ".join(f"{name}, lower bound, at least {show(floor)}" for name, floor in floors) or "no floor"
+    if rule.against_champion != "ignore":
+        required = rule.against_champion.replace("_", " ")
+        text += f"; against the champion {required} (margin {show(rule.champion_margin)})"
+    return text
+
+
+GATE = Gate(
+    "performance", "Is it good enough, and no worse than the champion?", PerformanceEvidence, PerformanceRule, decide
+)

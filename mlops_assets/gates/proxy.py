@@ -1,67 +1,87 @@
 """Proxy gate: whether the features stand in for a protected attribute."""
 
-from typing import Any
+from dataclasses import dataclass
+from typing import Annotated
 
-from mlops_assets.gates.ruling import listed, need, plain, ruling, show
-from mlops_assets.governance.decisions import GateResult
-from mlops_assets.policy.gate_rules import ProxyRule
+from pydantic import Field
+
+from mlops_assets.gates.gate import Evidence, Finding, Gate, GateOutcome, GateRule, listed, show
+from mlops_assets.strictness import LowerFloat, Stricter
 
 
-def decide(evidence: Any, rule: ProxyRule) -> GateResult:
-    """Decide.
+class ProxyRule(GateRule):
+    """Features that stand in for a protected attribute."""
 
-    Args:
-        evidence: `protected` (attributes) and `proxies`, a list of `attribute`, `is_input`, `auc` of all features
-            together (None: not measured, `note` says why) and `features` (AUC of each alone), as
-            `datasets.screening.Screening` gives them.
-        rule: the policy's.
+    max_auc: LowerFloat = Field(default=0.95, gt=0.5, le=1)
+    """Largest AUC with which all features together predict a protected attribute."""
+    max_single_auc: LowerFloat = Field(default=0.9, gt=0.5, le=1)
+    """Largest AUC with which one feature alone predicts a protected attribute."""
+    allow_protected_inputs: Annotated[bool, Stricter("false")] = False
+    """Whether a protected attribute may itself be an input."""
+
+
+@dataclass(frozen=True)
+class ProxyMeasure(Evidence):
+    """How well the features predict one protected attribute.
+
+    Attributes:
+        attribute: protected attribute.
+        is_input: whether it is itself a feature; it is left out of the AUCs.
+        auc: of all features together; None where it was not measured, and `note` says why.
+        features: AUC of each feature alone.
+        note: why something is missing.
     """
-    measured = need("proxy", plain("proxy", evidence), "protected", "proxies")
-    limit = rule.max_auc
-    words = f"AUC for a protected attribute at most {show(limit)} together and {show(rule.max_single_auc)} alone"
-    if not rule.allow_protected_inputs:
-        words += ", and no protected attribute an input"
-    if not measured["protected"]:
-        reason = "the declaration names no protected attribute, so proxies are not measured"
-        return ruling("proxy", "not_measurable", rule=words, reason=reason, measured=measured, absent=True)
 
-    breaches: list[str] = []
-    unmeasured: list[str] = []
-    inputs: list[str] = []
-    for found in measured["proxies"]:
-        attribute = found["attribute"]
-        if found["is_input"]:
-            inputs.append(attribute)
-            if not rule.allow_protected_inputs:
-                breaches.append(f"{attribute} is itself an input")
-        if found["auc"] is None:
-            unmeasured.append(f"{attribute}: {found['note']}")
-        elif found["auc"] > limit:
-            breaches.append(f"the features together tell {attribute} with AUC {found['auc']:.3f}")
+    attribute: str
+    is_input: bool
+    auc: float | None
+    features: dict[str, float]
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class ProxyEvidence(Evidence):
+    """Every protected attribute (`datasets.screening.Screening`)."""
+
+    protected: tuple[str, ...]
+    proxies: tuple[ProxyMeasure, ...]
+
+
+def decide(evidence: ProxyEvidence, rule: ProxyRule) -> Finding:
+    """Fail on a protected input, or on features that predict a protected attribute too well, together or alone."""
+    together = {p.attribute: p.auc for p in evidence.proxies if p.auc is not None}
+    inputs = [p.attribute for p in evidence.proxies if p.is_input]
+
+    def finding(outcome: GateOutcome, reason: str, absent: bool = False) -> Finding:
+        text = (
+            f"AUC for a protected attribute at most {show(rule.max_auc)} together and {show(rule.max_single_auc)} alone"
+        )
+        text += "" if rule.allow_protected_inputs else ", and no protected attribute an input"
+        if inputs and rule.allow_protected_inputs:
+            reason += f"; protected and an input: {listed(inputs)}"
+        value = max(together.values(), default=None)
+        return Finding(outcome, text, reason, value, rule.max_auc, absent=absent, details={"inputs": inputs})
+
+    if not evidence.protected:
+        reason = "the declaration names no protected attribute, so proxies are not measured"
+        return finding("not_measurable", reason, absent=True)
+    breaches = [] if rule.allow_protected_inputs else [f"{name} is itself an input" for name in inputs]
+    for found in evidence.proxies:
+        if found.auc is not None and found.auc > rule.max_auc:
+            breaches.append(f"the features together predict {found.attribute} with AUC {found.auc:.3f}")
         breaches += [
-            f"{name} alone tells {attribute} with AUC {auc:.3f}"
-            for name, auc in found["features"].items()
+            f"{name} alone predicts {found.attribute} with AUC {auc:.3f}"
+            for name, auc in found.features.items()
             if auc > rule.max_single_auc
         ]
-    values = {f["attribute"]: f["auc"] for f in measured["proxies"] if f["auc"] is not None}
-    unmeasured += [
-        f"{a}: not screened" for a in measured["protected"] if a not in {f["attribute"] for f in measured["proxies"]}
-    ]
     if breaches:
-        outcome, reason = "failed", "; ".join(breaches)
-    elif unmeasured:
-        outcome, reason = "not_measurable", "; ".join(unmeasured)
-    else:
-        outcome, reason = "passed", listed([f"{name} is told with AUC {auc:.3f}" for name, auc in values.items()])
-    if inputs and rule.allow_protected_inputs:
-        reason += f"; protected and an input: {listed(inputs)}"
-    return ruling(
-        "proxy",
-        outcome,
-        rule=words,
-        reason=reason,
-        measured=measured,
-        value=max(values.values(), default=None),
-        threshold=limit,
-        inputs=inputs,
-    )
+        return finding("failed", "; ".join(breaches))
+    screened = {p.attribute for p in evidence.proxies}
+    unmeasured = [f"{p.attribute}: {p.note}" for p in evidence.proxies if p.auc is None]
+    unmeasured += [f"{name}: not screened" for name in evidence.protected if name not in screened]
+    if unmeasured:
+        return finding("not_measurable", "; ".join(unmeasured))
+    return finding("passed", listed([f"{name} is predicted with AUC {auc:.3f}" for name, auc in together.items()]))
+
+
+GATE = Gate("proxy", "Do the features stand in for a protected attribute?", ProxyEvidence, ProxyRule, decide)

@@ -1,61 +1,82 @@
 """Reason-codes gate: each adverse decision comes with few, scored and faithful reasons."""
 
-from typing import Any
+from dataclasses import dataclass
 
-from mlops_assets.gates.ruling import listed, need, plain, ruling, show
-from mlops_assets.governance.decisions import GateResult
-from mlops_assets.policy.gate_rules import ReasonCodesRule
+from pydantic import Field
+
+from mlops_assets.gates.gate import Evidence, Finding, Gate, GateOutcome, GateRule, listed, show
+from mlops_assets.strictness import HigherFloat, LowerInt
 
 
-def decide(evidence: Any, rule: ReasonCodesRule) -> GateResult:
-    """Decide.
+class ReasonCodesRule(GateRule):
+    """Each adverse decision comes with reasons that are true."""
 
-    Args:
-        evidence: `applies` (false for tasks without adverse decisions), `adverse` decisions looked at, `explained`
-            (with at least one reason), `most_codes` (most reasons of one decision), `codes` (reasons given in all),
-            `faithful` (reasons whose removal moves the score in the favourable direction) and `unscored` (factors
-            named as reasons that are no inputs of the model).
-        rule: the policy's.
+    min_coverage: HigherFloat = Field(default=1.0, ge=0, le=1)
+    """Share of adverse decisions with at least one reason."""
+    max_codes: LowerInt = Field(default=4, ge=1)
+    """Most reasons given for one decision."""
+    min_faithful: HigherFloat = Field(default=0.95, ge=0, le=1)
+    """Share of given reasons whose removal moves the score in the favourable direction."""
+
+
+@dataclass(frozen=True)
+class ReasonCodesEvidence(Evidence):
+    """Reasons given for a sample of adverse decisions (`evaluation.explanations.ReasonCodeReport`).
+
+    Attributes:
+        applies: false for tasks without adverse decisions.
+        adverse: adverse decisions looked at.
+        explained: of these, those with at least one reason.
+        most_codes: most reasons of one decision.
+        codes: reasons given in all.
+        faithful: reasons whose removal moves the score in the favourable direction.
+        unscored: factors named as reasons that are no inputs of the model.
     """
-    names = ("applies", "adverse", "explained", "most_codes", "codes", "faithful", "unscored")
-    measured = need("reason_codes", plain("reason_codes", evidence), *names)
-    words = (
-        f"{rule.min_coverage:.0%} of adverse decisions explained, by at most {rule.max_codes} scored factors, "
-        f"{rule.min_faithful:.0%} of them faithful"
-    )
-    adverse, codes = measured["adverse"], measured["codes"]
-    value = measured["faithful"] / codes if codes else None
 
-    def answer(outcome: Any, reason: str, absent: bool = False) -> GateResult:
-        return ruling(
-            "reason_codes",
-            outcome,
-            rule=words,
-            reason=reason,
-            measured=measured,
-            value=value,
-            threshold=rule.min_faithful,
-            absent=absent,
+    applies: bool
+    adverse: int
+    explained: int
+    most_codes: int
+    codes: int
+    faithful: int
+    unscored: tuple[str, ...]
+
+
+def decide(evidence: ReasonCodesEvidence, rule: ReasonCodesRule) -> Finding:
+    """Fail on decisions without a reason, too many reasons, reasons that are no inputs, or too few faithful ones."""
+    adverse, codes = evidence.adverse, evidence.codes
+    faithful = evidence.faithful / codes if codes else None
+
+    def finding(outcome: GateOutcome, reason: str, absent: bool = False) -> Finding:
+        text = (
+            f"{rule.min_coverage:.0%} of adverse decisions explained, by at most {rule.max_codes} scored factors, "
+            f"{rule.min_faithful:.0%} of them faithful"
         )
+        return Finding(outcome, text, reason, value=faithful, threshold=rule.min_faithful, absent=absent)
 
-    if not measured["applies"]:
-        return answer("not_measurable", "the task has no adverse decisions", absent=True)
+    if not evidence.applies:
+        return finding("not_measurable", "the task has no adverse decisions", absent=True)
     if not adverse:
-        return answer("not_measurable", "no adverse decision occurs among the rows looked at")
+        return finding("not_measurable", "no adverse decision occurs among the rows looked at")
     faults = []
-    if measured["unscored"]:
-        faults.append(f"named although the model does not use them: {listed(measured['unscored'])}")
-    coverage = measured["explained"] / adverse
+    if evidence.unscored:
+        faults.append(f"named although the model does not use them: {listed(evidence.unscored)}")
+    coverage = evidence.explained / adverse
     if coverage < rule.min_coverage:
         faults.append(f"{coverage:.1%} of {adverse} adverse decisions are explained")
-    if measured["most_codes"] > rule.max_codes:
-        faults.append(f"one decision has {measured['most_codes']} reasons, more than {rule.max_codes}")
-    if value is not None and value < rule.min_faithful:
-        faults.append(f"{show(value)} of {codes} reasons are faithful")
+    if evidence.most_codes > rule.max_codes:
+        faults.append(f"one decision has {evidence.most_codes} reasons, more than {rule.max_codes}")
+    if faithful is not None and faithful < rule.min_faithful:
+        faults.append(f"{show(faithful)} of {codes} reasons are faithful")
     if faults:
-        return answer("failed", "; ".join(faults))
-    if value is None:
-        return answer("not_measurable", "no reason was given, so none can be judged")
-    return answer(
-        "passed", f"{coverage:.0%} of {adverse} adverse decisions are explained; {value:.1%} of reasons are faithful"
+        return finding("failed", "; ".join(faults))
+    if faithful is None:
+        return finding("not_measurable", "no reason was given, so none can be tested")
+    return finding(
+        "passed", f"{coverage:.0%} of {adverse} adverse decisions are explained; {faithful:.1%} of reasons are faithful"
     )
+
+
+GATE = Gate(
+    "reason_codes", "Does each adverse decision have true reasons?", ReasonCodesEvidence, ReasonCodesRule, decide
+)

@@ -1,9 +1,10 @@
-"""The gates, in the order in which a version meets them. A new gate is one file and one line here, and one rule in
-`policy/gate_rules.py`."""
+"""The gates, in the order in which a version meets them. A new gate is one file, one field of `GateRules`, and one entry of
+`GATES`."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Any
+
+from pydantic import Field
 
 from mlops_assets.gates import (
     artifact,
@@ -23,59 +24,90 @@ from mlops_assets.gates import (
     stability,
     volume,
 )
-from mlops_assets.governance.decisions import GateResult
-from mlops_assets.policy.gate_rules import GateRule
-from mlops_assets.policy.policy import Policy
+from mlops_assets.gates.artifact import ArtifactRule
+from mlops_assets.gates.calibration import CalibrationRule
+from mlops_assets.gates.completeness import CompletenessRule
+from mlops_assets.gates.contract import ContractRule
+from mlops_assets.gates.cost import CostRule
+from mlops_assets.gates.fairness import FairnessRule
+from mlops_assets.gates.gate import Gate, GateResult, GateRule
+from mlops_assets.gates.label_bias import LabelBiasRule
+from mlops_assets.gates.leakage import LeakageRule
+from mlops_assets.gates.parity import ParityRule
+from mlops_assets.gates.performance import PerformanceRule
+from mlops_assets.gates.proxy import ProxyRule
+from mlops_assets.gates.reason_codes import ReasonCodesRule
+from mlops_assets.gates.robustness import RobustnessRule
+from mlops_assets.gates.slices import SlicesRule
+from mlops_assets.gates.stability import StabilityRule
+from mlops_assets.gates.volume import VolumeRule
+from mlops_assets.strictness import Part
 
-
-@dataclass(frozen=True)
-class Gate:
-    """One gate.
-
-    Attributes:
-        name: as in the policy.
-        asset: on which it is a check.
-        question: that it answers.
-        decide: evidence and rule in, decision out.
-    """
-
-    name: str
-    asset: str
-    question: str
-    decide: Callable[[Any, Any], GateResult]
-
-
-GATES: dict[str, Gate] = {
+GATES: dict[str, Gate[Any, Any]] = {
     gate.name: gate
     for gate in (
-        Gate("contract", "training_data", "Do the rows meet the declared contract?", contract.decide),
-        Gate("volume", "training_data", "Are there enough rows, and enough of each outcome?", volume.decide),
-        Gate("leakage", "training_data", "Does a feature know the answer, or what came after?", leakage.decide),
-        Gate("label_bias", "training_data", "Do the labels of protected groups differ?", label_bias.decide),
-        Gate("proxy", "training_data", "Do the features stand in for a protected attribute?", proxy.decide),
-        Gate("parity", "features", "Do training and scoring see the same features?", parity.decide),
-        Gate("artifact", "challenger", "Is the model what was signed, and safe to read?", artifact.decide),
-        Gate("performance", "evaluation", "Is it good enough, and no worse than the champion?", performance.decide),
-        Gate("slices", "evaluation", "Is a segment served much worse than the whole?", slices.decide),
-        Gate("calibration", "evaluation", "Are predictions right on average and by grade?", calibration.decide),
-        Gate("robustness", "evaluation", "Does small damage to the inputs stay small?", robustness.decide),
-        Gate("fairness", "fairness", "Are protected groups treated alike?", fairness.decide),
-        Gate("reason_codes", "explanations", "Does each adverse decision have true reasons?", reason_codes.decide),
-        Gate("completeness", "model_card", "Does the card hold the evidence that is asked for?", completeness.decide),
-        Gate("stability", "evaluation", "Is the model the same whatever the seed?", stability.decide),
-        Gate("cost", "evaluation", "Is it affordable to run?", cost.decide),
+        contract.GATE,
+        volume.GATE,
+        leakage.GATE,
+        label_bias.GATE,
+        proxy.GATE,
+        parity.GATE,
+        artifact.GATE,
+        performance.GATE,
+        slices.GATE,
+        calibration.GATE,
+        robustness.GATE,
+        fairness.GATE,
+        reason_codes.GATE,
+        completeness.GATE,
+        stability.GATE,
+        cost.GATE,
     )
 }
 
 
-def decide(gate: str, evidence: Any, policy: Policy) -> GateResult:
-    """Let one gate decide by name under a policy.
+class GateRules(Part):
+    """What a policy says about each gate."""
+
+    contract: ContractRule = Field(default_factory=ContractRule)
+    volume: VolumeRule = Field(default_factory=VolumeRule)
+    leakage: LeakageRule = Field(default_factory=LeakageRule)
+    label_bias: LabelBiasRule = Field(default_factory=LabelBiasRule)
+    proxy: ProxyRule = Field(default_factory=ProxyRule)
+    parity: ParityRule = Field(default_factory=ParityRule)
+    artifact: ArtifactRule = Field(default_factory=ArtifactRule)
+    performance: PerformanceRule = Field(default_factory=PerformanceRule)
+    slices: SlicesRule = Field(default_factory=SlicesRule)
+    calibration: CalibrationRule = Field(default_factory=CalibrationRule)
+    robustness: RobustnessRule = Field(default_factory=RobustnessRule)
+    fairness: FairnessRule = Field(default_factory=FairnessRule)
+    reason_codes: ReasonCodesRule = Field(default_factory=ReasonCodesRule)
+    completeness: CompletenessRule = Field(default_factory=CompletenessRule)
+    stability: StabilityRule = Field(default_factory=lambda: StabilityRule(required=False))
+    cost: CostRule = Field(default_factory=lambda: CostRule(required=False))
+
+    def rule(self, gate: str) -> GateRule:
+        """Rule of the gate with this name.
+
+        Raises:
+            KeyError: no gate has this name; the message lists those that do.
+        """
+        if gate not in type(self).model_fields:
+            raise KeyError(f"found gate {gate!r}, expected one of {', '.join(type(self).model_fields)}")
+        return getattr(self, gate)
+
+    @property
+    def required(self) -> tuple[str, ...]:
+        """Names of the required gates, in the order in which a version meets them."""
+        return tuple(name for name in type(self).model_fields if self.rule(name).required)
+
+
+def decide(gate: str, measured: Mapping[str, Any], rules: GateRules) -> GateResult:
+    """Let the gate with this name decide on a measurement's plain form.
 
     Raises:
-        KeyError: no such gate; the message lists those that exist.
-        EvidenceError: the evidence lacks something that the gate needs.
+        KeyError: no gate has this name; the message lists those that do.
+        EvidenceError: the measurement has no value that the gate needs, or one of another kind.
     """
-    if gate not in GATES:
-        raise KeyError(f"found gate {gate!r}, expected one of {', '.join(GATES)}")
-    rule: GateRule = policy.gates.rule(gate)
-    return GATES[gate].decide(evidence, rule)
+    rule = rules.rule(gate)
+    return GATES[gate].result(measured, rule)

@@ -2,69 +2,103 @@
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import dataclass
 
-from mlops_assets.gates.ruling import need, plain, ruling, show
-from mlops_assets.governance.decisions import GateResult
-from mlops_assets.policy.gate_rules import StabilityRule
+from pydantic import Field
+
+from mlops_assets.gates.gate import Evidence, Finding, Gate, GateOutcome, GateRule, show
+from mlops_assets.strictness import HigherInt, LowerFloat, LowerLimit
 
 KINDS = ("seeds", "resamples")
-KEPT = ("values", "churn")
 
 
-def decide(evidence: Any, rule: StabilityRule) -> GateResult:
-    """Decide.
+class StabilityRule(GateRule):
+    """The training gives about the same model whatever the seed and the resample."""
 
-    Args:
-        evidence: `metric`, `seeds` and `resamples`, each with `values` (the metric of each fit; None: it failed) and
-            `churn` (share of decisions that differ between two fits; None without decisions), as
-            `evaluation.stability.Stability` gives them.
-        rule: the policy's. A spread is the standard deviation with n - 1. The value shown is the spread that comes
-            closest to its limit, or is farthest beyond it.
+    max_seed_spread: LowerFloat = Field(default=0.01, ge=0)
+    """Largest standard deviation of performance (AUC or skill) over seeds, on the same rows."""
+    max_resample_spread: LowerFloat = Field(default=0.05, ge=0)
+    """Largest standard deviation of performance (AUC or skill) over bootstrap resamples of the rows."""
+    max_churn: LowerLimit = Field(default=None, ge=0, le=1)
+    """Largest share of decisions that differ between two of the fits, over seeds and over resamples each."""
+    min_repeats: HigherInt = Field(default=3, ge=2)
+    """Fewest fits of each kind; fewer are not measured."""
+    repeats: HigherInt = Field(default=4, ge=2)
+    """Fits of each kind that are made."""
+    rows: HigherInt = Field(default=2000, ge=100)
+    """Most rows of each fit: fewer cost less and spread more."""
+
+
+@dataclass(frozen=True)
+class Fits(Evidence):
+    """Fits that differ in one thing.
+
+    Attributes:
+        values: the metric of each fit; None: it failed.
+        churn: share of decisions that differ between two fits; None without decisions.
     """
-    given = need("stability", plain("stability", evidence), "metric", *KINDS)
-    measured: dict[str, Any] = {"metric": given["metric"]}
-    measured |= {kind: {k: given[kind].get(k) for k in KEPT} for kind in KINDS}
-    limits = {"seeds": rule.max_seed_spread, "resamples": rule.max_resample_spread}
-    words = (
-        f"standard deviation of {measured['metric']} over {rule.min_repeats} fits or more at most "
-        f"{show(limits['seeds'])} over seeds and {show(limits['resamples'])} over resamples"
-    )
-    if rule.max_churn is not None:
-        words += f"; two fits decide at most {rule.max_churn:.0%} of rows differently"
-    known = {kind: [v for v in measured[kind]["values"] if v is not None] for kind in KINDS}
-    spreads = {kind: _spread(known[kind], rule.min_repeats) for kind in KINDS}
-    churn = {kind: measured[kind]["churn"] for kind in KINDS}
-    nearest = max(KINDS, key=lambda kind: _beyond(spreads[kind], limits[kind]))
 
-    def answer(outcome: Any, reason: str) -> GateResult:
-        return ruling(
-            "stability",
-            outcome,
-            rule=words,
-            reason=reason,
-            measured=measured,
-            value=spreads[nearest],
-            threshold=limits[nearest],
-            spreads=spreads,
+    values: tuple[float | None, ...]
+    churn: float | None
+
+    @property
+    def known(self) -> list[float]:
+        """Values of the fits that succeeded."""
+        return [value for value in self.values if value is not None]
+
+
+@dataclass(frozen=True)
+class StabilityEvidence(Evidence):
+    """Repeated fits over seeds and over resamples (`evaluation.stability.Stability`)."""
+
+    metric: str
+    seeds: Fits
+    resamples: Fits
+
+
+def decide(evidence: StabilityEvidence, rule: StabilityRule) -> Finding:
+    """Fail when the fits spread, or their decisions differ, too much.
+
+    A spread is the standard deviation with n - 1. The value shown is the spread closest to its limit or farthest
+    beyond it.
+    """
+    metric, fits = evidence.metric, {"seeds": evidence.seeds, "resamples": evidence.resamples}
+    limits = {"seeds": rule.max_seed_spread, "resamples": rule.max_resample_spread}
+    spreads = {kind: _spread(fits[kind].known, rule.min_repeats) for kind in KINDS}
+    nearest = max(KINDS, key=lambda kind: _excess(spreads[kind], limits[kind]))
+
+    def finding(outcome: GateOutcome, reason: str) -> Finding:
+        text = (
+            f"standard deviation of {metric} over {rule.min_repeats} fits or more at most "
+            f"{show(limits['seeds'])} over seeds and {show(limits['resamples'])} over resamples"
+        )
+        if rule.max_churn is not None:
+            text += f"; two fits decide at most {rule.max_churn:.0%} of rows differently"
+        return Finding(
+            outcome, text, reason, value=spreads[nearest], threshold=limits[nearest], details={"spreads": spreads}
         )
 
     texts = [
-        f"over {kind} {measured['metric']} spreads by {show(spreads[kind])} ({len(known[kind])} fits)"
-        + ("" if churn[kind] is None else f" and {churn[kind]:.1%} of decisions change")
-        for kind in KINDS
-        if spreads[kind] is not None
+        f"over {kind} {metric} spreads by {show(spread)} ({len(fits[kind].known)} fits)" + _churn_text(fits[kind].churn)
+        for kind, spread in spreads.items()
+        if spread is not None
     ]
-    faults = [f"spread over {k} above {show(limits[k])}" for k in KINDS if _above(spreads[k], limits[k])]
+    faults = [f"spread over {kind} above {show(limits[kind])}" for kind in KINDS if _above(spreads[kind], limits[kind])]
     faults += [
-        f"changed decisions over {k} above {rule.max_churn:.0%}" for k in KINDS if _above(churn[k], rule.max_churn)
+        f"changed decisions over {kind} above {rule.max_churn:.0%}"
+        for kind in KINDS
+        if _above(fits[kind].churn, rule.max_churn)
     ]
     if faults:
-        return answer("failed", f"{'; '.join(faults)}: {'; '.join(texts) or 'no spread was measured'}")
-    unknown = [f"{len(known[k])} fits over {k} are fewer than {rule.min_repeats}" for k in KINDS if spreads[k] is None]
+        return finding("failed", f"{'; '.join(faults)}: {'; '.join(texts) or 'no spread was measured'}")
+    unknown = [
+        f"{len(fits[kind].known)} fits over {kind} are fewer than {rule.min_repeats}"
+        for kind in KINDS
+        if spreads[kind] is None
+    ]
     if unknown:
-        return answer("not_measurable", "; ".join([*unknown, *texts]))
-    return answer("passed", "; ".join(texts))
+        return finding("not_measurable", "; ".join([*unknown, *texts]))
+    return finding("passed", "; ".join(texts))
 
 
 def _spread(values: Sequence[float], least: int) -> float | None:
@@ -74,9 +108,16 @@ def _spread(values: Sequence[float], least: int) -> float | None:
     return math.sqrt(sum((v - mean) ** 2 for v in values) / (len(values) - 1))
 
 
-def _beyond(spread: float | None, limit: float) -> float:
+def _excess(spread: float | None, limit: float) -> float:
     return -math.inf if spread is None else spread - limit
 
 
 def _above(value: float | None, limit: float | None) -> bool:
     return value is not None and limit is not None and value > limit
+
+
+def _churn_text(churn: float | None) -> str:
+    return "" if churn is None else f" and {churn:.1%} of decisions change"
+
+
+GATE = Gate("stability", "Is the model the same whatever the seed?", StabilityEvidence, StabilityRule, decide)

@@ -5,10 +5,11 @@ a decision (`mlops_assets/gates/`) and nothing acts on one (`mlops_assets/releas
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Literal, cast
+from typing import Literal, cast
 
+from mlops_assets.gates.gate import GateResult
 from mlops_assets.ledger.canonical import digest, plain
 from mlops_assets.ledger.events.judgements import GateDecided
 from mlops_assets.ledger.ledger import Ledger
@@ -17,39 +18,7 @@ from mlops_assets.ledger.state.model import Decision, ModelState
 from mlops_assets.ledger.state.reducers import DATA_SUBJECT
 from mlops_assets.policy.policy import Policy
 
-GateOutcome = Literal["passed", "failed", "not_measurable"]
 GateState = Literal["passed", "failed", "not_measurable", "missing", "excepted"]
-
-
-@dataclass(frozen=True)
-class GateResult:
-    """What one gate found.
-
-    Attributes:
-        gate: name.
-        outcome: `not_measurable` is never a pass.
-        value: what was held against the threshold, in the gate's own unit; None where there is no single number.
-        threshold: what it was held against.
-        rule: the rule in words, such as `roc_auc, lower bound, at least 0.6`.
-        reason: why, in a sentence or two, with names and numbers.
-        details: JSON-able; `measured` is what the decision rests on, enough to decide again under another policy;
-            `absent` is true when there was nothing to measure.
-        evidence: name to SHA-256 of what was looked at.
-    """
-
-    gate: str
-    outcome: GateOutcome
-    value: float | None
-    threshold: float | None
-    rule: str
-    reason: str
-    details: dict[str, Any] = field(default_factory=dict)
-    evidence: dict[str, str] = field(default_factory=dict)
-
-    @property
-    def passed(self) -> bool:
-        """Whether the outcome is `passed`."""
-        return self.outcome == "passed"
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, cast
 
 from mlops_assets.declaration.declaration import Declaration
-from mlops_assets.gates.replay import tightened
+from mlops_assets.governance.policy_replay import tightened
 from mlops_assets.ledger.events.windows import HealthVerdict
 from mlops_assets.ledger.ledger import Ledger
 from mlops_assets.ledger.records import Record

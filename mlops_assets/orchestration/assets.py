@@ -19,7 +19,7 @@ from mlops_assets.pipeline.context import StageContext, StageResult
 from mlops_assets.pipeline.stage_table import WINDOW_CHECKS, StageSpec, question
 
 if TYPE_CHECKING:
-    from mlops_assets.governance.decisions import GateResult
+    from mlops_assets.gates.gate import GateResult
     from mlops_assets.policy.policy import Policy
 
 MODEL_TAG = "mlops/model"

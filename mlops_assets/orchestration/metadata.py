@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 if TYPE_CHECKING:
-    from mlops_assets.governance.decisions import GateResult
+    from mlops_assets.gates.gate import GateResult
 
 ROWS_SHOWN = 60
 LONG_CELL = 90

@@ -18,7 +18,7 @@ from mlops_assets.response.retraining import request_of
 from mlops_assets.stores.results import WindowResults
 
 if TYPE_CHECKING:
-    from mlops_assets.governance.decisions import GateResult
+    from mlops_assets.gates.gate import GateResult
 
 
 class StageError(Exception):

@@ -9,8 +9,7 @@ from typing import Annotated
 from pydantic import Field, field_validator
 
 from mlops_assets.ledger.people import NO_JUDGES
-from mlops_assets.policy.gate_rules import Part
-from mlops_assets.policy.strictness import FalseStricter, Stricter
+from mlops_assets.strictness import FalseStricter, Part, Stricter
 
 Roles = Annotated[tuple[str, ...], Stricter("fewer")]
 

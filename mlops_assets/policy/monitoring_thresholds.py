@@ -8,8 +8,7 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from mlops_assets.policy.gate_rules import Part
-from mlops_assets.policy.strictness import HigherFloat, HigherInt, LowerFloat, LowerInt, Stricter
+from mlops_assets.strictness import HigherFloat, HigherInt, LowerFloat, LowerInt, Part, Stricter
 
 
 class MonitoringThresholds(Part):

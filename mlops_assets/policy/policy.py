@@ -1,6 +1,6 @@
 """What a risk tier asks of its models: the policy, field by field, and how a model may be stricter than its tier.
 
-A policy is one YAML a tier in `config/policy/`. The rules of the gates are in `gate_rules`.
+A policy is one YAML a tier in `config/policy/`. The rule of each gate is in `gates/<gate>.py`.
 Nothing here decides anything.
 
 What no bank may switch off is no field: authors never judge their own work, one person counts once and in one role, a
@@ -14,16 +14,17 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
+from mlops_assets.gates.registry import GateRules
 from mlops_assets.ledger.canonical import digest
 from mlops_assets.ledger.people import NO_JUDGES
 from mlops_assets.policy.conduct_rules import AdoptionRule, AutomationRule, IncidentRule
-from mlops_assets.policy.gate_rules import Gates, Part
 from mlops_assets.policy.monitoring_thresholds import MonitoringThresholds
 from mlops_assets.policy.reading import PolicyError, explain_field, read_document
-from mlops_assets.policy.strictness import (
+from mlops_assets.strictness import (
     HigherInt,
     LowerFloat,
     LowerInt,
+    Part,
     Stricter,
     TrueStricter,
 )
@@ -139,7 +140,7 @@ class Policy(Part):
 
     tier: Annotated[Literal["high", "medium", "low"], Stricter("fixed")]
     """Tier that the policy is for; the name of its file."""
-    gates: Gates = Field(default_factory=Gates)
+    gates: GateRules = Field(default_factory=GateRules)
     """The gates and their thresholds."""
     approvals: Annotated[tuple[ApprovalRule, ...], Stricter("counts")]
     """Signatures that a version needs to become champion; never an author's, and one person counts once."""

@@ -9,8 +9,8 @@ import pytest
 from mlops_assets.declaration.training import Candidate
 from mlops_assets.evaluation.cost import bytes_of, measure_cost
 from mlops_assets.features.frame import to_model_frame
-from mlops_assets.gates import cost
-from mlops_assets.policy.gate_rules import CostRule
+from mlops_assets.gates.cost import CostRule
+from mlops_assets.gates.registry import GATES
 from mlops_assets.training.artifact import load, save
 from mlops_assets.training.candidates import refit
 from mlops_assets.training.metrics import scores_of
@@ -61,9 +61,9 @@ def test_a_real_model_is_measured_and_judged(tmp_path, algorithm: str) -> None:
     assert 0 < found.seconds_per_million < 600
     assert found.memory_megabytes > 0.001
     assert "Python" in found.machine
-    assert cost.decide(found, CostRule(max_memory_megabytes=100)).passed
+    assert GATES["cost"].result(found.to_dict(), CostRule(max_memory_megabytes=100)).passed
     tight = CostRule(max_memory_megabytes=found.memory_megabytes / 2, max_seconds_per_million=None)
-    assert cost.decide(found, tight).outcome == "failed"
+    assert GATES["cost"].result(found.to_dict(), tight).outcome == "failed"
 
 
 def test_a_forest_weighs_its_trees_and_what_is_loaded_what_was_saved(tmp_path) -> None:

@@ -7,8 +7,8 @@ import pytest
 from mlops_assets.declaration.declaration import Declaration
 from mlops_assets.declaration.training import Candidate
 from mlops_assets.evaluation.stability import churn_of, measure_stability
-from mlops_assets.gates import stability
-from mlops_assets.policy.gate_rules import StabilityRule
+from mlops_assets.gates.registry import GATES
+from mlops_assets.gates.stability import StabilityRule
 from mlops_assets_tests.training.tables import declare, multiclass, regression, table
 
 LINEAR, FOREST = Candidate(algorithm="linear"), Candidate(algorithm="random_forest")
@@ -38,7 +38,7 @@ def test_a_linear_model_depends_on_its_rows_and_not_on_its_seed(
     assert found.resamples.spread > 1e-4
     assert (found.resamples.churn is not None) is decides
     assert not found.resamples.errors
-    assert stability.decide(found, StabilityRule(max_resample_spread=1.0)).passed
+    assert GATES["stability"].result(found.to_dict(), StabilityRule(max_resample_spread=1.0)).passed
 
 
 def test_a_forest_depends_on_its_seed_too_and_says_the_same_twice() -> None:
@@ -52,7 +52,7 @@ def test_a_forest_depends_on_its_seed_too_and_says_the_same_twice() -> None:
     assert first.seeds.spread > 0
     assert first.seeds.churn is not None
     assert first.seeds.churn > 0
-    assert stability.decide(first, StabilityRule(max_seed_spread=0.0)).outcome == "failed"
+    assert GATES["stability"].result(first.to_dict(), StabilityRule(max_seed_spread=0.0)).outcome == "failed"
 
 
 def test_fits_that_fail_are_counted_and_are_no_pass() -> None:
@@ -61,7 +61,7 @@ def test_fits_that_fail_are_counted_and_are_no_pass() -> None:
     assert found.seeds.values == (None, None, None)
     assert found.seeds.spread is None
     assert "3 times" in found.seeds.errors[0]
-    assert stability.decide(found, StabilityRule()).outcome == "not_measurable"
+    assert GATES["stability"].result(found.to_dict(), StabilityRule()).outcome == "not_measurable"
 
 
 def test_a_class_that_a_resample_lacks_has_no_probability() -> None:

@@ -1,13 +1,13 @@
 from dataclasses import dataclass
 
 import pytest
+from mlops_assets.policy.gate_rules import Gates
 
 from mlops_assets.evidence.inventory import STATUS_FIELDS, inventory, status
 from mlops_assets.ledger.canonical import canonical_json
 from mlops_assets.ledger.events.judgements import ExceptionGranted
 from mlops_assets.ledger.keys import SigningKey
 from mlops_assets.ledger.ledger import Ledger
-from mlops_assets.policy.gate_rules import Gates
 from mlops_assets_tests.evidence.conftest import Declared, at, declaration_of
 from mlops_assets_tests.evidence.life import MODEL, POLICY, Life, signed
 

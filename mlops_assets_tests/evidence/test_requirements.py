@@ -138,14 +138,13 @@ def test_credit_profiles_apply_where_the_bank_names_them(card_inputs: CardInputs
 
 
 def test_the_completeness_gate_takes_it(card_inputs: CardInputs):
-    from mlops_assets.gates.completeness import decide
-    from mlops_assets.policy.gate_rules import CompletenessRule
+    from mlops_assets.gates.completeness import GATE, CompletenessRule
 
     profiles = load_profiles(SHIPPED)
     evidence = completeness_evidence([profiles["sr_26_2"]], card_inputs, "d" * 64)
-    lenient = decide(evidence, CompletenessRule(min_share=0.5))
+    lenient = GATE.result(evidence, CompletenessRule(min_share=0.5))
     assert lenient.outcome == "passed", lenient.reason
     without = completeness_evidence([profiles["sr_26_2"]], replace(card_inputs, performance=None), "d" * 64)
-    strict = decide(without, CompletenessRule(min_share=1.0))
+    strict = GATE.result(without, CompletenessRule(min_share=1.0))
     assert strict.outcome == "failed"
     assert "V.1.b" in strict.reason

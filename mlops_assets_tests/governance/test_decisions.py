@@ -4,7 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from mlops_assets.governance.decisions import GateResult, Lift, record, result_of, standing
+from mlops_assets.gates.gate import GateResult
+from mlops_assets.governance.decisions import Lift, record, result_of, standing
 from mlops_assets.ledger.ledger import Ledger
 from mlops_assets.policy.policy import Policy, effective
 from mlops_assets_tests.ledger.raw import raw

@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from mlops_assets.gates.gate import GateResult
 from mlops_assets.governance.approvals import sign_approval
-from mlops_assets.governance.decisions import GateResult, record
+from mlops_assets.governance.decisions import record
 from mlops_assets.ledger.canonical import digest
 from mlops_assets.ledger.enrolment import enrol
 from mlops_assets.ledger.events.versions import VersionRegistered

@@ -7,7 +7,7 @@ import yaml
 from pydantic import BaseModel
 
 from mlops_assets.policy.policy import Policy, PolicyError, effective, load_policies, read_policy
-from mlops_assets.policy.strictness import Stricter
+from mlops_assets.strictness import Stricter
 
 FOLDER = Path(__file__).parents[2] / "mlops_assets" / "config" / "policy"
 

@@ -11,8 +11,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from mlops_assets.evaluation.software.installed import Component
-from mlops_assets.evaluation.software.licences import UNKNOWN, is_expression
 from mlops_assets.evaluation.software.lock import Pin
+from mlops_assets.gates.licences import UNKNOWN, is_expression
 
 _NAMESPACE = uuid.UUID("2b7c5b3e-7d0c-5c0e-8a56-0f8a4c1d9e21")
 ROOT = "environment"

@@ -1,15 +1,15 @@
-"""What a package may be used under, as its own metadata says, and whether a policy's patterns forbid that.
+"""What a package may be used under, as its own metadata says.
 
 Metadata is a statement of the package's author, not a legal opinion; a package that states nothing has the licence
-`unknown`, which a policy can forbid like any other.
+`unknown`, which a policy can forbid like any other. Whether a policy forbids a licence is not decided here
+(`gates/licences.py`).
 """
 
 import re
-from collections.abc import Sequence
-from fnmatch import fnmatchcase
 from typing import Any
 
-UNKNOWN = "unknown"
+from mlops_assets.gates.licences import UNKNOWN
+
 LONGEST = 80
 """A longer `License` field is the text of a licence, not its name."""
 
@@ -40,8 +40,6 @@ TROVE = {
 }
 """Trove classifiers to SPDX ids; where a classifier leaves the version open, the most usual one."""
 
-_TOKENS = re.compile(r"\(|\)|[^\s()]+")
-
 
 def licence_of(metadata: Any) -> str:
     """The licence in a distribution's metadata: an SPDX expression where it can be told, else the words found.
@@ -63,81 +61,3 @@ def licence_of(metadata: Any) -> str:
         return " AND ".join(found)
     named = [name for name in classifiers if name not in ("OSI Approved", "DFSG approved")]
     return written or (named[0] if named else UNKNOWN)
-
-
-def is_expression(licence: str) -> bool:
-    """Whether the text has the form of an SPDX expression (ids are not looked up)."""
-    try:
-        _Reader(licence, ()).read()
-    except ValueError:
-        return False
-    return licence != UNKNOWN
-
-
-def forbidden(licence: str, patterns: Sequence[str]) -> bool:
-    """Whether the patterns (`AGPL-*`, case ignored) leave no way to use something under this licence.
-
-    Of an SPDX expression, OR leaves a choice and AND does not; a text that is none is compared as a whole.
-    """
-    try:
-        return _Reader(licence, patterns).read()
-    except ValueError:
-        return _matches(licence, patterns)
-
-
-def _matches(text: str, patterns: Sequence[str]) -> bool:
-    return any(fnmatchcase(text.lower(), pattern.lower()) for pattern in patterns)
-
-
-class _Reader:
-    """SPDX licence expressions (SPDX 2.3, annex D): AND binds before OR, WITH names an exception to the id before it."""
-
-    def __init__(self, text: str, patterns: Sequence[str]) -> None:
-        self.tokens = _TOKENS.findall(text)
-        self.patterns = patterns
-
-    def read(self) -> bool:
-        barred = self._either()
-        if self.tokens:
-            raise ValueError(f"found {self.tokens[0]!r}, expected the end of the expression")
-        return barred
-
-    def _either(self) -> bool:
-        barred = self._both()
-        while self._taken("OR"):
-            # Each side has to be read, whatever the other says.
-            other = self._both()
-            barred = barred and other
-        return barred
-
-    def _both(self) -> bool:
-        barred = self._one()
-        while self._taken("AND"):
-            other = self._one()
-            barred = barred or other
-        return barred
-
-    def _one(self) -> bool:
-        if self._taken("("):
-            barred = self._either()
-            if not self._taken(")"):
-                raise ValueError("found no closing bracket")
-            return barred
-        name = self._name()
-        if self._taken("WITH"):
-            name = f"{name} WITH {self._name()}"
-        return _matches(name, self.patterns)
-
-    def _taken(self, word: str) -> bool:
-        if self.tokens and self.tokens[0].upper() == word:
-            self.tokens.pop(0)
-            return True
-        return False
-
-    def _name(self) -> str:
-        if not self.tokens or not re.fullmatch(r"[A-Za-z0-9.+:-]+", self.tokens[0]) or self._keyword():
-            raise ValueError("found no licence id")
-        return self.tokens.pop(0)
-
-    def _keyword(self) -> bool:
-        return self.tokens[0].upper() in ("AND", "OR", "WITH")

@@ -6,8 +6,8 @@ from typing import Any
 
 from mlops_assets.evaluation.software.advisories import AdvisoryError, read_advisories
 from mlops_assets.evaluation.software.installed import Component
-from mlops_assets.evaluation.software.licences import UNKNOWN
 from mlops_assets.evaluation.software.lock import LockError, compare, read_lock
+from mlops_assets.gates.licences import UNKNOWN
 
 
 def components_of(bill: Mapping[str, Any]) -> list[Component]:

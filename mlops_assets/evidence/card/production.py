@@ -94,7 +94,7 @@ def _measured(inputs: CardInputs, gate: str) -> Mapping[str, Any] | list[Block] 
 def _pinned(lock: Mapping[str, Any] | None) -> str:
     if lock is None:
         return "not compared: there is no lock"
-    if "error" in lock:
+    if lock.get("error"):
         return f"not compared: {lock['error']}"
     parts = [f"{number(lock['pinned'])} as in {lock['source']}"]
     parts += [f"not as pinned: {', '.join(lock['different'])}"] if lock["different"] else []
@@ -105,7 +105,7 @@ def _pinned(lock: Mapping[str, Any] | None) -> str:
 def _checked(advisories: Mapping[str, Any] | None) -> str:
     if advisories is None:
         return "not checked: no advisory file was supplied"
-    if "error" in advisories:
+    if advisories.get("error"):
         return f"not checked: {advisories['error']}"
     gaps = f", {number(len(advisories['unchecked']))} packages not covered" if advisories["unchecked"] else ""
     found = len(advisories["vulnerabilities"])

@@ -152,7 +152,7 @@ def measure(
     slices = slice_changes(reference, rows, frame, declaration, thresholds.minimum_rows, thresholds.alpha)
     fairness = None
     if frame is not None and declaration is not None and declaration.protected:
-        fairness = fairness_of(rows, frame, declaration, seed)
+        fairness = fairness_of(rows, frame, declaration)
     tests = {"ranking": ranking.p_value, "calibration": calibration.p_value, "relation": relation.p_beyond}
     known = {name: p for name, p in tests.items() if p is not None}
     adjusted = dict(zip(known, holm(list(known.values())), strict=True))

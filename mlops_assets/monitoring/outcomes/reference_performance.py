@@ -176,7 +176,7 @@ def build_reference(
         fine=tabulate(rows, equal_frequency_edges(said(rows), fine_grades(rows.n))),
         slice_edges=edges,
         slices=slice_values(rows, frame, declaration, edges),
-        fairness=_fairness(rows, frame, declaration, seed),
+        fairness=_fairness(rows, frame, declaration),
         variation=measure_variation(rows, times, grades) if times is not None else (),
     )
 
@@ -224,20 +224,15 @@ def _slice_edges(frame: pl.DataFrame | None, declaration: Declaration | None) ->
     return {column: tuple(values.tolist()) for column, values in edges.items() if len(values)}
 
 
-def _fairness(
-    rows: Scored, frame: pl.DataFrame | None, declaration: Declaration | None, seed: int
-) -> dict[str, Any] | None:
+def _fairness(rows: Scored, frame: pl.DataFrame | None, declaration: Declaration | None) -> dict[str, Any] | None:
     if frame is None or declaration is None or not declaration.protected:
         return None
-    return fairness_of(rows, frame, declaration, seed)
+    return fairness_of(rows, frame, declaration)
 
 
-def fairness_of(rows: Scored, frame: pl.DataFrame, declaration: Declaration, seed: int) -> dict[str, Any] | None:
+def fairness_of(rows: Scored, frame: pl.DataFrame, declaration: Declaration) -> dict[str, Any] | None:
     """Fairness of prepared rows as evidence; None where a binary model has no threshold to decide by."""
     if rows.task is Task.BINARY and rows.threshold is None:
         return None
-    y = np.array(rows.classes)[rows.y] if rows.classes else rows.y
-    return measure_fairness(
-        y, rows.score, rows.task, frame, declaration.protected, threshold=rows.threshold,
-        favourable=declaration.target.favourable, classes=rows.classes or None, intersections=False, seed=seed,
-    ).to_dict()  # fmt: skip
+    favourable = declaration.target.favourable
+    return measure_fairness(rows, frame, declaration.protected, favourable=favourable, intersections=False).to_dict()

@@ -12,8 +12,8 @@ from mlops_assets.datasets.snapshot import rows_digest, select_training, split
 from mlops_assets.datasets.sources import scan
 from mlops_assets.declaration.declaration import Declaration
 from mlops_assets.declaration.terms import Task
-from mlops_assets.gates import contract, label_bias, leakage, proxy, volume
-from mlops_assets.governance.decisions import GateResult
+from mlops_assets.gates.gate import GateResult
+from mlops_assets.gates.registry import GateRules, decide
 from mlops_assets.ledger.events.versions import SnapshotTaken
 from mlops_assets.ledger.ledger import Record
 from mlops_assets.pipeline.context import StageContext, StageError, StageResult
@@ -28,7 +28,6 @@ from mlops_assets.pipeline.stages.training_rows import (
     windows_left_out,
     within,
 )
-from mlops_assets.policy.gate_rules import Gates
 from mlops_assets.stores.lake import Lake
 
 SNAPSHOT = "training_data"
@@ -77,7 +76,7 @@ def training_data(context: StageContext) -> StageResult:
         subject=digest,
         key=f"snapshot/{model}/{digest}/{declaration.digest}/{context.request or ''}",
     )
-    results = decide(rows, checked, screening, declaration, context.policy.gates)
+    results = decide_data(rows, checked, screening, declaration, context.policy.gates)
     return StageResult(
         metadata={
             "rows": rows.height,
@@ -99,16 +98,14 @@ def training_data(context: StageContext) -> StageResult:
     )
 
 
-def decide(
-    rows: pl.DataFrame, checked: Checked, screening: Screening, declaration: Declaration, rules: Gates
+def decide_data(
+    rows: pl.DataFrame, checked: Checked, screening: Screening, declaration: Declaration, rules: GateRules
 ) -> Sequence[GateResult]:
     """The gates on a snapshot."""
     return [
-        contract.decide(checked.to_dict(), rules.contract),
-        volume.decide(volume_evidence(rows, checked.to_dict(), declaration), rules.volume),
-        leakage.decide(screening, rules.leakage),
-        label_bias.decide(screening, rules.label_bias),
-        proxy.decide(screening, rules.proxy),
+        decide("contract", checked.to_dict(), rules),
+        decide("volume", volume_evidence(rows, checked.to_dict(), declaration), rules),
+        *(decide(gate, screening.to_dict(), rules) for gate in ("leakage", "label_bias", "proxy")),
     ]
 
 

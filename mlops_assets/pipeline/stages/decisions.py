@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from typing import TypeVar
 
 from mlops_assets.declaration.declaration import Declaration
-from mlops_assets.governance.decisions import GateOutcome, GateResult, record, result_of
+from mlops_assets.gates.gate import GateOutcome, GateResult
+from mlops_assets.governance.decisions import record, result_of
 from mlops_assets.ledger.events.judgements import GateDecided
 from mlops_assets.ledger.events.versions import SnapshotTaken, VersionRegistered
 from mlops_assets.ledger.ledger import Ledger

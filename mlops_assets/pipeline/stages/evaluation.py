@@ -15,6 +15,7 @@ from mlops_assets.evaluation.calibration import calibrate
 from mlops_assets.evaluation.comparison import QUALITY_METRIC, compare
 from mlops_assets.evaluation.contributions import build_reference
 from mlops_assets.evaluation.cost import measure_cost
+from mlops_assets.evaluation.estimators import prepare
 from mlops_assets.evaluation.explanations import examine_reason_codes
 from mlops_assets.evaluation.fairness import measure_fairness
 from mlops_assets.evaluation.importance import permutation_importance
@@ -23,11 +24,10 @@ from mlops_assets.evaluation.robustness import probe
 from mlops_assets.evaluation.slices import measure_slices
 from mlops_assets.evaluation.stability import measure_stability
 from mlops_assets.features.frame import target_vector
-from mlops_assets.gates import calibration, performance, reason_codes, robustness, slices, stability
-from mlops_assets.gates import cost as cost_gate
-from mlops_assets.gates import fairness as fairness_gate
+from mlops_assets.gates.fairness import FairnessRule
+from mlops_assets.gates.gate import GateResult
+from mlops_assets.gates.registry import GateRules, decide
 from mlops_assets.governance.approval_subject import registered as registration_of
-from mlops_assets.governance.decisions import GateResult
 from mlops_assets.inspection.versions import load_verified
 from mlops_assets.ledger.ledger import Record
 from mlops_assets.pipeline.context import StageContext, StageResult
@@ -44,7 +44,6 @@ from mlops_assets.pipeline.training_results import (
     Explanations,
 )
 from mlops_assets.platform import Platform
-from mlops_assets.policy.gate_rules import FairnessRule, Gates
 from mlops_assets.release.champion import champion_state
 from mlops_assets.scoring.input_contract import check
 from mlops_assets.stores.registry import RegistryError
@@ -116,13 +115,13 @@ def evaluation(context: StageContext) -> StageResult:
         },
         data_version=digest,
         decisions=record_decisions(
-            platform.ledger, context.policy, context.model, held.version, decide(found, rules, against)
+            platform.ledger, context.policy, context.model, held.version, decide_evaluation(found, rules)
         ),
     )
 
 
 def measure_version(
-    held: HeldOut, fit: pl.DataFrame, rules: Gates, against: Mapping[str, Any], cost: Mapping[str, Any]
+    held: HeldOut, fit: pl.DataFrame, rules: GateRules, against: Mapping[str, Any], cost: Mapping[str, Any]
 ) -> Evaluation:
     """Everything that is measured of a version on rows it was not fitted on.
 
@@ -168,16 +167,11 @@ def measure_version(
     )
 
 
-def decide(found: Evaluation, rules: Gates, against: Mapping[str, Any]) -> Sequence[GateResult]:
+def decide_evaluation(found: Evaluation, rules: GateRules) -> Sequence[GateResult]:
     """The gates on an evaluation."""
-    return [
-        performance.decide(dict(found.performance), rules.performance, dict(against) or None),
-        slices.decide(dict(found.slices), rules.slices),
-        calibration.decide(dict(found.calibration), rules.calibration),
-        robustness.decide(dict(found.robustness), rules.robustness),
-        stability.decide(dict(found.stability), rules.stability),
-        cost_gate.decide(dict(found.cost), rules.cost),
-    ]
+    performance = {**found.performance, "comparison": found.comparison or None}
+    others = ("slices", "calibration", "robustness", "stability", "cost")
+    return [decide("performance", performance, rules), *(decide(gate, getattr(found, gate), rules) for gate in others)]
 
 
 def fairness(context: StageContext) -> StageResult:
@@ -196,7 +190,11 @@ def fairness(context: StageContext) -> StageResult:
         },
         data_version=digest,
         decisions=record_decisions(
-            platform.ledger, context.policy, context.model, held.version, [fairness_gate.decide(found, rule)]
+            platform.ledger,
+            context.policy,
+            context.model,
+            held.version,
+            [decide("fairness", found, context.policy.gates)],
         ),
     )
 
@@ -205,24 +203,18 @@ def measure_groups(held: HeldOut, rule: FairnessRule) -> dict[str, Any]:
     """Decisions and errors over the groups of every protected attribute."""
     declaration = held.declaration
     return measure_fairness(
-        held.target,
-        held.scores,
-        declaration.task,
+        prepare(held.target, held.scores, declaration.task, threshold=held.threshold, classes=held.classes),
         held.rows,
         declaration.protected,
-        threshold=held.threshold,
         favourable=declaration.target.favourable,
-        classes=held.classes,
         minimum_group=rule.min_group_size,
         minimum_outcomes=rule.min_group_positives,
-        ratio_limit=rule.min_ratio or 0.8,
-        seed=declaration.training.seed,
     ).to_dict()
 
 
 def explanations(context: StageContext) -> StageResult:
     """Measure what drives the scores, give reasons for adverse decisions, and test whether they are faithful."""
-    platform, declaration, rule = context.platform, context.declaration, context.policy.gates.reason_codes
+    platform, declaration = context.platform, context.declaration
     held = held_out(platform, declaration, context.request)
     importance = permutation_importance(held.pipeline, held.rows, declaration).to_dict()
     reference = build_reference(held.pipeline, held.rows, declaration, held.threshold)
@@ -240,7 +232,11 @@ def explanations(context: StageContext) -> StageResult:
         },
         data_version=digest,
         decisions=record_decisions(
-            platform.ledger, context.policy, context.model, held.version, [reason_codes.decide(reasons, rule)]
+            platform.ledger,
+            context.policy,
+            context.model,
+            held.version,
+            [decide("reason_codes", reasons, context.policy.gates)],
         ),
     )
 

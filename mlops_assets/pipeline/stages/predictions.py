@@ -17,7 +17,7 @@ from mlops_assets.datasets.snapshot import digest_by_column
 from mlops_assets.datasets.sources import digest_of, scan
 from mlops_assets.datasets.windows import Window, in_window
 from mlops_assets.declaration.declaration import Declaration
-from mlops_assets.gates import contract
+from mlops_assets.gates.registry import decide
 from mlops_assets.governance import restrictions
 from mlops_assets.governance.restrictions import Restriction
 from mlops_assets.governance.validations import restrictions_of
@@ -101,7 +101,7 @@ def predictions(context: StageContext) -> StageResult:
             "source_digest": digest_of(context.declaration.source, root),
         },
     )  # fmt: skip
-    checked = contract.decide(scoring.tally.to_dict(), context.policy.gates.contract)
+    checked = decide("contract", scoring.tally.to_dict(), context.policy.gates)
     return StageResult(
         metadata=_shown(scorers, scoring, stored, record, declaration_note(made, context.declaration)),
         data_version=stored.digest,

@@ -9,7 +9,7 @@ from mlops_assets.declaration.declaration import Declaration
 from mlops_assets.evidence.card.card import Card, CardInputs
 from mlops_assets.evidence.card.model_card import build_card, write_card
 from mlops_assets.evidence.requirements import applicable, completeness_evidence, load_profiles
-from mlops_assets.gates import completeness
+from mlops_assets.gates.registry import decide
 from mlops_assets.governance.adoption import adoption
 from mlops_assets.governance.approvals import approval_state
 from mlops_assets.governance.decisions import Standing, standing
@@ -50,7 +50,7 @@ def model_card(context: StageContext) -> StageResult:
     named = policy.gates.completeness.blocking_profiles
     profiles = applicable(load_profiles(platform.project.config / "requirements").values(), inputs, named)
     evidence = completeness_evidence(profiles, inputs, card.digest)
-    result = completeness.decide(evidence, policy.gates.completeness)
+    result = decide("completeness", evidence, policy.gates)
     return StageResult(
         metadata={
             "version": int(registered.subject),

@@ -10,7 +10,7 @@ from mlops_assets.declaration.declaration import Declaration
 from mlops_assets.declaration.terms import Task
 from mlops_assets.features.frame import target_vector, to_model_frame
 from mlops_assets.features.transformer import features_digest
-from mlops_assets.gates import artifact, parity
+from mlops_assets.gates.registry import decide
 from mlops_assets.inspection.versions import load_verified, sign_artifact
 from mlops_assets.ledger.events.versions import VersionRegistered
 from mlops_assets.ledger.ledger import Record
@@ -139,8 +139,8 @@ def challenger(context: StageContext) -> StageResult:
     carry_over(ledger, policy, context.model, snapshot.subject, version)
     probe = probe_rows(feature_rows(platform.lake, snapshot, "holdout"), declaration)
     results = [
-        artifact.decide(artifact_facts(platform, declaration, registered), policy.gates.artifact),
-        parity.decide(parity_facts(platform, declaration, version, trained, probe), policy.gates.parity),
+        decide("artifact", artifact_facts(platform, declaration, registered), policy.gates),
+        decide("parity", parity_facts(platform, declaration, version, trained, probe), policy.gates),
     ]
     registry.set_alias(context.model, CHALLENGER, version)
     return StageResult(

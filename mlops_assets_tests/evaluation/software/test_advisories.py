@@ -11,8 +11,8 @@ from mlops_assets.evaluation.software.advisories import AdvisoryError, read_advi
 from mlops_assets.evaluation.software.cvss import base_score, level
 from mlops_assets.evaluation.software.installed import Component
 from mlops_assets.evaluation.software.report import software_report
-from mlops_assets.gates import artifact
-from mlops_assets.policy.gate_rules import ArtifactRule
+from mlops_assets.gates.artifact import ArtifactRule
+from mlops_assets.gates.registry import GATES
 
 HIGH = "CVSS:3.1/AV:N/AC:L/PR:N/UI:R/S:C/C:H/I:N/A:N"
 
@@ -207,7 +207,7 @@ def test_a_malformed_file_is_refused_by_name_and_never_passes(tmp_path: Path, co
         read_advisories(path)
     report = software_report([Component("a", "1")], tmp_path / "no.lock", path)
     evidence = {"signature": "valid", "pickles": [], "foreign_types": [], "bytes": 1, "sbom": None, **report}
-    decision = artifact.decide(evidence, ArtifactRule())
+    decision = GATES["artifact"].result(evidence, ArtifactRule())
     assert decision.outcome == "not_measurable"
     assert message in decision.reason
 

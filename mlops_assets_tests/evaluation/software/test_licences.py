@@ -3,7 +3,8 @@ from email.message import Message
 import pytest
 
 from mlops_assets.evaluation.software.installed import installed
-from mlops_assets.evaluation.software.licences import forbidden, is_expression, licence_of
+from mlops_assets.evaluation.software.licences import licence_of
+from mlops_assets.gates.licences import forbidden, is_expression
 
 COPYLEFT = ("AGPL-*", "GPL-*")
 

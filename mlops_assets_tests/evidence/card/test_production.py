@@ -8,8 +8,10 @@ import pytest
 from mlops_assets.evidence.card.card import CardInputs
 from mlops_assets.evidence.card.markdown import card_markdown
 from mlops_assets.evidence.card.model_card import build_card
-from mlops_assets.gates import artifact, cost, stability
-from mlops_assets.policy.gate_rules import ArtifactRule, CostRule, StabilityRule
+from mlops_assets.gates.artifact import ArtifactRule
+from mlops_assets.gates.cost import CostRule
+from mlops_assets.gates.registry import GATES
+from mlops_assets.gates.stability import StabilityRule
 
 FITS = {
     "metric": "roc_auc",
@@ -25,9 +27,9 @@ LOCK = {"source": "requirements.lock", "different": ["n 1 (pinned 2)"], "unpinne
 def decisions(**software: Any) -> list[dict[str, Any]]:
     stored = {"signature": "valid", "pickles": [], "foreign_types": [], "bytes": 9, "sbom": "ab" * 32, **software}
     found = [
-        stability.decide(FITS, StabilityRule()),
-        cost.decide(COST, CostRule()),
-        artifact.decide({"licences": {"MIT": ["p", "q"]}, **stored}, ArtifactRule()),
+        GATES["stability"].result(FITS, StabilityRule()),
+        GATES["cost"].result(COST, CostRule()),
+        GATES["artifact"].result({"licences": {"MIT": ["p", "q"]}, **stored}, ArtifactRule()),
     ]
     return [asdict(decision) for decision in found]
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from mlops_assets.declaration.declaration import Declaration
+from mlops_assets.gates.gate import EvidenceError
 from mlops_assets.gates.registry import decide
-from mlops_assets.gates.ruling import EvidenceError
 from mlops_assets.governance.decisions import blocks
 from mlops_assets.ledger.events.judgements import GateDecided
 from mlops_assets.ledger.ledger import Ledger
@@ -121,7 +121,7 @@ def _replay(record: Record[GateDecided], ours: Policy, theirs: Policy) -> Change
         was = blocks(ours, gate, recorded, False)
         return change(recorded, None, was, None, "the record keeps no evidence that the gate could decide on again")
     try:
-        old, new = decide(gate, evidence, ours), decide(gate, evidence, theirs)
+        old, new = decide(gate, evidence, ours.gates), decide(gate, evidence, theirs.gates)
     except (EvidenceError, KeyError, TypeError) as error:
         was = blocks(ours, gate, recorded, False)
         return change(recorded, None, was, None, f"the recorded evidence is of another form: {error}")

@@ -1,12 +1,22 @@
-"""Which of two values of a policy field is the stricter one.
+"""Parts of a policy, and which of two values of a field is the stricter one.
 
 Every field of a policy carries a `Stricter` mark in its type, so that "a model may tighten, never loosen" is a
-property of the field and not of the code that reads it. What the values mean is written in `policy` and `gate_rules`.
+property of the field and not of the code that reads it. Does not belong here: the fields themselves (`gates/` and
+`policy/`).
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Part(BaseModel):
+    """Base of every part of a policy: unknown fields are mistakes, values never change after reading."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False)
+
 
 Direction = Literal["higher", "lower", "true", "false", "more", "fewer", "counts", "ordered", "fixed"]
 
@@ -18,7 +28,7 @@ class Stricter:
     - `higher`, `lower`: numbers; `None` means "no limit" and is the laxest value of all.
     - `true`, `false`: which truth value is the stricter one.
     - `more`, `fewer`: collections; a stricter one holds all of the other (`more`) or nothing beyond it (`fewer`).
-    - `counts`: collections of `(role, count)`; a stricter one asks of every role at least as many.
+    - `counts`: collections of `(role, count)`; a stricter one requires at least as many of every role.
     - `ordered`: one of `order`, which goes from lax to strict.
     - `fixed`: cannot be overridden, because neither direction is stricter.
     """
@@ -44,8 +54,8 @@ class Stricter:
             case "fewer":
                 return set(value) <= set(base)
             case "counts":
-                asked = _count_by_role(value)
-                return all(asked.get(role, 0) >= count for role, count in _count_by_role(base).items())
+                required = _count_by_role(value)
+                return all(required.get(role, 0) >= count for role, count in _count_by_role(base).items())
             case "ordered":
                 return self.order.index(value) >= self.order.index(base)
             case "fixed":

@@ -3,9 +3,10 @@
 import pytest
 
 from mlops_assets.declaration.declaration import Declaration
+from mlops_assets.gates.gate import GateResult
 from mlops_assets.gates.registry import decide
-from mlops_assets.gates.replay import diff, tightened
-from mlops_assets.governance.decisions import GateResult, record
+from mlops_assets.governance.decisions import record
+from mlops_assets.governance.policy_replay import diff, tightened
 from mlops_assets.ledger.ledger import Ledger
 from mlops_assets.policy.policy import Policy, effective
 
@@ -40,7 +41,7 @@ def model(name="loans", **overrides) -> Declaration:
 
 def decided(ledger, current, auc, version=1, name="loans"):
     evidence = {"task": "binary", "features": [{"feature": "x", "auc": auc, "r2": None, "after_event": None}]}
-    return record(ledger, name, version, decide("leakage", evidence, current), current)
+    return record(ledger, name, version, decide("leakage", evidence, current.gates), current)
 
 
 def run(ledger, current, proposed, *models):

@@ -1,0 +1,210 @@
+"""What a gate is: a question, a rule from the policy, typed evidence, and a function that decides.
+
+A gate is one file beside this one: `<Gate>Rule` (thresholds a policy sets), `<Gate>Evidence` (what was measured),
+`decide(evidence, rule) -> Finding`, and `GATE`, which `registry.py` lists. Here is what all gates share. Does not
+belong here: measuring (`datasets/`, `evaluation/`), keeping decisions and acting on them (`governance/`, `release/`).
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from enum import Enum
+from functools import cache
+from typing import Any, ClassVar, Generic, Literal, Self, TypeVar
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+
+from mlops_assets.ledger.canonical import digest
+from mlops_assets.strictness import Part, TrueStricter
+
+GateOutcome = Literal["passed", "failed", "not_measurable"]
+
+
+class EvidenceError(ValueError):
+    """Evidence that a gate cannot read: a value is missing, or of another kind."""
+
+
+class GateRule(Part):
+    """What is common to the rules of all gates."""
+
+    required: TrueStricter = True
+    """Whether a version needs this gate to become champion; otherwise its decision is recorded and shown only."""
+    not_measurable_blocks: TrueStricter = True
+    """Whether a required gate that could not be measured (too few rows, not decidable) blocks."""
+    absence_blocks: TrueStricter = False
+    """Whether a required gate with nothing to measure (no protected attribute, no slice declared) blocks."""
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Base of every gate's evidence: a frozen dataclass that can be written as JSON and read back."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="ignore", allow_inf_nan=False)
+
+    @classmethod
+    def from_dict(cls, stored: Mapping[str, Any]) -> Self:
+        """Read what a measurement or a ledger record holds; names that the gate does not use are left out.
+
+        Raises:
+            EvidenceError: a value is missing or of another kind; every such value is named.
+        """
+        try:
+            return _adapter(cls).validate_python(stored)
+        except ValidationError as error:
+            raise EvidenceError("; ".join(_problem(one) for one in error.errors())) from error
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain form for JSON, from which `from_dict` makes an equal object."""
+        return {name: _plain(value) for name, value in asdict(self).items()}
+
+    @property
+    def files(self) -> dict[str, str]:
+        """SHA-256 of files that the evidence names, by name; their digests are kept beside the evidence's own."""
+        return {}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What a gate's `decide` answers.
+
+    Attributes:
+        outcome: `not_measurable` is never a pass.
+        rule: the rule in words, such as `roc_auc, lower bound, at least 0.6`.
+        reason: why, in a sentence or two, with names and numbers.
+        value: what was compared with the threshold, in the gate's own unit; None where there is no single number.
+        threshold: what it was compared with.
+        absent: there was nothing to measure, such as no protected attribute.
+        details: further results, JSON-able.
+    """
+
+    outcome: GateOutcome
+    rule: str
+    reason: str
+    value: float | None = None
+    threshold: float | None = None
+    absent: bool = False
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class GateResult:
+    """A gate's decision, complete: the finding together with what it rests on.
+
+    Attributes:
+        gate: name.
+        outcome, value, threshold, rule, reason: as in `Finding`.
+        details: JSON-able; `measured` is what the decision rests on, enough to decide again under another policy;
+            `absent` is true when there was nothing to measure.
+        evidence: name to SHA-256 of what was looked at.
+    """
+
+    gate: str
+    outcome: GateOutcome
+    value: float | None
+    threshold: float | None
+    rule: str
+    reason: str
+    details: dict[str, Any] = field(default_factory=dict)
+    evidence: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def passed(self) -> bool:
+        """Whether the outcome is `passed`."""
+        return self.outcome == "passed"
+
+
+E = TypeVar("E", bound=Evidence)
+R = TypeVar("R", bound=GateRule)
+
+
+@dataclass(frozen=True)
+class Gate(Generic[E, R]):
+    """One gate.
+
+    Attributes:
+        name: as in the policy.
+        question: that it answers.
+        evidence: type of what it reads.
+        rule: type of its part of the policy.
+        decide: evidence and rule in, finding out; pure.
+    """
+
+    name: str
+    question: str
+    evidence: type[E]
+    rule: type[R]
+    decide: Callable[[E, R], Finding]
+
+    def read(self, stored: Mapping[str, Any]) -> E:
+        """Evidence from a measurement's or a record's plain form.
+
+        Raises:
+            EvidenceError: a value is missing or of another kind.
+        """
+        if not isinstance(stored, Mapping):
+            raise EvidenceError(f"gate {self.name}: found evidence of type {type(stored).__name__}, expected a mapping")
+        try:
+            return self.evidence.from_dict(stored)
+        except EvidenceError as error:
+            raise EvidenceError(f"gate {self.name}: {error}") from error
+
+    def result(self, evidence: E | Mapping[str, Any], rule: R) -> GateResult:
+        """Decide, and keep what the decision rests on with its digest.
+
+        Raises:
+            EvidenceError: the evidence is a mapping that cannot be read.
+        """
+        known = evidence if isinstance(evidence, self.evidence) else self.read(evidence)  # pyright: ignore[reportArgumentType]
+        finding = self.decide(known, rule)
+        measured = known.to_dict()
+        return GateResult(
+            gate=self.name,
+            outcome=finding.outcome,
+            value=finding.value,
+            threshold=finding.threshold,
+            rule=finding.rule,
+            reason=finding.reason,
+            details={"measured": measured, **finding.details, **({"absent": True} if finding.absent else {})},
+            evidence={"measured": digest(measured), **known.files},
+        )
+
+
+def listed(names: Iterable[Any], most: int = 5) -> str:
+    """`a, b, c and 4 more`."""
+    texts = [str(name) for name in names]
+    rest = len(texts) - most
+    return ", ".join(texts[:most]) + (f" and {rest} more" if rest > 0 else "")
+
+
+def show(value: float | None) -> str:
+    """A number for a sentence."""
+    return "unknown" if value is None else f"{value:.4g}"
+
+
+def worst(outcomes: Sequence[GateOutcome]) -> GateOutcome:
+    """`failed` before `not_measurable` before `passed`; nothing at all is not measurable."""
+    for outcome in ("failed", "not_measurable"):
+        if outcome in outcomes:
+            return outcome
+    return "passed" if outcomes else "not_measurable"
+
+
+@cache
+def _adapter(kind: type[Evidence]) -> TypeAdapter[Any]:
+    return TypeAdapter(kind)
+
+
+def _problem(error: Any) -> str:
+    place = ".".join(str(part) for part in error["loc"]) or "evidence"
+    if error["type"] == "missing":
+        return f"found no {place}"
+    if error["type"] == "value_error":
+        return error["msg"].removeprefix("Value error, ")
+    return f"{place}: found {error['input']!r:.60}, expected {error['msg'].removeprefix('Input should be ')}"
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(name): _plain(inner) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(inner) for inner in value]
+    return value.value if isinstance(value, Enum) else value

@@ -1,0 +1,92 @@
+from typing import Any
+
+import pytest
+
+from mlops_assets.gates.gate import EvidenceError
+from mlops_assets_tests.gates.checks import Case, F, N, P, Shown, check, check_shown, decided
+
+
+def metric(value, low, high, note="") -> dict[str, Any]:
+    return {"value": value, "low": low, "high": high, "note": note}
+
+
+def performance(low=0.7, task="binary", comparison=None, skill=None) -> dict[str, Any]:
+    area = metric(None if low is None else low + 0.02, low, None if low is None else low + 0.04, "one class only")
+    other = metric(skill, skill, skill)
+    metrics = {
+        "binary": {"roc_auc": area, "brier": metric(0.1, 0.1, 0.1)},
+        "multiclass": {"macro_auc": area, "log_loss_skill": other},
+        "regression": {"r2": other},
+    }[task]
+    return {"task": task, "n": 1000, "metrics": metrics, "comparison": comparison}
+
+
+def pair(low, high) -> dict[str, Any]:
+    middle = None if low is None else (low + high) / 2
+    return {"metric": "roc_auc", "difference": middle, "low": low, "high": high}
+
+
+CASES: list[Case] = [
+    # rule, evidence, outcome, why
+    ({"min_auc": 0.7}, performance(0.7), P, "lower bound exactly at the floor"),
+    ({"min_auc": 0.7}, performance(0.6999), F, "lower bound just below, although the value is above"),
+    ({"min_auc": 0.7}, performance(None), N, "one class only"),
+    ({"min_auc": None}, performance(None), P, "no floor asked for"),
+    ({"min_skill": 0.1}, performance(task="regression", skill=0.1), P, "skill at the floor"),
+    ({"min_skill": 0.1}, performance(task="regression", skill=0.0999), F, "skill below the floor"),
+    ({"min_skill": 0.1}, performance(0.9, "multiclass", skill=0.05), F, "good ranking, poor skill"),
+    ({"min_skill": 0.1}, performance(0.9, "multiclass", skill=0.2), P, "both floors held"),
+    ({}, performance(comparison=pair(0.001, 0.02)), P, "better"),
+    ({}, performance(comparison=pair(-0.01, 0.02)), P, "no worse: exactly the margin"),
+    ({}, performance(comparison=pair(-0.0101, 0.02)), N, "not decidable: just beyond the margin"),
+    ({}, performance(comparison=pair(-0.0101, 0.0)), N, "equally good is still credible"),
+    ({}, performance(comparison=pair(-0.0101, -0.0001)), F, "worse"),
+    ({}, performance(comparison=pair(-0.009, -0.001)), P, "surely lower, and within the margin"),
+    ({}, performance(comparison=pair(None, None)), N, "no interval"),
+    ({"against_champion": "better"}, performance(comparison=pair(0.0001, 0.02)), P, "better, as asked"),
+    ({"against_champion": "better"}, performance(comparison=pair(0.0, 0.02)), F, "not surely better"),
+    ({"against_champion": "ignore"}, performance(comparison=pair(-0.2, -0.1)), P, "not compared"),
+]
+
+SHOWN: list[Shown] = [
+    # rule, evidence, value, threshold, words in rule or reason
+    (
+        {"min_auc": 0.6},
+        performance(0.7),
+        0.7,
+        0.6,
+        [
+            "roc_auc, lower bound, at least 0.6",
+            "against the champion no worse (margin 0.01)",
+            "no champion to compare with",
+        ],
+    ),
+    ({"min_auc": None}, performance(0.7), 0.7, None, ["no floor"]),
+    ({"min_auc": 0.6}, performance(None), None, 0.6, ["1000 rows (one class only)"]),
+    ({"against_champion": "ignore"}, performance(comparison=pair(-1, 1)), 0.7, 0.6, ["does not compare"]),
+]
+
+
+@pytest.mark.parametrize("case", CASES, ids=[case[-1] for case in CASES])
+def test_outcome(case: Case) -> None:
+    check("performance", *case)
+
+
+@pytest.mark.parametrize("shown", SHOWN)
+def test_what_is_shown(shown: Shown) -> None:
+    check_shown("performance", *shown)
+
+
+def test_a_rule_that_does_not_apply_is_not_shown() -> None:
+    assert "against the champion" not in decided("performance", {"against_champion": "ignore"}, performance()).rule
+
+
+@pytest.mark.parametrize(("low", "high"), [(None, 0.1), (0.1, None), (None, None)])
+def test_half_an_interval_decides_nothing(low: float | None, high: float | None) -> None:
+    found = decided("performance", {}, performance(comparison={**pair(None, None), "low": low, "high": high}))
+    assert (found.outcome, found.details["verdict"]) == ("not_measurable", "undecidable")
+
+
+def test_a_metric_that_the_gate_needs_must_be_there() -> None:
+    with pytest.raises(EvidenceError, match=r"gate performance: found no metrics\.roc_auc"):
+        decided("performance", {}, {**performance(), "metrics": {}})
