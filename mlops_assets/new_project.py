@@ -1,7 +1,7 @@
-"""A bank's own project, started: the files that `mlops init` writes into an empty folder.
+"""The files that `mlops init` writes into an empty folder, to start a bank's own project.
 
-Policy and requirement profiles are copied from the example fleet, for the bank to make its own; models are added by
-`dg scaffold`. Not here: stores and keys, which `setup` makes.
+Policies and requirement profiles are copied from the example fleet and belong to the bank from then on; models are added
+with `dg scaffold`. Not here: stores and keys, which `setup` creates.
 """
 
 import re
@@ -25,7 +25,7 @@ directory_type = "project"
 root_module = "{name}"
 """
 DEFINITIONS = '''\
-"""What Dagster loads: the models in `defs/`, under the policy in `config/`."""
+"""The definitions that Dagster loads: the models in `defs/`, under the policies in `config/`."""
 
 from pathlib import Path
 
@@ -48,26 +48,26 @@ IGNORED = "# Stores and private keys\n.mlops/\n.venv/\n__pycache__/\n"
 
 
 class NewProjectError(ValueError):
-    """The folder cannot become a project; the message says why and what to do."""
+    """The folder cannot become a project; the message gives the reason and the remedy."""
 
 
 def write_project(folder: Path, name: str) -> list[Path]:
-    """Write a project that holds no model yet.
+    """Write a project without models.
 
     Args:
-        folder: becomes the project's root; made when missing.
+        folder: root of the project; created when missing.
         name: of the project's Python package.
 
     Returns:
         The files that were written.
 
     Raises:
-        NewProjectError: the name is no package name, or one of the files is there already; nothing is written then.
+        NewProjectError: the name is not a package name, or one of the files exists already; then nothing is written.
     """
     if not NAME_PATTERN.match(name):
         raise NewProjectError(
-            f"found the name {name!r}, expected lower-case letters, digits and underscores, such as my_bank: "
-            "it becomes a Python package; give one with --name"
+            f"found the name {name!r}, expected lower-case letters, digits and underscores, such as my_bank, "
+            "because it names a Python package; choose one with --name"
         )
     package = folder / name
     texts = {
@@ -87,7 +87,7 @@ def write_project(folder: Path, name: str) -> list[Path]:
     }
     present = [str(path) for path in (*texts, *copies) if path.exists()]
     if present:
-        raise NewProjectError(f"{folder}: {present[0]} is there already; choose an empty folder")
+        raise NewProjectError(f"{folder}: found {present[0]} already, expected an empty folder; choose another folder")
     for path, text in texts.items():
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
@@ -99,6 +99,6 @@ def write_project(folder: Path, name: str) -> list[Path]:
 
 
 def instance_settings() -> Path:
-    """The `dagster.yaml` of the example project: in the wheel beside the package's files, in a checkout at its root."""
+    """The `dagster.yaml` of the example project: beside the package's files in a wheel, at the root in a checkout."""
     shipped = PACKAGE / "dagster.yaml"
     return shipped if shipped.is_file() else PACKAGE.parent / "dagster.yaml"

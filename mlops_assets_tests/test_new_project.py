@@ -69,7 +69,7 @@ def test_nothing_is_written_over(bank, tmp_path):
     again = CliRunner().invoke(cli, ["init", str(bank)])
     assert again.exit_code != 0
     (tmp_path / "dagster.yaml").write_text("mine")
-    with pytest.raises(NewProjectError, match=r"dagster\.yaml is there already"):
+    with pytest.raises(NewProjectError, match=r"found .*dagster\.yaml already"):
         write_project(tmp_path, "bank")
     assert [p.name for p in tmp_path.iterdir()] == ["dagster.yaml"]
 

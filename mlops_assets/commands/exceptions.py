@@ -57,7 +57,7 @@ def exception_grant(
         version=version,
         role=role,
     )
-    click.echo(f"{model}: exception to gate {gate} granted until {record.body['expires']} (record {record.seq})")
+    click.echo(f"{model}: exception to gate {gate} granted until {expires:%Y-%m-%d %H:%M} UTC (record {record.seq})")
 
 
 @exception.command("withdraw")

@@ -79,6 +79,7 @@ def retire(context: click.Context, model: str, key_file: Path, rationale: str) -
 def retrain(context: click.Context, model: str, until: datetime | None, key_file: Path, rationale: str) -> int:
     """Request a retraining of MODEL. The `retraining` sensor starts it."""
     from mlops_assets.datasets.windows import window_start
+    from mlops_assets.ledger.events.response import RetrainingRequested
     from mlops_assets.ledger.signed_acts import sign_act
     from mlops_assets.response import retraining
 
@@ -90,13 +91,14 @@ def retrain(context: click.Context, model: str, until: datetime | None, key_file
     declaration, policy = platform.project.declaration(model), platform.policy(model)
     end = until.date() if until else _end_of_history(declaration.monitoring.end)
     window = window_start(end, declaration.monitoring.cadence)
+    about = {"cause": rationale, "kind": "manual", "window": window.isoformat(), "until": end.isoformat()}
     envelope = sign_act(
         platform.ledger,
         SigningKey.load(key_file),
-        "retraining_request/v1",
+        RetrainingRequested.PURPOSE,
         model,
         {"declaration": declaration.digest, "policy": policy.digest},
-        {"reason": rationale, "until": end.isoformat()},
+        about,
     )
     considered = retraining.consider(
         platform.ledger,

@@ -7,6 +7,7 @@ import click
 import yaml
 
 from mlops_assets.commands.common import (
+    NOT_WELL,
     json_option,
     key_option,
     open_platform,
@@ -66,7 +67,7 @@ def policy_diff(context: click.Context, folder: Path, as_json: bool) -> int:
     """Replay recorded gate decisions and verdicts under the policies in FOLDER, and list those that would differ.
 
     Nothing is measured again. A record whose evidence is not enough for a replay is listed as `cannot_replay`, with the
-    reason.
+    reason. The exit code is 1 when a version would be blocked or a verdict would be graver.
     """
     from mlops_assets.inspection.verdict_replay import verdict_changes
 
@@ -76,9 +77,10 @@ def policy_diff(context: click.Context, folder: Path, as_json: bool) -> int:
     verdicts = verdict_changes(platform.ledger, platform.home, platform.policies, proposed, declarations)
     rows = [{**asdict(change), "effect": change.effect} for change in decisions]
     windows = [asdict(change) for change in verdicts]
+    worse = any(row["effect"] in ("blocks", "raises") for row in (*rows, *windows))
     if as_json:
         print_json([*rows, *windows])
-        return 0
+        return NOT_WELL if worse else 0
     if rows:
         print_table(rows, ["model", "version", "gate", "before", "after", "effect", "reason"])
     if windows:
@@ -86,4 +88,4 @@ def policy_diff(context: click.Context, folder: Path, as_json: bool) -> int:
         print_table(windows, ["model", "window", "before", "after", "effect", "reason"])
     if not rows and not windows:
         click.echo("No gate decision and no verdict would differ.")
-    return 0
+    return NOT_WELL if worse else 0

@@ -1,14 +1,14 @@
 """`mlops setup`, `mlops demo` and `mlops dev`: prepare a project, run its lifecycle, open the servers."""
 
+import contextlib
 import os
 import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -90,29 +90,29 @@ def interrupted() -> Callable[[], bool]:
 
 
 def summary(platform: Platform) -> None:
-    """Print the fleet's table, the main events, where the pages are, and the next commands."""
-    from mlops_assets.commands.common import print_table, shown
+    """Print the fleet's state, what needs attention, the main events, where the pages are, and the next commands."""
+    from mlops_assets.commands.common import shown
+    from mlops_assets.commands.fleet import print_status
     from mlops_assets.evidence.inventory import status
     from mlops_assets.evidence.pages.event_text import event_text, is_logged
     from mlops_assets.fleet_files import fleet_rows
+    from mlops_assets.ledger.events.champion import Promotion
+    from mlops_assets.ledger.events.judgements import ExceptionGranted
+    from mlops_assets.ledger.events.response import IncidentOpened, RetrainingRequested
 
-    rows: list[dict[str, Any]] = status(fleet_rows(platform))
-    for row in rows:
-        for name in ("open_incidents", "exceptions", "evidence_missing"):
-            row[name] = len(row[name])
-    print_table(rows, ["model", "tier", "champion", "window", "severity", "kind", "open_incidents", "exceptions"])
+    print_status(status(fleet_rows(platform)))
     click.echo("\nEvents")
     logged = [r for r in platform.ledger.records() if is_logged(r)]
-    for kind in ("retraining_request", "promotion", "exception_granted", "incident_opened"):
-        for record in (r for r in logged if r.kind == kind):
+    for event in (RetrainingRequested, Promotion, ExceptionGranted, IncidentOpened):
+        for record in (r for r in logged if isinstance(r.event, event)):
             click.echo(f"  {record.model}: {shown(_cut(event_text(record), 220))}")
     reports = platform.home.reports
-    click.echo(
-        f"\nfleet page   {reports / PAGE}\nmodel pages  {reports / 'models'}\ncards        {reports / 'cards'}\nwindows      {reports / 'windows'}\n"
-        f"\nnext         {as_called('dev'):<28}  Dagster, MLflow and the pages on this history\n"
-        f"             {as_called('status'):<28}  the fleet\n"
-        f"             {as_called('verify'):<28}  the ledger, the registry, the lake and the artifacts"
-    )
+    click.echo()
+    for name, place in (("fleet page", PAGE), ("model pages", "models"), ("cards", "cards"), ("windows", "windows")):
+        click.echo(f"{name:<12} {reports / place}")
+    click.echo(f"\nnext         {as_called('dev'):<28}  open Dagster, MLflow and the pages")
+    for command, what in (("status", "state, and what needs attention"), ("verify", "check everything for tampering")):
+        click.echo(f"             {as_called(command):<28}  {what}")
 
 
 def _cut(text: str, length: int) -> str:
@@ -168,21 +168,48 @@ def dev(context: click.Context, dagster_port: int, mlflow_port: int, pages_port:
         f"Dagster http://{LOOPBACK}:{dagster_port}   MLflow http://{LOOPBACK}:{mlflow_port}   "
         f"fleet page {pages}/{PAGE}   (Ctrl-C stops all)"
     )
-    processes = [subprocess.Popen(c, env=environment, cwd=platform.project.root) for c in commands]
-    # It would log every request.
     served = [sys.executable, "-m", "http.server", str(pages_port), "--bind", LOOPBACK, "-d", str(home.reports)]
-    processes.append(subprocess.Popen(served, env=environment, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL))
+    # SIGTERM ends the servers as Ctrl-C does.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    processes: list[subprocess.Popen[bytes]] = []
     try:
+        processes += [start(command, environment, platform.project.root) for command in commands]
+        # The file server would log every request.
+        processes.append(start(served, environment, platform.project.root, quiet=True))
         while all(process.poll() is None for process in processes):
             time.sleep(0.5)
     except KeyboardInterrupt:
         return 0
     finally:
-        for process in processes:
-            process.terminate()
-        for process in processes:
-            process.wait(20)
+        stop_all(processes)
     return NOT_WELL
+
+
+def start(
+    command: Sequence[str], environment: Mapping[str, str], folder: Path, quiet: bool = False
+) -> subprocess.Popen[bytes]:
+    """Start a server in a process group of its own, so that `stop_all` reaches the processes that it starts."""
+    output = subprocess.DEVNULL if quiet else None
+    return subprocess.Popen(
+        list(command), env=dict(environment), cwd=folder, stdout=output, stderr=output, start_new_session=True
+    )
+
+
+def stop_all(processes: Sequence[subprocess.Popen[bytes]], patience: float = 20.0) -> None:
+    """End servers and everything that they started; what does not end in time is killed."""
+    for process in processes:
+        _signal_group(process, signal.SIGTERM)
+    for process in processes:
+        try:
+            process.wait(patience)
+        except subprocess.TimeoutExpired:
+            _signal_group(process, signal.SIGKILL)
+            process.wait()
+
+
+def _signal_group(process: subprocess.Popen[bytes], number: int) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, number)
 
 
 def _taken(port: int) -> bool:

@@ -15,14 +15,14 @@ from mlops_assets.evaluation.estimators import Scored, prepare
 from mlops_assets.evaluation.performance import plain
 from mlops_assets.statistics.brier import brier_parts
 from mlops_assets.statistics.intervals import (
-    holm,
     normal_interval,
     normal_quantile,
     two_sided_p,
     wilson_interval,
     z_of,
 )
-from mlops_assets.statistics.jeffreys import jeffreys
+from mlops_assets.statistics.multiplicity import holm
+from mlops_assets.statistics.proportions import jeffreys
 from mlops_assets.statistics.resampling import assign_bins, equal_frequency_edges
 
 GRADES = 10

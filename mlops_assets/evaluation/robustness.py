@@ -18,7 +18,7 @@ from mlops_assets.declaration.terms import Role, Task
 from mlops_assets.evaluation.estimators import NotMeasurable, estimate, prepare
 from mlops_assets.evaluation.metrics import ORDER_METRIC
 from mlops_assets.evaluation.performance import plain
-from mlops_assets.statistics.concordance import concordance
+from mlops_assets.statistics.delong import concordance
 
 Predict = Callable[[pl.DataFrame], np.ndarray]
 """From a frame with the features' columns to scores: probability of the positive (n,), class probabilities (n,

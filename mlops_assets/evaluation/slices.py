@@ -22,12 +22,12 @@ from mlops_assets.evaluation.performance import plain
 from mlops_assets.evaluation.segments import Segments, automatic, by_quantile, by_value
 from mlops_assets.statistics.intervals import (
     Interval,
-    holm,
     logit_interval,
     normal_interval,
     upper_tail,
     z_of,
 )
+from mlops_assets.statistics.multiplicity import holm
 
 MINIMUM_ROWS = 200
 MINIMUM_OUTCOMES = 20

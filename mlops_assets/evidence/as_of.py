@@ -16,7 +16,8 @@ from mlops_assets.evidence.pages.event_text import event_text
 from mlops_assets.evidence.reading import day, label, minute, short
 from mlops_assets.ledger.canonical import iso, plain
 from mlops_assets.ledger.ledger import Ledger
-from mlops_assets.ledger.state.model import Decision, ModelState, VersionState
+from mlops_assets.ledger.state.model import ModelState
+from mlops_assets.ledger.state.versions import Decision, VersionState
 
 
 @dataclass(frozen=True)

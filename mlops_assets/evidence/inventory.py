@@ -16,14 +16,10 @@ from mlops_assets.governance.exceptions import objection
 from mlops_assets.ledger.canonical import iso
 from mlops_assets.ledger.events.judgements import ExceptionGranted
 from mlops_assets.ledger.ledger import Ledger
-from mlops_assets.ledger.state.model import (
-    Finding,
-    GrantedException,
-    Incident,
-    LedgerState,
-    ModelState,
-    VersionState,
-)
+from mlops_assets.ledger.state.judgements import Finding, GrantedException
+from mlops_assets.ledger.state.model import LedgerState, ModelState
+from mlops_assets.ledger.state.response import Incident
+from mlops_assets.ledger.state.versions import VersionState
 from mlops_assets.response.alarm_precision import fleet_precision
 
 STATUS_FIELDS = (

@@ -18,7 +18,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from mlops_assets.ledger.events.judgements import GateDecided
 from mlops_assets.ledger.events.versions import SnapshotTaken
 from mlops_assets.ledger.ledger import Ledger
-from mlops_assets.ledger.state.model import Decision, ModelState, VersionState
+from mlops_assets.ledger.state.model import ModelState
+from mlops_assets.ledger.state.versions import Decision, VersionState
 from mlops_assets.policy.reading import read_document
 
 FILE = "hours.yaml"

@@ -16,7 +16,9 @@ from mlops_assets.ledger.events.champion import Promotion
 from mlops_assets.ledger.events.versions import SnapshotTaken, VersionRegistered
 from mlops_assets.ledger.ledger import Ledger
 from mlops_assets.ledger.records import Record
-from mlops_assets.ledger.state.model import Decision, Incident, ModelState, VersionState
+from mlops_assets.ledger.state.model import ModelState
+from mlops_assets.ledger.state.response import Incident
+from mlops_assets.ledger.state.versions import Decision, VersionState
 
 ARTIFACT_FIELDS = (
     *("artifact_digest", "features_digest", "declaration_digest", "environment_digest", "code_version"),

@@ -14,7 +14,8 @@ from mlops_assets.governance.approvals import approval_state
 from mlops_assets.governance.decisions import standing
 from mlops_assets.governance.exceptions import lifts
 from mlops_assets.ledger.ledger import Ledger
-from mlops_assets.ledger.state.model import ModelState, VersionState
+from mlops_assets.ledger.state.model import ModelState
+from mlops_assets.ledger.state.versions import VersionState
 from mlops_assets.policy.policy import Policy
 from mlops_assets.release.ladder import climb
 

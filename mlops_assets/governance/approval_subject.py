@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from mlops_assets.ledger.events.versions import VersionRegistered
 from mlops_assets.ledger.ledger import LedgerTampered
 from mlops_assets.ledger.records import Record
-from mlops_assets.ledger.state.model import Decision, ModelState
+from mlops_assets.ledger.state.model import ModelState
+from mlops_assets.ledger.state.versions import Decision
 
 
 class NotRegistered(LookupError):

@@ -19,7 +19,8 @@ from mlops_assets.ledger.ledger import Ledger
 from mlops_assets.ledger.people import NO_JUDGES, NotAllowed, People
 from mlops_assets.ledger.records import Record
 from mlops_assets.ledger.signatures import sign_statement
-from mlops_assets.ledger.state.model import GivenApproval, LedgerState, ModelState
+from mlops_assets.ledger.state.model import LedgerState, ModelState
+from mlops_assets.ledger.state.versions import GivenApproval
 from mlops_assets.policy.policy import Policy
 
 ApprovalDecision = Literal["approve", "reject"]

@@ -14,8 +14,8 @@ from mlops_assets.ledger.canonical import digest, plain
 from mlops_assets.ledger.events.judgements import GateDecided
 from mlops_assets.ledger.ledger import Ledger
 from mlops_assets.ledger.records import Record
-from mlops_assets.ledger.state.model import Decision, ModelState
-from mlops_assets.ledger.state.reducers import DATA_SUBJECT
+from mlops_assets.ledger.state.model import ModelState
+from mlops_assets.ledger.state.versions import DATA_SUBJECT, Decision
 from mlops_assets.policy.policy import Policy
 
 GateState = Literal["passed", "failed", "not_measurable", "missing", "excepted"]

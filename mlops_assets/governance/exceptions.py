@@ -16,8 +16,8 @@ from mlops_assets.ledger.ledger import Ledger
 from mlops_assets.ledger.people import NotAllowed
 from mlops_assets.ledger.records import Record
 from mlops_assets.ledger.signed_acts import sign_act
-from mlops_assets.ledger.state.model import GrantedException, ModelState
-from mlops_assets.ledger.state.reducers import SIGNING_SLACK
+from mlops_assets.ledger.state.judgements import SIGNING_SLACK, GrantedException
+from mlops_assets.ledger.state.model import ModelState
 from mlops_assets.policy.policy import Policy
 
 

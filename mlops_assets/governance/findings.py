@@ -14,7 +14,8 @@ from mlops_assets.ledger.keys import PublicKey, SigningKey
 from mlops_assets.ledger.ledger import Ledger
 from mlops_assets.ledger.records import Expected, Record
 from mlops_assets.ledger.signed_acts import sign_act
-from mlops_assets.ledger.state.model import Finding, ModelState
+from mlops_assets.ledger.state.judgements import Finding
+from mlops_assets.ledger.state.model import ModelState
 from mlops_assets.policy.policy import Policy
 
 Severity = Literal["low", "medium", "high", "critical"]

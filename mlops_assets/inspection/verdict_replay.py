@@ -19,7 +19,8 @@ from mlops_assets.monitoring.inputs.drift import regraded
 from mlops_assets.monitoring.inputs.faults import Fault
 from mlops_assets.monitoring.severity import SEVERITIES, Severity
 from mlops_assets.monitoring.verdict.fleet_control import FleetControl, hold_to_fleet
-from mlops_assets.monitoring.verdict.triage import ANSWERED, Earlier, Health, triage
+from mlops_assets.monitoring.verdict.persistence import Earlier
+from mlops_assets.monitoring.verdict.triage import ANSWERED, Health, triage
 from mlops_assets.monitoring.window_results import DRIFT, PERFORMANCE
 from mlops_assets.policy.policy import Policy, effective
 from mlops_assets.stores.home import Home

@@ -17,7 +17,8 @@ from mlops_assets.governance.approvals import approval_state
 from mlops_assets.governance.decisions import standing
 from mlops_assets.governance.exceptions import lifts
 from mlops_assets.ledger.events.windows import HealthVerdict
-from mlops_assets.ledger.state.model import LedgerState, ModelState, WindowVerdict
+from mlops_assets.ledger.state.model import LedgerState, ModelState
+from mlops_assets.ledger.state.windows import WindowVerdict
 from mlops_assets.pipeline.verdicts import is_window_of
 from mlops_assets.platform import Platform
 from mlops_assets.policy.policy import Policy

@@ -14,7 +14,7 @@ from mlops_assets.ledger.events.windows import HealthVerdict
 from mlops_assets.ledger.records import Record
 from mlops_assets.ledger.state.model import LedgerState, ModelState
 from mlops_assets.monitoring.verdict.fleet_control import FleetControl, over_fleet
-from mlops_assets.monitoring.verdict.triage import Earlier
+from mlops_assets.monitoring.verdict.persistence import Earlier
 
 
 def is_verdict_of(record: Record[HealthVerdict], cadence: Cadence) -> bool:

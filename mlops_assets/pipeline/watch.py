@@ -7,7 +7,7 @@ from mlops_assets.ledger.events.response import IncidentOpened, RetrainingReques
 from mlops_assets.ledger.keys import SigningKey
 from mlops_assets.ledger.ledger import LedgerTampered
 from mlops_assets.ledger.people import NotAllowed
-from mlops_assets.ledger.state.model import CHAMPION_KINDS
+from mlops_assets.ledger.state.champion import CHAMPION_KINDS
 from mlops_assets.platform import Platform
 from mlops_assets.release import automation
 from mlops_assets.release.audit import audit_promotions

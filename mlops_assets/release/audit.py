@@ -16,8 +16,9 @@ from mlops_assets.ledger.ledger import Ledger, LedgerTampered
 from mlops_assets.ledger.people import AUTOMATION, People, known_people
 from mlops_assets.ledger.people import KINDS as PEOPLE_KINDS
 from mlops_assets.ledger.records import Record
+from mlops_assets.ledger.state.champion import CHAMPION_KINDS
 from mlops_assets.ledger.state.fold import Fold
-from mlops_assets.ledger.state.model import CHAMPION_KINDS, LedgerState
+from mlops_assets.ledger.state.model import LedgerState
 from mlops_assets.policy.recorded import UnreadablePolicy, recorded_policy
 from mlops_assets.release import automation
 from mlops_assets.release.ladder import climb

@@ -12,7 +12,8 @@ from mlops_assets.ledger.keys import PublicKey, SigningKey
 from mlops_assets.ledger.ledger import Ledger
 from mlops_assets.ledger.people import AUTOMATION
 from mlops_assets.ledger.records import Record
-from mlops_assets.ledger.state.model import ChampionState, ModelState
+from mlops_assets.ledger.state.champion import ChampionState
+from mlops_assets.ledger.state.model import ModelState
 from mlops_assets.policy.policy import Policy
 from mlops_assets.policy.recorded import UnreadablePolicy, recorded_policy
 from mlops_assets.release.champion import lock_name

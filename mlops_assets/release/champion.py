@@ -6,7 +6,7 @@ registry's alias only shows it. Whoever scores or moves an alias asks `verified_
 
 from mlops_assets.governance.approval_subject import NotRegistered, registered
 from mlops_assets.ledger.ledger import Ledger, LedgerTampered
-from mlops_assets.ledger.state.model import ChampionState
+from mlops_assets.ledger.state.champion import ChampionState
 from mlops_assets.release.registry import CHAMPION, FORMER
 
 

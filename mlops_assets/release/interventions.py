@@ -14,7 +14,7 @@ from mlops_assets.ledger.keys import PublicKey, SigningKey
 from mlops_assets.ledger.ledger import Ledger
 from mlops_assets.ledger.records import Record
 from mlops_assets.ledger.signed_acts import sign_act
-from mlops_assets.ledger.state.model import ChampionState
+from mlops_assets.ledger.state.champion import ChampionState
 from mlops_assets.release.champion import champion_state, lock_name
 from mlops_assets.release.promotion import VerifyArtifact
 from mlops_assets.release.reconciliation import put_right

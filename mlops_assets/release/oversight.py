@@ -8,7 +8,8 @@ from datetime import datetime, timedelta
 from mlops_assets.governance.validations import standing_validation
 from mlops_assets.ledger.canonical import iso
 from mlops_assets.ledger.events.champion import Promotion
-from mlops_assets.ledger.state.model import LedgerState, ModelState, WindowVerdict
+from mlops_assets.ledger.state.model import LedgerState, ModelState
+from mlops_assets.ledger.state.windows import WindowVerdict
 from mlops_assets.policy.policy import Action, Policy, Response
 from mlops_assets.release.loosening import ended_exceptions, loosened_policy
 from mlops_assets.release.opening import PROBATION_FAILED, Opening

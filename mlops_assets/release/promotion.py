@@ -36,7 +36,8 @@ from mlops_assets.ledger.keys import PublicKey
 from mlops_assets.ledger.ledger import Ledger, LedgerTampered
 from mlops_assets.ledger.people import KINDS as PEOPLE_KINDS
 from mlops_assets.ledger.records import Expected, Record
-from mlops_assets.ledger.state.model import CHAMPION_KINDS, LedgerState, ModelState
+from mlops_assets.ledger.state.champion import CHAMPION_KINDS
+from mlops_assets.ledger.state.model import LedgerState, ModelState
 from mlops_assets.policy.policy import Policy
 from mlops_assets.release.champion import lock_name
 from mlops_assets.release.ladder import climb

@@ -12,7 +12,9 @@ from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any, Literal
 
-from mlops_assets.ledger.state.model import Disposition, Incident, LedgerState, WindowVerdict
+from mlops_assets.ledger.state.model import LedgerState
+from mlops_assets.ledger.state.response import Disposition, Incident
+from mlops_assets.ledger.state.windows import WindowVerdict
 from mlops_assets.statistics.intervals import wilson_interval
 
 ALARMS = ("act", "critical")

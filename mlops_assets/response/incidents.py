@@ -13,7 +13,8 @@ from mlops_assets.ledger.events.response import IncidentAcknowledged, IncidentCl
 from mlops_assets.ledger.keys import PublicKey, SigningKey
 from mlops_assets.ledger.ledger import Ledger
 from mlops_assets.ledger.signed_acts import sign_act
-from mlops_assets.ledger.state.model import Disposition, Incident, LedgerState, ModelState
+from mlops_assets.ledger.state.model import LedgerState, ModelState
+from mlops_assets.ledger.state.response import Disposition, Incident
 from mlops_assets.policy.conduct_rules import IncidentRule
 
 DISPOSITIONS: tuple[Disposition, ...] = ("true", "false", "expected")

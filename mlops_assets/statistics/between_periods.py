@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from mlops_assets.statistics.spread import spread_positions
+from mlops_assets.statistics.resampling import spread_positions
 
 PERIODS = (64, 48, 32, 24, 16, 12, 8)
 """Numbers of periods the reference is parted into; a window is held against those of about its own size."""

@@ -113,16 +113,5 @@ def smallest_detectable(standard_error: float, alpha: float, power: float = 0.8,
     return (normal_quantile(1 - tail) + normal_quantile(power)) * standard_error
 
 
-def holm(p_values: list[float]) -> list[float]:
-    """Holm's step-down adjusted p-values (Holm 1979), in the order given: family-wise error at any dependence."""
-    order = sorted(range(len(p_values)), key=p_values.__getitem__)
-    adjusted = [0.0] * len(p_values)
-    running = 0.0
-    for rank, index in enumerate(order):
-        running = max(running, min(1.0, p_values[index] * (len(p_values) - rank)))
-        adjusted[index] = running
-    return adjusted
-
-
 def _expit(x: float) -> float:
     return 1 / (1 + math.exp(-x)) if x >= 0 else math.exp(x) / (1 + math.exp(x))

@@ -1,6 +1,7 @@
-"""Bootstrap on counts: a resample of n rows in k cells is one draw of k numbers, whatever n is.
+"""Sampling on counts and positions: the bootstrap, bins of equal frequency, and a bounded sample of a table's rows.
 
-Belongs here: drawing and summarising resamples. What is computed from a resample belongs to its caller.
+Belongs here: drawing and summarising samples. What is computed from a sample belongs to its caller. A bootstrap sample of
+n rows in k cells is one draw of k numbers, whatever n is.
 """
 
 import numpy as np
@@ -56,3 +57,20 @@ def equal_frequency_edges(values: np.ndarray, bins: int) -> np.ndarray:
 def assign_bins(values: np.ndarray, edges: np.ndarray) -> np.ndarray:
     """Number of the bin of each value, 0 to len(edges)."""
     return np.searchsorted(edges, values, side="right")
+
+
+SEED = 20261121
+
+
+def spread_positions(rows: int, most: int) -> np.ndarray:
+    """Positions of at most `most` of `rows` rows, rising, drawn at random without one coming twice.
+
+    Drawn, not at even distances: against a cycle (hours of a day, say) even distances meet some of its phases only, and
+    a sample without the others looks like another table.
+
+    Returns:
+        Shape (min(rows, most),), integers.
+    """
+    if rows <= most:
+        return np.arange(rows)
+    return np.sort(np.random.default_rng(SEED).choice(rows, most, replace=False))

@@ -1,7 +1,7 @@
 """How far back a training should reach once the answer to the same inputs has changed.
 
 Rows from before a change teach the old answer; rows since are few. Which of the two does less harm is measured, on rows
-since the change. Not here: when the change began (`monitoring.verdict.onset`), and the training itself (`candidates`).
+since the change. Not here: when the change began (`monitoring.verdict.persistence`), and the training itself (`candidates`).
 """
 
 from dataclasses import asdict, dataclass

@@ -1,6 +1,7 @@
 """Commands that only read: the table, the shape of the JSON, and the exit code of each."""
 
 import json
+import re
 import subprocess
 import sys
 import zipfile
@@ -143,6 +144,32 @@ def test_the_same_policy_would_have_decided_the_same(mlops: Call, lived) -> None
     folder = lived.platform.project.config / "policy"
     answer = mlops("policy", "diff", folder, "--json")
     assert (answer.code, answer.json) == (0, [])
+
+
+def test_a_policy_under_which_a_version_would_be_blocked_is_exit_code_one(mlops: Call, lived, tmp_path: Path) -> None:
+    for path in (lived.platform.project.config / "policy").glob("*.yaml"):
+        text = path.read_text(encoding="utf-8")
+        (tmp_path / path.name).write_text(
+            re.sub(r"(?m)^    min_rows: \d+", "    min_rows: 1000000", text), encoding="utf-8"
+        )
+    answer = mlops("policy", "diff", tmp_path, "--json")
+    assert answer.code == 1
+    assert ("volume", "blocks") in {(row.get("gate"), row["effect"]) for row in answer.json}
+
+
+@pytest.mark.parametrize(
+    ("when", "code", "message"),
+    [
+        (datetime.now(UTC).strftime("%Y-%m-%dT%H:%M"), 0, ""),
+        ("1999-01-01T12:00:00Z", 1, ""),
+        ("2999-01-01T00:00", 2, "is in the future"),
+        ("noon", 2, "expected a day such as"),
+    ],
+    ids=["a minute", "before anything", "the future", "no time"],
+)
+def test_the_fleet_is_shown_at_a_time_of_day(mlops: Call, when: str, code: int, message: str) -> None:
+    answer = mlops("asof", when)
+    assert (answer.code, message in answer.err) == (code, True)
 
 
 def test_requirements_of_one_profile_and_model(mlops: Call) -> None:

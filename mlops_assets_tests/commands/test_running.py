@@ -1,10 +1,14 @@
 """`mlops dev` and the demo's summary: what a person sees before and after, and what is refused at once."""
 
 import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
 
 import pytest
 
-from mlops_assets.commands.running import as_called, summary
+from mlops_assets.commands.running import as_called, stop_all, summary
 from mlops_assets_tests.commands.conftest import Call, refused
 from mlops_assets_tests.integration.small_project import FAULTY_COLUMN, MODELS, TIMED
 
@@ -34,8 +38,25 @@ def test_the_summary_says_who_decides_what_happened_and_where_the_pages_are(live
     assert "mlops dev " in printed
 
 
+def test_stopping_ends_what_a_server_has_started(tmp_path) -> None:
+    script = (
+        "import subprocess, sys, time; c = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)']); "
+    )
+    script += "print(c.pid, flush=True); time.sleep(60)"
+    with (tmp_path / "out").open("wb") as out:
+        process = subprocess.Popen([sys.executable, "-c", script], stdout=out, start_new_session=True)
+    while not (tmp_path / "out").read_text():
+        time.sleep(0.05)
+    child = int((tmp_path / "out").read_text())
+    stop_all([process], patience=5)
+    assert process.poll() is not None
+    # A process that has ended and was not collected yet is a zombie.
+    state = Path(f"/proc/{child}/stat")
+    assert not state.exists() or state.read_text().split()[2] == "Z"
+
+
 @pytest.mark.parametrize(
-    ("program", "said"),
+    ("program", "line"),
     [
         (".venv/bin/mlops", ".venv/bin/mlops status"),
         ("{here}/env/bin/mlops", "env/bin/mlops status"),
@@ -43,7 +64,7 @@ def test_the_summary_says_who_decides_what_happened_and_where_the_pages_are(live
     ],
     ids=["as typed", "of an environment in the project", "of the machine"],
 )
-def test_what_to_type_next_can_be_typed_here(monkeypatch, tmp_path, program: str, said: str) -> None:
+def test_what_to_type_next_can_be_typed_here(monkeypatch, tmp_path, program: str, line: str) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("sys.argv", [program.format(here=tmp_path), "demo"])
-    assert as_called("status") == said
+    assert as_called("status") == line

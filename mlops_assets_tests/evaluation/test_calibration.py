@@ -6,7 +6,7 @@ from sklearn.calibration import calibration_curve
 from sklearn.linear_model import LogisticRegression
 
 from mlops_assets.evaluation.calibration import calibrate
-from mlops_assets.statistics.jeffreys import jeffreys
+from mlops_assets.statistics.proportions import jeffreys
 
 
 def probabilities(n=20_000, seed=1, shift=0.0, stretch=1.0):

@@ -13,7 +13,8 @@ from mlops_assets.monitoring.inputs.column_drift import ColumnDrift
 from mlops_assets.monitoring.inputs.drift import DriftVerdict, regraded
 from mlops_assets.monitoring.outcomes.performance import measure
 from mlops_assets.monitoring.outcomes.reference_performance import build_reference
-from mlops_assets.monitoring.verdict.triage import Earlier, triage
+from mlops_assets.monitoring.verdict.persistence import Earlier
+from mlops_assets.monitoring.verdict.triage import triage
 from mlops_assets.monitoring.window_results import DRIFT, PERFORMANCE, DriftResult, PerformanceResult
 from mlops_assets.policy.policy import Policy
 from mlops_assets.stores.home import Home

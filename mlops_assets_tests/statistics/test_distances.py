@@ -3,10 +3,8 @@ import pytest
 from scipy.spatial.distance import jensenshannon
 from scipy.stats import ks_2samp, wasserstein_distance
 
-from mlops_assets.statistics.jensen_shannon import jensen_shannon
-from mlops_assets.statistics.kolmogorov_smirnov import kolmogorov_smirnov
+from mlops_assets.statistics.distances import jensen_shannon, kolmogorov_smirnov, normalised_wasserstein
 from mlops_assets.statistics.psi import net_psi, psi, psi_noise
-from mlops_assets.statistics.wasserstein import normalised_wasserstein
 
 
 def test_psi_by_hand():

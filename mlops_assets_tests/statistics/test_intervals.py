@@ -3,7 +3,6 @@ import pytest
 from scipy import stats
 
 from mlops_assets.statistics.intervals import (
-    holm,
     logit_interval,
     normal_quantile,
     smallest_detectable,
@@ -12,6 +11,7 @@ from mlops_assets.statistics.intervals import (
     upper_tail,
     wilson_interval,
 )
+from mlops_assets.statistics.multiplicity import holm
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from mlops_assets.evidence.reading import day, label, number, short
 from mlops_assets.ledger.events import champion, judgements, people, response, versions, windows
 from mlops_assets.ledger.events.base import Event, UnknownEvent
 from mlops_assets.ledger.records import Record
-from mlops_assets.ledger.state.reducers import DATA_SUBJECT
+from mlops_assets.ledger.state.versions import DATA_SUBJECT
 
 QUIET = (
     versions.SnapshotTaken,

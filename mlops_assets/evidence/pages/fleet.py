@@ -18,7 +18,8 @@ from mlops_assets.ledger.events.judgements import GateDecided
 from mlops_assets.ledger.events.windows import HealthVerdict
 from mlops_assets.ledger.ledger import Ledger
 from mlops_assets.ledger.records import Record
-from mlops_assets.ledger.state.model import ModelState, WindowVerdict
+from mlops_assets.ledger.state.model import ModelState
+from mlops_assets.ledger.state.windows import WindowVerdict
 from mlops_assets.monitoring.verdict.fleet_control import FleetControl
 
 Link = tuple[str, str]

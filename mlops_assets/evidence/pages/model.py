@@ -18,7 +18,8 @@ from mlops_assets.evidence.version_status import VersionStatus
 from mlops_assets.evidence.window_evidence import WindowEvidence, heat, leading_metric
 from mlops_assets.ledger.events import champion, judgements
 from mlops_assets.ledger.events.versions import VersionRegistered
-from mlops_assets.ledger.state.model import Decision, VersionState, WindowVerdict
+from mlops_assets.ledger.state.versions import Decision, VersionState
+from mlops_assets.ledger.state.windows import WindowVerdict
 from mlops_assets.response.alarm_precision import Precision
 
 STATUS_TONES = {

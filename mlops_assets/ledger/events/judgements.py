@@ -268,6 +268,10 @@ class PolicyAdopted(Event):
     follows: int | None = None
     envelope: dict[str, Any] | None = None
 
+    def signed_fields(self) -> dict[str, Any]:
+        """The fields that the signed statement must repeat, as JSON content."""
+        return {name: value for name, value in self.body().items() if name not in ("schema_version", "envelope")}
+
     @property
     def authority(self) -> AuthorityRules:
         """Whose signature counts for what under this policy.

@@ -63,15 +63,15 @@ class IncidentClosed(SignedEvent):
 
 
 class RetrainingRequested(Event):
-    """A retraining was asked for, by policy or by a signed request. The record's subject is the request's id.
+    """A retraining was requested, by policy or by a person's signature. The record's subject is the request's id.
 
     Attributes:
         cause: why, in a sentence.
-        window: start of the window whose verdict asks.
+        window: start of the window whose verdict led to it.
         kind: of the verdict; `manual` for a person's request.
         until: the training rows are from before this day.
-        automatic: whether policy asked, without a signature.
-        envelope: the signed request, or None.
+        automatic: whether policy made it, without a signature.
+        envelope: the signed request, over cause, window, kind and until; None where policy made it.
         person: who signed, or empty.
         policy_digest: of the policy in force.
     """
@@ -87,6 +87,11 @@ class RetrainingRequested(Event):
     envelope: dict[str, Any] | None = None
     person: str = ""
     policy_digest: Digest
+
+    def signed_fields(self) -> dict[str, Any]:
+        """The fields that the signed statement must repeat, as JSON content."""
+        body = self.body()
+        return {name: body[name] for name in ("cause", "window", "kind", "until", "person")}
 
 
 class RetrainingClosed(Event):

@@ -3,11 +3,12 @@
 Each function raises `NotCounted` with the reason. Not here: what an event changes (`state.reducers`).
 """
 
-from collections.abc import Collection
-from typing import TypeVar
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
 from mlops_assets.ledger.canonical import digest_text
-from mlops_assets.ledger.events.base import SignedEvent
+from mlops_assets.ledger.events.base import Event, SignedEvent
 from mlops_assets.ledger.people import AUTOMATION, LEDGER, NotAllowed, People, Signed
 from mlops_assets.ledger.records import Record
 from mlops_assets.ledger.signatures import SignatureRefused
@@ -19,30 +20,70 @@ class NotCounted(Exception):
     """A record counts for nothing; the text says why."""
 
 
+@dataclass
+class FoldContext:
+    """What the reducers share.
+
+    Attributes:
+        people: everybody enrolled.
+        used: digests of the signed statements that were recorded before, counted or not, by kind.
+    """
+
+    people: People
+    used: dict[str, set[str]] = field(default_factory=dict)
+
+    def used_before(self, kind: str) -> set[str]:
+        """Digests of statements of this kind that were recorded before."""
+        return self.used.setdefault(kind, set())
+
+    def use(self, record: Record[Any]) -> None:
+        """Remember the signed statement in a record, if there is one: recorded again, it counts for nothing."""
+        statement = payload_digest(record.event)
+        if statement is not None:
+            self.used_before(record.kind).add(statement)
+
+
 def signed(
-    people: People,
+    context: FoldContext,
     record: Record[S],
     *,
     roles: Collection[str] | None = None,
     barred: Collection[str] = (),
-    used: Collection[str] = (),
 ) -> Signed:
     """What was signed, when the signature counts.
 
     Args:
-        people: everybody enrolled.
+        context: of the fold.
         record: with the event.
         roles: one of which the signer must have signed in; None: any role of a person.
         barred: names, in lower case, of those who may not sign this: authors.
-        used: `payload_digest` of statements that were recorded before; recorded again, one would undo what came in between.
-            The payload is compared, because the envelope around it can be written in another way that is valid as well.
 
     Raises:
         NotCounted: with the reason.
     """
     event = record.event
+    found = opened(context, record, event.PURPOSE, event.signed_fields())
+    require_role(found, event.role, roles, event.PURPOSE)
+    if found.person.casefold() in barred:
+        raise NotCounted(f"{found.person} built this version and may not judge it")
+    return found
+
+
+def opened(context: FoldContext, record: Record[Any], purpose: str, fields: Mapping[str, Any]) -> Signed:
+    """What was signed, by a key that counted at that place, for the record's model, as the record shows it, and never before.
+
+    Args:
+        context: of the fold. A statement that was recorded before would undo what came in between. The payload is compared,
+            because the envelope around it can be written in another way that is valid as well.
+        record: with the envelope.
+        purpose: expected purpose of the statement.
+        fields: fields of the record that the statement must repeat, as JSON content.
+
+    Raises:
+        NotCounted: with the reason.
+    """
     try:
-        found = people.open_record(record, event.PURPOSE)
+        found = context.people.open_record(record, purpose)
     except (NotAllowed, SignatureRefused) as error:
         raise NotCounted(str(error)) from None
     statement = found.predicate
@@ -50,20 +91,18 @@ def signed(
         raise NotCounted(f"signed for model {statement.get('model')!r}, recorded for {record.model!r}")
     if statement.get("person") != found.person:
         raise NotCounted(f"signed by {found.person} in the name of {statement.get('person')}")
-    differing = sorted(name for name, value in event.signed_fields().items() if statement.get(name) != value)
+    differing = sorted(name for name, value in fields.items() if statement.get(name) != value)
     if differing:
         raise NotCounted(f"the record differs from what was signed in: {', '.join(differing)}")
-    require_role(found, event.role, roles, event.PURPOSE)
-    if found.person.casefold() in barred:
-        raise NotCounted(f"{found.person} built {'this version' if barred else 'it'} and may not judge it")
-    if payload_digest(event) in used:
+    if payload_digest(record.event) in context.used_before(record.kind):
         raise NotCounted("the same signed statement was recorded before: a replay")
     return found
 
 
-def payload_digest(event: SignedEvent) -> str:
-    """SHA-256 of what was signed."""
-    return digest_text(str(event.envelope.get("payload")))
+def payload_digest(event: Event) -> str | None:
+    """SHA-256 of what was signed; None where the event carries no envelope."""
+    envelope = getattr(event, "envelope", None)
+    return digest_text(str(envelope.get("payload"))) if isinstance(envelope, Mapping) else None
 
 
 def require_role(found: Signed, role: str, roles: Collection[str] | None, purpose: str) -> None:
@@ -72,7 +111,7 @@ def require_role(found: Signed, role: str, roles: Collection[str] | None, purpos
         raise NotCounted(f"{found.person} does not hold the role {role}")
     allowed = role not in (AUTOMATION, LEDGER) if roles is None else role in roles
     if not allowed:
-        who = " or ".join(sorted(roles)) if roles else "a role of a person"
+        who = "a role of a person" if roles is None else " or ".join(sorted(roles)) or "nobody"
         raise NotCounted(f"the role {role} may not sign {purpose.split('/')[0]}: expected {who}")
 
 

@@ -8,13 +8,14 @@ in by nobody: whoever may write to the database cannot decide anything without a
 from collections.abc import Iterable
 from dataclasses import replace
 
-from mlops_assets.ledger.events.base import SignedEvent, UnknownEvent
+from mlops_assets.ledger.events.base import UnknownEvent
 from mlops_assets.ledger.people import KINDS as PEOPLE_KINDS
 from mlops_assets.ledger.people import People, known_people
 from mlops_assets.ledger.records import NOTHING_BEFORE, Record
-from mlops_assets.ledger.state.acts import NotCounted, payload_digest
-from mlops_assets.ledger.state.model import ChampionState, LedgerState, ModelState, Refused
-from mlops_assets.ledger.state.reducers import REDUCERS, FoldContext
+from mlops_assets.ledger.state.acts import FoldContext, NotCounted
+from mlops_assets.ledger.state.champion import ChampionState
+from mlops_assets.ledger.state.model import LedgerState, ModelState, Refused
+from mlops_assets.ledger.state.reducers.registry import REDUCERS
 
 
 class Fold:
@@ -71,8 +72,7 @@ class Fold:
         except NotCounted as refused:
             person = str(getattr(event, "person", "") or "")
             self.refused.append(Refused(record.seq, record.kind, record.model, record.subject, person, str(refused)))
-        if isinstance(event, SignedEvent):
-            self.context.used_before(record.kind).add(payload_digest(event))
+        self.context.use(record)
         self.models[record.model] = model
 
 

@@ -17,7 +17,8 @@ from mlops_assets.monitoring.inputs.drift import compare
 from mlops_assets.monitoring.outcomes.performance import WindowPerformance, measure
 from mlops_assets.monitoring.outcomes.reference_performance import ReferencePerformance
 from mlops_assets.monitoring.severity import at_least
-from mlops_assets.monitoring.verdict.triage import Earlier, Health, triage
+from mlops_assets.monitoring.verdict.persistence import Earlier
+from mlops_assets.monitoring.verdict.triage import Health, triage
 from mlops_assets.policy.monitoring_thresholds import MonitoringThresholds
 from mlops_assets.statistics.counting import count_window
 from mlops_assets.statistics.profile import Profile

@@ -16,7 +16,8 @@ import numpy as np
 import polars as pl
 
 from mlops_assets.evaluation.performance import plain
-from mlops_assets.statistics.intervals import holm, two_sided_p, z_of
+from mlops_assets.statistics.intervals import two_sided_p, z_of
+from mlops_assets.statistics.multiplicity import holm
 
 Predict = Callable[[pl.DataFrame], np.ndarray]
 ROWS = 2000

@@ -1,6 +1,6 @@
 """Signs that a delivery as a whole is broken: sent twice, sent again, or with identifiers that repeat.
 
-Belongs here: what only whole rows tell. What single columns tell is in `faults.py`.
+Belongs here: what only whole rows show. What single columns show is in `faults.py`.
 """
 
 import hashlib
@@ -16,14 +16,14 @@ LEAST_ROWS = 30
 
 @dataclass(frozen=True)
 class BatchContent:
-    """What whole rows tell about a window, so that it need not be read for that again."""
+    """What comparing whole rows needs to know of a window, so that it is read once."""
 
     rows: int
     digest: str
     """Of the values of all rows, whatever their order. Row hashes are those of the installed Polars: digests of two versions
     of it need not agree."""
     sent_twice: bool
-    """Every row is there an even number of times."""
+    """Every row occurs an even number of times."""
 
 
 def batch_content(frame: pl.DataFrame, columns: Sequence[str]) -> BatchContent:
@@ -73,7 +73,9 @@ def find_batch_faults(
         ids = frame[identifier].drop_nulls()
         again = len(ids) - ids.n_unique()
         if again:
-            found.append(Fault("duplicated_ids", f"{again} of {frame.height} rows repeat a value of {identifier}"))
+            found.append(
+                Fault("duplicated_ids", f"{again} of {frame.height} rows repeat a value of the identifier {identifier}")
+            )
     if not present:
         return found
     return found + faults_of_content(batch_content(frame, present), earlier or {})
@@ -84,10 +86,14 @@ def faults_of_content(content: BatchContent, earlier: Mapping[str, str]) -> list
     if content.rows < LEAST_ROWS:
         return []
     same = next((name for name, digest in earlier.items() if digest == content.digest), None)
-    found = [Fault("stale_batch", f"all {content.rows} rows are those of {same}")] if same is not None else []
+    found = (
+        [Fault("stale_batch", f"all {content.rows} rows are the rows of {same}: the batch was sent again")]
+        if same is not None
+        else []
+    )
     if content.sent_twice:
-        told = f"every row of the window is there an even number of times ({content.rows})"
-        found.append(Fault("duplicated_rows", told))
+        text = f"every one of {content.rows} rows occurs an even number of times: the batch was sent twice"
+        found.append(Fault("duplicated_rows", text))
     return found
 
 

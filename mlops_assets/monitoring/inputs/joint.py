@@ -13,11 +13,11 @@ import numpy as np
 import polars as pl
 
 from mlops_assets.monitoring.severity import Severity, at_least
-from mlops_assets.monitoring.verdict.shown import shown_p
+from mlops_assets.monitoring.wording import shown_p
 from mlops_assets.policy.monitoring_thresholds import MonitoringThresholds
 from mlops_assets.statistics.dependence import ChangedPair, changed_pairs, correlations, divergence, normal_scores
 from mlops_assets.statistics.profile import ColumnProfile, Profile, as_number
-from mlops_assets.statistics.spread import spread_positions
+from mlops_assets.statistics.resampling import spread_positions
 from mlops_assets.statistics.two_sample_classifier import two_sample_classifier
 
 LEAST_ROWS = 200
@@ -79,6 +79,7 @@ def compare_jointly(
     thresholds: MonitoringThresholds,
     *,
     periods: int = 0,
+    score: str = "",
 ) -> JointDrift | None:
     """Look at a sample of both sides.
 
@@ -91,6 +92,7 @@ def compare_jointly(
         reference, window: rows; at most 5,000 of each are used.
         thresholds: thresholds.
         periods: how many periods as long as the window the reference has; 0: its rows have no order in time.
+        score: column of the model's scores, which is never taken for one of two swapped columns.
 
     Returns:
         None where there are too few rows or columns to say anything.
@@ -110,7 +112,7 @@ def compare_jointly(
     pairs = changed_pairs(*sides, level=level, least=thresholds.psi_watch, seed=SEED, periods=periods)
     if pairs:
         noise = 1 / len(sides[0]) + 1 / len(sides[1])
-        return _from_pairs(names, pairs, [correlations(side) for side in sides], profile, thresholds, noise)
+        return _from_pairs(names, pairs, [correlations(side) for side in sides], profile, thresholds, noise, score)
     return _from_classifier(names, before, now, level, thresholds, periods)
 
 
@@ -121,23 +123,25 @@ def _from_pairs(
     profile: Profile,
     thresholds: MonitoringThresholds,
     noise: float,
+    score: str,
 ) -> JointDrift:
     largest = pairs[0]
-    said = [
-        f"the correlation of {names[p.first]} and {names[p.second]} went from {p.before:.2f} to {p.now:.2f}"
+    changes = [
+        f"the correlation of {names[p.first]} and {names[p.second]} is {p.now:.2f} against {p.before:.2f} in the reference"
         for p in pairs[:2]
     ]
     if len(pairs) > 2:
-        said.append(f"and {len(pairs) - 2} more pairs changed")
+        changes.append(f"{len(pairs) - 2} more pairs changed")
     weight = dict.fromkeys(range(len(names)), 0.0)
     for pair in pairs:
         weight[pair.first] += pair.effect
         weight[pair.second] += pair.effect
     concerned = sorted((i for i in weight if weight[i] > 0), key=lambda i: -weight[i])
-    swapped = _swapped(largest, concerned[:12], matrices, [profile.columns[n] for n in names], noise)
+    candidates = [i for i in concerned if names[i] != score][:12]
+    swapped = _swapped(pairs, candidates, matrices, [profile.columns[n] for n in names], noise)
     return JointDrift(
         severity="act" if swapped or largest.effect >= thresholds.psi_act else "watch",
-        reason=", ".join(said),
+        reason="; ".join(changes),
         columns=tuple(names[i] for i in swapped or concerned[:MOST_NAMED]),
         pairs=tuple((names[p.first], names[p.second], round(p.before, 4), round(p.now, 4)) for p in pairs[:20]),
         swapped=tuple(names[i] for i in swapped),
@@ -147,7 +151,7 @@ def _from_pairs(
 
 
 def _swapped(
-    largest: ChangedPair,
+    pairs: Sequence[ChangedPair],
     concerned: Sequence[int],
     matrices: list[np.ndarray],
     columns: Sequence[ColumnProfile],
@@ -156,16 +160,18 @@ def _swapped(
     """The two columns that explain the changed correlations when they are put at each other's place.
 
     The most changed pair must be among what they explain: beside the noise of many pairs, any two columns seem to explain
-    a little, but a pair's own correlation is the same when its two columns change places. `noise` is the variance of a
-    difference of Fisher's z; what chance alone adds to all pairs is taken off.
+    a little, but a pair's own correlation is the same when its two columns change places. A swap changes the correlations of
+    both columns: each must have a changed pair without the other. `noise` is the variance of a difference of Fisher's z;
+    what chance alone adds to all pairs is taken off.
     """
     before, now = matrices
+    largest = pairs[0]
     chance = float(((1 + before**2) * noise).sum())
     total = float(divergence(before, now).sum())
     best, pair, found = total, (), now
     for position, i in enumerate(concerned):
         for j in concerned[position + 1 :]:
-            if columns[i].kind != columns[j].kind:
+            if columns[i].kind != columns[j].kind or not _both_changed(i, j, pairs):
                 continue
             order = list(range(len(columns)))
             order[i], order[j] = j, i
@@ -177,6 +183,12 @@ def _swapped(
     if unexplained > LARGEST_LEFT * largest.effect:
         return ()
     return pair if best - chance <= SWAP_LEFT * max(total - chance, 0.0) else ()
+
+
+def _both_changed(i: int, j: int, pairs: Sequence[ChangedPair]) -> bool:
+    """Whether each of two columns is in a changed pair with a third one."""
+    apart = [{p.first, p.second} for p in pairs if {p.first, p.second} != {i, j}]
+    return any(i in pair for pair in apart) and any(j in pair for pair in apart)
 
 
 def _from_classifier(
@@ -198,11 +210,12 @@ def _from_classifier(
         severity = "act" if effect >= thresholds.psi_act else "watch" if effect >= thresholds.psi_watch else "none"
     ranked = sorted(range(len(test.drops)), key=lambda i: -test.drops[i])
     concerned = tuple(names[i] for i in ranked[:MOST_NAMED] if test.drops[i] > 0.1 * max(test.drops[ranked[0]], 1e-9))
-    reason = f"a classifier tells the window from the reference with AUC {test.auc:.3f} ({shown_p(test.p_value)})"
+    by = ""
     if at_least(severity, "watch") and concerned:
-        reason += f", mostly by {', '.join(concerned[:3])}"
+        by = f", mostly by {', '.join(concerned[:3])}"
     else:
         concerned = ()
+    reason = f"a classifier tells window and reference apart{by} (AUC {test.auc:.3f}, {shown_p(test.p_value)})"
     return JointDrift(severity, reason, concerned, auc=test.auc, p_value=test.p_value, effect=effect)
 
 

@@ -1,7 +1,7 @@
-"""Two columns that have changed places: each holds what the other held.
+"""Two columns that have changed places: each holds the values of the other.
 
-Belongs here: what single columns and how they go with the others tell of it. A swap of two columns that are alike shows only
-in how columns go together (`joint.py`).
+Belongs here: what single columns, and how they correlate with the others, show of it. A swap of two columns with like
+distributions shows only in how columns go together (`joint.py`).
 """
 
 from collections.abc import Mapping
@@ -9,7 +9,8 @@ from collections.abc import Mapping
 import numpy as np
 import polars as pl
 
-from mlops_assets.monitoring.inputs.faults import LOOKS_ALIKE, MOST_SAMPLED, Fault, counts_in, finite_values
+from mlops_assets.monitoring.inputs.faults import Fault
+from mlops_assets.monitoring.inputs.value_faults import LOOKS_ALIKE, MOST_SAMPLED, counts_in, finite_values
 from mlops_assets.policy.monitoring_thresholds import MonitoringThresholds
 from mlops_assets.statistics.between_periods import as_long_as
 from mlops_assets.statistics.dependence import correlations, normal_scores
@@ -17,6 +18,12 @@ from mlops_assets.statistics.profile import ColumnProfile
 from mlops_assets.statistics.psi import between_psi, net_psi
 
 SWAP_FIT = 0.01
+FEW_VALUES = 3
+"""Columns with so few values fit at many other columns' places: among hundreds, two do by chance."""
+NOISE_LIMIT = 4.0
+"""Times the noise of drawing rows that correlations must differ by to show which place a column belongs to."""
+NOISE_LIMIT_FEW = 8.0
+"""The same for columns of few values, whose sample correlations vary more and which come in many pairs."""
 
 
 def find_swaps(
@@ -26,12 +33,13 @@ def find_swaps(
     changed: Mapping[str, ColumnProfile] | None = None,
     reference_sample: pl.DataFrame | None = None,
 ) -> dict[str, Fault]:
-    """Pairs of columns of which each holds what the other held.
+    """Pairs of columns of which each holds the values of the other.
 
     Both have shifted; or one has, and the other is among those that `changed` for certain but little: a column of few
-    values shows less of a stranger than one of many. Of many columns that have shifted two fit at each other's place by
-    accident: with rows of the reference, a pair that goes together with all other columns as it did, and would not once put
-    back, is none.
+    values shows less of another column's values than one of many. Of many columns that have shifted two fit at each other's
+    place by chance, so correlations with the other columns are looked at where rows of the reference are known: a pair that
+    correlates with them as it did is not swapped, and a pair of columns of few values must correlate with them as the
+    other did.
     """
     found: dict[str, Fault] = {}
     names = [n for n in shifted if n in sample.columns]
@@ -49,22 +57,48 @@ def find_swaps(
             usual = 2 * max(between_psi(as_long_as(column.periods, column.present, sample.height)) for column in (a, b))
             if not (max(crossed) < thresholds.psi_watch + usual and max(crossed) < min(straight) / 3 and sure):
                 continue
-            if reference_sample is None or not stay_together(first, second, reference_sample, sample):
-                text = f"{first} and {second} have changed places (PSI {straight[0]:.2f} and {straight[1]:.2f}, "
-                text += f"swapped back below {max(*crossed, 0.01):.2f})"
-                found[first] = Fault("swapped", text, partner=second, strength=LOOKS_ALIKE)
-                found[second] = Fault("swapped", text, partner=first, strength=LOOKS_ALIKE)
+            if not _correlations_agree(first, second, _few_alike_values(a, b), reference_sample, sample):
+                continue
+            text = (
+                f"{first} and {second} have changed places (PSI {straight[0]:.2f} and {straight[1]:.2f}; below "
+                f"{max(*crossed, 0.01):.2f} when swapped back)"
+            )
+            found[first] = Fault("swapped", text, partner=second, strength=LOOKS_ALIKE)
+            found[second] = Fault("swapped", text, partner=first, strength=LOOKS_ALIKE)
     return found
 
 
-def stay_together(first: str, second: str, reference: pl.DataFrame, window: pl.DataFrame) -> bool:
-    """Whether two numeric columns go together with all others as they did, and would not at each other's place.
+def _few_alike_values(a: ColumnProfile, b: ColumnProfile) -> bool:
+    """Whether both columns have the same few values, so that one fits at the other's place by its frequencies alone."""
+    if max(a.distinct, b.distinct) > FEW_VALUES:
+        return False
+    if a.kind == "categorical":
+        return set(a.categories) == set(b.categories)
+    return (a.minimum, a.maximum) == (b.minimum, b.maximum)
 
-    Correlations of normal scores; the difference must be four times what drawing rows makes of it.
+
+def _correlations_agree(
+    first: str, second: str, few_values: bool, reference: pl.DataFrame | None, window: pl.DataFrame
+) -> bool:
+    """Whether correlations with the other columns leave room for a swap; for columns of few values, whether they show it."""
+    evidence = None if reference is None else swap_evidence(first, second, reference, window)
+    if few_values:
+        return evidence is not None and evidence > NOISE_LIMIT_FEW
+    return evidence is None or evidence >= -NOISE_LIMIT
+
+
+def swap_evidence(first: str, second: str, reference: pl.DataFrame, window: pl.DataFrame) -> float | None:
+    """By how much better two numeric columns correlate with all others once put at each other's place.
+
+    The sum over the other columns of squared changes of Fisher's z (correlations of normal scores), as the columns are less
+    once swapped back, in standard deviations of what drawing rows gives. Negative: they correlate as they did.
+
+    Returns:
+        None where a column is not numeric or there is no other.
     """
     names = [n for n in window.columns if n in reference.columns and window[n].dtype.is_numeric()]
     if first not in names or second not in names or not all(reference[n].dtype.is_numeric() for n in names):
-        return False
+        return None
     sides = [
         correlations(normal_scores(frame.select(names).head(MOST_SAMPLED).cast(pl.Float64).to_numpy()))
         for frame in (reference, window)
@@ -72,11 +106,11 @@ def stay_together(first: str, second: str, reference: pl.DataFrame, window: pl.D
     i, j = names.index(first), names.index(second)
     others = [k for k in range(len(names)) if k not in (i, j)]
     if not others:
-        return False
+        return None
     before, now = (np.arctanh(side[np.ix_([i, j], others)]) for side in sides)
-    as_it_is, put_back = ((before - now) ** 2).sum(), ((before - now[::-1]) ** 2).sum()
+    as_it_is, swapped_back = ((before - now) ** 2).sum(), ((before - now[::-1]) ** 2).sum()
     noise = 1 / len(reference) + 1 / len(window)
-    return bool(put_back - as_it_is > 4 * 2 * noise * np.sqrt(2 * len(others)))
+    return float((as_it_is - swapped_back) / (2 * noise * np.sqrt(2 * len(others))))
 
 
 def _fit(values: pl.Series, profile: ColumnProfile) -> float:

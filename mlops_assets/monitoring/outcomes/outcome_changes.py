@@ -20,7 +20,6 @@ from mlops_assets.monitoring.outcomes.grades import came, quality_losses, said
 from mlops_assets.monitoring.outcomes.reference_performance import ReferencePerformance, slice_values
 from mlops_assets.statistics.homogeneity import chi_square_two_sample
 from mlops_assets.statistics.intervals import (
-    holm,
     normal_interval,
     smallest_detectable,
     two_proportions_p,
@@ -28,6 +27,7 @@ from mlops_assets.statistics.intervals import (
     upper_tail,
     z_of,
 )
+from mlops_assets.statistics.multiplicity import holm
 
 
 @dataclass(frozen=True)

@@ -28,8 +28,8 @@ from mlops_assets.evaluation.calibration import calibrate
 from mlops_assets.evaluation.estimators import METRICS, NotMeasurable, Scored, estimate, prepare
 from mlops_assets.evaluation.metrics import CATALOGUE
 from mlops_assets.evaluation.performance import measure_metric, plain
-from mlops_assets.monitoring.inputs.group_changes import GroupChange, group_changes
 from mlops_assets.monitoring.outcomes.grades import tabulate
+from mlops_assets.monitoring.outcomes.group_changes import GroupChange, group_changes
 from mlops_assets.monitoring.outcomes.outcome_changes import (
     BaseRateChange,
     CalibrationChange,
@@ -44,7 +44,7 @@ from mlops_assets.monitoring.outcomes.reference_performance import ReferencePerf
 from mlops_assets.monitoring.outcomes.relation import Relation, compare_grades
 from mlops_assets.monitoring.severity import Severity, worst
 from mlops_assets.policy.monitoring_thresholds import MonitoringThresholds
-from mlops_assets.statistics.intervals import holm
+from mlops_assets.statistics.multiplicity import holm
 
 TESTS = 3
 """Ranking, calibration, relation: tested together."""

@@ -105,10 +105,10 @@ def _parts(
         for high in limits[i + 1 :]:
             if low == -math.inf and high == math.inf:
                 continue
-            yield _said(column.name, low, high), *((v >= low) & (v < high) for v in values)  # type: ignore[misc]
+            yield _range_text(column.name, low, high), *((v >= low) & (v < high) for v in values)  # type: ignore[misc]
 
 
-def _said(name: str, low: float, high: float) -> str:
+def _range_text(name: str, low: float, high: float) -> str:
     if low == -math.inf:
         return f"{name} is below {high:.4g}"
     return f"{name} is {low:.4g} or more" if high == math.inf else f"{name} is from {low:.4g} to {high:.4g}"

@@ -14,8 +14,8 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from mlops_assets.monitoring.thresholds.alarm_statistics import STATISTICS, Statistic
-from mlops_assets.monitoring.thresholds.persistence_delay import expected_delay
 from mlops_assets.monitoring.thresholds.resampled_windows import Change, Statistics
+from mlops_assets.monitoring.verdict.persistence import expected_delay
 from mlops_assets.policy.monitoring_thresholds import MonitoringThresholds
 
 LEAST_HISTORY = 12

@@ -7,7 +7,8 @@ by people, whatever chance would bring.
 
 from dataclasses import dataclass
 
-from mlops_assets.monitoring.inputs.drift import HARDLY_USED, DriftVerdict
+from mlops_assets.monitoring.inputs.column_drift import HARDLY_USED
+from mlops_assets.monitoring.inputs.drift import DriftVerdict
 from mlops_assets.monitoring.outcomes.performance import WindowPerformance
 from mlops_assets.monitoring.verdict.outcome_causes import BESIDE_CALIBRATION, label_shift_size
 

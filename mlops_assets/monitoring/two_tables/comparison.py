@@ -25,9 +25,15 @@ from mlops_assets.monitoring.two_tables.columns import (
     score_by_name,
     times_in_text,
 )
-from mlops_assets.monitoring.two_tables.order import SAID, looks_ordered
 from mlops_assets.monitoring.two_tables.outcomes import TableOutcomes, compare_outcomes
-from mlops_assets.monitoring.two_tables.reading import for_engine, open_table, profile_table, sample_rows
+from mlops_assets.monitoring.two_tables.reading import (
+    SAID,
+    for_engine,
+    looks_ordered,
+    open_table,
+    profile_table,
+    sample_rows,
+)
 from mlops_assets.monitoring.verdict.triage import Health, triage
 from mlops_assets.policy.monitoring_thresholds import MonitoringThresholds
 from mlops_assets.statistics.counting import WindowCounts, count_window, infer_roles

@@ -19,7 +19,7 @@ from mlops_assets.monitoring.outcomes.learned_relation import learned_scores
 from mlops_assets.monitoring.outcomes.performance import WindowPerformance, measure
 from mlops_assets.monitoring.outcomes.reference_performance import build_reference
 from mlops_assets.monitoring.outcomes.segments import Segment, find_segment
-from mlops_assets.monitoring.two_tables.spread_rows import spread_rows
+from mlops_assets.monitoring.two_tables.reading import spread_rows
 from mlops_assets.policy.monitoring_thresholds import MonitoringThresholds
 from mlops_assets.statistics.profile import ColumnProfile
 from mlops_assets.statistics.resampling import assign_bins, equal_frequency_edges

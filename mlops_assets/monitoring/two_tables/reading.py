@@ -11,8 +11,9 @@ import polars as pl
 
 from mlops_assets.datasets.sources import SourceError, scan
 from mlops_assets.declaration.source import Source
-from mlops_assets.monitoring.two_tables.spread_rows import spread_rows
+from mlops_assets.statistics.between_periods import LEVEL
 from mlops_assets.statistics.profile import Profile, build_profile
+from mlops_assets.statistics.resampling import spread_positions
 
 SAMPLE_ROWS = 5000
 NAMELESS = "(no name)"
@@ -105,3 +106,54 @@ def _spark() -> Any:
         raise SourceError(f"Spark does not start: {error}. It needs Java; or use polars or duckdb") from error
     session.sparkContext.setLogLevel("ERROR")
     return session
+
+
+POSITION = "position of the row"
+
+
+def spread_rows(frame: pl.LazyFrame, names: Sequence[str], most: int) -> pl.DataFrame:
+    """At most `most` rows, in their order, drawn from all over the table.
+
+    Args:
+        frame: the whole table.
+        names: columns to keep.
+        most: number of rows; all of them where there are no more.
+    """
+    rows = int(frame.select(pl.len()).collect().item())
+    kept = frame.select(names)
+    if rows > most:
+        places = pl.Series(spread_positions(rows, most), dtype=pl.get_index_type())
+        kept = kept.with_row_index(POSITION).filter(pl.col(POSITION).is_in(places.implode())).drop(POSITION)
+    return kept.collect(engine="streaming")
+
+
+SAID = (
+    "the reference's rows differ from stretch to stretch in the order they stand in, as a stream's do: what its own "
+    "stretches differ by was taken for no change; --any-order says that their order means nothing"
+)
+
+
+def looks_ordered(profile: Profile, reference: pl.LazyFrame) -> bool:
+    """Whether stretches of the reference differ more than rows in any order would, and it is not merely sorted.
+
+    A table that was sorted by one of its columns has stretches that differ too, but holds each of that column's values in
+    one stretch alone; what a stream's columns hold comes back. Rows in any order show no difference, but for one table
+    in a hundred.
+
+    Args:
+        profile: of the reference, its rows taken in the order they stand in.
+        reference: the rows.
+    """
+    tests = [one.p_value for column in profile.columns.values() for one in column.periods]
+    if not tests or min(tests) * len(tests) >= LEVEL:
+        return False
+    return not any(_sorted(reference, name) for name, column in profile.columns.items() if column.distinct > 1)
+
+
+def _sorted(reference: pl.LazyFrame, name: str) -> bool:
+    """Whether rows stand by this column: rising, falling, or value by value, each in one stretch."""
+    values = reference.select(name).collect().to_series()
+    if values.is_sorted() or values.is_sorted(descending=True):
+        return True
+    different = values.n_unique()
+    return len(values) >= 2 * different and values.rle_id().n_unique() == different

@@ -1,23 +1,30 @@
-"""One thing that is true of a window, and quality that was lost by it; found and ranked in `triage.py`."""
+"""One cause of a window's verdict, quality that was lost by it, and the names of the rules that found it.
 
+Belongs here: what a cause is. Causes are found in `input_causes.py` and `outcome_causes.py` and ranked in `triage.py`.
+"""
+
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mlops_assets.monitoring.severity import Kind, Severity
+from mlops_assets.monitoring.inputs.drift import SCORE_COLUMN, DriftVerdict
+from mlops_assets.monitoring.inputs.faults import Fault
+from mlops_assets.monitoring.outcomes.performance import WindowPerformance
+from mlops_assets.monitoring.severity import Kind, Severity, at_least
 
 
 @dataclass(frozen=True)
 class Cause:
-    """One thing that is true of the window.
+    """One change that the window shows.
 
     Attributes:
         kind: of the change.
         severity: before persistence.
-        evidence: in words, with numbers.
+        evidence: a clause that states what happened and how large it is, statistics last, without a full stop.
         columns: concerned, the most important first.
-        weight: what the ranking goes by among causes of one severity: the importance of the columns concerned, or the
-            size of the change in units of the threshold for acting.
+        weight: ranks causes of one severity: the importance of the columns concerned, or the size of the change in units of
+            the threshold for acting.
         estimated: rests on an estimate, not on outcomes.
-        certain: a broken feed that no honest change looks like; it ranks before everything that may follow from it.
+        certain: a data-quality fault that no honest change looks like; it ranks before everything it may explain.
     """
 
     kind: Kind
@@ -35,10 +42,36 @@ class Loss:
 
     Attributes:
         severity: of its size.
-        text: in words, with numbers.
+        evidence: a clause with the numbers.
         weight: its size in units of the threshold for acting.
     """
 
     severity: Severity
-    text: str
+    evidence: str
     weight: float
+
+
+def alarm_rules(
+    cause: Cause,
+    drift: DriftVerdict,
+    performance: WindowPerformance | None,
+    batch: Sequence[Fault],
+    alpha: float,
+) -> list[str]:
+    """Names of the rules behind a cause, in alphabetical order; the same from window to window, so that their precision can
+    be counted.
+
+    A data-quality fault names its signs (`missing_values`, `unit_change`, `stale_batch`, ...), a covariate shift
+    `input_psi`, `score_psi` or `joint`, and what outcomes show `ranking`, `relation` or `calibration`.
+    """
+    if cause.kind == "data_quality":
+        signs = {c.fault for c in drift.columns if c.fault and c.name in cause.columns}
+        return sorted(signs or {fault.sign for fault in batch})
+    if cause.kind == "covariate_shift" or cause.estimated:
+        shifted = {c.name for c in drift.columns if c.name in cause.columns and at_least(c.severity, "watch")}
+        found = {"score_psi" if name == SCORE_COLUMN else "input_psi" for name in shifted}
+        return sorted(found) or ["joint"]
+    if cause.kind == "label_shift":
+        return ["calibration"]
+    adjusted = performance.p_adjusted if performance else {}
+    return [test for test in ("ranking", "relation") if adjusted.get(test, 1.0) < alpha] or ["relation"]

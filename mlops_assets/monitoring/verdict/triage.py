@@ -1,50 +1,44 @@
-"""What kind of change a window shows, how grave it is, and what is to be done: the verdict `health`.
+"""What kind of change a window shows, how grave it is, and what to do: the verdict `health`.
 
 Several causes may be true at once. Each is named with its evidence and ranked; the first gives the window its `kind`.
-What inputs can tell (a broken feed, another population) is known at once; what only outcomes can tell (another base
-rate, another relation) waits for them, and is said to be unknown until then.
+Causes that inputs show (`input_causes.py`) are known at once; those that only outcomes show (`outcome_causes.py`) are
+listed as unknown until outcomes have matured.
 """
 
-import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from mlops_assets.monitoring.inputs.column_drift import ColumnDrift
 from mlops_assets.monitoring.inputs.drift import SCORE_COLUMN, DriftVerdict
 from mlops_assets.monitoring.inputs.faults import Fault
 from mlops_assets.monitoring.outcomes.performance import WindowPerformance
 from mlops_assets.monitoring.outcomes.segments import Segment
 from mlops_assets.monitoring.severity import SEVERITIES, Kind, Severity, at_least, worst
 from mlops_assets.monitoring.verdict.causes import Cause, Loss
+from mlops_assets.monitoring.verdict.input_causes import (
+    batch_causes,
+    covariate_shift_causes,
+    data_quality_causes,
+    implied_base_rate_causes,
+)
 from mlops_assets.monitoring.verdict.outcome_causes import base_rate_causes, relation_causes
+from mlops_assets.monitoring.verdict.persistence import Earlier, after_persistence, run_before
+from mlops_assets.monitoring.wording import KIND_NAMES, sentence
 from mlops_assets.policy.monitoring_thresholds import MonitoringThresholds
 
-CERTAIN = 0.5
-"""Strength from which a fault is taken as one, whatever else has changed; a weaker one is ranked by what it carries."""
-UNMISTAKABLE = 0.9
-"""Strength from which a fault is one even where much else has moved."""
-MUCH_MOVED = 0.3
 ADVICE: dict[Kind, str] = {
     "none": "",
-    "data_quality": "The feed must be repaired before these rows are used; retraining on them would learn the fault.",
-    "covariate_shift": "Whether a model still does well on these inputs must be looked at.",
-    "label_shift": "Scores must be calibrated anew before they are used as probabilities.",
-    "concept_drift": "A model of the reference must be trained again, or suspended.",
+    "data_quality": "Repair the data before these rows are used; a model retrained on them would learn the fault.",
+    "covariate_shift": "Check whether the model still performs well on these inputs.",
+    "label_shift": "Recalibrate the scores before they are used as probabilities.",
+    "concept_drift": "Retrain the model on recent rows, or suspend it.",
 }
-"""What follows where no policy attaches an action."""
+"""What to do where no policy attaches an action."""
+NO_ACTION = "No action required; keep monitoring."
 LOSS = "performance_loss"
-"""Key of lost quality that is no changed relation, among the actions of a policy and the severities before persistence."""
+"""Key of lost performance without a changed relation, among the actions of a policy and severities before persistence."""
 ANSWERED = ("data_quality", "covariate_shift", "label_shift", "concept_drift", LOSS)
 """What a policy attaches actions to."""
-
-
-@dataclass(frozen=True)
-class Earlier:
-    """What an earlier window found, as persistence needs it: severity by kind (and of a loss), before persistence."""
-
-    window: str
-    raw: Mapping[str, Severity] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -52,15 +46,15 @@ class Health:
     """The verdict on one window.
 
     Attributes:
-        severity: after persistence: `act` and worse only where it was seen in k of the last n windows, or where the
-            feed is broken.
+        severity: after persistence: `act` and worse only where a change was seen in k of the last n windows, or where data
+            are certainly broken. Never above the severity of every cause.
         kind: of the first cause.
         causes: ranked.
-        actions: what the policy attaches to the first cause, when it is worth acting on, and to lost quality that comes
-            with it; empty otherwise.
+        actions: that the policy attaches to the first cause, when it is worth acting on, and to lost performance beside
+            it; empty otherwise.
         columns: of the first cause.
-        reasons: two sentences: what was found, and what follows.
-        raw: severity by kind, and of lost quality that is no changed relation, before persistence; handed to later
+        reasons: sentences: what happened, and what to do.
+        raw: severity by kind, and of lost performance without a changed relation, before persistence; handed to later
             windows as `Earlier`.
         unknown: what cannot be known yet.
     """
@@ -96,201 +90,143 @@ def triage(
         drift: what inputs and score show.
         performance: what matured outcomes show; None while there are none.
         earlier: the windows before this one under the same champion, oldest first.
-        thresholds: thresholds and persistence.
+        thresholds: sizes, levels and persistence.
         response: actions by kind, and for `performance_loss`.
         batch: signs that the delivery as a whole is broken (`batches.py`).
         segment: the part of the rows that a changed relation is confined to, where there is one.
         score: column that holds the model's scores, if any does.
     """
-    found, loss = _causes(drift, performance, thresholds, batch, segment, score)
-    causes = sorted(found, key=_order)
-    raw: dict[str, Severity] = {}
-    for cause in causes:
-        raw[cause.kind] = worst([cause.severity, *(c.severity for c in causes if c.kind == cause.kind)])
-    if loss is not None:
-        raw[LOSS] = loss.severity
+    found = [*batch_causes(batch), *data_quality_causes(drift)]
+    loss = None
+    if performance is not None and performance.measurable:
+        changes, loss = _with_outcomes(drift, performance, thresholds, segment, score)
+        found += changes
+    else:
+        found += implied_base_rate_causes(drift, score) or covariate_shift_causes(drift, score)
     unknown = _unknown(performance)
-    if not causes:
+    if not found:
         measurable = drift.severity != "not_measurable" or bool(performance and performance.measurable)
         severity: Severity = "none" if measurable else "not_measurable"
-        return Health(severity, "none", (), (), (), _calm(drift, performance, severity), raw, unknown)
-    held: list[Severity] = [
-        cause.severity if cause.certain else _held(cause.kind, cause.severity, earlier, thresholds) for cause in causes
-    ]
-    lost: Severity = _held(LOSS, loss.severity, earlier, thresholds) if loss is not None else "none"
-    severity = worst([*held, lost])
-    # Ranking is by what stands after persistence; within that, causes keep their order.
-    ranks = sorted(range(len(causes)), key=lambda i: (-causes[i].certain, -SEVERITIES.index(held[i]), i))
-    ranked = tuple(causes[i] for i in ranks)
-    first = ranked[0]
-    actions = tuple(response.get(first.kind, ())) if at_least(severity, "act") else ()
-    if at_least(lost, "act") and first.kind != "data_quality":
-        # What a broken feed loses comes back with the feed.
-        actions = tuple(dict.fromkeys([*actions, *response.get(LOSS, ())]))
-    if first.estimated:
-        # Without outcomes there is nothing new to learn from, and an estimate stops nothing.
-        actions = tuple(a for a in actions if a not in ("retrain", "suspend"))
-    return Health(
-        severity,
-        first.kind,
-        ranked,
-        actions,
-        first.columns,
-        _sentences(first, ranked, severity, raw, actions),
-        raw,
-        unknown,
-    )
+        return Health(severity, "none", (), (), (), _nothing_found(drift, performance, severity), {}, unknown)
+    raw = _by_kind(found, loss)
+    lost = after_persistence(LOSS, loss.severity, earlier, thresholds) if loss is not None else "none"
+    ranked = _ranked(found, loss, lost, earlier, thresholds)
+    first = ranked[0][0]
+    severity = worst([held for _, held in ranked])
+    actions = _actions(first, severity, lost, response)
+    causes = tuple(cause for cause, _ in ranked)
+    reasons = (_finding(first, earlier), _follow_up(causes, severity, raw, actions))
+    return Health(severity, first.kind, causes, actions, first.columns, reasons, raw, unknown)
 
 
-def _causes(
+def _with_outcomes(
     drift: DriftVerdict,
-    performance: WindowPerformance | None,
+    performance: WindowPerformance,
     thresholds: MonitoringThresholds,
-    batch: Sequence[Fault],
     segment: Segment | None,
     score: str,
 ) -> tuple[list[Cause], Loss | None]:
-    found = [*_broken_batch(batch), *_data_quality_faults(drift)]
-    if performance is not None and performance.measurable:
-        population = _population(drift, score)
-        told = base_rate_causes(performance, thresholds, population, score)
-        relation, loss = relation_causes(performance, thresholds, bool(population), bool(told), segment)
-        told = [*relation, *told]
-        if any(c.kind == "label_shift" for c in told) and all(c.columns == (score,) for c in population):
-            # Scores that moved by themselves are what a base rate does that inputs tell of.
-            population = []
-        explaining = [*population, *told]
-        if loss is not None:
-            explaining[0] = _with_loss(explaining[0], loss)
-        return [*found, *explaining], loss
-    implied = _implied_base_rate(drift, score)
-    return [*found, *(implied or _population(drift, score))], None
+    """Causes beside data quality where outcomes are known, and performance that was lost without a changed relation."""
+    inputs = covariate_shift_causes(drift, score)
+    base_rate = base_rate_causes(performance, thresholds, inputs, score)
+    relation, loss = relation_causes(performance, thresholds, bool(inputs), bool(base_rate), segment)
+    if base_rate and all(c.columns == (score,) for c in inputs):
+        # Scores that moved alone follow from the base rate, where inputs are related to the outcome.
+        inputs = []
+    return [*inputs, *relation, *base_rate], loss
+
+
+def _by_kind(causes: Sequence[Cause], loss: Loss | None) -> dict[str, Severity]:
+    raw: dict[str, Severity] = {}
+    for cause in sorted(causes, key=_order):
+        raw[cause.kind] = worst([raw.get(cause.kind, "not_measurable"), cause.severity])
+    if loss is not None:
+        raw[LOSS] = loss.severity
+    return raw
+
+
+def _ranked(
+    causes: Sequence[Cause],
+    loss: Loss | None,
+    lost: Severity,
+    earlier: Sequence[Earlier],
+    thresholds: MonitoringThresholds,
+) -> list[tuple[Cause, Severity]]:
+    """Causes with their severities after persistence, the first to be named first.
+
+    Performance that was lost without a changed relation belongs to the change that explains it, and raises its severity.
+    """
+    explaining = next((i for i, cause in enumerate(causes) if cause.kind != "data_quality"), None)
+    found: list[tuple[Cause, Severity]] = []
+    for i, cause in enumerate(causes):
+        held = cause.severity if cause.certain else after_persistence(cause.kind, cause.severity, earlier, thresholds)
+        if loss is not None and i == explaining:
+            cause = _with_loss(cause, loss)
+            held = worst([held, lost])
+        found.append((cause, held))
+    found.sort(key=lambda pair: _order(pair[0]))
+    return sorted(found, key=lambda pair: (-pair[0].certain, -SEVERITIES.index(pair[1])))
 
 
 def _with_loss(cause: Cause, loss: Loss) -> Cause:
-    """The cause with the quality that was lost by it."""
     return replace(
         cause,
-        evidence=f"{cause.evidence}; {loss.text} with it, while the same scores mean what they meant",
+        severity=worst([cause.severity, loss.severity]),
+        evidence=f"{cause.evidence}; {loss.evidence}, while each score has the outcomes that it had",
         weight=max(cause.weight, loss.weight),
     )
 
 
-def _broken_batch(batch: Sequence[Fault]) -> list[Cause]:
-    if not batch:
-        return []
-    return [Cause("data_quality", "act", "; ".join(f.text for f in batch), (), 1.0, certain=True)]
-
-
-def _implied_base_rate(drift: DriftVerdict, name: str) -> list[Cause]:
-    """Scores that moved while inputs hardly did: another base rate is the likeliest; only outcomes can confirm it."""
-    score = next((c for c in drift.columns if c.name == name), None)
-    if score is None or score.implied_base_rate is None or score.fault or not at_least(score.severity, "watch"):
-        return []
-    if any(at_least(c.severity, "watch") for c in drift.columns if c.name != name):
-        return []
-    text = (
-        f"no input moved by more than its threshold, but the scores did, as if the base rate had gone from "
-        f"{score.reference_base_rate:.3f} to {score.implied_base_rate:.3f} (an estimate; outcomes are not known yet)"
-    )
-    return [Cause("label_shift", score.severity, text, (name,), 0.5, estimated=True)]
-
-
-def _data_quality_faults(drift: DriftVerdict) -> list[Cause]:
-    broken = [c for c in drift.columns if c.fault]
-    if not broken:
-        return []
-    carried = _carried(broken, len(drift.columns))
-    severity: Severity = "critical" if carried >= 0.5 else "act"
-    # Of two columns that changed places both say so.
-    told = list(dict.fromkeys(c.reason for c in broken))
-    text = "; ".join(told[:8]) + (f"; and {len(told) - 8} more columns" if len(told) > 8 else "")
-    strength = 1 - math.prod(1 - c.fault_strength for c in broken)
-    names = tuple(c.name for c in broken)
-    others = [c for c in drift.columns if not c.fault]
-    moved = sum(at_least(c.severity, "watch") for c in others)
-    # Where much else has moved, a value that took a whole column may have come with other people, not with a feed.
-    explained = moved >= MUCH_MOVED * max(len(others), 1) and max(c.fault_strength for c in broken) < UNMISTAKABLE
-    certain = strength >= CERTAIN and not explained
-    return [Cause("data_quality", severity, text, names, carried * strength, certain=certain)]
-
-
-def _population(drift: DriftVerdict, score: str) -> list[Cause]:
-    shifted = [c for c in drift.columns if not c.fault and at_least(c.severity, "watch")]
-    inputs = [c for c in shifted if c.name != score]
-    if not shifted:
-        return _together(drift)
-    severity = worst([c.severity for c in shifted])
-    named = inputs or shifted
-    text = ", ".join(f"{c.name} ({c.reason})" for c in named[:4])
-    if len(named) > 4:
-        text += f" and {len(named) - 4} more columns"
-    if any(c.name == score for c in shifted):
-        text += "; the scores have moved with them" if inputs else " have moved while no single input did"
-    return [Cause("covariate_shift", severity, text, tuple(c.name for c in named), _carried(named, len(drift.columns)))]
-
-
-def _together(drift: DriftVerdict) -> list[Cause]:
-    """Inputs that changed only in how they go together; two that have changed places are a fault, named as one."""
-    joint = drift.joint
-    if joint is None or joint.swapped or not at_least(joint.severity, "watch"):
-        return []
-    concerned = [c for c in drift.columns if c.name in joint.columns]
-    text = f"no input moved by more than its threshold, but {joint.reason}"
-    return [Cause("covariate_shift", joint.severity, text, joint.columns, _carried(concerned, len(drift.columns)))]
-
-
-def _carried(columns: Sequence[ColumnDrift], of: int) -> float:
-    """Share of all importance that columns carry; where it is not known, their share of the columns."""
-    if any(c.importance is not None for c in columns):
-        return sum(c.importance or 0.0 for c in columns)
-    return len(columns) / max(of, 1)
-
-
-def _held(kind: str, severity: Severity, earlier: Sequence[Earlier], thresholds: MonitoringThresholds) -> Severity:
-    """Severity after persistence: acting on a change needs it in k of the last n windows, this one included."""
-    if not at_least(severity, "act"):
-        return severity
-    recent = list(earlier)[-(thresholds.persistence_n - 1) :] if thresholds.persistence_n > 1 else []
-    seen = 1 + sum(at_least(window.raw.get(kind, "none"), "act") for window in recent)
-    return severity if seen >= thresholds.persistence_k else "watch"
-
-
 def _order(cause: Cause) -> tuple[float, ...]:
-    # A feed that is broken for certain explains what follows from it (moved scores, lost ranking), not the other way.
+    # Data that are certainly broken explain what follows from them (moved scores, lost performance), not the other way.
     return (-cause.certain, -SEVERITIES.index(cause.severity), -cause.weight, cause.kind != "data_quality")
+
+
+def _actions(
+    first: Cause, severity: Severity, lost: Severity, response: Mapping[str, Sequence[str]]
+) -> tuple[str, ...]:
+    actions = tuple(response.get(first.kind, ())) if at_least(severity, "act") else ()
+    if at_least(lost, "act") and first.kind != "data_quality":
+        # What broken data lose comes back when they are repaired.
+        actions = tuple(dict.fromkeys([*actions, *response.get(LOSS, ())]))
+    if first.estimated:
+        # Without outcomes there is nothing new to learn from, and an estimate stops nothing.
+        actions = tuple(a for a in actions if a not in ("retrain", "suspend"))
+    return actions
 
 
 def _unknown(performance: WindowPerformance | None) -> tuple[str, ...]:
     if performance is not None and performance.measurable:
         return ()
-    return ("label_shift and concept_drift show in outcomes, and too few of them are known",)
+    return ("Label shift and concept drift need outcomes, and too few are known.",)
 
 
-def _calm(drift: DriftVerdict, performance: WindowPerformance | None, severity: Severity) -> tuple[str, ...]:
+def _nothing_found(drift: DriftVerdict, performance: WindowPerformance | None, severity: Severity) -> tuple[str, ...]:
     if severity == "not_measurable":
-        return (drift.reason, "No verdict is given; the window is too small.")
-    seen = (
-        "Outcomes agree with the scores."
-        if performance is not None and performance.measurable
-        else ("Whether outcomes still agree with the scores is not known yet.")
-    )
-    return (drift.reason, seen)
+        return (drift.reason, "The window is too small for a verdict; keep monitoring.")
+    if performance is not None and performance.measurable:
+        return (drift.reason, f"Outcomes agree with the scores. {NO_ACTION}")
+    return (drift.reason, f"Whether outcomes agree with the scores is not known yet. {NO_ACTION}")
 
 
-def _sentences(
-    first: Cause, ranked: Sequence[Cause], severity: Severity, raw: Mapping[str, Severity], actions: Sequence[str]
-) -> tuple[str, ...]:
-    said = f"{first.kind.replace('_', ' ').capitalize()}: {first.evidence}."
+def _finding(first: Cause, earlier: Sequence[Earlier]) -> str:
+    """What happened, how large it is, and since when."""
+    clause = f"data quality: {first.evidence}" if first.kind == "data_quality" else first.evidence
+    run = run_before(first.kind, earlier)
+    since = f" Seen in {len(run) + 1} windows in a row, since {run[0]}." if run else ""
+    return sentence(clause) + since
+
+
+def _follow_up(causes: Sequence[Cause], severity: Severity, raw: Mapping[str, Severity], actions: Sequence[str]) -> str:
+    """What to do, and which other causes there are."""
+    first = causes[0]
     if actions:
-        follows = f"Policy: {', '.join(a.replace('_', ' ') for a in actions)}."
+        text = f"Actions by policy: {', '.join(a.replace('_', ' ') for a in actions)}."
     elif at_least(severity, "act"):
-        follows = ADVICE[first.kind]
+        text = ADVICE[first.kind]
     elif at_least(raw[first.kind], "act"):
-        follows = "It is watched: it must be seen in more windows before anything is done."
+        text = "No action yet: it must be seen in more windows. Keep monitoring."
     else:
-        follows = "Nothing is to be done but to watch."
-    others = [c.kind.replace("_", " ") for c in ranked[1:]]
-    if others:
-        follows += f" Also true: {', '.join(dict.fromkeys(others))}."
-    return (said, follows)
+        text = NO_ACTION
+    others = dict.fromkeys(KIND_NAMES[cause.kind] for cause in causes[1:])
+    return f"{text} Also found: {', '.join(others)}." if others else text

@@ -150,7 +150,7 @@ def sample_of(rows: Rows, scores: pl.DataFrame, id_: str, chosen: np.ndarray) ->
 
 def draw_page(known: pl.DataFrame, rows: Rows, declaration: Declaration, path: Path) -> Path | None:
     """Evidently's page for the window, from bounded samples; it draws, and the verdict is not taken from it."""
-    from mlops_assets.monitoring.evidently_page import draw
+    from mlops_assets.monitoring.inputs.evidently_page import draw
 
     if rows.height == 0:
         return None

@@ -12,7 +12,7 @@ from mlops_assets.monitoring.inputs.batches import BatchContent, faults_of_conte
 from mlops_assets.monitoring.inputs.faults import Fault
 from mlops_assets.monitoring.outcomes.performance import WindowPerformance
 from mlops_assets.monitoring.severity import at_least
-from mlops_assets.monitoring.verdict.alarm_rules import alarm_rules
+from mlops_assets.monitoring.verdict.causes import alarm_rules
 from mlops_assets.monitoring.verdict.fleet_control import FleetControl, hold_to_fleet, window_p_value
 from mlops_assets.monitoring.verdict.triage import ANSWERED, Health, triage
 from mlops_assets.monitoring.window_results import DRIFT, OUTCOMES, PERFORMANCE, DriftResult, PerformanceResult

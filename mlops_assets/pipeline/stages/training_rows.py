@@ -2,7 +2,7 @@
 
 Belongs here: the period, the windows left out, how far back a retraining reaches, and the rows since the change that it
 answers. All of it is read from the verdicts that were known when the retraining was requested, so that the result is the same
-whenever a stage runs. Not here: what a run of verdicts is (`monitoring.verdict.onset`), or the comparison of histories
+whenever a stage runs. Not here: what a run of verdicts is (`monitoring.verdict.persistence`), or the comparison of histories
 (`training.history`).
 """
 
@@ -16,7 +16,7 @@ from mlops_assets.datasets.windows import event_time_expr, shift, window_of_key
 from mlops_assets.declaration.declaration import Declaration
 from mlops_assets.ledger.events.response import RetrainingRequested
 from mlops_assets.ledger.ledger import Ledger, Record
-from mlops_assets.monitoring.verdict.onset import CHANGES_THE_ANSWER, CHANGES_THE_WORLD, Seen, onset
+from mlops_assets.monitoring.verdict.persistence import CHANGES_THE_ANSWER, CHANGES_THE_WORLD, Seen, onset
 from mlops_assets.pipeline.context import StageError
 from mlops_assets.response.quarantined_windows import quarantined_windows
 from mlops_assets.training.history import HistoryChoice, choose_history

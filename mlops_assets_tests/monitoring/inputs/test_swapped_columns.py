@@ -46,3 +46,62 @@ def test_columns_that_fit_at_each_others_place(window: pl.DataFrame, faults: set
     )
     assert set(found.faults) == faults, why
     assert found.severity == "act"
+
+
+def words(seed: int, rates: np.ndarray, number: int) -> pl.DataFrame:
+    """Columns that are 1 in few rows, as words in texts are."""
+    generator = np.random.default_rng(seed)
+    return pl.DataFrame({f"w{i}": (generator.random(number) < rate).astype(int) for i, rate in enumerate(rates)})
+
+
+@pytest.mark.parametrize("with_reference", [True, False])
+def test_rare_words_that_changed_their_frequency_are_no_swap(with_reference: bool) -> None:
+    claimed = 0
+    for seed in range(6):
+        generator = np.random.default_rng(seed)
+        rates = generator.uniform(0.005, 0.06, 99)
+        moved = np.clip(rates * np.exp(generator.normal(0, 0.9, 99) * (generator.random(99) < 0.5)), 0.001, 0.5)
+        reference, window = words(seed + 100, rates, 600), words(seed + 200, moved, 400)
+        profile = build_profile(reference, dict.fromkeys(reference.columns, "numeric"))
+        known = reference if with_reference else None
+        found = compare(profile, count_window(window, profile), RULES, sample=window, reference_sample=known)
+        claimed += any(c.fault == "swapped" for c in found.columns)
+    assert claimed == 0
+
+
+def test_two_flags_are_swapped_where_their_correlations_say_so() -> None:
+    def flags(seed: int) -> pl.DataFrame:
+        generator = np.random.default_rng(seed)
+        left, right = generator.normal(size=(2, 4000))
+        return pl.DataFrame(
+            {
+                "often": (left + generator.normal(size=4000) > -0.5).astype(int),
+                "seldom": (right + generator.normal(size=4000) > 1.5).astype(int),
+                "with_often": left,
+                "with_seldom": right,
+            }
+        )
+
+    reference, window = flags(1), flags(2).rename({"often": "seldom", "seldom": "often"})
+    profile = build_profile(reference, dict.fromkeys(reference.columns, "numeric"))
+    found = compare(profile, count_window(window, profile), RULES, sample=window, reference_sample=reference)
+    assert set(found.faults) == {"often", "seldom"}
+
+
+@pytest.mark.parametrize(
+    "score",
+    [
+        lambda s: s / 7,
+        lambda s: 12 * s,
+        lambda s: 0 * s + 0.2,
+        lambda s: np.where(np.arange(len(s)) % 4 == 0, -999, s),
+    ],
+)
+def test_what_a_score_does_is_no_fault_of_the_data(score) -> None:
+    generator = np.random.default_rng(5)
+    reference = pl.DataFrame({"x": generator.normal(size=5000), "score": generator.beta(2, 8, 5000)})
+    window = pl.DataFrame({"x": generator.normal(size=2000), "score": score(generator.beta(2, 8, 2000))})
+    profile = build_profile(reference, {"x": "numeric", "score": "score"})
+    found = compare(profile, count_window(window, profile), RULES, sample=window, reference_sample=reference)
+    assert found.faults == ()
+    assert found.column("score").severity == "act"

@@ -63,7 +63,7 @@ def test_repeated_identifiers_are_named(tables):
     now = pl.read_parquet(tables / "now.parquet")
     pl.concat([now, now.head(7)]).with_columns(pl.col("amount") / 1000).write_parquet(tables / "again.parquet")
     found = compare_tables(tables / "before.parquet", tables / "again.parquet", identifier="id")
-    assert "7 of 2007 rows repeat a value of id" in found.verdict["reasons"][0]
+    assert "7 of 2007 rows repeat a value of the identifier id" in found.verdict["reasons"][0]
 
 
 def test_the_time_between_two_windows_is_not_drift(tables):

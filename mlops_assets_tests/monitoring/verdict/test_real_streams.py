@@ -4,7 +4,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from mlops_assets.monitoring.verdict.triage import Earlier, triage
+from mlops_assets.monitoring.verdict.persistence import Earlier
+from mlops_assets.monitoring.verdict.triage import triage
 from mlops_assets_tests.monitoring.streams import DATA, RULES, judge, roles_of
 
 

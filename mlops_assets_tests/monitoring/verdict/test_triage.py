@@ -10,7 +10,8 @@ from mlops_assets.monitoring.inputs.faults import Fault
 from mlops_assets.monitoring.outcomes.performance import WindowPerformance, measure
 from mlops_assets.monitoring.outcomes.reference_performance import build_reference
 from mlops_assets.monitoring.severity import Severity
-from mlops_assets.monitoring.verdict.triage import Earlier, triage
+from mlops_assets.monitoring.verdict.persistence import Earlier
+from mlops_assets.monitoring.verdict.triage import triage
 from mlops_assets_tests.monitoring.outcomes.test_performance import loans
 from mlops_assets_tests.monitoring.streams import RULES, customers, judge
 
@@ -119,7 +120,7 @@ def test_a_weak_sign_ranks_behind_a_population_that_moved_in_more_important_colu
     )
     health = judged(both)
     assert [c.kind for c in health.causes] == ["covariate_shift", "data_quality"]
-    assert "Also true: data quality" in health.reasons[1]
+    assert "Also found: data quality" in health.reasons[1]
 
 
 def test_one_value_in_a_column_is_no_broken_feed_where_much_else_has_moved():
@@ -186,9 +187,9 @@ def test_quality_that_other_people_cost_is_told_and_acted_on(reference, found, e
     health = judged(found, lost, [Earlier(str(i), raw) for i, raw in enumerate(earlier)])
     assert (health.severity, health.actions) == (severity, actions), why
     assert health.raw["performance_loss"] == "critical"
-    assert f"roc_auc fell from {lost.ranking.reference:.3f} to {lost.ranking.window:.3f}" in " ".join(
-        c.evidence for c in health.causes
-    )
+    stated = f"AUC {lost.ranking.window:.3f} against {lost.ranking.reference:.3f} in the reference"
+    assert stated in " ".join(c.evidence for c in health.causes)
+    assert any(c.severity == "critical" for c in health.causes), "never graver than every cause"
 
 
 def test_quality_lost_while_nothing_else_moved_is_another_relation(reference):

@@ -5,7 +5,7 @@ import pytest
 from mlops_assets.monitoring.inputs.faults import Fault
 from mlops_assets.monitoring.outcomes.performance import measure
 from mlops_assets.monitoring.outcomes.reference_performance import build_reference
-from mlops_assets.monitoring.verdict.alarm_rules import alarm_rules
+from mlops_assets.monitoring.verdict.causes import alarm_rules
 from mlops_assets_tests.monitoring.outcomes.test_performance import loans
 from mlops_assets_tests.monitoring.verdict.test_triage import BROKEN, QUIET, SHIFTED, column, drift, judged
 

@@ -14,7 +14,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from mlops_assets.statistics.intervals import holm, normal_interval, smallest_detectable, two_sided_p, z_of
+from mlops_assets.statistics.intervals import normal_interval, smallest_detectable, two_sided_p, z_of
+from mlops_assets.statistics.multiplicity import holm
 
 MEASURES = {
     "binary": ("selection_rate", "tpr"),

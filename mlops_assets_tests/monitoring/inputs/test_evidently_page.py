@@ -3,7 +3,7 @@ import math
 import polars as pl
 import pytest
 
-from mlops_assets.monitoring.evidently_page import draw
+from mlops_assets.monitoring.inputs.evidently_page import draw
 
 
 def table(rows=200, shift=0.0):

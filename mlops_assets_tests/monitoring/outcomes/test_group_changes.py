@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from mlops_assets.declaration.declaration import Declaration
-from mlops_assets.monitoring.inputs.group_changes import group_changes
+from mlops_assets.monitoring.outcomes.group_changes import group_changes
 from mlops_assets.monitoring.outcomes.performance import WindowPerformance, measure
 from mlops_assets.monitoring.outcomes.reference_performance import build_reference
 from mlops_assets.policy.monitoring_thresholds import MonitoringThresholds

@@ -1,7 +1,7 @@
 import polars as pl
 import pytest
 
-from mlops_assets.monitoring.two_tables.spread_rows import spread_rows
+from mlops_assets.monitoring.two_tables.reading import spread_rows
 
 
 @pytest.mark.parametrize(

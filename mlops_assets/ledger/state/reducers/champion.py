@@ -1,0 +1,90 @@
+"""What changes the champion state, and when it counts: promotion, rollback, suspension, resumption, retirement."""
+
+from dataclasses import replace
+from typing import Any
+
+from mlops_assets.ledger.events import champion
+from mlops_assets.ledger.people import AUTOMATION
+from mlops_assets.ledger.records import Record
+from mlops_assets.ledger.state.acts import FoldContext, NotCounted, require_same, signed
+from mlops_assets.ledger.state.champion import ChampionChange, ChampionState
+from mlops_assets.ledger.state.model import ModelState
+from mlops_assets.ledger.state.reducers.common import number, registered, with_version
+
+
+def promotion(model: ModelState, record: Record[champion.Promotion], _: FoldContext) -> ModelState:
+    """A version becomes champion. Whether it might is decided again by `release.audit`."""
+    version, now = number(record.subject), model.champion
+    _not_retired(now)
+    registered(model, record.subject)
+    state = replace(now, status="active", champion=version, former=now.champion, promoted=(*now.promoted, version))
+    known = model.version(record.subject)
+    model = with_version(model, replace(known, promotions=(*known.promotions, record)))
+    return _changed(model, record, state, str(version), "", "")
+
+
+def rollback(model: ModelState, record: Record[champion.Rollback], context: FoldContext) -> ModelState:
+    """A former champion decides again."""
+    now, version = model.champion, number(record.subject)
+    if version not in now.promoted:
+        raise NotCounted(f"version {version} was never promoted")
+    # A suspended model starts to decide again with this: its authors may not do that.
+    barred = model.authors_of(version) if now.status == "suspended" else frozenset()
+    _intervention(model, record, context, barred)
+    require_same("version", record.event.version, record.subject)
+    state = replace(now, status="active", champion=version, former=now.champion)
+    return _changed(model, record, state, str(version), record.event.person, record.event.rationale)
+
+
+def suspension(model: ModelState, record: Record[champion.Suspension], context: FoldContext) -> ModelState:
+    """The champion stops deciding."""
+    _intervention(model, record, context, frozenset())
+    if model.champion.status != "active":
+        raise NotCounted("the model had no champion that decided")
+    state = replace(model.champion, status="suspended", seq=record.seq, since=record.recorded_at)
+    return replace(model, champion=state, suspension=record)
+
+
+def resumption(model: ModelState, record: Record[champion.Resumption], context: FoldContext) -> ModelState:
+    """A suspended champion decides again; its authors may not do that."""
+    _intervention(model, record, context, model.authors_of(model.champion.champion))
+    if model.champion.status != "suspended":
+        raise NotCounted("the model was not suspended")
+    state = replace(model.champion, status="active", seq=record.seq, since=record.recorded_at)
+    return replace(model, champion=state, suspension=None)
+
+
+def retirement(model: ModelState, record: Record[champion.Retirement], context: FoldContext) -> ModelState:
+    """No version decides again."""
+    _intervention(model, record, context, frozenset())
+    state = replace(model.champion, status="retired")
+    changed = _changed(model, record, state, None, record.event.person, record.event.rationale)
+    return replace(changed, retirement=record)
+
+
+def _intervention(model: ModelState, record: Record[Any], context: FoldContext, barred: frozenset[str]) -> None:
+    """Hold a signed change of the champion state to its rules."""
+    event: champion.Intervention = record.event
+    _not_retired(model.champion)
+    by_machine = event.role == AUTOMATION and event.BY_SERVICE_KEY
+    signed(context, record, roles=(AUTOMATION,) if by_machine else None, barred=barred)
+    require_same("version", event.subject, record.subject)
+    if event.follows != model.champion.seq:
+        raise NotCounted(f"signed for the state after record {event.follows}, which was {model.champion.seq}: a replay")
+
+
+def _changed(
+    model: ModelState, record: Record[Any], state: ChampionState, version: str | None, person: str, reason: str
+) -> ModelState:
+    before = model.champion.champion
+    former = str(before) if before is not None else None
+    change = ChampionChange(
+        record.happened_at, record.recorded_at, record.kind, version, former, person, reason, record.seq
+    )
+    state = replace(state, seq=record.seq, since=record.recorded_at)
+    return replace(model, champion=state, changes=(*model.changes, change), suspension=None)
+
+
+def _not_retired(now: ChampionState) -> None:
+    if now.status == "retired":
+        raise NotCounted("the model was retired, for ever: the record changes nothing")

@@ -1,0 +1,45 @@
+"""Which reducer takes in which kind of event.
+
+A reducer says what a kind changes in the state of its model, and when it counts for nothing. None of them reads a database,
+a clock or a policy file: what a policy says about signatures is read from the `policy_adopted` record that was in force.
+"""
+
+from collections.abc import Mapping
+
+from mlops_assets.ledger.events import champion, judgements, response, versions, windows
+from mlops_assets.ledger.events.base import Event
+from mlops_assets.ledger.state.reducers import champion as on_champion
+from mlops_assets.ledger.state.reducers import judgements as on_judgements
+from mlops_assets.ledger.state.reducers import response as on_response
+from mlops_assets.ledger.state.reducers import training as on_training
+from mlops_assets.ledger.state.reducers import windows as on_windows
+from mlops_assets.ledger.state.reducers.common import Reducer
+
+REDUCERS: Mapping[type[Event], Reducer] = {
+    versions.SnapshotTaken: on_training.snapshot_taken,
+    versions.VersionRegistered: on_training.version_registered,
+    versions.CardIssued: on_training.card_issued,
+    judgements.GateDecided: on_training.gate_decided,
+    judgements.Approval: on_judgements.approval,
+    judgements.ExceptionGranted: on_judgements.exception_granted,
+    judgements.ExceptionWithdrawn: on_judgements.exception_withdrawn,
+    judgements.FindingRecorded: on_judgements.finding_recorded,
+    judgements.FindingResponded: on_judgements.finding_responded,
+    judgements.FindingClosed: on_judgements.finding_closed,
+    judgements.ValidationRecorded: on_judgements.validation_recorded,
+    judgements.PolicyAdopted: on_judgements.policy_adopted,
+    champion.Promotion: on_champion.promotion,
+    champion.Rollback: on_champion.rollback,
+    champion.Suspension: on_champion.suspension,
+    champion.Resumption: on_champion.resumption,
+    champion.Retirement: on_champion.retirement,
+    windows.WindowDue: on_windows.window_due,
+    windows.WindowScored: on_windows.window_scored,
+    windows.HealthVerdict: on_windows.health_verdict,
+    response.IncidentOpened: on_response.incident_opened,
+    response.IncidentAcknowledged: on_response.incident_acknowledged,
+    response.IncidentClosed: on_response.incident_closed,
+    response.RetrainingRequested: on_response.retraining_request,
+    response.RetrainingClosed: on_response.retraining_closed,
+}
+"""What each kind changes. Events about people change who may sign, and stored evidence and checked estimates no state."""

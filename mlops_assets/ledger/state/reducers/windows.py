@@ -1,0 +1,57 @@
+"""What events of a monitoring window change: due, scored, judged."""
+
+from dataclasses import replace
+
+from mlops_assets.ledger.events import windows
+from mlops_assets.ledger.records import Record
+from mlops_assets.ledger.state.acts import FoldContext
+from mlops_assets.ledger.state.model import ModelState
+from mlops_assets.ledger.state.reducers.common import with_version
+from mlops_assets.ledger.state.windows import Scored, WindowVerdict
+
+
+def window_due(model: ModelState, record: Record[windows.WindowDue], _: FoldContext) -> ModelState:
+    """A window that the calendar marked."""
+    return replace(model, due={**model.due, record.subject: record.event.ended})
+
+
+def window_scored(model: ModelState, record: Record[windows.WindowScored], _: FoldContext) -> ModelState:
+    """The last scoring of a window, and what it counts for on the ladder."""
+    event, window = record.event, record.subject
+    share = float(event.canary_share or 0.0)
+    last = Scored(
+        window, event.version, event.challenger, share, event.rows, event.quarantined, record.seq, record.recorded_at
+    )
+    model = replace(model, scored={**model.scored, window: last})
+    if event.challenger is None or event.rows == 0:
+        return model
+    beside = model.version(event.challenger)
+    seen = {**beside.scored_beside, window: max(share, beside.scored_beside.get(window, 0.0))}
+    return with_version(model, replace(beside, scored_beside=seen))
+
+
+def health_verdict(model: ModelState, record: Record[windows.HealthVerdict], _: FoldContext) -> ModelState:
+    """The last verdict on a window."""
+    event = record.event
+    fleet = event.fleet or {}
+    verdict = WindowVerdict(
+        window=record.subject,
+        window_end=event.window_end,
+        severity=event.severity,
+        kind=event.kind,
+        reasons=event.reasons,
+        causes=tuple(cause.kind for cause in event.causes),
+        columns=event.columns,
+        action=event.action,
+        raw=event.raw,
+        alarm_rules=event.alarm_rules,
+        version=event.version,
+        policy_digest=event.policy_digest,
+        outcomes=event.outcomes,
+        p_value=fleet.get("p_value"),
+        happened_at=record.happened_at,
+        recorded_at=record.recorded_at,
+        seq=record.seq,
+    )
+    key = f"{record.subject}/{event.window_end.isoformat()}"
+    return replace(model, verdicts={**model.verdicts, key: verdict})
