@@ -1,9 +1,9 @@
 from dataclasses import dataclass
 
 import pytest
-from mlops_assets.policy.gate_rules import Gates
 
 from mlops_assets.evidence.inventory import STATUS_FIELDS, inventory, status
+from mlops_assets.gates.registry import GateRules
 from mlops_assets.ledger.canonical import canonical_json
 from mlops_assets.ledger.events.judgements import ExceptionGranted
 from mlops_assets.ledger.keys import SigningKey
@@ -13,7 +13,9 @@ from mlops_assets_tests.evidence.life import MODEL, POLICY, Life, signed
 
 RULES = POLICY.model_copy(
     update={
-        "gates": Gates.model_validate({n: {"required": n in ("performance", "fairness")} for n in Gates.model_fields})
+        "gates": Gates.model_validate(
+            {n: {"required": n in ("performance", "fairness")} for n in GateRules.model_fields}
+        )
     }
 )
 
