@@ -13,7 +13,7 @@ from mlops_assets_tests.evidence.life import MODEL, POLICY, Life, signed
 
 RULES = POLICY.model_copy(
     update={
-        "gates": Gates.model_validate(
+        "gates": GateRules.model_validate(
             {n: {"required": n in ("performance", "fairness")} for n in GateRules.model_fields}
         )
     }
