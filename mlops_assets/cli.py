@@ -17,6 +17,7 @@ from mlops_assets.stores.home import be_quiet
 COMMANDS = {
     "approve": ("approvals", "Approve or reject a version."),
     "asof": ("fleet", "Show the fleet at an earlier day or time."),
+    "backup": ("backup", "Write everything under the home to one file."),
     "calibrate": ("monitoring", "Propose thresholds for a given rate of false alarms."),
     "demo": ("running", "Run every declared model through its lifecycle."),
     "dev": ("running", "Open Dagster, MLflow and the pages on this machine."),
@@ -34,6 +35,7 @@ COMMANDS = {
     "policy": ("policy", "Show, adopt and compare policies."),
     "replay": ("evidence", "Train a version or score a prediction again, and compare."),
     "requirements": ("evidence", "Show by clause which evidence is present, missing or stale."),
+    "restore": ("backup", "Restore a backup into an empty home."),
     "resume": ("operations", "Resume a suspended model."),
     "retire": ("operations", "Retire a model for good; its evidence stays."),
     "retrain": ("operations", "Request a retraining."),

@@ -88,7 +88,9 @@ class Home:
 
     def create(self) -> None:
         """Make the folders; what exists stays as it is."""
-        for folder in (self.root, self.lake, self.mlflow, self.dagster, self.reports):
+        # Training rows, predictions and the ledger are nobody else's to read.
+        self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for folder in (self.lake, self.mlflow, self.dagster, self.reports):
             folder.mkdir(parents=True, exist_ok=True)
         self.keys.mkdir(mode=0o700, parents=True, exist_ok=True)
 

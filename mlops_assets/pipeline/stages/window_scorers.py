@@ -59,10 +59,10 @@ class Scorer:
         """The fitted pipeline, verified before it is read."""
         return load_verified(self.platform, self.declaration, self.version)
 
-    def score(self, rows: pl.DataFrame, window: Window) -> pl.DataFrame:
-        """One prediction a row, in the order of the rows, with the version that made it."""
-        threshold = self.registration.event.threshold
-        scored = score(self.pipeline, rows, self.declaration, threshold, version=self.version, window=window.key)
+    def score(self, rows: pl.DataFrame, window: Window | None) -> pl.DataFrame:
+        """One prediction a row, in the order of the rows, with the version that made it; no window: a model without time."""
+        threshold, key = self.registration.event.threshold, window.key if window is not None else None
+        scored = score(self.pipeline, rows, self.declaration, threshold, version=self.version, window=key)
         return scored.with_columns(pl.lit(self.version, dtype=pl.Int64).alias("version"))
 
     def reasons(self, rows: pl.DataFrame) -> dict[Any, str]:
