@@ -15,6 +15,7 @@ from typing import Any
 
 import dagster as dg
 
+from mlops_assets.governance.adoption import adopt, adoption
 from mlops_assets.governance.approvals import sign_approval
 from mlops_assets.governance.decisions import standing
 from mlops_assets.governance.exceptions import lifts, sign_exception
@@ -159,6 +160,7 @@ class Demo:
         if newest is None or newest.registration is None:
             return
         version, request = newest.version, newest.registration.event.request
+        self._adopt(model)
         validated, excepted = self._validate(model, version), self._except(model, version)
         if validated or excepted:
             # The card holds the validation and the exceptions in force, and it is what people sign.
@@ -182,6 +184,20 @@ class Demo:
                 policy=policy,
             )
             self.say(f"  {model}: version {version} approved by {rule.role}")
+
+    def _adopt(self, model: str) -> None:
+        """Sign the policy of the model where policy says that somebody must."""
+        ledger, policy = self.platform.ledger, self.platform.policy(model)
+        waiting = adoption(ledger.state().model(model), policy)
+        if not waiting.waiting:
+            return
+        role = next((role for role in waiting.roles if role in PEOPLE), None)
+        if role is None:
+            self.say(f"  {model}: nobody of the demo may sign the policy: {' or '.join(waiting.roles)} must")
+            return
+        rationale = f"Demo signature of the role {role}: the policy of tier {policy.tier} as it was shipped."
+        adopt(ledger, model, policy, key=load_key(role, self.platform.home.keys), rationale=rationale)
+        self.say(f"  {model}: policy {policy.digest[:12]} adopted by {role}")
 
     def _validate(self, model: str, version: str) -> bool:
         """The demo's `validator` records a judgement where the tier has one; whether any was recorded now."""

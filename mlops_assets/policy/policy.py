@@ -134,9 +134,19 @@ class Response(Part):
             )
         return self
 
+    @model_validator(mode="after")
+    def _an_ended_validation_has_actions_with_effect(self) -> Self:
+        known = ("none", "watch", "incident", "suspend")
+        if other := [action for action in self.validation_expired if action not in known]:
+            raise ValueError(
+                f"validation_expired: found {', '.join(other)}, expected {', '.join(known)}: an ended validation asks for a "
+                "person's judgement, and neither another training nor another choice of rows is one"
+            )
+        return self
+
 
 class Policy(Part):
-    """Everything a risk tier asks."""
+    """Everything that a risk tier requires."""
 
     tier: Annotated[Literal["high", "medium", "low"], Stricter("fixed")]
     """Tier that the policy is for; the name of its file."""

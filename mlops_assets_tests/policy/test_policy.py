@@ -244,10 +244,19 @@ def test_what_is_stricter(mark, base, stricter, laxer):
     [
         ("{role: validator, count: 1}", "{role: automation, count: 1}", "automation"),
         ("  roles: [model-risk]\n  # Longest", "  roles: [ledger]\n  # Longest", "ledger"),
-        ("  roles: []", "  roles: [root]", "root"),
+        ("  roles: [model-risk]", "  roles: [root]", "root"),
     ],
     ids=["approvals", "exceptions", "adoption"],
 )
 def test_keys_of_machines_judge_nothing(tmp_path, old, new, named):
     with pytest.raises(PolicyError, match=f"found {named}"):
         read_policy(changed(tmp_path, old, new))
+
+
+@pytest.mark.parametrize("action", ["retrain", "quarantine_window"])
+def test_an_ended_validation_has_no_action_without_effect(tmp_path, action):
+    path = changed(tmp_path, "validation_expired: [incident]", f"validation_expired: [{action}]")
+    with pytest.raises(
+        PolicyError, match=rf"validation_expired: found {action}, expected none, watch, incident, suspend"
+    ):
+        read_policy(path)
