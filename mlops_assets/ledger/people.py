@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import Any
 
 from mlops_assets.ledger.canonical import iso, moment
-from mlops_assets.ledger.events.people import PersonEnrolled
+from mlops_assets.ledger.events.people import KeyRevoked, PersonEnrolled
 from mlops_assets.ledger.keys import PublicKey
 from mlops_assets.ledger.records import Record
 from mlops_assets.ledger.signatures import SignatureRefused, Statement, open_envelope, signer_of
@@ -33,7 +33,7 @@ NO_JUDGES = (AUTOMATION, LEDGER, ROOT)
 
 ALL_MODELS = "*"
 NAME = re.compile(r"^[a-z0-9][a-z0-9_.@+:-]{0,62}$")
-KINDS = ("person_enrolled", "key_revoked")
+KINDS = (PersonEnrolled.KIND, KeyRevoked.KIND)
 _EPOCH = "0" * 64
 
 
@@ -225,7 +225,7 @@ def read_people(records: Sequence[Record], root: str | None = None) -> People:
     for record in records:
         people = People(tuple(periods), (), last)
         try:
-            if record.kind == "person_enrolled":
+            if record.kind == PersonEnrolled.KIND:
                 periods = _with_enrolment(people, record, root)
             else:
                 periods = _with_revocation(people, record)

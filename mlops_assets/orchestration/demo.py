@@ -21,6 +21,7 @@ from mlops_assets.governance.decisions import standing
 from mlops_assets.governance.exceptions import lifts, sign_exception
 from mlops_assets.governance.validations import record_validation, standing_validation
 from mlops_assets.ledger.events.judgements import GateDecided
+from mlops_assets.ledger.events.windows import HealthVerdict
 from mlops_assets.ledger.keys import load_key
 from mlops_assets.orchestration.assets import MODEL_TAG, asset_key
 from mlops_assets.orchestration.build import build_definitions
@@ -242,16 +243,14 @@ class Demo:
         return granted
 
     def _unfinished(self, model: str) -> bool:
-        registration = self.platform.ledger.latest("version_registered", model=model)
-        if (
-            registration is None
-            or registration.event.declaration_digest != self.platform.project.declaration(model).digest
-        ):
+        newest = self.platform.ledger.state().model(model).newest_version
+        declared = self.platform.project.declaration(model).digest
+        if newest is None or newest.registration is None or newest.registration.event.declaration_digest != declared:
             return True
-        return self.platform.ledger.latest("card_issued", model=model, subject=registration.subject) is None
+        return newest.card is None
 
     def _tell(self, window: Due) -> None:
-        verdict = self.platform.ledger.latest("health_verdict", model=window.model, subject=window.partition)
+        verdict = self.platform.ledger.latest_of(HealthVerdict, model=window.model, subject=window.partition)
         if verdict is None or verdict.event.severity == "none":
             return
         text = f"  {window.model} {window.partition}: {verdict.event.severity}, {verdict.event.kind.replace('_', ' ')}"

@@ -88,7 +88,7 @@ def act(
         else:
             subject = str(now.champion)
         kind = Rollback if found.act == "rollback" else Suspension
-        return intervene(ledger, registry, now, kind, subject, key, why, about, roles=(AUTOMATION,), root=root)
+        return intervene(ledger, registry, now, kind, subject, key, why, about=about, roles=(AUTOMATION,), root=root)
 
 
 def objections(ledger: Ledger, record: Record[Intervention], before: ModelState) -> list[str]:

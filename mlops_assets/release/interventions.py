@@ -59,7 +59,9 @@ def rollback(
         about = {"former": now.champion, "version": str(target)}
         # A suspended model starts deciding again with this: as for a resumption, its authors may not do that.
         barred = _authors(ledger, model, target) if now.status == "suspended" else ()
-        return intervene(ledger, registry, now, Rollback, str(target), key, rationale, about, barred=barred, root=root)
+        return intervene(
+            ledger, registry, now, Rollback, str(target), key, rationale, about=about, barred=barred, root=root
+        )
 
 
 def suspend(
@@ -79,7 +81,7 @@ def suspend(
     """
     with ledger.lock(lock_name(model)):
         now = _require(champion_state(ledger, model), "suspended", ("active",))
-        return intervene(ledger, registry, now, Suspension, str(now.champion), key, rationale, {}, root=root)
+        return intervene(ledger, registry, now, Suspension, str(now.champion), key, rationale, root=root)
 
 
 def resume(
@@ -103,9 +105,7 @@ def resume(
         assert now.champion is not None
         _require_intact(ledger, model, now.champion, verify_artifact)
         barred = _authors(ledger, model, now.champion)
-        return intervene(
-            ledger, registry, now, Resumption, str(now.champion), key, rationale, {}, barred=barred, root=root
-        )
+        return intervene(ledger, registry, now, Resumption, str(now.champion), key, rationale, barred=barred, root=root)
 
 
 def retire(
@@ -126,7 +126,7 @@ def retire(
     with ledger.lock(lock_name(model)):
         now = _require(champion_state(ledger, model), "retired", ("none", "active", "suspended"))
         subject = str(now.champion) if now.champion is not None else ""
-        return intervene(ledger, registry, now, Retirement, subject, key, rationale, {}, root=root)
+        return intervene(ledger, registry, now, Retirement, subject, key, rationale, root=root)
 
 
 def _require(now: ChampionState, done: str, statuses: Collection[str]) -> ChampionState:
@@ -166,8 +166,8 @@ def intervene(
     subject: str,
     key: SigningKey,
     rationale: str,
-    about: Mapping[str, Any],
     *,
+    about: Mapping[str, Any] | None = None,
     roles: Collection[str] | None = None,
     barred: Collection[str] = (),
     root: PublicKey | None = None,
@@ -196,7 +196,7 @@ def intervene(
         kind.PURPOSE,
         now.model,
         {"state": state.digest if state else "0" * 64},
-        {**about, "subject": subject, "rationale": rationale.strip(), "follows": now.seq},
+        {**(about or {}), "subject": subject, "rationale": rationale.strip(), "follows": now.seq},
         roles=roles,
         barred=barred,
         root=root,

@@ -165,7 +165,15 @@ def stolen(world, kind, **about):
     }  # fmt: skip
     subject = "1" if kind == "rollback" else str(now.champion)
     return intervene(
-        world.ledger, world.registry, now, kind, subject, world.keys["service"], "because", said, roles=("automation",)
+        world.ledger,
+        world.registry,
+        now,
+        kind,
+        subject,
+        world.keys["service"],
+        "because",
+        about=said,
+        roles=("automation",),
     )
 
 

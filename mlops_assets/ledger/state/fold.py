@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from mlops_assets.ledger.events.base import UnknownEvent
+from mlops_assets.ledger.events.people import PersonEnrolled
 from mlops_assets.ledger.people import KINDS as PEOPLE_KINDS
 from mlops_assets.ledger.people import People, known_people
 from mlops_assets.ledger.records import NOTHING_BEFORE, Record
@@ -30,7 +31,7 @@ class Fold:
         self.context = FoldContext(people)
         self.models: dict[str, ModelState] = {}
         self.refused: list[Refused] = [
-            Refused(seq, "person_enrolled", "", "", "", reason) for seq, reason in people.refused
+            Refused(seq, PersonEnrolled.KIND, "", "", "", reason) for seq, reason in people.refused
         ]
         self.seq = 0
         self.digest = NOTHING_BEFORE
