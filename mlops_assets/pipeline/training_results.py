@@ -25,6 +25,7 @@ class Candidates:
         reason: why it was chosen.
         table: candidates with their scores, as shown to a reviewer.
         candidates: everything measured of each.
+        failed: algorithm, label and reason of candidates that could not be built, fitted, measured or stored.
         environment: in which it was trained.
         code_version: by which it was trained.
         data_digest: of the snapshot.
@@ -40,6 +41,7 @@ class Candidates:
     reason: str
     table: list[dict[str, Any]]
     candidates: list[dict[str, Any]]
+    failed: list[dict[str, Any]]
     environment: Mapping[str, Any]
     code_version: str
     data_digest: str

@@ -28,10 +28,14 @@ if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
 
 MODEL_FILE = "model.skops"
-# What the built-in candidates hold beyond what skops itself trusts: node tables of trees, and names of number types.
+# Beyond what skops itself trusts, and harmless to load: node tables of trees, names of number types, and the folds and
+# scorer that a search over parameters keeps.
 ALLOWED_TYPES = (
     "numpy.dtype",
     "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
+    "sklearn.metrics._scorer._PassthroughScorer",
+    "sklearn.model_selection._split.KFold",
+    "sklearn.model_selection._split.StratifiedKFold",
     "sklearn.tree._tree.Tree",
 )
 UNSIGNED_FILES = ("registered_model_meta",)
@@ -80,6 +84,13 @@ def trusted_types(declaration: Declaration) -> tuple[str, ...]:
     return tuple(sorted({*ALLOWED_TYPES, *own}))
 
 
+def foreign_types(pipeline: "Pipeline", declaration: Declaration) -> tuple[str, ...]:
+    """Types in a fitted pipeline that are not on the allow-list, and would keep it from being stored."""
+    import skops.io
+
+    return _foreign_types(skops.io.dumps(pipeline), declaration)
+
+
 def save(pipeline: "Pipeline", folder: Path, declaration: Declaration) -> Path:
     """Write `pipeline` as `model.skops` into `folder` and check that it can be loaded.
 
@@ -93,7 +104,7 @@ def save(pipeline: "Pipeline", folder: Path, declaration: Declaration) -> Path:
     buffer = skops.io.dumps(pipeline, compression=zipfile.ZIP_DEFLATED)
     foreign = _foreign_types(buffer, declaration)
     if foreign:
-        raise ArtifactError(_foreign_message("the model", foreign))
+        raise ArtifactError(foreign_message("the model", foreign))
     path.write_bytes(buffer)
     return path
 
@@ -129,7 +140,7 @@ def inspect(folder: Path, declaration: Declaration) -> ArtifactReport:
         digest = canonical_digest(folder)
         foreign = _foreign_types(buffer, declaration)
         if foreign:
-            problems.append(_foreign_message(MODEL_FILE, foreign))
+            problems.append(foreign_message(MODEL_FILE, foreign))
     except ArtifactError as error:
         problems.append(str(error))
     except Exception as error:
@@ -263,7 +274,8 @@ def _foreign_types(buffer: bytes, declaration: Declaration) -> tuple[str, ...]:
     return tuple(sorted(_untrusted_types(buffer) - set(trusted_types(declaration))))
 
 
-def _foreign_message(name: str, foreign: tuple[str, ...]) -> str:
+def foreign_message(name: str, foreign: tuple[str, ...]) -> str:
+    """What to do about types that are not on the allow-list."""
     return (
         f"{name} holds types that are not on the allow-list: {', '.join(foreign)}. If they belong to your own "
         "algorithm and are harmless to load, list them under its `trusted_types`"

@@ -5,8 +5,9 @@ candidate wins (`selection.py`) and how good the winner is on held-out rows (`ev
 """
 
 import importlib
+import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +21,8 @@ from mlops_assets.declaration.terms import Task
 from mlops_assets.declaration.training import Candidate
 from mlops_assets.features.frame import target_vector, to_model_frame
 from mlops_assets.features.transformer import Form, build_transformer
-from mlops_assets.training.metrics import default_metric, metrics_of, scores_of, single_threaded
+from mlops_assets.training.artifact import foreign_message, foreign_types
+from mlops_assets.training.metrics import METRICS_OF, default_metric, metrics_of, scores_of, single_threaded
 
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
@@ -33,7 +35,7 @@ EARLIEST_FIT_SHARE = 0.4
 
 
 class CandidateError(ValueError):
-    """A candidate cannot be built or fitted; the message names the algorithm and what to do."""
+    """A candidate cannot be built, fitted or stored; the message names the algorithm and what to do."""
 
 
 @dataclass(frozen=True)
@@ -74,74 +76,166 @@ class FittedCandidate:
         return {name: getattr(self, name) for name in self.__dataclass_fields__ if name not in skipped}
 
 
-Choose = Callable[[list[FittedCandidate]], FittedCandidate]
+@dataclass(frozen=True)
+class FailedCandidate:
+    """One algorithm that could not be built, fitted, measured or stored, and why."""
+
+    algorithm: str
+    label: str
+    reason: str
 
 
-def fit_candidates(
-    declaration: Declaration, fit_frame: pl.DataFrame, choose: Choose | None = None
-) -> list[FittedCandidate]:
+@dataclass(frozen=True)
+class Candidates:
+    """Every declared algorithm: those that were compared, in declared order, and those that failed."""
+
+    fitted: tuple[FittedCandidate, ...]
+    failed: tuple[FailedCandidate, ...] = ()
+
+
+Choose = Callable[[Sequence[FittedCandidate]], FittedCandidate]
+
+
+def fit_candidates(declaration: Declaration, fit_frame: pl.DataFrame, choose: Choose | None = None) -> Candidates:
     """Cross-validate every declared candidate, in declared order, and fit on all rows the one that `choose` picks.
 
     Without `choose` all are fitted on all rows. One that is not keeps the pipeline of its last fold, and has no
-    `fit_rows`.
+    `fit_rows`. A candidate that fails is left out with its reason, and the others are compared without it.
 
     The result depends on the rows' content, not on their order. Everything random is seeded and sums are done on one
     thread, so that two trainings agree bit for bit on the same kind of machine. Fitting uses at most
     `training.max_rows` rows, the cross-validation at most 20,000, both drawn by a seeded hash of the id.
 
     Raises:
-        CandidateError: when a candidate cannot be built or fitted.
+        CandidateError: when every candidate failed (all reasons are named), or `training.metric` is not one of the
+            task's.
         ValueError: when there are too few rows, or a classifier's target has one class only.
     """
     rows = canonical_order(_draw(fit_frame, declaration, declaration.training.max_rows), declaration)
     target = target_vector(rows, declaration)
     _require_learnable(target, rows.height, declaration)
+    metric = declaration.training.metric or default_metric(declaration.task)
+    if metric not in METRICS_OF[declaration.task]:
+        known = ", ".join(METRICS_OF[declaration.task])
+        raise CandidateError(f"training.metric: found {metric!r}, expected one of {known}")
     features = to_model_frame(rows, declaration)
     chosen = _draw_mask(rows, declaration, CROSS_VALIDATION_ROWS)
-    cv_rows, cv_target, cv_features = rows.filter(chosen), target[chosen], features[chosen].reset_index(drop=True)
-    folds, method = make_folds(cv_rows, cv_target, declaration)
-    metric = declaration.training.metric or default_metric(declaration.task)
-    fitted = []
+    folds, method = make_folds(rows.filter(chosen), target[chosen], declaration)
+    compared = _Comparison(
+        declaration, features[chosen].reset_index(drop=True), target[chosen], tuple(folds), method, metric
+    )
+    fitted: list[FittedCandidate] = []
+    failed: list[FailedCandidate] = []
     with single_threaded():
         for candidate in declaration.candidates:
-            scores, pipeline = [], None
-            for train, test in folds:
-                pipeline = _fit(candidate, declaration, cv_features.iloc[train], cv_target[train])
-                predicted = scores_of(pipeline, cv_features.iloc[test], declaration)
-                scores.append(metrics_of(cv_target[test], predicted, pipeline, declaration))
-            if metric not in scores[0]:
-                raise CandidateError(f"training.metric: found {metric!r}, expected one of {', '.join(scores[0])}")
-            assert pipeline is not None, "there are two folds at least"
-            mean, std = _summary(scores)
-            fitted.append(
-                FittedCandidate(
-                    algorithm=candidate.algorithm,
-                    label=candidate.label,
-                    pipeline=pipeline,
-                    parameters=_parameters(pipeline),
-                    metric=metric,
-                    cv_mean=mean,
-                    cv_std=std,
-                    folds=tuple(scores),
-                    fold_method=method,
-                    cv_rows=cv_rows.height,
-                    fit_rows=0,
-                    fit_seconds=0.0,
-                )
-            )
-        chosen = None if choose is None else choose(fitted)
-        for place, candidate in enumerate(declaration.candidates):
-            if chosen is None or fitted[place] is chosen:
-                started = time.perf_counter()
-                pipeline = _fit(candidate, declaration, features, target)
-                fitted[place] = replace(
-                    fitted[place],
-                    pipeline=pipeline,
-                    parameters=_parameters(pipeline),
-                    fit_rows=rows.height,
-                    fit_seconds=time.perf_counter() - started,
-                )
-    return fitted
+            try:
+                fitted.append(compared.of(candidate))
+            except CandidateError as error:
+                failed.append(FailedCandidate(candidate.algorithm, candidate.label, str(error)))
+        while fitted:
+            wanted = fitted if choose is None else [choose(fitted)]
+            try:
+                done = {c.label: _fit_all(c, declaration, features, target) for c in wanted}
+            except _FinalFitError as error:
+                # Whoever fails on all rows is out, and the choice is made again among the others.
+                fitted.remove(error.candidate)
+                failed.append(FailedCandidate(error.candidate.algorithm, error.candidate.label, str(error)))
+                continue
+            return Candidates(tuple(done.get(c.label, c) for c in fitted), tuple(failed))
+    raise CandidateError(f"every candidate failed: {'; '.join(f.reason for f in failed)}")
+
+
+@dataclass(frozen=True)
+class _Comparison:
+    """The rows and folds on which all candidates are compared."""
+
+    declaration: Declaration
+    features: Any
+    target: np.ndarray
+    folds: tuple[tuple[np.ndarray, np.ndarray], ...]
+    method: str
+    metric: str
+
+    def of(self, candidate: Candidate) -> FittedCandidate:
+        """Cross-validate one candidate.
+
+        Raises:
+            CandidateError: it cannot be built, fitted, measured or stored.
+        """
+        scores: list[dict[str, float | None]] = []
+        pipeline = None
+        for train, test in self.folds:
+            if self.declaration.task is not Task.REGRESSION and len(np.unique(self.target[train])) < 2:
+                # One class teaches nothing: the fold is not measurable, for any candidate.
+                scores.append(dict.fromkeys(METRICS_OF[self.declaration.task]))
+                continue
+            pipeline = _fit(candidate, self.declaration, self.features.iloc[train], self.target[train])
+            scores.append(self._measure(candidate, pipeline, test))
+        if pipeline is None:
+            pipeline = _fit(candidate, self.declaration, self.features, self.target)
+        _require_storable(candidate, pipeline, self.declaration)
+        mean, std = _summary(scores)
+        return FittedCandidate(
+            algorithm=candidate.algorithm,
+            label=candidate.label,
+            pipeline=pipeline,
+            parameters=_parameters(pipeline),
+            metric=self.metric,
+            cv_mean=mean,
+            cv_std=std,
+            folds=tuple(scores),
+            fold_method=self.method,
+            cv_rows=len(self.target),
+            fit_rows=0,
+            fit_seconds=0.0,
+        )
+
+    def _measure(self, candidate: Candidate, pipeline: "Pipeline", test: np.ndarray) -> dict[str, float | None]:
+        try:
+            predicted = scores_of(pipeline, self.features.iloc[test], self.declaration)
+            if not np.isfinite(predicted).all():
+                raise ValueError(f"{int((~np.isfinite(predicted)).sum())} scores are NaN or infinite")
+            return metrics_of(self.target[test], predicted, pipeline, self.declaration)
+        except Exception as error:  # whatever a user's own algorithm raises must not stop the others
+            raise CandidateError(
+                f"candidate {candidate.algorithm}: scoring {len(test)} rows failed ({type(error).__name__}: {error})"
+            ) from error
+
+
+class _FinalFitError(CandidateError):
+    """A candidate that was compared, and then failed on all rows."""
+
+    def __init__(self, candidate: FittedCandidate, message: str) -> None:
+        super().__init__(message)
+        self.candidate = candidate
+
+
+def _fit_all(compared: FittedCandidate, declaration: Declaration, features: Any, target: np.ndarray) -> FittedCandidate:
+    """The compared candidate, fitted on all rows."""
+    candidate = next(c for c in declaration.candidates if c.label == compared.label)
+    started = time.perf_counter()
+    try:
+        pipeline = _fit(candidate, declaration, features, target)
+    except CandidateError as error:
+        raise _FinalFitError(compared, str(error)) from error
+    seconds = time.perf_counter() - started
+    return replace(
+        compared, pipeline=pipeline, parameters=_parameters(pipeline), fit_rows=len(target), fit_seconds=seconds
+    )
+
+
+def _require_storable(candidate: Candidate, pipeline: "Pipeline", declaration: Declaration) -> None:
+    """A model that cannot be stored safely cannot be used: said here, so that another candidate takes its place."""
+    if ":" not in candidate.algorithm:
+        return
+    try:
+        foreign = foreign_types(pipeline, declaration)
+    except Exception as error:
+        raise CandidateError(
+            f"candidate {candidate.algorithm}: cannot be stored without pickle ({type(error).__name__}: {error})"
+        ) from error
+    if foreign:
+        raise CandidateError(f"candidate {candidate.algorithm}: {foreign_message('the model', foreign)}")
 
 
 def refit(declaration: Declaration, candidate: Candidate, fit_frame: pl.DataFrame) -> "Pipeline":
@@ -325,9 +419,16 @@ def _fit(candidate: Candidate, declaration: Declaration, features: Any, target: 
 
 
 def _parameters(pipeline: "Pipeline") -> dict[str, Any]:
-    parameters = pipeline.named_steps["model"].get_params(deep=True)
-    plain = (str, int, float, bool, type(None))
-    return {name: value if isinstance(value, plain) else repr(value) for name, value in sorted(parameters.items())}
+    """Every parameter of the estimator as JSON takes it: NaN and infinities (`missing=nan`) as text."""
+    return {name: _plain(value) for name, value in sorted(pipeline.named_steps["model"].get_params(deep=True).items())}
+
+
+def _plain(value: Any) -> str | int | float | bool | None:
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    return value if isinstance(value, str | int | float | bool | None) else repr(value)
 
 
 def _summary(folds: list[dict[str, float | None]]) -> tuple[dict[str, float | None], dict[str, float | None]]:

@@ -30,6 +30,14 @@ GREATER_IS_BETTER = {
 }
 
 
+METRICS_OF = {
+    Task.BINARY: ("roc_auc", "average_precision", "log_loss", "brier"),
+    Task.MULTICLASS: ("log_loss", "accuracy", "balanced_accuracy", "roc_auc"),
+    Task.REGRESSION: ("rmse", "mae", "r2"),
+}
+"""Metrics that candidates of a task are compared by."""
+
+
 @contextmanager
 def single_threaded() -> Iterator[None]:
     """Sums on one thread: with more, their order and so their last bits depend on the number of cores."""

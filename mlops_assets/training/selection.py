@@ -4,6 +4,7 @@ Belongs here: the rule that picks one of the fitted candidates, and why. Does no
 champion (`evaluation/`), which is made on held-out rows.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,7 +35,7 @@ class Selection:
     table: list[dict[str, Any]]
 
 
-def best(candidates: list[FittedCandidate]) -> Selection:
+def best(candidates: Sequence[FittedCandidate]) -> Selection:
     """Pick the simplest candidate that is as good as the best: within one standard error, and within one per cent.
 
     The one-standard-error rule (Breiman et al. 1984; Hastie, Tibshirani & Friedman 2009, section 7.10), on differences
@@ -43,12 +44,16 @@ def best(candidates: list[FittedCandidate]) -> Selection:
     The standard error of three folds is itself uncertain and may be large, so a deficit of more than one per cent of
     the best mean is never put down to chance.
 
+    Where no fold could measure any candidate (one class in each), the simplest is taken: nothing speaks for another.
+
     Raises:
-        ValueError: when there is no candidate, or none could be measured by the declared metric.
+        ValueError: when there is no candidate.
     """
+    if not candidates:
+        raise ValueError("found no candidate, expected at least one")
     measured = [c for c in candidates if c.cv_mean.get(c.metric) is not None]
     if not measured:
-        raise ValueError("no candidate could be measured: every fold holds one class only; use fewer folds")
+        return _unmeasured(candidates)
     metric = measured[0].metric
     sign = 1.0 if GREATER_IS_BETTER.get(metric, True) else -1.0
     ranked = sorted(measured, key=lambda c: (-sign * float(c.cv_mean[metric] or 0.0), _complexity(c)))
@@ -81,6 +86,16 @@ def best(candidates: list[FittedCandidate]) -> Selection:
             f"within one standard error ({row['standard_error']:.4f}) and one per cent"
         )
     return Selection(chosen=chosen, highest=top.label, reason=reason, table=table)
+
+
+def _unmeasured(candidates: Sequence[FittedCandidate]) -> Selection:
+    chosen = min(candidates, key=_complexity)
+    table = [
+        {"candidate": c.label, "metric": c.metric, "mean": None, "std": None, "deficit": None, "standard_error": None}
+        for c in candidates
+    ]
+    reason = f"{chosen.label} is the simplest: no fold has both classes, so {chosen.metric} could not be measured"
+    return Selection(chosen=chosen, highest=chosen.label, reason=reason, table=table)
 
 
 def _paired_deficit(

@@ -1,9 +1,14 @@
-"""A user's own estimator, a type that no allow-list knows."""
+"""A user's own estimators: types that no allow-list knows, NaN parameters, searches, pipelines, and ways to fail."""
 
 from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import RandomizedSearchCV
+from sklearn.pipeline import Pipeline
+from sklearn.tree import DecisionTreeClassifier
 
 
 class Scorecard(ClassifierMixin, BaseEstimator):
@@ -23,3 +28,49 @@ class Scorecard(ClassifierMixin, BaseEstimator):
 
 def build() -> Scorecard:
     return Scorecard()
+
+
+class MissingMarker(Scorecard):
+    """Has parameters as XGBoost has them: NaN marks what is missing, infinity that there is no limit."""
+
+    def __init__(self, missing: float = np.nan, limit: float = np.inf, rate: float | None = None) -> None:
+        self.missing = missing
+        self.limit = limit
+        self.rate = rate
+
+
+class NanScores(Scorecard):
+    """Answers with NaN."""
+
+    def predict_proba(self, matrix: Any) -> np.ndarray:
+        return np.full((len(matrix), 2), np.nan)
+
+
+class FailsOnManyRows(Scorecard):
+    """Can be compared on the folds, and fails on all rows."""
+
+    def fit(self, matrix: Any, target: Any) -> "FailsOnManyRows":
+        if len(target) >= 400:
+            raise MemoryError("out of memory")
+        super().fit(matrix, target)
+        return self
+
+
+def with_missing_marker() -> MissingMarker:
+    return MissingMarker()
+
+
+def nan_scores() -> NanScores:
+    return NanScores()
+
+
+def fails_on_many_rows() -> FailsOnManyRows:
+    return FailsOnManyRows()
+
+
+def searched() -> RandomizedSearchCV:
+    return RandomizedSearchCV(DecisionTreeClassifier(), {"max_depth": [2, 3, 4, 5]}, n_iter=2, cv=2)
+
+
+def with_imputer() -> Pipeline:
+    return Pipeline([("impute", SimpleImputer()), ("model", LogisticRegression())])

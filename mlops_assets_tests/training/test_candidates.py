@@ -1,3 +1,5 @@
+import json
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -6,7 +8,12 @@ import pytest
 
 from mlops_assets.declaration.declaration import Declaration
 from mlops_assets.declaration.training import Candidate
+from mlops_assets.evaluation.contributions import build_reference
+from mlops_assets.evaluation.explanations import examine_reason_codes
+from mlops_assets.evaluation.importance import permutation_importance
+from mlops_assets.evaluation.robustness import probe
 from mlops_assets.features.frame import target_vector, to_model_frame
+from mlops_assets.monitoring.inputs.attribution import score_importance
 from mlops_assets.training.candidates import (
     CandidateError,
     FittedCandidate,
@@ -20,6 +27,8 @@ from mlops_assets.training.selection import best
 from mlops_assets_tests.training.tables import declare, multiclass, regression, table
 
 OWN = "mlops_assets_tests.training.tables"
+MADE = "mlops_assets_tests.training.estimators"
+TRUSTED = [f"{MADE}.{name}" for name in ("FailsOnManyRows", "MissingMarker", "NanScores", "Scorecard")]
 NO_TIME: dict[str, Any] = {"event_time": None, "training": {}, "monitoring": {}}
 
 
@@ -36,8 +45,8 @@ NO_TIME: dict[str, Any] = {"event_time": None, "training": {}, "monitoring": {}}
 )
 def test_twice_the_same_bit_for_bit_in_any_order_of_rows(model: Declaration) -> None:
     frame = table(700)
-    first = fit_candidates(model, frame)
-    second = fit_candidates(model, frame.sample(fraction=1, shuffle=True, seed=5))
+    first = fit_candidates(model, frame).fitted
+    second = fit_candidates(model, frame.sample(fraction=1, shuffle=True, seed=5)).fitted
     probe = to_model_frame(frame.head(100), model)
     for a, b in zip(first, second, strict=True):
         assert (a.folds, a.cv_mean, a.parameters) == (b.folds, b.cv_mean, b.parameters)
@@ -45,23 +54,23 @@ def test_twice_the_same_bit_for_bit_in_any_order_of_rows(model: Declaration) -> 
 
 
 def test_candidates_learn_what_is_there() -> None:
-    for candidate in fit_candidates(declare(), table(1500)):
+    for candidate in fit_candidates(declare(), table(1500)).fitted:
         assert (candidate.cv_mean["roc_auc"] or 0) > 0.68, candidate.label
-    for candidate in fit_candidates(regression(), table(1500)):
+    for candidate in fit_candidates(regression(), table(1500)).fitted:
         assert (candidate.cv_mean["r2"] or 0) > 0.5, candidate.label
 
 
 def test_refit_is_the_final_fit() -> None:
     model, frame = declare(), table(500)
     probe = to_model_frame(frame, model)
-    for candidate, fitted in zip(model.candidates, fit_candidates(model, frame), strict=True):
+    for candidate, fitted in zip(model.candidates, fit_candidates(model, frame).fitted, strict=True):
         again = refit(model, candidate, frame.reverse())
         assert np.array_equal(scores_of(again, probe, model), scores_of(fitted.pipeline, probe, model))
 
 
 def test_own_algorithm_and_its_parameters() -> None:
     model = declare(candidates=[{"algorithm": f"{OWN}:small_tree", "parameters": {"depth": 3}}])
-    (fitted,) = fit_candidates(model, table(400))
+    (fitted,) = fit_candidates(model, table(400)).fitted
     assert (fitted.label, fitted.parameters["max_depth"]) == ("small_tree", 3)
     assert fitted.parameters["random_state"] is not None
 
@@ -76,9 +85,97 @@ def test_own_algorithm_and_its_parameters() -> None:
         (Candidate(algorithm="hist_gradient_boosting", parameters={"max_iter": -1}), "fitting on"),
     ],
 )
-def test_a_candidate_that_cannot_be_built_is_named(candidate: Candidate, message: str) -> None:
+def test_a_candidate_that_fails_alone_is_an_error_that_names_it(candidate: Candidate, message: str) -> None:
     with pytest.raises(CandidateError, match=message):
         fit_candidates(declare(candidates=[candidate]), table(100))
+
+
+BROKEN = [
+    {"algorithm": "no_such_module:build"},
+    {"algorithm": "linear", "parameters": {"depth": 3}},
+    {"algorithm": "hist_gradient_boosting", "parameters": {"max_iter": -1}},
+    {"algorithm": f"{MADE}:nan_scores", "trusted_types": TRUSTED},
+    {"algorithm": f"{MADE}:fails_on_many_rows", "trusted_types": TRUSTED},
+    {"algorithm": f"{MADE}:build"},
+]
+
+
+@pytest.mark.parametrize(
+    "broken", BROKEN, ids=["missing", "parameters", "fit", "NaN scores", "final fit", "not storable"]
+)
+def test_one_that_fails_is_recorded_with_its_reason_and_the_others_are_compared(broken: dict[str, Any]) -> None:
+    model = declare(candidates=[broken, "random_forest"])
+    found = fit_candidates(model, table(400), lambda compared: compared[0])
+    assert [c.label for c in found.fitted] == ["random_forest"]
+    assert found.fitted[0].fit_rows == 400
+    (failed,) = found.failed
+    assert failed.algorithm == broken["algorithm"]
+    assert failed.algorithm in failed.reason
+    json.dumps([asdict(failed)])
+
+
+def test_where_all_fail_every_reason_is_named() -> None:
+    with pytest.raises(CandidateError, match="every candidate failed") as refused:
+        fit_candidates(declare(candidates=BROKEN[:2]), table(200))
+    assert "no_such_module" in str(refused.value)
+    assert "depth" in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "algorithm",
+    ["with_missing_marker", "searched", "with_imputer"],
+    ids=["NaN parameters", "RandomizedSearchCV", "SimpleImputer"],
+)
+def test_estimators_that_people_bring_train_score_and_are_json(algorithm: str) -> None:
+    """Parameters that are NaN or infinite (`missing=nan`, `error_score=nan`) are no JSON, and once stopped a training."""
+    model = declare(candidates=[{"algorithm": f"{MADE}:{algorithm}", "trusted_types": TRUSTED}])
+    frame = table(400)
+    (candidate,) = fit_candidates(model, frame).fitted
+    json.dumps(candidate.to_dict(), allow_nan=False)
+    assert "nan" in candidate.parameters.values()
+    assert np.isfinite(scores_of(candidate.pipeline, to_model_frame(frame, model), model)).all()
+    again = fit_candidates(model, frame).fitted[0]
+    assert again.folds == candidate.folds
+
+
+def test_one_class_in_a_fold_is_not_measurable() -> None:
+    """The first half of the time has no event: folds that would be fitted on it measure nothing."""
+    model = declare()
+    frame = table(600).sort("opened")
+    late = pl.int_range(pl.len()) >= 400
+    frame = frame.with_columns(
+        pl.when(late & (pl.int_range(pl.len()) % 3 == 0)).then(pl.lit("bad")).otherwise(pl.lit("good")).alias("y")
+    )
+    for candidate in fit_candidates(model, frame).fitted:
+        assert candidate.folds[0]["roc_auc"] is None
+        assert candidate.cv_mean["roc_auc"] is not None
+
+
+def test_where_no_fold_has_both_classes_the_simplest_is_taken() -> None:
+    model = declare(candidates=["hist_gradient_boosting", "linear"])
+    frame = table(600).sort("opened")
+    last = pl.int_range(pl.len()) >= 590
+    frame = frame.with_columns(pl.when(last).then(pl.lit("bad")).otherwise(pl.lit("good")).alias("y"))
+    found = fit_candidates(model, frame, lambda compared: best(compared).chosen)
+    selection = best(found.fitted)
+    assert selection.chosen.algorithm == "linear"
+    assert "could not be measured" in selection.reason
+
+
+def test_a_date_feature_trains_scores_and_is_explained() -> None:
+    """A date becomes an age at the event, so the event time must be there wherever the model is applied."""
+    model = declare(features={"born": "date", "code": "categorical"})
+    frame = table(500)
+    candidate = fit_candidates(model, frame).fitted[0]
+
+    def score(rows: pl.DataFrame) -> np.ndarray:
+        return scores_of(candidate.pipeline, to_model_frame(rows, model), model)
+
+    assert permutation_importance(candidate.pipeline, frame, model).to_dict()["features"]
+    assert len(score_importance(score, frame, list(model.features)).values) == 2
+    reference = build_reference(candidate.pipeline, frame, model, 0.3)
+    assert examine_reason_codes(candidate.pipeline, frame, model, 0.3, reference).adverse > 0
+    assert probe(score, frame, model, target_vector(frame, model), threshold=0.3).probes
 
 
 def test_unknown_metric_and_unlearnable_rows() -> None:
@@ -110,7 +207,7 @@ def test_folds_without_time_hold_each_row_once() -> None:
 
 def test_max_rows_bounds_the_fit() -> None:
     model = declare(training={"until": "2021-01-01", "max_rows": 300}, candidates=["linear"])
-    assert fit_candidates(model, table(800))[0].fit_rows == 300
+    assert fit_candidates(model, table(800)).fitted[0].fit_rows == 300
 
 
 def fitted(algorithm: str, values: list[float], metric: str = "roc_auc") -> FittedCandidate:
@@ -156,8 +253,8 @@ def test_selection_without_a_measured_candidate() -> None:
 
 def test_only_the_chosen_one_is_fitted_on_all_rows_and_it_is_the_same_model() -> None:
     model, frame = declare(candidates=["linear", "hist_gradient_boosting"]), table(400)
-    everything = fit_candidates(model, frame)
-    compared, chosen = fit_candidates(model, frame, lambda found: found[1])
+    everything = fit_candidates(model, frame).fitted
+    compared, chosen = fit_candidates(model, frame, lambda found: found[1]).fitted
     assert (compared.fit_rows, compared.fit_seconds, chosen.fit_rows) == (0, 0.0, 400)
     assert [compared.folds, chosen.folds] == [c.folds for c in everything]
     probe = to_model_frame(frame.head(50), model)

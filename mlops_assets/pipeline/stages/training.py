@@ -1,6 +1,7 @@
 """Stages from features to a registered challenger: `candidates` and `challenger`."""
 
 import hashlib
+from dataclasses import asdict
 from typing import Any, cast
 
 import numpy as np
@@ -30,6 +31,7 @@ from mlops_assets.platform import Platform
 from mlops_assets.scoring.batch import decision_threshold
 from mlops_assets.stores.registry import TRAINING_KEY
 from mlops_assets.training.artifact import canonical_digest, trusted_types
+from mlops_assets.training.candidates import Candidates as TrainedCandidates
 from mlops_assets.training.candidates import FittedCandidate, fit_candidates
 from mlops_assets.training.metrics import scores_of
 from mlops_assets.training.reproducibility import (
@@ -58,15 +60,15 @@ def candidates(context: StageContext) -> StageResult:
         shown = _shown(platform.version_results(known).read(CANDIDATES), registry.run_url(known))
         return StageResult(metadata={**shown, "note": "same inputs as before: not trained again"}, data_version=key)
     rows = feature_rows(lake, snapshot, "fit")
-    fitted = fit_candidates(declaration, rows, lambda compared: best(compared).chosen)
+    trained = fit_candidates(declaration, rows, lambda compared: best(compared).chosen)
     probe = probe_rows(feature_rows(lake, snapshot, "holdout"), declaration)
     with context.mlflow_run() as run_id:
-        for candidate in fitted:
+        for candidate in trained.fitted:
             with registry.candidate_run(context.model, run_id, candidate.label) as nested:
                 registry.log_candidate(
                     nested, candidate.parameters, _logged(candidate), {"mlops.candidate": candidate.label}
                 )
-        found = store_best(platform, declaration, run_id, fitted, rows, probe, snapshot.subject)
+        found = store_best(platform, declaration, run_id, trained, rows, probe, snapshot.subject)
     return StageResult(metadata=_shown(found, registry.run_url(run_id)), data_version=key)
 
 
@@ -74,7 +76,7 @@ def store_best(
     platform: Platform,
     declaration: Declaration,
     run_id: str,
-    fitted: list[FittedCandidate],
+    trained: TrainedCandidates,
     rows: pl.DataFrame,
     probe: pl.DataFrame,
     data_digest: str,
@@ -85,12 +87,12 @@ def store_best(
         platform: with the registry.
         declaration: of the model.
         run_id: of the active MLflow run.
-        fitted: the candidates.
+        trained: the candidates, those that failed too.
         rows: that they were fitted on.
         probe: rows on which training and scoring are compared.
         data_digest: of the snapshot.
     """
-    registry, selection = platform.registry, best(fitted)
+    registry, selection = platform.registry, best(trained.fitted)
     pipeline = selection.chosen.pipeline
     example = to_model_frame(rows.head(5), declaration)
     uri = registry.log_model(
@@ -107,7 +109,8 @@ def store_best(
         highest=selection.highest,
         reason=selection.reason,
         table=list(selection.table),
-        candidates=[candidate.to_dict() for candidate in fitted],
+        candidates=[candidate.to_dict() for candidate in trained.fitted],
+        failed=[asdict(candidate) for candidate in trained.failed],
         environment=environment(),
         code_version=code_version(declaration),
         data_digest=data_digest,
@@ -295,6 +298,7 @@ def _shown(found: Candidates, address: str) -> dict[str, Any]:
         "chosen": found.chosen,
         "why": found.reason,
         "candidates": found.table,
+        "candidates that failed": found.failed or None,
         "training key": found.training_key,
         "MLflow run": address,
     }
