@@ -30,8 +30,8 @@ demo: $(STAMP) ## the main job: four models from rows to champion, card and moni
 dev: $(STAMP) ## Dagster on port 3000, MLflow on port 5000 and the pages on port 3001, on what the demo left behind
 	@$(BIN)/mlops dev
 
-test: $(STAMP) ## all tests
-	@$(BIN)/python -m pytest
+test: $(STAMP) ## all tests, on two cores
+	@$(BIN)/python -m pytest -n 2 --dist loadgroup
 
 check: $(STAMP) ## formatter, linter, types, import contract, declarations
 	$(BIN)/ruff format --check .

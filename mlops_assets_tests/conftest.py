@@ -6,6 +6,17 @@ from collections.abc import Iterator
 
 import pytest
 
+SHARED = ("lived",)
+"""Fixtures that take a minute to make: the tests that use one run in one process, so that it is made once."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep together, where tests run in several processes, what shares a costly fixture or a file's own fixtures."""
+    for item in items:
+        names = getattr(item, "fixturenames", ())
+        group = next((name for name in SHARED if name in names), item.nodeid.split("::")[0])
+        item.add_marker(pytest.mark.xdist_group(group))
+
 
 @pytest.fixture(scope="session", autouse=True)
 def own_environment() -> Iterator[None]:

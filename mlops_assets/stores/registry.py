@@ -275,6 +275,9 @@ class Registry:
 
         # Its hint to turn integer columns into floats, which the model frame has done already.
         logging.getLogger("mlflow").setLevel(logging.ERROR)
+        if mlflow.active_run() is None:
+            # MLflow refuses to go on with a run of another experiment than the one this process named last.
+            mlflow.set_experiment(experiment_id=self.client.get_run(run_id).info.experiment_id)
         with mlflow.start_run(run_id=run_id, nested=True) if mlflow.active_run() is None else nullcontext():
             stored = mlflow.sklearn.log_model(  # pyright: ignore[reportPrivateImportUsage]
                 pipeline,
