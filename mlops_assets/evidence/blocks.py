@@ -1,7 +1,7 @@
-"""The few kinds of content a page is made of.
+"""The kinds of content that a card or a page consists of.
 
-A card says everything once, in blocks; Markdown and HTML walk the same blocks, so that the two can never tell different
-stories. Nothing here knows where the content comes from or what it will look like.
+Markdown and HTML are written from the same blocks, so that they never differ. Not here: where the content comes from,
+and how it looks.
 """
 
 from dataclasses import dataclass
@@ -48,7 +48,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Figure:
-    """A picture as SVG text, with what it shows in words for those who cannot see it."""
+    """A picture as SVG text, with a text that describes it."""
 
     name: str
     title: str
@@ -58,7 +58,7 @@ class Figure:
 
 @dataclass(frozen=True)
 class Missing:
-    """Evidence that should be here and was not supplied."""
+    """Evidence that is required here and was not supplied."""
 
     what: str
 
