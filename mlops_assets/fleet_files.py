@@ -26,7 +26,12 @@ from mlops_assets.response.incidents import incidents
 from mlops_assets.stores.results import WINDOWS, WindowResults, windows_with_results
 
 INVENTORY = "inventory.json"
-PAGE = "fleet.html"
+PAGE, START = "fleet.html", "index.html"
+START_PAGE = f"""<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><title>Model fleet</title><meta http-equiv="refresh" content="0; url={PAGE}"></head>
+<body><p><a href="{PAGE}">Model fleet</a></p></body></html>
+"""
+"""What the root of the served pages shows: the fleet page."""
 ROI, ROI_PAGE = "roi.json", "roi.html"
 MODELS = "models"
 WINDOW_PAGE, DRAWINGS = "index.html", "evidently.html"
@@ -79,6 +84,7 @@ def write_fleet_page(platform: Platform) -> tuple[Path, list[str]]:
     if (reports / ROI_PAGE).is_file():
         fleet = replace(fleet, links=(("Return on governance", ROI_PAGE),))
     path.write_text(render(fleet), encoding="utf-8")
+    (reports / START).write_text(START_PAGE, encoding="utf-8")
     write_model_pages(platform, fleet)
     return path, problems
 

@@ -16,6 +16,8 @@ from mlops_assets.evidence.version_status import VersionStatus, waiting
 from mlops_assets.ledger.state.model import ModelState
 
 Urgency = Literal["now", "soon", "open"]
+UNDECLARED = "recorded in the ledger, and no longer declared"
+"""Error of a model that the ledger knows and no declaration names."""
 SOON = timedelta(days=30)
 """How long before its end an exception, a validation or a finding is shown as urgent."""
 ORDER: tuple[Urgency, ...] = ("now", "soon", "open")
@@ -104,6 +106,10 @@ def unjudged_windows(declaration: Declaration | None, state: ModelState, today: 
 def _declaration(model: str, row: Mapping[str, Any]) -> list[AttentionItem]:
     if not row["error"]:
         return []
+    if row["error"] == UNDECLARED:
+        line = f"mlops retire {model} --key KEY.pem --rationale TEXT"
+        detail = "The ledger has records of this model, and no declaration names it. Restore the declaration or retire the model."
+        return [AttentionItem(model, "declaration", "now", "No longer declared", detail, line)]
     return [AttentionItem(model, "declaration", "now", "Declaration broken", str(row["error"]), "dg check defs")]
 
 
@@ -168,12 +174,17 @@ def _findings(model: str, row: Mapping[str, Any], at: datetime) -> list[Attentio
         head = f"Finding {finding['id']}{f', {severity}' if severity else ''}"
         condition = f" Condition: {finding['condition']}." if finding.get("condition") else ""
         owner = f" Owner: {finding['owner']}." if finding.get("owner") else ""
-        line = f"mlops finding close {model} {finding['id']} --note TEXT --key KEY.pem"
+        answer = f" Answer: {finding['response']}" if finding.get("response") else ""
+        answered = bool(finding.get("response"))
+        line = f"mlops finding respond {model} {finding['id']} --response TEXT --key KEY.pem"
+        if answered:
+            line = f"mlops finding close {model} {finding['id']} --note TEXT --key KEY.pem"
+        who = "validator, model-risk" if answered else str(finding.get("owner") or "")
         found.append(
             AttentionItem(
                 *(model, "finding", urgency, f"{head}{', overdue' if overdue else ''}"),
-                f"{finding.get('summary') or ''}{condition}{owner}".strip(),
-                *(line, "validator, model-risk", _date(due)),
+                f"{finding.get('summary') or ''}{condition}{owner}{answer}".strip(),
+                *(line, who, _date(due)),
             )
         )
     return found

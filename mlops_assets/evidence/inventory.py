@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from mlops_assets.declaration.declaration import Declaration
-from mlops_assets.evidence.attention import attention, unjudged_windows
+from mlops_assets.evidence.attention import UNDECLARED, attention, unjudged_windows
 from mlops_assets.evidence.version_status import required_gates, version_statuses
 from mlops_assets.governance.exceptions import objection
 from mlops_assets.ledger.canonical import iso
@@ -62,7 +62,6 @@ class DeclaredModel(Protocol):
         ...
 
 
-UNDECLARED = "recorded in the ledger, and no longer declared"
 TRIAL = "trial"
 """Lifecycle of a name that was never declared in the fleet and never registered: nothing of it can run."""
 
@@ -280,5 +279,6 @@ def _finding(finding: Finding) -> dict[str, Any]:
         "due": iso(finding.due),
         "summary": finding.summary,
         "condition": finding.condition,
+        "response": finding.response,
         "version": finding.version,
     }

@@ -7,6 +7,7 @@ from the inventory, events from the ledger's records.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cached_property
 from itertools import groupby
 from typing import Any
 
@@ -50,7 +51,7 @@ class ModelView:
         row: its row of the inventory.
         state: what counts about it.
         records: everything that is recorded about it, in order.
-        objections: why records of these count for nothing, by number.
+        objections: why records of these have no effect, by number.
         links: to other pages.
     """
 
@@ -78,7 +79,11 @@ class ModelView:
 
     def verdict_event(self, verdict: WindowVerdict) -> HealthVerdict | None:
         """Everything that the record of a verdict holds."""
-        return next((r.event for r in self.records if r.seq == verdict.seq), None)
+        return self._verdict_events.get(verdict.seq)
+
+    @cached_property
+    def _verdict_events(self) -> dict[int, HealthVerdict]:
+        return {r.seq: r.event for r in self.records if isinstance(r.event, HealthVerdict)}
 
     @property
     def lifecycle(self) -> str:

@@ -220,7 +220,7 @@ def versions(model: ModelView) -> list[VersionRow]:
             registered=known.registration.event,
             status=statuses[name],
             card=cards.get(name, ""),
-            events=tuple(sorted(_events(name, model))),
+            events=_events(name, model),
             gates=_gates(known),
         )
         for name, known in reversed(list(state.versions.items()))
@@ -358,7 +358,7 @@ def _changes(verdicts: Sequence[WindowVerdict]) -> list[tuple[datetime, str]]:
     return found
 
 
-def _events(version: str, model: ModelView) -> list[tuple[datetime, str]]:
+def _events(version: str, model: ModelView) -> tuple[tuple[datetime, str], ...]:
     """What people and policy did with the version, from its records; what does not count says so."""
     mine = (r for r in model.records if isinstance(r.event, VERSION_EVENTS) and r.subject == version)
-    return [(r.happened_at, event_text(r, objections=model.objections)) for r in mine]
+    return tuple((r.happened_at, event_text(r, objections=model.objections)) for r in mine)

@@ -1,6 +1,9 @@
 from mlops_assets.evidence.pages.fleet import Links, render, view
+from mlops_assets.ledger.events import champion
 from mlops_assets.ledger.ledger import Ledger
+from mlops_assets.policy.policy import Policy
 from mlops_assets_tests.evidence.conftest import Declared, at, declaration_of
+from mlops_assets_tests.evidence.life import Life
 
 SBA = Declared("sba_loan_default", declaration_of("sba_loan_default"))
 BROKEN = Declared("half_written", None, "half_written/defs.yaml:3: teir: <b>unknown</b> field")
@@ -58,3 +61,43 @@ def test_the_same_ledger_gives_the_same_page(lived: Ledger):
 
 def test_an_empty_fleet_is_a_page_too(ledger: Ledger):
     assert "0 models" in render(view(ledger, [], {}))
+
+
+def test_states_are_shown_and_a_model_that_is_not_judged_is_not_called_healthy(life: Life):
+    life.adopt(when="2003-09-19")
+    life.release("1", "2003-09-20")
+    life.clock.at = at("2004-04-02")
+    text = page(life.ledger, as_of=life.clock.at)
+    assert "Not monitored:</strong> 2 windows have ended since 2003-10-01, and none has a verdict." in text
+    assert '<span class="badge critical">2 not judged</span>' in text
+    life.intervene("developer", champion.Suspension, "1", "wrong prices", "2004-04-03")
+    text = page(life.ledger)
+    assert '<span class="badge critical">suspended</span>' in text
+    assert "1 suspended." in text
+    life.intervene("model-risk", champion.Retirement, "1", "replaced by another model", "2004-04-04")
+    text = page(life.ledger)
+    assert '<span class="badge quiet">retired</span>' in text
+    assert "Retired</strong> on 2004-04-04 00:00 UTC" in text
+    assert "replaced by another model" in text
+
+
+def test_a_gate_that_the_policy_does_not_require_is_marked_in_the_events(life: Life):
+    life.adopt(when="2003-09-19")
+    life.register("1")
+    life.decide("1", "fairness", "failed", reason="women 0.5")
+    gates = {"fairness": {"required": False}, "performance": {"required": True}}
+    lax = Policy.model_validate({"tier": "high", "approvals": [], "gates": gates})
+    text = render(view(life.ledger, [SBA], {SBA.name: lax}))
+    assert "Gate fairness failed for version 1 (0.700, threshold 0.600), not required by the policy: women 0.5." in text
+    strict = Policy.model_validate({"tier": "high", "approvals": [], "gates": {"fairness": {"required": True}}})
+    assert "Gate fairness refused version 1" in render(view(life.ledger, [SBA], {SBA.name: strict}))
+
+
+def test_a_long_event_log_says_how_many_events_it_leaves_out(life: Life):
+    life.adopt(when="2003-09-19")
+    life.release("1", "2003-09-20")
+    for number in range(70):
+        life.incident(f"inc-{number}", cause=f"cause {number}")
+    text = page(life.ledger)
+    assert "The latest 60 events; " in text
+    assert "older ones are in the ledger" in text

@@ -16,7 +16,7 @@ from mlops_assets.monitoring.outcomes.reference_performance import build_referen
 from mlops_assets.response.alarm_precision import Precision
 from mlops_assets_tests.evidence.conftest import Declared, at, declaration_of
 from mlops_assets_tests.evidence.life import Life
-from mlops_assets_tests.monitoring.inputs.test_group_changes import declaration, people
+from mlops_assets_tests.monitoring.outcomes.test_group_changes import declaration, people
 
 SBA = Declared("sba_loan_default", declaration_of("sba_loan_default"))
 NOW = at("2004-08-01")

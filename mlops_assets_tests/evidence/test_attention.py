@@ -1,0 +1,136 @@
+"""What needs a person: each state that asks for one, with its urgency, its command and who may run it."""
+
+from datetime import timedelta
+
+import pytest
+
+from mlops_assets.evidence.attention import UNDECLARED, AttentionItem
+from mlops_assets.evidence.inventory import inventory
+from mlops_assets.ledger.events import champion
+from mlops_assets_tests.evidence.conftest import Declared, declaration_of
+from mlops_assets_tests.evidence.life import MODEL, POLICY, Life, at
+
+SBA = Declared(MODEL, declaration_of(MODEL))
+DAY = timedelta(days=1)
+
+
+def items(life: Life, days: float = 0.0, models: list | None = None, **kwargs) -> list[AttentionItem]:
+    """The items of the model so many days after the last record."""
+    at_ = life.clock.at + days * DAY
+    rows = inventory(life.ledger, [SBA] if models is None else models, {MODEL: POLICY}, at_, **kwargs)
+    (row,) = (row for row in rows if row["model"] == MODEL)
+    return [AttentionItem(**item) for item in row["needs_attention"]]
+
+
+def of_kind(found: list[AttentionItem], kind: str) -> AttentionItem:
+    (one,) = (item for item in found if item.kind == kind)
+    return one
+
+
+def waiting(life: Life) -> None:
+    life.register("1", "2003-09-20")
+    for gate in POLICY.gates.required:
+        life.decide("1", gate)
+    life.card("1")
+
+
+def test_a_version_that_waits_asks_only_for_signatures_that_are_missing(life: Life) -> None:
+    life.adopt(when="2003-09-19")
+    waiting(life)
+    both = [item for item in items(life) if item.kind == "approval"]
+    assert [(item.urgency, item.command.split()[:4]) for item in both] == [
+        ("now", ["mlops", "approve", MODEL, "1"]),
+        ("now", ["mlops", "approve", MODEL, "1"]),
+    ]
+    assert both[0].who == "validator, model-risk"
+    life.approve("validator", "1")
+    one = of_kind(items(life), "approval")
+    assert (one.who, "validator" in one.command, "model-risk" in one.command) == ("model-risk", False, True)
+    life.approve("model-risk", "1")
+    assert not [item for item in items(life) if item.kind == "approval"]
+
+
+def test_windows_that_nobody_judged_are_not_shown_as_healthy(life: Life) -> None:
+    life.adopt(when="2003-09-19")
+    life.release("1", "2003-09-20")
+    assert not [item for item in items(life) if item.kind == "window"]
+    life.clock.at = at("2004-04-02")
+    found = of_kind(items(life), "window")
+    assert (found.urgency, found.title) == ("now", "2 windows without a verdict")
+    assert "2003-10-01 to 2004-01-01" in found.detail
+    assert "None was ever judged." in found.detail
+    life.judge("2003-10-01", "2004-01-01", "none", version="1", when="2004-04-03")
+    assert of_kind(items(life), "window").title == "1 window without a verdict"
+
+
+@pytest.mark.parametrize(
+    ("severity", "days", "urgency", "title"),
+    [
+        ("low", 0, "open", "Finding F1, low"),
+        ("low", 75, "soon", "Finding F1, low"),
+        ("low", 101, "now", "Finding F1, low, overdue"),
+        ("critical", 0, "now", "Finding F1, critical"),
+    ],
+    ids=["far off", "due within thirty days", "overdue", "critical"],
+)
+def test_a_finding_presses_by_its_due_date_and_severity(
+    life: Life, severity: str, days: int, urgency: str, title: str
+) -> None:
+    life.clock.at = at("2003-09-01")
+    life.find("validator", "F1", "Sensors are not described", "2003-12-10", severity, condition="Looked at weekly")
+    found = of_kind(items(life, days), "finding")
+    assert (found.urgency, found.title, found.due, found.who) == (urgency, title, "2003-12-10", "developer")
+    assert "Condition: Looked at weekly." in found.detail
+    assert found.command.startswith(f"mlops finding respond {MODEL} F1")
+
+
+@pytest.mark.parametrize(("days", "urgency"), [(0, "open"), (45, "soon"), (70, None)], ids=["new", "ends soon", "over"])
+def test_an_exception_presses_when_it_is_about_to_expire(life: Life, days: int, urgency: str | None) -> None:
+    life.adopt(when="2003-08-01")
+    life.grant("model-risk", "fairness", "Under review", "2003-10-01")
+    found = [item for item in items(life, days) if item.kind == "exception"]
+    assert [item.urgency for item in found] == ([urgency] if urgency else [])
+    assert all(item.who == "model-risk" for item in found)
+
+
+def test_a_suspended_model_says_who_suspended_it_and_how_it_is_resumed(life: Life) -> None:
+    life.adopt(when="2003-09-19")
+    life.release("1", "2003-09-20")
+    life.intervene("developer", champion.Suspension, "1", "wrong prices", "2003-09-21")
+    found = items(life)[0]
+    assert (found.kind, found.urgency) == ("suspension", "now")
+    assert "by developer. wrong prices" in found.detail
+    assert found.command.startswith(f"mlops resume {MODEL}")
+    life.intervene("model-risk", champion.Retirement, "1", "replaced", "2003-09-22")
+    assert items(life) == [], "nothing can be done about a retired model"
+
+
+def test_an_incident_names_its_window_once_and_who_may_close_it(life: Life) -> None:
+    life.incident("inc-1", "2004-04-02", columns=("state",))
+    found = of_kind(items(life), "incident")
+    assert found.detail == "Window 2004-01-01. Defaults doubled Columns: state."
+    assert found.command.startswith("mlops incident close inc-1 ")
+    assert found.who == ", ".join(POLICY.incidents.close_roles)
+
+
+@pytest.mark.parametrize(
+    ("models", "title", "command"),
+    [
+        ([Declared(MODEL, None, "defs.yaml:3: teir")], "Declaration broken", "dg check defs"),
+        ([], "No longer declared", f"mlops retire {MODEL}"),
+    ],
+    ids=["broken", "removed"],
+)
+def test_a_declaration_that_is_broken_or_gone_comes_first(life: Life, models: list, title: str, command: str) -> None:
+    life.register("1", "2003-09-20")
+    found = items(life, models=models)[0]
+    assert (found.title, found.command.startswith(command)) == (title, True)
+    assert (found.detail == UNDECLARED) is False
+
+
+def test_stale_evidence_is_named(life: Life) -> None:
+    found = items(life, stale={MODEL: ["sr_26_2 V.1: validation_report: older than 365 days"]})
+    assert [(i.title, i.detail) for i in found if i.kind == "evidence"][-1] == (
+        "Evidence out of date",
+        "sr_26_2 V.1: validation_report: older than 365 days",
+    )
