@@ -41,11 +41,9 @@ def trace(context: click.Context, prediction: str, as_json: bool) -> None:
 @click.pass_context
 def packet(context: click.Context, model: str, version: int, output: Path) -> None:
     """Write the audit packet of VERSION: evidence, signatures, and a verifier that needs only Python."""
-    from mlops_assets.evidence.packet.packet import write_packet
-    from mlops_assets.inspection.lookup import packet_parts
+    from mlops_assets.inspection.packets import make_packet
 
-    platform = open_platform(context)
-    write_packet(output, platform.ledger, model, str(version), packet_parts(platform, model, version))
+    make_packet(open_platform(context), model, version, output)
     click.echo(f"{output}\nto check it:  unzip -p {output} verify.py > verify.py && python3 -I verify.py {output}")
 
 

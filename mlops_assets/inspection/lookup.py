@@ -1,4 +1,4 @@
-"""Looking things up across the stores: a prediction, what a packet is made of, and which requirements are met."""
+"""Looking things up across the stores: a prediction, and which requirements have their evidence."""
 
 import json
 from datetime import UTC, datetime
@@ -8,7 +8,6 @@ import polars as pl
 
 from mlops_assets.datasets.snapshot import rows_digest
 from mlops_assets.evidence.card.card import CardInputs
-from mlops_assets.evidence.packet.packet import PacketParts
 from mlops_assets.evidence.requirements import (
     Artefact,
     artefacts_of_card,
@@ -16,20 +15,11 @@ from mlops_assets.evidence.requirements import (
     assess,
     load_profiles,
 )
-from mlops_assets.governance.approval_subject import registered
-from mlops_assets.ledger.canonical import canonical_json
-from mlops_assets.ledger.events.champion import Promotion
 from mlops_assets.ledger.events.versions import CardIssued
 from mlops_assets.ledger.events.windows import WindowScored
 from mlops_assets.platform import Platform
 from mlops_assets.project import ProjectError
 from mlops_assets.scoring.prediction_id import PredictionId, parse
-from mlops_assets.stores.registry import RegistryError, evidence_bytes
-
-EVIDENCE = (
-    *("candidates", "reference_profile", "reference_performance", "reference_attribution"),
-    *("evaluation", "fairness", "explanations"),
-)
 
 
 class NotFound(LookupError):
@@ -94,30 +84,16 @@ def scored_row(platform: Platform, name: PredictionId) -> pl.DataFrame:
     raise NotFound(f"{name}: its input row is not in the window {name.window} of {name.model}/scored_rows")
 
 
-def packet_parts(platform: Platform, model: str, version: int) -> PacketParts:
-    """What goes into the packet of a version besides the ledger."""
-    registration = registered(platform.ledger.state().model(model), version)
-    promotions = platform.ledger.of(Promotion, model=model, subject=str(version))
-    card = platform.ledger.latest_of(CardIssued, model=model, subject=str(version))
-    files = sorted((platform.home.root / card.event.path).glob("card.*")) if card else []
-    evidence = {}
-    for name in EVIDENCE:
-        try:
-            content = platform.registry.evidence(registration.event.run_id, name)
-        except RegistryError:
-            continue
-        evidence[f"{name}.json"] = evidence_bytes(content)
-    policy = promotions[-1].event.policy if promotions else None
-    return PacketParts(
-        declaration=canonical_json(registration.event.declaration),
-        policy=canonical_json(policy) if policy else None,
-        card={path.name: path.read_bytes() for path in files},
-        evidence=evidence,
-    )
+def requirement_rows(
+    platform: Platform, profile: str | None, model: str | None, at: datetime | None = None
+) -> list[dict[str, Any]]:
+    """Each clause that is required of each model, and whether its evidence is present, missing or stale.
 
-
-def requirement_rows(platform: Platform, profile: str | None, model: str | None) -> list[dict[str, Any]]:
-    """Each clause that is asked of each model, and whether its evidence is present, missing or stale.
+    Args:
+        platform: the project.
+        profile: one profile; None: all.
+        model: one model; None: all.
+        at: time at which evidence must be fresh; default: now.
 
     Raises:
         ProjectError: no such profile or model.
@@ -145,7 +121,7 @@ def requirement_rows(platform: Platform, profile: str | None, model: str | None)
                     "verdict": f.verdict,
                     "lacking": [*f.missing, *(f"{artefact}: {why}" for artefact, why in f.stale)],
                 }
-                for f in assess(chosen, artefacts, datetime.now(UTC), version)
+                for f in assess(chosen, artefacts, at or datetime.now(UTC), version)
             ]
     return rows
 

@@ -18,6 +18,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 NAME = re.compile(r"^[a-z0-9][a-z0-9_.@+-]{0,62}$")
 _ALGORITHM = ec.ECDSA(hashes.SHA256())
+_SIGNING = ec.ECDSA(hashes.SHA256(), deterministic_signing=True)
+"""Signing needs no random number, so a broken generator gives no key away, and equal packets are equal bytes."""
 
 
 class KeyRefused(ValueError):
@@ -132,8 +134,8 @@ class SigningKey:
         return path
 
     def sign(self, message: bytes) -> bytes:
-        """ECDSA signature over SHA-256 of `message`, DER; different each time, equally valid."""
-        return self._key.sign(message, _ALGORITHM)
+        """ECDSA signature over SHA-256 of `message`, DER; the same for the same message (RFC 6979)."""
+        return self._key.sign(message, _SIGNING)
 
     def __reduce__(self):
         raise TypeError("a private key is not pickled; pass the path of its file")

@@ -4,7 +4,6 @@ Nothing here opens a database, appends or looks anything up; that is `ledger.led
 `ledger.events`'.
 """
 
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from typing import Any, Generic, TypeVar, cast
 
 import sqlalchemy as sa
 
-from mlops_assets.ledger.canonical import iso, moment
+from mlops_assets.ledger.canonical import digest_text, iso, moment
 from mlops_assets.ledger.events.base import Event, UnknownEvent
 from mlops_assets.ledger.events.registry import read_event
 from mlops_assets.stores.ledger_database import records_table
@@ -43,7 +42,7 @@ class Record(Generic[E]):
         recorded_at: when the ledger was told (UTC); never before the record before it.
         body: the stored content; read `event` instead.
         previous: digest of the record before.
-        digest: SHA-256 over all of the above and `key`.
+        digest: SHA-256 over all of the above and `key`; see `record_digest`.
         key: idempotency key, unique for ever, or None.
     """
 
@@ -107,13 +106,21 @@ def record_digest(
     body: str,
     previous: str,
 ) -> str:
-    """SHA-256 over the stored texts of a record, one a line.
+    """SHA-256 of a record, over its number, the digest before it, its model's digest and its content's digest, one a line.
 
-    No field but the last can hold a line break (`append` refuses it, and JSON escapes it), so two records never give
-    the same lines.
+    The chain can so be checked by somebody who is shown the content of some records only: of the others two digests are
+    enough, and that none of them is about a certain model shows in the first. No field but the last can hold a line break
+    (`append` refuses it, and JSON escapes it), so two records never give the same lines.
     """
-    lines = (str(seq), previous, kind, model, subject, happened_at, recorded_at, key or "", body)
-    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+    content = content_digest(kind, model, subject, happened_at, recorded_at, key, body)
+    return digest_text(f"{seq}\n{previous}\n{digest_text(model)}\n{content}")
+
+
+def content_digest(
+    kind: str, model: str, subject: str, happened_at: str, recorded_at: str, key: str | None, body: str
+) -> str:
+    """SHA-256 of what a record holds, without its place in the chain."""
+    return digest_text("\n".join((kind, model, subject, happened_at, recorded_at, key or "", body)))
 
 
 def read_row(row: Mapping[str, Any]) -> Record:

@@ -96,6 +96,23 @@ def signed_by(point: tuple[int, int], signature: bytes, message: bytes) -> bool:
 # DSSE envelopes and canonical JSON.
 
 
+def parsed(text: Any, what: str) -> Any:
+    """The content of a JSON text, in which no object has the same name twice."""
+
+    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        found = dict(pairs)
+        if len(found) != len(pairs):
+            raise Wrong(f"{what} has a JSON object with the same name twice")
+        return found
+
+    try:
+        return json.loads(text if isinstance(text, str) else text.decode(), object_pairs_hook=once)
+    except RecursionError:
+        raise Wrong(f"{what} is nested too deeply") from None
+    except ValueError as error:
+        raise Wrong(f"{what} is no JSON: {error}") from None
+
+
 def canonical(value: Any) -> str:
     """JSON with sorted keys and no white space, as the ledger writes it."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
@@ -122,7 +139,7 @@ def open_envelope(envelope: Any, key: Point, purpose: str, what: str) -> tuple[d
     payload, signature = strictly_decoded(envelope["payload"]), strictly_decoded(envelope["signatures"][0]["sig"])
     if envelope.get("payloadType") != PAYLOAD_TYPE or not signed_by(key, signature, pae(PAYLOAD_TYPE, payload)):
         raise Wrong(f"{what}: the signature is not one of the key it names")
-    statement = json.loads(payload)
+    statement = parsed(payload, what)
     if statement.get("predicateType") != PREDICATE_PREFIX + purpose:
         raise Wrong(f"{what}: signed as {statement.get('predicateType')}, expected {PREDICATE_PREFIX + purpose}")
     subjects = {s["name"]: s["digest"]["sha256"] for s in statement["subject"]}

@@ -3,24 +3,30 @@
 import base64
 import hashlib
 import json
+import os
 import subprocess
 import sys
 import zipfile
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from mlops_assets.evidence.packet.packet import PacketError, PacketParts, standalone_verifier, write_packet
-from mlops_assets.evidence.packet.verifier import verify
+from mlops_assets.evidence.packet.verifier import main, verify
 from mlops_assets.governance.exceptions import sign_exception
+from mlops_assets.governance.findings import record_finding
 from mlops_assets.ledger.anchors import kept_anchor, sign_head
-from mlops_assets.ledger.canonical import canonical_json, digest, digest_text
+from mlops_assets.ledger.canonical import canonical_json, digest, digest_text, iso
 from mlops_assets.ledger.enrolment import revoke
+from mlops_assets.ledger.events.champion import Promotion
+from mlops_assets.ledger.events.versions import CardIssued, EvidenceStored, VersionRegistered
+from mlops_assets.ledger.events.windows import HealthVerdict
 from mlops_assets.ledger.keys import SigningKey
 from mlops_assets.ledger.ledger import Ledger
-from mlops_assets.ledger.records import record_digest
+from mlops_assets.ledger.records import content_digest, record_digest
 from mlops_assets.ledger.signatures import sign_statement
 from mlops_assets.policy.policy import Policy
 from mlops_assets.release.promotion import promote
@@ -31,29 +37,58 @@ CARD = canonical_json({"model": MODEL, "version": "1"})
 DECLARATION = canonical_json({"name": MODEL})
 
 
+def file_digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+OTHER = "mortgages_of_another_desk"
+CARD_PAGE, MEASURED, DRIFT = b"<p>card</p>", b"{}", b'{"rows": 3}'
+
+
 def register(world: World) -> None:
-    body = {
-        "artifact_digest": digest([MODEL, 1, ""]),
-        "data_digest": digest(["data"]),
-        "declaration_digest": digest_text(DECLARATION),
-        "developers": ["developer"],
-    }
     world.registry.tags[MODEL, 1] = {}
-    world.ledger.append(raw("version_registered", body), model=MODEL, subject="1")
+    event = VersionRegistered(
+        algorithm="linear",
+        artifact_digest=digest([MODEL, 1, ""]),
+        data_digest=digest(["data"]),
+        snapshot_record=0,
+        declaration_digest=digest_text(DECLARATION),
+        declaration={"name": MODEL},
+        training_key=digest(["training"]),
+        run_id="run-1",
+        code_version="1",
+        environment_digest=digest(["environment"]),
+        developers=("developer",),
+    )
+    world.ledger.append(event, model=MODEL, subject="1")
+    stored = EvidenceStored(name="performance", digest=file_digest(MEASURED))
+    world.ledger.append(stored, model=MODEL, subject="run-1")
+
+
+def verdict(world: World) -> None:
+    event = HealthVerdict.model_validate(
+        {
+            "window_end": "2026-02-01", "severity": "none", "kind": "none", "reasons": (), "version": "1",
+            "policy_digest": "b" * 64, "evidence": {"drift": file_digest(DRIFT)},
+        }
+    )  # fmt: skip
+    world.ledger.append(event, model=MODEL, subject="2026-01-01")
 
 
 def live(folder: Path, **outcomes: str) -> tuple[World, Policy]:
-    """A world in which version 1 was registered, decided on, carded, approved and promoted."""
+    """A world in which version 1 was registered, decided on, carded, approved and promoted; and another model."""
     world, rules = build(folder), policy(exceptions={"roles": ["model-risk"], "max_days": 90})
     register(world)
+    world.register(model=OTHER)
     world.decide(rules, **outcomes)
-    world.ledger.append(raw("card_issued", {"digest": digest_text(CARD)}), model=MODEL, subject="1")
+    card = CardIssued(digest=digest_text(CARD), path="cards", missing=(), files={"card.html": file_digest(CARD_PAGE)})
+    world.ledger.append(card, model=MODEL, subject="1")
     for gate in outcomes:
         expires = world.clock() + timedelta(days=30)
         sign_exception(world.ledger, world.keys["risk"], rules, MODEL, gate, "under review", expires, version=1)
     world.approve(rules, "validator", "risk")
     promote(world.ledger, world.registry, rules, MODEL, 1, world.verify_artifact)
-    world.ledger.append(raw("health_verdict", {"severity": "none", "kind": "none"}), model=MODEL, subject="2026-01-01")
+    verdict(world)
     return world, rules
 
 
@@ -61,8 +96,10 @@ def parts(rules: Policy) -> PacketParts:
     return PacketParts(
         declaration=DECLARATION,
         policy=canonical_json(rules.model_dump(mode="json")),
-        card={"card.json": CARD.encode(), "card.html": b"<p>card</p>"},
-        evidence={"performance.json": b"{}"},
+        card={"card.json": CARD.encode(), "card.html": CARD_PAGE},
+        evidence={"performance.json": MEASURED},
+        windows={"2026-01-01/drift.json": DRIFT},
+        reports={"requirements.json": b"[]"},
     )
 
 
@@ -125,7 +162,7 @@ def test_the_program_in_the_packet_stands_alone():
         (lambda f: f.update({"verify.py": b"print('whole')"}), "verify.py was changed"),
         (lambda f: f.pop("packet.json"), "packet.json is missing"),
         (lambda f: f.update({"packet.json": b"{}"}), "packet.json carries no signature"),
-        (lambda f: f.update({"packet.json": b"["}), "the packet is malformed"),
+        (lambda f: f.update({"packet.json": b"["}), "packet.json is no JSON"),
         (
             lambda f: f.update({"keys/head.pem": SigningKey.generate().public.pem.encode()}),
             "the signature is not one of the key",
@@ -150,6 +187,10 @@ def rechained(rows: list[list]) -> list[list]:
     """The whole chain computed again, as a forger with the database would."""
     previous = "0" * 64
     for seq, row in enumerate(rows, 1):
+        if len(row) == 3:
+            row[0] = seq
+            previous = digest_text(f"{seq}\n{previous}\n{row[1]}\n{row[2]}")
+            continue
         row[0], row[8] = seq, previous
         names = ("seq", "kind", "model", "subject", "happened_at", "recorded_at", "key", "body", "previous")
         row[9] = previous = record_digest(**dict(zip(names, row, strict=False)))
@@ -275,7 +316,7 @@ def other_root(rows: list[list]) -> list[list]:
         (gate_left_out, "the policy requires gate contract"),
         (fake_approval_summary, "counts record"),
         (approval_of_nobody, "counts record"),
-        (one_approval_less, "the policy asks for 1 approval(s) as model-risk, found 0"),
+        (one_approval_less, "the policy requires 1 approval(s) as model-risk, found 0"),
         (one_twice, "counts one person twice"),
         (other_artifact, "its digest of"),
         (an_author, "its digest of registration"),
@@ -335,20 +376,29 @@ def test_a_record_that_nobody_signed_is_a_remark_where_nothing_rests_on_it(tmp_p
     seq = world.ledger.append(raw("approval", body), model=MODEL, subject="1").seq
     found = write_packet(tmp_path / "packet.zip", world.ledger, MODEL, "1", parts(rules))
     assert found["remarks"] == [
-        f"record {seq} (approval 1) counts for nothing: record {seq} (approval 1) carries no signature"
+        f"record {seq} (approval 1) does not count: record {seq} (approval 1) carries no signature"
     ]
 
 
 @pytest.mark.parametrize(
     ("parts_of", "problem"),
     [
-        (lambda p: PacketParts("{}", p.policy, p.card), "declaration.json is not what the version was registered with"),
-        (lambda p: PacketParts(p.declaration, "{}", p.card), "policy.json is not what the version was promoted under"),
+        (lambda p: replace(p, declaration="{}"), "declaration.json is not what the version was registered with"),
+        (lambda p: replace(p, policy="{}"), "policy.json is not what the version was promoted under"),
         (
-            lambda p: PacketParts(p.declaration, p.policy, {"card.json": b"x"}),
-            "card/card.json is not what the approvals",
+            lambda p: replace(p, card={**p.card, "card.json": b"x"}),
+            "card/card.json is not what record 25 names",
         ),
-        (lambda p: PacketParts(p.declaration, p.policy), "card/card.json is missing"),
+        (lambda p: replace(p, card={}), "card/card.json is missing"),
+        (lambda p: replace(p, evidence={}), "evidence/performance.json is missing"),
+        (
+            lambda p: replace(p, windows={"2026-01-01/drift.json": b"x"}),
+            "windows/2026-01-01/drift.json is not what record",
+        ),
+        (
+            lambda p: replace(p, evidence={**p.evidence, "more.json": b"x"}),
+            "evidence/more.json is in the packet, and no record",
+        ),
     ],
 )
 def test_what_is_not_whole_is_not_written(
@@ -370,7 +420,8 @@ def test_without_the_head_key_there_is_no_packet(packet: tuple[Path, World, Poli
 def test_a_version_that_was_never_promoted_can_be_examined_too(tmp_path: Path):
     world = build(tmp_path)
     register(world)
-    found = write_packet(tmp_path / "p.zip", world.ledger, MODEL, "1", PacketParts(DECLARATION))
+    made_of = PacketParts(DECLARATION, evidence={"performance.json": MEASURED})
+    found = write_packet(tmp_path / "p.zip", world.ledger, MODEL, "1", made_of)
     assert found["summary"] == "version 1 of loans was registered and never promoted"
 
 
@@ -388,3 +439,116 @@ def test_the_head_in_a_packet_is_an_anchor_for_the_live_ledger(packet: tuple[Pat
     assert kept_anchor(tmp_path / "kept.json") == kept
     with pytest.raises(ValueError, match="no anchor file"):
         kept_anchor(tmp_path / "nothing.json")
+
+
+def test_two_packets_of_the_same_records_are_the_same_bytes(packet: tuple[Path, World, Policy], tmp_path: Path):
+    path, world, rules = packet
+    world.clock.pass_days(3)
+    write_packet(tmp_path / "again.zip", world.ledger, MODEL, "1", parts(rules))
+    assert (tmp_path / "again.zip").read_bytes() == path.read_bytes()
+
+
+def test_other_models_are_in_the_chain_and_their_content_is_not(packet: tuple[Path, World, Policy], tmp_path: Path):
+    path, world, _ = packet
+    files = contents(path)
+    assert OTHER.encode() not in b"".join(files.values())
+    rows = rows_of(files)
+    assert [row[0] for row in rows] == [r.seq for r in world.ledger.records()]
+    assert {row[2] for row in rows if len(row) > 3} == {"", MODEL}
+    assert [row[0] for row in rows if len(row) == 3] == [r.seq for r in world.ledger.records(model=OTHER)]
+    found = verify(path)
+    assert (found["records"], found["shown"]) == (len(rows), len(rows) - 1)
+
+
+def hidden(rows: list[list], kind: str) -> list[list]:
+    """The records of one kind withheld, as those of another model are."""
+    return [[r[0], digest_text(r[2]), content_digest(*r[1:8])] if len(r) > 3 and r[1] == kind else r for r in rows]
+
+
+@pytest.mark.parametrize("kind", ["approval", "gate_decision", "person_enrolled"])
+def test_no_record_of_the_model_or_the_fleet_can_be_withheld(
+    packet: tuple[Path, World, Policy], tmp_path: Path, kind: str
+):
+    path, world, _ = packet
+    forged = resealed(contents(path), hidden(rows_of(contents(path)), kind), world.keys["head"])
+    assert "its content is withheld" in verify(pack(tmp_path / "p.zip", forged))["problem"]
+
+
+def test_the_addendum_has_everything_since_the_card(tmp_path: Path):
+    world, rules = live(tmp_path)
+    found = record_finding(
+        world.ledger, world.keys["validator"], MODEL, "critical", "the target leaks", "developer",
+        world.clock() + timedelta(days=9), condition="use for review only",
+    )  # fmt: skip
+    world.ledger.append(raw("approval", {"person": "second", "decision": "approve"}), model=MODEL, subject="1")
+    write_packet(tmp_path / "packet.zip", world.ledger, MODEL, "1", parts(rules))
+    files = contents(tmp_path / "packet.zip")
+    text = files["addendum.md"].decode()
+    for part in ("approved version 1", "Open finding loans-F1 (critical)", "Window 2026-01-01", "Does not count"):
+        assert part in text, part
+    addendum = json.loads(files["addendum.json"])
+    assert [f["condition"] for f in addendum["now"]["open_findings"]] == ["use for review only"]
+    assert found.seq in [entry["record"] for entry in addendum["entries"]]
+    assert [entry["counts"] for entry in addendum["entries"]].count(False) == 1
+    assert files["card/card.json"] == CARD.encode(), "the card stays as it was issued"
+
+
+def left_out(addendum: dict) -> None:
+    addendum["entries"].pop()
+
+
+def rewritten(addendum: dict) -> None:
+    addendum["entries"][0]["digest"] = "0" * 64
+
+
+def invented(addendum: dict) -> None:
+    addendum["entries"].append({**addendum["entries"][0], "record": 1})
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [(left_out, "leaves out record"), (rewritten, "as another one"), (invented, "lists record 1")],
+)
+def test_an_addendum_that_is_not_the_ledgers_is_refused(
+    packet: tuple[Path, World, Policy], tmp_path: Path, change: Callable[[dict], None], problem: str
+):
+    path, world, _ = packet
+    files = contents(path)
+    addendum = json.loads(files["addendum.json"])
+    change(addendum)
+    files["addendum.json"] = canonical_json(addendum).encode()
+    found = verify(pack(tmp_path / "p.zip", resealed(files, rows_of(files), world.keys["head"])))
+    assert problem in found["problem"]
+
+
+def test_issuer_fingerprints_and_date_are_printed(packet: tuple[Path, World, Policy], capsys):
+    path, world, _ = packet
+    assert main([str(path)]) == 0
+    printed = capsys.readouterr().out
+    for part in (
+        world.keys["head"].public.key_id, f"root key {world.keys['root'].public.key_id}, of root",
+        f"state of {iso(world.ledger.records()[-1].recorded_at)}", "1 records are about other models",
+    ):  # fmt: skip
+        assert part in printed, part
+
+
+def test_only_a_regular_file_is_replaced(packet: tuple[Path, World, Policy], tmp_path: Path):
+    path, world, rules = packet
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "link.zip").symlink_to(tmp_path / "elsewhere.zip")
+    for name in ("pipe", "link.zip", ""):
+        with pytest.raises(PacketError, match="no regular file"):
+            write_packet(tmp_path / name, world.ledger, MODEL, "1", parts(rules))
+    assert not (tmp_path / "elsewhere.zip").exists()
+    (tmp_path / "old.zip").write_bytes(b"an older packet")
+    write_packet(tmp_path / "old.zip", world.ledger, MODEL, "1", parts(rules))
+    assert (tmp_path / "old.zip").read_bytes() == path.read_bytes()
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["link.zip", "old.zip", "pipe"]
+
+
+def test_a_promotion_that_was_not_right_makes_no_packet(tmp_path: Path):
+    world, rules = live(tmp_path)
+    event = world.ledger.latest_of(Promotion, model=MODEL).event
+    world.ledger.append(event.model_copy(update={"approvals": ()}), model=MODEL, subject="1")
+    with pytest.raises(PacketError, match="as former champion"):
+        write_packet(tmp_path / "p.zip", world.ledger, MODEL, "1", parts(rules))
