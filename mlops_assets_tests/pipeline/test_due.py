@@ -9,12 +9,13 @@ import polars as pl
 import pytest
 
 from mlops_assets.declaration.declaration import Declaration
+from mlops_assets.ledger.events.windows import WindowDue
 from mlops_assets.ledger.ledger import Ledger
 from mlops_assets.ledger.records import Entry
 from mlops_assets.pipeline.due import JUDGED_AGAIN, Found, trainings_due, windows_due
 from mlops_assets.platform import Platform
 from mlops_assets.scoring.outcome_content import outcomes_by_window
-from mlops_assets_tests.ledger.raw import raw
+from mlops_assets_tests.ledger.made import health_verdict, promotion, registration
 from mlops_assets_tests.training.tables import declare
 
 NOW = datetime(2021, 6, 15, tzinfo=UTC)
@@ -32,13 +33,13 @@ class Counted(Ledger):
 
     reads = 0
 
-    def records(self, **asked: Any):
+    def records(self, **query: Any):
         self.reads += 1
-        return super().records(**asked)
+        return super().records(**query)
 
-    def latest(self, *args: Any, **asked: Any):
+    def latest(self, *args: Any, **query: Any):
         self.reads += 1
-        return super().latest(*args, **asked)
+        return super().latest(*args, **query)
 
 
 class World:
@@ -53,8 +54,8 @@ class World:
             name = f"m{i:03d}"
             self.declared[name] = declare(name=name, source={"path": f"{name}.parquet"}, **changes)
             self.deliver(name, ROWS)
-        promotion = {"version": "1", "former": None}
-        self.ledger.append_all([Entry(raw("promotion", promotion), name, "1") for name in self.declared])
+        for name in self.declared:
+            self.ledger.append_all([Entry(registration(name), name, "1"), Entry(promotion(), name, "1")])
 
     def deliver(self, model: str, rows: pl.DataFrame) -> None:
         rows.write_parquet(self.root / f"{model}.parquet")
@@ -65,10 +66,7 @@ class World:
     def judge(self, *windows: str, model: str = "m000", outcomes: Mapping[str, str] | None = None) -> None:
         """Verdicts that rest on the outcomes as they are."""
         known = self.content(model) if outcomes is None else outcomes
-        entries = [
-            Entry(raw("health_verdict", {"outcomes": known.get(w, "0"), "action": []}), model, w) for w in windows
-        ]
-        self.ledger.append_all(entries)
+        self.ledger.append_all([Entry(health_verdict(w, outcomes=known.get(w, "0")), model, w) for w in windows])
         self.moment += timedelta(seconds=1)
 
     def due(self, now: datetime = NOW) -> Found:
@@ -126,9 +124,9 @@ def test_a_window_whose_outcomes_changed_is_judged_again_once(tmp_path, row, out
 def test_a_verdict_on_a_shorter_window_that_began_on_the_same_day_is_no_verdict(tmp_path, ends, because):
     """After a change from months to quarters the first quarter begins where January did."""
     world = World(tmp_path, monitoring={"cadence": "quarter"})
-    body = {"outcomes": "0", "action": []}
     for end in ends:
-        world.ledger.append(raw("health_verdict", {**body, "window_end": end}), model="m000", subject="2021-01-01")
+        event = health_verdict("2021-01-01", window_end=end, outcomes="0")
+        world.ledger.append(event, model="m000", subject="2021-01-01")
     found = [due.partition for due in world.due().due if not due.stages]
     assert found == (["2021-01-01"] if ends == ["2021-02-01"] else []), because
 
@@ -183,7 +181,9 @@ def test_outcomes_that_mature_after_the_verdict_are_judged_when_they_are_due(tmp
     assert (one.partition, one.stages) == ("2021-03-01", JUDGED_AGAIN), "March has matured since its verdict"
     world.moment = datetime(2021, 8, 1, 1, tzinfo=UTC)
     world.judge("2021-03-01", "2021-04-01")
-    world.ledger.append_all([Entry(raw("window_due", {}), "m000", f"2021-0{month}-01") for month in (6, 7)])
+    world.ledger.append_all(
+        [Entry(WindowDue(ended=date(2021, month + 1, 1)), "m000", f"2021-0{month}-01") for month in (6, 7)]
+    )
     later = datetime(2021, 9, 1, tzinfo=UTC)
     assert [d.partition for d in world.due(later).due] == ["2021-06-01"], "windows without a verdict come first"
     world.judge("2021-06-01", "2021-07-01", "2021-08-01")
@@ -195,10 +195,11 @@ def test_outcomes_that_mature_after_the_verdict_are_judged_when_they_are_due(tmp
 def test_after_a_change_of_cadence_verdicts_on_windows_of_another_length_stand(tmp_path):
     world = World(tmp_path)
     world.judge(*WINDOWS)
-    world.ledger.append_all([Entry(raw("health_verdict", {"outcomes": "other", "action": []}), "m000", "2021-02-15")])
+    week = {"window_end": date(2021, 2, 22), "outcomes": "other"}
+    world.ledger.append(health_verdict("2021-02-15", **week), model="m000", subject="2021-02-15")
     assert world.due() == Found((), ("m000: every window that has ended has its verdict",))
-    retrain = {"action": ["retrain"], "reasons": ["moved"], "kind": "covariate_shift"}
-    world.ledger.append_all([Entry(raw("health_verdict", retrain), "m000", "2021-02-15")])
+    retrain = {**week, "action": ["retrain"], "reasons": ["moved"], "kind": "covariate_shift"}
+    world.ledger.append(health_verdict("2021-02-15", **retrain), model="m000", subject="2021-02-15")
     project = SimpleNamespace(declarations=world.declared, root=world.root, defs=world.root)
     found, _ = trainings_due(cast(Platform, SimpleNamespace(project=project, ledger=world.ledger)), -1)
     assert not found.due
@@ -207,7 +208,7 @@ def test_after_a_change_of_cadence_verdicts_on_windows_of_another_length_stand(t
 
 def test_a_verdict_from_before_outcomes_were_recorded_stands(tmp_path):
     world = World(tmp_path)
-    world.ledger.append_all([Entry(raw("health_verdict", {"action": []}), "m000", w) for w in WINDOWS])
+    world.ledger.append_all([Entry(health_verdict(w), "m000", w) for w in WINDOWS])
     assert not world.due().due
 
 

@@ -1,8 +1,7 @@
 """Which windows a verdict is controlled with: those of the same cadence and start, of each model the last verdict."""
 
 from datetime import date
-from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
@@ -11,10 +10,9 @@ from mlops_assets.declaration.declaration import Declaration
 from mlops_assets.declaration.terms import Cadence
 from mlops_assets.ledger.ledger import Ledger
 from mlops_assets.pipeline.verdicts import among_the_fleet, has_window
-from mlops_assets_tests.ledger.raw import raw
+from mlops_assets_tests.ledger.made import health_verdict
 from mlops_assets_tests.training.tables import declare
 
-VERDICT = "health_verdict"
 WINDOW = Window(date(2021, 4, 1), date(2021, 5, 1))
 
 
@@ -38,15 +36,14 @@ def test_whether_a_model_has_that_window(declaration, expected, why):
     assert has_window(declaration, WINDOW, Cadence.MONTH) is expected, why
 
 
-def test_the_last_verdict_of_each_model_counts_and_the_ledger_is_read_once(tmp_path):
+def test_the_last_verdict_of_each_model_counts(tmp_path):
     ledger = Ledger(f"sqlite:///{tmp_path / 'ledger.db'}")
     declared = {name: model(name) for name in ("own", "twice", "old", "waiting")}
     declared["quarterly"] = model("quarterly", "quarter")
 
     def verdict(name: str, p: float | None, window: str = WINDOW.key, **body: Any) -> None:
-        ledger.append(
-            raw(VERDICT, {**({"fleet": {"p_value": p}} if p is not None else {}), **body}), model=name, subject=window
-        )
+        fleet = {"p_value": p} if p is not None else None
+        ledger.append(health_verdict(window, fleet=fleet, **body), model=name, subject=window)
 
     verdict("own", 0.2)
     verdict("twice", 1e-9)
@@ -55,9 +52,6 @@ def test_the_last_verdict_of_each_model_counts_and_the_ledger_is_read_once(tmp_p
     verdict("old", None)
     verdict("quarterly", 1e-9)
     verdict("undeclared", 1e-9)
-    reads: list[dict] = []
-    counted = SimpleNamespace(records=lambda **query: reads.append(query) or ledger.records(**query))
-    found = among_the_fleet(cast(Ledger, counted), declared, "own", WINDOW, 0.004)
+    found = among_the_fleet(ledger.state(), declared, "own", WINDOW, 0.004)
     assert (found.models, found.judged) == (4, 2), "a verdict from before p-values were recorded counts as none"
     assert found.adjusted == pytest.approx(0.004 * 4 / 2)
-    assert len(reads) == 1

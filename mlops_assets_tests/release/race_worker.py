@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from mlops_assets.governance.approvals import sign_approval
+from mlops_assets.ledger.events.versions import VersionRegistered
 from mlops_assets.ledger.keys import SigningKey
 from mlops_assets.ledger.ledger import Conflict, Ledger
 from mlops_assets.ledger.people import NotAllowed
@@ -65,8 +66,7 @@ def work(url: str, folder: Path, seed: int, seconds: float, report: Path) -> Non
     ledger, registry, dice = open_ledger(url, folder), FileRegistry(folder), random.Random(seed)
     keys = {name: SigningKey.load(folder / f"{name}.pem") for name in ("validator", "second", "risk")}
     digests = {
-        int(record.subject): record.body["artifact_digest"]
-        for record in ledger.records(kind="version_registered", model=MODEL)
+        int(record.subject): record.event.artifact_digest for record in ledger.of(VersionRegistered, model=MODEL)
     }
 
     def verify_artifact(model: str, version: int) -> str:

@@ -6,6 +6,7 @@ from mlops_assets.governance.adoption import adopt
 from mlops_assets.governance.approvals import sign_approval
 from mlops_assets.governance.verification import not_counted
 from mlops_assets.ledger.enrolment import enrol, revoke
+from mlops_assets.ledger.events.champion import Resumption, Rollback, Suspension
 from mlops_assets.ledger.keys import SigningKey
 from mlops_assets.ledger.people import NotAllowed
 from mlops_assets.release import automation
@@ -14,7 +15,7 @@ from mlops_assets.release.champion import champion_state
 from mlops_assets.release.interventions import intervene, resume, rollback, suspend
 from mlops_assets.release.oversight import due
 from mlops_assets_tests.governance.world import MODEL, policy
-from mlops_assets_tests.ledger.raw import raw
+from mlops_assets_tests.ledger.made import health_verdict
 from mlops_assets_tests.release.test_oversight import go, prepare
 
 RULES = {
@@ -39,8 +40,8 @@ def watched(world):
 
 
 def verdict(world, severity="act", kind="concept_drift", version=2, window="2026-02-01"):
-    body = {"severity": severity, "kind": kind, "version": version}
-    return world.ledger.append(raw("health_verdict", body), model=MODEL, subject=window)
+    event = health_verdict(window, severity=severity, kind=kind, version=str(version))
+    return world.ledger.append(event, model=MODEL, subject=window)
 
 
 def act(world, under=ALLOWED, by="service"):
@@ -59,7 +60,7 @@ def whole(world) -> bool:
 def test_a_failed_probation_is_rolled_back_at_once_and_once(watched):
     seen = verdict(watched, kind="label_shift")
     (record,) = act(watched)
-    assert (record.kind, record.subject, record.body["evidence"]) == ("rollback", "1", seen.seq)
+    assert (record.kind, record.subject, record.event.evidence) == ("rollback", "1", seen.seq)
     assert champion_state(watched.ledger, MODEL).champion == 1
     assert watched.registry.aliases(MODEL)["champion"] == 1
     assert act(watched) == []
@@ -87,7 +88,7 @@ def test_a_verdict_for_which_the_policy_asks_for_suspension_suspends(watched):
 def test_an_ended_validation_suspends(watched):
     watched.clock.pass_days(101)
     (record,) = act(watched)
-    assert (record.kind, record.body["cause"]) == ("suspension", "validation_expired")
+    assert (record.kind, record.event.cause) == ("suspension", "validation_expired")
     assert whole(watched)
 
 
@@ -159,11 +160,11 @@ def test_a_revoked_service_key_does_nothing(watched):
 def stolen(world, kind, **about):
     """An act that somebody makes with the stolen service key, past `automation.act`."""
     now = champion_state(world.ledger, MODEL)
-    said = {
+    grounds = {
         "cause": "x", "occasion": "y", "evidence": 0,
         "policy_digest": ALLOWED.digest, "policy": ALLOWED.model_dump(mode="json"), **about,
     }  # fmt: skip
-    subject = "1" if kind == "rollback" else str(now.champion)
+    subject = "1" if kind is Rollback else str(now.champion)
     return intervene(
         world.ledger,
         world.registry,
@@ -172,19 +173,19 @@ def stolen(world, kind, **about):
         subject,
         world.keys["service"],
         "because",
-        about=said,
+        about=grounds,
         roles=("automation",),
     )
 
 
 def test_an_act_of_the_stolen_key_on_no_ground_is_named(watched):
-    stolen(watched, "suspension")
+    stolen(watched, Suspension)
     assert "rests on no record" in audit_promotions(watched.ledger)[0].message
 
 
 def test_an_act_of_the_stolen_key_on_a_good_verdict_is_named(watched):
     seen = verdict(watched, "watch")
-    stolen(watched, "rollback", evidence=seen.seq, former=2)
+    stolen(watched, Rollback, evidence=seen.seq, former=2, version="1")
     assert "is at watch, and the policy rolls back on act" in audit_promotions(watched.ledger)[0].message
 
 
@@ -192,7 +193,7 @@ def test_an_act_of_the_stolen_key_under_an_invented_policy_is_named(watched):
     seen = verdict(watched, "watch")
     lax = policy(**RULES, automation={"rollback": True}, retention_days=1)
     stolen(
-        watched, "rollback", evidence=seen.seq, former=2,
+        watched, Rollback, evidence=seen.seq, former=2, version="1",
         policy=lax.model_dump(mode="json"), policy_digest=lax.digest,
     )  # fmt: skip
     assert any("was not in force" in problem.message for problem in audit_promotions(watched.ledger))
@@ -200,11 +201,11 @@ def test_an_act_of_the_stolen_key_under_an_invented_policy_is_named(watched):
 
 def test_a_claimed_end_of_a_validation_that_still_held_is_named(watched):
     now = champion_state(watched.ledger, MODEL)
-    stolen(watched, "suspension", cause="validation_expired", evidence=now.seq)
+    stolen(watched, Suspension, cause="validation_expired", evidence=now.seq)
     assert "nothing called for it then" in audit_promotions(watched.ledger)[0].message
 
 
 def test_a_resumption_by_the_stolen_key_is_named(watched):
     suspend(watched.ledger, watched.registry, MODEL, watched.keys["risk"], "because")
-    stolen(watched, "resumption")
+    stolen(watched, Resumption)
     assert "may not sign resumption" in audit_promotions(watched.ledger)[0].message

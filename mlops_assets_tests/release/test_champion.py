@@ -4,12 +4,14 @@ import time
 
 import pytest
 
+from mlops_assets.ledger.events.champion import Promotion
 from mlops_assets.ledger.ledger import Ledger, LedgerTampered
 from mlops_assets.release.champion import champion_state, verified_champion_state
 from mlops_assets.release.interventions import retire, suspend
 from mlops_assets.release.promotion import promote
 from mlops_assets.release.reconciliation import repair
 from mlops_assets_tests.governance.world import MODEL, policy
+from mlops_assets_tests.ledger.made import promotion
 from mlops_assets_tests.ledger.raw import raw
 from mlops_assets_tests.ledger.test_ledger import attack
 
@@ -28,26 +30,29 @@ def two(world):
     return world
 
 
-def forge(world, kind: str, subject: str, **body: object) -> None:
-    """A record with the right chain, by somebody who may write to the database and has no key."""
+def forge(world) -> None:
+    """A promotion of version 1 with the right chain, by somebody who may write to the database and has no key."""
+    genuine = world.ledger.latest_of(Promotion, model=MODEL, subject="1").event
     past = Ledger(str(world.ledger.database.url), clock=world.clock)
-    past.append(raw(kind, dict(body)), model=MODEL, subject=subject)
+    past.append(genuine.model_copy(update={"former": 2}), model=MODEL, subject="1")
 
 
 def test_a_promotion_written_into_the_database_decides_nothing(two):
-    genuine = two.ledger.latest("promotion", model=MODEL, subject="1")
-    forge(two, "promotion", "1", **{**genuine.body, "former": 2})
-    assert champion_state(two.ledger, MODEL).deciding == 1, "it is on record, and nothing that acts reads it this way"
+    forge(two)
+    assert champion_state(two.ledger, MODEL).deciding == 2, "records under no signed head are taken in by nobody"
+    assert "under no signed head" in two.ledger.state().unsealed
     with pytest.raises(LedgerTampered, match="under no signed head"):
         verified_champion_state(two.ledger, MODEL)
 
 
 def test_nor_does_it_move_an_alias(two):
-    genuine = two.ledger.latest("promotion", model=MODEL, subject="1")
-    forge(two, "promotion", "1", **{**genuine.body, "former": 2})
+    forge(two)
+    assert repair(two.ledger, two.registry, MODEL) == []
+    assert two.registry.aliases(MODEL)["champion"] == 2
+    two.registry.delete_alias(MODEL, "former_champion")
     with pytest.raises(LedgerTampered):
         repair(two.ledger, two.registry, MODEL)
-    assert two.registry.aliases(MODEL)["champion"] == 2
+    assert two.registry.aliases(MODEL) == {"champion": 2}, "nothing is put right from a ledger that does not hold"
 
 
 @pytest.mark.parametrize(
@@ -79,10 +84,10 @@ def test_a_retirement_cut_off_with_all_after_it_is_known_by_the_anchor(two):
         verified_champion_state(two.ledger, MODEL)
 
 
-def test_a_promotion_of_a_version_that_nobody_registered_is_refused(world):
-    world.ledger.append(raw("promotion", {"former": None}), model=MODEL, subject="7")
-    with pytest.raises(LedgerTampered, match="no registration"):
-        verified_champion_state(world.ledger, MODEL)
+def test_a_promotion_of_a_version_that_nobody_registered_decides_nothing(world):
+    world.ledger.append(promotion(), model=MODEL, subject="7")
+    assert verified_champion_state(world.ledger, MODEL).deciding is None
+    assert "loans version 7 is not registered" in world.ledger.state().refused[-1].reason
 
 
 def test_what_came_before_the_registration_is_not_read_again(two, monkeypatch):
@@ -105,6 +110,7 @@ def test_ten_thousand_records_since_then_cost_no_second(two):
     from mlops_assets.ledger.records import Entry
 
     two.ledger.append_all([Entry(raw("note", {"number": number, "text": "x" * 400})) for number in range(10_000)])
-    began = time.perf_counter()
+    # The processor's time: other work on the machine is not what is measured.
+    began = time.process_time()
     verified_champion_state(two.ledger, MODEL)
-    assert time.perf_counter() - began < 1.0
+    assert time.process_time() - began < 1.0

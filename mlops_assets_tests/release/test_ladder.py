@@ -1,5 +1,6 @@
 import pytest
 
+from mlops_assets.ledger.events.champion import Promotion
 from mlops_assets.release.audit import audit_promotions
 from mlops_assets.release.ladder import climb
 from mlops_assets.release.promotion import PromotionRefused, promote
@@ -31,7 +32,7 @@ def beside(world):
 def test_the_first_champion_climbs_nothing(world):
     prepare(world, 1)
     assert climb(world.ledger.state().model(MODEL), POLICY, 1).name == "none"
-    assert go(world, 1).record.body["ladder"]["step"] == "none"
+    assert go(world, 1).record.event.ladder.step == "none"
 
 
 def test_the_whole_way_up(beside):
@@ -48,7 +49,7 @@ def test_the_whole_way_up(beside):
         go(beside, 2)
     beside.score("2020-03-01", 2, canary_share=0.25)
     assert where() == ("top", 3, 3, 0.0)
-    assert go(beside, 2).record.body["ladder"]["step"] == "top"
+    assert go(beside, 2).record.event.ladder.step == "top"
     assert audit_promotions(beside.ledger) == []
 
 
@@ -84,12 +85,10 @@ def test_data_without_time_has_no_ladder(world):
 
 
 def test_a_version_registered_without_its_declaration_does_not_escape(beside):
-    body = {k: v for k, v in beside.ledger.latest("version_registered").body.items() if k != "declaration"}
+    body = {k: v for k, v in beside.ledger.latest("version_registered").event.body().items() if k != "declaration"}
     beside.ledger.append(raw("version_registered", body), model=MODEL, subject="3")
-    assert climb(beside.ledger.state().model(MODEL), POLICY, 3).waiting
-    assert not climb(beside.ledger.state().model(MODEL), POLICY, 3, has_windows=False).waiting, (
-        "the caller may know better"
-    )
+    with pytest.raises(PromotionRefused, match="version 3: the ledger has no registration of it"):
+        go(beside, 3)
 
 
 def test_a_canary_alone_needs_no_shadow(beside):
@@ -98,8 +97,8 @@ def test_a_canary_alone_needs_no_shadow(beside):
 
 
 def test_a_promotion_written_past_the_ladder_is_named(beside):
-    body = beside.ledger.latest("promotion").body
-    beside.ledger.append(raw("promotion", {**body, "former": 1}), model=MODEL, subject="2")
+    first = beside.ledger.latest_of(Promotion).event
+    beside.ledger.append(first.model_copy(update={"former": 1}), model=MODEL, subject="2")
     assert ["on the ladder (shadow)" in p.message for p in audit_promotions(beside.ledger)] == [True]
 
 
@@ -107,5 +106,5 @@ def test_the_past_is_seen_as_it_was(beside):
     then = beside.clock.now
     beside.clock.pass_days(1)
     beside.score("2020-01-01", 2)
-    assert climb(beside.ledger.state().model(MODEL), POLICY, 2, known_at=then).seen == 0
+    assert climb(beside.ledger.state(then).model(MODEL), POLICY, 2).seen == 0
     assert climb(beside.ledger.state().model(MODEL), POLICY, 2).seen == 1

@@ -9,7 +9,7 @@ from mlops_assets.release.interventions import rollback, suspend
 from mlops_assets.release.oversight import due
 from mlops_assets.release.promotion import PromotionRefused, promote
 from mlops_assets_tests.governance.world import MODEL, policy
-from mlops_assets_tests.ledger.raw import raw
+from mlops_assets_tests.ledger.made import health_verdict
 
 POLICY = policy(validity_days=100)
 
@@ -41,7 +41,7 @@ def test_an_expired_validation_promotes_nothing(world):
     world.clock.pass_days(101)
     with pytest.raises(PromotionRefused, match=r"its validation .* expired"):
         go(world)
-    assert validate(world).seq == go(world).record.body["validation"]
+    assert validate(world).seq == go(world).record.event.validation
     assert audit_promotions(world.ledger) == []
 
 
@@ -56,12 +56,12 @@ def test_a_required_validation_must_be_there(world):
 
 def test_a_promotion_written_past_a_rejection_is_named(world):
     prepare(world)
-    body = go(world).record.body
+    first = go(world).record.event
     prepare(world, version=2)
     record_validation(world.ledger, world.keys["second"], POLICY, MODEL, 2, "rejected", "no")
     about = world.ledger.latest("version_registered").digest
     world.ledger.append(
-        raw("promotion", {**body, "former": 1, "digests": {"registration": about}}), model=MODEL, subject="2"
+        first.model_copy(update={"former": 1, "digests": {"registration": about}}), model=MODEL, subject="2"
     )
     assert any("rejected it in validation" in p.message for p in audit_promotions(world.ledger))
 
@@ -120,8 +120,8 @@ def test_an_overdue_finding_raises_an_incident_until_it_is_closed(world, severit
 
 
 def verdict(world, window, severity, version=2):
-    body = {"severity": severity, "kind": "concept_drift", "version": version}
-    world.ledger.append(raw("health_verdict", body), model=MODEL, subject=window)
+    event = health_verdict(window, severity=severity, kind="concept_drift", version=str(version))
+    world.ledger.append(event, model=MODEL, subject=window)
 
 
 @pytest.fixture

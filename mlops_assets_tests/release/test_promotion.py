@@ -6,6 +6,7 @@ from mlops_assets.governance.approvals import sign_approval
 from mlops_assets.governance.exceptions import sign_exception
 from mlops_assets.governance.findings import close_finding, record_finding
 from mlops_assets.ledger.enrolment import revoke
+from mlops_assets.ledger.events.versions import VersionRegistered
 from mlops_assets.ledger.ledger import Conflict
 from mlops_assets.release import promotion
 from mlops_assets.release.champion import champion_state
@@ -35,10 +36,10 @@ def test_a_version_that_passed_becomes_champion(world):
     done = go(world)
     assert (done.version, done.former, done.repeated) == (1, None, False)
     assert world.registry.aliases(MODEL) == {"champion": 1}
-    body = done.record.body
-    assert body["policy_digest"] == POLICY.digest
-    assert len(body["decisions"]) == len(type(POLICY.gates).model_fields)
-    assert [a["person"] for a in body["approvers"]] == ["validator", "risk"]
+    event = done.record.event
+    assert event.policy_digest == POLICY.digest
+    assert len(event.decisions) == len(type(POLICY.gates).model_fields)
+    assert [a.person for a in event.approvers] == ["validator", "risk"]
     assert reconcile(world.ledger, world.registry, MODEL) == []
 
 
@@ -98,7 +99,7 @@ def test_an_exception_lets_it_pass_until_it_expires(world):
     sign_exception(world.ledger, world.keys["risk"], POLICY, MODEL, "performance", "pilot", expires, version=1)
     world.approve(POLICY, "validator", "risk")
     done = go(world)
-    assert done.record.body["exceptions"][0]["gate"] == "performance"
+    assert done.record.event.exceptions[0].gate == "performance"
 
 
 def test_an_expired_exception_blocks(world):
@@ -150,8 +151,9 @@ def test_a_tampered_ledger_promotes_nothing(world):
 
 def test_a_version_registered_twice_with_other_bytes_is_refused(world):
     prepare(world)
-    world.ledger.append(raw("version_registered", {"artifact_digest": "e" * 64}), model=MODEL, subject="1")
-    refused(world, "2 different artifacts")
+    again = world.ledger.latest_of(VersionRegistered).event.model_copy(update={"artifact_digest": "e" * 64})
+    world.ledger.append(again, model=MODEL, subject="1")
+    refused(world, "registered with different artifacts")
 
 
 def test_a_theft_found_before_promotion_takes_the_approval_back(world):

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from mlops_assets.ledger.ledger import Ledger, utc_now
+from mlops_assets.ledger.state.fold import Fold
 from mlops_assets.ledger.state.model import CHAMPION_KINDS as KINDS
-from mlops_assets.ledger.state.model import champion_state, champion_state_of
+from mlops_assets.release.champion import champion_state
 from mlops_assets.release.reconciliation import reconcile, repair
 from mlops_assets_tests.governance.world import MODEL, build
 from mlops_assets_tests.release.race_worker import POLICY, FileRegistry, open_ledger, work
@@ -28,7 +29,7 @@ def prepare(url: str, folder: Path) -> Ledger:
         world.decide(POLICY, version)
         world.approve(POLICY, "validator", "risk", version=version)
         for name in ("artifact_digest", "data_digest", "declaration_digest", "training_key"):
-            registry.set_tag(MODEL, version, f"mlops.{name}", registration.body[name])
+            registry.set_tag(MODEL, version, f"mlops.{name}", getattr(registration.event, name))
     world.ledger.close()
     return open_ledger(url, folder)
 
@@ -62,11 +63,16 @@ def check(ledger: Ledger, folder: Path) -> None:
         for line in report.read_text().split("\n")[:-1]:
             seq, digest = line.split()
             assert digests[int(seq)] == digest
-    changes = [record for record in records if record.kind in KINDS]
-    for place, record in enumerate(changes):
-        before = champion_state_of(MODEL, changes[:place])
-        assert record.body["former"] == before.champion, f"record {record.seq} was decided on an outdated champion"
-        assert record.subject != str(before.champion)
+    state = ledger.state()
+    fold = Fold(state.people)
+    for record in records:
+        if record.kind in KINDS:
+            before = fold.state().model(MODEL).champion
+            former = record.event.former
+            assert former == before.champion, f"record {record.seq} was decided on an outdated champion"
+            assert record.subject != str(before.champion)
+        fold.take([record])
+    assert [refused for refused in state.refused if refused.kind in KINDS] == []
 
 
 def test_eight_processes_at_once_leave_one_champion(url, tmp_path):

@@ -8,6 +8,7 @@ from mlops_assets.policy.conduct_rules import IncidentRule
 from mlops_assets.response.alarm_precision import alarm_precision, fleet_precision, judged_windows, rules_of
 from mlops_assets.response.incidents import close, incidents, open_incident
 from mlops_assets_tests.governance.world import MODEL, World
+from mlops_assets_tests.ledger.made import health_verdict
 
 WINDOWS = [f"2021-0{month}-01" for month in range(1, 8)]
 
@@ -16,10 +17,10 @@ def verdict(
     world: World, window: str, severity="act", kind="concept_drift", rules=("ranking",), columns=(), raw=None
 ) -> None:
     """A verdict as the stage records it, with its incident."""
-    raw = {kind: raw or severity}
-    body = {"severity": severity, "kind": kind, "alarm_rules": list(rules), "columns": list(columns), "raw": raw}
-    key = f"{window}/{severity}/{kind}"
-    world.ledger.append(raw("health_verdict", body), model=MODEL, subject=window, key=key)
+    event = health_verdict(
+        window, severity=severity, kind=kind, alarm_rules=rules, columns=columns, raw={kind: raw or severity}
+    )
+    world.ledger.append(event, model=MODEL, subject=window, key=f"{window}/{severity}/{kind}")
     if severity in ("act", "critical"):
         open_incident(
             world.ledger,
@@ -40,7 +41,8 @@ def close_as(world: World, window: str, disposition: str) -> None:
 
 
 def windows_of(world: World):
-    return judged_windows(world.ledger.records(kind="health_verdict", model=MODEL), incidents(world.ledger.state()))
+    state = world.ledger.state()
+    return judged_windows(state.model(MODEL).window_verdicts.values(), incidents(state))
 
 
 def precisions(world: World, **which):
@@ -136,8 +138,9 @@ def test_the_fleet_as_it_stood_knows_nothing_of_what_was_closed_later(world):
     before = world.clock()
     world.clock.pass_days(1)
     close_as(world, WINDOWS[0], "false")
-    now, then = fleet_precision(world.ledger.state())[MODEL][0], fleet_precision(world.ledger, as_of=before)[MODEL][0]
+    state = world.ledger.state()
+    now, then = fleet_precision(state)[MODEL][0], fleet_precision(state, as_of=before)[MODEL][0]
     assert (now.false, now.open, now.precision) == (1, 0, 0.0)
     assert (then.false, then.open, then.precision) == (0, 1, None)
-    assert fleet_precision(world.ledger, known_at=before)[MODEL][0] == then
-    assert fleet_precision(world.ledger, as_of=before - timedelta(days=1)) == {}
+    assert fleet_precision(world.ledger.state(before))[MODEL][0] == then
+    assert fleet_precision(state, as_of=before - timedelta(days=1)) == {}

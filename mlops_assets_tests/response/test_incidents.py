@@ -5,6 +5,7 @@ import pytest
 from mlops_assets.governance.adoption import adopt
 from mlops_assets.governance.verification import not_counted
 from mlops_assets.ledger.enrolment import enrol, revoke
+from mlops_assets.ledger.events.response import IncidentAcknowledged, IncidentClosed
 from mlops_assets.ledger.keys import SigningKey
 from mlops_assets.ledger.people import NotAllowed
 from mlops_assets.ledger.signed_acts import sign_act
@@ -18,7 +19,6 @@ from mlops_assets.response.incidents import (
     open_incident,
 )
 from mlops_assets_tests.governance.world import MODEL, World, policy
-from mlops_assets_tests.ledger.raw import raw
 
 RULE = IncidentRule()
 
@@ -137,10 +137,10 @@ def test_a_closure_past_the_function_is_held_to_the_policy_when_it_is_read(world
     world.register()
     adopt(world.ledger, MODEL, policy(incidents=incidents_rule))
     first = opened(world.ledger)
-    said = {"id": first.id, "disposition": "false", "note": "nothing"}
+    statement = {"id": first.id, "disposition": "false", "note": "nothing"}
     about = {"incident": world.ledger.get(first.seqs[0]).digest}
-    forged = sign_act(world.ledger, world.keys[by], "incident-closure/v1", MODEL, about, said)
-    world.ledger.append(raw("incident_closed", forged), model=MODEL, subject=first.id)
+    forged = sign_act(world.ledger, world.keys[by], IncidentClosed.PURPOSE, MODEL, about, statement)
+    world.ledger.append(IncidentClosed.model_validate(forged), model=MODEL, subject=first.id)
     assert find(world.ledger.state(), first.id).is_open
     assert [i.is_open for i in incidents(world.ledger.state())] == [True]
     (problem,) = not_counted(world.ledger.state())
@@ -171,12 +171,15 @@ def test_a_revoked_key_closes_nothing_and_what_it_closed_stays_closed(world):
     assert not find(world.ledger.state(), first.id).is_open
 
 
-@pytest.mark.parametrize("kind", ["incident_acknowledged", "incident_closed"])
+@pytest.mark.parametrize("kind", [IncidentAcknowledged, IncidentClosed])
 def test_a_record_that_nobody_signed_changes_nothing_and_is_named(world, kind):
     first = opened(world.ledger)
-    forged = world.ledger.append(
-        raw(kind, {"person": "validator", "disposition": "false", "note": ""}), model=MODEL, subject=first.id
-    )
+    body = {
+        "model": MODEL, "person": "validator", "role": "validator", "signed_at": world.clock(), "envelope": {},
+        "id": first.id, "note": "",
+    }  # fmt: skip
+    event = kind.model_validate(body | ({"disposition": "false"} if kind is IncidentClosed else {}))
+    forged = world.ledger.append(event, model=MODEL, subject=first.id)
     assert find(world.ledger.state(), first.id).state == "open"
     assert [problem.seq for problem in not_counted(world.ledger.state())] == [forged.seq]
     assert shut(world, first.id).disposition == "true", "a forged closure keeps nobody from the real one"
@@ -185,21 +188,51 @@ def test_a_record_that_nobody_signed_changes_nothing_and_is_named(world, kind):
 def test_a_closure_of_another_incident_played_again_changes_nothing(world):
     first, second = opened(world.ledger), opened(world.ledger, cause="other")
     shut(world, first.id, "false")
-    signed = world.ledger.latest("incident_closed")
-    world.ledger.append(raw("incident_closed", signed.body), model=MODEL, subject=second.id)
+    signed = world.ledger.latest_of(IncidentClosed)
+    world.ledger.append(signed.event, model=MODEL, subject=second.id)
     assert find(world.ledger.state(), second.id).is_open
-    assert f"signed about incident {first.id}" in not_counted(world.ledger.state())[0].message
+    assert "a replay" in not_counted(world.ledger.state())[0].message
 
 
 @pytest.mark.parametrize("where", ["the one it closed", "one nobody opened"])
 def test_a_closure_that_has_nothing_to_close_is_named(world, where):
     first = opened(world.ledger)
     shut(world, first.id, "false")
-    signed = world.ledger.latest("incident_closed")
+    signed = world.ledger.latest_of(IncidentClosed)
     subject = first.id if where == "the one it closed" else "loans-12345678"
-    world.ledger.append(raw("incident_closed", signed.body), model=MODEL, subject=subject)
+    world.ledger.append(signed.event, model=MODEL, subject=subject)
     (problem,) = not_counted(world.ledger.state())
-    assert ("had closed it before" if subject == first.id else "no such incident") in problem.message
+    assert "a replay" in problem.message
+
+
+def closure(world: World, by: str, identity: str, digest: str) -> IncidentClosed:
+    """A new statement that closes an incident, whatever is recorded about it."""
+    statement = {"id": identity, "disposition": "true", "note": "once more"}
+    about = {"incident": digest}
+    return IncidentClosed.model_validate(
+        sign_act(world.ledger, world.keys[by], IncidentClosed.PURPOSE, MODEL, about, statement)
+    )
+
+
+@pytest.mark.parametrize(
+    ("recorded_about", "signed_about", "why"),
+    [
+        ("first", "first", "was closed before by validator"),
+        ("loans-12345678", "loans-12345678", "no incident loans-12345678 had been opened"),
+        ("second", "first", "signed about incident"),
+    ],
+    ids=["closed before", "one nobody opened", "signed about another"],
+)
+def test_a_new_closure_that_closes_nothing_is_named(world, recorded_about, signed_about, why):
+    first, second = opened(world.ledger), opened(world.ledger, cause="other")
+    shut(world, first.id, "false")
+    ids = {"first": first.id, "second": second.id}
+    event = closure(world, "risk", ids.get(signed_about, signed_about), first.digest)
+    world.ledger.append(event, model=MODEL, subject=ids.get(recorded_about, recorded_about))
+    (problem,) = not_counted(world.ledger.state())
+    assert why in problem.message
+    assert find(world.ledger.state(), first.id).disposition == "false"
+    assert find(world.ledger.state(), second.id).is_open
 
 
 def test_a_machine_closes_nothing(world):
@@ -214,5 +247,5 @@ def test_the_past_is_seen_as_it_was(world):
     first = opened(world.ledger)
     known = world.ledger.records()[-1].recorded_at
     shut(world, first.id)
-    assert incidents(world.ledger, known_at=known)[0].is_open
+    assert incidents(world.ledger.state(known))[0].is_open
     assert not incidents(world.ledger.state())[0].is_open

@@ -2,29 +2,39 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date
+from typing import Any
 
 import pytest
 
 from mlops_assets.declaration.terms import Cadence
+from mlops_assets.ledger.events.response import RetrainingRequested
 from mlops_assets.ledger.ledger import Ledger
+from mlops_assets.ledger.signed_acts import sign_act
 from mlops_assets.policy.policy import Policy
 from mlops_assets.response.retraining import (
     REQUEST_TAG,
-    REQUESTED,
     close,
     consider,
-    in_flight,
     open_requests,
     request_of,
     windows_between,
 )
+from mlops_assets_tests.governance.world import World
 
 QUARTERS = [date(2004 + i // 4, 1 + 3 * (i % 4), 1) for i in range(12)]
 
 
 @pytest.fixture
-def ledger(tmp_path) -> Ledger:
-    return Ledger(f"sqlite:///{tmp_path}/ledger.db")
+def ledger(world) -> Ledger:
+    return world.ledger
+
+
+def signed_by(world: World, name: str = "validator") -> dict[str, Any]:
+    """The envelope of a person's request."""
+    statement = {"reason": "wanted"}
+    return sign_act(world.ledger, world.keys[name], RetrainingRequested.PURPOSE, "m", {"policy": "a" * 64}, statement)[
+        "envelope"
+    ]
 
 
 def policy(mode="automatic", cooldown=0, budget=100) -> Policy:
@@ -53,8 +63,8 @@ def test_a_verdict_starts_a_training_once(ledger):
     assert first.requested
     assert again.requested
     assert first.request is not None
-    assert first.request.body["automatic"] is True
-    assert first.request.body["until"] == "2004-01-01"
+    assert first.request.event.automatic is True
+    assert first.request.event.until == date(2004, 1, 1)
 
 
 def test_one_request_is_in_flight_at_a_time(ledger):
@@ -62,18 +72,19 @@ def test_one_request_is_in_flight_at_a_time(ledger):
     second = ask(ledger, policy(), QUARTERS[1])
     assert second.status == "in_flight"
     assert not second.requested
-    assert second.request == first.request == in_flight(ledger, "m")
+    assert second.request == first.request
+    assert open_requests(ledger.state()) == [first.request]
     assert first.request is not None
     close(ledger, first.request, "failed")
-    assert in_flight(ledger, "m") is None
+    assert open_requests(ledger.state()) == []
     assert ask(ledger, policy(), QUARTERS[1]).status == "requested"
 
 
 def test_models_do_not_wait_for_each_other(ledger):
     assert ask(ledger, policy(), model="a").status == "requested"
     assert ask(ledger, policy(), model="b").status == "requested"
-    assert [r.model for r in open_requests(ledger)] == ["a", "b"]
-    assert [r.model for r in open_requests(ledger, ["b"])] == ["b"]
+    assert [r.model for r in open_requests(ledger.state())] == ["a", "b"]
+    assert [r.model for r in open_requests(ledger.state(), ["b"])] == ["b"]
 
 
 @pytest.mark.parametrize(
@@ -113,42 +124,51 @@ def test_no_budget_means_no_automatic_request(ledger):
     assert found.command == "mlops retrain m --key PEM --rationale TEXT"
 
 
-def test_a_signed_request_waits_for_neither_cool_down_nor_budget(ledger):
+def test_a_signed_request_waits_for_neither_cool_down_nor_budget(world, ledger):
     rule = policy(cooldown=5, budget=1)
     asked_and_closed(ledger, rule, QUARTERS[0])
     assert ask(ledger, rule, QUARTERS[1]).status == "cooling_down"
-    signed = ask(ledger, rule, QUARTERS[1], kind="manual", envelope={"payload": "x"}, person="validator")
+    signed = ask(ledger, rule, QUARTERS[1], kind="manual", envelope=signed_by(world), person="validator")
     assert signed.status == "requested"
     assert signed.request is not None
-    assert signed.request.body["automatic"] is False
-    assert signed.request.body["person"] == "validator"
+    assert signed.request.event.automatic is False
+    assert signed.request.event.person == "validator"
 
 
-def test_a_signed_request_does_not_use_the_budget_up(ledger):
+def test_a_signed_request_does_not_use_the_budget_up(world, ledger):
     rule = policy(budget=1)
-    asked_and_closed(ledger, rule, QUARTERS[0], kind="manual", envelope={"payload": "x"})
+    asked_and_closed(ledger, rule, QUARTERS[0], kind="manual", envelope=signed_by(world), person="validator")
+    assert len(ledger.state().model("m").requests) == 1
     assert ask(ledger, rule, QUARTERS[1]).status == "requested"
 
 
 @pytest.mark.parametrize(
-    ("mode", "envelope", "status"),
+    ("mode", "signed", "status"),
     [
-        ("on_signed_request", None, "needs_signature"),
-        ("on_signed_request", {"payload": "x"}, "requested"),
-        ("never", None, "never"),
-        ("never", {"payload": "x"}, "never"),
+        ("on_signed_request", False, "needs_signature"),
+        ("on_signed_request", True, "requested"),
+        ("never", False, "never"),
+        ("never", True, "never"),
     ],
 )
-def test_modes(ledger, mode, envelope, status):
-    found = ask(ledger, policy(mode), envelope=envelope)
+def test_modes(world, ledger, mode, signed, status):
+    by = {"envelope": signed_by(world), "person": "validator"} if signed else {}
+    found = ask(ledger, policy(mode), **by)
     assert found.status == status
     assert bool(found.command) == (status == "needs_signature")
     assert len(ledger.records(kind="retraining_request")) == (status == "requested")
 
 
-def test_a_request_in_flight_holds_a_signed_one_too(ledger):
+def test_a_request_in_flight_holds_a_signed_one_too(world, ledger):
     ask(ledger, policy())
-    assert ask(ledger, policy(), QUARTERS[1], envelope={"payload": "x"}).status == "in_flight"
+    found = ask(ledger, policy(), QUARTERS[1], envelope=signed_by(world), person="validator")
+    assert found.status == "in_flight"
+
+
+def test_a_request_that_nobody_signed_starts_no_training(ledger):
+    ask(ledger, policy(), envelope={"payload": "x"}, person="validator")
+    assert open_requests(ledger.state()) == []
+    assert [refused.kind for refused in ledger.state().refused] == ["retraining_request"]
 
 
 def test_closing_twice_keeps_the_first_closure(ledger):
@@ -156,7 +176,7 @@ def test_closing_twice_keeps_the_first_closure(ledger):
     assert request is not None
     first = close(ledger, request, "promoted", version=3)
     assert close(ledger, request, "failed") == first
-    assert first.body == {"version": "3", "outcome": "promoted", "note": ""}
+    assert (first.event.version, first.event.outcome, first.event.note) == ("3", "promoted", "")
 
 
 def test_one_that_is_overtaken_between_looking_and_writing_is_not_made(tmp_path):
@@ -164,13 +184,14 @@ def test_one_that_is_overtaken_between_looking_and_writing_is_not_made(tmp_path)
     other = Ledger(url)
 
     class Overtaken(Ledger):
-        def latest(self, *args, **kwargs):
-            if not other.records(kind=REQUESTED):
+        def state(self, *args, **kwargs):
+            seen = super().state(*args, **kwargs)
+            if not other.records(kind="retraining_request"):
                 ask(other, policy(), QUARTERS[1])
-            return super().latest(*args, **kwargs)
+            return seen
 
     assert ask(Overtaken(url), policy(), QUARTERS[0]).status == "in_flight"
-    assert len(other.records(kind=REQUESTED)) == 1
+    assert len(other.records(kind="retraining_request")) == 1
 
 
 def test_of_many_at_once_one_is_made(tmp_path):

@@ -17,8 +17,8 @@ from pathlib import Path
 
 from mlops_assets.governance.verification import not_counted
 from mlops_assets.ledger.state.model import CHAMPION_KINDS as KINDS
-from mlops_assets.ledger.state.model import champion_state
 from mlops_assets.release.audit import audit_promotions
+from mlops_assets.release.champion import champion_state
 from mlops_assets.release.reconciliation import reconcile, repair
 from mlops_assets_tests.governance.world import MODEL
 from mlops_assets_tests.release.race_worker import FileRegistry

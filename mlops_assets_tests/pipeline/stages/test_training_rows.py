@@ -21,7 +21,7 @@ from mlops_assets.pipeline.stages.training_rows import (
 from mlops_assets.policy.conduct_rules import IncidentRule
 from mlops_assets.response.incidents import close, incidents, open_incident
 from mlops_assets_tests.governance.world import MODEL, World, build
-from mlops_assets_tests.ledger.raw import raw
+from mlops_assets_tests.ledger.made import health_verdict, retraining_request
 from mlops_assets_tests.training.test_history import declared, rows
 
 ORDERS = "orders"
@@ -33,11 +33,9 @@ def judged(folder: Path, kinds: dict[str, list[str]]) -> Ledger:
     """A ledger with a verdict a window, and a request that answers the last."""
     ledger = Ledger(f"sqlite:///{folder}/ledger.db")
     for window, found in kinds.items():
-        causes = [{"kind": kind, "severity": "act"} for kind in found]
-        ledger.append(raw("health_verdict", {"version": "1", "causes": causes}), model=ORDERS, subject=window)
-    ledger.append(
-        raw("retraining_request", {"window": "2024-10-01", "until": "2025-01-01"}), model=ORDERS, subject=REQUEST
-    )
+        event = health_verdict(window, causes=[{"kind": kind} for kind in found])
+        ledger.append(event, model=ORDERS, subject=window)
+    ledger.append(retraining_request("2024-10-01", "2025-01-01"), model=ORDERS, subject=REQUEST)
     return ledger
 
 
@@ -53,7 +51,7 @@ class TestHowFarBack:
 
     def test_a_verdict_after_the_request_changes_nothing(self, ledger):
         # A training that is run again after a crash must take the same rows.
-        ledger.append(raw("health_verdict", {"version": "1", "causes": []}), model=ORDERS, subject="2024-10-01")
+        ledger.append(health_verdict("2024-10-01"), model=ORDERS, subject="2024-10-01")
         found = history_choice(ledger, declared(), request_record(ledger, ORDERS, REQUEST), rows(flipped=True))
         assert found is not None
         assert found.changed_since == date(2024, 9, 1)
@@ -103,8 +101,8 @@ def world(tmp_path) -> World:
 def judge(world: World, window: str, *actions: str) -> None:
     kind = "data_quality" if "quarantine_window" in actions else "none"
     severity = "act" if actions else "none"
-    body = {"severity": severity, "kind": kind, "columns": ["a"], "alarm_rules": [], "raw": {}, "action": list(actions)}
-    world.ledger.append(raw("health_verdict", body), model=MODEL, subject=window)
+    event = health_verdict(window, severity=severity, kind=kind, columns=["a"], action=actions)
+    world.ledger.append(event, model=MODEL, subject=window)
     if actions:
         open_incident(
             world.ledger, MODEL, kind=kind, severity=severity, summary="a is missing", window=window, columns=("a",)
@@ -145,9 +143,7 @@ def test_repaired_rows_are_learned_from_after_a_new_verdict(world: World) -> Non
 def test_what_is_known_only_after_the_request_changes_nothing(world: World) -> None:
     # A training that is run again after a crash must take the same rows.
     judge(world, JULY, "incident", "quarantine_window")
-    world.ledger.append(
-        raw("retraining_request", {"window": AUGUST, "until": "2025-01-01"}), model=MODEL, subject=REQUEST
-    )
+    world.ledger.append(retraining_request(AUGUST, "2025-01-01"), model=MODEL, subject=REQUEST)
     judge(world, AUGUST, "incident", "quarantine_window")
     for incident in incidents(world.ledger.state()):
         close(world.ledger, world.keys["validator"], IncidentRule(), incident.id, "false", "looked at it")
