@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
-from mlops_assets.statistics.profile import NUMERIC_ROLES, ColumnProfile, Profile
+from mlops_assets.statistics.profile import NUMERIC_ROLES, ColumnProfile, Profile, number_as_listed
 
 DAY_IN_MICROSECONDS = 86_400_000_000
 MOST_NEW = 50
@@ -323,8 +323,10 @@ def _categorical_plan(nw: Any, lazy: Any, column: ColumnProfile) -> Any:
 def _categorical_counts(counted: Any, column: ColumnProfile, rows: int, dtype: str, number: bool) -> ColumnCounts:
     by_value: dict[str | None, int] = {}
     for value, found in counted.select("value", "rows").iter_rows():
-        # Two numbers may have one text.
-        text = _as_listed(value, column) if number and value is not None else value
+        # Two numbers may have one text, and a number that is none is missing.
+        text = value
+        if number and value is not None:
+            text = None if value.lower() == "nan" else number_as_listed(value, column.categories)
         by_value[text] = by_value.get(text, 0) + int(found)
     nulls = int(by_value.pop(None, 0))
     counts = tuple(int(by_value.pop(value, 0)) for value in column.categories)
@@ -343,14 +345,6 @@ def _categorical_counts(counted: Any, column: ColumnProfile, rows: int, dtype: s
         distinct=len(by_value) + sum(c > 0 for c in counts),
         dtype=dtype,
     )
-
-
-def _as_listed(value: str, column: ColumnProfile) -> str:
-    """A number's text as the reference writes it: whole numbers become 1.0 as soon as one of them is missing."""
-    if value in column.categories:
-        return value
-    other = value[:-2] if value.endswith(".0") else f"{value}.0"
-    return other if other in column.categories else value
 
 
 def infer_roles(schema: Mapping[str, Any]) -> dict[str, str]:

@@ -7,7 +7,7 @@ infinities, range and moments. It is made once, from the rows a model was made w
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
@@ -175,6 +175,33 @@ def as_number(series: pl.Series) -> pl.Series:
     return series.cast(pl.Float64)
 
 
+def category_text(series: pl.Series, listed: Collection[str] = ()) -> pl.Series:
+    """Values of a category as text, one code the same whatever its type: text as it is, numbers in one form.
+
+    Args:
+        series: text, numbers, truth values or times.
+        listed: categories that the reference has; a number is written as it is there.
+    """
+    if series.dtype.is_float():
+        series = series.fill_nan(None)
+    text = series.cast(pl.String)
+    if not series.dtype.is_numeric():
+        return text
+    forms = {value: number_as_listed(value, listed) for value in text.drop_nulls().unique().to_list()}
+    return text.replace({value: form for value, form in forms.items() if value != form})
+
+
+def number_as_listed(value: str, listed: Collection[str]) -> str:
+    """A number's text in the form that a list of categories has it in; where it is not listed, without trailing zeros.
+
+    1, 1.0 and 1.00 are one code: whole numbers become 1.0 as soon as one of them is missing.
+    """
+    if value in listed:
+        return value
+    plain = value.rstrip("0").rstrip(".") if "." in value and "e" not in value.lower() else value
+    return f"{plain}.0" if plain not in listed and f"{plain}.0" in listed else plain
+
+
 def _column(series: pl.Series, role: str, bins: int, periods: PeriodOfRows | None) -> ColumnProfile:
     kind = kind_of(role, series.dtype)
     column = _numeric(series, bins) if kind == "numeric" else _categorical(series)
@@ -192,7 +219,7 @@ def _cells(series: pl.Series, column: ColumnProfile) -> np.ndarray:
     """Cell of each row in the order of the profile's counts or categories, the last one for all others; −1 for none."""
     if column.kind == "categorical":
         places = {value: i for i, value in enumerate(column.categories)}
-        text = series.cast(pl.String)
+        text = category_text(series, column.categories)
         coded = text.replace_strict(places, default=len(places), return_dtype=pl.Int64)
         return coded.set(text.is_null(), -1).to_numpy()
     numbers = as_number(series).fill_null(np.nan).to_numpy()
@@ -260,7 +287,7 @@ def _edges(values: np.ndarray, counts: np.ndarray, bins: int) -> np.ndarray:
 
 
 def _categorical(series: pl.Series) -> ColumnProfile:
-    text = series.cast(pl.String)
+    text = category_text(series)
     counts = text.drop_nulls().value_counts(name="rows").sort(["rows", series.name], descending=[True, False])
     kept = counts.head(MOST_CATEGORIES)
     return ColumnProfile(

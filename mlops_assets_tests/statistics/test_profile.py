@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mlops_assets.statistics.counting import count_window
-from mlops_assets.statistics.profile import Profile, ProfileError, build_profile
+from mlops_assets.statistics.profile import Profile, ProfileError, build_profile, category_text
 
 ROLES = {"x": "numeric", "k": "categorical", "d": "date"}
 
@@ -101,3 +101,22 @@ def test_times_are_days():
     frame = pl.DataFrame({"d": [datetime(1970, 1, 2, 12, tzinfo=UTC), datetime(1970, 1, 3, tzinfo=UTC)]})
     column = build_profile(frame, {"d": "date"}).columns["d"]
     assert (column.minimum, column.maximum) == (1.5, 2.0)
+
+
+@pytest.mark.parametrize(
+    ("series", "why"),
+    [
+        (pl.Series("code", ["1", "2", "10", None]), "text"),
+        (pl.Series("code", [1, 2, 10, None]), "whole numbers"),
+        (pl.Series("code", [1.0, 2.0, 10.0, None]), "floats"),
+        (pl.Series("code", [1.0, 2.0, 10.0, float("nan")]), "missing as NaN"),
+        (pl.Series("code", [1, 2, 10, None], dtype=pl.Decimal(10, 2)), "decimals"),
+    ],
+)
+@pytest.mark.parametrize("listed", [(), ("1", "2", "10")])
+def test_a_code_is_the_same_whatever_its_type(series, why, listed):
+    assert category_text(series, listed).to_list() == ["1", "2", "10", None], why
+
+
+def test_text_codes_are_kept_as_delivered():
+    assert category_text(pl.Series(["01", "1", "1.0", "1.10"])).to_list() == ["01", "1", "1.0", "1.10"]

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import polars as pl
 
-from mlops_assets.statistics.profile import as_number, kind_of
+from mlops_assets.statistics.profile import as_number, category_text, kind_of
 
 METHOD = "psi"
 THRESHOLD = 0.1
@@ -103,9 +103,9 @@ def _finite(series: pl.Series) -> pl.Series:
 
 def _capped(series: pl.Series, reference: pl.Series) -> pl.Series:
     """Text with the reference's rarer values under one name: a bar for each of thousands is no picture."""
-    kept = reference.cast(pl.String).drop_nulls().value_counts(sort=True).head(MOST_CATEGORIES)[reference.name]
-    text = series.cast(pl.String)
-    new = ~text.is_in(reference.cast(pl.String).drop_nulls().unique().implode())
+    kept = category_text(reference).drop_nulls().value_counts(sort=True).head(MOST_CATEGORIES)[reference.name]
+    text = category_text(series)
+    new = ~text.is_in(category_text(reference).drop_nulls().unique().implode())
     most_new = text.filter(new.fill_null(False)).value_counts(sort=True).head(5)[series.name]
     shown = pl.concat([kept, most_new])
     return text.set(~text.is_in(shown.implode()).fill_null(True), OTHERS)

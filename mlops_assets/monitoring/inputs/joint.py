@@ -16,7 +16,7 @@ from mlops_assets.monitoring.severity import Severity, at_least
 from mlops_assets.monitoring.wording import shown_p
 from mlops_assets.policy.monitoring_thresholds import MonitoringThresholds
 from mlops_assets.statistics.dependence import ChangedPair, changed_pairs, correlations, divergence, normal_scores
-from mlops_assets.statistics.profile import ColumnProfile, Profile, as_number
+from mlops_assets.statistics.profile import ColumnProfile, Profile, as_number, category_text
 from mlops_assets.statistics.resampling import spread_positions
 from mlops_assets.statistics.two_sample_classifier import two_sample_classifier
 
@@ -258,7 +258,7 @@ def _psi_of(auc: float) -> float:
 
 
 def _readable(column: ColumnProfile, frame: pl.DataFrame) -> bool:
-    if column.name not in frame.columns:
+    if column.name not in frame.columns or not column.present or not frame[column.name].count():
         return False
     dtype = frame.schema[column.name]
     if column.kind == "numeric":
@@ -283,7 +283,7 @@ def _matrix(reference: pl.DataFrame, window: pl.DataFrame, columns: Sequence[Col
         if column.kind == "numeric":
             values = np.concatenate([as_number(side).to_numpy().astype(float) for side in sides])
         else:
-            text = pl.concat([side.cast(pl.String).alias("value") for side in sides])
+            text = pl.concat([category_text(side, column.categories).alias("value") for side in sides])
             order = text.drop_nulls().value_counts(name="rows").sort(["rows", "value"], descending=[True, False])
             frequent = order.filter(pl.col("rows") >= LEAST_CATEGORY)["value"].to_list()
             places = {value: float(i) for i, value in enumerate(frequent)}

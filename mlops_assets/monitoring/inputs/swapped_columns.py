@@ -14,7 +14,7 @@ from mlops_assets.monitoring.inputs.value_faults import LOOKS_ALIKE, MOST_SAMPLE
 from mlops_assets.policy.monitoring_thresholds import MonitoringThresholds
 from mlops_assets.statistics.between_periods import as_long_as
 from mlops_assets.statistics.dependence import correlations, normal_scores
-from mlops_assets.statistics.profile import ColumnProfile
+from mlops_assets.statistics.profile import ColumnProfile, category_text
 from mlops_assets.statistics.psi import between_psi, net_psi
 
 SWAP_FIT = 0.01
@@ -118,7 +118,7 @@ def _fit(values: pl.Series, profile: ColumnProfile) -> float:
         if not (values.dtype.is_numeric() or values.dtype.is_temporal()):
             return float("inf")
         return net_psi(np.asarray(profile.counts), counts_in(finite_values(values), profile))
-    text = values.cast(pl.String).drop_nulls().head(MOST_SAMPLED)
+    text = category_text(values.head(MOST_SAMPLED), profile.categories).drop_nulls()
     by_value = dict(text.value_counts(name="n").iter_rows())
     window = [by_value.pop(v, 0) for v in profile.categories]
     return net_psi(

@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 
 from mlops_assets.declaration.terms import Task
-from mlops_assets.statistics.profile import ColumnProfile, as_number
+from mlops_assets.statistics.profile import ColumnProfile, as_number, category_text
 
 FOLDS = 4
 BLOCKS_A_FOLD = 5
@@ -106,7 +106,7 @@ def _numbers(frame: pl.DataFrame, columns: Sequence[ColumnProfile]) -> np.ndarra
             values = np.full(len(series), np.nan)
         else:
             places = {value: float(i) for i, value in enumerate(list(column.categories)[:MOST_CODES])}
-            text = series.cast(pl.String)
+            text = category_text(series, column.categories)
             values = text.replace_strict(places, default=None, return_dtype=pl.Float64).to_numpy().astype(float)
         parts.append(np.where(np.isfinite(values), values, np.nan))
     return np.column_stack(parts) if parts else np.zeros((frame.height, 1))

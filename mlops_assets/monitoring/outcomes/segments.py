@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from mlops_assets.statistics.profile import ColumnProfile, as_number
+from mlops_assets.statistics.profile import ColumnProfile, as_number, category_text
 
 PARTS = 6
 MOST_VALUES = 20
@@ -90,7 +90,7 @@ def _parts(
 ) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
     """Each value of a category; each run of a few bins of a number, from either end or in between."""
     if column.kind == "categorical":
-        texts = reference.cast(pl.String), window.cast(pl.String)
+        texts = [category_text(side, column.categories) for side in (reference, window)]
         for value in list(column.categories)[:MOST_VALUES]:
             yield f"{column.name} = {value}", *((t == value).fill_null(False).to_numpy() for t in texts)  # type: ignore[misc]
         return

@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 
 import polars as pl
 
-from mlops_assets.monitoring.two_tables.outcomes import LIKE_A_TARGET, infer_labels
+from mlops_assets.monitoring.two_tables.labels_and_scores import infer_labels
+from mlops_assets.monitoring.two_tables.outcomes import LIKE_A_TARGET
 from mlops_assets.monitoring.two_tables.reading import SAMPLE_ROWS
 from mlops_assets.statistics.profile import ColumnProfile, Profile, build_profile
 

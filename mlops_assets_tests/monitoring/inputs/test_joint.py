@@ -146,3 +146,21 @@ def test_a_changed_pair_is_no_swap_where_all_pairs_together_changed_less_than_ch
     changed = ChangedPair(1, 30, 0.0, -0.35, 0.001, 0.14)
     columns = list(profile.columns.values())
     assert _swapped([changed], [1, 30], [before, now], columns, noise=0.005) == ()
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "why"),
+    [
+        (pl.col("k").cast(pl.String), pl.col("k").cast(pl.Float64), "text codes delivered as floats"),
+        (pl.col("k").cast(pl.Float64), pl.col("k").cast(pl.Int64), "floats delivered as whole numbers"),
+        (pl.lit(None, pl.Float64), pl.col("k").cast(pl.Float64), "a reference column without any value"),
+    ],
+)
+def test_the_same_codes_in_another_type_are_no_change(before, now, why):
+    generator = np.random.default_rng(4)
+    tables = [pl.DataFrame({"k": generator.choice([1, 2, 3], 4000), "x": generator.normal(size=4000)}) for _ in "rw"]
+    reference, window = tables[0].with_columns(k=before), tables[1].with_columns(k=now)
+    profile = build_profile(reference, {"k": "categorical", "x": "numeric"})
+    found = compare(profile, count_window(window, profile), RULES, sample=window, reference_sample=reference)
+    assert found.severity == "none", why
+    assert found.joint is None or found.joint.severity == "none", why
