@@ -223,7 +223,7 @@ def status(model: str | None = None, *, project: str | Path = ".") -> Table:
     if model is not None:
         platform.project.declaration(model)
     rows = [row for row in status_rows(fleet_rows(platform)) if model in (None, row["model"])]
-    shown = ("model", "state", "severity", "kind", "window", "champion", "tier", "owner")
+    shown = ("model", "lifecycle", "severity", "kind", "window", "champion", "tier", "owner")
     return Table(tuple(rows), tuple(name for name in shown if not rows or name in rows[0]))
 
 

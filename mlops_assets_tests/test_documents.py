@@ -31,6 +31,13 @@ def test_every_path_that_a_page_names_exists(name: str) -> None:
     assert sorted(p for p in named if not any((root / p).exists() for root in roots)) == []
 
 
+def test_every_test_that_the_attacks_name_exists() -> None:
+    text = (DOCS / "attacks.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"`([\w/]+\.py)`", text))
+    assert len(named) > 20
+    assert sorted(name for name in named if not (ROOT / "mlops_assets_tests" / name).exists()) == []
+
+
 def test_the_architecture_lists_every_package() -> None:
     text = (DOCS / "architecture.md").read_text(encoding="utf-8")
     table = text.split("## Packages")[1].split("## One row")[0]
