@@ -138,8 +138,10 @@ def _append(platform: Any, asked: Sequence[tuple[Any, Mapping[str, str]]]) -> No
 
 def ticks(folder: Path) -> dict[str, Any]:
     """Seconds and ledger queries of a first and of a later tick of each sensor."""
-    from mlops_assets.pipeline.due import releases_due, trainings_due, windows_due
+    from mlops_assets.pipeline.releases_due import releases_due
+    from mlops_assets.pipeline.trainings_due import trainings_due
     from mlops_assets.pipeline.watch import watch
+    from mlops_assets.pipeline.windows_due import windows_due
     from mlops_assets.platform import Platform
 
     defs = folder / fleet.PACKAGE / "defs"

@@ -1,25 +1,25 @@
-"""Stages as assets: one table of what the graph of a model consists of, and one factory that turns a row into an asset.
+"""Stages as assets: one factory that turns a row of the stage table into an asset with its checks.
 
-Belongs here: keys, dependencies, descriptions, checks and partitions of a model's assets. What a stage does is in
+Belongs here: keys, dependencies, descriptions, checks, partitions and freshness of a model's assets. What a stage does is in
 `pipeline/stages/`.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
 from mlops_assets.declaration.declaration import Declaration
-from mlops_assets.declaration.terms import Cadence
+from mlops_assets.orchestration.calendar import window_freshness
 from mlops_assets.orchestration.columns import lineage_of, schema_of
 from mlops_assets.orchestration.metadata import check_metadata, page_link, to_metadata
-from mlops_assets.orchestration.resource import PlatformResource
-from mlops_assets.orchestration.tracking import mlflow_run
 from mlops_assets.pipeline.context import StageContext, StageResult
 from mlops_assets.pipeline.stage_table import WINDOW_CHECKS, StageSpec, question
 
 if TYPE_CHECKING:
     from mlops_assets.gates.gate import GateResult
+    from mlops_assets.platform import Platform
     from mlops_assets.policy.policy import Policy
 
 MODEL_TAG = "mlops/model"
@@ -65,13 +65,13 @@ def build_assets(declaration: Declaration, stages: Sequence[StageSpec]) -> list[
 def _build(
     declaration: Declaration, stage: StageSpec, partitions: dg.PartitionsDefinition | None
 ) -> dg.AssetsDefinition:
-    model = declaration.name
-    key = asset_key(model, stage.name)
-    deps: list[dg.AssetDep] = [dg.AssetDep(asset_key(model, name)) for name in stage.deps]
-    if not stage.deps or stage.name in ("predictions", "outcomes"):
-        deps.append(dg.AssetDep(dg.AssetKey(list(declaration.source.key))))
-    spec = dg.AssetSpec(
-        key,
+    model, key = declaration.name, asset_key(declaration.name, stage.name)
+    deps = [asset_key(model, name) for name in stage.deps]
+    if stage.reads_source:
+        deps.append(dg.AssetKey(list(declaration.source.key)))
+
+    @dg.asset(
+        key=key,
         deps=deps,
         description=f"{stage.description}\n\n_{declaration.purpose}_",
         metadata={**schema_of(declaration, stage.name), **page_link(f"models/{model}.html")},
@@ -79,75 +79,81 @@ def _build(
         owners=owners_of(declaration),
         kinds=set(stage.kinds),
         tags={"mlops/tier": declaration.tier.value, "mlops/task": declaration.task.value},
+        op_tags={MODEL_TAG: model},
+        code_version=stage_code(declaration),
         partitions_def=partitions,
+        freshness_policy=window_freshness(declaration, datetime.now(UTC).date()) if partitions else None,
+        check_specs=[
+            dg.AssetCheckSpec(gate, asset=key, blocking=gate in stage.blocking, description=question(gate))
+            for gate in stage.gates
+        ],
+        required_resource_keys={"platform", *stage.resources},
     )
-    checks = [
-        dg.AssetCheckSpec(gate, asset=key, blocking=gate in stage.blocking, description=question(gate))
-        for gate in stage.gates
-    ]
-
-    @dg.multi_asset(name=f"{model}__{stage.name}", specs=[spec], check_specs=checks, op_tags={MODEL_TAG: model})
-    def stage_asset(
-        context: dg.AssetExecutionContext, platform: PlatformResource
-    ) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
-        stage_context = open_context(context, platform, declaration)
+    def stage_asset(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
+        stage_context = open_context(context, declaration)
         result = stage.load()(stage_context)
-        yield _materialized(key, result, lineage_of(declaration, stage.name))
-        yield from _checks(stage_context.policy, stage, result, key)
+        return _materialized(stage, result, stage_context.policy, lineage_of(declaration, stage.name))
 
     return stage_asset
 
 
-def open_context(
-    context: dg.AssetExecutionContext, platform: PlatformResource, declaration: Declaration
-) -> StageContext:
-    """The stage's place of work in this run."""
+def stage_code(declaration: Declaration) -> str:
+    """Version of what a stage runs: the package with the model's own algorithms, and the declaration."""
+    from mlops_assets.training.reproducibility import code_version
+
+    return f"{code_version(declaration)}/{declaration.digest[:12]}"
+
+
+def open_context(context: dg.AssetExecutionContext, declaration: Declaration) -> StageContext:
+    """What the stage works on in this run."""
     from mlops_assets.datasets.windows import window_of_key
     from mlops_assets.governance.adoption import adopt
 
-    opened = platform.open()
+    platform: Platform = context.resources.platform.open()
     window = None
     if context.has_partition_key:
         window = window_of_key(context.partition_key, declaration.monitoring.cadence)
-    policy = opened.policy_of(declaration)
+    policy = platform.policy_of(declaration)
     # A decision names its policy, so a change is on record before anything is decided under it.
-    adopt(opened.ledger, declaration.name, policy)
+    adopt(platform.ledger, declaration.name, policy)
+    mlflow = getattr(context.resources, "mlflow", None)
     return StageContext(
-        platform=opened,
+        platform=platform,
         declaration=declaration,
         policy=policy,
         run_id=context.run_id,
-        job_name=context.job_name,
         window=window,
         tags=dict(context.run_tags),
         log=context.log.info,
-        open_mlflow_run=mlflow_run,
+        open_mlflow_run=mlflow.run if mlflow is not None else None,
     )
 
 
-def _materialized(key: dg.AssetKey, result: StageResult, lineage: Mapping[str, Any]) -> dg.MaterializeResult:
-    version = dg.DataVersion(result.data_version) if result.data_version else None
+def _materialized(
+    stage: StageSpec, result: StageResult, policy: "Policy", lineage: Mapping[str, Any]
+) -> dg.MaterializeResult:
+    """What Dagster records of the stage: metadata, data version, and a check for each gate."""
     metadata = {**to_metadata(result.metadata), **lineage}
     rows = result.metadata.get("rows")
     if isinstance(rows, int):
         # Dagster draws this one over time.
         metadata["dagster/row_count"] = rows
-    return dg.MaterializeResult(asset_key=key, metadata=metadata, data_version=version)
+    decided = {decision.gate: decision for decision in result.decisions}
+    if missing := [gate for gate in stage.gates if gate not in decided]:
+        raise dg.DagsterInvariantViolationError(
+            f"{stage.name}: found no decision on {', '.join(missing)}, expected one for each gate of the stage"
+        )
+    return dg.MaterializeResult(
+        metadata=metadata,
+        data_version=dg.DataVersion(result.data_version) if result.data_version else None,
+        check_results=[_check(policy, decided[gate]) for gate in stage.gates],
+    )
 
 
-def _checks(policy: "Policy", stage: StageSpec, result: StageResult, key: dg.AssetKey) -> Iterator[dg.AssetCheckResult]:
-    decided = {result.gate: result for result in result.decisions}
-    missing = [gate for gate in stage.gates if gate not in decided]
-    if missing:
-        raise dg.DagsterInvariantViolationError(f"{stage.name}: decided nothing on {', '.join(missing)}")
-    for gate in stage.gates:
-        yield _check(policy, decided[gate], key)
-
-
-def _check(policy: "Policy", result: "GateResult", key: dg.AssetKey) -> dg.AssetCheckResult:
+def _check(policy: "Policy", result: "GateResult") -> dg.AssetCheckResult:
     from mlops_assets.governance.decisions import blocks
 
-    # What is decided on a window is no gate of a version, and always matters.
+    # A check on a window is no gate of a version, and is always required.
     windowed = result.gate in WINDOW_CHECKS
     required = windowed or policy.gates.rule(result.gate).required
     grave = (
@@ -156,16 +162,9 @@ def _check(policy: "Policy", result: "GateResult", key: dg.AssetKey) -> dg.Asset
         else blocks(policy, result.gate, result.outcome, bool(result.details.get("absent")))
     )
     return dg.AssetCheckResult(
-        asset_key=key,
         check_name=result.gate,
         passed=result.outcome == "passed",
         severity=dg.AssetCheckSeverity.ERROR if grave else dg.AssetCheckSeverity.WARN,
         description=result.reason,
         metadata=check_metadata(result, policy.tier, policy.digest, required),
     )
-
-
-def cadences(declarations: Sequence[Declaration]) -> list[Cadence]:
-    """Cadences in use, shortest first."""
-    used = {d.monitoring.cadence for d in declarations if d.has_time}
-    return [cadence for cadence in Cadence if cadence in used]

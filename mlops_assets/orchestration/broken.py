@@ -7,20 +7,15 @@ def broken_asset(name: str, reason: str) -> dg.AssetsDefinition:
     """The stand-in for the graph of a broken model; materializing it fails with the reason."""
     key = dg.AssetKey([name, "broken_declaration"])
 
-    @dg.multi_asset(
-        name=f"{name}__broken_declaration",
-        specs=[
-            dg.AssetSpec(
-                key,
-                group_name=name,
-                description=f"**This model's declaration is broken and nothing of it runs.**\n\n```\n{reason}\n```",
-                kinds={"broken"},
-                metadata={"reason": reason},
-            )
-        ],
+    @dg.asset(
+        key=key,
+        group_name=name,
+        description=f"**This model's declaration is broken and nothing of it runs.**\n\n```\n{reason}\n```",
+        kinds={"broken"},
+        metadata={"reason": reason},
         check_specs=[dg.AssetCheckSpec("declaration", asset=key, description="Can the declaration be read?")],
     )
-    def broken():
+    def broken() -> dg.MaterializeResult:
         raise dg.Failure(description=f"{name}: {reason}", allow_retries=False)
 
     return broken

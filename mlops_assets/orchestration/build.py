@@ -15,7 +15,7 @@ import dagster as dg
 
 from mlops_assets.orchestration.broken import broken_asset
 from mlops_assets.orchestration.fleet import fleet_assets, fleet_jobs
-from mlops_assets.orchestration.resource import platform_resource
+from mlops_assets.orchestration.resource import project_resources
 from mlops_assets.orchestration.schedules import schedules
 from mlops_assets.orchestration.sensors import sensors
 from mlops_assets.orchestration.sources import source_specs
@@ -42,7 +42,7 @@ def build_definitions(defs: Path, *, resources: Mapping[str, Any] | None = None)
     if str(project.root) not in sys.path:
         sys.path.append(str(project.root))
     broken = dict(project.broken)
-    platform = {"platform": platform_resource(project.defs), **(resources or {})}
+    own = {**project_resources(project.defs), **(resources or {})}
     parts: list[dg.Definitions] = []
     tree = dg.ComponentTree.for_project(project.defs)
     for model in project.models:
@@ -51,7 +51,7 @@ def build_definitions(defs: Path, *, resources: Mapping[str, Any] | None = None)
         try:
             part = _definitions_in(tree, project, model.path.parent.relative_to(project.defs))
             # Resolving the assets here finds what would otherwise take the whole code location down.
-            dg.Definitions.merge(part, dg.Definitions(resources=platform)).get_repository_def()
+            dg.Definitions.merge(part, dg.Definitions(resources=own)).get_repository_def()
         except Exception as error:
             broken[model.name] = f"{model.path}: {_root_cause(error)}"
         else:
@@ -68,7 +68,7 @@ def build_definitions(defs: Path, *, resources: Mapping[str, Any] | None = None)
         jobs=fleet_jobs(declarations),
         sensors=sensors(declarations, {job.name: job for part in parts for job in part.jobs or ()}),
         schedules=schedules(declarations),
-        resources=platform,
+        resources=own,
         executor=dg.in_process_executor,
     )
     return dg.Definitions.merge(*parts, *_other_definitions(tree, project), fleet)

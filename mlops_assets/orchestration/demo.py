@@ -21,6 +21,7 @@ from mlops_assets.governance.decisions import standing
 from mlops_assets.governance.exceptions import lifts, sign_exception
 from mlops_assets.governance.validations import record_validation, standing_validation
 from mlops_assets.ledger.events.judgements import GateDecided
+from mlops_assets.ledger.events.versions import CardIssued, VersionRegistered
 from mlops_assets.ledger.events.windows import HealthVerdict
 from mlops_assets.ledger.keys import load_key
 from mlops_assets.orchestration.assets import MODEL_TAG, asset_key
@@ -28,11 +29,17 @@ from mlops_assets.orchestration.build import build_definitions
 from mlops_assets.orchestration.component import GovernedModel
 from mlops_assets.orchestration.fleet import FLEET_JOB
 from mlops_assets.orchestration.jobs import job_name
-from mlops_assets.orchestration.resource import platform_resource
-from mlops_assets.pipeline.due import Due, releases_due, trainings_due, windows_due
+from mlops_assets.orchestration.resource import project_resources
+from mlops_assets.orchestration.sensors import run_tags
+from mlops_assets.pipeline.due import Due
+from mlops_assets.pipeline.failures import MOST_ATTEMPTS, give_up
+from mlops_assets.pipeline.releases_due import releases_due
+from mlops_assets.pipeline.trainings_due import trainings_due
+from mlops_assets.pipeline.windows_due import windows_due
 from mlops_assets.platform import Platform
 from mlops_assets.project import read_declaration
 from mlops_assets.release.champion import champion_state
+from mlops_assets.response.retraining import REQUEST_TAG
 from mlops_assets.setup import enrol_missing, prepare
 
 PEOPLE = {"developer": ("developer",), "validator": ("validator",), "model-risk": ("model-risk",)}
@@ -48,6 +55,7 @@ EXCEPTED = {
 EXCEPTION_DAYS = 30
 REFUSED = Path("demo") / "sba_loan_with_term.yaml"
 RUNNING_TAG = "mlops/demo"
+STOPPED_BY_GATE = "stopped by gate"
 # Dagster prints every event of a run that is executed in this process; the demo tells a line a job.
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
@@ -102,7 +110,7 @@ class Demo:
         if decided is None:
             with self._step(f"{declaration.name}: training data"):
                 part = GovernedModel(declaration).definitions()
-                resources = {"platform": platform_resource(self.platform.project.defs)}
+                resources = project_resources(self.platform.project.defs)
                 key = asset_key(declaration.name, "training_data")
                 assets = [a for a in part.assets or () if isinstance(a, dg.AssetsDefinition) and key in a.keys]
                 dg.materialize(
@@ -113,9 +121,11 @@ class Demo:
                     run_config=QUIET,
                     tags={RUNNING_TAG: "yes"},
                 )
-        for record in self.platform.ledger.of(GateDecided, model=declaration.name):
-            if record.event.outcome == "failed":
-                self.say(f"  {declaration.name}: gate {record.event.gate} refused it: {record.event.reason}")
+        refusals = [
+            r.event for r in self.platform.ledger.of(GateDecided, model=declaration.name) if r.event.outcome == "failed"
+        ]
+        for refused in refusals:
+            self.say(f"  {declaration.name}: gate {refused.gate} refused it: {refused.reason}")
 
     def first_champion(self, model: str) -> None:
         """Train, let people sign, release; skipped for a model that has a champion."""
@@ -123,7 +133,7 @@ class Demo:
             self.say(f"{model}: has a champion already")
             return
         if self._unfinished(model):
-            self._run(Due(model, "training", "", "first training"))
+            self._run(Due(model, "training", "first training", "first"))
         self.sign(model)
         for due in releases_due(self.platform).due:
             if due.model == model:
@@ -134,20 +144,17 @@ class Demo:
         self.say("history: windows in order of time, and what policy makes of them")
         known: Mapping[str, Any] = {}
         considered = 0
-        failed: set[str] = set()
         while True:
             windows, known = windows_due(self.platform, datetime.now(UTC), known)
-            due = [d for d in windows.due if d.run_key not in failed]
-            if not due:
+            if not windows.due:
                 return
-            for window in due:
+            for window in windows.due:
                 if not self._run(window, quiet=True):
-                    failed.add(window.run_key)
                     continue
                 self._tell(window)
                 trainings, considered = trainings_due(self.platform, considered)
                 for training in trainings.due:
-                    self.say(f"  {training.model}: retraining is asked for: {training.why}")
+                    self.say(f"  {training.model}: retraining is requested: {training.why}")
                     if self._run(training):
                         self.sign(training.model)
                 for release in releases_due(self.platform).due:
@@ -157,16 +164,16 @@ class Demo:
         """The demo's roles look at the newest version and sign what the policy asks of them."""
         platform = self.platform
         ledger, policy = platform.ledger, platform.policy(model)
-        newest = ledger.state().model(model).newest_version
-        if newest is None or newest.registration is None:
+        registration = ledger.latest_of(VersionRegistered, model=model)
+        if registration is None:
             return
-        version, request = newest.version, newest.registration.event.request
+        version = registration.subject
         self._adopt(model)
         validated, excepted = self._validate(model, version), self._except(model, version)
         if validated or excepted:
             # The card holds the validation and the exceptions in force, and it is what people sign.
             keys = [asset_key(model, name) for name in ("model_card", "approval")]
-            tags = {"mlops/retraining_request": request} if request else {}
+            tags = {REQUEST_TAG: registration.event.request} if registration.event.request else {}
             self._execute(job_name(model, "training"), {**tags, MODEL_TAG: model}, selection=keys)
         state, now = ledger.state().model(model), ledger.clock()
         gates = standing(state, version, policy, lifts=lifts(state, policy, version, now), at=now)
@@ -243,26 +250,39 @@ class Demo:
         return granted
 
     def _unfinished(self, model: str) -> bool:
-        newest = self.platform.ledger.state().model(model).newest_version
-        declared = self.platform.project.declaration(model).digest
-        if newest is None or newest.registration is None or newest.registration.event.declaration_digest != declared:
+        registration = self.platform.ledger.latest_of(VersionRegistered, model=model)
+        if (
+            registration is None
+            or registration.event.declaration_digest != self.platform.project.declaration(model).digest
+        ):
             return True
-        return newest.card is None
+        return self.platform.ledger.latest_of(CardIssued, model=model, subject=registration.subject) is None
 
     def _tell(self, window: Due) -> None:
-        verdict = self.platform.ledger.latest_of(HealthVerdict, model=window.model, subject=window.partition)
+        verdict = self.platform.ledger.latest_of(HealthVerdict, model=window.model, subject=window.window)
         if verdict is None or verdict.event.severity == "none":
             return
-        text = f"  {window.model} {window.partition}: {verdict.event.severity}, {verdict.event.kind.replace('_', ' ')}"
+        text = f"  {window.model} {window.window}: {verdict.event.severity}, {verdict.event.kind.replace('_', ' ')}"
         self.say(f"{text}: {verdict.event.reasons[0][:160]}")
 
     def _run(self, due: Due, quiet: bool = False) -> bool:
-        what = f"{due.model}: {due.activity}" + (f" {due.partition}" if due.partition else "")
-        with self._step(what, quiet=quiet):
-            chosen = [asset_key(due.model, stage) for stage in due.stages] or None
-            return self._execute(
-                job_name(due.model, due.activity), {**due.tags, MODEL_TAG: due.model}, due.partition, chosen
-            )
+        """Run an intent; one that keeps failing is given up, as the sensors do it."""
+        what = f"{due.model}: {due.activity}" + (f" {due.window}" if due.window else "")
+        chosen = [asset_key(due.model, stage) for stage in due.stages] or None
+        failure, tries = None, 0
+        while tries < MOST_ATTEMPTS:
+            with self._step(what, quiet=quiet):
+                failure, tries = (
+                    self._execute(job_name(due.model, due.activity), run_tags(due), due.window, chosen),
+                    tries + 1,
+                )
+            if failure is None:
+                return True
+            if failure.startswith(STOPPED_BY_GATE):  # the same rows are refused again
+                break
+        incident = give_up(self.platform, due, failure or "", tries)
+        self.say(f"  {what}: given up, incident {incident.id}")
+        return False
 
     def _execute(
         self,
@@ -270,7 +290,8 @@ class Demo:
         tags: Mapping[str, str],
         partition: str | None = None,
         selection: list[dg.AssetKey] | None = None,
-    ) -> bool:
+    ) -> str | None:
+        """Run a job in this process; returns why it failed, or None."""
         result = self._repository.get_job(job).execute_in_process(
             instance=self._instance,
             tags={**tags, RUNNING_TAG: "yes"},
@@ -285,15 +306,17 @@ class Demo:
             reason = next((str(error.cause or error) for error in errors if error), "")
             blocked = [c.check_name for c in result.get_asset_check_evaluations() if not c.passed and c.blocking]
             text = (
-                f"stopped by gate {', '.join(blocked)}"
+                f"{STOPPED_BY_GATE} {', '.join(blocked)}"
                 if blocked
                 else reason.strip().splitlines()[0]
                 if reason
                 else "failed"
             )
-            self.failures.append(f"{job} {partition or ''}: {text}")
+            if (line := f"{job} {partition or ''}: {text}") not in self.failures:
+                self.failures.append(line)
             self.say(f"  {job}: {text}")
-        return result.success
+            return text
+        return None
 
     def _end_interrupted_runs(self) -> None:
         """A demo that was killed leaves a run that looks alive for ever."""

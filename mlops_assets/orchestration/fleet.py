@@ -8,9 +8,11 @@ import dagster as dg
 
 from mlops_assets.declaration.declaration import Declaration
 from mlops_assets.declaration.terms import Cadence
-from mlops_assets.orchestration.assets import asset_key, cadences
+from mlops_assets.orchestration.assets import asset_key
+from mlops_assets.orchestration.calendar import cadences
 from mlops_assets.orchestration.metadata import page_link, to_metadata
 from mlops_assets.orchestration.resource import PlatformResource
+from mlops_assets.orchestration.watching import fleet_watch, watch_job
 
 FLEET_JOB = "fleet__report"
 
@@ -81,7 +83,13 @@ def fleet_assets(declarations: Sequence[Declaration]) -> list[dg.AssetsDefinitio
         page, problems = write_fleet_page(platform.open())
         return dg.MaterializeResult(metadata=to_metadata({"page": page, "ledger": problems or "whole"}))
 
-    return [inventory, roi_report, fleet_report, *(_windows_due(c, declarations) for c in cadences(declarations))]
+    return [
+        inventory,
+        roi_report,
+        fleet_report,
+        fleet_watch,
+        *(_windows_due(c, declarations) for c in cadences(declarations)),
+    ]
 
 
 def _counted(value: Any) -> Any:
@@ -121,7 +129,7 @@ def _windows_due(cadence: Cadence, declarations: Sequence[Declaration]) -> dg.As
 
 
 def fleet_jobs(declarations: Sequence[Declaration]) -> list:
-    """The report, and one job a cadence."""
+    """The report, the watch, and a job for each cadence."""
     report = dg.define_asset_job(
         FLEET_JOB,
         selection=dg.AssetSelection.assets(
@@ -138,4 +146,4 @@ def fleet_jobs(declarations: Sequence[Declaration]) -> list:
         )
         for c in cadences(declarations)
     ]
-    return [report, *calendar]
+    return [report, watch_job(), *calendar]

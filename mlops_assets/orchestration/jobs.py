@@ -1,4 +1,4 @@
-"""Two jobs a model: `<model>__training` from rows to champion, `<model>__monitoring` for one window.
+"""Jobs of a model: `<model>__training` from rows to champion, `<model>__release`, `<model>__monitoring` for one window.
 
 One run a model, in process: twelve small steps take four seconds in one process and most of a minute in twelve.
 Parallelism comes from runs, not from steps.

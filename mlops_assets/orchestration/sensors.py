@@ -1,8 +1,9 @@
 """The sensors of the fleet: few, and none for a single model.
 
-`arrivals` starts a window when its data has come, `retraining` answers verdicts as policy says, `release` promotes what
-lacks nothing any more, `incidents` finds what was changed behind the ledger's back and tells people. What is due is read
-in `pipeline/due.py`; here it becomes run requests. Every path ends in one, or in the reason why not.
+`arrivals` starts a window when its data has come, `retraining` answers verdicts as policy allows, `release` promotes a version
+for which nothing is missing, `watch` starts the job that compares the registry with the ledger and notifies people. What is due
+is an intent (`pipeline/due.py`); here it becomes a run request with job, key and tags. Every path ends in run requests, or in
+the reason why there are none.
 """
 
 import json
@@ -17,23 +18,26 @@ from mlops_assets.declaration.declaration import Declaration
 from mlops_assets.orchestration.assets import MODEL_TAG, asset_key
 from mlops_assets.orchestration.jobs import job_name
 from mlops_assets.orchestration.resource import PlatformResource
+from mlops_assets.orchestration.watching import WATCH_JOB, last_watched
+from mlops_assets.pipeline.due import Due, Found
 
 if TYPE_CHECKING:
-    from mlops_assets.pipeline.due import Found
+    from mlops_assets.platform import Platform
 
 WAITING_SHOWN = 20
-MOST_ATTEMPTS = 3
-"""Runs for one cause, when those before it failed."""
 PAUSE = 300.0
 """Seconds after a failed run until its cause is asked for again; Dagster's own retry of a crash comes before."""
+WATCH_SECONDS = 60
+"""Between two looks at whether there is anything to watch; with the start of the run it is noticed within two minutes."""
 RUN_KEY = "dagster/run_key"
+WHY_TAG = "mlops/why"
 
 
 def sensors(declarations: Sequence[Declaration], jobs: Mapping[str, Any]) -> list[dg.SensorDefinition]:
     """The sensors over these models; `jobs` by name, as the models' components made them."""
     names = [d.name for d in declarations]
     timed = [d.name for d in declarations if d.has_time]
-    found = [incidents]
+    found = [watch]
     if names:
         found.append(_retraining([jobs[job_name(name, "training")] for name in names]))
         found.append(_release([jobs[job_name(name, "release")] for name in names]))
@@ -51,13 +55,14 @@ def _arrivals(jobs: Sequence[Any]) -> dg.SensorDefinition:
         description="Starts the next window of each model when it has ended and its rows have come.",
     )
     def arrivals(context: dg.SensorEvaluationContext, platform: PlatformResource) -> dg.SensorResult | dg.SkipReason:
-        from mlops_assets.pipeline.due import Arrived, windows_due
+        from mlops_assets.pipeline.windows_due import Arrived, windows_due
 
         stored = json.loads(context.cursor) if context.cursor else {}
         known = {k: Arrived(d, date.fromisoformat(day) if day else None) for k, (d, day) in stored.items()}
-        found, arrived = windows_due(platform.open(), datetime.now(UTC), known)
+        opened = platform.open()
+        found, arrived = windows_due(opened, datetime.now(UTC), known)
         cursor = json.dumps({k: [a.digest, a.last.isoformat() if a.last else None] for k, a in arrived.items()})
-        return _result(context.instance, found, cursor)
+        return _result(context.instance, opened, found, cursor)
 
     return arrivals
 
@@ -71,10 +76,11 @@ def _retraining(jobs: Sequence[Any]) -> dg.SensorDefinition:
         description="Considers new verdicts under the policy and starts the training of every open request.",
     )
     def retraining(context: dg.SensorEvaluationContext, platform: PlatformResource) -> dg.SensorResult | dg.SkipReason:
-        from mlops_assets.pipeline.due import trainings_due
+        from mlops_assets.pipeline.trainings_due import trainings_due
 
-        found, last = trainings_due(platform.open(), int(context.cursor or 0))
-        return _result(context.instance, found, str(last))
+        opened = platform.open()
+        found, last = trainings_due(opened, int(context.cursor or 0))
+        return _result(context.instance, opened, found, str(last))
 
     return retraining
 
@@ -88,55 +94,103 @@ def _release(jobs: Sequence[Any]) -> dg.SensorDefinition:
         description="Promotes a version when gates, approvals and the ladder leave nothing missing.",
     )
     def release(context: dg.SensorEvaluationContext, platform: PlatformResource) -> dg.SensorResult | dg.SkipReason:
-        from mlops_assets.pipeline.due import releases_due
+        from mlops_assets.pipeline.releases_due import releases_due
 
-        return _result(context.instance, releases_due(platform.open()), context.cursor or "")
+        opened = platform.open()
+        return _result(context.instance, opened, releases_due(opened), context.cursor or "")
 
     return release
 
 
 @dg.sensor(
-    name="incidents",
-    minimum_interval_seconds=120,
+    name="watch",
+    job_name=WATCH_JOB,
+    minimum_interval_seconds=WATCH_SECONDS,
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Compares the registry with the ledger, puts back what was changed outside it, and tells people.",
+    description="Looks whether the registry differs from the ledger, a date has passed or a record is new, and starts the "
+    "job that acts on it.",
 )
-def incidents(context: dg.SensorEvaluationContext, platform: PlatformResource) -> dg.SkipReason:
-    """Reconcile and notify; no run is ever asked for."""
-    from mlops_assets.pipeline.watch import watch
+def watch(context: dg.SensorEvaluationContext, platform: PlatformResource) -> dg.RunRequest | dg.SkipReason:
+    """A look that changes nothing; a run only where there is something to do."""
+    from mlops_assets.pipeline.watch import reason_to_watch
 
-    seen, said = watch(platform.open(), int(context.cursor or 0))
-    context.update_cursor(str(seen))
-    return dg.SkipReason(said)
+    before = last_watched(context.instance)
+    if before is None:
+        return dg.RunRequest(run_key=_watch_key("first", "", time.time()), tags={WHY_TAG: "the first look"})
+    reason = reason_to_watch(platform.open(), before.record)
+    if reason is None:
+        return dg.SkipReason("the registry agrees with the ledger, no date has passed, and no record is new")
+    key = _watch_key(before.run_id if reason.again else "", reason.text, time.time())
+    return dg.RunRequest(run_key=key, tags={WHY_TAG: reason.text[:250]})
 
 
-def _result(instance: dg.DagsterInstance, found: "Found", cursor: str) -> dg.SensorResult | dg.SkipReason:
+def _watch_key(run_id: str, reason: str, now: float) -> str:
+    """One run for a reason after each run that succeeded, and otherwise one each hour."""
+    import hashlib
+
+    return f"watch/{run_id}/{hashlib.sha256(reason.encode()).hexdigest()[:16]}/{int(now // 3600)}"
+
+
+def _result(
+    instance: dg.DagsterInstance, platform: "Platform", found: Found, cursor: str
+) -> dg.SensorResult | dg.SkipReason:
     waiting = list(found.waiting)
-    requests = list(requests_of(instance, found, waiting))
-    said = "; ".join(waiting[:WAITING_SHOWN]) or "nothing is due"
-    return dg.SensorResult(run_requests=requests, cursor=cursor, skip_reason=None if requests else dg.SkipReason(said))
+    requests = list(requests_of(instance, platform, found, waiting))
+    text = "; ".join(waiting[:WAITING_SHOWN]) or "nothing is due"
+    return dg.SensorResult(run_requests=requests, cursor=cursor, skip_reason=None if requests else dg.SkipReason(text))
 
 
-def requests_of(instance: dg.DagsterInstance, found: "Found", waiting: list[str]) -> Iterator[dg.RunRequest]:
-    """What is due, as run requests; what has failed too often is told in `waiting`."""
+def requests_of(
+    instance: dg.DagsterInstance, platform: "Platform", found: Found, waiting: list[str]
+) -> Iterator[dg.RunRequest]:
+    """What is due, as run requests; what has failed too often is given up, and added to `waiting`."""
+    from mlops_assets.pipeline.failures import give_up
+
     for due in found.due:
-        key = attempt(instance, due.run_key, time.time())
-        if key is None:
-            waiting.insert(
-                0, f"{due.model}: {due.why}, but its run has failed {MOST_ATTEMPTS} times; see it in Dagster"
-            )
+        asked = attempt(instance, run_key(due), time.time())
+        if isinstance(asked, Exhausted):
+            incident = give_up(platform, due, asked.reason)
+            waiting.insert(0, f"{due.model}: {due.why}, but its run failed too often; close incident {incident.id}")
             continue
-        yield dg.RunRequest(
-            run_key=key,
-            job_name=job_name(due.model, due.activity),
-            partition_key=due.partition,
-            asset_selection=[asset_key(due.model, stage) for stage in due.stages] or None,
-            tags={**due.tags, MODEL_TAG: due.model, "mlops/why": due.why[:250]},
-        )
+        yield request_of(due, asked)
 
 
-def attempt(instance: dg.DagsterInstance, cause: str, now: float) -> str | None:
-    """The key to ask for a run with; None where it has failed too often.
+def run_key(due: Due) -> str:
+    """Names the state that asks for a run, for ever."""
+    return f"{due.activity}/{due.model}/{due.state}"
+
+
+def request_of(due: Due, key: str) -> dg.RunRequest:
+    """The run request of an intent."""
+    return dg.RunRequest(
+        run_key=key,
+        job_name=job_name(due.model, due.activity),
+        partition_key=due.window,
+        asset_selection=[asset_key(due.model, stage) for stage in due.stages] or None,
+        tags={**run_tags(due), WHY_TAG: due.why[:250]},
+    )
+
+
+def run_tags(due: Due) -> dict[str, str]:
+    """Tags of the run of an intent."""
+    from mlops_assets.response.retraining import REQUEST_TAG
+
+    return {MODEL_TAG: due.model, **({REQUEST_TAG: due.request} if due.request else {})}
+
+
+class Exhausted:
+    """A cause whose runs have failed too often.
+
+    Attributes:
+        reason: of the last failure.
+    """
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+
+
+def attempt(instance: dg.DagsterInstance, cause: str, now: float) -> str | Exhausted:
+    """The key to ask for a run with, or that the cause has failed too often.
 
     Dagster starts one run a key, ever, so a cause whose run failed would wait for ever: what is due is read from the
     ledger, and a run that failed has recorded nothing. A run that somebody cancelled is left alone.
@@ -146,12 +200,28 @@ def attempt(instance: dg.DagsterInstance, cause: str, now: float) -> str | None:
         cause: key that names it.
         now: seconds since the epoch.
     """
-    key = cause
+    from mlops_assets.pipeline.failures import MOST_ATTEMPTS
+
+    key, last = cause, ""
     for number in range(1, MOST_ATTEMPTS + 1):
         runs = instance.get_run_records(dg.RunsFilter(tags={RUN_KEY: key}))
         if not runs or any(r.dagster_run.status is not dg.DagsterRunStatus.FAILURE for r in runs):
             return key
         if now < max(r.end_time or now for r in runs) + PAUSE:
             return key
+        last = runs[0].dagster_run.run_id
         key = f"{cause}/again-{number}"
-    return None
+    return Exhausted(failure_of(instance, last))
+
+
+def failure_of(instance: dg.DagsterInstance, run_id: str) -> str:
+    """Why a run failed: the innermost error of its first failed step."""
+    for record in instance.all_logs(run_id, of_type=dg.DagsterEventType.STEP_FAILURE):
+        event = record.dagster_event
+        if event is None or event.step_failure_data.error is None:
+            continue
+        error = event.step_failure_data.error
+        while error.cause is not None:
+            error = error.cause
+        return error.message.strip()
+    return ""

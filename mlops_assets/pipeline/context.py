@@ -41,11 +41,9 @@ class StageResult:
 
 
 class MlflowRun(Protocol):
-    """Opens the MLflow run of one Dagster run; `orchestration.tracking` does it through dagster-mlflow."""
+    """Opens the MLflow run of one Dagster run; `orchestration.model_experiments` does it through dagster-mlflow."""
 
-    def __call__(
-        self, platform: Platform, model: str, *, run_id: str, job: str, tags: Mapping[str, str]
-    ) -> AbstractContextManager[str]:
+    def __call__(self, platform: Platform, model: str, tags: Mapping[str, str]) -> AbstractContextManager[str]:
         """The run's id, while the run is the active one."""
         ...
 
@@ -58,8 +56,7 @@ class StageContext:
         platform: stores and rules of the project.
         declaration: the model as its YAML declares it now.
         policy: effective policy of the model.
-        run_id: of the run; the MLflow run carries it.
-        job_name: name of the run's job.
+        run_id: of the run.
         window: the window to work on; None for stages from rows to champion.
         tags: of the run; they name the retraining request that it answers.
         log: writes a line to the run's log.
@@ -70,7 +67,6 @@ class StageContext:
     declaration: Declaration
     policy: Policy
     run_id: str
-    job_name: str = ""
     window: Window | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
     log: Callable[[str], None] = print
@@ -104,8 +100,7 @@ class StageContext:
         if self.open_mlflow_run is None:
             raise StageError(f"{self.model}: this stage records an MLflow run, and its context cannot open one")
         tags = {"mlops.model": self.model, "mlops.declaration": self.declaration.digest}
-        job = self.job_name or self.model
-        with self.open_mlflow_run(self.platform, self.model, run_id=self.run_id, job=job, tags=tags) as run_id:
+        with self.open_mlflow_run(self.platform, self.model, tags) as run_id:
             yield run_id
 
 

@@ -22,7 +22,9 @@ class StageSpec:
         kinds: at most three badges.
         gates: gates decided on it, each an asset check.
         blocking: gates that stop the run at once when they fail; the others decide at promotion.
-        windowed: one partition a monitoring window.
+        windowed: a partition for each monitoring window.
+        reads_source: whether it reads the model's source.
+        resources: Dagster resources that it needs beside the platform.
         load: imports the function that does the work; late, because it imports what it needs.
     """
 
@@ -34,6 +36,8 @@ class StageSpec:
     gates: tuple[str, ...] = ()
     blocking: tuple[str, ...] = ()
     windowed: bool = False
+    reads_source: bool = False
+    resources: tuple[str, ...] = ()
 
 
 def _in(module: str, function: str) -> Callable[[], Stage]:
@@ -50,6 +54,7 @@ STAGES: tuple[StageSpec, ...] = (
         load=_in("data", "training_data"),
         gates=("contract", "volume", "leakage", "label_bias", "proxy"),
         blocking=("contract", "volume", "leakage"),
+        reads_source=True,
     ),
     StageSpec(
         name="features",
@@ -61,9 +66,10 @@ STAGES: tuple[StageSpec, ...] = (
     StageSpec(
         name="candidates",
         deps=("features",),
-        description="Every algorithm tried: one nested MLflow run each, cross-validated, seeds and environment pinned.",
+        description="Every algorithm tried: a nested MLflow run for each, cross-validated, seeds and environment pinned.",
         kinds=("mlflow", "scikitlearn"),
         load=_in("training", "candidates"),
+        resources=("mlflow",),
     ),
     StageSpec(
         name="challenger",
@@ -140,6 +146,7 @@ STAGES: tuple[StageSpec, ...] = (
         load=_in("predictions", "predictions"),
         gates=("input_contract",),
         windowed=True,
+        reads_source=True,
     ),
     StageSpec(
         name="outcomes",
@@ -148,6 +155,7 @@ STAGES: tuple[StageSpec, ...] = (
         kinds=("delta",),
         load=_in("outcomes", "outcomes"),
         windowed=True,
+        reads_source=True,
     ),
     StageSpec(
         name="drift",

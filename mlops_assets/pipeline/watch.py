@@ -1,4 +1,10 @@
-"""Looking after the registry and the calendar, and telling people: what the `incidents` sensor does at each tick."""
+"""Looking after the registry and the calendar, and notifying people.
+
+Belongs here: comparing the registry with the ledger, the audit of promotions, what time brings up, and notices of new records.
+`reason_to_watch` is the cheap look that comes before. When it runs, and in which job, is `orchestration/`'s.
+"""
+
+from dataclasses import dataclass
 
 from mlops_assets.governance.adoption import adopt
 from mlops_assets.inspection.versions import verify_artifact
@@ -19,26 +25,102 @@ from mlops_assets.response.incidents import open_incident
 from mlops_assets.response.notification import FileNotifier, LogNotifier, damage_notice, send_all, tell
 from mlops_assets.setup import service_key
 
-NOTIFIED = (
-    IncidentOpened.KIND,
-    RetrainingRequested.KIND,
-    Promotion.KIND,
-    Rollback.KIND,
-    Suspension.KIND,
-    Retirement.KIND,
-)
+NOTIFIED = tuple(e.KIND for e in (IncidentOpened, RetrainingRequested, Promotion, Rollback, Suspension, Retirement))
 """Kinds of records that people are notified of."""
 
 
-def watch(platform: Platform, since: int) -> tuple[int, str]:
+@dataclass(frozen=True)
+class Watched:
+    """What one look found and did.
+
+    Attributes:
+        last: number of the last record that was looked at.
+        notices: how many were sent.
+        actions: what was done or found, a sentence each.
+    """
+
+    last: int
+    notices: int
+    actions: tuple[str, ...]
+
+    @property
+    def text(self) -> str:
+        """In a sentence."""
+        sent = f"{self.notices} notices sent" if self.notices else "no new record to notify of"
+        return "; ".join([sent, *self.actions])
+
+
+def newest_record(platform: Platform) -> int:
+    """Number of the last record that a look would take in; a first look starts here, and does not announce the past."""
+    newest = platform.ledger.latest((*NOTIFIED, *CHAMPION_KINDS))
+    return newest.seq if newest is not None else 0
+
+
+@dataclass(frozen=True)
+class Reason:
+    """Why a look is needed.
+
+    Attributes:
+        text: in a sentence.
+        again: whether the same text after a look is a new event, such as an alias that was moved again. A date that has passed
+            stays passed.
+    """
+
+    text: str
+    again: bool
+
+
+def reason_to_watch(platform: Platform, since: int) -> Reason | None:
+    """Why a look is needed now; None where nothing is new. It changes nothing and sends nothing.
+
+    Args:
+        platform: of the project.
+        since: number of the last record that was looked at.
+    """
+    ledger = platform.ledger
+    try:
+        ledger.sealed_head()
+    except LedgerTampered as error:
+        return Reason(f"the ledger does not hold: {error}", again=False)
+    news = []
+    newest = newest_record(platform)
+    if newest != since:
+        news.append(f"records up to {newest} are new")
+    try:
+        doubtful = doubtful_models(ledger.state(), platform.registry.everything())
+        news += [f"the registry differs from the ledger for {', '.join(sorted(doubtful))}"] if doubtful else []
+    except LedgerTampered:
+        raise
+    except Exception as error:  # a registry that cannot be read keeps nobody from being notified of the rest
+        news.append(f"the registry cannot be read: {error}")
+    dates = [
+        f"{name}: {opening.summary}"
+        for name in platform.project.declarations
+        for opening in due(ledger.state(), platform.policy(name), name, ledger.clock())
+        if _to_be_acted_on(platform, name, opening)
+    ]
+    return Reason("; ".join([*news, *dates]), again=bool(news)) if news or dates else None
+
+
+def _to_be_acted_on(platform: Platform, model: str, opening: Opening) -> bool:
+    """Whether an incident is to be opened, or the service key may act and has not."""
+    known = any(
+        i.cause == opening.cause and (i.is_open or i.window == opening.occasion)
+        for i in platform.ledger.state().model(model).incidents.values()
+    )
+    if ("incident" in opening.actions or opening.act) and not known:
+        return True
+    may = automation.allowed(platform.policy(model), opening) and service_key(platform) is not None
+    return may and not automation.done(platform.ledger, model, opening)
+
+
+def watch(platform: Platform, since: int) -> Watched:
     """Compare the registry with the ledger, put right what differs, do what policy leaves to the service key, and send
     notices of records after `since`.
 
-    Returns:
-        Number of the last record told, and what was done, in a sentence.
-
     Raises:
-        LedgerTampered: the ledger ends with what nobody who may seal it wrote; people are told, and nothing is moved.
+        LedgerTampered: the ledger ends with what nobody who may seal it wrote; people are notified, and nothing is moved.
+        RuntimeError: the registry could not be compared; everything else was done.
     """
     ledger = platform.ledger
     notifiers = [LogNotifier(), FileNotifier(platform.home.root / "notices.jsonl")]
@@ -47,32 +129,29 @@ def watch(platform: Platform, since: int) -> tuple[int, str]:
     except LedgerTampered as error:
         send_all(notifiers, [damage_notice(str(error), ledger.clock())])
         raise
-    newest = ledger.latest(NOTIFIED + CHAMPION_KINDS)
-    # The cursor is Dagster's: one beyond the ledger was written by somebody who would not have us look.
-    since = since if newest is not None and since <= newest.seq else 0
+    # The number comes from Dagster: one beyond the ledger was written by somebody who would hide what is new.
+    since = since if since <= newest_record(platform) else 0
     try:
         differing, unread = _reconciled(platform), None
     except LedgerTampered:
         raise
-    except Exception as error:  # a registry that cannot be read keeps nobody from being told of the rest
+    except Exception as error:  # a registry that cannot be read keeps nobody from being notified of the rest
         differing, unread = 0, error
     doubtful = _audited(platform, since)
-    acted = _overseen(platform)
-    fresh = [r for r in ledger.records(kind=NOTIFIED) if r.seq > since]
+    actions = _overseen(platform)
+    fresh = ledger.records(kind=NOTIFIED, after=since)
     problems = tell(notifiers, fresh)
-    last = fresh[-1].seq if fresh else since
-    said = [f"{len(fresh)} notices sent" if fresh else "nothing new to tell"]
     if differing:
-        said.append(f"the registry differed from the ledger in {differing} places and was put right")
+        actions.insert(0, f"the registry differed from the ledger in {differing} places and was put right")
     if doubtful:
-        said.append(f"{doubtful} changes of champion do not rest on what they had to rest on")
+        actions.insert(0, f"{doubtful} changes of champion do not rest on what they had to rest on")
     if unread is not None:
         raise RuntimeError(f"the registry could not be compared with the ledger: {unread}") from unread
-    return last, "; ".join([*said, *acted, *problems])
+    return Watched(newest_record(platform), len(fresh), (*actions, *problems))
 
 
 def _reconciled(platform: Platform) -> int:
-    """Put the registry right and raise what differed; returns how much did."""
+    """Put the registry right and open incidents about what differed; returns how much did."""
     found = 0
     for model in doubtful_models(platform.ledger.state(), platform.registry.everything()):
         for difference in repair(platform.ledger, platform.registry, model):
@@ -91,7 +170,7 @@ def _reconciled(platform: Platform) -> int:
 
 def _audited(platform: Platform, since: int) -> int:
     """Decide changes of champion since the last look again: a record written past `promote` must not decide unseen."""
-    changed = {r.model for r in platform.ledger.records(kind=CHAMPION_KINDS) if r.seq > since}
+    changed = {r.model for r in platform.ledger.records(kind=CHAMPION_KINDS, after=since)}
     found = 0
     for model in sorted(changed):
         for problem in audit_promotions(platform.ledger, model=model):
@@ -109,22 +188,26 @@ def _audited(platform: Platform, since: int) -> int:
 
 
 def _overseen(platform: Platform) -> list[str]:
-    """Raise what time brought up, after doing what the policy leaves to the service key; returns what was done."""
+    """Open incidents about what time brought up, after doing what the policy leaves to the service key.
+
+    Returns:
+        What was done, a sentence each.
+    """
     done = []
     key, ledger = service_key(platform), platform.ledger
     for model in platform.project.declarations:
         policy = platform.policy(model)
         adopt(ledger, model, policy)
         for opening in due(ledger.state(), policy, model, ledger.clock()):
-            said = _acted(platform, model, opening, key)
-            done += [f"{model}: {said}"] if said else []
+            act = _acted(platform, model, opening, key)
+            done += [f"{model}: {act}"] if act else []
             if "incident" in opening.actions or opening.act:
                 open_incident(
                     platform.ledger,
                     model,
                     kind=opening.kind,
                     severity=opening.severity,
-                    summary=f"{opening.summary} ({said})" if said else opening.summary,
+                    summary=f"{opening.summary} ({act})" if act else opening.summary,
                     cause=opening.cause,
                     window=opening.occasion,
                     happened_at=opening.happened_at,
@@ -134,7 +217,7 @@ def _overseen(platform: Platform) -> list[str]:
 
 
 def _acted(platform: Platform, model: str, opening: Opening, key: SigningKey | None) -> str:
-    """What the service key did about it, or why it could not although the policy lets it; empty: a person is asked."""
+    """What the service key did about it, or why it could not although the policy lets it; empty: a person must."""
     policy = platform.policy(model)
     if not automation.allowed(policy, opening):
         return ""

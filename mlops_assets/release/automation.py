@@ -70,7 +70,7 @@ def act(
             for o in due(state, policy, model, ledger.clock())
             if (o.cause, o.occasion) == (opening.cause, opening.occasion)
         ]
-        if not standing or _done(ledger, model, opening):
+        if not standing or done(ledger, model, opening):
             return None
         now, found = state.model(model).champion, standing[0]
         about = {
@@ -141,7 +141,7 @@ def _by_verdict(
     return []
 
 
-def _done(ledger: Ledger, model: str, opening: Opening) -> bool:
+def done(ledger: Ledger, model: str, opening: Opening) -> bool:
     """Whether it was done for this occasion before: what a person has undone since stays undone."""
     acts = [*ledger.of(Suspension, model=model), *ledger.of(Rollback, model=model)]
     return any((r.event.cause, r.event.occasion) == (opening.cause, opening.occasion) for r in acts)

@@ -156,6 +156,13 @@ def promote(
         return Promotion(model, version, now.champion, record, repeated=False)
 
 
+def missing(state: LedgerState, policy: Policy, name: str, version: int | str, at: datetime) -> list[str]:
+    """What keeps the version from promotion as far as the ledger alone says; `promote` looks at artifact and registry too."""
+    status = state.model(name).champion.status
+    stopped = [f"the model is {status}"] if status in ("suspended", "retired") else []
+    return [*stopped, *_evidence(state, policy, name, int(version), at)[1]]
+
+
 def _unchanged(ledger: Ledger, kinds: tuple[str, ...], model: str) -> Expected:
     seen = ledger.latest(kinds, model=model)
     return Expected(kinds, model, seen.seq if seen else 0)

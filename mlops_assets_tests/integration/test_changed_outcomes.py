@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import polars as pl
 
-from mlops_assets.pipeline.due import JUDGED_AGAIN, windows_due
+from mlops_assets.pipeline.windows_due import JUDGED_AGAIN, windows_due
 from mlops_assets_tests.integration.lives import live
 from mlops_assets_tests.integration.small_project import TIMED, WINDOWS, write_project
 
@@ -31,7 +31,7 @@ def test_a_window_whose_outcomes_are_corrected_has_a_second_verdict(tmp_path, mo
     other = pl.when(in_window & (pl.col("zu spät?") == "yes")).then(pl.lit("no")).when(in_window).then(pl.lit("yes"))
     rows.with_columns(other.otherwise("zu spät?").alias("zu spät?")).write_parquet(source)
     (due,) = windows_due(lived.platform, datetime.now(UTC))[0].due
-    assert (due.partition, due.stages) == (WINDOW, JUDGED_AGAIN)
+    assert (due.window, due.stages) == (WINDOW, JUDGED_AGAIN)
 
     again = live(defs)
     assert again.failures == []

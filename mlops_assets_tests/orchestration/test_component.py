@@ -1,9 +1,11 @@
+from pathlib import Path
+
 import dagster as dg
 import pytest
 
 from mlops_assets import GovernedModel
 from mlops_assets.orchestration.assets import owners_of
-from mlops_assets.orchestration.resource import PlatformResource
+from mlops_assets.orchestration.resource import project_resources
 from mlops_assets.pipeline.stage_table import STAGES, question
 from mlops_assets_tests.declaration.test_declaration import declared
 
@@ -12,7 +14,7 @@ WINDOWED = {"predictions", "outcomes", "drift", "performance", "health"}
 
 def graph(**changes):
     """The asset graph of one model."""
-    platform = dg.Definitions(resources={"platform": PlatformResource(defs_folder="unused")})
+    platform = dg.Definitions(resources=project_resources(Path("unused")))
     return dg.Definitions.merge(GovernedModel(declared(**changes)).definitions(), platform).resolve_asset_graph()
 
 

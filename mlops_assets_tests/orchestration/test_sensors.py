@@ -1,12 +1,20 @@
 """A cause whose run failed is asked for again, after a pause and not for ever."""
 
 import time
+from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import dagster as dg
 import pytest
 
-from mlops_assets.orchestration.sensors import MOST_ATTEMPTS, PAUSE, RUN_KEY, attempt, requests_of
+from mlops_assets.orchestration.resource import PlatformResource
+from mlops_assets.orchestration.sensors import PAUSE, RUN_KEY, Exhausted, attempt, requests_of, run_key, watch
+from mlops_assets.orchestration.watching import LAST_RECORD, WATCH_KEY, last_watched
 from mlops_assets.pipeline.due import Due, Found
+from mlops_assets.pipeline.failures import MOST_ATTEMPTS
+from mlops_assets.pipeline.watch import Reason
+from mlops_assets.platform import Platform
 
 CAUSE = "loans/2021-01-01/outcomes/abc/after-7"
 LATER = PAUSE + 60
@@ -64,17 +72,73 @@ def test_the_key_of_the_next_run(instance, runs, after, asked):
     for number, status in enumerate(runs):
         run(instance, CAUSE + (f"/again-{number}" if number else ""), status)
     found = attempt(instance, CAUSE, time.time() + after)
-    assert found == (None if asked is None else CAUSE + asked)
+    assert isinstance(found, Exhausted) if asked is None else found == CAUSE + asked
 
 
-def test_what_failed_too_often_is_said_and_the_others_are_asked_for(instance, monkeypatch):
+def test_what_failed_too_often_is_given_up_and_the_others_are_asked_for(instance, monkeypatch):
     monkeypatch.setattr("mlops_assets.orchestration.sensors.PAUSE", 0.0)
+    given_up: list[Due] = []
+
+    def give_up(platform, due: Due, reason: str):
+        given_up.append(due)
+        return SimpleNamespace(id="loans-7")
+
+    monkeypatch.setattr("mlops_assets.pipeline.failures.give_up", give_up)
+    failing = Due("loans", "monitoring", "the window has other outcomes", "2021-01-01/abc", "2021-01-01")
+    other = Due("parcels", "training", "it drifted", "r-1/abc", request="r-1")
     for number in range(MOST_ATTEMPTS):
-        run(instance, CAUSE + (f"/again-{number}" if number else ""), FAILED)
+        run(instance, run_key(failing) + (f"/again-{number}" if number else ""), FAILED)
     waiting: list[str] = []
-    due = (
-        Due("loans", "monitoring", CAUSE, "the window has other outcomes"),
-        Due("parcels", "monitoring", "other", "no verdict"),
-    )
-    assert [r.run_key for r in requests_of(instance, Found(due, ()), waiting)] == ["other"]
-    assert waiting == ["loans: the window has other outcomes, but its run has failed 3 times; see it in Dagster"]
+    (asked,) = requests_of(instance, cast(Platform, None), Found((failing, other), ()), waiting)
+    assert given_up == [failing]
+    assert (asked.run_key, asked.job_name) == ("training/parcels/r-1/abc", "parcels__training")
+    assert asked.tags["mlops/retraining_request"] == "r-1"
+    assert waiting == ["loans: the window has other outcomes, but its run failed too often; close incident loans-7"]
+
+
+class TestTheWatch:
+    """A run where there is something to do, and none where nothing is new."""
+
+    @pytest.fixture
+    def reasons(self, monkeypatch) -> list[Reason | None]:
+        found: list[Reason | None] = [None]
+        monkeypatch.setattr("mlops_assets.pipeline.watch.reason_to_watch", lambda platform, since: found[0])
+        return found
+
+    def look(self, instance):
+        context = dg.build_sensor_context(instance=instance, resources={"platform": Opened()})
+        return watch(context)
+
+    def looked(self, instance, record: int) -> None:
+        instance.report_runless_asset_event(
+            dg.AssetMaterialization(WATCH_KEY, metadata={LAST_RECORD: dg.MetadataValue.int(record)})
+        )
+
+    def test_the_first_look_is_a_run(self, instance, reasons):
+        assert isinstance(self.look(instance), dg.RunRequest)
+        assert last_watched(instance) is None
+
+    def test_nothing_new_is_no_run(self, instance, reasons):
+        self.looked(instance, 7)
+        assert last_watched(instance).record == 7
+        assert isinstance(self.look(instance), dg.SkipReason)
+
+    def test_a_reason_is_one_run_until_it_was_looked_at(self, instance, reasons):
+        self.looked(instance, 7)
+        reasons[0] = Reason("records up to 9 are new", again=True)
+        first, second = self.look(instance), self.look(instance)
+        assert first.run_key == second.run_key
+        assert first.tags["mlops/why"] == "records up to 9 are new"
+        self.looked(instance, 9)
+        assert self.look(instance).run_key == first.run_key, "reported without a run, it has the same run id"
+        reasons[0] = Reason("the registry differs from the ledger for loans", again=True)
+        assert self.look(instance).run_key != first.run_key
+
+
+class Opened(PlatformResource):
+    """A resource that opens nothing."""
+
+    defs = Path()
+
+    def open(self) -> Platform:
+        return cast(Platform, None)

@@ -8,11 +8,15 @@ from typing import Any, cast
 import polars as pl
 import pytest
 
+from mlops_assets.datasets.windows import window_of_key
 from mlops_assets.declaration.declaration import Declaration
-from mlops_assets.ledger.events.windows import WindowDue
+from mlops_assets.ledger.events.windows import HealthVerdict, WindowDue, WindowScored
 from mlops_assets.ledger.ledger import Ledger
 from mlops_assets.ledger.records import Entry
-from mlops_assets.pipeline.due import JUDGED_AGAIN, Found, trainings_due, windows_due
+from mlops_assets.pipeline.due import Due, Found
+from mlops_assets.pipeline.failures import give_up
+from mlops_assets.pipeline.trainings_due import trainings_due
+from mlops_assets.pipeline.windows_due import JUDGED_AGAIN, windows_due
 from mlops_assets.platform import Platform
 from mlops_assets.scoring.outcome_content import outcomes_by_window
 from mlops_assets_tests.ledger.made import health_verdict, promotion, registration
@@ -33,13 +37,13 @@ class Counted(Ledger):
 
     reads = 0
 
-    def records(self, **query: Any):
+    def records(self, **asked: Any):
         self.reads += 1
-        return super().records(**query)
+        return super().records(**asked)
 
-    def latest(self, *args: Any, **query: Any):
+    def latest(self, *args: Any, **asked: Any):
         self.reads += 1
-        return super().latest(*args, **query)
+        return super().latest(*args, **asked)
 
 
 class World:
@@ -54,8 +58,10 @@ class World:
             name = f"m{i:03d}"
             self.declared[name] = declare(name=name, source={"path": f"{name}.parquet"}, **changes)
             self.deliver(name, ROWS)
-        for name in self.declared:
-            self.ledger.append_all([Entry(registration(name), name, "1"), Entry(promotion(), name, "1")])
+        for name, declaration in self.declared.items():
+            made = {"declaration_digest": declaration.digest, "declaration": declaration.model_dump(mode="json")}
+            self.ledger.append(registration(name, **made), model=name, subject="1")
+        self.ledger.append_all([Entry(promotion(), name, "1") for name in self.declared])
 
     def deliver(self, model: str, rows: pl.DataFrame) -> None:
         rows.write_parquet(self.root / f"{model}.parquet")
@@ -66,12 +72,26 @@ class World:
     def judge(self, *windows: str, model: str = "m000", outcomes: Mapping[str, str] | None = None) -> None:
         """Verdicts that rest on the outcomes as they are."""
         known = self.content(model) if outcomes is None else outcomes
-        self.ledger.append_all([Entry(health_verdict(w, outcomes=known.get(w, "0")), model, w) for w in windows])
+        cadence = self.declared[model].monitoring.cadence
+        entries = [
+            Entry(health_verdict(w, window_end=window_of_key(w, cadence).end, outcomes=known.get(w, "0")), model, w)
+            for w in windows
+        ]
+        scored = [Entry(WindowScored(version=1, rows=4), model, w) for w in windows]
+        self.ledger.append_all([*scored, *entries])
         self.moment += timedelta(seconds=1)
 
     def due(self, now: datetime = NOW) -> Found:
-        project = SimpleNamespace(declarations=self.declared, root=self.root, defs=self.root)
-        return windows_due(cast(Platform, SimpleNamespace(project=project, ledger=self.ledger)), now)[0]
+        return windows_due(self.platform, now)[0]
+
+    @property
+    def platform(self) -> Platform:
+        project = SimpleNamespace(
+            declarations=self.declared, root=self.root, defs=self.root, declaration=self.declared.__getitem__
+        )
+        policy = SimpleNamespace(digest="0" * 64)
+        stand_in = SimpleNamespace(project=project, ledger=self.ledger, policy_of=lambda declaration: policy)
+        return cast(Platform, stand_in)
 
 
 WINDOWS = tuple(f"2021-0{month}-01" for month in range(1, 6))
@@ -87,7 +107,7 @@ def test_windows_are_judged_in_order(tmp_path):
     world = World(tmp_path)
     for window in WINDOWS:
         (one,) = world.due().due
-        assert (one.partition, one.stages) == (window, ()), "all of the job"
+        assert (one.window, one.stages) == (window, ()), "all of the job"
         world.judge(window)
     assert world.due() == Found((), ("m000: every window that has ended has its verdict",))
 
@@ -106,28 +126,29 @@ def test_a_window_whose_outcomes_changed_is_judged_again_once(tmp_path, row, out
     assert not world.due().due, "nothing has changed"
     world.deliver("m000", corrected(row, outcome))
     (one,) = world.due().due
-    assert (one.partition, one.stages) == (window, JUDGED_AGAIN), why
-    assert one.run_key == world.due().due[0].run_key, "asked again, it is the same run"
-    assert world.content().get(window, "0") in one.run_key
+    assert (one.window, one.stages) == (window, JUDGED_AGAIN), why
+    assert one.state == world.due().due[0].state, "asked again, it is the same run"
+    assert world.content().get(window, "0") in one.state
     world.judge(window)
     assert not world.due().due, "judged once more, it rests on what is known"
     world.deliver("m000", ROWS)
     (back,) = world.due().due
-    assert back.run_key != one.run_key, "put back, it is another run"
+    assert back.state != one.state, "put back, it is another run"
 
 
 @pytest.mark.parametrize(
     ("ends", "because"),
-    [(["2021-02-01"], "it is the month's"), (["2021-04-01", "2021-02-01"], "the month's came last")],
+    [(["2021-02-01"], "it is the month's"), (["2021-04-01", "2021-02-01"], "the quarter has a verdict")],
     ids=["judged as a month", "as a quarter, and then as a month again"],
 )
 def test_a_verdict_on_a_shorter_window_that_began_on_the_same_day_is_no_verdict(tmp_path, ends, because):
     """After a change from months to quarters the first quarter begins where January did."""
     world = World(tmp_path, monitoring={"cadence": "quarter"})
     for end in ends:
-        event = health_verdict("2021-01-01", window_end=end, outcomes="0")
-        world.ledger.append(event, model="m000", subject="2021-01-01")
-    found = [due.partition for due in world.due().due if not due.stages]
+        world.ledger.append(
+            health_verdict("2021-01-01", window_end=end, outcomes="0"), model="m000", subject="2021-01-01"
+        )
+    found = [due.window for due in world.due().due if not due.stages]
     assert found == (["2021-01-01"] if ends == ["2021-02-01"] else []), because
 
 
@@ -136,7 +157,7 @@ def test_windows_of_two_lengths_are_two_runs(tmp_path):
     for cadence in ("month", "quarter"):
         folder = tmp_path / cadence
         folder.mkdir()
-        keys.add(World(folder, monitoring={"cadence": cadence}).due().due[0].run_key)
+        keys.add(World(folder, monitoring={"cadence": cadence}).due().due[0].state)
     assert len(keys) == 2
 
 
@@ -147,11 +168,11 @@ def test_outcomes_that_come_late_and_in_parts(tmp_path):
     world.judge(*WINDOWS)
     world.deliver("m000", pl.concat([ROWS[:2], without[2:]]))
     (part,) = world.due().due
-    assert part.partition == WINDOWS[0]
+    assert part.window == WINDOWS[0]
     world.judge(WINDOWS[0])
     world.deliver("m000", ROWS)
     (rest,) = world.due().due
-    assert (rest.partition, rest.run_key == part.run_key) == (WINDOWS[0], False)
+    assert (rest.window, rest.state == part.state) == (WINDOWS[0], False)
 
 
 def test_rows_of_a_new_window_change_no_verdict_of_an_old_one(tmp_path):
@@ -160,16 +181,16 @@ def test_rows_of_a_new_window_change_no_verdict_of_an_old_one(tmp_path):
     world.judge(*WINDOWS[:4])
     assert "no rows have come for the window 2021-05-01" in world.due().waiting[0]
     world.deliver("m000", ROWS)
-    assert [(d.partition, d.stages) for d in world.due().due] == [(WINDOWS[4], ())]
+    assert [(d.window, d.stages) for d in world.due().due] == [(WINDOWS[4], ())]
 
 
 def test_a_window_without_a_verdict_comes_before_one_that_is_judged_again(tmp_path):
     world = World(tmp_path)
     world.judge(*WINDOWS[:4])
     world.deliver("m000", corrected(0, "good"))
-    assert [d.partition for d in world.due().due] == [WINDOWS[4]]
+    assert [d.window for d in world.due().due] == [WINDOWS[4]]
     world.judge(WINDOWS[4])
-    assert [d.partition for d in world.due().due] == [WINDOWS[0]]
+    assert [d.window for d in world.due().due] == [WINDOWS[0]]
 
 
 def test_outcomes_that_mature_after_the_verdict_are_judged_when_they_are_due(tmp_path):
@@ -178,38 +199,79 @@ def test_outcomes_that_mature_after_the_verdict_are_judged_when_they_are_due(tmp
     world.deliver("m000", corrected(16, "good"))
     assert not world.due().due, "a correction in May waits until all of May is due"
     (one,) = world.due(datetime(2021, 7, 1, tzinfo=UTC)).due
-    assert (one.partition, one.stages) == ("2021-03-01", JUDGED_AGAIN), "March has matured since its verdict"
+    assert (one.window, one.stages) == ("2021-03-01", JUDGED_AGAIN), "March has matured since its verdict"
     world.moment = datetime(2021, 8, 1, 1, tzinfo=UTC)
     world.judge("2021-03-01", "2021-04-01")
     world.ledger.append_all(
         [Entry(WindowDue(ended=date(2021, month + 1, 1)), "m000", f"2021-0{month}-01") for month in (6, 7)]
     )
     later = datetime(2021, 9, 1, tzinfo=UTC)
-    assert [d.partition for d in world.due(later).due] == ["2021-06-01"], "windows without a verdict come first"
+    assert [d.window for d in world.due(later).due] == ["2021-06-01"], "windows without a verdict come first"
     world.judge("2021-06-01", "2021-07-01", "2021-08-01")
     (may,) = world.due(later).due
-    assert may.partition == "2021-05-01"
-    assert world.content()["2021-05-01"] in may.run_key
+    assert may.window == "2021-05-01"
+    assert world.content()["2021-05-01"] in may.state
 
 
 def test_after_a_change_of_cadence_verdicts_on_windows_of_another_length_stand(tmp_path):
     world = World(tmp_path)
     world.judge(*WINDOWS)
-    week = {"window_end": date(2021, 2, 22), "outcomes": "other"}
-    world.ledger.append(health_verdict("2021-02-15", **week), model="m000", subject="2021-02-15")
+    world.ledger.append(
+        health_verdict("2021-02-15", window_end="2021-02-22", outcomes="other"), model="m000", subject="2021-02-15"
+    )
     assert world.due() == Found((), ("m000: every window that has ended has its verdict",))
-    retrain = {**week, "action": ["retrain"], "reasons": ["moved"], "kind": "covariate_shift"}
-    world.ledger.append(health_verdict("2021-02-15", **retrain), model="m000", subject="2021-02-15")
-    project = SimpleNamespace(declarations=world.declared, root=world.root, defs=world.root)
-    found, _ = trainings_due(cast(Platform, SimpleNamespace(project=project, ledger=world.ledger)), -1)
+    retrain = health_verdict(
+        "2021-02-15", window_end="2021-02-22", action=["retrain"], reasons=["moved"], kind="covariate_shift"
+    )
+    world.ledger.append(retrain, model="m000", subject="2021-02-15")
+    found, _ = trainings_due(world.platform, -1)
     assert not found.due
     assert "the month of that day starts on 2021-02-01" in found.waiting[0]
 
 
-def test_a_verdict_from_before_outcomes_were_recorded_stands(tmp_path):
-    world = World(tmp_path)
-    world.ledger.append_all([Entry(health_verdict(w), "m000", w) for w in WINDOWS])
-    assert not world.due().due
+class TestARunThatFailsTooOften:
+    @pytest.fixture
+    def world(self, tmp_path) -> World:
+        return World(tmp_path)
+
+    def give_up(self, world: World) -> Due:
+        (due,) = world.due().due
+        give_up(world.platform, due, "the column 'x' is gone")
+        world.moment += timedelta(seconds=1)
+        return due
+
+    def test_its_window_is_not_measurable_and_the_next_one_goes_on(self, world):
+        due = self.give_up(world)
+        last = world.ledger.state().model("m000").window_verdicts[due.window]
+        assert (last.severity, last.kind) == ("not_measurable", "none")
+        assert "the column 'x' is gone" in last.reasons[0]
+        assert [d.window for d in world.due().due] == [WINDOWS[1]]
+
+    def test_it_opens_one_incident_however_often_it_is_given_up(self, world):
+        due = self.give_up(world)
+        give_up(world.platform, due, "the column 'x' is gone")
+        (incident,) = world.ledger.state().model("m000").open_incidents
+        assert (incident.kind, incident.window) == ("stage_failed", WINDOWS[0])
+        assert "failed 3 times: the column 'x' is gone." in incident.summary
+        assert len([r for r in world.ledger.of(HealthVerdict) if r.subject == due.window]) == 1
+
+    def test_closing_the_incident_asks_for_the_window_again(self, world, monkeypatch):
+        due = self.give_up(world)
+        closed = world.ledger.last().seq + 1
+        monkeypatch.setattr("mlops_assets.pipeline.windows_due.open_failure", lambda model, cause: None)
+        monkeypatch.setattr(
+            "mlops_assets.pipeline.windows_due.last_closed", lambda model, cause: closed if due.window in cause else 0
+        )
+        (again,) = world.due().due
+        assert again.window == due.window
+        assert again.state != due.state, "another state asks, so another run is started"
+
+    def test_judging_outcomes_again_is_given_up_too(self, world):
+        world.judge(*WINDOWS)
+        world.deliver("m000", corrected(5, "bad"))
+        due = self.give_up(world)
+        assert due.stages == JUDGED_AGAIN
+        assert not world.due().due, "what was given up is not asked for again"
 
 
 def test_a_tick_reads_the_ledger_a_few_times_whatever_the_fleet(tmp_path):
@@ -223,4 +285,4 @@ def test_a_tick_reads_the_ledger_a_few_times_whatever_the_fleet(tmp_path):
         world.ledger.reads = 0
         assert len(world.due().waiting) == models
         reads[models] = world.ledger.reads
-    assert reads[2] == reads[12] <= 4
+    assert reads[2] == reads[12] <= 6

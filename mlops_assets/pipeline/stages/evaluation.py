@@ -29,6 +29,7 @@ from mlops_assets.gates.gate import GateResult
 from mlops_assets.gates.registry import GateRules, decide
 from mlops_assets.governance.approval_subject import registered as registration_of
 from mlops_assets.inspection.versions import load_verified
+from mlops_assets.ledger.events.versions import VersionRegistered
 from mlops_assets.ledger.ledger import Record
 from mlops_assets.pipeline.context import StageContext, StageResult
 from mlops_assets.pipeline.stages.data import feature_rows
@@ -68,7 +69,7 @@ class HeldOut:
     """
 
     declaration: Declaration
-    registered: Record
+    registered: Record[VersionRegistered]
     pipeline: Any
     rows: pl.DataFrame
     target: np.ndarray

@@ -9,6 +9,7 @@ from mlops_assets.datasets.windows import event_time_expr, window_start_expr
 from mlops_assets.declaration.declaration import Declaration
 from mlops_assets.features.frame import target_vector
 from mlops_assets.inspection.versions import load_verified
+from mlops_assets.ledger.events.versions import VersionRegistered
 from mlops_assets.ledger.ledger import Record
 from mlops_assets.monitoring.inputs.attribution import sample_size, score_importance
 from mlops_assets.monitoring.outcomes.reference_performance import ReferencePerformance, build_reference
@@ -83,7 +84,7 @@ def profile_of(rows: pl.DataFrame, holdout: pl.DataFrame, scores: np.ndarray, de
 
 
 def performance_of(
-    registered: Record,
+    registered: Record[VersionRegistered],
     pipeline: Any,
     rows: pl.DataFrame,
     holdout: pl.DataFrame,

@@ -14,6 +14,7 @@ from mlops_assets.evaluation.software.lock import LOCK, LockError, read_lock
 from mlops_assets.evaluation.software.report import components_of, software_report
 from mlops_assets.features.frame import to_model_frame
 from mlops_assets.inspection.versions import verify_signature
+from mlops_assets.ledger.events.versions import VersionRegistered
 from mlops_assets.ledger.ledger import Record
 from mlops_assets.platform import Platform
 from mlops_assets.stores.registry import evidence_bytes
@@ -24,7 +25,7 @@ SCORE = "score"
 BILL = "sbom"
 
 
-def declared_with(registration: Record, declaration: Declaration) -> Declaration:
+def declared_with(registration: Record[VersionRegistered], declaration: Declaration) -> Declaration:
     """The declaration that a version was made under.
 
     Where its rows are and which windows it has are not what it was made of: these are as the model declares them now.
@@ -49,7 +50,9 @@ def declaration_note(made: Declaration, declaration: Declaration) -> str | None:
     return f"The declaration changed{what} after this version was made, so a retraining is due."
 
 
-def artifact_facts(platform: Platform, declaration: Declaration, registration: Record) -> dict[str, Any]:
+def artifact_facts(
+    platform: Platform, declaration: Declaration, registration: Record[VersionRegistered]
+) -> dict[str, Any]:
     """What the artifact gate needs to know about a stored version."""
     folder = platform.registry.folder(registration.model, int(registration.subject))
     report = inspect(folder, declaration)

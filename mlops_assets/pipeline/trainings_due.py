@@ -1,0 +1,73 @@
+"""Which retraining requests are to be run: policy considers the new verdicts, and what is open is due."""
+
+from mlops_assets.datasets.windows import window_of_key
+from mlops_assets.ledger.events.windows import HealthVerdict
+from mlops_assets.ledger.ledger import Record
+from mlops_assets.ledger.state.model import ModelState
+from mlops_assets.pipeline.due import Due, Found, failure_cause, last_closed, open_failure
+from mlops_assets.platform import Platform
+from mlops_assets.response import retraining
+
+
+def trainings_due(platform: Platform, since: int) -> tuple[Found, int]:
+    """Requests that are open, after policy has considered the verdicts recorded after `since`.
+
+    Returns:
+        What is due, and the number of the last verdict considered.
+    """
+    ledger, declarations = platform.ledger, platform.project.declarations
+    waiting: list[str] = []
+    newest = ledger.latest_of(HealthVerdict)
+    # The cursor is Dagster's: one beyond the last verdict was written by somebody who would have none considered.
+    since = last = since if newest is not None and since <= newest.seq else 0
+    # At most ticks there is no new one, and years of them need not be read.
+    for verdict in ledger.of(HealthVerdict) if newest and newest.seq > since else ():
+        if verdict.seq <= since:
+            continue
+        last = verdict.seq
+        if "retrain" in verdict.event.action and verdict.model in declarations:
+            reason = _considered(platform, verdict)
+            waiting += [f"{verdict.model}: {reason}"] if reason else []
+    due: list[Due] = []
+    state = ledger.state()
+    for name, declaration in declarations.items():
+        model = state.model(name)
+        request = model.open_request
+        if request is None or _trained(model, request.id):
+            continue
+        cause = failure_cause("training", request.id)
+        if failed := open_failure(model, cause):
+            waiting.append(f"{name}: its training failed too often; close incident {failed.id} to try it again")
+            continue
+        names = f"{request.id}/{declaration.digest[:12]}/closed-{last_closed(model, cause)}"
+        due.append(Due(name, "training", request.record.event.cause, names, request=request.id))
+    return Found(tuple(due), tuple(waiting)), last
+
+
+def _considered(platform: Platform, verdict: Record[HealthVerdict]) -> str:
+    """Make a retraining request of a verdict where policy lets it; returns why none was made, or nothing."""
+    declaration, found = platform.project.declarations[verdict.model], verdict.event
+    try:
+        window = window_of_key(verdict.subject, declaration.monitoring.cadence)
+    except ValueError as error:  # the cadence was changed since; the verdicts of other models are considered
+        return str(error)
+    considered = retraining.consider(
+        platform.ledger,
+        platform.policy(verdict.model),
+        verdict.model,
+        cause=found.reasons[0],
+        kind=found.kind,
+        window=window.start,
+        until=window.end,
+        cadence=declaration.monitoring.cadence,
+        happened_at=verdict.happened_at,
+    )
+    return "" if considered.requested else considered.reason
+
+
+def _trained(model: ModelState, request: str) -> bool:
+    """Whether a version answers the request already and waits for people or the ladder."""
+    return any(
+        v.card is not None and v.registration and v.registration.event.request == request
+        for v in model.versions.values()
+    )

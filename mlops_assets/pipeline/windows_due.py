@@ -1,0 +1,170 @@
+"""Which window of each model is to be scored and judged next, and which is to be judged again.
+
+Every look-up is over the fleet as a whole, so that it costs about the same for four models as for four hundred.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+
+from mlops_assets.datasets.sources import digest_of, scan
+from mlops_assets.datasets.windows import Window, declared_windows, event_time_expr, shift, window_of_key
+from mlops_assets.declaration.declaration import Declaration
+from mlops_assets.ledger.state.model import ModelState, WindowVerdict
+from mlops_assets.pipeline.due import Due, Found, failure_cause, last_closed, open_failure
+from mlops_assets.pipeline.stages.versions import declared_with
+from mlops_assets.platform import Platform
+from mlops_assets.scoring.outcome_content import NONE_KNOWN, outcomes_by_window
+
+JUDGED_AGAIN = ("outcomes", "performance", "health")
+"""What is run when outcomes come, or change, after a verdict: neither scores nor inputs have changed."""
+
+
+@dataclass(frozen=True)
+class Arrived:
+    """How far a source reaches: its content digest and its last event."""
+
+    digest: str
+    last: date | None
+
+
+def windows_due(
+    platform: Platform, now: datetime, known: Mapping[str, Arrived] | None = None
+) -> tuple[Found, dict[str, Arrived]]:
+    """The next window of each model that has ended, has rows (or is overdue), and has no verdict; where there is none,
+    a window whose outcomes came, or were changed, after its verdict.
+
+    One window a model at a time: a verdict needs those before it, and may change the champion of those after it. A window
+    that is judged again is not scored again; its verdict is a further record, and the one before it stays.
+
+    Args:
+        platform: the project.
+        now: windows that end later are not due.
+        known: what was found at the last look, by source; an unchanged source is not read again.
+    """
+    state = platform.ledger.state()
+    arrived: dict[str, Arrived] = {}
+    due: list[Due] = []
+    waiting: list[str] = []
+    for declared in platform.project.declarations.values():
+        if not declared.has_time:
+            continue
+        name, model = declared.name, state.model(declared.name)
+        if model.champion.deciding is None:
+            waiting.append(f"{name}: no champion that may decide")
+            continue
+        try:
+            declaration = _as_made(model, declared)
+            source = _reach_key(declaration)
+            if source not in arrived:
+                arrived[source] = look(platform, declaration, (known or {}).get(source))
+            found, reason = _next_window(declared, arrived[source], model, now)
+            again = None if found else _judged_again(platform, declaration, arrived[source], model, now)
+        except Exception as error:  # a source that cannot be read must not keep the other models from being watched
+            waiting.append(f"{name}: {error}")
+            continue
+        if found or again:
+            due += [one for one in (found, again) if one]
+        else:
+            waiting.append(f"{name}: {reason}")
+    return Found(tuple(due), tuple(waiting)), arrived
+
+
+def _as_made(model: ModelState, declared: Declaration) -> Declaration:
+    """The declaration that the deciding version was made under."""
+    registration = model.version(model.champion.deciding or 0).registration
+    return declared_with(registration, declared) if registration is not None else declared
+
+
+def verdict_on(model: ModelState, window: Window) -> WindowVerdict | None:
+    """The last verdict on a window of that length."""
+    return model.verdicts.get(f"{window.key}/{window.end.isoformat()}")
+
+
+def _next_window(declared: Declaration, reach: Arrived, model: ModelState, now: datetime) -> tuple[Due | None, str]:
+    """The first window that has ended and has no verdict, if it can be judged; else why it cannot."""
+    for window in declared_windows(declared, now.date()):
+        if window.end > now.date():
+            break
+        cause = failure_cause("monitoring", window.key)
+        verdict, closed = verdict_on(model, window), last_closed(model, cause)
+        # A window whose run failed too often has a verdict that it cannot be measured; closing the incident asks again.
+        if (verdict is not None and closed < verdict.seq) or open_failure(model, cause):
+            continue
+        if (reach.last is None or reach.last < window.start) and window.key not in model.due:
+            return None, f"no rows have come for the window {window.key}"
+        # Named by both ends: after a change of cadence another window may begin on the same day.
+        state = (
+            f"{window.key}/{window.end.isoformat()}/{reach.digest[:12]}/{declared.digest[:12]}/"
+            f"champion-{model.champion.seq}/closed-{closed}"
+        )
+        return Due(declared.name, "monitoring", f"the window {window.key} has no verdict", state, window.key), ""
+    return None, "every window that has ended has its verdict"
+
+
+def _judged_again(
+    platform: Platform, declaration: Declaration, reach: Arrived, model: ModelState, now: datetime
+) -> Due | None:
+    """The first window whose outcomes are not those its verdict rests on, or have matured since."""
+    # After a change of the cadence, verdicts on windows of another length stay as they are.
+    verdicts = {w.key: v for w in declared_windows(declaration, now.date()) if (v := verdict_on(model, w))}
+    current = _outcomes(platform, declaration, reach) if verdicts else {}
+    for window, verdict in sorted(verdicts.items()):
+        content, mature = current.get(window, NONE_KNOWN), mature_at(declaration, window)
+        if mature > now or window not in model.scored or open_failure(model, failure_cause("monitoring", window)):
+            # What comes before it is due is not judged yet, and may come every day.
+            continue
+        changed = content != verdict.outcomes
+        if not changed and verdict.recorded_at >= mature:
+            continue
+        why = "outcomes that came or were changed after its verdict" if changed else "all of its outcomes now"
+        return Due(
+            declaration.name,
+            "monitoring",
+            f"the window {window} has {why}",
+            f"{window}/outcomes/{content}{'' if changed else '/matured'}/after-{verdict.seq}",
+            window,
+            stages=JUDGED_AGAIN,
+            outcomes=content,
+        )
+    return None
+
+
+_OUTCOMES_READ: dict[str, tuple[tuple[str, str], dict[str, str]]] = {}
+"""By model: source and declaration that were read last, and the outcomes found; the sensor looks every minute."""
+
+
+def _outcomes(platform: Platform, declaration: Declaration, reach: Arrived) -> dict[str, str]:
+    """Digest of each window's outcomes as the source has them; an unchanged source is not read again."""
+    place = f"{platform.project.defs}/{declaration.name}"
+    state = (reach.digest, declaration.digest)
+    kept = _OUTCOMES_READ.get(place)
+    if kept is None or kept[0] != state:
+        kept = (state, outcomes_by_window(scan(declaration.source, platform.project.root), declaration))
+        _OUTCOMES_READ[place] = kept
+    return kept[1]
+
+
+def look(platform: Platform, declaration: Declaration, before: Arrived | None) -> Arrived:
+    """How far the source reaches now; one whose content is as before is not read again."""
+    digest = digest_of(declaration.source, platform.project.root)
+    if before is not None and before.digest == digest:
+        return before
+    assert declaration.event_time is not None
+    frame = scan(declaration.source, platform.project.root, [declaration.event_time.column])
+    dtype = frame.collect_schema()[declaration.event_time.column]
+    last = frame.select(event_time_expr(declaration.event_time, dtype).max()).collect().item()
+    return Arrived(digest, last.date() if last is not None else None)
+
+
+def _reach_key(declaration: Declaration) -> str:
+    """What decides how far a source reaches: models that declare it alike share one look at it."""
+    assert declaration.event_time is not None
+    return f"{declaration.source.model_dump_json()} {declaration.event_time.model_dump_json()}"
+
+
+def mature_at(declaration: Declaration, window: str) -> datetime:
+    """When the last of the window's outcomes is due."""
+    end, matures = window_of_key(window, declaration.monitoring.cadence).end, declaration.target.matures_after
+    due = shift(end, matures) if matures else end
+    return datetime(due.year, due.month, due.day, tzinfo=UTC)
