@@ -14,7 +14,7 @@ from mlops_assets.evaluation.metrics import CATALOGUE, QUALITY_METRIC
 from mlops_assets.evaluation.ordering import average_precisions, ks_statistics, order_counts
 from mlops_assets.evaluation.performance import plain
 from mlops_assets.statistics.delong import compare_areas
-from mlops_assets.statistics.intervals import normal_interval, smallest_detectable, two_sided_p, z_of
+from mlops_assets.statistics.intervals import mean_interval, smallest_detectable, two_sided_p, z_of
 from mlops_assets.statistics.resampling import assign_bins, equal_frequency_edges, percentile_interval
 
 Verdict = Literal["better", "no_worse", "worse", "undecidable"]
@@ -68,9 +68,8 @@ def compare(
     that `margin` means the same on any data; another metric's margin is in its own unit.
 
     The verdict is `better` when the whole interval is above 0; `no_worse` when it is above `-margin`; `worse` when it
-    is below 0 and reaches `-margin`; else `undecidable`: the rows are too few to tell. DeLong for AUC, paired bootstrap
-    for
-    `pr_auc` and `ks`, paired influence values for the rest. All assume independent rows.
+    is below 0 and reaches `-margin`; else `undecidable`: the rows are too few to tell. DeLong for AUC,
+    with Student's quantile (rows of the rarer outcome less one), paired bootstrap for `pr_auc` and `ks`, paired influence values for the rest. All assume independent rows.
 
     Raises:
         ValueError: a negative margin, a metric without direction, or scores that do not fit the task.
@@ -92,8 +91,10 @@ def compare(
         )
     sign = 1 if CATALOGUE[name].higher_is_better else -1
     difference = sign * (latter - former)
+    # Where one outcome is rare, the error itself is uncertain: Student's quantile, by the rows of the rarer outcome.
+    freedom = min(int(champion.y.sum()), champion.n - int(champion.y.sum())) - 1 if name == "roc_auc" else 0
     interval = percentile_interval(sign * draws, confidence) if draws is not None else None
-    interval = interval or normal_interval(difference, error, confidence)
+    interval = interval or mean_interval(difference, error, confidence, freedom)
     verdict, reason = _judge(difference, interval.low, interval.high, margin, champion.n)
     return Comparison(
         metric=name,
@@ -103,7 +104,7 @@ def compare(
         difference=difference,
         low=interval.low,
         high=interval.high,
-        p_value=two_sided_p(z_of(difference, error)),
+        p_value=two_sided_p(z_of(difference, error), freedom),
         margin=margin,
         smallest_detectable=smallest_detectable(error, 1 - confidence, two_sided=True),
         confidence=confidence,
@@ -123,6 +124,9 @@ def _pair(
         return _pair_by_bootstrap(name, champion, challenger, seed)
     first, second = estimate(name, champion), estimate(name, challenger)
     if name == "roc_auc":
+        rarer = min(int(champion.y.sum()), champion.n - int(champion.y.sum()))
+        if rarer < 2:
+            raise NotMeasurable(f"{rarer} rows of the rarer outcome have no spread")
         areas = compare_areas(champion.y, champion.score, challenger.score)
         return areas.first, areas.second, areas.standard_error, None, "DeLong"
     assert first.influence is not None

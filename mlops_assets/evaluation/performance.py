@@ -16,11 +16,12 @@ from mlops_assets.evaluation.curves import curves_of
 from mlops_assets.evaluation.estimators import METRICS, NotMeasurable, Scored, estimate, prepare, row_losses
 from mlops_assets.evaluation.metrics import CATALOGUE, MAIN_METRIC
 from mlops_assets.evaluation.ordering import average_precisions, bootstrap_ordering, ks_statistics, order_counts
+from mlops_assets.statistics.delong import area_interval
 from mlops_assets.statistics.intervals import Interval, logit_interval, normal_interval, wilson_interval
 from mlops_assets.statistics.resampling import percentile_interval
 
 RESAMPLES = 200
-BETWEEN_0_AND_1 = ("roc_auc", "macro_auc", "f1", "macro_f1", "balanced_accuracy")
+BETWEEN_0_AND_1 = ("macro_auc", "f1", "macro_f1", "balanced_accuracy")
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,8 @@ class Performance:
     metrics: dict[str, Metric]
     curves: dict[str, Any]
     """Points to draw from, at most a few hundred numbers each."""
+    rarest: int | None = None
+    """Classification: rows of the rarest outcome, 0 where a class does not occur."""
 
     def value(self, name: str) -> float | None:
         """Value of a metric, None where it was not measured."""
@@ -95,7 +98,7 @@ def evaluate(
         seed: of the bootstrap.
         with_curves: also give the points of the plots.
 
-    Intervals: DeLong on the logit scale (areas), Wilson (shares), normal with influence-function standard errors
+    Intervals: DeLong on the logit scale with Student's quantile (areas), Wilson (shares), normal with influence-function standard errors
     (losses and ratios), Poisson bootstrap on score bins (`pr_auc`, `ks`; reflected for `ks`, whose resamples lie too
     high on few rows). All assume independent rows.
 
@@ -122,7 +125,15 @@ def evaluate(
         main_metric=MAIN_METRIC[rows.task],
         metrics=metrics,
         curves=curves_of(rows, seed) if with_curves and rows.n else {},
+        rarest=rarest_outcome(rows),
     )
+
+
+def rarest_outcome(rows: Scored) -> int | None:
+    """Rows of the rarest class, 0 where one does not occur; None for regression."""
+    if rows.task is Task.REGRESSION:
+        return None
+    return int(np.bincount(rows.y, minlength=max(2, len(rows.classes))).min())
 
 
 def measure_metric(name: str, rows: Scored, confidence: float = 0.95) -> Metric:
@@ -140,6 +151,9 @@ def _metric(name: str, rows: Scored, trivial: dict[str, float], confidence: floa
     if rows.n < 2 or error is None:
         return Metric(name, found.value, None, None, None, facts.higher_is_better, note="one row has no spread")
     interval = _interval(name, rows, found.value, error, confidence)
+    if interval is None:
+        note = f"{rarest_outcome(rows)} rows of the rarer outcome: too few for an interval"
+        return Metric(name, found.value, None, None, None, facts.higher_is_better, note=note)
     base = trivial.get(name)
     note = ""
     if name == "mape" and (left_out := int((rows.y == 0).sum())):
@@ -148,15 +162,17 @@ def _metric(name: str, rows: Scored, trivial: dict[str, float], confidence: floa
     return Metric(name, found.value, interval.low, interval.high, error, facts.higher_is_better, base, skill, note)
 
 
-def _interval(name: str, rows: Scored, value: float, error: float, confidence: float) -> Interval:
+def _interval(name: str, rows: Scored, value: float, error: float, confidence: float) -> Interval | None:
+    if name in ("roc_auc", "gini"):
+        area = value if name == "roc_auc" else (value + 1) / 2
+        spread = error if name == "roc_auc" else error / 2
+        found = area_interval(area, spread, rarest_outcome(rows) or 0, confidence)
+        return found if name == "roc_auc" or found is None else Interval(2 * found.low - 1, 2 * found.high - 1)
     share = _share_counts(name, rows)
     if share is not None:
         return wilson_interval(*share, confidence)
     if name in BETWEEN_0_AND_1:
         return logit_interval(value, error, confidence)
-    if name == "gini":
-        area = logit_interval((value + 1) / 2, error / 2, confidence)
-        return Interval(2 * area.low - 1, 2 * area.high - 1)
     plain_interval = normal_interval(value, error, confidence)
     floor = 0.0 if CATALOGUE[name].higher_is_better is False else -math.inf
     return Interval(

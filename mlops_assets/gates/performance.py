@@ -11,7 +11,7 @@ from pydantic import Field
 
 from mlops_assets.declaration.terms import Task
 from mlops_assets.gates.gate import Evidence, EvidenceError, Finding, Gate, GateOutcome, GateRule, show, worst
-from mlops_assets.strictness import HigherLimit, LowerFloat, Stricter
+from mlops_assets.strictness import HigherInt, HigherLimit, LowerFloat, Stricter
 
 FLOORS = {
     Task.BINARY: (("roc_auc", "min_auc"),),
@@ -31,6 +31,8 @@ class PerformanceRule(GateRule):
     min_skill: HigherLimit = Field(default=0.02, le=1)
     """Floor of the skill against the trivial prediction (training mean or class shares): share of its squared error
     (regression) or log loss (multiclass) removed; compared with the lower confidence bound."""
+    min_outcomes: HigherInt = Field(default=20, ge=2)
+    """Fewest held-out rows of the rarest outcome (classification); with fewer nothing is measured."""
     champion_margin: LowerFloat = Field(default=0.01, ge=0)
     """Loss against the champion that still counts as no worse, in AUC (binary) or skill (others)."""
     against_champion: Annotated[
@@ -82,12 +84,14 @@ class PerformanceEvidence(Evidence):
         n: rows.
         metrics: by name; those that the gate uses are kept.
         comparison: with the champion; None for a first champion.
+        rarest: rows of the rarest outcome (classification); None for regression.
     """
 
     task: Task
     n: int
     metrics: dict[str, MeasuredMetric]
     comparison: PairedDifference | None = None
+    rarest: int | None = None
 
     def __post_init__(self) -> None:
         used = [name for name, _ in FLOORS[self.task]]
@@ -102,9 +106,15 @@ def decide(evidence: PerformanceEvidence, rule: PerformanceRule) -> Finding:
     names = [(name, getattr(rule, field)) for name, field in FLOORS[evidence.task]]
     floors = [(name, floor) for name, floor in names if floor is not None]
     main, threshold = floors[0] if floors else (names[0][0], None)
-    checks = [_floor(name, floor, evidence) for name, floor in floors]
+    checks: list[tuple[GateOutcome, str]] = [_floor(name, floor, evidence) for name, floor in floors]
     pair, verdict = evidence.comparison, "no champion"
-    if pair is None:
+    few = evidence.rarest is not None and evidence.rarest < rule.min_outcomes
+    if few:
+        reason = f"{evidence.rarest} held-out rows of the rarest outcome are fewer than {rule.min_outcomes}"
+        checks = [("not_measurable", reason)]
+    if few:
+        verdict = "undecidable" if pair is not None else verdict
+    elif pair is None:
         checks.append(("passed", "no champion to compare with"))
     else:
         verdict = pair.verdict(rule.champion_margin)
@@ -147,6 +157,7 @@ def _against_champion(pair: PairedDifference, rule: PerformanceRule) -> tuple[Ga
 
 def _rule_text(floors: list[tuple[str, float]], rule: PerformanceRule) -> str:
     text = ", ".join(f"{name}, lower bound, at least {show(floor)}" for name, floor in floors) or "no floor"
+    text += f", on {rule.min_outcomes} rows or more of each outcome (classification)"
     if rule.against_champion != "ignore":
         required = rule.against_champion.replace("_", " ")
         text += f"; against the champion {required} (margin {show(rule.champion_margin)})"

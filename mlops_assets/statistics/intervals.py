@@ -52,6 +52,16 @@ def normal_interval(value: float, standard_error: float, confidence: float = 0.9
     return Interval(value - half, value + half)
 
 
+def mean_interval(value: float, standard_error: float, confidence: float = 0.95, freedom: int = 0) -> Interval:
+    """`value ± quantile · standard_error`: the normal quantile, or Student's with `freedom` degrees where it is given."""
+    if not freedom:
+        return normal_interval(value, standard_error, confidence)
+    from scipy.stats import t
+
+    half = float(t.ppf(0.5 + confidence / 2, freedom)) * standard_error
+    return Interval(value - half, value + half)
+
+
 def logit_interval(value: float, standard_error: float, confidence: float = 0.95) -> Interval:
     """Interval of a quantity in (0, 1), symmetric on the logit scale, so that it stays inside.
 

@@ -1,7 +1,13 @@
+from dataclasses import asdict
 from typing import Any
 
+import numpy as np
 import pytest
+from scipy.special import ndtr, ndtri
 
+from mlops_assets.evaluation.comparison import compare
+from mlops_assets.evaluation.estimators import prepare
+from mlops_assets.evaluation.performance import measure_metric
 from mlops_assets.gates.gate import EvidenceError
 from mlops_assets_tests.gates.checks import Case, F, N, P, Shown, check, check_shown, decided
 
@@ -18,7 +24,7 @@ def performance(low=0.7, task="binary", comparison=None, skill=None) -> dict[str
         "multiclass": {"macro_auc": area, "log_loss_skill": other},
         "regression": {"r2": other},
     }[task]
-    return {"task": task, "n": 1000, "metrics": metrics, "comparison": comparison}
+    return {"task": task, "n": 1000, "metrics": metrics, "comparison": comparison, "rarest": None}
 
 
 def pair(low, high) -> dict[str, Any]:
@@ -90,3 +96,47 @@ def test_half_an_interval_decides_nothing(low: float | None, high: float | None)
 def test_a_metric_that_the_gate_needs_must_be_there() -> None:
     with pytest.raises(EvidenceError, match=r"gate performance: found no metrics\.roc_auc"):
         decided("performance", {}, {**performance(), "metrics": {}})
+
+
+@pytest.mark.parametrize(("rarest", "outcome"), [(19, N), (20, P), (0, N), (None, P)])
+def test_too_few_rows_of_an_outcome_measure_nothing(rarest: int | None, outcome: str) -> None:
+    found = decided("performance", {}, {**performance(comparison=pair(0.0, 0.02)), "rarest": rarest})
+    assert found.outcome == outcome
+    if outcome == N:
+        assert "fewer than 20" in found.reason
+        assert found.details["verdict"] == "undecidable"
+
+
+def measured(y: np.ndarray, score: np.ndarray) -> dict[str, Any]:
+    metric_ = measure_metric("roc_auc", prepare(y, score, "binary"))
+    return {"task": "binary", "n": len(y), "metrics": {"roc_auc": asdict(metric_)}, "rarest": int(y.sum())}
+
+
+@pytest.mark.parametrize("positives", [1, 5, 20])
+def test_a_random_model_passes_the_floor_no_more_often_than_stated(positives: int) -> None:
+    """With one positive in the held-out rows, a random model once passed the floor in 36 % of cases."""
+    rng = np.random.default_rng(positives)
+    y = np.r_[np.ones(positives, int), np.zeros(400, int)]
+    passed = 0
+    for _ in range(200):
+        found = measured(y, rng.random(len(y)))
+        passed += decided("performance", {"min_auc": 0.5, "min_outcomes": 2}, found).outcome == P
+    # .025 is stated; three standard errors over 200 tables.
+    assert passed / 200 <= 0.025 + 3 * 0.011
+
+
+@pytest.mark.parametrize("positives", [2, 5, 20])
+def test_a_challenger_worse_by_the_margin_passes_no_more_often_than_stated(positives: int) -> None:
+    """With one or two positives, a challenger worse by exactly the margin once passed in 43 % of cases."""
+    rng = np.random.default_rng(positives)
+    y = np.r_[np.ones(positives, int), np.zeros(400, int)]
+    lift = [np.sqrt(2) * ndtri(area) for area in (0.75, 0.74)]
+    passed = 0
+    for _ in range(200):
+        common = rng.normal(size=len(y)) * 0.9
+        scores = [ndtr(common + rng.normal(size=len(y)) * np.sqrt(1 - 0.81) + y * shift) for shift in lift]
+        found = measured(y, scores[1])
+        against = compare(y, scores[0], scores[1], "binary").to_dict()
+        rule = {"min_auc": None, "min_outcomes": 2, "champion_margin": 0.01}
+        passed += decided("performance", rule, {**found, "comparison": against}).outcome == P
+    assert passed / 200 <= 0.025 + 3 * 0.011
