@@ -1,4 +1,4 @@
-"""The fleet on a page: what needs attention, the state of every model, and what happened. One HTML file that stands alone.
+"""The fleet on a page: what needs attention, the state of every model, and what happened. One self-contained HTML file.
 
 Belongs here: what the page shows, in the order in which it shows it. Not here: any computation of a state; rows come
 from the inventory, events from the ledger's records.

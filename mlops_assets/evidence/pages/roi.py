@@ -1,4 +1,4 @@
-"""Return on governance on a page: what is counted, and apart from it what is estimated. One HTML file that stands alone."""
+"""Return on governance on a page: what is counted, and apart from it what is estimated. One self-contained HTML file."""
 
 from mlops_assets.evidence.blocks import Block, Paragraph
 from mlops_assets.evidence.card.html import render as render_template

@@ -1,4 +1,4 @@
-"""One window of one model on a page: the verdict, its causes, and what was measured. One HTML file that stands alone.
+"""One window of one model on a page: the verdict, its causes, and what was measured. One self-contained HTML file.
 
 Belongs here: the page behind each square of the model page and the fleet page. Not here: the drawings of distributions,
 which are Evidently's page and linked from here.
@@ -93,7 +93,7 @@ def render(
 def parts(
     verdict: HealthVerdict, evidence: WindowEvidence, drift: Mapping[str, Any] | None
 ) -> list[tuple[str, list[Block]]]:
-    """Headings and what stands under each; a part without content is left out."""
+    """Headings and their content; a part without content is left out."""
     found = [
         ("Causes", _causes(verdict)),
         ("Performance", _performance(evidence)),
