@@ -180,6 +180,7 @@ def windows(folder: Path, models: Sequence[str], profile: Any = None) -> dict[st
     """Run the month's stages for each of these models; what each stage took in all, and what the process was."""
     import mlops_assets.orchestration.demo  # noqa: F401  # what a code server has imported long before a window arrives
     from mlops_assets.datasets.windows import window_of_key
+    from mlops_assets.ledger.events.windows import HealthVerdict
     from mlops_assets.pipeline.context import StageContext
     from mlops_assets.pipeline.stage_table import STAGES
     from mlops_assets.platform import Platform
@@ -212,9 +213,9 @@ def windows(folder: Path, models: Sequence[str], profile: Any = None) -> dict[st
             peaks[name] = max(peaks[name], _peak_megabytes())
         spent["predict"] += clock.seconds
         used += time.process_time() - cpu - clock.cpu
-        verdict = platform.ledger.latest("health_verdict", model=model)
+        verdict = platform.ledger.latest_of(HealthVerdict, model=model)
         assert verdict is not None
-        severities[verdict.body["severity"]] += 1
+        severities[verdict.event.severity] += 1
     return {
         "spent": spent, "cpu": used, "begun": begun_at, "ended": time.time(), "peaks": peaks, "before": before,
         "verdicts": severities,

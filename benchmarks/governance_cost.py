@@ -54,24 +54,25 @@ PARTS: dict[str, tuple[str, ...]] = {
         "mlops_assets.pipeline.stages.training:parity_facts",
     ),
     "software": (
-        "mlops_assets.pipeline.stages.models:log_bill",
-        "mlops_assets.pipeline.stages.models:software_facts",
+        "mlops_assets.pipeline.stages.versions:log_bill",
+        "mlops_assets.pipeline.stages.versions:software_facts",
         "mlops_assets.training.artifact:inspect",
     ),
     "signing": (
         "mlops_assets.inspection.versions:sign_artifact",
         "mlops_assets.inspection.versions:verify_signature",
         "mlops_assets.governance.approvals:sign_approval",
-        "mlops_assets.governance.approvals:state",
+        "mlops_assets.governance.approvals:approval_state",
         "mlops_assets.governance.validations:record_validation",
         "mlops_assets.governance.validations:standing_validation",
-        "mlops_assets.governance.exceptions:exceptions",
+        "mlops_assets.governance.exceptions:lifts",
         "mlops_assets.training.artifact:canonical_digest",
         "mlops_assets.release.promotion:promote",
     ),
     "ledger": (
         "mlops_assets.ledger.ledger:Ledger.append",
         "mlops_assets.ledger.ledger:Ledger.append_all",
+        "mlops_assets.ledger.ledger:Ledger.state",
         "mlops_assets.ledger.ledger:Ledger.records",
         "mlops_assets.ledger.ledger:Ledger.latest",
         "mlops_assets.ledger.ledger:Ledger.find",
@@ -141,7 +142,7 @@ def install(clock: Clock) -> None:
     named = [(p, n) for table in (PARTS, MEASURING, MAKING) for p, names in table.items() for n in names]
     for name in {n.partition(":")[0] for _, n in named}:
         importlib.import_module(name)
-    for stage in ("data", "training", "evaluation", "release", "decisions", "models"):
+    for stage in ("data", "training", "evaluation", "release", "decisions", "versions"):
         importlib.import_module(f"mlops_assets.pipeline.stages.{stage}")
     for part, name in named:
         module, _, path = name.partition(":")

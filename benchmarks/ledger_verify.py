@@ -16,9 +16,9 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 from mlops_assets.ledger.canonical import canonical_json
+from mlops_assets.ledger.events.judgements import GateDecided
 from mlops_assets.ledger.keys import SigningKey
 from mlops_assets.ledger.ledger import Entry, Ledger
-from mlops_assets_tests.ledger.raw import raw
 
 TARGET_SECONDS = 5.0
 BATCH = 20_000
@@ -26,19 +26,23 @@ BATCH = 20_000
 
 def entries(count: int) -> Iterator[list[Entry]]:
     """Gate decisions of forty models, as the gates write them, in batches."""
-    body = {
-        "gate": "performance",
-        "outcome": "passed",
-        "value": 0.81,
-        "threshold": 0.7,
-        "rule": "roc_auc, lower bound",
-        "reason": "the lower bound is above the floor",
-        "policy_digest": "a" * 64,
-        "evidence": {"performance": "b" * 64},
-    }
+    decided = GateDecided(
+        gate="performance",
+        outcome="passed",
+        value=0.81,
+        threshold=0.7,
+        rule="roc_auc, lower bound",
+        reason="the lower bound is above the floor",
+        policy_digest="a" * 64,
+        tier="high",
+        evidence={"performance": "b" * 64},
+    )
     for start in range(0, count, BATCH):
         numbers = range(start, min(start + BATCH, count))
-        yield [Entry(raw("gate_decision", {**body, "n": n}), f"model_{n % 40}", str(n % 9)) for n in numbers]
+        yield [
+            Entry(decided.model_copy(update={"details": {"measured": n}}), f"model_{n % 40}", str(n % 9))
+            for n in numbers
+        ]
 
 
 def measure(url: str, count: int) -> dict[str, object]:
@@ -59,7 +63,7 @@ def measure(url: str, count: int) -> dict[str, object]:
     result = {
         "database": ledger.database.dialect,
         "records": count,
-        "bytes_a_body": len(canonical_json(next(entries(1))[0].body)),
+        "bytes_a_body": len(canonical_json(next(entries(1))[0].event.body())),
         "append_seconds": round(filled, 2),
         "verify_seconds": round(min(taken), 2),
         "verify_cpu_seconds": round(min(cpu), 2),

@@ -24,7 +24,11 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 import fleet
 
-from mlops_assets_tests.ledger.raw import raw
+from mlops_assets.ledger.events.champion import Promotion
+from mlops_assets.ledger.events.registry import read_event
+from mlops_assets.ledger.events.versions import VersionRegistered
+from mlops_assets.ledger.events.windows import EstimateChecked, HealthVerdict, WindowScored
+from mlops_assets.ledger.records import Entry
 
 FIRST = date(2025, 1, 6)
 """Start of the first week."""
@@ -87,16 +91,17 @@ def multiply(made: Path, folder: Path, models: int, windows: int) -> None:
     whole = Platform.load(defs)
     _append(whole, [(r, {}) for r in records if not r.model])
     own = [r for r in records if r.model]
-    made_once = [r for r in own if r.kind not in WINDOWED]
-    registration = next(r for r in own if r.kind == "version_registered")
-    weeks = [(FIRST + timedelta(days=7 * week)).isoformat() for week in range(windows)]
+    made_once = [r for r in own if not isinstance(r.event, WINDOWED)]
+    once_a_week = [r for r in own if isinstance(r.event, WINDOWED)]
+    registration = platform.ledger.of(VersionRegistered, model=source)[0]
+    weeks = [_moved(FIRST + timedelta(days=7 * week)) for week in range(windows)]
     for position, model in enumerate(fleet.names(models)):
         digest = whole.project.declaration(model).digest
-        changed = {source: model, registration.body["declaration_digest"]: digest}
-        asked = [(r, changed) for r in made_once]
-        asked += [(r, {**changed, FIRST.isoformat(): week}) for week in weeks for r in own if r.kind in WINDOWED]
+        changed = {source: model, registration.event.declaration_digest: digest}
+        copies = [(r, changed) for r in made_once]
+        copies += [(r, {**changed, **week}) for week in weeks for r in once_a_week]
         waits = position % WAITING == 0
-        _append(whole, asked + ([(registration, {**changed, "1": "2"})] if waits else []))
+        _append(whole, copies + ([(registration, {**changed, "1": "2"})] if waits else []))
         client, tags_of_it = whole.registry.client, {name: changed.get(value, value) for name, value in tags.items()}
         if model != source:
             client.create_registered_model(model)
@@ -106,17 +111,21 @@ def multiply(made: Path, folder: Path, models: int, windows: int) -> None:
             client.create_model_version(model, version.source, run_id=version.run_id, tags=tags_of_it)
 
 
-WINDOWED = ("window_scored", "health_verdict", "estimate_checked")
+WINDOWED = (WindowScored, HealthVerdict, EstimateChecked)
 
 
-def _append(platform: Any, asked: Sequence[tuple[Any, Mapping[str, str]]]) -> None:
+def _moved(start: date) -> dict[str, str]:
+    """What stands for the first week's start and end in records of the week that starts on a day; the end goes first."""
+    week = timedelta(days=7)
+    return {(FIRST + week).isoformat(): (start + week).isoformat(), FIRST.isoformat(): start.isoformat()}
+
+
+def _append(platform: Any, copies: Sequence[tuple[Any, Mapping[str, str]]]) -> None:
     """Write records again, each with its own texts changed; a subject is changed only where it is the text as a whole."""
-    from mlops_assets.ledger.records import Entry
-
     head = platform.ledger.head()
     known: dict[int, int] = {}
     entries = []
-    for place, (record, changed) in enumerate(asked, start=1 + (head.seq if head else 0)):
+    for place, (record, changed) in enumerate(copies, start=1 + (head.seq if head else 0)):
         names = {old: new for old, new in changed.items() if len(old) > 1}
 
         def other(text: str, names: Mapping[str, str] = names) -> str:
@@ -124,14 +133,14 @@ def _append(platform: Any, asked: Sequence[tuple[Any, Mapping[str, str]]]) -> No
                 text = text.replace(old, new)
             return text
 
-        body = json.loads(other(json.dumps(dict(record.body))))
-        if "decisions" in body:
+        body = json.loads(other(json.dumps(record.event.body())))
+        if isinstance(record.event, Promotion):
             body["decisions"] = [known.get(seq, seq) for seq in body["decisions"]]
-        if "snapshot_record" in body:
+        if isinstance(record.event, VersionRegistered):
             body["snapshot_record"] = known.get(body["snapshot_record"], body["snapshot_record"])
         subject = changed.get(record.subject, other(record.subject))
         key = f"{other(record.key)}/{place}" if record.key else None
-        entries.append(Entry(raw(record.kind, body), other(record.model), subject, record.happened_at, key))
+        entries.append(Entry(read_event(record.kind, body), other(record.model), subject, record.happened_at, key))
         known.setdefault(record.seq, place)
     platform.ledger.append_all(entries)
 
@@ -181,13 +190,13 @@ def _counted(platform: Any) -> list[str]:
     """A list that grows by one for each statement that the ledger sends to its database."""
     from sqlalchemy import event
 
-    asked: list[str] = []
+    sent: list[str] = []
 
     @event.listens_for(platform.ledger.database.engine, "before_cursor_execute")
     def _note(connection: Any, cursor: Any, statement: str, *rest: Any) -> None:  # pyright: ignore[reportUnusedFunction]
-        asked.append(statement)
+        sent.append(statement)
 
-    return asked
+    return sent
 
 
 def definitions(folder: Path) -> dict[str, Any]:
@@ -237,8 +246,8 @@ def _part(part: str, options: argparse.Namespace, folder: Path, project: Path) -
     again = [sys.executable, __file__, "--part", part, "--folder", str(folder)]
     again += ["--models", str(options.models), "--windows", str(options.windows)]
     env = {**os.environ, "MLOPS_HOME": str(project / "home"), "PYTHONPATH": paths}
-    said = subprocess.run(again, check=True, env=env, stdout=subprocess.PIPE, text=True).stdout.splitlines()
-    return said[-1] if said else ""
+    printed = subprocess.run(again, check=True, env=env, stdout=subprocess.PIPE, text=True).stdout.splitlines()
+    return printed[-1] if printed else ""
 
 
 if __name__ == "__main__":
