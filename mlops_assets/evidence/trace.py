@@ -37,7 +37,8 @@ class Trace:
         model: name.
         version: version that made it.
         role: `champion`, or what the row says.
-        decided: whether this version was champion when it scored; None when the time of scoring is not known.
+        decided: whether this version decided: it was champion when it scored, or a canary that decided the row; None when the
+            time of scoring is not known.
         data: training data: digest, and what its snapshot's record holds.
         artifact: digests of artifact, features, declaration, environment, and the code version.
         policy_digest: policy under which the version was promoted.
@@ -95,7 +96,8 @@ def trace(ledger: Ledger, prediction: Mapping[str, Any], at: datetime | None = N
     known = state.version(version)
     registered = known.registration.event if known.registration else None
     promoted = _promotion(known, when)
-    decided = None if when is None else state.champion_at(when) == version
+    canary = text(prediction, "role") == "canary"
+    decided = None if when is None else canary or state.champion_at(when) == version
     window = text(prediction, "window")
     gates = known.decided(promoted.event.policy_digest if promoted else "")
     data, health = _data(ledger, registered), _health(state, window)
@@ -262,8 +264,13 @@ def _prediction_lines(found: Trace) -> list[str]:
     ]
     if found.decided is not None:
         yes_no = "yes, it was champion then" if found.decided else "no, another version was champion then"
+        yes_no = "yes, as a canary beside the champion" if found.role == "canary" else yes_no
         lines.append(f"  decided    {yes_no}")
-    return [*lines, *(f"  reason     {reason}" for reason in found.reasons)]
+    lines += [f"  reason     {reason}" for reason in found.reasons]
+    return lines + [
+        f"  again      {minute(run['at'])}, record {run['record']}: score {number(run['score'])}; the decision stays as above"
+        for run in row.get("scored_again") or ()
+    ]
 
 
 def _gate_line(gate: Mapping[str, Any]) -> str:

@@ -106,20 +106,24 @@ def _lake(platform: Platform) -> Iterator[dict[str, Any]]:
             if (model, window) not in latest:
                 what = f"{model}/predictions, window {window}: the ledger has no record that it was scored"
                 yield {"where": "lake", "what": what}
-    for (model, window), record in latest.items():
-        table = f"{model}/predictions"
-        try:
-            rows = platform.lake.read(table, version=record.event.predictions_version, window=window)
-        except Exception as error:  # a version that cannot be read is lost evidence, whatever the reason
-            yield {"where": "lake", "what": f"{table}, window {window}: cannot be read: {error}"}
-            continue
-        expected = record.event.predictions_digest
-        if predictions_digest(rows) != expected:
-            yield {"where": "lake", "what": f"{table}, window {window}: rows differ from record {record.seq}"}
-        elif predictions_digest(platform.lake.read(table, window=window)) != expected:
-            # Readers of the table see its newest version: one that was written past the scoring is no prediction of ours.
-            what = f"{table}, window {window}: its newest version holds other rows than record {record.seq} says"
-            yield {"where": "lake", "what": f"{what}; version {record.event.predictions_version} holds those"}
+    for record in platform.ledger.of(WindowScored):
+        yield from _scored(platform, record, newest=latest[record.model, record.subject] is record)
+
+
+def _scored(platform: Platform, record: Record[WindowScored], *, newest: bool) -> Iterator[dict[str, Any]]:
+    """The predictions of one run over a window; those of a window that was scored again are kept under their own version."""
+    table, window, event = f"{record.model}/predictions", record.subject, record.event
+    try:
+        rows = platform.lake.read(table, version=event.predictions_version, window=window)
+    except Exception as error:  # a version that cannot be read is lost evidence, whatever the reason
+        yield {"where": "lake", "what": f"{table}, window {window}: cannot be read: {error}"}
+        return
+    if predictions_digest(rows) != event.predictions_digest:
+        yield {"where": "lake", "what": f"{table}, window {window}: rows differ from record {record.seq}"}
+    elif newest and predictions_digest(platform.lake.read(table, window=window)) != event.predictions_digest:
+        # Readers of the table see its newest version: one that was written past the scoring is no prediction of ours.
+        what = f"{table}, window {window}: its newest version holds other rows than record {record.seq} says"
+        yield {"where": "lake", "what": f"{what}; version {event.predictions_version} holds those"}
 
 
 def _features(platform: Platform, registration: Record[VersionRegistered]) -> Iterator[dict[str, Any]]:

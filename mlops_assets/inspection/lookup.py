@@ -1,6 +1,7 @@
 """Looking things up across the stores: a prediction, and which requirements have their evidence."""
 
 import json
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -15,8 +16,10 @@ from mlops_assets.evidence.requirements import (
     assess,
     load_profiles,
 )
+from mlops_assets.governance.approval_subject import registered
 from mlops_assets.ledger.events.versions import CardIssued
 from mlops_assets.ledger.events.windows import WindowScored
+from mlops_assets.ledger.records import Record
 from mlops_assets.platform import Platform
 from mlops_assets.project import ProjectError
 from mlops_assets.scoring.prediction_id import PredictionId, parse
@@ -35,8 +38,74 @@ def predictions_digest(rows: pl.DataFrame) -> str:
     return rows_digest(rows.drop("window", "reasons", strict=False), by="prediction_id")
 
 
+@dataclass(frozen=True)
+class ScoringRun:
+    """One run over a window's rows; a window that was scored again has several, and all of them stay on record.
+
+    Attributes:
+        record: of the run.
+        newest: whether it is the last one, whose rows readers of the tables see.
+    """
+
+    record: Record[WindowScored]
+    newest: bool
+
+    def read(self, platform: Platform, table: str) -> pl.DataFrame:
+        """The rows that the run wrote to `predictions` or `scored_rows`."""
+        event = self.record.event
+        version = event.predictions_version if table == "predictions" else event.rows_version
+        address, window = f"{self.record.model}/{table}", self.record.subject
+        if window not in platform.lake.windows(address):
+            raise NotFound(f"the lake has no window {window} of {address}")
+        return platform.lake.read(address, window=window, version=None if self.newest else version).drop("window")
+
+    def predictions(self, platform: Platform) -> pl.DataFrame:
+        """The predictions of the run.
+
+        Raises:
+            ChangedPredictions: they are not those that were recorded.
+        """
+        rows, event = self.read(platform, "predictions"), self.record.event
+        if predictions_digest(rows) != event.predictions_digest:
+            raise ChangedPredictions(
+                f"the predictions of the window {self.record.subject} of {self.record.model} in the lake are not those that "
+                f"record {self.record.seq} says were made; version {event.predictions_version} of the table held those: "
+                "`mlops verify`"
+            )
+        return rows
+
+
+def scoring_runs(platform: Platform, model: str, window: str) -> list[ScoringRun]:
+    """Every run over a window, the first one first."""
+    records = platform.ledger.of(WindowScored, model=model, subject=window)
+    return [ScoringRun(record, newest=record is records[-1]) for record in records]
+
+
+def _runs_with(platform: Platform, name: PredictionId) -> list[tuple[ScoringRun, dict[str, Any]]]:
+    """The runs in which a prediction of that id was made, each with its row; the first one is what was decided.
+
+    Raises:
+        NotFound: there is none.
+        ChangedPredictions: a run's rows are not those that were recorded.
+    """
+    runs = scoring_runs(platform, name.model, name.window or "")
+    if not runs:
+        raise NotFound(f"{name}: the ledger has no record that the window {name.window} of {name.model} was scored")
+    found = []
+    for run in runs:
+        row = run.predictions(platform).filter(pl.col("prediction_id") == str(name))
+        found += [(run, row.to_dicts()[0])] if row.height else []
+    if not found:
+        raise NotFound(f"{name}: the window {name.window} of {name.model} has no such prediction")
+    return found
+
+
 def prediction_row(platform: Platform, text: str) -> dict[str, Any]:
-    """The prediction of that id: one window of one table is read, nothing is searched.
+    """The prediction of that id, as it was decided: by the version in the id, in the first run that made it.
+
+    Returns:
+        The row with the deciding version, its score, decision and reasons. `role` is `canary` where that version was not the
+        champion of the window, and `scored_again` lists later runs that made a prediction of the same id.
 
     Raises:
         NotFound: no such prediction.
@@ -44,19 +113,7 @@ def prediction_row(platform: Platform, text: str) -> dict[str, Any]:
         ValueError: the text is no prediction id.
     """
     name = parse(text)
-    scored = platform.ledger.latest_of(WindowScored, model=name.model, subject=name.window)
-    if scored is None:
-        raise NotFound(f"{text}: the ledger has no record that the window {name.window} of {name.model} was scored")
-    rows = _rows(platform, name, "predictions")
-    if predictions_digest(rows) != scored.event.predictions_digest:
-        raise ChangedPredictions(
-            f"{text}: the predictions of the window {name.window} of {name.model} in the lake are not those that record "
-            f"{scored.seq} says were made; version {scored.event.predictions_version} of the table held those: `mlops verify`"
-        )
-    row = rows.filter(pl.col("prediction_id") == text)
-    if row.height == 0:
-        raise NotFound(f"{text}: the window {name.window} of {name.model} has no such prediction")
-    found = row.to_dicts()[0]
+    (run, found), *later = _runs_with(platform, name)
     reasons = json.loads(found.pop("reasons", None) or "[]")
     # Times in the lake are UTC without a zone.
     zoned = {k: v.replace(tzinfo=UTC) if isinstance(v, datetime) and v.tzinfo is None else v for k, v in found.items()}
@@ -65,20 +122,32 @@ def prediction_row(platform: Platform, text: str) -> dict[str, Any]:
         "model": name.model,
         "version": name.version,
         "window": name.window,
-        "scored_at": scored.recorded_at,
+        "scored_at": run.record.recorded_at,
+        "record": run.record.seq,
+        "role": "champion" if str(run.record.event.version) == name.version else "canary",
         "reasons": [f"{r['phrase']} ({r['feature']})" for r in reasons],
+        "scored_again": [
+            {
+                "record": again.record.seq,
+                "at": again.record.recorded_at,
+                "score": row["score"],
+                "prediction": row["prediction"],
+            }
+            for again, row in later
+        ],
     }
 
 
 def scored_row(platform: Platform, name: PredictionId) -> pl.DataFrame:
-    """The input row of a prediction, as it was scored.
+    """The input row of a prediction, as it was scored when it was decided.
 
     Raises:
         NotFound: it is not in the lake.
     """
-    column = platform.project.declaration(name.model).id
-    predicted = _rows(platform, name, "predictions").filter(pl.col("prediction_id") == str(name))
-    found = _rows(platform, name, "scored_rows").filter(pl.col(column).is_in(predicted[column].implode()))
+    (run, predicted), *_ = _runs_with(platform, name)
+    registration = registered(platform.ledger.state().model(name.model), name.version)
+    column = registration.event.declaration["id"]
+    found = run.read(platform, "scored_rows").filter(pl.col(column) == predicted[column])
     if found.height:
         return found[0]
     raise NotFound(f"{name}: its input row is not in the window {name.window} of {name.model}/scored_rows")
@@ -139,10 +208,3 @@ def _card_artefacts(platform: Platform, model: str, version: str) -> list[Artefa
     return artefacts_of_card(
         CardInputs(declaration, version, card.happened_at, content["algorithm"], **content["evidence"])
     )
-
-
-def _rows(platform: Platform, name: PredictionId, table: str) -> pl.DataFrame:
-    address = f"{name.model}/{table}"
-    if name.window not in platform.lake.windows(address):
-        raise NotFound(f"{name}: the lake has no window {name.window} of {address}")
-    return platform.lake.read(address, window=name.window).drop("window")
