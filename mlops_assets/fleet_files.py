@@ -68,14 +68,18 @@ def write_inventory(platform: Platform) -> tuple[Path, list[dict[str, Any]]]:
     return path, rows
 
 
-def write_fleet_page(platform: Platform) -> tuple[Path, list[str]]:
-    """Write `fleet.html` and the pages of models and windows after checking the ledger.
+def write_fleet_page(platform: Platform, *, check: bool = True) -> tuple[Path, list[str] | None]:
+    """Write `fleet.html` and the pages of models and windows.
+
+    Args:
+        platform: the project with its stores.
+        check: whether the whole ledger is verified first; the page says whether it was.
 
     Returns:
-        Path of the fleet page, and what the check found wrong.
+        Path of the fleet page, and what the check found wrong; None where nothing was checked.
     """
     reports = platform.home.reports
-    problems = [str(problem) for problem in platform.ledger.verify()]
+    problems = [str(problem) for problem in platform.ledger.verify()] if check else None
     links = {m.name: links_of(reports, m.name, _judged_windows(platform, m.name)) for m in platform.project.models}
     policies, stale = effective_policies(platform), stale_evidence(platform)
     fleet = view(platform.ledger, platform.project.models, policies, links=links, problems=problems, stale=stale)

@@ -37,6 +37,13 @@ def test_the_page_shows_models_before_anything_has_run(platform):
         assert model in text
 
 
+def test_the_page_says_when_the_ledger_was_not_checked_for_it(platform):
+    path, problems = write_fleet_page(platform, check=False)
+    assert problems is None
+    assert "was not checked for this page" in path.read_text(encoding="utf-8")
+    assert 'url=fleet.html"' in (path.parent / "index.html").read_text(encoding="utf-8")
+
+
 def test_links_are_relative_and_in_order_of_versions(tmp_path):
     for version in ("v10", "v2"):
         page = tmp_path / "cards" / "loans" / version / "card.html"

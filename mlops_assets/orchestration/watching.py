@@ -11,6 +11,7 @@ from mlops_assets.orchestration.resource import PlatformResource
 
 WATCH_JOB = "fleet__watch"
 WATCH_KEY = dg.AssetKey(["fleet", "watch"])
+REPORT_KEY = dg.AssetKey(["fleet", "fleet_report"])
 LAST_RECORD = "last ledger record"
 
 
@@ -61,10 +62,10 @@ def fleet_watch(context: dg.AssetExecutionContext, platform: PlatformResource) -
 
 
 def watch_job():
-    """The job that materializes it."""
+    """The job that materializes it, and writes the pages anew: they show a new record within minutes."""
     return dg.define_asset_job(
         WATCH_JOB,
-        selection=dg.AssetSelection.assets(WATCH_KEY),
-        description="Compare the registry with the ledger, act on dates that have passed, and notify people.",
+        selection=dg.AssetSelection.assets(WATCH_KEY, REPORT_KEY),
+        description="Compare the registry with the ledger, act on dates that have passed, notify people, and write the pages.",
         executor_def=dg.in_process_executor,
     )
