@@ -6,7 +6,9 @@ from pathlib import Path
 import click
 
 from mlops_assets.commands.common import NOT_WELL, key_option, open_platform, rationale_option
+from mlops_assets.ledger.events.champion import Intervention
 from mlops_assets.ledger.keys import SigningKey
+from mlops_assets.ledger.records import Record
 from mlops_assets.platform import Platform
 from mlops_assets.release import interventions
 from mlops_assets.release.promotion import VerifyArtifact
@@ -30,7 +32,7 @@ def rollback(context: click.Context, model: str, version: int | None, key_file: 
         _verify(platform),
         version=version,
     )
-    click.echo(f"{model}: rolled back to version {record.subject} (record {record.seq})")
+    _report(platform, model, record, f"rolled back to version {record.subject}")
 
 
 @click.command()
@@ -42,7 +44,7 @@ def suspend(context: click.Context, model: str, key_file: Path, rationale: str) 
     """Suspend MODEL: no version decides until it is resumed."""
     platform = open_platform(context)
     record = interventions.suspend(platform.ledger, platform.registry, model, SigningKey.load(key_file), rationale)
-    click.echo(f"{model}: suspended (record {record.seq})")
+    _report(platform, model, record, "suspended")
 
 
 @click.command()
@@ -55,7 +57,7 @@ def resume(context: click.Context, model: str, key_file: Path, rationale: str) -
     platform = open_platform(context)
     key = SigningKey.load(key_file)
     record = interventions.resume(platform.ledger, platform.registry, model, key, rationale, _verify(platform))
-    click.echo(f"{model}: resumed (record {record.seq})")
+    _report(platform, model, record, "resumed")
 
 
 @click.command()
@@ -67,7 +69,7 @@ def retire(context: click.Context, model: str, key_file: Path, rationale: str) -
     """Retire MODEL for good. Its evidence stays."""
     platform = open_platform(context)
     record = interventions.retire(platform.ledger, platform.registry, model, SigningKey.load(key_file), rationale)
-    click.echo(f"{model}: retired (record {record.seq})")
+    _report(platform, model, record, "retired")
 
 
 @click.command()
@@ -125,6 +127,15 @@ def retrain(context: click.Context, model: str, until: datetime | None, key_file
 def _end_of_history(end: date | None) -> date:
     today = datetime.now(UTC).date()
     return min(end, today) if end else today
+
+
+def _report(platform: Platform, model: str, record: Record[Intervention], done: str) -> None:
+    """Print what an intervention did, or which signatures it waits for."""
+    missing = interventions.still_missing(platform.ledger.state().model(model), record)
+    if missing:
+        click.echo(f"{model}: signed (record {record.seq}); nothing changes until others have signed: {missing}")
+    else:
+        click.echo(f"{model}: {done} (record {record.seq})")
 
 
 def _verify(platform: Platform) -> VerifyArtifact:

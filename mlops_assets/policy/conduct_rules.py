@@ -8,7 +8,7 @@ from typing import Annotated
 
 from pydantic import Field, field_validator
 
-from mlops_assets.ledger.people import NO_JUDGES
+from mlops_assets.ledger.people import AUTOMATION, LEDGER, NO_JUDGES
 from mlops_assets.strictness import FalseStricter, Part, Stricter
 
 Roles = Annotated[tuple[str, ...], Stricter("fewer")]
@@ -30,6 +30,44 @@ class AutomationRule(Part):
     """Whether `suspend` among the actions of `response` is carried out at once."""
     rollback: Annotated[bool, Stricter("fixed")] = False
     """Whether a probation that was not passed (`release.rollback_on`) is rolled back at once."""
+
+
+class ApprovalRule(Part):
+    """So many people in one role."""
+
+    role: str = Field(min_length=1)
+    """Role in which they sign, such as `validator`."""
+    count: int = Field(default=1, ge=1)
+    """How many different people."""
+
+
+Signatures = Annotated[tuple[ApprovalRule, ...], Stricter("counts")]
+
+
+class InterventionRule(Part):
+    """Who signs what is done to a model in use; none: one person who is enrolled for it, in any role.
+
+    Whatever is named here, authors of a version may stop a model, let none of theirs decide again, and never end a model.
+    """
+
+    suspension: Signatures = ()
+    """Signatures that a suspension needs; it takes effect with the last of them."""
+    resumption: Signatures = ()
+    """Signatures that a resumption needs."""
+    rollback: Signatures = ()
+    """Signatures that a rollback needs."""
+    retirement: Signatures = ()
+    """Signatures that a retirement needs."""
+
+    @field_validator("suspension", "resumption", "rollback", "retirement")
+    @classmethod
+    def _people_once(cls, rules: tuple[ApprovalRule, ...]) -> tuple[ApprovalRule, ...]:
+        roles = [rule.role for rule in rules]
+        if doubled := sorted({role for role in roles if roles.count(role) > 1}):
+            raise ValueError(f"found {', '.join(doubled)} twice, expected each role once, with its count")
+        if machines := sorted({AUTOMATION, LEDGER} & set(roles)):
+            raise ValueError(f"found {', '.join(machines)}, expected roles of people")
+        return rules
 
 
 class AdoptionRule(Part):

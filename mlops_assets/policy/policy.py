@@ -17,7 +17,7 @@ from pydantic import BaseModel, Field, ValidationError, model_validator
 from mlops_assets.gates.registry import GateRules
 from mlops_assets.ledger.canonical import digest
 from mlops_assets.ledger.people import NO_JUDGES
-from mlops_assets.policy.conduct_rules import AdoptionRule, AutomationRule, IncidentRule
+from mlops_assets.policy.conduct_rules import AdoptionRule, ApprovalRule, AutomationRule, IncidentRule, InterventionRule
 from mlops_assets.policy.monitoring_thresholds import MonitoringThresholds
 from mlops_assets.policy.reading import PolicyError, explain_field, read_document
 from mlops_assets.strictness import (
@@ -31,15 +31,6 @@ from mlops_assets.strictness import (
 
 Action = Literal["none", "watch", "incident", "quarantine_window", "retrain", "suspend"]
 Kind = Literal["data_quality", "covariate_shift", "label_shift", "concept_drift"]
-
-
-class ApprovalRule(Part):
-    """So many people in one role."""
-
-    role: str = Field(min_length=1)
-    """Role in which they sign, such as `validator`."""
-    count: int = Field(default=1, ge=1)
-    """How many different people."""
 
 
 class ExceptionRule(Part):
@@ -172,6 +163,8 @@ class Policy(Part):
     """What the service key may do at once, without a person."""
     incidents: IncidentRule = Field(default_factory=IncidentRule)
     """Who may close an incident."""
+    interventions: InterventionRule = Field(default_factory=InterventionRule)
+    """Who signs a suspension, a resumption, a rollback and a retirement."""
     validity_days: LowerInt = Field(default=365, ge=1)
     """Longest time, in days, for which a validation holds; then `response.validation_expired` applies."""
     retention_days: HigherInt = Field(default=3650, ge=1)

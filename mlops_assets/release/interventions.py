@@ -1,6 +1,7 @@
 """What a person does to a model at once: rollback, suspension, resumption, retirement. Signed, recorded, then done.
 
-Stopping a model is open to everybody who is enrolled for it; letting it decide again is not open to those who built it.
+Stopping a model is open to everybody who is enrolled for it; letting it decide again, or ending it, is not open to those who
+built it. The policy in force may name roles and numbers of signatures for each; then the last of them takes effect.
 Each statement names the state it changes, so that yesterday's signed rollback is worth nothing today.
 """
 
@@ -11,10 +12,11 @@ from mlops_assets.governance.approval_subject import registered
 from mlops_assets.ledger.events.champion import Intervention, Resumption, Retirement, Rollback, Suspension
 from mlops_assets.ledger.events.people import PersonEnrolled
 from mlops_assets.ledger.keys import PublicKey, SigningKey
-from mlops_assets.ledger.ledger import Ledger
-from mlops_assets.ledger.records import Record
+from mlops_assets.ledger.ledger import Conflict, Ledger
+from mlops_assets.ledger.records import Expected, Record
 from mlops_assets.ledger.signed_acts import sign_act
-from mlops_assets.ledger.state.champion import ChampionState
+from mlops_assets.ledger.state.champion import CHAMPION_KINDS, ChampionState
+from mlops_assets.ledger.state.model import ModelState
 from mlops_assets.release.champion import champion_state, lock_name
 from mlops_assets.release.promotion import VerifyArtifact
 from mlops_assets.release.reconciliation import put_right
@@ -117,7 +119,7 @@ def retire(
     *,
     root: PublicKey | None = None,
 ) -> Record:
-    """End a model for ever: no version of it decides or is promoted again.
+    """End a model for ever: no version of it decides or is promoted again. Not for those who built any version of it.
 
     Raises:
         InterventionRefused: it is retired already.
@@ -126,7 +128,8 @@ def retire(
     with ledger.lock(lock_name(model)):
         now = _require(champion_state(ledger, model), "retired", ("none", "active", "suspended"))
         subject = str(now.champion) if now.champion is not None else ""
-        return intervene(ledger, registry, now, Retirement, subject, key, rationale, root=root)
+        barred = ledger.state(root=root).model(model).authors
+        return intervene(ledger, registry, now, Retirement, subject, key, rationale, barred=barred, root=root)
 
 
 def _require(now: ChampionState, done: str, statuses: Collection[str]) -> ChampionState:
@@ -183,12 +186,27 @@ def intervene(
         key: of the signer.
         rationale: why.
         about: what else is signed.
-        roles: one of which the signer must hold; None: any role of a person.
+        roles: one of which the signer must hold; None: those that the policy in force names, or any role of a person.
         barred: names that may not sign this.
         root: root key, when known from outside the ledger.
+
+    Returns:
+        The record. Where the policy in force requires more signatures, it changes nothing until they are there
+        (`still_missing`).
+
+    Raises:
+        NotAllowed: the key is not enrolled, not for this model, an author's, or in no role that may sign this.
+        InterventionRefused: the same person has signed it before, and others must.
     """
     if not rationale.strip():
         raise ValueError(f"a {kind.KIND} needs a rationale")
+    known = ledger.state(root=root).model(now.model)
+    if known.champion.seq != now.seq:
+        raise Conflict(f"{now.model}: another process changed the champion; look again and decide again")
+    signer = ledger.people(root).signer(key.public, now.model, ledger.clock()).person
+    if signer in {r.event.person for r in known.signed(kind.KIND, subject)}:
+        raise InterventionRefused(f"{signer} has signed this {kind.KIND} already; it waits for others")
+    roles = roles or tuple(known.required_signatures(kind.KIND)) or None
     state = ledger.get(now.seq) if now.seq else ledger.latest_of(PersonEnrolled)
     body = sign_act(
         ledger,
@@ -201,9 +219,19 @@ def intervene(
         barred=barred,
         root=root,
     )
-    record = ledger.append(kind.model_validate(body), model=now.model, subject=subject, expect=now.expected)
+    # Records that count for nothing have a number as well: what somebody forged keeps nobody from acting.
+    expect = Expected(CHAMPION_KINDS, now.model, known.last_seq(*CHAMPION_KINDS))
+    record = ledger.append(kind.model_validate(body), model=now.model, subject=subject, expect=expect)
     put_right(ledger, registry, now.model)
     return record
+
+
+def still_missing(state: ModelState, record: Record[Intervention]) -> str:
+    """Which signatures an intervention that was just recorded waits for, such as `1 as validator`; empty: it took effect."""
+    if record.seq not in {waiting.seq for waiting in state.waiting}:
+        return ""
+    missing = state.missing_signatures(record.kind, record.subject)
+    return ", ".join(f"{count} as {role}" for role, count in missing.items())
 
 
 def _require_intact(ledger: Ledger, model: str, version: int, verify_artifact: VerifyArtifact) -> None:

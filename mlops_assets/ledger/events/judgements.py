@@ -221,6 +221,31 @@ class AutomationRules(BaseModel):
     rollback: bool = False
 
 
+class SignatureCount(BaseModel):
+    """So many different people in one role."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    role: str
+    count: int = 1
+
+
+class InterventionRules(BaseModel):
+    """What a recorded policy says about who signs a change of the champion state; nothing: one person in any role."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    suspension: tuple[SignatureCount, ...] = ()
+    resumption: tuple[SignatureCount, ...] = ()
+    rollback: tuple[SignatureCount, ...] = ()
+    retirement: tuple[SignatureCount, ...] = ()
+
+    def of(self, kind: str) -> tuple[SignatureCount, ...]:
+        """Signatures that an intervention of this kind needs."""
+        found: tuple[SignatureCount, ...] = getattr(self, kind)
+        return found
+
+
 class AuthorityRules(BaseModel):
     """The part of a recorded policy that says whose signature counts for what.
 
@@ -233,6 +258,7 @@ class AuthorityRules(BaseModel):
     incidents: IncidentRules = IncidentRules()
     adoption: AdoptionRules = AdoptionRules()
     automation: AutomationRules = AutomationRules()
+    interventions: InterventionRules = InterventionRules()
 
 
 class PolicyAdopted(Event):

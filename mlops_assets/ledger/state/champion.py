@@ -4,8 +4,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from mlops_assets.ledger.records import Expected
-
 CHAMPION_KINDS = ("promotion", "rollback", "suspension", "resumption", "retirement")
 """Kinds of records that change which version decides."""
 
@@ -43,11 +41,6 @@ class ChampionState:
     def version(self) -> str | None:
         """The champion as text, suspended or not; None before the first one and after a retirement."""
         return None if self.champion is None or self.status == "retired" else str(self.champion)
-
-    @property
-    def expected(self) -> Expected:
-        """For a record that may be written only while nobody else has changed the champion."""
-        return Expected(CHAMPION_KINDS, self.model, self.seq)
 
 
 @dataclass(frozen=True)

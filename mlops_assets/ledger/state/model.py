@@ -49,6 +49,7 @@ class ModelState:
         champion: which version decides.
         suspension: the record by which it is suspended now, or None.
         retirement: the record by which it was retired, or None.
+        waiting: signatures on a change of the champion state that needs more of them under the policy in force.
         changes: every change of the version that decides, in order.
         versions: by number, in order of number.
         data_decisions: latest decision of each gate by subject (`data:<digest>`), made before there was a version.
@@ -69,6 +70,7 @@ class ModelState:
     champion: ChampionState
     suspension: Record[Intervention] | None = None
     retirement: Record[Intervention] | None = None
+    waiting: tuple[Record[Intervention], ...] = ()
     changes: tuple[ChampionChange, ...] = ()
     versions: Mapping[str, VersionState] = field(default_factory=dict)
     data_decisions: Mapping[str, Mapping[str, Decision]] = field(default_factory=dict)
@@ -93,6 +95,22 @@ class ModelState:
     def policy(self) -> Record[PolicyAdopted] | None:
         """The policy in force, or None before the first."""
         return self.policies[-1] if self.policies else None
+
+    def required_signatures(self, kind: str) -> dict[str, int]:
+        """How many people in which role the policy in force requires for an intervention; empty: one person in any role."""
+        if self.policy is None:
+            return {}
+        return {rule.role: rule.count for rule in self.policy.event.authority.interventions.of(kind)}
+
+    def signed(self, kind: str, version: str) -> tuple[Record[Intervention], ...]:
+        """Signatures on an intervention that waits for more of them."""
+        return tuple(r for r in self.waiting if (r.kind, r.subject) == (kind, version))
+
+    def missing_signatures(self, kind: str, version: str) -> dict[str, int]:
+        """How many more people must sign an intervention in which role."""
+        given = [record.event.role for record in self.signed(kind, version)]
+        required = self.required_signatures(kind)
+        return {role: count - given.count(role) for role, count in required.items() if count > given.count(role)}
 
     @property
     def last_verdict(self) -> WindowVerdict | None:

@@ -32,6 +32,8 @@ def rollback(model: ModelState, record: Record[champion.Rollback], context: Fold
     barred = model.authors_of(version) if now.status == "suspended" else frozenset()
     _intervention(model, record, context, barred)
     require_same("version", record.event.version, record.subject)
+    if (waiting := _waiting(model, record)) is not None:
+        return waiting
     state = replace(now, status="active", champion=version, former=now.champion)
     return _changed(model, record, state, str(version), record.event.person, record.event.rationale)
 
@@ -41,8 +43,10 @@ def suspension(model: ModelState, record: Record[champion.Suspension], context: 
     _intervention(model, record, context, frozenset())
     if model.champion.status != "active":
         raise NotCounted("the model had no champion that decided")
+    if (waiting := _waiting(model, record)) is not None:
+        return waiting
     state = replace(model.champion, status="suspended", seq=record.seq, since=record.recorded_at)
-    return replace(model, champion=state, suspension=record)
+    return replace(model, champion=state, suspension=record, waiting=())
 
 
 def resumption(model: ModelState, record: Record[champion.Resumption], context: FoldContext) -> ModelState:
@@ -50,13 +54,17 @@ def resumption(model: ModelState, record: Record[champion.Resumption], context: 
     _intervention(model, record, context, model.authors_of(model.champion.champion))
     if model.champion.status != "suspended":
         raise NotCounted("the model was not suspended")
+    if (waiting := _waiting(model, record)) is not None:
+        return waiting
     state = replace(model.champion, status="active", seq=record.seq, since=record.recorded_at)
-    return replace(model, champion=state, suspension=None)
+    return replace(model, champion=state, suspension=None, waiting=())
 
 
 def retirement(model: ModelState, record: Record[champion.Retirement], context: FoldContext) -> ModelState:
-    """No version decides again."""
-    _intervention(model, record, context, frozenset())
+    """No version decides again; authors of a version may stop a model, and not end it."""
+    _intervention(model, record, context, model.authors)
+    if (waiting := _waiting(model, record)) is not None:
+        return waiting
     state = replace(model.champion, status="retired")
     changed = _changed(model, record, state, None, record.event.person, record.event.rationale)
     return replace(changed, retirement=record)
@@ -73,6 +81,23 @@ def _intervention(model: ModelState, record: Record[Any], context: FoldContext, 
         raise NotCounted(f"signed for the state after record {event.follows}, which was {model.champion.seq}: a replay")
 
 
+def _waiting(model: ModelState, record: Record[Any]) -> ModelState | None:
+    """The model with one more signature, where the policy in force requires further ones; None where this is enough.
+
+    Each person counts once, in the role they signed in. The service key acts alone, where policy lets it act.
+    """
+    event: champion.Intervention = record.event
+    required = model.required_signatures(record.kind)
+    if not required or (event.role == AUTOMATION and event.BY_SERVICE_KEY):
+        return None
+    if event.role not in required:
+        raise NotCounted(f"the role {event.role} may not sign a {record.kind}: expected {' or '.join(required)}")
+    if before := next((r for r in model.signed(record.kind, record.subject) if r.event.person == event.person), None):
+        raise NotCounted(f"{event.person} signed this {record.kind} before (record {before.seq})")
+    model = replace(model, waiting=(*model.waiting, record))
+    return model if model.missing_signatures(record.kind, record.subject) else None
+
+
 def _changed(
     model: ModelState, record: Record[Any], state: ChampionState, version: str | None, person: str, reason: str
 ) -> ModelState:
@@ -82,7 +107,7 @@ def _changed(
         record.happened_at, record.recorded_at, record.kind, version, former, person, reason, record.seq
     )
     state = replace(state, seq=record.seq, since=record.recorded_at)
-    return replace(model, champion=state, changes=(*model.changes, change), suspension=None)
+    return replace(model, champion=state, changes=(*model.changes, change), suspension=None, waiting=())
 
 
 def _not_retired(now: ChampionState) -> None:
