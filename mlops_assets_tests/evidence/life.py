@@ -153,7 +153,7 @@ class Life:
         self.promote(version, former)
 
     def intervene(
-        self, person: str, event: type[champion.Intervention], version: str, rationale: str, when: str | None = None,
+        self, person: str, event: type[champion.Intervention], deciding: str, rationale: str, when: str | None = None,
         **fields: Any,
     ) -> Record[champion.Intervention]:  # fmt: skip
         """A rollback, suspension, resumption or retirement of the state as it is."""
@@ -162,9 +162,9 @@ class Life:
         now = self.ledger.state().model(self.model).champion
         subjects = {"policy": POLICY.digest}
         signed_event = self.sign(
-            person, event, subjects, subject=version, rationale=rationale, follows=now.seq, **fields
+            person, event, subjects, subject=deciding, rationale=rationale, follows=now.seq, **fields
         )  # fmt: skip
-        return self.write(signed_event, version)
+        return self.write(signed_event, deciding)
 
     def judge(
         self, window: str, end: str, severity: str, kind: str = "none", version: str = "2", when: str | None = None,
@@ -226,8 +226,13 @@ class Life:
         self, person: str, identity: str, summary: str, due: str, severity: str = "high", version: str | None = None,
         condition: str = "",
     ) -> Record[judgements.FindingRecorded]:  # fmt: skip
+        subjects = {"policy": POLICY.digest}
+        if version is not None:
+            registration = self.ledger.state().model(self.model).version(version).registration
+            assert registration is not None
+            subjects = {"registration": registration.digest}
         event = self.sign(
-            person, judgements.FindingRecorded, {"policy": POLICY.digest}, id=identity, version=version,
+            person, judgements.FindingRecorded, subjects, id=identity, version=version,
             severity=severity, summary=summary, owner="developer", due=at(due), condition=condition,
         )  # fmt: skip
         return self.write(event, identity)

@@ -76,7 +76,7 @@ def check_chain(
                 raise Wrong(f"record {seq} is about this model or about the fleet, and its content is withheld")
             digests.append(sha256(f"{seq}\n{previous}\n{model_digest}\n{content_digest}"))
             continue
-        row = dict(zip(ROW, values, strict=True))
+        row: Row = dict(zip(ROW, values, strict=True))
         content = "\n".join((*(row[k] for k in ROW[1:6]), row["key"] or "", row["body"]))
         digest = sha256(f"{seq}\n{row['previous']}\n{sha256(row['model'])}\n{sha256(content)}")
         if digest != row["digest"]:

@@ -73,7 +73,8 @@ def check_policy(before: list[Row], signed: dict[int, Act], promotion: Row) -> N
         governing = (latest or row)["body"]["policy"]
         roles = governing.get("adoption", {}).get("roles") or ()
         if roles:
-            _, subjects, statement = signed.get(row["seq"], ("", {}, {}))
+            act: Act = signed.get(row["seq"], ("", {}, {}))
+            _, subjects, statement = act
             follows = latest["seq"] if latest else 0
             agreed = (subjects.get("policy"), statement.get("follows")) == (row["body"]["policy_digest"], follows)
             if not agreed or statement.get("role") not in roles:

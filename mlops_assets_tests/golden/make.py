@@ -1,0 +1,215 @@
+"""Make the golden ledger and packet beside this file: `python -m mlops_assets_tests.golden.make`.
+
+They hold a record of every kind, and stay as they are: a later release must read them. Run this only to add further files
+for a new schema version; the keys are new each time and are not kept.
+"""
+
+import hashlib
+import json
+import tempfile
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from mlops_assets.evidence.packet.packet import PacketParts, write_packet
+from mlops_assets.ledger.canonical import canonical_json, digest, digest_text, iso
+from mlops_assets.ledger.enrolment import enrol, revoke
+from mlops_assets.ledger.events import champion, response, versions, windows
+from mlops_assets.ledger.events.judgements import FindingClosed, FindingResponded
+from mlops_assets.ledger.keys import SigningKey
+from mlops_assets.ledger.ledger import Ledger
+from mlops_assets.ledger.records import Record
+from mlops_assets.ledger.state.model import LedgerState, ModelState
+from mlops_assets.policy.policy import Policy
+from mlops_assets.release.promotion import promote
+from mlops_assets_tests.evidence.life import POLICY, Clock, Life, at
+from mlops_assets_tests.governance.world import MemoryRegistry
+from mlops_assets_tests.ledger.raw import raw
+
+HERE = Path(__file__).parent
+MODEL, OTHER = "loans", "cards"
+DECLARATION = canonical_json({"name": MODEL, "event_time": None})
+CARD = canonical_json({"model": MODEL, "version": "1"})
+FILES = {"card.html": b"<p>card</p>", "performance": b'{"auc": 0.8}', "drift": b'{"rows": 100}'}
+ARTIFACT = digest([MODEL, 1])
+RULES = POLICY.model_copy(update={"release": type(POLICY.release)(shadow_windows=0)})
+
+
+def file_digest(name: str) -> str:
+    return hashlib.sha256(FILES[name]).hexdigest()
+
+
+def line(record: Record) -> dict[str, Any]:
+    """A record as a row of the table `ledger_records`."""
+    return {
+        "seq": record.seq,
+        "kind": record.kind,
+        "model": record.model,
+        "subject": record.subject,
+        "happened_at": iso(record.happened_at),
+        "recorded_at": iso(record.recorded_at),
+        "key": record.key,
+        "body": canonical_json(record.body),
+        "previous": record.previous,
+        "digest": record.digest,
+    }
+
+
+def summary(state: LedgerState) -> dict[str, Any]:
+    """What a state adds up to, in the fewest words that a later release must still say."""
+    return {
+        "models": {model.name: _model(model) for model in state},
+        "refused": {str(refused.seq): refused.kind for refused in state.refused},
+    }
+
+
+def _model(model: ModelState) -> dict[str, Any]:
+    return {
+        "lifecycle": model.lifecycle,
+        "champion": model.champion.version,
+        "former": model.champion.former,
+        "promoted": list(model.champion.promoted),
+        "versions": {
+            name: {
+                "artifact": known.registration.event.artifact_digest if known.registration else None,
+                "gates": {gate: decision.outcome for gate, decision in known.decided().items()},
+                "approved by": [given.record.event.person for given in known.approvals],
+                "validations": [record.event.outcome for record in known.validations],
+                "card": known.card.event.digest if known.card else None,
+            }
+            for name, known in model.versions.items()
+        },
+        "policies": [record.event.policy_digest for record in model.policies],
+        "exceptions": {e.gate: iso(e.withdrawn_at) if e.withdrawn_at else None for e in model.exceptions},
+        "findings": {
+            finding.id: [finding.severity, finding.response, finding.closed_by] for finding in model.findings.values()
+        },
+        "incidents": {i.id: [i.kind, i.state, i.disposition, i.acknowledged_by] for i in model.incidents.values()},
+        "requests": {r.id: r.closed.event.outcome if r.closed else None for r in model.requests.values()},
+        "verdicts": {window: [v.severity, v.kind] for window, v in model.window_verdicts.items()},
+        "scored": {window: [s.version, s.rows] for window, s in model.scored.items()},
+        "due": {window: ended.isoformat() for window, ended in model.due.items()},
+    }
+
+
+def write_life(life: Life, registry: MemoryRegistry) -> None:
+    """A version from its rows to its promotion, a second one, and everything that can happen to a model."""
+    life.enrol("2026-03-01")
+    second = SigningKey.generate()
+    enrol(life.ledger, life.keys["root"], "second", second.public, ["validator"])
+    assert life.ledger.head_key is not None
+    enrol(life.ledger, life.keys["root"], "the-ledger", life.ledger.head_key.public, ["ledger"])
+    revoke(life.ledger, life.keys["root"], "second", "left the bank")
+    life.adopt(RULES)
+    _version(life, registry, "1")
+    life.validate(
+        "validator", "1", "approved_with_conditions", "sound for its use", "2027-03-01", conditions=("small loans",)
+    )
+    promote(life.ledger, registry, RULES, MODEL, 1, lambda _model, _version: ARTIFACT)
+    _window(life)
+    _incident_and_finding(life)
+    _version(life, registry, "2")
+    promote(life.ledger, registry, RULES, MODEL, 2, lambda _model, _version: ARTIFACT)
+    life.intervene("validator", champion.Suspension, "2", "prices are wrong")
+    life.intervene("model-risk", champion.Resumption, "2", "prices are right")
+    life.intervene("model-risk", champion.Rollback, "1", "the former was better", former=2, version="1")
+    life.ledger.append(raw("approval", {"person": "validator", "decision": "approve"}), model=MODEL, subject="2")
+    life.ledger.append(raw("of_a_later_release", {"schema_version": 7}), model=MODEL, subject="x")
+    other = replace(life, model=OTHER)
+    other.register("1")
+    other.promote("1", None)
+    other.intervene("model-risk", champion.Retirement, "1", "replaced by a rule")
+
+
+def _version(life: Life, registry: MemoryRegistry, version: str) -> None:
+    taken = life.snapshot(version)
+    life.register(
+        version, snapshot_record=taken.seq, artifact_digest=ARTIFACT, declaration_digest=digest_text(DECLARATION),
+        declaration=json.loads(DECLARATION),
+    )  # fmt: skip
+    registry.tags[MODEL, int(version)] = {}
+    stored = versions.EvidenceStored(name="performance", digest=file_digest("performance"))
+    life.write(stored, f"run-{version}")
+    for gate in type(RULES.gates).model_fields:
+        life.decide(version, gate, "failed" if gate == "fairness" else "passed", policy_digest=RULES.digest)
+    card = versions.CardIssued(
+        digest=digest_text(CARD), path=f"cards/{MODEL}/v{version}", missing=(),
+        files={"card.html": file_digest("card.html")},
+    )  # fmt: skip
+    life.write(card, version)
+    granted = life.grant("model-risk", "fairness", "under review", "2026-08-01", version=version)
+    if version == "1":
+        wide = life.grant("model-risk", "cost", "a new machine is coming", "2026-08-01")
+        life.withdraw("model-risk", wide, "it has come")
+    assert granted.seq not in life.ledger.state().refusals
+    for person in ("validator", "model-risk"):
+        _approve(life, person, version)
+
+
+def _approve(life: Life, person: str, version: str) -> None:
+    from mlops_assets.governance.approvals import sign_approval
+
+    sign_approval(life.ledger, life.keys[person], MODEL, version, "evidence is sound", policy=RULES)
+
+
+def _window(life: Life) -> None:
+    life.write(windows.WindowDue(ended=date(2026, 4, 1)), "2026-03-01", "2026-04-01")
+    life.judge(
+        "2026-03-01", "2026-04-01", "act", "label_shift", "1", reasons=("Defaults doubled.",), action=("incident",),
+        causes=({"kind": "label_shift", "severity": "act", "evidence": "Defaults doubled."},),
+        evidence={"drift": file_digest("drift")}, fleet={"p_value": 0.01, "adjusted": 0.02, "models": 2, "judged": 2},
+    )  # fmt: skip
+    checked = windows.EstimateChecked(
+        version="1", abstained=False, reason="", matured_share=1.0, checked=({"metric": "roc_auc", "estimate": 0.8},)
+    )
+    life.write(checked, "2026-03-01")
+
+
+def _incident_and_finding(life: Life) -> None:
+    opened = life.incident("inc-1", window="2026-03-01")
+    about = {"incident": opened.digest}
+    life.write(life.sign("validator", response.IncidentAcknowledged, about, id="inc-1", note="looking"), "inc-1")
+    life.close("model-risk", opened, "a new product")
+    life.request("r-1", "label shift", "2026-03-01")
+    life.write(response.RetrainingClosed(version="2", outcome="promoted"), "r-1")
+    registration = life.ledger.state().model(MODEL).version("1").registration
+    assert registration is not None
+    found = life.find("validator", "F1", "weak data", "2026-09-01", "medium", "1", "review each month")
+    about = {"finding": found.digest}
+    life.write(life.sign("model-risk", FindingResponded, about, id="F1", response="more data"), "F1")
+    life.write(life.sign("validator", FindingClosed, about, id="F1", note="settled"), "F1")
+
+
+def parts(policy: Policy) -> PacketParts:
+    return PacketParts(
+        declaration=DECLARATION,
+        policy=canonical_json(policy.model_dump(mode="json")),
+        card={"card.json": CARD.encode(), "card.html": FILES["card.html"]},
+        evidence={"performance.json": FILES["performance"]},
+        windows={"2026-03-01/drift.json": FILES["drift"]},
+        reports={"requirements.json": b"[]\n"},
+    )
+
+
+def main(folder: Path = HERE) -> None:
+    """Write `ledger.jsonl`, `packet.zip` and `expected.json`."""
+    with tempfile.TemporaryDirectory() as scratch:
+        clock = Clock(at("2026-03-01"))
+        head = SigningKey.generate()
+        ledger = Ledger(f"sqlite:///{scratch}/ledger.db", head, Path(scratch) / "anchor.json", clock=clock)
+        life = Life(ledger, clock, MODEL)
+        write_life(life, MemoryRegistry())
+        anchor = ledger.sealed_head()
+        assert anchor is not None
+        first = {"root": life.keys["root"].public.key_id, "head_key": head.public.pem, "head": anchor.to_dict()}
+        lines = [first, *(line(record) for record in ledger.records())]
+        write_packet(folder / "packet.zip", ledger, MODEL, "1", parts(RULES))
+        text = "".join(json.dumps(each, ensure_ascii=False, sort_keys=True) + "\n" for each in lines)
+        (folder / "ledger.jsonl").write_text(text, encoding="utf-8")
+        expected = json.dumps(summary(ledger.state(fresh=True)), indent=1, sort_keys=True) + "\n"
+        (folder / "expected.json").write_text(expected, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
