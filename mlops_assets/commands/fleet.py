@@ -89,7 +89,10 @@ def _counted(row: Mapping[str, Any]) -> dict[str, Any]:
     window = row["window"]
     if unjudged:
         window = f"{window or 'none'} ({unjudged} not judged)"
-    return {**row, **counts, "window": window, "state": "broken" if row["error"] else row["lifecycle"]}
+    # Without a judged window there is no severity to show; the JSON says `not_measurable`.
+    severity = row["severity"] if row["window"] else None
+    state = "broken" if row["error"] else row["lifecycle"]
+    return {**row, **counts, "window": window, "severity": severity, "state": state}
 
 
 class Moment(click.ParamType):
