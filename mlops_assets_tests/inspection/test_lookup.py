@@ -1,0 +1,110 @@
+"""What was decided is found for ever, also in a window that was scored again."""
+
+from types import SimpleNamespace
+from typing import cast
+
+import polars as pl
+import pytest
+
+from mlops_assets.inspection.lookup import ChangedPredictions, NotFound, prediction_row, predictions_digest, scored_row
+from mlops_assets.ledger.events.windows import WindowScored
+from mlops_assets.ledger.ledger import Ledger
+from mlops_assets.platform import Platform
+from mlops_assets.scoring.prediction_id import parse, prediction_ids
+from mlops_assets.stores.lake import Lake
+from mlops_assets_tests.ledger.made import registration
+
+MODEL, WINDOW = "loans", "2021-01-01"
+
+
+class Scored:
+    """A model whose window is scored as often as a test wants."""
+
+    def __init__(self, folder) -> None:
+        self.ledger = Ledger(f"sqlite:///{folder}/ledger.db")
+        self.lake = Lake(folder / "lake")
+        declaration = {"name": MODEL, "id": "nr", "event_time": None}
+        for version in ("1", "2"):
+            self.ledger.append(registration(MODEL, declaration=declaration), model=MODEL, subject=version)
+
+    @property
+    def platform(self) -> Platform:
+        return cast(Platform, SimpleNamespace(ledger=self.ledger, lake=self.lake))
+
+    def score(self, scores: dict[str, float], canary: tuple[str, ...] = ()) -> None:
+        """A run that gives these rows these scores; version 2 decides those of the canary."""
+        numbers = pl.Series("nr", list(scores))
+        versions = [2 if nr in canary else 1 for nr in scores]
+        names = [
+            prediction_ids(pl.Series([nr]), MODEL, WINDOW, version)[0]
+            for nr, version in zip(scores, versions, strict=True)
+        ]
+        rows = pl.DataFrame(
+            {
+                "prediction_id": names,
+                "nr": numbers,
+                "score": list(scores.values()),
+                "prediction": [1] * len(scores),
+                "version": versions,
+                "reasons": [f'[{{"phrase": "too little", "feature": "a", "version": {v}}}]' for v in versions],
+            }
+        )
+        written = self.lake.write_window(f"{MODEL}/predictions", WINDOW, rows)
+        kept = self.lake.write_window(
+            f"{MODEL}/scored_rows", WINDOW, pl.DataFrame({"nr": numbers, "a": list(scores.values())})
+        )
+        event = WindowScored(
+            version=1,
+            challenger=2 if canary else None,
+            rows=len(scores),
+            predictions_digest=predictions_digest(rows),
+            predictions_version=written.version,
+            rows_version=kept.version,
+        )
+        self.ledger.append(event, model=MODEL, subject=WINDOW)
+
+
+@pytest.fixture
+def scored(tmp_path) -> Scored:
+    found = Scored(tmp_path)
+    found.score({"a": 0.1, "b": 0.7, "c": 0.9}, canary=("b",))
+    return found
+
+
+def name(nr: str, version: int = 1) -> str:
+    return prediction_ids(pl.Series([nr]), MODEL, WINDOW, version)[0]
+
+
+def test_a_canarys_decision_is_that_of_the_canary(scored):
+    row = prediction_row(scored.platform, name("b", 2))
+    assert (row["version"], row["role"], row["score"]) == ("2", "canary", 0.7)
+    assert prediction_row(scored.platform, name("a"))["role"] == "champion"
+    with pytest.raises(NotFound, match="no such prediction"):
+        prediction_row(scored.platform, name("b", 1))
+
+
+def test_what_was_decided_is_found_after_the_window_was_scored_again(scored):
+    first = prediction_row(scored.platform, name("a"))
+    scored.score({"b": 0.6, "c": 0.8})
+    again = prediction_row(scored.platform, name("a"))
+    assert (again["score"], again["record"], again["scored_again"]) == (0.1, first["record"], [])
+    assert scored_row(scored.platform, parse(name("a")))["a"].to_list() == [0.1], "the row as it was then"
+
+
+def test_a_later_run_is_listed_and_changes_no_decision(scored):
+    scored.score({"a": 0.2, "b": 0.6, "c": 0.8})
+    row = prediction_row(scored.platform, name("c"))
+    assert row["score"] == 0.9
+    assert [(run["score"], run["record"]) for run in row["scored_again"]] == [(0.8, scored.ledger.last().seq)]
+
+
+def test_rows_that_were_written_past_the_scoring_are_refused(scored):
+    rows = scored.lake.read(f"{MODEL}/predictions", window=WINDOW).drop("window")
+    scored.lake.write_window(f"{MODEL}/predictions", WINDOW, rows.with_columns(score=pl.lit(0.5)))
+    with pytest.raises(ChangedPredictions, match="are not those that record"):
+        prediction_row(scored.platform, name("a"))
+
+
+def test_a_window_that_was_never_scored_has_no_prediction(tmp_path):
+    with pytest.raises(NotFound, match="no record that the window"):
+        prediction_row(Scored(tmp_path).platform, name("a"))
