@@ -149,7 +149,7 @@ def ticks(folder: Path) -> dict[str, Any]:
     """Seconds and ledger queries of a first and of a later tick of each sensor."""
     from mlops_assets.pipeline.releases_due import releases_due
     from mlops_assets.pipeline.trainings_due import trainings_due
-    from mlops_assets.pipeline.watch import watch
+    from mlops_assets.pipeline.watch import newest_record, reason_to_watch
     from mlops_assets.pipeline.windows_due import windows_due
     from mlops_assets.platform import Platform
 
@@ -170,10 +170,11 @@ def ticks(folder: Path) -> dict[str, Any]:
     def release(state: Any) -> Any:
         releases_due(platform)
 
-    def incidents(state: Any) -> Any:
-        return watch(platform, state or 0)[0]
+    def watch(state: Any) -> Any:
+        reason_to_watch(platform, state or 0)
+        return newest_record(platform)
 
-    sensors: tuple[Callable[[Any], Any], ...] = (arrivals, retraining, release, incidents)
+    sensors: tuple[Callable[[Any], Any], ...] = (arrivals, retraining, release, watch)
     for sensor in sensors:
         state, spent = None, {}
         for name in ("first", "later"):

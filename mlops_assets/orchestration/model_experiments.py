@@ -1,13 +1,12 @@
 """dagster-mlflow's resource with an experiment a model.
 
-Importing this module imports MLflow.
+Importing this module imports dagster-mlflow, and MLflow with it: `tracking.py` does so when a training needs it.
 """
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 import dagster as dg
-import mlflow
 from dagster_mlflow.resources import MlFlow
 
 from mlops_assets.platform import Platform
@@ -46,6 +45,8 @@ class ModelExperiments(MlFlow):
         Yields:
             Its id. The run ends with the block: as finished, or as failed when the block raises.
         """
+        import mlflow
+
         platform.registry.experiment(model)
         while mlflow.active_run() is not None:
             mlflow.end_run()

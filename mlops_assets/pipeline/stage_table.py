@@ -1,7 +1,7 @@
-"""The graph of one model: its stages, in the order in which the data walks.
+"""The graph of one model: its stages, in the order in which data passes through them.
 
-One row a stage. What each holds and which gates decide on it can be read here; how it is done is in `graph/stages/`,
-one file for each part of the lifecycle.
+One row for each stage: what it holds, what it reads and which gates decide on it. How it is done is in `pipeline/stages/`, one
+file for each part of the lifecycle.
 """
 
 from collections.abc import Callable, Sequence
