@@ -17,14 +17,14 @@ SEVERITIES = ("low", "medium", "high", "critical")
 
 @click.group()
 def finding() -> None:
-    """Record, answer, close and list findings. Open findings from the policy's severity on block promotion."""
+    """Record, answer, extend, close and list findings. Open findings from the policy's severity on block promotion."""
 
 
 @finding.command("record")
 @click.argument("model")
 @click.option("--severity", type=click.Choice(SEVERITIES), required=True)
 @click.option("--summary", required=True, help="What was found; part of the signed statement.")
-@click.option("--owner", required=True, help="Person who must answer it.")
+@click.option("--owner", required=True, help="Person who must answer it; enrolled for the model.")
 @click.option("--due", type=click.DateTime(["%Y-%m-%d"]), required=True, help="Day by which it must be answered.")
 @click.option("--version", type=int, help="Version it is about; default: the model.")
 @click.option("--condition", default="", help="What must hold while the finding is open.")
@@ -68,6 +68,22 @@ def finding_respond(context: click.Context, model: str, identity: str, response:
     click.echo(f"finding {identity} answered")
 
 
+@finding.command("extend")
+@click.argument("model")
+@click.argument("identity", metavar="ID")
+@click.option("--due", type=click.DateTime(["%Y-%m-%d"]), required=True, help="New day by which it must be closed.")
+@click.option("--reason", required=True, help="Why it may take longer; part of the signed statement.")
+@key_option
+@click.pass_context
+def finding_extend(
+    context: click.Context, model: str, identity: str, due: datetime, reason: str, key_file: Path
+) -> None:
+    """Move the due date of the finding ID to a later day. Only validators can, and never an author of the model."""
+    ledger, key = open_platform(context).ledger, SigningKey.load(key_file)
+    findings.extend_finding(ledger, key, model, identity, due.replace(tzinfo=UTC), reason)
+    click.echo(f"finding {identity} is due on {due:%Y-%m-%d}")
+
+
 @finding.command("close")
 @click.argument("model")
 @click.argument("identity", metavar="ID")
@@ -100,6 +116,9 @@ def finding_list(context: click.Context, model: str | None, everything: bool, as
             "owner": f.owner,
             "due": f.due.date().isoformat(),
             "overdue": f.overdue(datetime.now(UTC)),
+            "extensions": [
+                {"due": e.due.date().isoformat(), "reason": e.reason, "person": e.person} for e in f.extensions
+            ],
             "response": f.response,
             "closed_at": f.closed_at.isoformat() if f.closed_at else None,
         }

@@ -13,6 +13,7 @@ from mlops_assets.datasets.windows import declared_windows
 from mlops_assets.declaration.declaration import Declaration
 from mlops_assets.evidence.reading import NOTHING, day, moment
 from mlops_assets.evidence.version_status import VersionStatus, waiting
+from mlops_assets.ledger.events.champion import Resumption, Retirement, Rollback, Suspension
 from mlops_assets.ledger.state.model import ModelState
 
 Urgency = Literal["now", "soon", "open"]
@@ -29,7 +30,7 @@ class AttentionItem:
 
     Attributes:
         model: name.
-        kind: `declaration`, `suspension`, `window`, `incident`, `approval`, `policy`, `finding`, `exception`,
+        kind: `declaration`, `suspension`, `intervention`, `window`, `incident`, `approval`, `policy`, `finding`, `exception`,
             `validation`, `evidence` or `retraining`.
         urgency: `now`; `soon`, with an end within `SOON`; `open`, without a date that presses.
         title: what it is, in a few words.
@@ -80,6 +81,7 @@ def attention(
     found = [
         *_declaration(model, row),
         *_suspension(state),
+        *_signatures(state),
         *_incidents(state, policy),
         *_windows(model, state, unjudged),
         *_versions(model, statuses or {}),
@@ -122,6 +124,28 @@ def _suspension(state: ModelState) -> list[AttentionItem]:
     return [
         AttentionItem(state.name, "suspension", "now", "Suspended: no version decides", detail, line, "no author of it")
     ]
+
+
+COMMANDS = {
+    Suspension.KIND: "suspend",
+    Resumption.KIND: "resume",
+    Rollback.KIND: "rollback",
+    Retirement.KIND: "retire",
+}
+
+
+def _signatures(state: ModelState) -> list[AttentionItem]:
+    """Interventions that the policy lets take effect only when more people have signed."""
+    found = []
+    for kind, version in dict.fromkeys((record.kind, record.subject) for record in state.waiting):
+        signed = state.signed(kind, version)
+        by = ", ".join(f"{record.event.person} ({record.event.role})" for record in signed)
+        missing = ", ".join(f"{count} × {role}" for role, count in state.missing_signatures(kind, version).items())
+        line = f"mlops {COMMANDS[kind]} {state.name} --key KEY.pem --rationale TEXT"
+        detail = f"Signed by {by}: {signed[0].event.rationale}"
+        title = f"A {kind} waits for signatures"
+        found.append(AttentionItem(state.name, "intervention", "now", title, detail, line, missing))
+    return found
 
 
 def _incidents(state: ModelState, policy: Any | None) -> list[AttentionItem]:

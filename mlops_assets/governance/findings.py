@@ -9,7 +9,13 @@ from typing import Literal, get_args
 
 from mlops_assets.governance.approval_subject import registered
 from mlops_assets.ledger.canonical import iso
-from mlops_assets.ledger.events.judgements import VALIDATING, FindingClosed, FindingRecorded, FindingResponded
+from mlops_assets.ledger.events.judgements import (
+    VALIDATING,
+    FindingClosed,
+    FindingExtended,
+    FindingRecorded,
+    FindingResponded,
+)
 from mlops_assets.ledger.keys import PublicKey, SigningKey
 from mlops_assets.ledger.ledger import Ledger
 from mlops_assets.ledger.records import Expected, Record
@@ -20,7 +26,6 @@ from mlops_assets.policy.policy import Policy
 
 Severity = Literal["low", "medium", "high", "critical"]
 SEVERITIES: tuple[str, ...] = get_args(Severity)
-KINDS = (FindingRecorded.KIND, FindingResponded.KIND, FindingClosed.KIND)
 
 
 class NoSuchFinding(LookupError):
@@ -44,13 +49,21 @@ def record_finding(
 
     Raises:
         NotAllowed: the signer is no validator of this model, or built the version.
-        ValueError: unknown severity, no summary or owner.
+        ValueError: unknown severity, no summary, an owner who is not enrolled for the model, or a due date that is past.
         Conflict: another finding about the model was recorded in the same moment; call again.
     """
     if severity not in SEVERITIES:
         raise ValueError(f"found severity {severity!r}, expected one of {', '.join(SEVERITIES)}")
     if not summary.strip() or not owner.strip():
         raise ValueError("a finding needs a summary and an owner who must answer it")
+    now = ledger.clock()
+    enrolled = sorted({period.person for period in ledger.people(root).active(model, now)})
+    if owner.strip() not in enrolled:
+        raise ValueError(
+            f"found owner {owner.strip()!r}, expected somebody enrolled for {model}: {', '.join(enrolled)}"
+        )
+    if due <= now:
+        raise ValueError(f"found due date {iso(due)}, expected one after now ({iso(now)})")
     state = ledger.state(root=root).model(model)
     # Records that do not count take a number as well: an id names one record for ever.
     earlier = ledger.of(FindingRecorded, model=model)
@@ -104,6 +117,43 @@ def respond(
         root=root,
     )
     return ledger.append(FindingResponded.model_validate(body), model=model, subject=identity)
+
+
+def extend_finding(
+    ledger: Ledger,
+    key: SigningKey,
+    model: str,
+    identity: str,
+    due: datetime,
+    reason: str,
+    root: PublicKey | None = None,
+) -> Record[FindingExtended]:
+    """Move the due date of a finding to a later day; a validator's, never an author's, decision.
+
+    Raises:
+        NotAllowed: the signer is no validator of this model, or built the version.
+        NoSuchFinding: there is no such open finding.
+        ValueError: no reason, or a date that is past or not after the present due date.
+    """
+    if not reason.strip():
+        raise ValueError(f"extending {identity} needs a reason: why may it take longer?")
+    state, now = ledger.state(root=root).model(model), ledger.clock()
+    found = _open(state, identity)
+    if due <= max(found.due, now):
+        raise ValueError(f"found due date {iso(due)}, expected one after {iso(max(found.due, now))}")
+    body = sign_act(
+        ledger,
+        key,
+        FindingExtended.PURPOSE,
+        model,
+        {"finding": found.digest},
+        {"id": identity, "due": iso(due), "reason": reason.strip()},
+        roles=VALIDATING,
+        barred=state.authors_of(found.version),
+        root=root,
+    )
+    expect = Expected((FindingExtended.KIND,), model, state.last_seq(FindingExtended.KIND))
+    return ledger.append(FindingExtended.model_validate(body), model=model, subject=identity, expect=expect)
 
 
 def close_finding(

@@ -47,7 +47,8 @@ def due(state: LedgerState, policy: Policy, name: str, when: datetime) -> list[O
                     severity,
                     f"{summary}; {finding.owner} must answer",
                     f"{FINDING_OVERDUE}:{finding.id}",
-                    finding.id,
+                    # A date that was extended and passed again is another occasion.
+                    f"{finding.id}/{finding.due.date().isoformat()}",
                     finding.due,
                     ("incident",),
                 )

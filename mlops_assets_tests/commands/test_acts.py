@@ -113,7 +113,7 @@ SIGNED = {
     "approve": ("approve", TIMED, "1", "--rationale", "x"),
     "grant": ("exception", "grant", TIMED, "fairness", "--days", "5", "--reason", "x"),
     "find": (
-        *("finding", "record", TIMED, "--severity", "low", "--summary", "x", "--owner", "x"),
+        *("finding", "record", TIMED, "--severity", "low", "--summary", "x", "--owner", "developer"),
         *("--due", LATER.isoformat()),
     ),
     "validate": ("validation", "record", TIMED, "1", "--outcome", "approved", "--summary", "x"),

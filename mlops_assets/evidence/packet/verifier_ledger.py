@@ -29,6 +29,7 @@ PURPOSES = {
     "exception_withdrawn": "exception-withdrawal/v1",
     "finding_recorded": "finding/v1",
     "finding_responded": "finding-response/v1",
+    "finding_extended": "finding-extension/v1",
     "finding_closed": "finding-closure/v1",
     "validation_recorded": "validation/v1",
     "incident_acknowledged": "incident-acknowledgement/v1",

@@ -15,6 +15,7 @@ JUDGED = (
         "exception_withdrawn",
         "finding_recorded",
         "finding_responded",
+        "finding_extended",
         "finding_closed",
     ),
     *("validation_recorded", "policy_adopted", "promotion", "rollback", "suspension", "resumption", "retirement"),

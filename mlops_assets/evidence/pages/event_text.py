@@ -151,6 +151,9 @@ EVENT_TEXTS: Mapping[type[Event], Callable[[Any, str], str]] = {
     response.IncidentClosed: lambda e, s: f"Incident {s} closed as {e.disposition}{_because(e.note)}.",
     judgements.FindingRecorded: _finding,
     judgements.FindingResponded: lambda e, s: f"{e.person} answered finding {s}{_because(e.response)}.",
+    judgements.FindingExtended: lambda e, s: (
+        f"Finding {s} is due on {e.due:%Y-%m-%d} now, by {e.person}{_because(e.reason)}."
+    ),
     judgements.FindingClosed: lambda e, s: f"Finding {s} closed by {e.person}{_because(e.note)}.",
     versions.SnapshotTaken: lambda e, s: (
         f"Training snapshot: {number(e.rows)} rows, {number(e.quarantined)} quarantined."

@@ -144,6 +144,24 @@ class FindingResponded(SignedEvent):
     response: str
 
 
+class FindingExtended(SignedEvent):
+    """A validator moved the due date of a finding to a later day. The record's subject is the finding's id.
+
+    Attributes:
+        id: of the finding.
+        due: by when it must be closed now.
+        reason: why it may take longer.
+    """
+
+    KIND: ClassVar[str] = "finding_extended"
+    PURPOSE: ClassVar[str] = "finding-extension/v1"
+    ROLES: ClassVar[tuple[str, ...] | None] = VALIDATING
+
+    id: str
+    due: Moment
+    reason: str
+
+
 class FindingClosed(SignedEvent):
     """A validator closed a finding. The record's subject is the finding's id.
 

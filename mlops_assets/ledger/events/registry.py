@@ -21,6 +21,7 @@ EVENTS: tuple[type[Event], ...] = (
     judgements.ExceptionWithdrawn,
     judgements.FindingRecorded,
     judgements.FindingResponded,
+    judgements.FindingExtended,
     judgements.FindingClosed,
     judgements.ValidationRecorded,
     judgements.PolicyAdopted,

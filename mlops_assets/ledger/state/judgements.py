@@ -48,6 +48,25 @@ class GrantedException:
 
 
 @dataclass(frozen=True)
+class Extension:
+    """A finding's due date that was moved.
+
+    Attributes:
+        due: from then on.
+        reason: why.
+        person: validator who signed it.
+        recorded_at: when.
+        seq: of its record.
+    """
+
+    due: datetime
+    reason: str
+    person: str
+    recorded_at: datetime
+    seq: int
+
+
+@dataclass(frozen=True)
 class Finding:
     """A validator's finding.
 
@@ -58,7 +77,7 @@ class Finding:
         severity: `low`, `medium`, `high` or `critical`.
         summary: what was found.
         owner: who must answer.
-        due: by when it must be closed.
+        due: by when it must be closed, after every extension.
         condition: what must hold while it is open, or empty.
         person: validator who recorded it.
         recorded_at: when.
@@ -66,6 +85,7 @@ class Finding:
         response: latest answer, or empty.
         closed_at: when it was closed, or None.
         closed_by: validator who closed it, or empty.
+        extensions: of its due date, in order.
     """
 
     id: str
@@ -83,6 +103,7 @@ class Finding:
     response: str = ""
     closed_at: datetime | None = None
     closed_by: str = ""
+    extensions: tuple[Extension, ...] = ()
 
     @property
     def open(self) -> bool:

@@ -11,7 +11,7 @@ from mlops_assets.ledger.events import judgements
 from mlops_assets.ledger.people import NO_JUDGES, Signed
 from mlops_assets.ledger.records import Record
 from mlops_assets.ledger.state.acts import FoldContext, NotCounted, opened, require_role, require_same, signed
-from mlops_assets.ledger.state.judgements import SIGNING_SLACK, Finding, GrantedException
+from mlops_assets.ledger.state.judgements import SIGNING_SLACK, Extension, Finding, GrantedException
 from mlops_assets.ledger.state.model import ModelState
 from mlops_assets.ledger.state.reducers.common import registered, with_version
 from mlops_assets.ledger.state.versions import GivenApproval
@@ -109,6 +109,20 @@ def finding_responded(
     """The latest answer to a finding."""
     found = _about_finding(model, record, context, record.event.id, roles=None, barred=frozenset())
     return replace(model, findings={**model.findings, found.id: replace(found, response=record.event.response)})
+
+
+def finding_extended(model: ModelState, record: Record[judgements.FindingExtended], context: FoldContext) -> ModelState:
+    """A later due date, signed by a validator who did not build the version."""
+    event, known = record.event, model.findings.get(record.subject)
+    barred = model.authors_of(known.version) if known else frozenset()
+    found = _about_finding(model, record, context, event.id, roles=event.ROLES, barred=barred)
+    if not found.open:
+        raise NotCounted(f"finding {found.id} was closed before by {found.closed_by}")
+    if event.due <= found.due:
+        raise NotCounted(f"found due date {event.due:%Y-%m-%d}, expected one after {found.due:%Y-%m-%d}")
+    more = Extension(event.due, event.reason, event.person, record.recorded_at, record.seq)
+    extended = replace(found, due=event.due, extensions=(*found.extensions, more))
+    return replace(model, findings={**model.findings, found.id: extended})
 
 
 def finding_closed(model: ModelState, record: Record[judgements.FindingClosed], context: FoldContext) -> ModelState:

@@ -25,6 +25,7 @@ REDUCERS: Mapping[type[Event], Reducer] = {
     judgements.ExceptionWithdrawn: on_judgements.exception_withdrawn,
     judgements.FindingRecorded: on_judgements.finding_recorded,
     judgements.FindingResponded: on_judgements.finding_responded,
+    judgements.FindingExtended: on_judgements.finding_extended,
     judgements.FindingClosed: on_judgements.finding_closed,
     judgements.ValidationRecorded: on_judgements.validation_recorded,
     judgements.PolicyAdopted: on_judgements.policy_adopted,
