@@ -126,8 +126,8 @@ def requirements(context: click.Context, profile: str | None, model: str | None,
     if as_json:
         print_json(rows)
     else:
-        print_table(rows, ["model", "profile", "clause", "evidence", "verdict", "lacking"])
-    return NOT_WELL if any(row["verdict"] != "present" for row in rows) else 0
+        print_table(rows, ["model", "profile", "clause", "evidence", "verdict", "judged_by", "lacking"])
+    return NOT_WELL if any(row["verdict"] in ("missing", "stale") for row in rows) else 0
 
 
 @click.command()

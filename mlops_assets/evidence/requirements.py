@@ -1,15 +1,15 @@
-"""Requirement profiles: what a rule asks, which artefact answers it, and whether that artefact is there and fresh.
+"""Requirement profiles: what a rule requires, which artefact answers it, and whether that artefact is there and fresh.
 
 A profile is one YAML in `config/requirements/`. It is data because rules change under our feet: each says its status,
 from when it applies, what replaced it, and what it rests on. The words here are "evidence present", "missing" and
 "stale": an artefact that is there says nothing about whether a supervisor would be satisfied with it.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -17,10 +17,11 @@ from mlops_assets.evidence.card.card import CardInputs
 from mlops_assets.evidence.reading import moment
 from mlops_assets.ledger.state.model import ModelState
 
-Verdict = Literal["present", "missing", "stale"]
+Verdict = Literal["present", "missing", "stale", "not_applicable"]
 Stage = Literal["card", "approval", "operation"]
 
 ARTEFACTS: dict[str, tuple[str, Stage]] = {
+    "adverse_action_notice": ("Notices of adverse action, with their dates", "operation"),
     "alternatives": ("Alternatives considered", "card"),
     "approval": ("Signed approvals", "approval"),
     "calibration": ("Calibration", "card"),
@@ -82,6 +83,8 @@ class Clause(Part):
     """Whether the wording rests on memory and was not read."""
     max_age_days: int | None = Field(default=None, ge=1)
     """Older artefacts are stale; nothing: only an artefact's own expiry counts."""
+    vendor_only: bool = False
+    """Whether the clause is about models of vendors only; those declared here are the bank's own."""
 
     @model_validator(mode="after")
     def _known(self) -> Self:
@@ -143,6 +146,8 @@ class Artefact:
         produced_at: When it was made.
         valid_until: From when it no longer counts.
         of_version: Version it is about; "" for what belongs to the model.
+        record: Number of the ledger record that holds or names it; None where there is none.
+        file: File that holds it; "" where it is in the record.
     """
 
     name: str
@@ -150,6 +155,8 @@ class Artefact:
     produced_at: datetime | None = None
     valid_until: datetime | None = None
     of_version: str = ""
+    record: int | None = None
+    file: str = ""
 
 
 @dataclass(frozen=True)
@@ -159,9 +166,12 @@ class ClauseFinding:
     Attributes:
         clause: The clause's id.
         asked: What it asks.
-        verdict: `present` only if every artefact is there and fresh.
+        verdict: `present` only if every artefact is there and fresh; `not_applicable` where the clause is not about this
+            model.
         missing: Artefacts that are not there.
         stale: Artefacts that are there and no longer count, with the reason.
+        found: Artefacts that are there and fresh.
+        why: Why the clause does not apply; "" where it does.
         by: Who supplies it.
         stage: The latest stage of its artefacts: a clause of stage `operation` cannot be answered before use.
     """
@@ -174,11 +184,16 @@ class ClauseFinding:
     stale: tuple[tuple[str, str], ...]
     by: str
     stage: Stage
+    found: tuple[Artefact, ...] = ()
+    why: str = ""
 
     @property
     def words(self) -> str:
-        """`evidence present`, `evidence missing` or `evidence stale`."""
-        return f"evidence {self.verdict}"
+        """`evidence present`, `evidence missing`, `evidence stale` or `not applicable`; and who must judge it."""
+        if self.verdict == "not_applicable":
+            return "not applicable"
+        judged = "; a person must judge it" if self.verdict == "present" and self.by != "automatic" else ""
+        return f"evidence {self.verdict}{judged}"
 
 
 def read_profile(path: Path) -> Profile:
@@ -226,14 +241,14 @@ def assess(
 
 
 def counts(findings: Iterable[ClauseFinding]) -> dict[str, int]:
-    """How many clauses have their evidence present, missing, stale."""
+    """How many clauses have their evidence present, missing or stale, and how many do not apply."""
     found = [f.verdict for f in findings]
-    return {verdict: found.count(verdict) for verdict in ("present", "missing", "stale")}
+    return {verdict: found.count(verdict) for verdict in ("present", "missing", "stale", "not_applicable")}
 
 
 def due_at_card(findings: Iterable[ClauseFinding]) -> tuple[ClauseFinding, ...]:
     """The clauses whose evidence can be asked for before approval, for the gate that decides on the card."""
-    return tuple(f for f in findings if f.stage == "card")
+    return tuple(f for f in findings if f.stage == "card" and f.verdict != "not_applicable")
 
 
 def applicable(profiles: Iterable[Profile], inputs: CardInputs, names: Sequence[str] | None = None) -> list[Profile]:
@@ -244,15 +259,27 @@ def applicable(profiles: Iterable[Profile], inputs: CardInputs, names: Sequence[
         inputs: Whose card is asked.
         names: Profiles that the bank's policy names; they apply whatever their scope says about credit.
     """
-    task = inputs.declaration.task.value
-    named = set(names or ())
-    return [
-        p
-        for p in profiles
-        if task in p.applies_to.tasks
-        and p.superseded_by is None
-        and (p.profile in named or not p.applies_to.credit_decision)
-    ]
+    return [p for p in profiles if not not_applicable(p, inputs.declaration.task.value, names or ())]
+
+
+def not_applicable(profile: Profile, task: str, names: Collection[str]) -> str:
+    """Why a profile is not about a model; "" where it is.
+
+    Args:
+        profile: What is required.
+        task: The model's task.
+        names: Profiles that the model's policy names; nobody but the bank knows which models decide on credit.
+    """
+    if task not in profile.applies_to.tasks:
+        return f"the profile is about {', '.join(profile.applies_to.tasks)} models, and this is a {task} model"
+    if profile.superseded_by is not None:
+        return f"it was replaced by {profile.superseded_by}"
+    if profile.applies_to.credit_decision and profile.profile not in names:
+        return (
+            "it is about decisions on credit; where this model makes them, name the profile under "
+            "gates.completeness.blocking_profiles in the model's policy"
+        )
+    return ""
 
 
 def completeness_evidence(
@@ -277,17 +304,25 @@ def completeness_evidence(
 def _assess_clause(
     profile: str, clause: Clause, present: Mapping[str, Sequence[Artefact]], at: datetime, version: str
 ) -> ClauseFinding:
-    missing, stale = [], []
+    missing, stale, found = [], [], []
     for name in clause.artefacts:
-        reasons = [_staleness(a, clause.max_age_days, at, version) for a in present.get(name, ())]
+        known = present.get(name, ())
+        reasons = [_staleness(a, clause.max_age_days, at, version) for a in known]
+        fresh = [a for a, reason in zip(known, reasons, strict=True) if not reason]
+        found += fresh[-1:]
         if not reasons:
             missing.append(name)
         elif all(reasons):
             stale.append((name, str(reasons[-1])))
     stages = [ARTEFACTS[name][1] for name in clause.artefacts]
     stage: Stage = "operation" if "operation" in stages else "approval" if "approval" in stages else "card"
+    if clause.vendor_only:
+        why = "it is about models of vendors, and this one is the bank's own"
+        return ClauseFinding(profile, clause.id, clause.evidence, "not_applicable", (), (), clause.by, stage, why=why)
     verdict: Verdict = "missing" if missing else "stale" if stale else "present"
-    return ClauseFinding(profile, clause.id, clause.evidence, verdict, tuple(missing), tuple(stale), clause.by, stage)
+    return ClauseFinding(
+        profile, clause.id, clause.evidence, verdict, tuple(missing), tuple(stale), clause.by, stage, tuple(found)
+    )
 
 
 def _staleness(artefact: Artefact, max_age_days: int | None, at: datetime, version: str) -> str | None:
@@ -304,11 +339,18 @@ def _staleness(artefact: Artefact, max_age_days: int | None, at: datetime, versi
     return None
 
 
-def artefacts_of_card(inputs: CardInputs) -> list[Artefact]:
-    """What a card's inputs hold, as artefacts: only what was really supplied counts."""
+def artefacts_of_card(
+    inputs: CardInputs, record: int | None = None, digest: str = "", file: str = ""
+) -> list[Artefact]:
+    """What a card's inputs hold, as artefacts: only what was really supplied counts.
+
+    Args:
+        inputs: What the card was made from.
+        record, digest, file: Number of the record that issued the card, its digest, and where it is; none before it is
+            issued.
+    """
     d, at, version = inputs.declaration, inputs.issued_at, inputs.version
-    explanations = inputs.explanations or {}
-    has_reasons = any("reason" in key for key in explanations)
+    codes = (inputs.explanations or {}).get("reason_codes") or {}
     present = {
         "alternatives": bool(inputs.candidates) and len(inputs.candidates or ()) > 1,
         "calibration": bool(inputs.calibration),
@@ -330,50 +372,55 @@ def artefacts_of_card(inputs: CardInputs) -> list[Artefact]:
         "model_card": True,
         "monitoring_plan": inputs.monitoring_plan is not None or not d.has_time,
         "owners": bool(d.owner and d.developers),
-        "proxy_test": not d.protected or _holds(inputs.screening, "proxy"),
-        "reason_codes": has_reasons,
-        "reason_fidelity": has_reasons and _holds(explanations, "faithful", "fidelity"),
+        "proxy_test": not d.protected or proxies_measured(inputs.screening, [p.column for p in d.protected]),
+        "reason_codes": bool(codes.get("explained")),
+        "reason_fidelity": codes.get("faithful_share") is not None or bool(codes.get("faithful")),
         "retention_policy": (inputs.policy or {}).get("retention_days") is not None,
         "risk_register": bool(inputs.risk_register),
         "robustness": inputs.robustness is not None,
         "slices": inputs.slices is not None or not d.slices,
         "tier": True,
     }
-    found = [Artefact(name, produced_at=at, of_version=version) for name, there in present.items() if there]
+    place = {"digest": digest, "of_version": version, "record": record, "file": file}
+    found = [Artefact(name, produced_at=at, **place) for name, there in present.items() if there]
     if inputs.validation:
         until = moment(inputs.validation.get("valid_until"))
-        found.append(Artefact("validation_report", produced_at=at, valid_until=until, of_version=version))
+        found.append(Artefact("validation_report", produced_at=at, valid_until=until, **place))
         if until is not None:
-            found.append(Artefact("validation_due", valid_until=until, of_version=version))
+            found.append(Artefact("validation_due", valid_until=until, **place))
     return found
+
+
+def proxies_measured(screening: Mapping[str, Any] | None, protected: Sequence[str]) -> bool:
+    """Whether every protected attribute was tested for proxies, with a result."""
+    tested = {row.get("attribute") for row in (screening or {}).get("proxies") or () if row.get("auc") is not None}
+    return set(protected) <= tested
 
 
 def artefacts_of_ledger(state: ModelState, version: str) -> list[Artefact]:
     """What the ledger adds once a version is signed, decided on and used."""
     known = state.version(version)
     found = [
-        Artefact("approval", given.record.digest, given.record.happened_at, of_version=version)
+        Artefact("approval", given.record.digest, given.record.happened_at, of_version=version, record=given.record.seq)
         for given in known.approvals
         if given.record.event.decision == "approve"
     ]
-    if known.registration is not None and known.registration.event.signature:
-        found.append(Artefact("signature", produced_at=known.registration.happened_at, of_version=version))
+    registered = known.registration
+    if registered is not None and registered.event.signature:
+        found.append(
+            Artefact("signature", registered.digest, registered.happened_at, of_version=version, record=registered.seq)
+        )
+    if known.validations:
+        last = known.validations[-1]
+        place = {"of_version": version, "record": last.seq, "valid_until": last.event.valid_until}
+        found += [
+            Artefact(name, last.digest, last.happened_at, **place) for name in ("validation_report", "validation_due")
+        ]
     mine = [v for v in state.window_verdicts.values() if v.version == version]
     if mine:
-        found.append(Artefact("drift_report", produced_at=mine[-1].happened_at, of_version=version))
+        verdict = mine[-1]
+        found.append(Artefact("drift_report", produced_at=verdict.happened_at, of_version=version, record=verdict.seq))
     if state.scored:
-        last = max(state.scored.values(), key=lambda scored: scored.seq)
-        found.append(Artefact("decision_log", produced_at=last.recorded_at))
+        scored = max(state.scored.values(), key=lambda scored: scored.seq)
+        found.append(Artefact("decision_log", produced_at=scored.recorded_at, record=scored.seq))
     return found
-
-
-def _holds(evidence: Mapping[str, object] | None, *parts: str) -> bool:
-    """Whether a key of the evidence, or of its immediate parts, speaks of one of `parts`."""
-    if not isinstance(evidence, Mapping):
-        return False
-    for key, value in evidence.items():
-        if value is not None and any(p in str(key) for p in parts):
-            return True
-        if isinstance(value, Mapping) and any(p in str(k) for k in value for p in parts):
-            return True
-    return False

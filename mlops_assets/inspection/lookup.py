@@ -15,6 +15,7 @@ from mlops_assets.evidence.requirements import (
     artefacts_of_ledger,
     assess,
     load_profiles,
+    not_applicable,
 )
 from mlops_assets.governance.approval_subject import registered
 from mlops_assets.ledger.events.versions import CardIssued
@@ -178,8 +179,11 @@ def requirement_rows(
         state = states.model(name)
         version = state.subject_version.version if state.subject_version else ""
         artefacts = [*_card_artefacts(platform, name, version), *artefacts_of_ledger(state, version)]
+        named = platform.policy(name).gates.completeness.blocking_profiles
         for chosen in [profiles[profile]] if profile else profiles.values():
-            if declaration.task.value not in chosen.applies_to.tasks:
+            if why := not_applicable(chosen, declaration.task.value, named):
+                # A profile that was asked for by name answers, one of all of them is left out.
+                rows += [_not_applicable(name, chosen.profile, why)] if profile else []
                 continue
             rows += [
                 {
@@ -188,7 +192,10 @@ def requirement_rows(
                     "clause": f.clause,
                     "evidence": f.asked,
                     "verdict": f.verdict,
-                    "lacking": [*f.missing, *(f"{artefact}: {why}" for artefact, why in f.stale)],
+                    "lacking": [*f.missing, *(f"{artefact}: {reason}" for artefact, reason in f.stale)],
+                    "judged_by": "record" if f.by == "automatic" else "a person",
+                    "found": [_pointer(artefact) for artefact in f.found],
+                    "reason": f.why,
                 }
                 for f in assess(chosen, artefacts, at or datetime.now(UTC), version)
             ]
@@ -205,6 +212,17 @@ def _card_artefacts(platform: Platform, model: str, version: str) -> list[Artefa
         return []
     content = json.loads(path.read_text(encoding="utf-8"))
     declaration = platform.project.declaration(model)
-    return artefacts_of_card(
-        CardInputs(declaration, version, card.happened_at, content["algorithm"], **content["evidence"])
-    )
+    inputs = CardInputs(declaration, version, card.happened_at, content["algorithm"], **content["evidence"])
+    return artefacts_of_card(inputs, card.seq, card.event.digest, f"{card.event.path}/card.json")
+
+
+def _not_applicable(model: str, profile: str, why: str) -> dict[str, Any]:
+    return {
+        "model": model, "profile": profile, "clause": "all", "evidence": "", "verdict": "not_applicable", "lacking": [],
+        "judged_by": "", "found": [], "reason": why,
+    }  # fmt: skip
+
+
+def _pointer(artefact: Artefact) -> dict[str, Any]:
+    """Where an artefact is: record, file and digest, as far as it has them."""
+    return {"artefact": artefact.name, "record": artefact.record, "file": artefact.file, "digest": artefact.digest}

@@ -73,7 +73,7 @@ def card_inputs() -> CardInputs:
         profile={
             "columns": [{"name": n, "minimum": float(frame[n].min()), "mean": float(frame[n].mean())} for n in names]
         },
-        screening={"proxy": {"auc": 0.61, "attribute": "female"}},
+        screening={"proxies": [{"attribute": p.column, "auc": 0.61} for p in declaration.protected]},
         candidates=[
             {"algorithm": "linear", "metric": "roc_auc", "mean": 0.72, "selected": True},
             {"algorithm": "random_forest", "mean": 0.71},

@@ -18,10 +18,12 @@ from mlops_assets.evidence.requirements import (
     counts,
     due_at_card,
     load_profiles,
+    not_applicable,
     read_profile,
 )
 from mlops_assets.ledger.ledger import Ledger
 from mlops_assets_tests.evidence.conftest import ISSUED, ROOT
+from mlops_assets_tests.evidence.life import Life, at
 
 SHIPPED = ROOT / "mlops_assets" / "config" / "requirements"
 
@@ -55,14 +57,14 @@ def test_every_artefact_can_come_from_somewhere(card_inputs: CardInputs, lived: 
         card_inputs,
         slices=[{"slice": "a"}],
         robustness={"drop": 0.01},
-        explanations={"importance": [], "reason_codes": {"coverage": 1.0}, "faithful": 1.0},
+        explanations={"importance": [], "reason_codes": {"explained": 3, "faithful_share": 1.0}},
         monitoring_plan={"cadence": "month"},
         validation={"outcome": "approved", "valid_until": "2027-11-21T00:00:00Z"},
         risk_register=[{"risk": "x"}],
     )
     state = lived.state().model("sba_loan_default")
     made = {a.name for a in (*artefacts_of_card(full), *artefacts_of_ledger(state, "3"))}
-    supplied_by_hand = {"conformity_attachment", "signature"}
+    supplied_by_hand = {"conformity_attachment", "signature", "adverse_action_notice"}
     assert set(ARTEFACTS) - made == supplied_by_hand
 
 
@@ -84,7 +86,7 @@ def test_every_artefact_can_come_from_somewhere(card_inputs: CardInputs, lived: 
 def test_verdict(artefacts: list[Artefact], verdict: str, why: str):
     (finding,) = assess(profile("calibration", "evaluation"), artefacts, ISSUED, "3")
     assert finding.verdict == verdict, why
-    assert finding.words == f"evidence {verdict}"
+    assert finding.words == f"evidence {verdict}{'; a person must judge it' if verdict == 'present' else ''}"
 
 
 @pytest.mark.parametrize(("days", "verdict"), [(90, "present"), (91, "stale")])
@@ -148,3 +150,97 @@ def test_the_completeness_gate_takes_it(card_inputs: CardInputs):
     strict = GATE.result(without, CompletenessRule(min_share=1.0))
     assert strict.outcome == "failed"
     assert "V.1.b" in strict.reason
+
+
+@pytest.mark.parametrize(
+    ("artefact", "change"),
+    [
+        ("proxy_test", {"screening": {}}),
+        ("proxy_test", {"screening": {"proxies": [{"attribute": "female", "auc": None}]}}),
+        ("proxy_test", {"screening": {"proxies": [{"attribute": "age", "auc": 0.6}]}}),
+        ("reason_codes", {"explanations": {"reason_codes": None}}),
+        ("reason_codes", {"explanations": {"reason_codes": {"adverse": 0, "explained": 0}}}),
+        ("reason_fidelity", {"explanations": {"reason_codes": {"explained": 3, "faithful_share": None}}}),
+        ("evaluation", {"performance": {"metrics": {}}}),
+        ("calibration", {"calibration": None}),
+        ("fairness", {"fairness": None}),
+        ("data_profile", {"profile": None}),
+        ("digests", {"digests": {}}),
+        ("lineage", {"lineage": {}}),
+        ("ml_bom", {"environment": {"packages": {}}}),
+        ("exceptions", {"exceptions": None}),
+        ("alternatives", {"candidates": [{"algorithm": "linear"}]}),
+        ("change_log", {"changes": None}),
+        ("input_checks", {"snapshot": {"rows": 3}}),
+        ("retention_policy", {"policy": {}}),
+        ("risk_register", {"risk_register": []}),
+        ("robustness", {"robustness": None}),
+        ("validation_report", {"validation": None}),
+    ],
+)
+def test_an_automatic_answer_rests_on_content(card_inputs: CardInputs, artefact: str, change: dict):
+    """Present with its content, missing without it; and about another version, or too old, stale."""
+    full = replace(
+        card_inputs, robustness={"drop": 0.01}, risk_register=[{"risk": "x"}],
+        validation={"outcome": "approved", "valid_until": "2027-11-21T00:00:00Z"},
+    )  # fmt: skip
+    asked = profile(artefact, max_age_days=90)
+
+    def verdict(inputs: CardInputs, at=ISSUED, version: str = "3") -> str:
+        return assess(asked, artefacts_of_card(inputs, 7, "d" * 64, "cards/card.json"), at, version)[0].verdict
+
+    assert verdict(full) == "present"
+    assert verdict(replace(full, **change)) == "missing"
+    assert verdict(full, version="4") == "stale"
+    assert verdict(full, ISSUED + timedelta(days=91)) == "stale"
+
+
+def test_each_answer_points_to_its_evidence(card_inputs: CardInputs, lived: Ledger):
+    state = lived.state().model("sba_loan_default")
+    artefacts = [*artefacts_of_card(card_inputs, 7, "d" * 64, "cards/card.json"), *artefacts_of_ledger(state, "3")]
+    (finding,) = assess(profile("evaluation", "approval", "drift_report", "decision_log"), artefacts, ISSUED)
+    assert {a.name: (a.record is not None) for a in finding.found} == dict.fromkeys(
+        ("evaluation", "approval", "drift_report", "decision_log"), True
+    )
+    evaluation = next(a for a in finding.found if a.name == "evaluation")
+    assert (evaluation.record, evaluation.digest, evaluation.file) == (7, "d" * 64, "cards/card.json")
+
+
+def test_a_validation_answers_until_its_recorded_end(lived: Ledger, life: Life):
+    life.clock.at = at("2015-02-01")
+    life.validate("validator", "3", "approved", "Examined", "2016-02-01")
+    state = lived.state().model("sba_loan_default")
+    for when, verdict in (("2016-01-31", "present"), ("2016-02-01", "stale")):
+        (finding,) = assess(profile("validation_report"), artefacts_of_ledger(state, "3"), at(when), "3")
+        assert finding.verdict == verdict
+
+
+def test_the_notice_of_adverse_action_is_not_answered_by_a_champion(card_inputs: CardInputs, lived: Ledger):
+    state = lived.state().model("sba_loan_default")
+    artefacts = [*artefacts_of_card(card_inputs), *artefacts_of_ledger(state, "3")]
+    findings = {f.clause: f for f in assess(load_profiles(SHIPPED)["ecoa_reg_b"], artefacts, ISSUED)}
+    assert findings["1002.9(a)(1)"].verdict == "missing"
+
+
+@pytest.mark.parametrize(("name", "clause"), [("sr_26_2", "VII"), ("ss1_23", "2.6")])
+def test_what_is_about_vendors_does_not_apply_to_the_banks_own_models(card_inputs: CardInputs, name: str, clause: str):
+    findings = assess(load_profiles(SHIPPED)[name], artefacts_of_card(card_inputs), ISSUED)
+    finding = next(f for f in findings if f.clause == clause)
+    assert (finding.verdict, finding.words) == ("not_applicable", "not applicable")
+    assert "models of vendors" in finding.why
+    assert counts(findings)["not_applicable"] == 1
+    assert clause not in {f.clause for f in due_at_card(findings)}
+
+
+@pytest.mark.parametrize(
+    ("name", "named", "words"),
+    [
+        ("sr_26_2", [], ""),
+        ("ecoa_reg_b", [], "decisions on credit"),
+        ("eu_ai_act", [], "decisions on credit"),
+        ("ecoa_reg_b", ["ecoa_reg_b"], ""),
+    ],
+)
+def test_profiles_on_credit_apply_to_the_models_that_the_bank_names(name: str, named: list[str], words: str):
+    why = not_applicable(load_profiles(SHIPPED)[name], "binary", named)
+    assert (words in why) if words else why == ""
