@@ -186,6 +186,12 @@ def _responded(life: Life, opened: Record) -> Act:
     )
 
 
+def _extended(life: Life, opened: Record) -> Act:
+    found = life.find("validator", "F1", "weak data", "2016-06-01")
+    fields = {"id": "F1", "due": at("2016-07-01"), "reason": MARKER}
+    return Act(judgements.FindingExtended, "F1", {"finding": found.digest}, fields, "validator")
+
+
 def _closed(life: Life, opened: Record) -> Act:
     found = life.find("validator", "F1", "weak data", "2016-06-01")
     return Act(judgements.FindingClosed, "F1", {"finding": found.digest}, {"id": "F1", "note": MARKER}, "validator")
@@ -242,6 +248,7 @@ ACTS: tuple[Callable[[Life, Record], Act], ...] = (
     _withdrawn,
     _finding,
     _responded,
+    _extended,
     _closed,
     _validation,
     _policy,
@@ -254,7 +261,7 @@ ACTS: tuple[Callable[[Life, Record], Act], ...] = (
     _retraining,
 )
 NAMES = (
-    *("approval", "exception", "withdrawal", "finding", "response", "closure", "validation", "policy"),
+    *("approval", "exception", "withdrawal", "finding", "response", "extension", "closure", "validation", "policy"),
     *("rollback", "suspension", "resumption", "retirement", "acknowledgement", "incident closure", "retraining"),
 )
 

@@ -16,7 +16,7 @@ from mlops_assets.evidence.packet.packet import PacketParts, write_packet
 from mlops_assets.ledger.canonical import canonical_json, digest, digest_text, iso
 from mlops_assets.ledger.enrolment import enrol, revoke
 from mlops_assets.ledger.events import champion, response, versions, windows
-from mlops_assets.ledger.events.judgements import FindingClosed, FindingResponded
+from mlops_assets.ledger.events.judgements import FindingClosed, FindingExtended, FindingResponded
 from mlops_assets.ledger.keys import SigningKey
 from mlops_assets.ledger.ledger import Ledger
 from mlops_assets.ledger.records import Record
@@ -83,7 +83,8 @@ def _model(model: ModelState) -> dict[str, Any]:
         "policies": [record.event.policy_digest for record in model.policies],
         "exceptions": {e.gate: iso(e.withdrawn_at) if e.withdrawn_at else None for e in model.exceptions},
         "findings": {
-            finding.id: [finding.severity, finding.response, finding.closed_by] for finding in model.findings.values()
+            finding.id: [finding.severity, iso(finding.due), finding.response, finding.closed_by]
+            for finding in model.findings.values()
         },
         "incidents": {i.id: [i.kind, i.state, i.disposition, i.acknowledged_by] for i in model.incidents.values()},
         "requests": {r.id: r.closed.event.outcome if r.closed else None for r in model.requests.values()},
@@ -178,6 +179,8 @@ def _incident_and_finding(life: Life) -> None:
     found = life.find("validator", "F1", "weak data", "2026-09-01", "medium", "1", "review each month")
     about = {"finding": found.digest}
     life.write(life.sign("model-risk", FindingResponded, about, id="F1", response="more data"), "F1")
+    later = {"id": "F1", "due": at("2026-10-01"), "reason": "the data come in autumn"}
+    life.write(life.sign("validator", FindingExtended, about, **later), "F1")
     life.write(life.sign("validator", FindingClosed, about, id="F1", note="settled"), "F1")
 
 
