@@ -94,6 +94,8 @@ class ValidationRule(Part):
 
     required: TrueStricter = False
     """Whether a version needs a validator's recorded validation, besides the approvals, to become champion."""
+    rejection_term_days: LowerInt = Field(default=30, ge=0)
+    """Days for which a champion may go on deciding after its validation was rejected; then its suspension is due."""
 
 
 ActionTuple = Annotated[tuple[Action, ...], Stricter("fixed")]
@@ -114,7 +116,7 @@ class Response(Part):
     """Ranking or skill has fallen by `monitoring.performance_drop_act` though the inputs mean what they meant: added to the
     actions of the change that explains it."""
     validation_expired: ActionTuple = ("incident",)
-    """The validation of the champion (without one, its approval) has ended."""
+    """The validation of the champion has ended, or it was promoted `validity_days` ago and never validated."""
 
     @model_validator(mode="after")
     def _data_quality_never_retrains(self) -> Self:

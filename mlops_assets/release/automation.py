@@ -7,6 +7,7 @@ allow it, or there is no key, an incident asks a person, and nothing happens by 
 
 from mlops_assets.governance.adoption import adoption
 from mlops_assets.ledger.events.champion import Intervention, Rollback, Suspension
+from mlops_assets.ledger.events.judgements import ValidationRecorded
 from mlops_assets.ledger.events.windows import HealthVerdict
 from mlops_assets.ledger.keys import PublicKey, SigningKey
 from mlops_assets.ledger.ledger import Ledger
@@ -19,7 +20,14 @@ from mlops_assets.policy.recorded import UnreadablePolicy, recorded_policy
 from mlops_assets.release.champion import lock_name
 from mlops_assets.release.interventions import intervene, may_take_over
 from mlops_assets.release.opening import Opening
-from mlops_assets.release.oversight import SEVERITIES, VALIDATION_EXPIRED, due, valid_until
+from mlops_assets.release.oversight import (
+    SEVERITIES,
+    VALIDATION_EXPIRED,
+    VALIDATION_MISSING,
+    due,
+    rejection_term,
+    review_due,
+)
 from mlops_assets.release.promotion import VerifyArtifact
 from mlops_assets.release.registry import Registry
 
@@ -115,12 +123,23 @@ def objections(ledger: Ledger, record: Record[Intervention], before: ModelState)
         return [*reasons, "it rests on no record"]
     if isinstance(evidence.event, HealthVerdict):
         return [*reasons, *_by_verdict(policy, record, before.champion, evidence.seq, evidence.event)]
+    if isinstance(evidence.event, ValidationRecorded):
+        return [*reasons, *_by_rejection(policy, record, before, evidence.seq)]
     # The end of a validation rests on the state of the champion, and what ended is looked up by date.
-    ends, what = valid_until(before, policy)
+    ends, _ = review_due(before, policy)
     over = ends is not None and ends <= record.recorded_at and "suspend" in policy.response.validation_expired
-    if record.kind != Suspension.KIND or event.cause != VALIDATION_EXPIRED or not over:
-        reasons.append(f"nothing called for it then: {what} held, or the policy requires no suspension")
+    if record.kind != Suspension.KIND or event.cause not in (VALIDATION_EXPIRED, VALIDATION_MISSING) or not over:
+        reasons.append("nothing called for it then: no review was overdue, or the policy requires no suspension")
     return reasons
+
+
+def _by_rejection(policy: Policy, record: Record[Intervention], before: ModelState, seq: int) -> list[str]:
+    found = rejection_term(before, policy)
+    if record.kind != Suspension.KIND or found is None or found[0].seq != seq:
+        return [f"record {seq} is no standing rejection of the champion"]
+    return (
+        [] if found[1] <= record.recorded_at else [f"the policy let the champion decide until {found[1].isoformat()}"]
+    )
 
 
 def _by_verdict(

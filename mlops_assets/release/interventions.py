@@ -99,12 +99,13 @@ def resume(
     """Let a suspended champion decide again; not for those who built it.
 
     Raises:
-        InterventionRefused: it is not suspended, or its artifact is not what it was.
+        InterventionRefused: it is not suspended, its validation was rejected, or its artifact is not what it was.
         NotAllowed: the key is not enrolled, not for this model, or an author's.
     """
     with ledger.lock(lock_name(model)):
         now = _require(champion_state(ledger, model), "resumed", ("suspended",))
         assert now.champion is not None
+        _require_not_rejected(ledger, model, now.champion)
         _require_intact(ledger, model, now.champion, verify_artifact)
         barred = _authors(ledger, model, now.champion)
         return intervene(ledger, registry, now, Resumption, str(now.champion), key, rationale, barred=barred, root=root)
@@ -157,6 +158,7 @@ def may_take_over(
         )
     if target not in registry.versions(model):
         raise InterventionRefused(f"{model} version {target} was deleted from the registry")
+    _require_not_rejected(ledger, model, target)
     _require_intact(ledger, model, target, verify_artifact)
     return target
 
@@ -239,6 +241,15 @@ def _require_intact(ledger: Ledger, model: str, version: int, verify_artifact: V
     found = verify_artifact(model, version)
     if found != expected:
         raise InterventionRefused(f"{model} version {version}: artifact digest {found}, expected {expected}")
+
+
+def _require_not_rejected(ledger: Ledger, model: str, version: int) -> None:
+    rejected = ledger.state().model(model).version(version).rejected
+    if rejected is not None:
+        raise InterventionRefused(
+            f"{model} version {version} was rejected in validation by {rejected.event.person} (record {rejected.seq}): it "
+            "decides again only after another validation"
+        )
 
 
 def _authors(ledger: Ledger, model: str, version: int) -> frozenset[str]:

@@ -1,11 +1,12 @@
-"""What time does to a champion: a validation or exception that ended, a finding nobody closed, a probation not passed.
+"""What time and judgements do to a champion: a validation that ended or rejected it, an exception that ended, an open finding,
+a failed probation.
 
 Says which incidents should stand; opening them, once for one cause, is `response.incidents`'.
 """
 
 from datetime import datetime, timedelta
 
-from mlops_assets.governance.validations import standing_validation
+from mlops_assets.governance.validations import Validation, standing_validation
 from mlops_assets.ledger.canonical import iso
 from mlops_assets.ledger.events.champion import Promotion
 from mlops_assets.ledger.state.model import LedgerState, ModelState
@@ -15,6 +16,9 @@ from mlops_assets.release.loosening import ended_exceptions, loosened_policy
 from mlops_assets.release.opening import PROBATION_FAILED, Opening
 
 VALIDATION_EXPIRED = "validation_expired"
+VALIDATION_MISSING = "validation_missing"
+VALIDATION_REJECTED = "validation_rejected"
+REJECTION_TERM_ENDED = "rejection_term_ended"
 FINDING_OVERDUE = "finding_overdue"
 SUSPENSION_DUE = "suspension_due"
 SEVERITIES = ("none", "watch", "act", "critical")
@@ -32,6 +36,7 @@ def due(state: LedgerState, policy: Policy, name: str, when: datetime) -> list[O
     model = state.model(name)
     found = [
         *_expired(model, policy, when),
+        *_rejected(model, policy, when),
         *_failed_probation(model, policy),
         *_suspending_verdict(model, policy),
         *loosened_policy(model, state.people),
@@ -56,45 +61,80 @@ def due(state: LedgerState, policy: Policy, name: str, when: datetime) -> list[O
     return sorted(found, key=lambda opening: (opening.happened_at, opening.cause))
 
 
-def valid_until(model: ModelState, policy: Policy) -> tuple[datetime | None, str]:
-    """Until when the validation of a model's champion holds, and what it is; None without a champion.
+def review_due(model: ModelState, policy: Policy) -> tuple[datetime | None, str]:
+    """By when a validator must judge a model's champion (again), and why; None where no date is recorded.
 
-    Where no validation was recorded, the signatures that first promoted the version are its validation.
+    The date is that of the validation, or, for a version that was never validated, `validity_days` after its promotion. A
+    rejected validation has no end: `_rejected` says what follows from it.
     """
     version = model.champion.champion
     if version is None:
-        return None, "no champion"
+        return None, "no version is champion"
     standing = standing_validation(model, version)
+    if standing is not None and standing.outcome == "rejected":
+        return None, f"version {version} was rejected in validation (record {standing.seq})"
     if standing is not None:
-        return standing.ends(policy), f"the validation of version {version} (record {standing.seq})"
+        ends = standing.ends(policy)
+        return ends, f"the validation of version {version} (record {standing.seq}) expired on {iso(ends)}"
     promoted = model.version(version).promotions
     if not promoted:
         return None, f"version {version} was never promoted"
-    ends = promoted[-1].recorded_at + timedelta(days=policy.validity_days)
-    return ends, f"the approval of version {version} (record {promoted[-1].seq})"
+    what = (
+        f"version {version} was promoted {policy.validity_days} days ago (record {promoted[-1].seq}), and no validation of "
+        "it is on record"
+    )
+    return promoted[-1].recorded_at + timedelta(days=policy.validity_days), what
 
 
 def _expired(model: ModelState, policy: Policy, when: datetime) -> list[Opening]:
     now = model.champion
-    ends, what = valid_until(model, policy)
+    ends, what = review_due(model, policy)
     actions: tuple[Action, ...] = tuple(a for a in policy.response.validation_expired if a != "none")
     if now.status != "active" or ends is None or when < ends or not actions:
         return []
-    summary = f"{what} expired on {iso(ends)}: let a validator judge it again"
+    summary = f"{what}: let a validator judge it{' again' if model.version(now.champion or 0).validations else ''}"
     if "suspend" in actions:
-        summary += f'; the policy requires suspension: mlops suspend {now.model} --key PEM --rationale "…"'
-    return [
-        Opening(
-            VALIDATION_EXPIRED,
-            "watch" if actions == ("watch",) else "act",
-            summary,
-            VALIDATION_EXPIRED,
-            f"{now.champion}/{ends.date().isoformat()}",
-            ends,
-            actions,
-            now.seq,
-        )
-    ]
+        summary += f"; the policy requires suspension: {_suspend_command(now.model)}"
+    kind = VALIDATION_EXPIRED if model.version(now.champion or 0).validations else VALIDATION_MISSING
+    severity = "watch" if actions == ("watch",) else "act"
+    occasion = f"{now.champion}/{ends.date().isoformat()}"
+    return [Opening(kind, severity, summary, kind, occasion, ends, actions, now.seq)]
+
+
+def rejection_term(model: ModelState, policy: Policy) -> tuple[Validation, datetime] | None:
+    """The validation that rejected the champion, and until when it may go on deciding; None without one."""
+    version = model.champion.champion
+    standing = standing_validation(model, version) if version is not None else None
+    if standing is None or standing.outcome != "rejected":
+        return None
+    return standing, standing.recorded_at + timedelta(days=policy.validation.rejection_term_days)
+
+
+def _rejected(model: ModelState, policy: Policy, when: datetime) -> list[Opening]:
+    """A champion whose validation was rejected: an incident at once, and its suspension at the end of the policy's term."""
+    now, found = model.champion, rejection_term(model, policy)
+    if now.status != "active" or found is None:
+        return []
+    standing, ends = found
+    summary = (
+        f"{standing.person} rejected version {now.champion} in validation (record {standing.seq}): {standing.summary}"
+    )
+    occasion = str(standing.seq)
+    if when < ends:
+        summary += f"; replace it, or let it be validated again, by {iso(ends)}: then the policy requires suspension"
+        cause = f"{VALIDATION_REJECTED}:{now.champion}"
+        actions: tuple[Action, ...] = ("incident",)
+        return [
+            Opening(VALIDATION_REJECTED, "act", summary, cause, occasion, standing.recorded_at, actions, standing.seq)
+        ]
+    summary += f"; the policy requires suspension: {_suspend_command(now.model)}"
+    cause = f"{REJECTION_TERM_ENDED}:{now.champion}"
+    actions = ("incident", "suspend")
+    return [Opening(VALIDATION_REJECTED, "critical", summary, cause, occasion, ends, actions, standing.seq)]
+
+
+def _suspend_command(model: str) -> str:
+    return f'mlops suspend {model} --key PEM --rationale "…"'
 
 
 def _failed_probation(model: ModelState, policy: Policy) -> list[Opening]:

@@ -4,6 +4,7 @@ import pytest
 
 from mlops_assets.governance.adoption import adopt
 from mlops_assets.governance.approvals import sign_approval
+from mlops_assets.governance.validations import record_validation
 from mlops_assets.governance.verification import not_counted
 from mlops_assets.ledger.enrolment import enrol, revoke
 from mlops_assets.ledger.events.champion import Resumption, Rollback, Suspension
@@ -88,8 +89,30 @@ def test_a_verdict_for_which_the_policy_asks_for_suspension_suspends(watched):
 def test_an_ended_validation_suspends(watched):
     watched.clock.pass_days(101)
     (record,) = act(watched)
-    assert (record.kind, record.event.cause) == ("suspension", "validation_expired")
+    assert (record.kind, record.event.cause) == ("suspension", "validation_missing")
     assert whole(watched)
+
+
+@pytest.mark.parametrize(("days", "kinds"), [(0, ["suspension"]), (10, [])], ids=["at once", "within the term"])
+def test_a_rejected_validation_suspends_at_the_end_of_the_policys_term(watched, days, kinds):
+    under = policy(**RULES, automation={"suspend": True}, validation={"rejection_term_days": days})
+    adopt(watched.ledger, MODEL, under)
+    record_validation(watched.ledger, watched.keys["second"], under, MODEL, 2, "rejected", "unfit")
+    assert [record.kind for record in act(watched, under)] == kinds
+    watched.clock.pass_days(11)
+    act(watched, under)
+    assert champion_state(watched.ledger, MODEL).deciding is None
+    assert whole(watched)
+
+
+def test_a_suspension_by_the_stolen_key_within_the_term_is_named(watched):
+    under = policy(**RULES, automation={"suspend": True}, validation={"rejection_term_days": 10})
+    adopt(watched.ledger, MODEL, under)
+    seen = record_validation(watched.ledger, watched.keys["second"], under, MODEL, 2, "rejected", "unfit")
+    stolen(
+        watched, Suspension, evidence=seen.seq, policy=under.model_dump(mode="json"), policy_digest=under.digest
+    )  # fmt: skip
+    assert "let the champion decide until" in audit_promotions(watched.ledger)[0].message
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,9 @@ import pytest
 
 from mlops_assets.governance.findings import close_finding, record_finding
 from mlops_assets.governance.validations import record_validation
+from mlops_assets.ledger.events.champion import Resumption
 from mlops_assets.release.audit import audit_promotions
-from mlops_assets.release.interventions import rollback, suspend
+from mlops_assets.release.interventions import InterventionRefused, intervene, resume, rollback, suspend
 from mlops_assets.release.oversight import due
 from mlops_assets.release.promotion import PromotionRefused, promote
 from mlops_assets_tests.governance.world import MODEL, policy
@@ -66,7 +67,7 @@ def test_a_promotion_written_past_a_rejection_is_named(world):
     assert any("rejected it in validation" in p.message for p in audit_promotions(world.ledger))
 
 
-@pytest.mark.parametrize("validated", [True, False], ids=["a validation", "the approval"])
+@pytest.mark.parametrize("validated", [True, False], ids=["a validation", "never validated"])
 def test_what_ended_raises_an_incident_once(world, validated):
     prepare(world)
     if validated:
@@ -75,8 +76,10 @@ def test_what_ended_raises_an_incident_once(world, validated):
     assert due(world.ledger.state(), POLICY, MODEL, world.ledger.clock()) == []
     world.clock.pass_days(101)
     (opening,) = due(world.ledger.state(), POLICY, MODEL, world.ledger.clock())
-    assert (opening.kind, opening.severity, opening.actions) == ("validation_expired", "act", ("incident",))
-    assert opening.summary.startswith("the validation of" if validated else "the approval of")
+    kind = "validation_expired" if validated else "validation_missing"
+    assert (opening.kind, opening.severity, opening.actions) == (kind, "act", ("incident",))
+    expected = "the validation of version 1" if validated else "version 1 was promoted 100 days ago"
+    assert opening.summary.startswith(expected)
     assert due(world.ledger.state(), POLICY, MODEL, world.ledger.clock())[0].occasion == opening.occasion
     if validated:
         validate(world)
@@ -172,3 +175,46 @@ def test_probation_is_of_the_champion_and_ends_with_the_rollback(on_probation):
         on_probation.verify_artifact,
     )
     assert due(on_probation.ledger.state(), PROBATION, MODEL, on_probation.ledger.clock()) == []
+
+
+@pytest.mark.parametrize(("days", "passed"), [(0, 0), (30, 31)], ids=["at once", "after the term"])
+def test_a_rejected_champion_is_an_incident_and_suspended_at_the_end_of_the_term(world, days, passed):
+    under = policy(validity_days=100, validation={"rejection_term_days": days})
+    prepare(world, under)
+    go(world, under)
+    validate(world, "rejected", under)
+    (first,) = due(world.ledger.state(), under, MODEL, world.ledger.clock())
+    assert (first.kind, first.act) == ("validation_rejected", "" if days else "suspension")
+    assert "second rejected version 1 in validation" in first.summary
+    world.clock.pass_days(passed)
+    (last,) = due(world.ledger.state(), under, MODEL, world.ledger.clock())
+    assert (last.kind, last.severity, last.act) == ("validation_rejected", "critical", "suspension")
+    assert (last.cause != first.cause) == bool(days), "the end of the term is an incident of its own"
+    validate(world, "approved", under)
+    assert due(world.ledger.state(), under, MODEL, world.ledger.clock()) == []
+
+
+def test_a_rejected_version_decides_again_only_after_another_validation(on_probation):
+    world = on_probation
+    key = world.keys["risk"]
+    validate(world, "rejected")
+    with pytest.raises(InterventionRefused, match="version 1 was rejected in validation by second"):
+        rollback(world.ledger, world.registry, MODEL, key, "worse", world.verify_artifact)
+    record_validation(world.ledger, world.keys["second"], POLICY, MODEL, 2, "rejected", "no")
+    suspend(world.ledger, world.registry, MODEL, key, "rejected")
+    with pytest.raises(InterventionRefused, match="version 2 was rejected"):
+        resume(world.ledger, world.registry, MODEL, key, "go on", world.verify_artifact)
+    record_validation(world.ledger, world.keys["second"], POLICY, MODEL, 2, "approved", "repaired")
+    resume(world.ledger, world.registry, MODEL, key, "go on", world.verify_artifact)
+    assert world.ledger.state().model(MODEL).champion.deciding == 2
+
+
+def test_a_resumption_of_a_rejected_version_past_the_function_counts_for_nothing(world):
+    prepare(world)
+    go(world)
+    suspend(world.ledger, world.registry, MODEL, world.keys["risk"], "odd")
+    validate(world, "rejected")
+    now = world.ledger.state().model(MODEL).champion
+    intervene(world.ledger, world.registry, now, Resumption, "1", world.keys["risk"], "because")
+    assert world.ledger.state().model(MODEL).champion.deciding is None
+    assert "rejected in validation" in world.ledger.state().refused[-1].reason

@@ -114,6 +114,12 @@ class VersionState:
         """Who built it, in lower case."""
         return self.registration.event.authors if self.registration else frozenset()
 
+    @property
+    def rejected(self) -> Record[ValidationRecorded] | None:
+        """The validation that rejected the version, where that one is the last."""
+        last = self.validations[-1] if self.validations else None
+        return last if last is not None and last.event.outcome == "rejected" else None
+
     def decided(self, policy_digest: str = "") -> Mapping[str, Decision]:
         """The latest decision of each gate under a policy; default: the policy of the latest decision."""
         return self.decisions.get(policy_digest or self.latest_policy, {})

@@ -32,6 +32,7 @@ def rollback(model: ModelState, record: Record[champion.Rollback], context: Fold
     barred = model.authors_of(version) if now.status == "suspended" else frozenset()
     _intervention(model, record, context, barred)
     require_same("version", record.event.version, record.subject)
+    _not_rejected(model, record.subject)
     if (waiting := _waiting(model, record)) is not None:
         return waiting
     state = replace(now, status="active", champion=version, former=now.champion)
@@ -54,6 +55,7 @@ def resumption(model: ModelState, record: Record[champion.Resumption], context: 
     _intervention(model, record, context, model.authors_of(model.champion.champion))
     if model.champion.status != "suspended":
         raise NotCounted("the model was not suspended")
+    _not_rejected(model, record.subject)
     if (waiting := _waiting(model, record)) is not None:
         return waiting
     state = replace(model.champion, status="active", seq=record.seq, since=record.recorded_at)
@@ -79,6 +81,12 @@ def _intervention(model: ModelState, record: Record[Any], context: FoldContext, 
     require_same("version", event.subject, record.subject)
     if event.follows != model.champion.seq:
         raise NotCounted(f"signed for the state after record {event.follows}, which was {model.champion.seq}: a replay")
+
+
+def _not_rejected(model: ModelState, version: str) -> None:
+    rejected = model.version(version).rejected
+    if rejected is not None:
+        raise NotCounted(f"version {version} was rejected in validation (record {rejected.seq}) and may not decide")
 
 
 def _waiting(model: ModelState, record: Record[Any]) -> ModelState | None:
