@@ -172,9 +172,11 @@ def _windows(model: str, state: ModelState, unjudged: Sequence[str]) -> list[Att
     title = f"{count} window{'' if count == 1 else 's'} without a verdict"
     span = unjudged[0] if count == 1 else f"{unjudged[0]} to {unjudged[-1]}"
     last = (
-        f"The last verdict is on window {state.last_verdict.window}." if state.last_verdict else "None was ever judged."
+        f"The last verdict is on window {state.last_verdict.window}."
+        if state.last_verdict
+        else "No window has a verdict yet."
     )
-    detail = f"{span}: ended and not judged, so nothing is known about the model in them. {last} Read the failed runs in Dagster."
+    detail = f"{span}: ended and not judged, so nothing is known about the model in {'it' if count == 1 else 'them'}. {last} Read the failed runs in Dagster."
     return [AttentionItem(model, "window", "now", title, detail)]
 
 

@@ -85,6 +85,8 @@ class Picture:
         for colour, variable in _VARIABLES.items():
             text = text.replace(colour, variable)
         text = re.sub(r'<text style="(?![^"]*fill:)', '<text style="fill: currentColor; ', text)
+        # Many pictures share a page, and ids of a page must differ.
+        text = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{self.name}-", text)
         return text.strip()
 
     def png(self) -> bytes:

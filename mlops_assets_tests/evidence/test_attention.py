@@ -58,7 +58,7 @@ def test_windows_that_nobody_judged_are_not_shown_as_healthy(life: Life) -> None
     found = of_kind(items(life), "window")
     assert (found.urgency, found.title) == ("now", "2 windows without a verdict")
     assert "2003-10-01 to 2004-01-01" in found.detail
-    assert "None was ever judged." in found.detail
+    assert "No window has a verdict yet." in found.detail
     life.judge("2003-10-01", "2004-01-01", "none", version="1", when="2004-04-03")
     assert of_kind(items(life), "window").title == "1 window without a verdict"
 

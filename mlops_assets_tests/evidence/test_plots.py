@@ -1,3 +1,4 @@
+import re
 import xml.etree.ElementTree as ElementTree
 from datetime import UTC, datetime
 
@@ -30,6 +31,9 @@ def test_svg_is_well_formed_equal_and_stands_alone(name: str):
     assert "<style" not in svg, "a style inside would reach the whole page"
     assert "currentColor" in svg
     assert picture.alt.endswith(".")
+    ids = re.findall(r'\bid="([^"]+)"', svg)
+    assert all(name.startswith(f"{picture.name}-") for name in ids), "ids of two pictures on a page must differ"
+    assert set(re.findall(r'(?:href="#|url\(#)([^")]+)', svg)) <= set(ids)
 
 
 def test_png():
