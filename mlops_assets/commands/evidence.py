@@ -76,6 +76,7 @@ def verify(
     root_id = key_id_of(root) if root else None
     kept = [kept_anchor(path) for path in anchors]
     if file is not None:
+        from mlops_assets.evidence.packet.verifier import report
         from mlops_assets.evidence.packet.verifier import verify as verify_packet
 
         found = verify_packet(file, root=root_id, anchors=[anchor.to_dict() for anchor in kept])
@@ -84,9 +85,9 @@ def verify(
         elif found.get("unreadable"):
             click.echo(f"mlops: {file}: {found['problem']}", err=True)
         else:
-            click.echo(f"{file}: intact" if found["ok"] else f"{file}: {found['problem']}")
-            for remark in found["remarks"]:
-                click.echo(f"  {remark}")
+            click.echo(f"{file}: intact" if found["ok"] else f"{file}: {shown(found['problem'])}")
+            for line in report(found) if found["ok"] else found["remarks"]:
+                click.echo(f"  {shown(line)}")
         return 0 if found["ok"] else WRONG_CALL if found.get("unreadable") else NOT_WELL
     from mlops_assets.inspection.live_check import check_everything
 

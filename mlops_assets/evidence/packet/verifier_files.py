@@ -138,6 +138,10 @@ def recorded_files(rows: list[Row], model: str, version: str) -> list[tuple[str,
             card = {"card.json": body["digest"], **body["files"]}
             found = [(name, what) for name, what in found if not name.startswith("card/")]
             found += [(f"card/{name}", (digest, seq)) for name, digest in card.items()]
-        elif row["kind"] == "health_verdict" and str(body["version"]) == version:
-            found += [(f"windows/{row['subject']}/{n}.json", (d, seq)) for n, d in body["evidence"].items()]
+        elif row["kind"] == "health_verdict":
+            # A window that was judged again has the reports of its last verdict only.
+            window = f"windows/{row['subject']}/"
+            found = [(name, what) for name, what in found if not name.startswith(window)]
+            if str(body["version"]) == version:
+                found += [(f"{window}{name}.json", (digest, seq)) for name, digest in body["evidence"].items()]
     return found

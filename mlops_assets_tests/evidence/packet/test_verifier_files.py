@@ -11,7 +11,7 @@ import pytest
 
 from mlops_assets.evidence.packet import verifier_files
 from mlops_assets.evidence.packet.verifier import verify
-from mlops_assets.evidence.packet.verifier_files import read_files
+from mlops_assets.evidence.packet.verifier_files import read_files, recorded_files
 from mlops_assets.evidence.packet.verifier_signatures import Wrong, parsed
 
 
@@ -168,3 +168,13 @@ def test_what_is_plain_is_read(tmp_path: Path):
     path = tmp_path / "p.zip"
     path.write_bytes(zipped())
     assert read_files(path) == {"a": b"alpha", "b": b"beta"}
+
+
+def test_a_window_that_was_judged_again_has_the_reports_of_its_last_verdict():
+    def verdict(seq: int, version: str, digest: str) -> dict:
+        body = {"version": version, "evidence": {"drift": digest}}
+        return {"seq": seq, "kind": "health_verdict", "model": "m", "subject": "2026-01-01", "body": body}
+
+    again = [verdict(1, "1", "a"), verdict(2, "1", "b")]
+    assert recorded_files(again, "m", "1") == [("windows/2026-01-01/drift.json", ("b", 2))]
+    assert recorded_files([*again, verdict(3, "2", "c")], "m", "1") == []
