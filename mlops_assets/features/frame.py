@@ -54,6 +54,13 @@ def _text_objects(texts: pl.Series) -> np.ndarray:
     return np.array(coded.dictionary.to_pylist(), dtype="O")[coded.indices.to_numpy()]
 
 
+def required_columns(declaration: Declaration) -> tuple[str, ...]:
+    """Columns that `to_model_frame` reads: the features, and the event time where a date is measured from it."""
+    event = declaration.event_time
+    dated = event is not None and bool(declaration.features_of(Role.DATE))
+    return tuple(dict.fromkeys([*declaration.features, *([event.column] if event is not None and dated else [])]))
+
+
 def number_features(declaration: Declaration) -> tuple[str, ...]:
     """Features that reach the model as numbers, in declared order."""
     return declaration.features_of(Role.NUMERIC, Role.BOOLEAN, Role.ORDINAL, Role.DATE)

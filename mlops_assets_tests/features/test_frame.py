@@ -2,7 +2,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from mlops_assets.features.frame import MISSING, target_vector, to_model_frame
+from mlops_assets.features.frame import MISSING, required_columns, target_vector, to_model_frame
 from mlops_assets_tests.training.tables import declare, multiclass, regression, table
 
 
@@ -35,3 +35,15 @@ def test_targets() -> None:
     assert target_vector(as_bool, declare(target={"column": "y", "positive": True})).sum() == as_bool["y"].sum()
     with pytest.raises(ValueError, match="targets are missing"):
         target_vector(frame.with_columns(pl.lit(None, dtype=pl.String).alias("y")), declare())
+
+
+def test_the_columns_a_model_reads_are_all_it_needs() -> None:
+    """A date becomes an age at the event: a window kept without its event time once stopped every verdict."""
+    frame, dated, plain = table(20), declare(), declare(features={"code": "categorical"})
+    assert required_columns(dated) == (*dated.features, "opened")
+    assert required_columns(plain) == ("code",)
+    for model in (dated, plain):
+        kept = frame.select(required_columns(model))
+        assert to_model_frame(kept, model).equals(to_model_frame(frame, model))
+    without_time = declare(event_time=None, training={}, monitoring={}, features={"born": "date"})
+    assert required_columns(without_time) == ("born",)

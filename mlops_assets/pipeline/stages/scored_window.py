@@ -12,6 +12,7 @@ from mlops_assets.datasets import pieces
 from mlops_assets.datasets.pieces import StoredRows
 from mlops_assets.datasets.windows import Window
 from mlops_assets.declaration.declaration import Declaration
+from mlops_assets.features.frame import required_columns
 from mlops_assets.governance.approval_subject import registered
 from mlops_assets.ledger.events.versions import VersionRegistered
 from mlops_assets.ledger.events.windows import WindowScored
@@ -59,9 +60,9 @@ class ScoredWindow:
         return self.record.event.challenger if self.record.event.canary_share else None
 
     def rows(self, lake: Lake) -> pl.DataFrame | StoredRows:
-        """Identifier and features of the rows; those of a window that may not fit into memory stay in the lake."""
+        """Identifier and what the model reads of the rows; those of a window that may not fit into memory stay in the lake."""
         stored = lake.scan(f"{self.model}/{SCORED_ROWS}", window=self.window.key)
-        stored = stored.select(self.declaration.id, *self.declaration.features)
+        stored = stored.select(self.declaration.id, *required_columns(self.declaration))
         height = int(self.record.event.rows)
         return stored.collect() if height <= pieces.ROWS_AT_ONCE else StoredRows(stored, height)
 
