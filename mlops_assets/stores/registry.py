@@ -8,16 +8,19 @@ import hashlib
 import json
 import os
 import tempfile
+import warnings
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any, Protocol
+from zipfile import ZIP_DEFLATED
 
 from mlops_assets.stores.home import Home, be_quiet
 from mlops_assets.stores.ledger_database import locked_file
 
 TRAINING_KEY = "mlops.training_key"
+MODEL_FILE = "model.skops"
 EVIDENCE = "evidence"
 CANDIDATES = "candidates"
 """The evidence that a training leaves when it is finished."""
@@ -245,21 +248,16 @@ class Registry:
         self.client.log_artifact(run_id, str(path), folder)
 
     def log_model(
-        self,
-        run_id: str,
-        pipeline: Any,
-        example: Any,
-        predictions: Any,
-        trusted_types: Sequence[str],
-        pins: Sequence[str],
+        self, run_id: str, pipeline: Any, example: Any, trusted_types: Sequence[str], pins: Sequence[str]
     ) -> str:
         """Store a fitted pipeline with the run, as skops, with the signature of its inputs and outputs.
+
+        Plain `mlflow.pyfunc` loads it too (`plain_model.py`): labels or values, and the probability of each class.
 
         Args:
             run_id: an active run.
             pipeline: fitted scikit-learn pipeline.
             example: a few input rows, as the pipeline takes them.
-            predictions: what it says of them.
             trusted_types: types that the file may hold.
             pins: requirements; given, because inferring them takes MLflow many seconds.
 
@@ -270,22 +268,29 @@ class Registry:
         import logging
 
         import mlflow
-        import mlflow.sklearn
-        from mlflow.models import infer_signature
+        import mlflow.pyfunc
+        import skops.io
 
-        # Its hint to turn integer columns into floats, which the model frame has done already.
+        from mlops_assets.stores import plain_model
+
         logging.getLogger("mlflow").setLevel(logging.ERROR)
         if mlflow.active_run() is None:
             # MLflow refuses to go on with a run of another experiment than the one this process named last.
             mlflow.set_experiment(experiment_id=self.client.get_run(run_id).info.experiment_id)
-        with mlflow.start_run(run_id=run_id, nested=True) if mlflow.active_run() is None else nullcontext():
-            stored = mlflow.sklearn.log_model(  # pyright: ignore[reportPrivateImportUsage]
-                pipeline,
+        active = mlflow.start_run(run_id=run_id, nested=True) if mlflow.active_run() is None else nullcontext()
+        with warnings.catch_warnings(), active, tempfile.TemporaryDirectory() as scratch:
+            # It asks for an example to be stored, which would be rows of people.
+            warnings.filterwarnings("ignore", message=".*input example was not provided")
+            warnings.filterwarnings("ignore", message=".*Add type hints to the `predict` method")
+            path = Path(scratch) / MODEL_FILE
+            path.write_bytes(skops.io.dumps(pipeline, compression=ZIP_DEFLATED))
+            stored = mlflow.pyfunc.log_model(  # pyright: ignore[reportPrivateImportUsage]
                 name="model",
-                serialization_format="skops",
-                skops_trusted_types=list(trusted_types),
+                python_model=str(plain_model.__file__),
+                artifacts={plain_model.MODEL: str(path)},
+                model_config={plain_model.TRUSTED: list(trusted_types)},
                 pip_requirements=list(pins),
-                signature=infer_signature(example, predictions),
+                signature=_signature(example, plain_model.answers(pipeline, example)),
             )
         return stored.model_uri
 
@@ -317,6 +322,16 @@ class Registry:
             params=[Param(k, str(v)[:500]) for k, v in parameters.items()],
             tags=[RunTag(k, str(v)) for k, v in tags.items()],
         )
+
+
+def _signature(example: Any, answers: Any) -> Any:
+    """Columns of the model. Numbers are of any kind: MLflow would refuse whole numbers where it expects others."""
+    from mlflow.models import ModelSignature, infer_signature
+    from mlflow.types.schema import AnyType, ColSpec, Schema
+
+    kinds = {name: dtype.kind for name, dtype in example.dtypes.items()}
+    inputs: list[Any] = [ColSpec("string" if kind == "O" else AnyType(), str(name)) for name, kind in kinds.items()]
+    return ModelSignature(inputs=Schema(inputs), outputs=infer_signature(example, answers).outputs)
 
 
 @contextmanager

@@ -3,12 +3,11 @@
 Belongs here: writing, checking and reading the files of one model. Does not belong here: the registry that keeps them
 (`stores/`) and who may sign (`governance/`).
 
-What was tried with MLflow 3.17: `mlflow.sklearn.log_model(pipeline, name=..., serialization_format="skops",
-skops_trusted_types=list(trusted_types(declaration)), pip_requirements=pinned_requirements())` stores `model.skops`
-and no pickle. MLflow's own `load_model` reads the allow-list from the model's own `MLmodel` file, which whoever
-replaces the model can edit too; therefore models are read by `load` below, from the downloaded folder, against the
-list in this file. A download also holds `registered_model_meta`, which MLflow writes anew whenever the version is
-registered or fetched: it is not part of what is signed, and nothing reads it.
+MLflow keeps `model.skops` and no pickle (`stores/registry.py`). Whoever loads the model by plain `mlflow.pyfunc` trusts
+the allow-list and the code in the model's own folder, which whoever replaces the model can edit too; therefore models are
+read by `load` below, from the downloaded folder, against the list in this file. A download also holds
+`registered_model_meta`, which MLflow writes anew whenever the version is registered or fetched: it is not part of
+what is signed, and nothing reads it.
 """
 
 import hashlib
@@ -23,11 +22,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlops_assets.declaration.declaration import Declaration
+from mlops_assets.stores.registry import MODEL_FILE
 
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
 
-MODEL_FILE = "model.skops"
 # Beyond what skops itself trusts, and harmless to load: node tables of trees, names of number types, and the folds and
 # scorer that a search over parameters keeps.
 ALLOWED_TYPES = (

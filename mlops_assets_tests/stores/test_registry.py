@@ -29,7 +29,7 @@ def trained(registry) -> tuple[str, str]:
     inputs = pd.DataFrame({"a": np.arange(20.0), "b": np.tile([1.0, 2.0], 10)})
     pipeline = make_pipeline(StandardScaler(), LogisticRegression()).fit(inputs, inputs["a"] > 9)
     run = registry.client.create_run(registry.experiment(MODEL)).info.run_id
-    uri = registry.log_model(run, pipeline, inputs.head(2), pipeline.predict_proba(inputs.head(2)), [], ["numpy==2"])
+    uri = registry.log_model(run, pipeline, inputs.head(2), [], ["numpy==2"])
     registry.client.set_terminated(run)
     return run, uri
 
@@ -68,6 +68,41 @@ def test_registered_twice_is_one_version(registry, trained):
     folder = registry.folder(MODEL, first)
     assert (folder / "MLmodel").is_file()
     assert not list(folder.rglob("*.pkl")), "no pickle in the registry"
+
+
+@pytest.mark.parametrize("task", ["binary", "multiclass", "regression"])
+def test_plain_mlflow_takes_whole_numbers_and_gives_probabilities_beside_labels(registry, task):
+    """Whoever loads the champion without this package once had whole numbers refused, and labels alone."""
+    import mlflow.pyfunc
+    from sklearn.compose import make_column_transformer
+    from sklearn.linear_model import LinearRegression, LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import OneHotEncoder
+
+    inputs = pd.DataFrame({"a": np.arange(30.0), "kind": np.tile(["x", "y", "z"], 10).astype(object)})
+    target = {"binary": inputs["a"] > 9, "multiclass": np.tile(["u", "v", "w"], 10), "regression": inputs["a"] * 2}[
+        task
+    ]
+    model = LinearRegression() if task == "regression" else LogisticRegression()
+    encoder = make_column_transformer((OneHotEncoder(), ["kind"]), remainder="passthrough")
+    pipeline = make_pipeline(encoder, model).fit(inputs, target)
+    name = f"plain_{task}"
+    run = registry.client.create_run(registry.experiment(name)).info.run_id
+    uri = registry.log_model(run, pipeline, inputs.head(2), [], ["numpy==2"])
+    version = registry.register(name, uri, run, {TRAINING_KEY: task})
+    registry.set_alias(name, "champion", version)
+    assert not list(registry.folder(name, version).rglob("*.pkl"))
+
+    loaded = mlflow.pyfunc.load_model(f"models:/{name}@champion")
+    whole = pd.DataFrame({"a": np.array([1, 20, 5], dtype="int64"), "kind": ["x", "y", "z"]})
+    found = loaded.predict(whole)
+    expected = whole.assign(a=whole["a"].astype(float))
+    assert found["prediction"].tolist() == pipeline.predict(expected).tolist()
+    if task == "regression":
+        assert list(found.columns) == ["prediction"]
+        return
+    assert [c for c in found.columns if c != "prediction"] == [f"probability:{c}" for c in pipeline.classes_]
+    assert found.drop(columns="prediction").to_numpy() == pytest.approx(pipeline.predict_proba(expected))
 
 
 def test_two_projects_in_one_process_do_not_mix(registry, trained, tmp_path):

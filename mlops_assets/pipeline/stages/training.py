@@ -33,7 +33,6 @@ from mlops_assets.stores.registry import TRAINING_KEY
 from mlops_assets.training.artifact import canonical_digest, trusted_types
 from mlops_assets.training.candidates import Candidates as TrainedCandidates
 from mlops_assets.training.candidates import FittedCandidate, fit_candidates
-from mlops_assets.training.metrics import scores_of
 from mlops_assets.training.reproducibility import (
     code_version,
     environment,
@@ -99,7 +98,6 @@ def store_best(
         run_id,
         pipeline,
         example,
-        scores_of(pipeline, example, declaration),
         trusted_types(declaration),
         pinned_requirements(),
     )
