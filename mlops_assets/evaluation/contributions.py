@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 REFERENCE_ROWS = 20_000
 BACKGROUND_ROWS = 16
+POOL_ROWS = 1000
 # Rows put through the model at once: bounds the memory whatever the number of features.
 BATCH_ROWS = 100_000
 
@@ -41,6 +42,7 @@ class Reference:
     typical: dict[str, float | str | None]
     typical_row: np.ndarray
     background: np.ndarray
+    pool: np.ndarray
 
 
 def build_reference(
@@ -80,6 +82,7 @@ def build_reference(
         typical=typical,
         typical_row=np.asarray(transformer.transform(pd.DataFrame(values)))[0],
         background=matrix[:BACKGROUND_ROWS],
+        pool=matrix[BACKGROUND_ROWS : BACKGROUND_ROWS + POOL_ROWS] if len(matrix) > BACKGROUND_ROWS else matrix,
     )
 
 

@@ -23,8 +23,7 @@ from mlops_assets.evaluation.contributions import (
     matrix_and_scores,
     one_score,
 )
-from mlops_assets.features.frame import to_model_frame
-from mlops_assets.training.metrics import scores_of
+from mlops_assets.evaluation.faithfulness import conditional_falls, shapley_values
 
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
@@ -33,6 +32,23 @@ if TYPE_CHECKING:
 MOST_REASONS = 4
 # Smaller changes in the score are rounding, not reasons.
 NEGLIGIBLE = 1e-9
+LEAST_CONTRIBUTION = 0.005
+SHAPLEY_DECISIONS = 20
+"""Decisions whose reasons are compared with Shapley values: each costs some hundred calls of the model a factor."""
+
+
+@dataclass(frozen=True)
+class ReasonLimits:
+    """Which contributions become reasons.
+
+    Attributes:
+        most: reasons of one decision.
+        least: contribution to the adverse score, in its unit, below which a further reason is not given; the first
+            reason is the strongest factor, however small.
+    """
+
+    most: int = MOST_REASONS
+    least: float = LEAST_CONTRIBUTION
 
 
 @dataclass(frozen=True)
@@ -45,8 +61,11 @@ class ReasonCodeReport:
         explained: of these, how many have at least one reason.
         most_codes: largest number of reasons of one decision.
         codes: reasons given in all.
-        faithful: reasons whose factor, replaced alone by its typical value in the row itself and scored through the
-            whole pipeline, lowers the adverse score.
+        faithful: reasons whose factor, replaced by what similar reference rows have, lowers the adverse score; similar
+            rows take no part in choosing reasons (`faithfulness.conditional_falls`).
+        least_contribution: smallest contribution of a reason after the first; None where none was given.
+        shapley_agreement: share of reasons, of some decisions, whose Shapley value counts against the person too; None
+            without reasons.
         unscored: factors named that are no input of the model.
         coverage: explained / adverse; None without adverse decisions.
         faithful_share: faithful / codes; None without reasons.
@@ -69,6 +88,8 @@ class ReasonCodeReport:
     random_drop: float | None
     frequent: dict[str, int]
     examples: tuple[dict[str, Any], ...]
+    least_contribution: float | None = None
+    shapley_agreement: float | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """For an evidence file."""
@@ -81,14 +102,14 @@ def reason_codes(
     declaration: Declaration,
     threshold: float,
     reference: Reference,
-    most: int = MOST_REASONS,
+    limits: ReasonLimits = ReasonLimits(),
 ) -> pl.DataFrame:
     """Reasons for every adverse decision among `frame`.
 
     A factor can be a reason when the adverse score falls if it alone is replaced by its typical value. The factor that
     lowers it most is the first reason; each further one is that which lowers it most after those before have been
-    replaced, so that a factor that merely repeats another is not named. At most `most`. Where no single factor lowers
-    the score, each is compared with the values of favourably decided rows instead, on average.
+    replaced, so that a factor that merely repeats another is not named. A further reason adds at least `limits.least`,
+    alone and after those before it. Where no single factor lowers the score, each is compared with the values of favourably decided rows instead, on average.
 
     Returns:
         One row for each adverse decision: the id column, `score`, and `reasons`, a list of structs (`feature`,
@@ -99,7 +120,7 @@ def reason_codes(
     """
     if declaration.task is not Task.BINARY:
         raise ValueError(f"reason codes are for binary decisions, found task {declaration.task.value!r}")
-    adverse, scores, _, added, named = _reasons(pipeline, frame, declaration, threshold, reference, most)
+    adverse, scores, _, added, named = _reasons(pipeline, frame, declaration, threshold, reference, limits)
     names = list(declaration.features)
     reasons = [
         [
@@ -128,7 +149,7 @@ def examine_reason_codes(
     reference: Reference,
     *,
     most_rows: int = 2000,
-    most: int = MOST_REASONS,
+    limits: ReasonLimits = ReasonLimits(),
 ) -> ReasonCodeReport:
     """Give reasons for the adverse decisions among a bounded sample of rows, and test them.
 
@@ -139,19 +160,20 @@ def examine_reason_codes(
         threshold: binary only: the decision threshold.
         reference: from `contributions.build_reference`.
         most_rows: rows looked at, drawn by a seeded hash of the id.
-        most: most reasons of one decision.
+        limits: which contributions become reasons.
     """
     if declaration.task is not Task.BINARY or threshold is None:
         return ReasonCodeReport(False, 0, 0, 0, 0, 0, (), None, None, None, None, {}, ())
     order = np.argsort(seeded_hash(frame[declaration.id], declaration.training.seed + 4), kind="stable")
     sample = frame[np.sort(order[:most_rows])]
-    adverse, scores, matrix, added, named = _reasons(pipeline, sample, declaration, threshold, reference, most)
+    adverse, scores, matrix, added, named = _reasons(pipeline, sample, declaration, threshold, reference, limits)
     if adverse.height == 0:
         return ReasonCodeReport(True, 0, 0, 0, 0, 0, (), None, None, None, None, {}, ())
     names = list(declaration.features)
     model, blocks = pipeline.named_steps["model"], feature_blocks(pipeline, declaration)
     sign = adverse_sign(declaration)
-    faithful = _faithful(pipeline, adverse, scores, declaration, named, reference)
+    falls = conditional_falls(model, matrix, declaration, blocks, named, reference.pool)
+    further = [added[i, j] for i, columns in enumerate(named) for j in columns[1:]]
     generator = np.random.default_rng(declaration.training.seed)
     drawn = [generator.permutation(len(names))[: len(columns)].tolist() for columns in named]
     drops = [
@@ -162,7 +184,7 @@ def examine_reason_codes(
     for columns in named:
         for j in columns:
             counts[names[j]] += 1
-    codes = sum(map(len, named))
+    codes, faithful = sum(map(len, named)), sum(fall > NEGLIGIBLE for one in falls for fall in one)
     explained = sum(bool(columns) for columns in named)
     return ReasonCodeReport(
         applies=True,
@@ -187,7 +209,26 @@ def examine_reason_codes(
             }
             for i in range(min(5, adverse.height))
         ),
+        least_contribution=float(min(further)) if further else None,
+        shapley_agreement=_shapley_agreement(model, matrix, declaration, blocks, named, reference),
     )
+
+
+def _shapley_agreement(
+    model: Any,
+    matrix: np.ndarray,
+    declaration: Declaration,
+    blocks: list[list[int]],
+    named: list[list[int]],
+    reference: Reference,
+) -> float | None:
+    looked_at = [i for i, columns in enumerate(named) if columns][:SHAPLEY_DECISIONS]
+    if not looked_at:
+        return None
+    seed = declaration.training.seed
+    values = shapley_values(model, matrix[looked_at], declaration, blocks, reference.pool, seed)
+    against = [values[place, j] > 0 for place, i in enumerate(looked_at) for j in named[i]]
+    return float(np.mean(against))
 
 
 def _reasons(
@@ -196,7 +237,7 @@ def _reasons(
     declaration: Declaration,
     threshold: float,
     reference: Reference,
-    most: int,
+    limits: ReasonLimits,
 ) -> tuple[pl.DataFrame, np.ndarray, np.ndarray, np.ndarray, list[list[int]]]:
     """Adverse rows, their scores, matrix, contributions to the adverse score, and the features named for each."""
     if frame.height == 0:
@@ -212,7 +253,7 @@ def _reasons(
         added[unexplained] = sign * background_contributions(
             model, matrix[unexplained], scores[unexplained], declaration, blocks, reference.background
         )
-    named = _choose(model, matrix, declaration, blocks, added, reference.typical_row, most)
+    named = _choose(model, matrix, declaration, blocks, added, reference.typical_row, limits)
     return adverse, scores, matrix, added, named
 
 
@@ -223,10 +264,10 @@ def _choose(
     blocks: list[list[int]],
     added: np.ndarray,
     typical: np.ndarray,
-    most: int,
+    limits: ReasonLimits,
 ) -> list[list[int]]:
     """Reasons of each row, strongest first: greedily, each the factor that lowers the score most after those before."""
-    count = len(added)
+    count, most, least = len(added), limits.most, max(limits.least, NEGLIGIBLE)
     # Beyond the strongest few alone, a factor is hardly ever among the strongest together; they bound the cost.
     ranked = np.argsort(-added, axis=1, kind="stable")[:, : most + 3]
     rows = np.arange(count)
@@ -235,6 +276,7 @@ def _choose(
     if count == 0:
         return named
     current = matrix.copy()
+    eligible = added[rows[:, None], ranked] > least
     eligible[:, 0] = False
     for i, columns in enumerate(named):
         for j in columns:
@@ -247,17 +289,17 @@ def _choose(
         before = one_score(model, current[open_rows], declaration, None)
         falls = np.full((len(open_rows), ranked.shape[1]), -np.inf)
         for position in range(1, ranked.shape[1]):
-            asked = np.flatnonzero(eligible[open_rows, position])
-            if len(asked) == 0:
+            tried = np.flatnonzero(eligible[open_rows, position])
+            if len(tried) == 0:
                 continue
-            trial = current[open_rows[asked]].copy()
-            for k, i in enumerate(open_rows[asked]):
+            trial = current[open_rows[tried]].copy()
+            for k, i in enumerate(open_rows[tried]):
                 columns = blocks[ranked[i, position]]
                 trial[k, columns] = typical[columns]
-            falls[asked, position] = sign * (before[asked] - one_score(model, trial, declaration, None))
+            falls[tried, position] = sign * (before[tried] - one_score(model, trial, declaration, None))
         best = falls.argmax(axis=1)
         for k, i in enumerate(open_rows):
-            if falls[k, best[k]] <= NEGLIGIBLE:
+            if falls[k, best[k]] <= least:
                 eligible[i] = False
                 continue
             j = int(ranked[i, best[k]])
@@ -265,30 +307,6 @@ def _choose(
             current[i, blocks[j]] = typical[blocks[j]]
             eligible[i, best[k]] = False
     return named
-
-
-def _faithful(
-    pipeline: "Pipeline",
-    adverse: pl.DataFrame,
-    scores: np.ndarray,
-    declaration: Declaration,
-    named: list[list[int]],
-    reference: Reference,
-) -> int:
-    """Reasons that hold when checked on the rows themselves, not on the model's matrix in which they were found."""
-    rows = to_model_frame(adverse, declaration)
-    names, sign = list(declaration.features), adverse_sign(declaration)
-    held = 0
-    for position in range(max(map(len, named), default=0)):
-        changed = rows.copy()
-        asked = [i for i, columns in enumerate(named) if len(columns) > position]
-        for i in asked:
-            name = names[named[i][position]]
-            typical = reference.typical[name]
-            changed.iat[i, changed.columns.get_loc(name)] = float("nan") if typical is None else typical
-        fall = sign * (scores - scores_of(pipeline, changed, declaration))
-        held += int(np.sum(fall[asked] > NEGLIGIBLE))
-    return held
 
 
 def _replaced_scores(

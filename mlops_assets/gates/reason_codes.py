@@ -15,8 +15,10 @@ class ReasonCodesRule(GateRule):
     """Share of adverse decisions with at least one reason."""
     max_codes: LowerInt = Field(default=4, ge=1)
     """Most reasons given for one decision."""
-    min_faithful: HigherFloat = Field(default=0.95, ge=0, le=1)
-    """Share of given reasons whose removal moves the score in the favourable direction."""
+    min_faithful: HigherFloat = Field(default=0.8, ge=0, le=1)
+    """Share of given reasons that hold when the factor takes the values of similar people instead."""
+    min_contribution: HigherFloat = Field(default=0.005, ge=0)
+    """Contribution to the score below which no further reason is given after the first."""
 
 
 @dataclass(frozen=True)
@@ -29,8 +31,9 @@ class ReasonCodesEvidence(Evidence):
         explained: of these, those with at least one reason.
         most_codes: most reasons of one decision.
         codes: reasons given in all.
-        faithful: reasons whose removal moves the score in the favourable direction.
+        faithful: reasons that hold when the factor takes the values of similar people instead.
         unscored: factors named as reasons that are no inputs of the model.
+        least_contribution: smallest contribution of a reason after the first; None where none was given.
     """
 
     applies: bool
@@ -40,6 +43,7 @@ class ReasonCodesEvidence(Evidence):
     codes: int
     faithful: int
     unscored: tuple[str, ...]
+    least_contribution: float | None = None
 
 
 def decide(evidence: ReasonCodesEvidence, rule: ReasonCodesRule) -> Finding:
@@ -50,7 +54,7 @@ def decide(evidence: ReasonCodesEvidence, rule: ReasonCodesRule) -> Finding:
     def finding(outcome: GateOutcome, reason: str, absent: bool = False) -> Finding:
         text = (
             f"{rule.min_coverage:.0%} of adverse decisions explained, by at most {rule.max_codes} scored factors, "
-            f"{rule.min_faithful:.0%} of them faithful"
+            f"{rule.min_faithful:.0%} of them faithful, each after the first contributing {show(rule.min_contribution)} or more"
         )
         return Finding(outcome, text, reason, value=faithful, threshold=rule.min_faithful, absent=absent)
 
@@ -66,6 +70,9 @@ def decide(evidence: ReasonCodesEvidence, rule: ReasonCodesRule) -> Finding:
         faults.append(f"{coverage:.1%} of {adverse} adverse decisions are explained")
     if evidence.most_codes > rule.max_codes:
         faults.append(f"one decision has {evidence.most_codes} reasons, more than {rule.max_codes}")
+    smallest = evidence.least_contribution
+    if smallest is not None and smallest < rule.min_contribution:
+        faults.append(f"a further reason contributes {show(smallest)}, less than {show(rule.min_contribution)}")
     if faithful is not None and faithful < rule.min_faithful:
         faults.append(f"{show(faithful)} of {codes} reasons are faithful")
     if faults:

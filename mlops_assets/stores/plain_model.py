@@ -39,8 +39,10 @@ class PlainModel(PythonModel):
 
         self.pipeline = skops.io.load(context.artifacts[MODEL], trusted=list(context.model_config[TRUSTED]))
 
-    def predict(self, context, model_input, params=None):
-        """See `answers`; without type hints, which MLflow would read as the schema."""
+    def predict(  # pyright: ignore[reportIncompatibleMethodOverride]
+        self, context: Any, model_input: pd.DataFrame, params: dict[str, Any] | None = None
+    ) -> pd.DataFrame:
+        """See `answers`."""
         return answers(self.pipeline, model_input)
 
 

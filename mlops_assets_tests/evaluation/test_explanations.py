@@ -66,7 +66,7 @@ def test_every_adverse_decision_has_few_true_reasons(number: int, favourable: st
     report = examine_reason_codes(pipeline, FRAME, model, 0.5, reference)
     assert report.adverse == int(adverse.sum())
     assert report.coverage is not None and report.coverage > 0.97  # noqa: PT018
-    assert report.faithful_share is not None and report.faithful_share > 0.97  # noqa: PT018
+    assert report.faithful_share is not None and report.faithful_share > 0.9  # noqa: PT018
     assert report.drop is not None and report.random_drop is not None  # noqa: PT018
     assert report.drop > report.random_drop
     assert report.unscored == ()

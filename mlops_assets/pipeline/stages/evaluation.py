@@ -16,7 +16,7 @@ from mlops_assets.evaluation.comparison import QUALITY_METRIC, compare
 from mlops_assets.evaluation.contributions import build_reference
 from mlops_assets.evaluation.cost import measure_cost
 from mlops_assets.evaluation.estimators import prepare
-from mlops_assets.evaluation.explanations import examine_reason_codes
+from mlops_assets.evaluation.explanations import ReasonLimits, examine_reason_codes
 from mlops_assets.evaluation.fairness import measure_fairness
 from mlops_assets.evaluation.importance import permutation_importance
 from mlops_assets.evaluation.performance import evaluate
@@ -219,7 +219,10 @@ def explanations(context: StageContext) -> StageResult:
     held = held_out(platform, declaration, context.request)
     importance = permutation_importance(held.pipeline, held.rows, declaration).to_dict()
     reference = build_reference(held.pipeline, held.rows, declaration, held.threshold)
-    reasons = examine_reason_codes(held.pipeline, held.rows, declaration, held.threshold, reference).to_dict()
+    limits = ReasonLimits(least=context.policy.gates.reason_codes.min_contribution)
+    reasons = examine_reason_codes(
+        held.pipeline, held.rows, declaration, held.threshold, reference, limits=limits
+    ).to_dict()
     results = platform.version_results(held.registered.event.run_id)
     digest = results.write(EXPLANATIONS, Explanations(importance, reasons))
     return StageResult(

@@ -15,7 +15,7 @@ from mlops_assets.datasets.windows import Window
 from mlops_assets.declaration.declaration import Declaration
 from mlops_assets.declaration.terms import Task
 from mlops_assets.evaluation.contributions import Reference, build_reference
-from mlops_assets.evaluation.explanations import reason_codes
+from mlops_assets.evaluation.explanations import ReasonLimits, reason_codes
 from mlops_assets.governance.approval_subject import registered
 from mlops_assets.governance.approvals import approval_state
 from mlops_assets.governance.decisions import standing
@@ -70,7 +70,8 @@ class Scorer:
         if rows.height == 0:
             return {}
         threshold = self.registration.event.threshold
-        found = reason_codes(self.pipeline, rows, self.declaration, threshold, self._typical_rows)
+        limits = ReasonLimits(least=self.platform.policy_of(self.declaration).gates.reason_codes.min_contribution)
+        found = reason_codes(self.pipeline, rows, self.declaration, threshold, self._typical_rows, limits)
         texts = (json.dumps([dict(reason) for reason in one], default=float) for one in found[REASONS].to_list())
         return dict(zip(found[self.declaration.id].to_list(), texts, strict=True))
 
