@@ -62,7 +62,7 @@ def enrol(
         "public_key": public_key.pem,
         "follows": people.last_of(name),
     }
-    envelope = sign_statement(root_key, {f"key:{name}": public_key.key_id}, "enrolment/v1", predicate)
+    envelope = sign_statement(root_key, {f"key:{name}": public_key.key_id}, PersonEnrolled.PURPOSE, predicate)
     event = PersonEnrolled.model_validate({**predicate, "key_id": public_key.key_id, "envelope": envelope})
     return _write(ledger, event, name, expect)
 
@@ -103,7 +103,7 @@ def revoke(
         "compromised_since": iso(compromised_since) if compromised_since is not None else None,
         "follows": people.last_of(name),
     }
-    envelope = sign_statement(key, {f"key:{name}": chosen}, "revocation/v1", predicate)
+    envelope = sign_statement(key, {f"key:{name}": chosen}, KeyRevoked.PURPOSE, predicate)
     return _write(ledger, KeyRevoked.model_validate({**predicate, "envelope": envelope}), name, expect)
 
 

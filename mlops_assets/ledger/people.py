@@ -14,6 +14,7 @@ from datetime import datetime
 from typing import Any
 
 from mlops_assets.ledger.canonical import iso, moment
+from mlops_assets.ledger.events.base import Event, UnknownEvent
 from mlops_assets.ledger.events.people import KeyRevoked, PersonEnrolled
 from mlops_assets.ledger.keys import PublicKey
 from mlops_assets.ledger.records import Record
@@ -159,9 +160,9 @@ class People:
                 return Signed(statement, period)
         raise NotAllowed(str(refusals[-1]))
 
-    def open_record(self, record: Record, purpose: str) -> Signed:
-        """`open` for the envelope in a record's body."""
-        envelope = record.body.get("envelope")
+    def open_record(self, record: Record[Any], purpose: str) -> Signed:
+        """`open` for the envelope in a record's event."""
+        envelope = getattr(record.event, "envelope", None)
         if not isinstance(envelope, Mapping):
             raise SignatureRefused(f"record {record.seq} ({record.kind}) carries no signature")
         return self.open(envelope, purpose, record.model, record.recorded_at, record.seq)
@@ -170,11 +171,11 @@ class People:
         """Whose key that is now.
 
         Raises:
-            NotAllowed: nobody's, or it does not count for `model` at that time.
+            NotAllowed: it is not enrolled, or does not count for `model` at that time.
         """
         periods = [period for period in self.periods if period.key == key]
         if not periods:
-            raise NotAllowed(f"key {key.key_id[:12]} is nobody's; enrol it with `mlops people enrol`")
+            raise NotAllowed(f"key {key.key_id[:12]} is not enrolled; enrol it with `mlops people enrol`")
         refusals = [period.refusal(model, at, None) for period in periods]
         for period, refusal in zip(periods, refusals, strict=True):
             if refusal is None:
@@ -225,10 +226,15 @@ def read_people(records: Sequence[Record], root: str | None = None) -> People:
     for record in records:
         people = People(tuple(periods), (), last)
         try:
-            if record.kind == PersonEnrolled.KIND:
-                periods = _with_enrolment(people, record, root)
+            event = record.event
+            if isinstance(event, PersonEnrolled):
+                periods = _with_enrolment(people, record, event, root)
+            elif isinstance(event, KeyRevoked):
+                periods = _with_revocation(people, record, event)
             else:
-                periods = _with_revocation(people, record)
+                raise NotAllowed(
+                    event.reason if isinstance(event, UnknownEvent) else f"{record.kind} is about no person"
+                )
         except (SignatureRefused, NotAllowed, ValueError, KeyError, TypeError) as error:
             refused.append((record.seq, str(error)))
             continue
@@ -236,9 +242,11 @@ def read_people(records: Sequence[Record], root: str | None = None) -> People:
     return People(tuple(periods), tuple(refused), last)
 
 
-def _with_enrolment(people: People, record: Record, root: str | None) -> list[KeyPeriod]:
-    predicate = _signed_by_root(people, record, "enrolment/v1", root)
+def _with_enrolment(people: People, record: Record, event: PersonEnrolled, root: str | None) -> list[KeyPeriod]:
+    statement = _signed_by_root(people, record, event, root)
+    predicate = statement.predicate
     name, key = str(predicate["name"]), PublicKey.from_pem(predicate["public_key"])
+    _require_same_fields(event, {**predicate, "key_id": key.key_id})
     _require_current(people, record, predicate, name)
     for period in people.periods:
         if period.key == key and period.person != name:
@@ -258,9 +266,10 @@ def _with_enrolment(people: People, record: Record, root: str | None) -> list[Ke
     return [_ended(other, name, record.seq) for other in people.periods] + [period]
 
 
-def _with_revocation(people: People, record: Record) -> list[KeyPeriod]:
-    signed = people.open_record(record, "revocation/v1")
+def _with_revocation(people: People, record: Record, event: KeyRevoked) -> list[KeyPeriod]:
+    signed = people.open_record(record, event.PURPOSE)
     predicate = signed.predicate
+    _require_same_fields(event, predicate)
     name = str(predicate["name"])
     if ROOT not in signed.period.roles and signed.person != name:
         raise NotAllowed(f"{signed.person} revoked the key of {name}: only a root, or {name}, may")
@@ -289,26 +298,30 @@ def _ended(period: KeyPeriod, name: str, seq: int) -> KeyPeriod:
     return KeyPeriod(**{**vars(period), "ended": seq})
 
 
-def _signed_by_root(people: People, record: Record, purpose: str, root: str | None) -> dict[str, Any]:
-    event: Any = record.event
-    if not isinstance(event, PersonEnrolled):
-        raise NotAllowed(f"record {record.seq} is no enrolment that can be read")
-    envelope = event.envelope
+def _signed_by_root(people: People, record: Record, event: PersonEnrolled, root: str | None) -> Statement:
     if people.periods:
-        signed = people.open_record(record, purpose)
+        signed = people.open_record(record, event.PURPOSE)
         if ROOT not in signed.period.roles:
             raise NotAllowed(f"{signed.person} enrolled somebody without the role {ROOT!r}")
-        return signed.predicate
+        return signed.statement
     # The first record enrols the root itself: its own key signs it.
     claimed = PublicKey.from_pem(event.public_key)
     if root is not None and claimed.key_id != root:
         raise NotAllowed(f"the first enrolment is of key {claimed.key_id[:12]}, expected the root key {root[:12]}")
-    if signer_of(envelope) != claimed.key_id:
+    if signer_of(event.envelope) != claimed.key_id:
         raise NotAllowed("the first enrolment of a ledger must be the root's own, signed with the root key")
-    statement = open_envelope(envelope, claimed, purpose)
+    statement = open_envelope(event.envelope, claimed, event.PURPOSE)
     if ROOT not in statement.predicate["roles"] or PublicKey.from_pem(statement.predicate["public_key"]) != claimed:
         raise NotAllowed("the first enrolment of a ledger must be the root's own, with the role 'root'")
-    return statement.predicate
+    return statement
+
+
+def _require_same_fields(event: Event, predicate: Mapping[str, Any]) -> None:
+    """A record shows what was signed, or it counts for nothing."""
+    fields = {name: value for name, value in event.body().items() if name not in ("schema_version", "envelope")}
+    differing = sorted(name for name, value in fields.items() if predicate.get(name) != value)
+    if differing:
+        raise NotAllowed(f"the record differs from what was signed in: {', '.join(differing)}")
 
 
 def _require_current(people: People, record: Record, predicate: Mapping[str, Any], name: str) -> None:

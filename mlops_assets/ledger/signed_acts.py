@@ -45,7 +45,7 @@ def sign_act(
         The body for a record: the predicate and its `envelope`.
 
     Raises:
-        NotAllowed: the key is nobody's, does not count now or for this model, or lacks the role.
+        NotAllowed: the key is not enrolled, does not count now or for this model, or does not have the role.
     """
     now = ledger.clock()
     signer = ledger.people(root).signer(key.public, model, now)

@@ -5,10 +5,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from mlops_assets.gates.gate import GateResult
-from mlops_assets.governance.decisions import Lift, record, result_of, standing
+from mlops_assets.governance.decisions import Lift, Standing, record, result_of
+from mlops_assets.governance.decisions import standing as standing_of
 from mlops_assets.ledger.ledger import Ledger
 from mlops_assets.policy.policy import Policy, effective
-from mlops_assets_tests.ledger.raw import raw
+from mlops_assets_tests.governance.world import registration
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -29,8 +30,12 @@ def result(gate="fairness", outcome="passed", seen="1", **details) -> GateResult
     return GateResult(gate, outcome, 0.9, 0.8, "ratio at least 0.8", "because", details, {"measured": seen * 64})
 
 
+def standing(ledger, p, known_at=None, **kwargs) -> Standing:
+    return standing_of(ledger.state(known_at).model("m"), 1, p, **kwargs)
+
+
 def states(ledger, p, **kwargs):
-    found = standing(ledger, "m", 1, p, **kwargs)
+    found = standing(ledger, p, **kwargs)
     return {g.gate: g.state for g in found.gates if g.required}, found
 
 
@@ -67,7 +72,7 @@ def test_what_blocks(ledger, outcome, rule, details, blocks):
     p = policy(fairness=rule)
     record(ledger, "m", 1, result("slices"), p)
     record(ledger, "m", 1, result(outcome=outcome, **details), p)
-    assert standing(ledger, "m", 1, p).ok is not blocks
+    assert standing(ledger, p).ok is not blocks
 
 
 def test_the_same_decision_is_written_once(ledger):
@@ -81,9 +86,9 @@ def test_other_evidence_is_another_decision_and_the_latest_counts(ledger):
     record(ledger, "m", 1, result("slices"), p)
     record(ledger, "m", 1, result(outcome="failed", seen="1"), p)
     record(ledger, "m", 1, result(outcome="passed", seen="2"), p)
-    assert standing(ledger, "m", 1, p).ok
+    assert standing(ledger, p).ok
     record(ledger, "m", 1, result(outcome="failed", seen="1"), p)
-    assert not standing(ledger, "m", 1, p).ok
+    assert not standing(ledger, p).ok
     assert len(ledger.records(kind="gate_decision")) == 4
 
 
@@ -102,18 +107,18 @@ def test_decisions_of_other_versions_and_models_do_not_count(ledger):
     for model, version in (("m", 2), ("other", 1)):
         for gate in ("slices", "fairness"):
             record(ledger, model, version, result(gate), p)
-    assert not standing(ledger, "m", 1, p).ok
+    assert not standing(ledger, p).ok
 
 
 def test_decisions_before_the_registration_do_not_count(ledger):
     p = policy()
     for gate in ("slices", "fairness"):
         record(ledger, "m", 1, result(gate), p)
-    ledger.append(raw("version_registered", {}), model="m", subject="1")
-    assert not standing(ledger, "m", 1, p).ok
+    ledger.append(registration(1, "m"), model="m", subject="1")
+    assert not standing(ledger, p).ok
     for gate in ("slices", "fairness"):
         record(ledger, "m", 1, result(gate), p)
-    assert standing(ledger, "m", 1, p).ok
+    assert standing(ledger, p).ok
 
 
 def test_an_exception_lifts_a_failed_gate_until_it_expires(ledger):
@@ -149,14 +154,14 @@ def test_the_past_is_seen_as_it_was(ledger):
     for gate in ("slices", "fairness"):
         last = record(ledger, "m", 1, result(gate), p)
     record(ledger, "m", 1, result(outcome="failed", seen="3"), p)
-    assert standing(ledger, "m", 1, p, known_at=last.recorded_at).ok
-    assert not standing(ledger, "m", 1, p).ok
+    assert standing(ledger, p, known_at=last.recorded_at).ok
+    assert not standing(ledger, p).ok
 
 
 def test_a_record_gives_its_result_back(ledger):
     kept = record(ledger, "m", 1, result(measured={"n": 3}), policy())
     assert result_of(kept) == result(measured={"n": 3})
-    assert kept.body["tier"] == "high"
+    assert kept.event.tier == "high"
     assert kept.subject == "1"
 
 

@@ -2,10 +2,10 @@ from datetime import timedelta
 
 import pytest
 
-from mlops_assets.governance.findings import NoSuchFinding, blocking, close_finding, findings, record_finding, respond
+from mlops_assets.governance.findings import NoSuchFinding, blocking, close_finding, record_finding, respond
 from mlops_assets.ledger.enrolment import enrol
 from mlops_assets.ledger.people import NotAllowed
-from mlops_assets_tests.governance.world import MODEL, policy
+from mlops_assets_tests.governance.world import MODEL, policy, registration
 from mlops_assets_tests.ledger.raw import raw
 
 POLICY = policy(findings={"blocks_from": "medium"})
@@ -24,14 +24,18 @@ def find(world, severity="high", by="validator", version=None, days=30):
     ).subject
 
 
+def findings(world):
+    return list(world.ledger.state().model(MODEL).findings.values())
+
+
 def test_its_life(ready):
     identity = find(ready)
     assert identity == "loans-F1"
     respond(ready.ledger, ready.keys["developer"], MODEL, identity, "we added two years")
-    (found,) = list(ready.ledger.state().model(MODEL).findings.values())
+    (found,) = findings(ready)
     assert (found.response, found.open, found.condition) == ("we added two years", True, "cap")
     close_finding(ready.ledger, ready.keys["second"], MODEL, identity, "two years are enough")
-    (found,) = list(ready.ledger.state().model(MODEL).findings.values())
+    (found,) = findings(ready)
     assert (found.open, found.closed_by) == (False, "second")
     with pytest.raises(NoSuchFinding, match="no open finding"):
         close_finding(ready.ledger, ready.keys["second"], MODEL, identity, "again")
@@ -40,10 +44,9 @@ def test_its_life(ready):
 def test_who_closed_it_and_builds_a_later_version_does_not_open_it_again(ready):
     identity = find(ready)
     close_finding(ready.ledger, ready.keys["second"], MODEL, identity, "two years are enough")
-    first = ready.ledger.latest("version_registered").body
-    later = {**first, "artifact_digest": "a" * 64, "developers": ["second"]}
-    ready.ledger.append(raw("version_registered", later), model=MODEL, subject="2")
-    assert [f.open for f in list(ready.ledger.state().model(MODEL).findings.values())] == [False]
+    later = registration(2).model_copy(update={"developers": ("second",)})
+    ready.ledger.append(later, model=MODEL, subject="2")
+    assert [f.open for f in findings(ready)] == [False]
 
 
 @pytest.mark.parametrize(
@@ -54,17 +57,17 @@ def test_what_blocks_which_version(ready, severity, version, blocks):
     ready.register(2)
     find(ready, severity, version=version)
     assert bool(blocking(ready.ledger.state().model(MODEL), POLICY, 1)) == blocks
-    assert blocking(ready.ledger, policy(findings={"blocks_from": "never"}), MODEL, 1) == []
+    assert blocking(ready.ledger.state().model(MODEL), policy(findings={"blocks_from": "never"}), 1) == []
 
 
 def test_one_past_its_due_date_is_overdue_until_closed_and_afterwards_was(ready):
     identity = find(ready, days=5)
-    (found,) = findings(ready.ledger)
+    (found,) = findings(ready)
     assert not found.overdue(ready.clock.now)
     ready.clock.pass_days(6)
     assert found.overdue(ready.clock.now)
     close_finding(ready.ledger, ready.keys["second"], MODEL, identity, "late, but done")
-    (found,) = findings(ready.ledger)
+    (found,) = findings(ready)
     assert found.overdue(ready.clock.now)
 
 
@@ -84,4 +87,4 @@ def test_a_closure_of_another_finding_closes_nothing(ready):
     body = close_finding(ready.ledger, ready.keys["second"], MODEL, first, "fine").body
     ready.ledger.append(raw("finding_closed", body), model=MODEL, subject=second)
     ready.ledger.append(raw("finding_closed", {"person": "second"}), model=MODEL, subject=second)
-    assert [finding.open for finding in list(ready.ledger.state().model(MODEL).findings.values())] == [False, True]
+    assert [finding.open for finding in findings(ready)] == [False, True]

@@ -64,6 +64,24 @@ class MemoryRegistry:
         self.tags[model, version][key] = value
 
 
+def registration(version: int = 1, model: str = MODEL, content: str = "", time: bool = False) -> VersionRegistered:
+    """A registration of a version whose artifact is digested from its name and `content`; with `time`, it has windows."""
+    return VersionRegistered(
+        algorithm="linear",
+        artifact_digest=digest([model, version, content]),
+        data_digest=digest(["data", model]),
+        snapshot_record=0,
+        declaration_digest=digest(["declaration", model]),
+        declaration={"name": model, "event_time": {"column": "applied_on"} if time else None},
+        features_digest=digest(["features", model]),
+        training_key=digest(["training", model, version]),
+        run_id=f"run-{model}-{version}",
+        code_version="1",
+        environment_digest=digest(["environment"]),
+        developers=("Developer",),
+    )
+
+
 @dataclass
 class World:
     """Everything a test of governance needs."""
@@ -78,22 +96,8 @@ class World:
         self, version: int = 1, model: str = MODEL, content: str = "", time: bool = False
     ) -> Record[VersionRegistered]:
         """Register a version whose artifact is digested from its name and `content`; with `time`, it has windows."""
-        artifact = digest([model, version, content])
         self.registry.tags[model, version] = {}
-        event = VersionRegistered(
-            algorithm="linear",
-            artifact_digest=artifact,
-            data_digest=digest(["data", model]),
-            snapshot_record=0,
-            declaration_digest=digest(["declaration", model]),
-            declaration={"name": model, "event_time": {"column": "applied_on"} if time else None},
-            features_digest=digest(["features", model]),
-            training_key=digest(["training", model, version]),
-            run_id=f"run-{model}-{version}",
-            code_version="1",
-            environment_digest=digest(["environment"]),
-            developers=("Developer",),
-        )
+        event = registration(version, model, content, time)
         registered = self.ledger.append(event, model=model, subject=str(version))
         for name in ("artifact_digest", "data_digest", "declaration_digest", "training_key"):
             self.registry.set_tag(model, version, f"mlops.{name}", getattr(event, name))

@@ -6,6 +6,7 @@ from typing import Any
 
 from mlops_assets.ledger.canonical import plain
 from mlops_assets.ledger.events.base import Event
+from mlops_assets.ledger.events.versions import EvidenceStored
 from mlops_assets.ledger.ledger import Ledger
 from mlops_assets.ledger.records import Record
 
@@ -22,6 +23,11 @@ class Raw(Event):
 
     def body(self) -> dict[str, Any]:
         return plain(self.content)
+
+
+def note(number: int = 0) -> EvidenceStored:
+    """A real event that changes no state, where a test needs any record."""
+    return EvidenceStored(name=f"note-{number}", digest="0" * 64)
 
 
 def raw(kind: str, body: Mapping[str, Any]) -> Raw:

@@ -21,6 +21,7 @@ class PersonEnrolled(Event):
     """
 
     KIND: ClassVar[str] = "person_enrolled"
+    PURPOSE: ClassVar[str] = "enrolment/v1"
 
     name: str
     public_key: str
@@ -46,6 +47,7 @@ class KeyRevoked(Event):
     """
 
     KIND: ClassVar[str] = "key_revoked"
+    PURPOSE: ClassVar[str] = "revocation/v1"
 
     name: str
     key_id: str

@@ -26,21 +26,21 @@ class FoldContext:
 
     Attributes:
         people: everybody enrolled.
-        used: digests of the signed statements that were recorded before, counted or not, by kind.
+        used: by kind, the first record of each signed statement, counted or not, by the statement's digest.
     """
 
     people: People
-    used: dict[str, set[str]] = field(default_factory=dict)
+    used: dict[str, dict[str, int]] = field(default_factory=dict)
 
-    def used_before(self, kind: str) -> set[str]:
-        """Digests of statements of this kind that were recorded before."""
-        return self.used.setdefault(kind, set())
+    def used_by(self, record: Record[Any]) -> int | None:
+        """Number of the earlier record of the same kind with the same signed statement; None where there is none."""
+        return self.used.get(record.kind, {}).get(payload_digest(record.event) or "")
 
     def use(self, record: Record[Any]) -> None:
         """Remember the signed statement in a record, if there is one: recorded again, it counts for nothing."""
         statement = payload_digest(record.event)
         if statement is not None:
-            self.used_before(record.kind).add(statement)
+            self.used.setdefault(record.kind, {}).setdefault(statement, record.seq)
 
 
 def signed(
@@ -94,8 +94,9 @@ def opened(context: FoldContext, record: Record[Any], purpose: str, fields: Mapp
     differing = sorted(name for name, value in fields.items() if statement.get(name) != value)
     if differing:
         raise NotCounted(f"the record differs from what was signed in: {', '.join(differing)}")
-    if payload_digest(record.event) in context.used_before(record.kind):
-        raise NotCounted("the same signed statement was recorded before: a replay")
+    before = context.used_by(record)
+    if before is not None:
+        raise NotCounted(f"a replay of record {before}: the same signed statement")
     return found
 
 

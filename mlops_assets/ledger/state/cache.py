@@ -31,7 +31,7 @@ class Kept:
 
     models: dict[str, ModelState]
     refused: list[Refused]
-    used: dict[str, set[str]]
+    used: dict[str, dict[str, int]]
     seq: int
     digest: str
 

@@ -30,9 +30,7 @@ class Fold:
     def __init__(self, people: People):
         self.context = FoldContext(people)
         self.models: dict[str, ModelState] = {}
-        self.refused: list[Refused] = [
-            Refused(seq, PersonEnrolled.KIND, "", "", "", reason) for seq, reason in people.refused
-        ]
+        self.refused: list[Refused] = []
         self.seq = 0
         self.digest = NOTHING_BEFORE
 
@@ -50,7 +48,7 @@ class Fold:
             models=models,
             fleet=self._model(""),
             people=self.context.people,
-            refused=tuple(sorted(self.refused, key=lambda refused: refused.seq)),
+            refused=tuple(self.refused),
             seq=self.seq,
             digest=self.digest,
             unsealed=unsealed,
@@ -61,6 +59,8 @@ class Fold:
 
     def _one(self, record: Record) -> None:
         if record.kind in PEOPLE_KINDS:
+            # Who may sign was read before; what did not count there is listed in its place.
+            self.refused += [_refused(record, why) for seq, why in self.context.people.refused if seq == record.seq]
             return
         event, before = record.event, self._model(record.model)
         model = replace(before, latest={**before.latest, record.kind: record.seq})
@@ -70,11 +70,16 @@ class Fold:
                 raise NotCounted(event.reason)
             if reducer is not None:
                 model = reducer(model, record, self.context)
-        except NotCounted as refused:
-            person = str(getattr(event, "person", "") or "")
-            self.refused.append(Refused(record.seq, record.kind, record.model, record.subject, person, str(refused)))
+        except NotCounted as why:
+            self.refused.append(_refused(record, str(why)))
         self.context.use(record)
         self.models[record.model] = model
+
+
+def _refused(record: Record, reason: str) -> Refused:
+    event = record.event
+    claimed = event.content.get("person") if isinstance(event, UnknownEvent) else getattr(event, "person", "")
+    return Refused(record.seq, record.kind, record.model, record.subject, str(claimed or ""), reason)
 
 
 def fold(records: Iterable[Record], root: str | None = None) -> LedgerState:

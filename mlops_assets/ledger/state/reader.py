@@ -58,10 +58,7 @@ class StateReader:
 
     def now(self, root: str | None, *, fresh: bool = False) -> LedgerState:
         """The state as the ledger stands."""
-        people_records = self._ledger.records(kind=PEOPLE_KINDS)
-        people = known_people(people_records, root)
-        last_about_people = people_records[-1].digest if people_records else NOTHING_BEFORE
-        until, unsealed = self._ledger.sealed(people)
+        people, last_about_people, until, unsealed = self._sealed(root)
         if fresh:
             return self._continued(Fold(people), until).state(unsealed)
         with self._lock:
@@ -79,11 +76,22 @@ class StateReader:
 
     def at(self, known_at: datetime | None, root: str | None, *, happened_until: datetime | None = None) -> LedgerState:
         """The state as the ledger stood at a past moment, of what had happened by another."""
-        people = known_people(self._ledger.records(kind=PEOPLE_KINDS, known_at=known_at), root)
         # Everything up to then is under the latest head, if that one counts today.
-        until, unsealed = self._ledger.sealed(known_people(self._ledger.records(kind=PEOPLE_KINDS), root))
+        _, _, until, unsealed = self._sealed(root)
+        about_people = self._ledger.records(kind=PEOPLE_KINDS, known_at=known_at)
+        people = known_people([r for r in about_people if until is None or r.seq <= until], root)
         records = self._ledger.records(known_at=known_at, happened_until=happened_until)
         return Fold(people).take(r for r in records if until is None or r.seq <= until).state(unsealed)
+
+    def _sealed(self, root: str | None) -> tuple[People, str, int | None, str]:
+        """Everybody under the seal, digest of the last record about people there, where the seal ends, and why there.
+
+        Whose head counts is read from all records: a head may be the one that its key's own enrolment is under.
+        """
+        records = self._ledger.records(kind=PEOPLE_KINDS)
+        until, unsealed = self._ledger.sealed(known_people(records, root))
+        counting = [record for record in records if until is None or record.seq <= until]
+        return known_people(counting, root), counting[-1].digest if counting else NOTHING_BEFORE, until, unsealed
 
     def _continued(self, fold: Fold, until: int | None) -> Fold:
         return fold.take(r for r in self._ledger.records(after=fold.seq) if until is None or r.seq <= until)
