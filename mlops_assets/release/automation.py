@@ -69,7 +69,7 @@ def act(
         InterventionRefused: there is nothing to roll back to.
         NotAllowed: the key is not enrolled as `automation` for this model.
     """
-    if not allowed(policy, opening) or adoption(ledger.state(root=root).model(model), policy).waiting:
+    if not allowed(policy, opening) or adoption(ledger.state(root=root).model(model), policy).record is None:
         return None
     with ledger.lock(lock_name(model)):
         state = ledger.state(root=root)

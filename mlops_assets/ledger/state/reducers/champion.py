@@ -77,6 +77,8 @@ def _intervention(model: ModelState, record: Record[Any], context: FoldContext, 
     event: champion.Intervention = record.event
     _not_retired(model.champion)
     by_machine = event.role == AUTOMATION and event.BY_SERVICE_KEY
+    if by_machine and not _policy_allows(model, record.kind):
+        raise NotCounted(f"the policy in force lets the service key make no {record.kind}")
     signed(context, record, roles=(AUTOMATION,) if by_machine else None, barred=barred)
     require_same("version", event.subject, record.subject)
     if event.follows != model.champion.seq:
@@ -104,6 +106,14 @@ def _waiting(model: ModelState, record: Record[Any]) -> ModelState | None:
         raise NotCounted(f"{event.person} signed this {record.kind} before (record {before.seq})")
     model = replace(model, waiting=(*model.waiting, record))
     return model if model.missing_signatures(record.kind, record.subject) else None
+
+
+def _policy_allows(model: ModelState, kind: str) -> bool:
+    """Whether the policy in force lets the service key do this."""
+    if model.policy is None:
+        return False
+    rule = model.policy.event.authority.automation
+    return {champion.Suspension.KIND: rule.suspend, champion.Rollback.KIND: rule.rollback}.get(kind, False)
 
 
 def _changed(

@@ -16,6 +16,9 @@ from mlops_assets.ledger.state.model import ModelState
 from mlops_assets.ledger.state.reducers.common import registered, with_version
 from mlops_assets.ledger.state.versions import GivenApproval
 
+SUBJECT_DIGITS = 12
+"""Characters of a policy's digest that are the subject of the record by which it comes into force."""
+
 
 def approval(model: ModelState, record: Record[judgements.Approval], context: FoldContext) -> ModelState:
     """An approval or rejection by somebody who may judge the version."""
@@ -78,6 +81,7 @@ def exception_withdrawn(
     if granted is None:
         raise NotCounted(f"record {record.event.seq} is no exception of {record.model} that counts")
     require_same("exception with digest", found.statement.subjects.get("exception"), granted.digest)
+    require_same("gate", granted.gate, record.subject)
     return replace(
         model,
         exceptions=tuple(
@@ -181,6 +185,7 @@ def policy_adopted(model: ModelState, record: Record[judgements.PolicyAdopted], 
     # A signature that nobody had to give is held to the same rules: a record names no signer who did not sign.
     if roles or event.envelope is not None or event.person is not None:
         _signed_adoption(record, context, roles or None, latest.seq if latest else 0)
+    require_same("policy", event.policy_digest[:SUBJECT_DIGITS], record.subject)
     return replace(model, policies=(*model.policies, record))
 
 
