@@ -17,9 +17,9 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from mlops_assets.ledger.anchors import Anchor, read_anchor, sign_head, write_anchor
-from mlops_assets.ledger.canonical import canonical_json, iso, plain
+from mlops_assets.ledger.canonical import canonical_json, iso
 from mlops_assets.ledger.chain import Problem, check_chain
-from mlops_assets.ledger.events.base import Event, UnknownEvent
+from mlops_assets.ledger.events.base import Event
 from mlops_assets.ledger.keys import PublicKey, SigningKey
 from mlops_assets.ledger.people import KINDS as PEOPLE_KINDS
 from mlops_assets.ledger.people import People, known_people
@@ -101,8 +101,7 @@ class Ledger:
 
     def append(
         self,
-        event: E | str,
-        body: Any = None,
+        event: E,
         *,
         model: str = "",
         subject: str = "",
@@ -127,9 +126,7 @@ class Ledger:
                 a ledger key wrote.
             ValueError: the record cannot be written as text, or `key` belongs to a record of another kind or model.
         """
-        if isinstance(event, str):
-            event = cast(Any, UnknownEvent(unknown_kind=event, content=plain(body), reason="untyped", newer=False))
-        written = self.append_all([Entry(cast(Any, event), model, subject, happened_at, key)], expect=expect)
+        written = self.append_all([Entry(event, model, subject, happened_at, key)], expect=expect)
         return cast(Record[E], written[0])
 
     def append_all(

@@ -168,7 +168,7 @@ def checked(entry: Entry) -> Entry:
             or any(0xD800 <= ord(c) < 0xE000 for c in value)
         ):
             raise ValueError(f"{name}: found {value!r}, expected text of one line")
-    if isinstance(entry.event, UnknownEvent) and entry.event.reason != "untyped":
+    if isinstance(entry.event, UnknownEvent):
         raise ValueError(
             f"found an event that this release cannot read, expected one that it can: {entry.event.reason}"
         )

@@ -9,7 +9,6 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from mlops_assets.ledger.events.base import UnknownEvent
-from mlops_assets.ledger.events.people import PersonEnrolled
 from mlops_assets.ledger.people import KINDS as PEOPLE_KINDS
 from mlops_assets.ledger.people import People, known_people
 from mlops_assets.ledger.records import NOTHING_BEFORE, Record

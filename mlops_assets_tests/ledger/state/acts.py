@@ -228,7 +228,7 @@ def rollback(world: World) -> Act:
 def retirement(world: World) -> Act:
     return Act(
         champion.Retirement, "2", {"state": "a" * 64}, _intervention(world, champion.Retirement, "2"),
-        "validator", "validator", ("service", "automation"), "", ("rationale", "another"),
+        "validator", "validator", ("service", "automation"), "validator", ("rationale", "another"),
     )  # fmt: skip
 
 
