@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from mlops_assets.datasets.windows import window_of_key
 from mlops_assets.ledger.events.windows import HealthVerdict
-from mlops_assets.pipeline.due import STAGE_FAILED, Due
+from mlops_assets.pipeline.due import STAGE_FAILED, Due, last_closed
 from mlops_assets.platform import Platform
 from mlops_assets.response.incidents import Incident, open_incident
 
@@ -28,6 +28,7 @@ def give_up(platform: Platform, due: Due, reason: str, attempts: int = MOST_ATTE
     reason = " ".join(reason.split())[:LONGEST_REASON] or "the run failed without a message"
     if due.activity == "monitoring":
         _not_measurable(platform, due, reason)
+    closed = last_closed(platform.ledger.state().model(due.model), due.cause)
     subject = f"of the window {due.window}" if due.window else f"of version {due.version}" if due.version else ""
     what = " ".join(["the", due.activity, *([subject] if subject else [])])
     return open_incident(
@@ -37,7 +38,8 @@ def give_up(platform: Platform, due: Due, reason: str, attempts: int = MOST_ATTE
         severity="act",
         summary=f"{what} failed {'once' if attempts == 1 else f'{attempts} times'}: {reason}. Repair the cause and close this "
         "incident; it is then tried again.",
-        window=due.window or "",
+        # A failure after somebody closed the incident is another occasion, and opens another.
+        window=" ".join(part for part in (due.window or "", f"after-{closed}" if closed else "") if part),
         cause=due.cause,
         rule=STAGE_FAILED,
     )

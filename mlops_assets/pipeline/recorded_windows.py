@@ -193,8 +193,8 @@ def _outcomes(champion: Champion, window: str) -> pl.DataFrame:
     lake, table = champion.platform.lake, f"{champion.model}/{OUTCOMES}"
     if not lake.exists(table) or window not in lake.windows(table):
         return pl.DataFrame(schema={"id": pl.String, OUTCOME: pl.Null})
-    told = lake.read(table, window=window).sort("recorded_at", maintain_order=True)
-    last = told.group_by("id", maintain_order=True).last()
+    recorded = lake.read(table, window=window).sort("recorded_at", maintain_order=True)
+    last = recorded.group_by("id", maintain_order=True).last()
     return last.select("id", pl.Series(OUTCOME, targets(last["outcome"], champion.declaration).tolist()))
 
 
