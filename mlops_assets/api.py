@@ -27,9 +27,6 @@ if TYPE_CHECKING:
 
     Frame = pl.DataFrame | pd.DataFrame
 
-ROW = "__row__"
-"""Name of the column that keeps the order of the caller's rows while they are scored."""
-
 
 class NoChampion(LookupError):
     """The model has no version that may decide now."""
@@ -97,47 +94,51 @@ class Champion:
             reasons: whether adverse decisions get reason codes (binary models).
 
         Returns:
-            A frame of the same library, one row a row and in the same order: the identifier, `prediction_id`, `version`,
-            `score`, `prediction`, of several classes a column `score:<class>` each, `reasons` (reason codes of an adverse
-            decision as JSON text, or null), and `problem` (why the row may not be scored, or null). A row that breaks the input contract, or lies
-            outside the population that the version was approved for, has a problem and no score.
+            A frame of the same library, one row a row and in the same order: `id` (the row's identifier as text),
+            `prediction_id`, `version`, `score`, `prediction`, of several classes a column `score:<class>` each, `reasons`
+            (reason codes of an adverse decision as JSON text, or null), and `problem` (why the row may not be scored, or
+            null). A row that breaks the input contract, or lies outside the population that the version was approved for,
+            has a problem and no score.
 
         Raises:
             mlops_assets.datasets.contract.ContractError: a column that scoring needs is missing.
-            ValueError: the frame has a column of the name that this function needs for itself.
         """
         import polars as pl
 
+        from mlops_assets.datasets.internal_columns import REASONS
+        from mlops_assets.datasets.reading import read_expr
         from mlops_assets.governance.restrictions import check as check_restrictions
         from mlops_assets.governance.validations import restrictions_of
         from mlops_assets.scoring.input_contract import check
 
         rows = frame if isinstance(frame, pl.DataFrame) else pl.from_pandas(frame)
-        if ROW in rows.columns:
-            raise ValueError(f"found a column {ROW!r}, expected another name: it is needed to keep the rows' order")
         identifier = self.declaration.id
         checked = check(rows, self.declaration)
-        problems = checked.quarantined.select(identifier, pl.col("_reasons").alias("problem"))
+        problems = _named(checked.quarantined, self.declaration).with_columns(
+            checked.quarantined[REASONS].alias("problem")
+        )
         accepted = checked.accepted
         limits = restrictions_of(self.platform.ledger.state().model(self.model), self.version)
         if limits:
             found = check_restrictions(accepted, limits)
-            outside = accepted.with_columns(found.reasons.alias("problem")).filter(found.refused)
-            problems = pl.concat([problems, outside.select(identifier, "problem")], how="vertical_relaxed")
+            outside = accepted.select(pl.col(identifier).alias("id"), found.reasons.alias("problem")).filter(
+                found.refused
+            )
+            problems = pl.concat([problems, outside])
             accepted = accepted.filter(~found.refused)
         scored = self._scored(accepted, reasons)
         answered = (
-            rows.select(identifier)
-            .with_row_index(ROW)
-            .join(scored, on=identifier, how="left", maintain_order="left")
-            .join(problems.unique(identifier, keep="first"), on=identifier, how="left", maintain_order="left")
-            .drop(ROW)
+            rows.select(read_expr(identifier, rows.schema, self.declaration).alias("id"))
+            .join(scored, on="id", how="left", maintain_order="left")
+            .join(problems.unique("id", keep="first"), on="id", how="left", maintain_order="left")
         )
         return answered if isinstance(frame, pl.DataFrame) else answered.to_pandas()
 
     def _scored(self, rows: "pl.DataFrame", reasons: bool) -> "pl.DataFrame":
         import polars as pl
 
+        from mlops_assets.datasets.event_times import event_time_expr
+        from mlops_assets.datasets.internal_columns import ROW
         from mlops_assets.datasets.windows import window_of_key, window_start_expr
         from mlops_assets.declaration.terms import Task
 
@@ -145,8 +146,8 @@ class Champion:
         if time is None:
             parts = {None: rows}
         else:
-            start = window_start_expr(time, self.declaration.monitoring.cadence, rows.schema[time.column])
-            keyed = rows.with_columns(start.cast(pl.Date).cast(pl.String).alias(ROW))
+            start = window_start_expr(event_time_expr(time), self.declaration.monitoring.cadence)
+            keyed = rows.with_columns(start.cast(pl.String).alias(ROW))
             parts = {key[0]: part.drop(ROW) for key, part in keyed.partition_by(ROW, as_dict=True).items()}
         scored = []
         for key, part in parts.items():
@@ -154,7 +155,7 @@ class Champion:
             scored.append(self._scorer.score(part, window))
         found = pl.concat(scored).drop("event_time") if scored else self._scorer.score(rows, None).drop("event_time")
         texts = self._scorer.reasons(rows) if reasons and self.declaration.task is Task.BINARY else {}
-        column = [texts.get(identity) for identity in found[self.declaration.id].to_list()]
+        column = [texts.get(identity) for identity in found["id"].to_list()]
         # As text, so that the column has one type whether or not any decision was adverse.
         return found.with_columns(pl.Series("reasons", column, dtype=pl.String))
 
@@ -175,6 +176,13 @@ class Champion:
         }
         rows = "".join(f"<tr><th>{html.escape(k)}</th><td>{html.escape(str(v))}</td></tr>" for k, v in facts.items())
         return f"<table>{rows}</table>"
+
+
+def _named(rows: "pl.DataFrame", declaration: "Declaration") -> "pl.DataFrame":
+    """The identifiers of rows, as predictions have them."""
+    from mlops_assets.datasets.reading import read_expr
+
+    return rows.select(read_expr(declaration.id, rows.schema, declaration).alias("id"))
 
 
 def load(model: str, *, project: str | Path = ".") -> Champion:

@@ -1,26 +1,29 @@
 """The contract that rows must meet, built from the declaration and judged by pandera.
 
-Belongs here: the rules, and parting a frame into accepted and quarantined rows with every reason. Does not belong here:
-how many bad rows are too many (a gate decides that), and reading values (`quarantine.py`).
+Belongs here: the rules, and parting a frame into accepted rows, collapsed copies, and quarantined rows with every reason.
+Not here: how many bad rows are too many (a gate decides that), and reading values (`reading.py`).
 """
 
 import difflib
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
 import polars as pl
 
-from mlops_assets.datasets.quarantine import REASONS, canonical_text, coerce, plain, text_of
+from mlops_assets.datasets.event_times import event_time_expr
+from mlops_assets.datasets.internal_columns import EVENT_TIME, FAULT, REASONS, UNREADABLE
+from mlops_assets.datasets.reading import Kind, kind_of, read_as_declared
 from mlops_assets.datasets.survey import Survey
-from mlops_assets.datasets.windows import event_time_expr
+from mlops_assets.datasets.values import canonical_text, delivered_text, text_of
 from mlops_assets.declaration.declaration import Declaration
-from mlops_assets.declaration.terms import Role, Task
+from mlops_assets.declaration.terms import Task
 
-UNREADABLE_PREFIX = "_unreadable:"
+AHEAD = timedelta(days=1)
+"""How far in the future an event may lie: clocks and time zones differ."""
 
 
 class ContractError(ValueError):
@@ -44,18 +47,20 @@ class Rule:
 
 @dataclass(frozen=True)
 class Checked:
-    """A frame parted by the contract: `accepted.height + quarantined.height` is the height of the input.
+    """A frame parted by the contract: every row of the input is accepted, quarantined, or a copy.
 
     Attributes:
-        accepted: rows that meet every rule, the declared columns in their declared types.
-        quarantined: the other rows with the declared columns as delivered, and `_reasons`, joined by "; ".
-        summary: rows by reason, most frequent first; a row with two reasons counts in both.
+        accepted: rows that meet every rule, the declared columns in the types of `reading.py`.
+        quarantined: rows that break a rule: the declared columns as text, as delivered, and `internal_columns.REASONS`.
+        copies: rows that repeat an earlier row of the same identifier in every declared column; they are left out.
+        summary: quarantined rows by reason, most frequent first; a row with two reasons counts in both.
         problems: faults of the table as a whole, that no single row is guilty of.
         extra_columns: delivered columns that the declaration does not read; they are not carried on.
     """
 
     accepted: pl.DataFrame
     quarantined: pl.DataFrame
+    copies: int = 0
     summary: dict[str, int] = field(default_factory=dict)
     problems: tuple[str, ...] = ()
     extra_columns: tuple[str, ...] = ()
@@ -63,7 +68,7 @@ class Checked:
     @property
     def rows(self) -> int:
         """Rows of the input."""
-        return self.accepted.height + self.quarantined.height
+        return self.accepted.height + self.quarantined.height + self.copies
 
     @property
     def quarantined_share(self) -> float:
@@ -83,7 +88,7 @@ class Tally:
 
     Attributes:
         problems, extra_columns: as in `Checked`, of the table as a whole.
-        accepted, quarantined: rows so far.
+        accepted, quarantined, copies: rows so far.
         reasons: rows by reason so far.
     """
 
@@ -91,27 +96,34 @@ class Tally:
     extra_columns: tuple[str, ...] = ()
     accepted: int = 0
     quarantined: int = 0
+    copies: int = 0
     reasons: Counter[str] = field(default_factory=Counter)
 
     def add(self, piece: Checked) -> None:
         """Count a piece."""
         self.accepted += piece.accepted.height
         self.quarantined += piece.quarantined.height
+        self.copies += piece.copies
         self.reasons.update(piece.summary)
 
     @property
+    def rows(self) -> int:
+        """Rows of the table so far."""
+        return self.accepted + self.quarantined + self.copies
+
+    @property
     def summary(self) -> dict[str, int]:
-        """Rows by reason, most frequent first."""
+        """Quarantined rows by reason, most frequent first."""
         return dict(sorted(self.reasons.items(), key=lambda item: (-item[1], item[0])))
 
     def to_dict(self) -> dict[str, Any]:
         """For an evidence file."""
-        rows = self.accepted + self.quarantined
         return {
-            "rows": rows,
+            "rows": self.rows,
             "accepted": self.accepted,
             "quarantined": self.quarantined,
-            "quarantined_share": self.quarantined / rows if rows else 0.0,
+            "copies": self.copies,
+            "quarantined_share": self.quarantined / self.rows if self.rows else 0.0,
             "reasons": self.summary,
             "problems": list(self.problems),
             "extra_columns": list(self.extra_columns),
@@ -146,26 +158,39 @@ def check(
     delivered = frame.collect() if isinstance(frame, pl.LazyFrame) else frame
     wanted = list(columns or declared_columns(declaration, with_target=with_target))
     require(delivered.columns, wanted, declaration)
-    raw = delivered.select([plain(delivered[name]) for name in wanted])
-    coerced = coerce(raw, declaration, wanted, whole.whole_numbers if whole else None)
-    judged = coerced.frame.with_columns(
-        [mask.alias(UNREADABLE_PREFIX + name) for name, mask in coerced.unreadable.items()]
-    )
-    repeats = _repeats(judged, declaration.id) if whole is None else _inside(whole, first, raw.height)
-    rules = _rules(declaration, judged, repeats, with_target=with_target, now=now or datetime.now(UTC))
-    failed = _broken(judged, rules)
-    reasons = _join_reasons(raw.height, failed)
-    bad = reasons.is_not_null()
-    accepted = coerced.frame.filter(~bad) if failed else coerced.frame
-    quarantined = raw.with_columns(reasons).filter(bad)
-    summary = dict(sorted(((r.reason, int(mask.sum())) for r, mask in failed), key=lambda item: (-item[1], item[0])))
+    read = read_as_declared(delivered, declaration, wanted)
+    judged = read.frame.with_columns([mask.alias(UNREADABLE + name) for name, mask in read.unreadable.items()])
+    repeats = _repeats(judged, declaration.id) if whole is None else _inside(whole, first, delivered.height)
+    copy = pl.Series(np.isin(np.arange(delivered.height), repeats.copies.to_numpy()), dtype=pl.Boolean)
+    rules = _rules(declaration, judged, repeats.conflicts, with_target=with_target, now=now or datetime.now(UTC))
+    failed = [(rule, mask & ~copy) for rule, mask in _broken(judged, rules)]
+    failed = [(rule, mask) for rule, mask in failed if mask.any()]
+    reasons = _join_reasons(delivered, failed)
+    bad = reasons.is_not_null() & ~copy
+    accepted = read.frame.filter(~(bad | copy)) if failed or len(repeats.copies) else read.frame
+    as_text = [delivered_text(delivered.schema[name], pl.col(name)).alias(name) for name in wanted]
+    quarantined = delivered.filter(bad).select(as_text).with_columns(reasons.filter(bad))
+    if declaration.id in wanted:
+        # In its canonical form a row is found again, whatever type its identifier came in.
+        ids = pl.DataFrame([read.frame[declaration.id].filter(bad), quarantined[declaration.id].alias(REASONS)])
+        quarantined = quarantined.with_columns(ids.select(pl.coalesce(declaration.id, REASONS)).to_series())
+    counted = Counter({rule.reason: int(mask.sum()) for rule, mask in failed})
+    if FAULT in delivered.columns:
+        counted.update(delivered[FAULT].filter(bad).drop_nulls().to_list())
+    summary = dict(sorted(counted.items(), key=lambda item: (-item[1], item[0])))
     return Checked(
         accepted=accepted,
         quarantined=quarantined,
+        copies=int(copy.sum()),
         summary=summary,
         problems=_table_problems(accepted, declaration) if with_target else (),
-        extra_columns=tuple(name for name in delivered.columns if name not in wanted),
+        extra_columns=extra_columns(delivered.columns, wanted),
     )
+
+
+def extra_columns(found: Sequence[str], wanted: Sequence[str]) -> tuple[str, ...]:
+    """Delivered columns that the declaration does not read."""
+    return tuple(name for name in found if name not in wanted and name not in (EVENT_TIME, FAULT))
 
 
 def declared_columns(declaration: Declaration, *, with_target: bool = True) -> tuple[str, ...]:
@@ -192,103 +217,102 @@ def require(found: list[str], wanted: Sequence[str], declaration: Declaration) -
     )
 
 
+@dataclass(frozen=True)
+class _Repeats:
+    """Positions of rows that repeat an identical row, and of those that contradict another one of the same id."""
+
+    copies: pl.Series
+    conflicts: pl.Series
+
+
 def _rules(
-    declaration: Declaration, frame: pl.DataFrame, repeats: "_Repeats", *, with_target: bool, now: datetime
+    declaration: Declaration, frame: pl.DataFrame, conflicts: pl.Series, *, with_target: bool, now: datetime
 ) -> list[Rule]:
     schema = frame.schema
     rules = [
-        Rule(name.removeprefix(UNREADABLE_PREFIX), _unreadable_reason(name, declaration), ~pl.col(name))
+        Rule(
+            name.removeprefix(UNREADABLE), _unreadable_reason(name.removeprefix(UNREADABLE), declaration), ~pl.col(name)
+        )
         for name in schema.names()
-        if name.startswith(UNREADABLE_PREFIX)
+        if name.startswith(UNREADABLE)
     ]
-    rules += _id_rules(declaration, frame, repeats)
-    for name, feature in declaration.features.items():
-        if name not in schema:
-            continue
-        column, dtype = pl.col(name), schema[name]
-        if not feature.nullable:
-            # A value that could not be read has its own reason; it is not missing as well.
-            unread = pl.col(UNREADABLE_PREFIX + name) if UNREADABLE_PREFIX + name in schema else pl.lit(False)
-            rules.append(Rule(name, f"{name}: missing", column.is_not_null() | unread))
-        if dtype.is_float():
-            rules.append(Rule(name, f"{name}: infinite", column.is_finite()))
-        if dtype.is_numeric() and feature.minimum is not None:
-            rules.append(Rule(name, f"{name}: below minimum {text_of(feature.minimum)}", column >= feature.minimum))
-        if dtype.is_numeric() and feature.maximum is not None:
-            rules.append(Rule(name, f"{name}: above maximum {text_of(feature.maximum)}", column <= feature.maximum))
-        if feature.allowed is not None:
-            allowed = [text_of(value) for value in feature.allowed]
-            rules.append(Rule(name, f"{name}: not an allowed value", canonical_text(dtype, column).is_in(allowed)))
-    if declaration.event_time is not None and declaration.event_time.column in schema:
-        name = declaration.event_time.column
-        unread = pl.col(UNREADABLE_PREFIX + name) if UNREADABLE_PREFIX + name in schema else pl.lit(False)
-        rules.append(Rule(name, f"{name}: missing", pl.col(name).is_not_null() | unread))
-        moment = now.astimezone(UTC).replace(tzinfo=None)
-        rules.append(Rule(name, f"{name}: in the future", event_time_expr(declaration.event_time) <= moment))
+    if declaration.id in schema:
+        rules.append(_present(declaration.id, schema))
+        if len(conflicts):
+            unique = ~pl.int_range(pl.len()).is_in(conflicts.implode())
+            rules.append(Rule(declaration.id, f"{declaration.id}: not unique", unique))
+    for name in declaration.features:
+        if name in schema:
+            rules += _feature_rules(name, declaration, schema)
+    event_time = declaration.event_time
+    if event_time is not None and event_time.column in schema:
+        name, latest = event_time.column, now.astimezone(UTC).replace(tzinfo=None) + AHEAD
+        rules.append(_present(name, schema))
+        rules.append(Rule(name, f"{name}: in the future", event_time_expr(event_time) <= latest))
     if with_target:
         name = declaration.target.column
-        unread = pl.col(UNREADABLE_PREFIX + name) if UNREADABLE_PREFIX + name in schema else pl.lit(False)
-        rules.append(Rule(name, f"{name}: missing", pl.col(name).is_not_null() | unread))
+        rules.append(_present(name, schema))
         if schema[name].is_float():
             rules.append(Rule(name, f"{name}: infinite", pl.col(name).is_finite()))
     return rules
 
 
-_Repeats = tuple[pl.Series, pl.Series]
-"""Positions of rows that repeat an identical row, and of those that contradict another one of the same id."""
-
-
-def _id_rules(declaration: Declaration, frame: pl.DataFrame, repeats: _Repeats) -> list[Rule]:
-    name = declaration.id
-    if name not in frame.columns:
-        return []
-    rules = [Rule(name, f"{name}: missing", pl.col(name).is_not_null())]
-    for positions, reason in zip(repeats, ("repeats an identical row", "not unique"), strict=True):
-        if len(positions):
-            rules.append(Rule(name, f"{name}: {reason}", ~pl.int_range(pl.len()).is_in(positions.implode())))
+def _feature_rules(name: str, declaration: Declaration, schema: pl.Schema) -> list[Rule]:
+    feature, column, dtype = declaration.features[name], pl.col(name), schema[name]
+    rules = [] if feature.nullable else [_present(name, schema)]
+    if dtype.is_float():
+        rules.append(Rule(name, f"{name}: infinite", column.is_finite()))
+    if dtype.is_numeric() and feature.minimum is not None:
+        rules.append(Rule(name, f"{name}: below minimum {text_of(feature.minimum)}", column >= feature.minimum))
+    if dtype.is_numeric() and feature.maximum is not None:
+        rules.append(Rule(name, f"{name}: above maximum {text_of(feature.maximum)}", column <= feature.maximum))
+    if feature.allowed is not None:
+        allowed = [text_of(value) for value in feature.allowed]
+        rules.append(Rule(name, f"{name}: not an allowed value", canonical_text(dtype, column).is_in(allowed)))
     return rules
+
+
+def _present(name: str, schema: pl.Schema) -> Rule:
+    """A value is there. One that cannot be read has a reason of its own; it is not missing as well."""
+    unreadable = pl.col(UNREADABLE + name) if UNREADABLE + name in schema else pl.lit(False)
+    return Rule(name, f"{name}: missing", pl.col(name).is_not_null() | unreadable)
 
 
 def _repeats(frame: pl.DataFrame, name: str) -> _Repeats:
     nothing = pl.Series([], dtype=pl.Int64)
     if name not in frame.columns or not _any_repeated(frame[name]):
-        return nothing, nothing
+        return _Repeats(nothing, nothing)
     repeated = frame[name].is_duplicated() & frame[name].is_not_null()
     # Of exact copies one is kept; rows that contradict each other under one id are all quarantined, since
     # nothing here says which of them is true.
-    columns = [c for c in frame.columns if not c.startswith(UNREADABLE_PREFIX)]
-    rows = frame.select(columns).with_row_index("_row").filter(repeated)
-    rows = rows.with_columns(
-        first=pl.struct(columns).is_first_distinct(), versions=pl.struct(columns).n_unique().over(name)
-    )
-    copies = rows.filter((pl.col("versions") == 1) & ~pl.col("first"))["_row"]
-    return copies.cast(pl.Int64), rows.filter(pl.col("versions") > 1)["_row"].cast(pl.Int64)
+    values = pl.struct(column for column in frame.columns if not column.startswith(UNREADABLE))
+    marked = frame.filter(repeated).select(first=values.is_first_distinct(), versions=values.n_unique().over(name))
+    positions = repeated.arg_true().cast(pl.Int64)
+    agreed = marked["versions"] == 1
+    return _Repeats(positions.filter(agreed & ~marked["first"]), positions.filter(~agreed))
 
 
 def _inside(whole: Survey, first: int, rows: int) -> _Repeats:
     def part(positions: np.ndarray) -> pl.Series:
         return pl.Series(positions[(positions >= first) & (positions < first + rows)] - first, dtype=pl.Int64)
 
-    return part(whole.copies), part(whole.conflicts)
+    return _Repeats(part(whole.copies), part(whole.conflicts))
 
 
 def _any_repeated(ids: pl.Series) -> bool:
-    """Whether a known value is there twice: the usual answer is no, and sorting numbers gives it soonest."""
+    """Whether a known value is there twice."""
     known = ids.drop_nulls()
-    if not known.dtype.is_integer():
-        return known.n_unique() < len(known)
-    rising = known.sort()
-    return bool((rising[1:] == rising[:-1]).any())
+    return known.n_unique() < len(known)
 
 
-def _unreadable_reason(column: str, declaration: Declaration) -> str:
-    name = column.removeprefix(UNREADABLE_PREFIX)
-    feature = declaration.features.get(name)
-    if feature is None:
-        is_target = name == declaration.target.column
-        return f"{name}: not a number" if is_target else f"{name}: not a time that can be read"
-    kinds = {Role.BOOLEAN: "not true or false", Role.DATE: "not a date that can be read"}
-    return f"{name}: {kinds.get(feature.role, 'not a number')}"
+def _unreadable_reason(name: str, declaration: Declaration) -> str:
+    reasons = {
+        Kind.IDENTIFIER: "not an identifier with an exact form (a float beyond 2**53, an infinite number or a nested value)",
+        Kind.EVENT_TIME: "not a time that can be read",
+        Kind.TIME: "not a date that can be read",
+        Kind.BOOLEAN: "not true or false",
+    }
+    return f"{name}: {reasons.get(kind_of(name, declaration), 'not a number')}"
 
 
 def _pandera_check(expression: pl.Expr) -> Callable[[Any], pl.LazyFrame]:
@@ -325,15 +349,18 @@ def _broken(frame: pl.DataFrame, rules: list[Rule]) -> list[tuple[Rule, pl.Serie
     return []
 
 
-def _join_reasons(height: int, failed: list[tuple[Rule, pl.Series]]) -> pl.Series:
+def _join_reasons(delivered: pl.DataFrame, failed: list[tuple[Rule, pl.Series]]) -> pl.Series:
     """One text a row with all its reasons, null for a good row."""
-    if not failed:
-        return pl.Series(REASONS, [None], dtype=pl.String).new_from_index(0, height)
-    masks = pl.DataFrame([mask.alias(str(i)) for i, (_, mask) in enumerate(failed)])
-    texts = [pl.when(pl.col(str(i))).then(pl.lit(rule.reason)) for i, (rule, _) in enumerate(failed)]
-    joined = pl.concat_str(texts, separator="; ", ignore_nulls=True)
-    any_failed = pl.any_horizontal(pl.all())
-    return masks.select(pl.when(any_failed).then(joined).alias(REASONS)).to_series()
+    faults = delivered[FAULT] if FAULT in delivered.columns else None
+    if not failed and faults is None:
+        return pl.Series(REASONS, [None], dtype=pl.String).new_from_index(0, delivered.height)
+    texts = [
+        pl.select(pl.when(mask).then(pl.lit(rule.reason))).to_series().alias(str(i))
+        for i, (rule, mask) in enumerate(failed)
+    ]
+    frame = pl.DataFrame([*texts, *([faults] if faults is not None else [])])
+    joined = pl.concat_str(pl.all(), separator="; ", ignore_nulls=True)
+    return frame.select(pl.when(pl.any_horizontal(pl.all().is_not_null())).then(joined).alias(REASONS)).to_series()
 
 
 def _table_problems(accepted: pl.DataFrame, declaration: Declaration) -> tuple[str, ...]:

@@ -1,13 +1,15 @@
 """Tables that may be larger than memory, a piece at a time.
 
-Belongs here: cutting rows into pieces. What is done with a piece belongs to who asks for it. A table of up to `ROWS_AT_ONCE`
-rows is one piece, so that most windows go through everything in one go.
+Belongs here: cutting rows into pieces. Not here: what is done with a piece. A table of up to `ROWS_AT_ONCE` rows is one
+piece, so that most windows are handled in one step.
 """
 
 from collections.abc import Iterable, Iterator
 
 import numpy as np
 import polars as pl
+
+from mlops_assets.datasets.internal_columns import ROW
 
 ROWS_AT_ONCE = 1_000_000
 """With 25 features a piece is 300 MB, and what is made of it while it is scored three times that."""
@@ -53,5 +55,5 @@ class StoredRows:
     def __getitem__(self, positions: np.ndarray) -> pl.DataFrame:
         """The rows at these positions, which rise."""
         taken = pl.Series(positions, dtype=pl.UInt32)
-        found = self.table.with_row_index("_row").filter(pl.col("_row").is_in(taken.implode()))
-        return found.collect(engine="streaming").sort("_row").drop("_row")
+        found = self.table.with_row_index(ROW).filter(pl.col(ROW).is_in(taken.implode()))
+        return found.collect(engine="streaming").sort(ROW).drop(ROW)

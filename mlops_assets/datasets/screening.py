@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from mlops_assets.datasets.event_times import event_time_expr
 from mlops_assets.datasets.single_feature import codes_of, oof_auc, oof_r2
-from mlops_assets.datasets.windows import event_time_expr
+from mlops_assets.datasets.values import canonical_text, text_of
 from mlops_assets.declaration.columns import Protected
 from mlops_assets.declaration.declaration import Declaration
 from mlops_assets.declaration.terms import Role, Task
@@ -135,9 +136,7 @@ def group_names(frame: pl.DataFrame, protected: Protected) -> pl.Series:
         positions = np.searchsorted(np.asarray(edges, dtype=float), values.fill_null(0.0).to_numpy(), side="right")
         missing = (values.is_null() | values.is_nan().fill_null(False)).to_list()
         return pl.Series([None if m else names[i] for i, m in zip(positions, missing, strict=True)], dtype=pl.String)
-    texts = column.cast(pl.String)
-    if column.dtype.is_float():
-        texts = pl.select(pl.when(column.is_nan()).then(None).otherwise(texts)).to_series()
+    texts = frame.select(canonical_text(column.dtype, pl.col(column.name))).to_series()
     return texts.replace(protected.labels) if protected.labels else texts
 
 
@@ -146,12 +145,10 @@ def target_of(frame: pl.DataFrame, declaration: Declaration) -> np.ndarray:
     column = frame[declaration.target.column]
     if declaration.task is Task.REGRESSION:
         return column.cast(pl.Float64).to_numpy()
+    codes = frame.select(canonical_text(column.dtype, pl.col(column.name))).to_series()
     if declaration.task is Task.BINARY:
-        positive = declaration.target.positive
-        if column.dtype == pl.String:
-            return (column == str(positive)).to_numpy().astype(np.int64)
-        return (column == positive).to_numpy().astype(np.int64)
-    return codes_of(column.cast(pl.String), categorical=True)
+        return (codes == text_of(declaration.target.positive)).to_numpy().astype(np.int64)
+    return codes_of(codes, categorical=True)
 
 
 def _features(known: pl.DataFrame, declaration: Declaration) -> tuple[FeatureScreen, ...]:
@@ -175,7 +172,7 @@ def _features(known: pl.DataFrame, declaration: Declaration) -> tuple[FeatureScr
 def _share_after_event(known: pl.DataFrame, declaration: Declaration, feature: str) -> float | None:
     if declaration.event_time is None or not known.height:
         return None
-    time = event_time_expr(declaration.event_time, known.schema[declaration.event_time.column]).cast(pl.Datetime("us"))
+    time = event_time_expr(declaration.event_time)
     if declaration.event_time.format == "year":
         # A year says only when it ended at the latest.
         time = time.dt.offset_by("1y")

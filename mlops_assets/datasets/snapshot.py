@@ -1,19 +1,20 @@
 """The training snapshot: its content digest, which rows train, and which are held out.
 
-Belongs here: pure functions from frame to digest or frames. Does not belong here: the Delta table that keeps a snapshot
-(`stores/`), or what makes a row acceptable (`datasets/contract.py`).
+Belongs here: pure functions from frame to digest or frames. Not here: the Delta table that keeps a snapshot (`stores/`),
+and what makes a row acceptable (`contract.py`).
 """
 
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 from typing import Literal
 
 import numpy as np
 import polars as pl
 
-from mlops_assets.datasets.windows import event_time_expr, shift
+from mlops_assets.datasets.event_times import event_time_expr
+from mlops_assets.datasets.windows import midnight, shift
 from mlops_assets.declaration.declaration import Declaration
 from mlops_assets.declaration.terms import Task
 
@@ -215,11 +216,11 @@ def select_training(
     end = until or declaration.training.until
     assert end is not None  # the declaration refuses a timed model without `until`
     time = event_time_expr(declaration.event_time)
-    keep = time < _midnight(end)
+    keep = time < midnight(end)
     if declaration.training.window is not None:
-        keep &= time >= _midnight(shift(end, declaration.training.window, sign=-1))
+        keep &= time >= midnight(shift(end, declaration.training.window, sign=-1))
     if known_at is not None and declaration.target.matures_after is not None:
-        keep &= time < _midnight(shift(known_at, declaration.target.matures_after, sign=-1))
+        keep &= time < midnight(shift(known_at, declaration.target.matures_after, sign=-1))
     return frame.filter(keep.fill_null(False))
 
 
@@ -238,7 +239,7 @@ def split(frame: pl.DataFrame, declaration: Declaration) -> Split:
     if declaration.event_time is not None:
         cut = _day_cut(frame, declaration)
         if cut is not None:
-            late = event_time_expr(declaration.event_time) >= _midnight(cut)
+            late = event_time_expr(declaration.event_time) >= midnight(cut)
             return Split(frame.filter(~late), frame.filter(late), "time", cut)
     held = _hash_draw(frame, declaration)
     return Split(frame.filter(~held), frame.filter(held), "hash", None)
@@ -260,13 +261,13 @@ def _day_cut(frame: pl.DataFrame, declaration: Declaration) -> date | None:
 
 def _hash_draw(frame: pl.DataFrame, declaration: Declaration) -> pl.Series:
     order = frame.select(
-        pl.Series("_draw", seeded_hash(frame[declaration.id], declaration.training.seed)),
-        pl.lit(0).alias("_class")
+        pl.Series("draw", seeded_hash(frame[declaration.id], declaration.training.seed)),
+        pl.lit(0).alias("class")
         if declaration.task is Task.REGRESSION
-        else pl.col(declaration.target.column).cast(pl.String).alias("_class"),
+        else pl.col(declaration.target.column).alias("class"),
     )
-    rank = pl.col("_draw").rank("ordinal").over("_class")
-    size = pl.len().over("_class")
+    rank = pl.col("draw").rank("ordinal").over("class")
+    size = pl.len().over("class")
     # Half a row is added so that the share is met on the whole and not always rounded down.
     return order.select((rank <= (size * declaration.training.holdout + 0.5).floor()).alias("held")).to_series()
 
@@ -277,7 +278,3 @@ def seeded_hash(ids: pl.Series, seed: int) -> np.ndarray:
     texts = ids.cast(pl.String).fill_null("").to_list()
     digests = b"".join(hashlib.blake2b(prefix + text.encode(), digest_size=8).digest() for text in texts)
     return np.frombuffer(digests, dtype="<u8")
-
-
-def _midnight(day: date) -> datetime:
-    return datetime(day.year, day.month, day.day)  # noqa: DTZ001 - frames hold UTC without a zone

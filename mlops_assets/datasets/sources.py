@@ -1,44 +1,115 @@
-"""Where rows come from: one lazy frame from Parquet, CSV, Delta, a glob, an fsspec URL or a SQL query.
+"""Where rows come from: a lazy frame from Parquet, CSV, Delta, a glob, an fsspec URL or a SQL query.
 
-Belongs here: opening a declared source, telling clearly why it cannot be opened, and a digest by which an arrival of
-new content is recognised. Does not belong here: what the rows must look like (`datasets/contract.py`) and where the
-project keeps its own tables (`stores/`).
+Belongs here: opening a source, as it is (`scan`) or as a declaration reads it (`deliver`), and a digest by which an arrival
+of new content is recognised. Not here: which files there are (`files.py`), how text is written (`text_tables.py`), and
+what the rows must look like (`contract.py`).
 """
 
 import difflib
 import hashlib
+import io
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
+from itertools import groupby
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 
+from mlops_assets.datasets.event_times import LOOKED_AT, EventTimeError, delivered_time, resolve
+from mlops_assets.datasets.files import (
+    Files,
+    SourceError,
+    first_line,
+    is_delta,
+    is_parquet,
+    is_remote,
+    local_files,
+    local_path,
+    remote_files,
+    suffix_of,
+)
+from mlops_assets.datasets.internal_columns import EVENT_TIME
+from mlops_assets.datasets.parts import Part, one_table
 from mlops_assets.datasets.snapshot import rows_digest
-from mlops_assets.datasets.text_tables import scan_text
+from mlops_assets.datasets.text_tables import (
+    TextFormat,
+    format_of,
+    scan_text,
+    text_format,
+    text_rows,
+    text_rows_of,
+)
+from mlops_assets.declaration.columns import EventTime
+from mlops_assets.declaration.declaration import Declaration
 from mlops_assets.declaration.source import Source
 
-PARQUET_SUFFIXES = (".parquet", ".pq")
-TEXT_SEPARATORS = {".csv": ",", ".tsv": "\t", ".csv.gz": ",", ".tsv.gz": "\t"}
-READABLE = (*PARQUET_SUFFIXES, *TEXT_SEPARATORS)
-GLOB_CHARACTERS = frozenset("*?[")
+
+@dataclass(frozen=True)
+class Delivered:
+    """A source as a declaration reads it.
+
+    Attributes:
+        rows: the declared columns that were found, as delivered (text of text files is never interpreted); for a model
+            with time also `EVENT_TIME`, and `FAULT` where a line of text does not fit its header.
+        columns: all columns found, in order.
+        event_time: as declared, with the format that is used.
+        notes: how the source was read, a line each: what was guessed, files that were left out, and how files differ.
+        problems: files that cannot be read; their rows are missing.
+    """
+
+    rows: pl.LazyFrame
+    columns: tuple[str, ...]
+    event_time: EventTime | None = None
+    notes: tuple[str, ...] = ()
+    problems: tuple[str, ...] = ()
 
 
-class SourceError(ValueError):
-    """A source cannot be read as declared; the message names the file, what was found and what to do."""
+def deliver(declaration: Declaration, root: Path, required: Sequence[str] = ()) -> Delivered:
+    """Open the declared source as the declaration reads it.
+
+    Args:
+        declaration: the model.
+        root: the project's root; relative paths start here.
+        required: columns that must be there.
+
+    Raises:
+        SourceError: the source is missing, unreadable or empty, lacks one of `required`, or writes its event time in
+            another way than declared.
+    """
+    source, name = declaration.source, str(declaration.source.path or f"query on {declaration.source.connection}")
+    parts, notes, problems = _parts(source, root)
+    if not parts:
+        raise SourceError(problems[0] if problems else f"{name}: no file can be read. Deliver it again.")
+    table = one_table(parts, declaration)
+    require_columns(table.columns, required, name)
+    notes += table.differences
+    _require_rows(table.rows, name)
+    event_time = declaration.event_time
+    if event_time is None or event_time.column not in table.columns:
+        return Delivered(table.rows, table.columns, event_time, tuple(notes), tuple(problems))
+    dtype = table.rows.collect_schema()[event_time.column]
+    values = table.rows.select(pl.col(event_time.column).drop_nulls().head(LOOKED_AT))
+    try:
+        found = resolve(event_time, values.collect(engine="streaming").to_series())
+    except EventTimeError as error:
+        raise SourceError(f"{name}: {error}") from error
+    notes += [found.note] if found.note else []
+    rows = table.rows.with_columns(delivered_time(found.event_time, dtype).alias(EVENT_TIME))
+    return Delivered(rows, table.columns, found.event_time, tuple(notes), tuple(problems))
 
 
 def scan(source: Source, root: Path, columns: Sequence[str] = ()) -> pl.LazyFrame:
-    """Open `source` lazily.
+    """Open `source` lazily, for a table without a declaration: the types of text are inferred.
 
     Args:
-        source: what the declaration says about the origin of the rows.
+        source: where the rows are.
         root: the project's root; relative paths start here.
         columns: columns that must be there; nothing is required when empty.
 
     Raises:
-        SourceError: when the source is missing, unreadable, cut short, empty, or lacks one of `columns`.
+        SourceError: the source is missing, unreadable, cut short or empty, or lacks one of `columns`.
     """
     frame, name = _open(source, root)
     try:
@@ -86,133 +157,139 @@ def digest_of(source: Source, root: Path) -> str:
         return rows_digest(_query(source).collect())
     path = str(source.path)
     parts: list[tuple[str, str]]
-    if "://" in path and not path.startswith("file://"):
-        file_system, names = _remote_files(path)
+    if is_remote(path):
+        file_system, names = remote_files(path)
         parts = [(name, str(file_system.ukey(name))) for name in names]
     else:
-        local = _local_path(path, root)
-        if _is_delta(local):
+        local = local_path(path, root)
+        if is_delta(local):
             parts = _delta_parts(local)
         else:
-            files = _local_files(local)
-            parts = [(file.name, _file_digest(file)) for file in files]
+            files = local_files(local)
+            parts = [(files.name(file), _file_digest(file)) for file in files.found]
     text = "\n".join(f"{name}\t{digest}" for name, digest in sorted(parts))
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _parts(source: Source, root: Path) -> tuple[list[Part], list[str], list[str]]:
+    """The parts of a source, each of one schema, notes on how they are read, and files that cannot be."""
+    if source.sql is not None:
+        return [Part(f"query on {source.connection}", _query(source))], [], []
+    path = str(source.path)
+    if is_remote(path):
+        return list(_remote_parts(source, path)), [], []
+    local = local_path(path, root)
+    if is_delta(local):
+        try:
+            return [Part(path, pl.scan_delta(str(local)))], [], []
+        except Exception as error:
+            raise SourceError(_unreadable(path, error)) from error
+    files = local_files(local)
+    _require_one_format([file.name for file in files.found], str(files.base))
+    notes = [f"not read: {', '.join(files.ignored)}"] if files.ignored else []
+    read = _parquet_parts if is_parquet(files.found[0].name) else _text_parts
+    parts, problems = read(files, source)
+    guesses = {part.how.guessed for part in parts if part.how is not None and part.how.guessed}
+    return parts, [*notes, *(f"text read with {guess} (guessed)" for guess in sorted(guesses))], problems
+
+
+def _parquet_parts(files: Files, source: Source) -> tuple[list[Part], list[str]]:
+    schemas: dict[Path, tuple[tuple[str, pl.DataType], ...]] = {}
+    problems = []
+    for file in files.found:
+        try:
+            schemas[file] = _parquet_schema(str(file), *_identity(file))
+        except Exception as error:
+            problems.append(_unreadable(files.name(file), error))
+    parts = []
+    for _, group in groupby(schemas, key=schemas.__getitem__):
+        alike = list(group)
+        more = f" and {len(alike) - 1} more" if len(alike) > 1 else ""
+        parts.append(Part(files.name(alike[0]) + more, pl.scan_parquet(alike, glob=False)))
+    return parts, problems
+
+
+def _text_parts(files: Files, source: Source) -> tuple[list[Part], list[str]]:
+    parts, problems = [], []
+    for file in files.found:
+        try:
+            how = text_format(file, source)
+            parts.append(Part(files.name(file), text_rows(file, how), how))
+        except Exception as error:
+            problems.append(_unreadable(files.name(file), error))
+    return parts, problems
+
+
+def _remote_parts(source: Source, url: str) -> Iterator[Part]:
+    file_system, names = remote_files(url)
+    _require_one_format(names, url)
+    for name in names:
+        try:
+            if is_parquet(name):
+                import pyarrow.dataset as arrow_dataset
+
+                found = arrow_dataset.dataset([name], filesystem=file_system, format="parquet")
+                yield Part(name, pl.scan_pyarrow_dataset(found))
+            else:
+                raw, how = _remote_text(file_system, name, source)
+                yield Part(name, text_rows_of(raw, how), how)
+        except Exception as error:
+            raise SourceError(_unreadable(name, error)) from error
+
+
+def _remote_text(file_system: object, name: str, source: Source) -> tuple[bytes, TextFormat]:
+    import gzip
+
+    raw: bytes = file_system.cat_file(name)  # pyright: ignore[reportAttributeAccessIssue]
+    raw = gzip.decompress(raw) if name.lower().endswith(".gz") else raw
+    usual = "\t" if ".tsv" in name.lower() else ","
+    return raw, format_of(io.BytesIO(raw), usual, source.separator, source.decimal, source.encoding)
+
+
+def _require_one_format(names: Sequence[str], where: str) -> None:
+    if len({is_parquet(name) for name in names}) > 1 or any(suffix_of(name) is None for name in names):
+        raise SourceError(f"{where}: expected files of one format, Parquet or text, found {', '.join(names[:5])}.")
 
 
 def _open(source: Source, root: Path) -> tuple[pl.LazyFrame, str]:
     if source.sql is not None:
         return _query(source), f"query on {source.connection}"
     path = str(source.path)
-    if "://" in path and not path.startswith("file://"):
+    if is_remote(path):
         return _scan_remote(path), path
-    local = _local_path(path, root)
+    local = local_path(path, root)
     try:
-        if _is_delta(local):
+        if is_delta(local):
             return pl.scan_delta(str(local)), path
-        return _scan_files(_local_files(local)), path
+        return _scan_files(local_files(local), source), path
     except SourceError:
         raise
     except Exception as error:
         raise SourceError(_unreadable(path, error)) from error
 
 
-def _local_path(path: str, root: Path) -> Path:
-    return (root / Path(path.removeprefix("file://")).expanduser()).absolute()
-
-
-def _is_delta(path: Path) -> bool:
-    return (path / "_delta_log").is_dir()
-
-
-def _local_files(path: Path) -> list[Path]:
-    """The files behind a path, a folder or a glob, in a fixed order."""
-    if path.is_file():
-        return [_known_format(path)]
-    if path.is_dir():
-        files = sorted(f for f in path.rglob("*") if f.is_file() and _suffix(f.name) is not None)
-        if not files:
-            raise SourceError(f"{path}: the folder holds no Parquet or CSV file and no Delta log (`_delta_log`).")
-        return files
-    if GLOB_CHARACTERS & set(path.name) or GLOB_CHARACTERS & set(str(path)):
-        import glob
-
-        files = [Path(name) for name in sorted(glob.glob(str(path), recursive=True)) if Path(name).is_file()]
-        if not files:
-            raise SourceError(f"{path}: no file matches the pattern. Check the folder and the pattern's spelling.")
-        return [_known_format(file) for file in files]
-    raise SourceError(_missing_file(path))
-
-
-def _missing_file(path: Path) -> str:
-    parent = path.parent
-    if not parent.is_dir():
-        return f"{path}: file not found, and its folder {parent} does not exist. Relative paths start at the project."
-    near = difflib.get_close_matches(path.name, [p.name for p in parent.iterdir()], n=3, cutoff=0.5)
-    hint = f" Near: {', '.join(near)}." if near else ""
-    return f"{path}: file not found.{hint} Correct `source.path` in the declaration, or deliver the file."
-
-
-def _suffix(name: str) -> str | None:
-    return next((s for s in sorted(READABLE, key=len, reverse=True) if name.lower().endswith(s)), None)
-
-
-def _known_format(path: Path) -> Path:
-    if _suffix(path.name) is None:
-        raise SourceError(f"{path}: the format is unknown; expected a name ending in {', '.join(READABLE)}.")
-    return path
-
-
-def _scan_files(files: list[Path]) -> pl.LazyFrame:
-    kinds = {"parquet" if _suffix(f.name) in PARQUET_SUFFIXES else "text" for f in files}
-    if len(kinds) > 1:
-        raise SourceError(f"{files[0].parent}: found Parquet and text files together; declare one format per source.")
-    for file in files:
-        if file.stat().st_size == 0:
-            raise SourceError(f"{file}: the file is empty (0 bytes). Deliver it again.")
-    if kinds == {"parquet"}:
-        for file in files:
-            try:
-                pl.read_parquet_schema(file)
-            except Exception as error:
-                raise SourceError(_unreadable(str(file), error)) from error
-        return pl.scan_parquet(files, glob=False)
-    return scan_text(files, TEXT_SEPARATORS[str(_suffix(files[0].name))])
+def _scan_files(files: Files, source: Source) -> pl.LazyFrame:
+    _require_one_format([file.name for file in files.found], str(files.base))
+    if not is_parquet(files.found[0].name):
+        return scan_text(files.found, source)
+    for file in files.found:
+        try:
+            _parquet_schema(str(file), *_identity(file))
+        except Exception as error:
+            raise SourceError(_unreadable(str(file), error)) from error
+    return pl.scan_parquet(list(files.found), glob=False)
 
 
 def _scan_remote(url: str) -> pl.LazyFrame:
-    file_system, names = _remote_files(url)
-    suffixes = {_suffix(name) for name in names}
-    if None in suffixes or len({s in PARQUET_SUFFIXES for s in suffixes}) > 1:
-        raise SourceError(f"{url}: expected files of one format, ending in {', '.join(READABLE)}; found {names[:5]}.")
+    file_system, names = remote_files(url)
+    _require_one_format(names, url)
     try:
         import pyarrow.dataset as arrow_dataset
 
-        kind = "parquet" if suffixes & set(PARQUET_SUFFIXES) else "csv"
+        kind = "parquet" if is_parquet(names[0]) else "csv"
         return pl.scan_pyarrow_dataset(arrow_dataset.dataset(names, filesystem=file_system, format=kind))
     except Exception as error:
         raise SourceError(_unreadable(url, error)) from error
-
-
-def _remote_files(url: str) -> tuple[Any, list[str]]:
-    import fsspec
-
-    try:
-        file_system, path = fsspec.core.url_to_fs(url)
-        if GLOB_CHARACTERS & set(path):
-            names = sorted(str(name) for name in file_system.glob(path))
-        elif file_system.isdir(path):
-            names = sorted(str(name) for name in file_system.find(path) if _suffix(str(name)) is not None)
-        else:
-            names = [path] if file_system.exists(path) else []
-    except Exception as error:
-        raise SourceError(
-            f"{url}: cannot be opened ({_first_line(error)}). Check the address, credentials in the environment, "
-            "and that the fsspec package for this protocol is installed."
-        ) from error
-    if not names:
-        raise SourceError(f"{url}: nothing found there. Correct `source.path` in the declaration.")
-    return file_system, names
 
 
 def _query(source: Source) -> pl.LazyFrame:
@@ -235,7 +312,7 @@ def _query(source: Source) -> pl.LazyFrame:
             frame = pl.read_database(sqlalchemy.text(str(source.sql)), connection, infer_schema_length=None)
     except Exception as error:
         raise SourceError(
-            f"query on {variable} failed ({type(error).__name__}: {_first_line(error)}). Query: {source.sql}"
+            f"query on {variable} failed ({type(error).__name__}: {first_line(error)}). Query: {source.sql}"
         ) from error
     finally:
         engine.dispose()
@@ -254,13 +331,8 @@ def _require_rows(frame: pl.LazyFrame, name: str) -> None:
 def _unreadable(name: str, error: Exception) -> str:
     return (
         f"{name}: cannot be read; it is damaged, cut short, or not the format its name says "
-        f"({type(error).__name__}: {_first_line(error)}). Deliver it again."
+        f"({type(error).__name__}: {first_line(error)}). Deliver it again."
     )
-
-
-def _first_line(error: Exception) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0][:200] if lines else ""
 
 
 def _delta_parts(path: Path) -> list[tuple[str, str]]:
@@ -273,13 +345,22 @@ def _delta_parts(path: Path) -> list[tuple[str, str]]:
         raise SourceError(_unreadable(str(path), error)) from error
 
 
-def _file_digest(path: Path) -> str:
+def _identity(path: Path) -> tuple[int, int, int, int]:
+    # The change time, unlike the modification time, cannot be set back by a program.
     status = path.stat()
-    return _remembered_digest(str(path), status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+    return status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
+
+
+def _file_digest(path: Path) -> str:
+    return _remembered_digest(str(path), *_identity(path))
 
 
 @lru_cache(maxsize=4096)
 def _remembered_digest(path: str, *_identity: int) -> str:
-    # The identity holds the change time, which, unlike the modification time, a program cannot set back.
     with Path(path).open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+@lru_cache(maxsize=4096)
+def _parquet_schema(path: str, *_identity: int) -> tuple[tuple[str, pl.DataType], ...]:
+    return tuple(pl.read_parquet_schema(path).items())

@@ -1,7 +1,7 @@
-"""Calendar windows and the time of a row.
+"""Calendar windows.
 
-Belongs here: where a window starts and ends for each cadence, the partition key of a window, and the one expression
-that turns a declared event time into a UTC time. Does not belong here: what is measured in a window.
+Belongs here: where a window starts and ends for each cadence, the partition key of a window, and which window a time is in.
+Not here: reading times (`event_times.py`), and what is measured in a window.
 """
 
 from dataclasses import dataclass
@@ -9,23 +9,10 @@ from datetime import date, datetime, timedelta
 
 import polars as pl
 
-from mlops_assets.declaration.columns import EventTime
 from mlops_assets.declaration.declaration import Declaration
 from mlops_assets.declaration.period import Period
 from mlops_assets.declaration.terms import Cadence
 
-EVENT_TIME = pl.Datetime("us")
-TEXT_FORMATS = (
-    "%Y-%m-%d",
-    "%Y-%m-%d %H:%M:%S%.f",
-    "%Y-%m-%dT%H:%M:%S%.f",
-    "%Y-%m-%dT%H:%M:%S%.fZ",
-    "%Y-%m-%d %H:%M",
-    "%Y-%m-%dT%H:%M",
-    "%Y/%m/%d",
-    "%Y%m%d",
-)
-OFFSET_FORMATS = ("%Y-%m-%dT%H:%M:%S%.f%z", "%Y-%m-%d %H:%M:%S%.f%z")
 CRON = {
     Cadence.DAY: "0 0 * * *",
     Cadence.WEEK: "0 0 * * 1",
@@ -125,57 +112,19 @@ def shift(day: date, period: Period, sign: int = 1) -> date:
     return date(year, month + 1, min(day.day, (following - timedelta(days=1)).day))
 
 
-def event_time_expr(event_time: EventTime, dtype: pl.DataType | None = None) -> pl.Expr:
-    """The declared event time as `Datetime("us")`, in UTC without a zone; what cannot be read becomes null.
-
-    Args:
-        event_time: the declaration of the column.
-        dtype: the column's type as delivered; without it the column is taken to be as the contract leaves it
-            (a time for format `timestamp`, a whole number for format `year`).
-    """
-    column = pl.col(event_time.column)
-    if event_time.format == "year":
-        number = column.str.strip_chars() if dtype == pl.String else column
-        year = number.cast(pl.Int32, strict=False)
-        return pl.datetime(pl.when(year.is_between(1, 9999)).then(year), 1, 1, time_unit="us")
-    return time_expr(column, dtype)
+def in_window(window: Window, time: pl.Expr) -> pl.Expr:
+    """Whether a time, in UTC without a zone, is in `window`; false where it is missing."""
+    return ((time >= midnight(window.start)) & (time < midnight(window.end))).fill_null(False)
 
 
-def time_expr(column: pl.Expr, dtype: pl.DataType | None) -> pl.Expr:
-    """A date, time or ISO text column as `Datetime("us")` in UTC without a zone; null where it cannot be read."""
-    if isinstance(dtype, pl.Datetime) and dtype.time_zone is not None:
-        return column.dt.convert_time_zone("UTC").dt.replace_time_zone(None).cast(EVENT_TIME)
-    if dtype == pl.String:
-        text = column.str.strip_chars()
-        plain = [text.str.to_datetime(f, time_unit="us", strict=False, exact=True) for f in TEXT_FORMATS]
-        zoned = [
-            text.str.to_datetime(f, time_unit="us", strict=False).dt.convert_time_zone("UTC").dt.replace_time_zone(None)
-            for f in OFFSET_FORMATS
-        ]
-        return pl.coalesce(*plain, *zoned)
-    return column.cast(EVENT_TIME, strict=False)
+def window_start_expr(time: pl.Expr, cadence: Cadence) -> pl.Expr:
+    """Start of the calendar window that holds a time, as a date; null where the time is missing."""
+    return time.dt.truncate(LENGTH[cadence]).dt.date()
 
 
-def in_window(declaration: Declaration, window: Window, dtype: pl.DataType | None = None) -> pl.Expr:
-    """Whether a row's event time falls into `window`; false where the time is missing.
-
-    Raises:
-        ValueError: when the model has no event time.
-    """
-    if declaration.event_time is None:
-        raise ValueError(f"{declaration.name or 'the model'} has no event_time, so no row is in a window")
-    time = event_time_expr(declaration.event_time, dtype)
-    start, end = _midnight(window.start), _midnight(window.end)
-    return ((time >= start) & (time < end)).fill_null(False)
-
-
-def window_start_expr(event_time: EventTime, cadence: Cadence, dtype: pl.DataType | None = None) -> pl.Expr:
-    """Start of the calendar window that holds the row's event time, as a date; null where the time is missing."""
-    return event_time_expr(event_time, dtype).dt.truncate(LENGTH[cadence]).dt.date()
-
-
-def _midnight(day: date) -> datetime:
-    return datetime(day.year, day.month, day.day)  # noqa: DTZ001 - frames hold UTC without a zone
+def midnight(day: date) -> datetime:
+    """The first moment of a day, as frames hold it: UTC without a zone."""
+    return datetime(day.year, day.month, day.day)  # noqa: DTZ001
 
 
 def _plain(day: date) -> date:

@@ -112,7 +112,7 @@ def reason_codes(
     alone and after those before it. Where no single factor lowers the score, each is compared with the values of favourably decided rows instead, on average.
 
     Returns:
-        One row for each adverse decision: the id column, `score`, and `reasons`, a list of structs (`feature`,
+        One row for each adverse decision: `id`, `score`, and `reasons`, a list of structs (`feature`,
         `contribution` to the adverse score, `phrase`).
 
     Raises:
@@ -130,7 +130,7 @@ def reason_codes(
         for i, columns in enumerate(named)
     ]
     kind = pl.List(pl.Struct({"feature": pl.String, "contribution": pl.Float64, "phrase": pl.String}))
-    return adverse.select(declaration.id).with_columns(
+    return adverse.select(pl.col(declaration.id).alias("id")).with_columns(
         pl.Series("score", scores, dtype=pl.Float64), pl.Series("reasons", reasons, dtype=kind)
     )
 

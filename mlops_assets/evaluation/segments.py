@@ -44,9 +44,9 @@ def by_value(
         # 1.0 and 1 are one value: labels are declared for whole numbers.
         if whole.is_finite().all() and (whole == whole.round(0)).all():
             values = values.cast(pl.Int64)
-    text = values.cast(pl.String)
-    counts = text.drop_nulls().value_counts(name="rows").sort(["rows", column], descending=[True, False])
-    kept = counts[column].to_list()[: most if most is not None else None]
+    text = values.cast(pl.String).alias("value")
+    counts = text.drop_nulls().value_counts(name="rows").sort(["rows", "value"], descending=[True, False])
+    kept = counts["value"].to_list()[: most if most is not None else None]
     # In order of the value itself, so that names do not jump with the counts.
     kept = _in_order(kept)
     position = {value: index for index, value in enumerate(kept)}

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from mlops_assets.datasets.quarantine import canonical_text, text_of
-from mlops_assets.datasets.windows import event_time_expr, time_expr
+from mlops_assets.datasets.event_times import event_time_expr, time_expr
+from mlops_assets.datasets.values import canonical_text, text_of
 from mlops_assets.declaration.declaration import Declaration
 from mlops_assets.declaration.terms import Role, Task
 
@@ -99,7 +99,7 @@ def _feature_expr(name: str, schema: pl.Schema, declaration: Declaration) -> pl.
     elif feature.role is Role.DATE:
         time = time_expr(column, dtype)
         if declaration.event_time is not None:
-            event = event_time_expr(declaration.event_time, schema[declaration.event_time.column])
+            event = event_time_expr(declaration.event_time)
             expr = (event - time).dt.total_microseconds() / DAY_IN_MICROSECONDS
         else:
             expr = time.cast(pl.Int64) / DAY_IN_MICROSECONDS

@@ -13,6 +13,8 @@ class ContractRule(GateRule):
 
     max_quarantined_share: LowerFloat = Field(default=0.05, ge=0, le=1)
     """Largest share of rows that may be quarantined."""
+    max_late_share: LowerFloat = Field(default=0.05, ge=0, le=1)
+    """Largest share of a window's rows that may come after it was scored; above it a data-quality incident is opened."""
 
 
 @dataclass(frozen=True)

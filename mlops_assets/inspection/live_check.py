@@ -5,6 +5,7 @@ from typing import Any
 
 import polars as pl
 
+from mlops_assets.datasets.internal_columns import PART
 from mlops_assets.datasets.snapshot import rows_digest, split
 from mlops_assets.declaration.declaration import Declaration
 from mlops_assets.governance.adoption import audit_policies
@@ -20,8 +21,8 @@ from mlops_assets.platform import Platform
 from mlops_assets.release.audit import audit_promotions
 from mlops_assets.release.reconciliation import reconcile
 
-FEATURES, PART = "features", "_part"
-"""Table of the rows that versions are made from, and its column that says which are fitted on and which held out."""
+FEATURES = "features"
+"""Table of the rows that versions are made from."""
 
 
 def check_everything(platform: Platform, anchors: Iterable[Anchor] = ()) -> list[dict[str, Any]]:

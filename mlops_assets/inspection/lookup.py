@@ -24,6 +24,7 @@ from mlops_assets.ledger.records import Record
 from mlops_assets.platform import Platform
 from mlops_assets.project import ProjectError
 from mlops_assets.scoring.prediction_id import PredictionId, parse
+from mlops_assets.stores.lake import WINDOW
 
 
 class NotFound(LookupError):
@@ -36,7 +37,7 @@ class ChangedPredictions(RuntimeError):
 
 def predictions_digest(rows: pl.DataFrame) -> str:
     """Digest of a window's predictions as `window_scored` records it: of all but the reasons."""
-    return rows_digest(rows.drop("window", "reasons", strict=False), by="prediction_id")
+    return rows_digest(rows.drop(WINDOW, "reasons", strict=False), by="prediction_id")
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ class ScoringRun:
         address, window = f"{self.record.model}/{table}", self.record.subject
         if window not in platform.lake.windows(address):
             raise NotFound(f"the lake has no window {window} of {address}")
-        return platform.lake.read(address, window=window, version=None if self.newest else version).drop("window")
+        return platform.lake.read(address, window=window, version=None if self.newest else version).drop(WINDOW)
 
     def predictions(self, platform: Platform) -> pl.DataFrame:
         """The predictions of the run.
@@ -148,7 +149,7 @@ def scored_row(platform: Platform, name: PredictionId) -> pl.DataFrame:
     (run, predicted), *_ = _runs_with(platform, name)
     registration = registered(platform.ledger.state().model(name.model), name.version)
     column = registration.event.declaration["id"]
-    found = run.read(platform, "scored_rows").filter(pl.col(column) == predicted[column])
+    found = run.read(platform, "scored_rows").filter(pl.col(column) == predicted["id"])
     if found.height:
         return found[0]
     raise NotFound(f"{name}: its input row is not in the window {name.window} of {name.model}/scored_rows")

@@ -32,6 +32,7 @@ from mlops_assets.platform import Platform
 from mlops_assets.release.champion import champion_state
 from mlops_assets.response.alarm_precision import JudgedWindow, judged_windows
 from mlops_assets.statistics.profile import Profile
+from mlops_assets.stores.lake import WINDOW
 from mlops_assets.stores.results import ResultError, VersionResults
 
 LOOKED_AT = 8
@@ -86,7 +87,7 @@ class Champion:
     def reference_sample(self) -> pl.DataFrame:
         """Training rows that were kept with the version, for what counts cannot tell."""
         kept = self.platform.lake.read(f"{self.model}/reference_sample", window=f"v{self.registration.subject}")
-        return kept.drop("window", strict=False)
+        return kept.drop(WINDOW, strict=False)
 
     def score(self, rows: pl.DataFrame) -> np.ndarray:
         """Scores of rows; of several classes, one column each."""
@@ -177,10 +178,8 @@ def _window(champion: Champion, window: str, *, with_outcome: bool) -> pl.DataFr
     frame = with_scores(frame, champion.score(frame), champion.reference_performance.classes)
     if with_outcome:
         known = _outcomes(champion, window)
-        frame = frame.with_columns(pl.col(identifier).cast(pl.String).alias("_id")).join(
-            known, left_on="_id", right_on="id", how="inner", maintain_order="left"
-        )
-    return frame.drop(identifier, "_id", strict=False)
+        frame = frame.join(known.rename({"id": identifier}), on=identifier, how="inner", maintain_order="left")
+    return frame.drop(identifier, strict=False)
 
 
 def _has_outcomes(champion: Champion, window: str) -> bool:

@@ -7,8 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
-from mlops_assets.datasets.sources import digest_of, scan
-from mlops_assets.datasets.windows import Window, declared_windows, event_time_expr, shift, window_of_key
+import polars as pl
+
+from mlops_assets.datasets.contract import AHEAD
+from mlops_assets.datasets.internal_columns import EVENT_TIME
+from mlops_assets.datasets.sources import deliver, digest_of
+from mlops_assets.datasets.windows import Window, declared_windows, shift, window_of_key
 from mlops_assets.declaration.declaration import Declaration
 from mlops_assets.ledger.state.model import ModelState, WindowVerdict
 from mlops_assets.pipeline.due import Due, Found, failure_cause, last_closed, open_failure
@@ -140,7 +144,7 @@ def _outcomes(platform: Platform, declaration: Declaration, reach: Arrived) -> d
     state = (reach.digest, declaration.digest)
     kept = _OUTCOMES_READ.get(place)
     if kept is None or kept[0] != state:
-        kept = (state, outcomes_by_window(scan(declaration.source, platform.project.root), declaration))
+        kept = (state, outcomes_by_window(deliver(declaration, platform.project.root).rows, declaration))
         _OUTCOMES_READ[place] = kept
     return kept[1]
 
@@ -151,9 +155,10 @@ def look(platform: Platform, declaration: Declaration, before: Arrived | None) -
     if before is not None and before.digest == digest:
         return before
     assert declaration.event_time is not None
-    frame = scan(declaration.source, platform.project.root, [declaration.event_time.column])
-    dtype = frame.collect_schema()[declaration.event_time.column]
-    last = frame.select(event_time_expr(declaration.event_time, dtype).max()).collect().item()
+    rows = deliver(declaration, platform.project.root, [declaration.event_time.column]).rows
+    # A time that was mistyped into the next century does not show how far the rows reach.
+    latest = datetime.now(UTC).replace(tzinfo=None) + AHEAD
+    last = rows.select(pl.col(EVENT_TIME).filter(pl.col(EVENT_TIME) <= latest).max()).collect(engine="streaming").item()
     return Arrived(digest, last.date() if last is not None else None)
 
 

@@ -1,7 +1,7 @@
 """Scores for a batch of rows.
 
-Belongs here: from checked rows and a fitted pipeline to one prediction a row. Does not belong here: which version
-scores, and keeping the predictions (`stores/`).
+Belongs here: from checked rows and a fitted pipeline to one prediction a row. Not here: which version scores, and keeping
+the predictions (`stores/`).
 """
 
 from typing import TYPE_CHECKING
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from mlops_assets.datasets.windows import event_time_expr
+from mlops_assets.datasets.event_times import event_time_expr
 from mlops_assets.declaration.declaration import Declaration
 from mlops_assets.declaration.terms import Task
 from mlops_assets.features.frame import to_model_frame
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
 
 ROWS_AT_ONCE = 50_000
-"""What a piece needs is then small enough to be used again for the next one; asking the system for it anew, and clearing it,
-took as long as the predicting where pieces had 200,000 rows."""
+"""Rows predicted at a time: their memory is reused from piece to piece. With 200,000 rows, allocating and clearing memory
+took as long as predicting."""
 
 
 def score(
@@ -44,8 +44,8 @@ def score(
         window: partition key of the rows' window; none for a model without time.
 
     Returns:
-        One row a row of `frame`, in its order: `prediction_id`, the id column under its own name, `event_time`
-        (null without time), `score`, `prediction`. Binary: score is P(positive), prediction 1 or 0. Multiclass:
+        One row a row of `frame`, in its order: `prediction_id`, `id` (the row's identifier as text), `event_time`
+        (null without time), `score`, `prediction`. No column has a name of the user's, so that none can clash. Binary: score is P(positive), prediction 1 or 0. Multiclass:
         score is the probability of the predicted class, prediction its text, and one column `score:<class>` each.
         Regression: score and prediction are the predicted value.
 
@@ -54,7 +54,7 @@ def score(
     """
     identity = frame.select(
         prediction_ids(frame[declaration.id], declaration.name or "model", window, version),
-        pl.col(declaration.id),
+        pl.col(declaration.id).alias("id"),
         event_time_expr(declaration.event_time).alias("event_time")
         if declaration.event_time is not None
         else pl.lit(None, dtype=pl.Datetime("us")).alias("event_time"),

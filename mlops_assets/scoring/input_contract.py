@@ -1,6 +1,6 @@
-"""What rows must be before they are scored.
+"""The contract of rows that are about to be scored.
 
-The contract of training without the target: the same types, ranges and values, so that the model never sees in
+It is the contract of training without the target: the same types, ranges and values, so that the model never sees in
 production what it could not have seen in training. Bad rows are quarantined with their reasons, never dropped.
 """
 
@@ -13,6 +13,7 @@ import polars as pl
 
 from mlops_assets.datasets import contract
 from mlops_assets.datasets.contract import Checked
+from mlops_assets.datasets.internal_columns import EVENT_TIME, FAULT
 from mlops_assets.datasets.pieces import pieces
 from mlops_assets.datasets.survey import survey
 from mlops_assets.declaration.declaration import Declaration
@@ -58,7 +59,8 @@ def check_in_pieces(
     found = rows.collect_schema().names()
     columns = scoring_columns(declaration, found)
     contract.require(found, columns, declaration)
-    rows, now = rows.select(columns), now or datetime.now(UTC)
+    rows = rows.select(*columns, *(name for name in (EVENT_TIME, FAULT) if name in found))
+    now = now or datetime.now(UTC)
     delivered = pieces(rows, size)
     waiting = deque(islice(delivered, 2))
     whole = survey(rows, declaration, list(columns)) if len(waiting) > 1 else None

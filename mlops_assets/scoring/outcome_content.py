@@ -1,4 +1,4 @@
-"""What a source says of outcomes, window by window, as a digest: by it a verdict is known to rest on what is known now.
+"""The outcomes a source holds, as a digest for each window, by which a verdict is known to be up to date.
 
 Belongs here: reading outcomes as text, and digests of them. Not here: which outcome counts for which prediction
 (`outcomes.py`), and when a window is judged again (`pipeline/due.py`).
@@ -6,19 +6,17 @@ Belongs here: reading outcomes as text, and digests of them. Not here: which out
 
 import polars as pl
 
-from mlops_assets.datasets.quarantine import canonical_text
+from mlops_assets.datasets.reading import read_expr, time_of_row
 from mlops_assets.datasets.windows import window_start_expr
 from mlops_assets.declaration.declaration import Declaration
-from mlops_assets.declaration.terms import Task
 
 NONE_KNOWN = "0"
 """Digest of a window of which no outcome is known."""
 
 
-def outcome_text(declaration: Declaration, dtype: pl.DataType) -> pl.Expr:
-    """The target as text, by which values are compared as training compares them: true and "true" agree, 1 and 1.0 too."""
-    column = pl.col(declaration.target.column)
-    return column.cast(pl.String) if declaration.task is Task.REGRESSION else canonical_text(dtype, column)
+def outcome_text(declaration: Declaration, schema: pl.Schema) -> pl.Expr:
+    """The target as text: the code it was trained by, or the number."""
+    return read_expr(declaration.target.column, schema, declaration).cast(pl.String)
 
 
 def outcomes_by_window(source: pl.LazyFrame, declaration: Declaration) -> dict[str, str]:
@@ -29,17 +27,17 @@ def outcomes_by_window(source: pl.LazyFrame, declaration: Declaration) -> dict[s
     where the source has no such columns.
 
     Args:
-        source: rows as delivered, of any number of windows.
+        source: rows as `sources.deliver` gives them, of any number of windows.
         declaration: of a model with time.
     """
-    schema, event = source.collect_schema(), declaration.event_time
+    schema = source.collect_schema()
+    event = declaration.event_time
     if event is None or not {declaration.id, event.column, declaration.target.column} <= set(schema):
         return {}
-    start = window_start_expr(event, declaration.monitoring.cadence, schema[event.column])
     known = source.select(
-        start.alias("window"),
-        pl.col(declaration.id).cast(pl.String).alias("id"),
-        outcome_text(declaration, schema[declaration.target.column]).alias("outcome"),
+        window=window_start_expr(time_of_row(schema, declaration), declaration.monitoring.cadence),
+        id=read_expr(declaration.id, schema, declaration),
+        outcome=outcome_text(declaration, schema),
     ).drop_nulls()
     counted = known.group_by("window").agg(
         pl.len().alias("known"),

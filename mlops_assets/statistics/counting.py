@@ -11,8 +11,11 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
+from mlops_assets.declaration.terms import RESERVED_PREFIX
 from mlops_assets.statistics.profile import NUMERIC_ROLES, ColumnProfile, Profile, number_as_listed
 
+ROWS, VALUE = RESERVED_PREFIX + "rows", RESERVED_PREFIX + "value"
+"""Columns of the counts themselves, beside a user's."""
 DAY_IN_MICROSECONDS = 86_400_000_000
 MOST_NEW = 50
 COLUMNS_AT_ONCE = 4
@@ -115,14 +118,15 @@ def count_window(frame: Any, profile: Profile, engine: str | None = None) -> Win
     plans = [_numeric_plan(nw, lazy, part, schema) for part in parts]
     collected = _collect(nw, [*plans, *(_categorical_plan(nw, lazy, c) for c in categorical)])
     totals: dict[str, Any] = {}
+    rows = 0
     for part, row in zip(parts, collected, strict=False):
+        rows = int(next(iter(row.iter_rows(named=True)))[ROWS])
         totals |= _numeric_totals(row, part)
     unclean = [c for c in numeric if totals[c.name]["unclean"]]
     if unclean:
         exact = next(iter(_collect(nw, [_unclean_plan(nw, lazy, unclean, schema)])[0].iter_rows(named=True)))
         for position, column in enumerate(unclean):
             totals[column.name] |= _unclean(exact, position, totals[column.name])
-    rows = int(totals["rows"])
     by_value = {c.name: table for c, table in zip(categorical, collected[len(parts) :], strict=True)}
     columns: dict[str, ColumnCounts] = {}
     for name, column in profile.columns.items():
@@ -211,7 +215,7 @@ def _as_number(nw: Any, name: str, dtype: Any) -> Any:
 
 def _numeric_plan(nw: Any, lazy: Any, columns: list[ColumnProfile], schema: Mapping[str, Any]) -> Any:
     """One row: `rows`, and for each column its counts below each edge, nulls, infinities and range."""
-    expressions = [nw.len().alias("rows")]
+    expressions = [nw.len().alias(ROWS)]
     for position, column in enumerate(columns):
         number = _as_number(nw, column.name, schema[column.name])
         expressions += [
@@ -276,7 +280,7 @@ def _range(row: Mapping[str, Any], position: int) -> dict[str, float | None]:
 
 def _numeric_totals(collected: Any, columns: list[ColumnProfile]) -> dict[str, Any]:
     row = next(iter(collected.iter_rows(named=True)))
-    totals: dict[str, Any] = {"rows": row["rows"]}
+    totals: dict[str, Any] = {}
     for position, column in enumerate(columns):
         mean = row[f"mean_{position}"]
         totals[column.name] = {
@@ -313,16 +317,16 @@ def _numeric_counts(column: ColumnProfile, totals: Mapping[str, Any], rows: int,
 def _categorical_plan(nw: Any, lazy: Any, column: ColumnProfile) -> Any:
     """Rows by value, `null` among them."""
     return (
-        lazy.select(nw.col(column.name).alias("value"))
-        .group_by("value")
-        .agg(nw.len().alias("rows"))
-        .select(nw.col("value").cast(nw.String), "rows")
+        lazy.select(nw.col(column.name).alias(VALUE))
+        .group_by(VALUE)
+        .agg(nw.len().alias(ROWS))
+        .select(nw.col(VALUE).cast(nw.String), ROWS)
     )
 
 
 def _categorical_counts(counted: Any, column: ColumnProfile, rows: int, dtype: str, number: bool) -> ColumnCounts:
     by_value: dict[str | None, int] = {}
-    for value, found in counted.select("value", "rows").iter_rows():
+    for value, found in counted.select(VALUE, ROWS).iter_rows():
         # Two numbers may have one text, and a number that is none is missing.
         text = value
         if number and value is not None:

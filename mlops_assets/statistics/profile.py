@@ -287,8 +287,8 @@ def _edges(values: np.ndarray, counts: np.ndarray, bins: int) -> np.ndarray:
 
 
 def _categorical(series: pl.Series) -> ColumnProfile:
-    text = category_text(series)
-    counts = text.drop_nulls().value_counts(name="rows").sort(["rows", series.name], descending=[True, False])
+    text = category_text(series).alias("value")
+    counts = text.drop_nulls().value_counts(name="rows").sort(["rows", "value"], descending=[True, False])
     kept = counts.head(MOST_CATEGORIES)
     return ColumnProfile(
         name=series.name,

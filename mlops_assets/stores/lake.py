@@ -17,7 +17,10 @@ from uuid import uuid4
 
 import polars as pl
 
-WINDOW = "window"
+from mlops_assets.declaration.terms import RESERVED_PREFIX
+
+WINDOW = RESERVED_PREFIX + "window"
+"""Column that names a row's window, and partitions the table."""
 DIGEST = "mlops_digest"
 # A replay must still find what a record names ten years later (EU AI Act, Article 18), while Delta's own default
 # drops its log after thirty days.

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
+from mlops_assets.datasets.event_times import event_time_expr
 from mlops_assets.datasets.snapshot import seeded_hash
-from mlops_assets.datasets.windows import event_time_expr
 from mlops_assets.declaration.declaration import Declaration
 from mlops_assets.declaration.terms import Task
 from mlops_assets.declaration.training import Candidate

@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mlops_assets.datasets.contract import ContractError, check
+from mlops_assets.datasets.internal_columns import REASONS
 from mlops_assets_tests.training.tables import declare, multiclass, regression, table
 
 NOW = datetime(2022, 1, 1, tzinfo=UTC)
@@ -34,15 +35,15 @@ def broken(column: str, value: object, dtype: pl.DataType | None = None) -> pl.D
 def test_a_bad_row_is_quarantined_with_its_reason(frame: pl.DataFrame, reason: str) -> None:
     found = check(frame, declare(), now=NOW)
     assert found.summary == {reason: 1}
-    assert found.quarantined["_reasons"].to_list() == [reason]
+    assert found.quarantined[REASONS].to_list() == [reason]
     assert (found.accepted.height, found.rows) == (59, 60)
 
 
-def test_every_reason_of_a_row_is_told() -> None:
+def test_every_reason_of_a_row_is_given() -> None:
     frame = broken("income (€)", -5.0).with_columns(
         grade=pl.when(pl.int_range(pl.len()) == 2).then(pl.lit("top")).otherwise(pl.col("grade"))
     )
-    reasons = check(frame, declare(), now=NOW).quarantined["_reasons"].item()
+    reasons = check(frame, declare(), now=NOW).quarantined[REASONS].item()
     assert reasons == "grade: not an allowed value; income (€): below minimum 0"
 
 
@@ -61,7 +62,7 @@ def test_rows_that_contradict_each_other_under_one_id_all_go_but_an_exact_copy_s
     frame = table(20)
     conflict = frame[3:4].with_columns(pl.lit(77.0).alias("income (€)"))
     found = check(pl.concat([frame, frame[5:6], conflict]), declare(), now=NOW)
-    assert found.summary == {"row id: not unique": 2, "row id: repeats an identical row": 1}
+    assert (found.summary, found.copies, found.rows) == ({"row id: not unique": 2}, 1, 22)
     assert frame["row id"][5] in found.accepted["row id"]
     assert frame["row id"][3] not in found.accepted["row id"]
 
@@ -98,10 +99,39 @@ def test_an_empty_table_is_no_row_and_a_problem() -> None:
     assert found.problems == ("no row meets the contract",)
 
 
-def test_dictionary_columns_and_whole_floats_are_read_as_what_they_mean() -> None:
-    frame = table(30).with_columns(pl.col("größe").cast(pl.Categorical), pl.col("code").cast(pl.Float32))
-    accepted = check(frame, declare(), now=NOW).accepted
-    assert (accepted.schema["größe"], accepted.schema["code"]) == (pl.String, pl.Int64)
+def test_the_declaration_alone_decides_the_types() -> None:
+    frame = table(30)
+    other = frame.with_columns(
+        pl.col("größe").cast(pl.Categorical), pl.col("code").cast(pl.Float32), pl.col("constant").cast(pl.Int8)
+    )
+    expected = check(frame, declare(), now=NOW).accepted
+    assert check(other, declare(), now=NOW).accepted.equals(expected)
+    assert (expected.schema["row id"], expected.schema["code"], expected.schema["constant"]) == (
+        pl.String,
+        pl.String,
+        pl.Float64,
+    )
+
+
+def test_a_copy_of_a_bad_row_is_a_copy() -> None:
+    bad = broken("grade", "top")
+    found = check(pl.concat([bad, bad[2:3]]), declare(), now=NOW)
+    assert (found.accepted.height, found.quarantined.height, found.copies) == (59, 1, 1)
+
+
+@pytest.mark.parametrize(
+    ("ids", "reason"),
+    [
+        (pl.Series([1.0, 2.0, float(2**53 + 2)]), "not an identifier with an exact form"),
+        (pl.Series([[1], [2], [3]]), "not an identifier with an exact form"),
+        (pl.Series(["a", "b", ""]), "missing"),
+    ],
+    ids=["a float beyond 2**53", "lists", "empty text"],
+)
+def test_an_identifier_without_an_exact_form_is_refused_by_name(ids: pl.Series, reason: str) -> None:
+    found = check(table(3).with_columns(ids.alias("row id")), declare(), now=NOW)
+    (text,) = found.summary
+    assert text.startswith(f"row id: {reason}")
 
 
 @given(

@@ -186,7 +186,7 @@ def test_a_year_counts_to_its_end():
             ["under 30", "30 to 50", "30 to 50", "50 and over", None],
         ),
         (Protected(column="a", labels={"1": "men"}), ["1", "2", None], ["men", "2", None]),
-        (Protected(column="a"), [1.0, float("nan")], ["1.0", None]),
+        (Protected(column="a"), [1.0, float("nan")], ["1", None]),
     ],
 )
 def test_groups_have_readable_names(protected, values, names):

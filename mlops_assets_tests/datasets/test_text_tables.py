@@ -46,7 +46,7 @@ def test_types_are_those_that_a_look_at_all_rows_gives(tmp_path: Path, values: l
         {"n": range(len(before) + 3), "v": [*filled, *values]}, schema={"n": pl.Int64, "v": pl.String}
     ).write_csv(path)
     expected = pl.read_csv(path, try_parse_dates=True, infer_schema_length=None)
-    found = scan_text([path], ",").collect()
+    found = scan_text([path]).collect()
     assert found.schema == expected.schema
     assert found.equals(expected)
 
@@ -54,13 +54,13 @@ def test_types_are_those_that_a_look_at_all_rows_gives(tmp_path: Path, values: l
 def test_a_file_written_anew_is_looked_at_anew(tmp_path: Path):
     path = tmp_path / "table.csv"
     path.write_text("when\n2020-01-01\n")
-    assert scan_text([path], ",").collect_schema()["when"] == pl.Date
+    assert scan_text([path]).collect_schema()["when"] == pl.Date
     path.write_text("when\nsometime\n")
-    assert scan_text([path], ",").collect()["when"].to_list() == ["sometime"]
+    assert scan_text([path]).collect()["when"].to_list() == ["sometime"]
 
 
 def test_several_files_are_one_table(tmp_path: Path):
     for name, value in (("a", "1"), ("b", "1.5")):
         (tmp_path / f"{name}.tsv").write_text(f"id\tv\n{name}\t{value}\n")
-    frame = scan_text([tmp_path / "a.tsv", tmp_path / "b.tsv"], "\t").collect()
+    frame = scan_text([tmp_path / "a.tsv", tmp_path / "b.tsv"]).collect()
     assert frame.to_dict(as_series=False) == {"id": ["a", "b"], "v": [1.0, 1.5]}

@@ -57,7 +57,7 @@ def test_every_adverse_decision_has_few_true_reasons(number: int, favourable: st
     scores = scores_of(pipeline, to_model_frame(FRAME, model), model)
     adverse = scores >= 0.5 if favourable == "negative" else scores < 0.5
     codes = reason_codes(pipeline, FRAME, model, 0.5, reference)
-    assert codes["row id"].to_list() == FRAME.filter(pl.Series(adverse))["row id"].to_list()
+    assert codes["id"].to_list() == FRAME.filter(pl.Series(adverse))["row id"].to_list()
     assert codes["reasons"].list.len().max() <= 4  # type: ignore[operator]
     given = codes.explode("reasons").unnest("reasons").drop_nulls("feature")
     assert given["contribution"].min() > 0  # type: ignore[operator]

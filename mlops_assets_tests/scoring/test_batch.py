@@ -20,8 +20,8 @@ def test_binary_scores_decide_by_the_threshold() -> None:
     model = declare()
     pipeline = refit(model, model.candidates[0], FRAME)
     found = score(pipeline, FRAME, model, 0.4, version=3, window="2020-05-01")
-    assert found.columns == ["prediction_id", "row id", "event_time", "score", "prediction"]
-    assert found["row id"].equals(FRAME["row id"])
+    assert found.columns == ["prediction_id", "id", "event_time", "score", "prediction"]
+    assert found["id"].to_list() == FRAME["row id"].to_list()
     assert found["prediction"].to_list() == [int(s >= 0.4) for s in found["score"]]
     assert found["prediction_id"].n_unique() == 300
     with pytest.raises(ValueError, match="threshold"):

@@ -111,7 +111,7 @@ class TestWindows:
         lake.write_window("m/said", "2021-01-01", frame(7))
         table = DeltaTable(str(lake.path("m/said")))
         assert table.to_pyarrow_table().to_pydict() == {
-            "id": [7], "odd name (€)": ["v7"], "window": ["2021-01-01"],
+            "id": [7], "odd name (€)": ["v7"], "mlops_window": ["2021-01-01"],
         }  # fmt: skip
 
     def test_a_window_without_rows(self, lake):

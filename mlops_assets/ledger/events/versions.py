@@ -26,6 +26,8 @@ class SnapshotTaken(Event):
         request: id of the retraining request it answers, or None.
         screening: what was measured on the rows before any model.
         contract: what the contract check found.
+        account: in which place each row of the source is.
+        reading: how the source was read: guesses, and files that differ or were left out.
     """
 
     KIND: ClassVar[str] = "snapshot_taken"
@@ -44,6 +46,8 @@ class SnapshotTaken(Event):
     request: str | None = None
     screening: dict[str, Any] = Field(default_factory=dict)
     contract: dict[str, Any] = Field(default_factory=dict)
+    account: dict[str, Any] = Field(default_factory=dict)
+    reading: tuple[str, ...] = ()
 
 
 class VersionRegistered(Event):

@@ -35,6 +35,10 @@ class WindowScored(Event):
         canary_share: share of rows that the challenger decided; 0 in shadow.
         rows: number of scored rows.
         quarantined: number of rows refused.
+        copies: number of rows that repeat another one in every column, and were left out.
+        ids: fingerprint of the identifiers that the source had in the window.
+        problems: files of the source that could not be read.
+        reading: how the source was read: guesses, and files that differ or were left out.
         outside_restrictions: rows refused because a validation restricts the use.
         flagged: rows scored and marked as outside the approved population.
         reasons: refused rows by reason.
@@ -54,6 +58,10 @@ class WindowScored(Event):
     canary_share: float | None = None
     rows: int
     quarantined: int = 0
+    copies: int = 0
+    ids: str = ""
+    problems: tuple[str, ...] = ()
+    reading: tuple[str, ...] = ()
     outside_restrictions: int = 0
     flagged: int = 0
     reasons: dict[str, int] = Field(default_factory=dict)

@@ -31,7 +31,7 @@ class Fault:
     Attributes:
         sign: missing_column, wrong_type, missing_values, infinite_values, collapsed, out_of_range, renamed_category,
             merged_category, new_categories, unit_change, placeholder or swapped; of a whole batch (`batches.py`):
-            duplicated_ids, duplicated_rows, stale_batch.
+            duplicated_ids, duplicated_rows, stale_batch, quarantined_rows, unreadable_file.
         text: what was found, in words, with numbers.
         p_value: of the evidence; 0 where no chance is involved.
         partner: the other column of a swap.

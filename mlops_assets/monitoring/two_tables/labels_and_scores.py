@@ -49,9 +49,9 @@ def infer_labels(series: pl.Series) -> Labels:
     Raises:
         ValueError: a text with more than 20 values: no outcome that can be judged.
     """
-    text = as_text(series).drop_nulls()
-    counts = text.value_counts(name="rows").sort(["rows", text.name], descending=[True, False])
-    values = counts[text.name].to_list()
+    text = as_text(series).drop_nulls().alias("value")
+    counts = text.value_counts(name="rows").sort(["rows", "value"], descending=[True, False])
+    values = counts["value"].to_list()
     if len(values) <= 2:
         return Labels(Task.BINARY, _ordered(values, series.dtype.is_numeric()))
     whole = series.dtype.is_integer() or not series.dtype.is_numeric() or all("." not in v for v in values[:50])

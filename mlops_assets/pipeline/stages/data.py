@@ -1,15 +1,17 @@
 """Stages from the source to the features: `training_data` and `features`."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import polars as pl
 
+from mlops_assets.datasets.accounting import Account, Disposition, account_of_snapshot
 from mlops_assets.datasets.contract import Checked, check, declared_columns
+from mlops_assets.datasets.internal_columns import PART
 from mlops_assets.datasets.screening import Screening, screen
 from mlops_assets.datasets.snapshot import rows_digest, select_training, split
-from mlops_assets.datasets.sources import scan
+from mlops_assets.datasets.sources import Delivered, deliver
 from mlops_assets.declaration.declaration import Declaration
 from mlops_assets.declaration.terms import Task
 from mlops_assets.gates.gate import GateResult
@@ -18,43 +20,39 @@ from mlops_assets.ledger.events.versions import SnapshotTaken
 from mlops_assets.ledger.ledger import Record
 from mlops_assets.pipeline.context import StageContext, StageError, StageResult
 from mlops_assets.pipeline.stages.decisions import current_snapshot, data_subject, record_decisions
+from mlops_assets.pipeline.stages.delivery import account_of, delivery
 from mlops_assets.pipeline.stages.tables import screening_table
 from mlops_assets.pipeline.stages.training_rows import (
+    TrainingPeriod,
     history_choice,
     outside,
     period_text,
     request_record,
+    since,
     training_period,
     windows_left_out,
-    within,
 )
 from mlops_assets.stores.lake import Lake
+from mlops_assets.training.history import HistoryChoice
 
 SNAPSHOT = "training_data"
 QUARANTINE = "quarantine"
 FEATURES = "features"
-PART = "_part"
 
 
 def training_data(context: StageContext) -> StageResult:
     """Check the rows of the training period, keep the good ones as a snapshot, and the bad ones with their reasons."""
-    platform, declaration, model = context.platform, context.declaration, context.model
-    ledger, lake = platform.ledger, platform.lake
-    request = request_record(ledger, model, context.request)
-    period = training_period(declaration, request)
-    source = scan(declaration.source, platform.project.root, declared_columns(declaration))
-    checked = check(within(source, declaration, period).collect(), declaration)
-    left_out = windows_left_out(ledger, model, request)
-    rows = outside(select_training(checked.accepted, declaration, period.until), declaration, left_out)
-    choice = history_choice(ledger, declaration, request, rows)
-    if choice is not None and choice.since is not None:
-        period = replace(period, since=choice.since)
-        rows = within(rows.lazy(), declaration, period).collect()
-    digest = rows_digest(rows, by=declaration.id)
+    declaration, model = context.declaration, context.model
+    ledger, lake = context.platform.ledger, context.platform.lake
+    read = read_training_rows(context)
+    rows, checked = read.rows, read.checked
+    digest, quarantine = rows_digest(rows, by=declaration.id), rows_digest(checked.quarantined)
     kept = lake.write_snapshot(context.table(SNAPSHOT), rows, digest)
     if checked.quarantined.height:
-        lake.write_snapshot(context.table(QUARANTINE), checked.quarantined, f"quarantine:{digest}")
+        lake.write_snapshot(context.table(QUARANTINE), checked.quarantined, quarantine)
     screening = screen(rows, declaration)
+    evidence = checked.to_dict()
+    evidence["problems"] = [*evidence["problems"], *read.source.problems]
     record = ledger.append(
         SnapshotTaken(
             rows=rows.height,
@@ -63,28 +61,32 @@ def training_data(context: StageContext) -> StageResult:
             table=kept.table,
             ordered_by=declaration.id,
             delta_version=kept.version,
-            since=period.since,
-            until=period.until,
-            history=choice.to_dict() if choice else None,
-            windows_left_out=tuple(left_out),
+            since=read.period.since,
+            until=read.period.until,
+            history=read.choice.to_dict() if read.choice else None,
+            windows_left_out=read.left_out,
             declaration_digest=declaration.digest,
             request=context.request,
             screening=screening.to_dict(),
-            contract=checked.to_dict(),
+            contract=evidence,
+            account=read.account.to_dict(),
+            reading=read.source.notes,
         ),
         model=model,
         subject=digest,
-        key=f"snapshot/{model}/{digest}/{declaration.digest}/{context.request or ''}",
+        key=f"snapshot/{model}/{digest}/{quarantine}/{declaration.digest}/{context.request or ''}",
     )
-    results = decide_data(rows, checked, screening, declaration, context.policy.gates)
+    results = decide_data(rows, evidence, screening, declaration, context.policy.gates)
     return StageResult(
         metadata={
             "rows": rows.height,
             "quarantined": checked.quarantined.height,
             "quarantine reasons": [{"reason": k, "rows": v} for k, v in checked.summary.items()] or None,
-            "period": period_text(period),
-            "how far back": choice.reason if choice else None,
-            "windows left out (broken feed)": list(left_out) or None,
+            "where every row of the source is": read.account.table(),
+            "how the source was read": list(read.source.notes) or None,
+            "period": period_text(read.period),
+            "how far back": read.choice.reason if read.choice else None,
+            "windows left out (broken feed)": list(read.left_out) or None,
             "table": str(lake.path(kept.table)),
             "delta version": kept.version,
             "snapshot digest": digest,
@@ -98,13 +100,77 @@ def training_data(context: StageContext) -> StageResult:
     )
 
 
+@dataclass(frozen=True)
+class TrainingRows:
+    """What a training reads of the source.
+
+    Attributes:
+        source: as it is now.
+        checked: rows of the training period against the contract.
+        rows: the rows that train.
+        period: the events that train.
+        choice: how far back a retraining reaches, where that was measured.
+        left_out: windows that are left out.
+        account: in which place each row of the source is.
+    """
+
+    source: Delivered
+    checked: Checked
+    rows: pl.DataFrame
+    period: TrainingPeriod
+    choice: HistoryChoice | None
+    left_out: tuple[str, ...]
+    account: Account
+
+
+def read_training_rows(context: StageContext) -> TrainingRows:
+    """Read the rows that train, and count every row of the source into its place.
+
+    Raises:
+        SourceError: the source cannot be read as declared.
+    """
+    declaration, ledger, root = context.declaration, context.platform.ledger, context.platform.project.root
+    request = request_record(ledger, context.model, context.request)
+    period, required = training_period(declaration, request), declared_columns(declaration)
+    if period.until is None:
+        source = deliver(declaration, root, required)
+        checked = check(source.rows, declaration)
+        accounted = account_of_snapshot(disposition(checked, checked.accepted))
+        return TrainingRows(source, checked, checked.accepted, period, None, (), accounted)
+    now = delivery(declaration, root, required)
+    checked = check(now.placement.rows(now.source.rows, period.since, period.until), declaration)
+    left_out = windows_left_out(ledger, context.model, request)
+    rows = outside(select_training(checked.accepted, declaration, period.until), declaration, left_out)
+    choice = history_choice(ledger, declaration, request, rows)
+    trained = period
+    if choice is not None and choice.since is not None:
+        trained = replace(period, since=choice.since)
+        rows = since(rows, declaration, choice.since)
+    training = (period.since, period.until, disposition(checked, rows))
+    accounted = account_of(ledger, context.platform.lake, declaration, now, training)
+    return TrainingRows(now.source, checked, rows, trained, choice, left_out, accounted)
+
+
+def disposition(checked: Checked, rows: pl.DataFrame) -> Disposition:
+    """What became of the rows of the training period."""
+    return Disposition(rows.height, checked.quarantined.height, checked.copies)
+
+
 def decide_data(
-    rows: pl.DataFrame, checked: Checked, screening: Screening, declaration: Declaration, rules: GateRules
+    rows: pl.DataFrame, evidence: dict[str, Any], screening: Screening, declaration: Declaration, rules: GateRules
 ) -> Sequence[GateResult]:
-    """The gates on a snapshot."""
+    """The gates on a snapshot.
+
+    Args:
+        rows: that train.
+        evidence: what the contract check found.
+        screening: of the rows before any model.
+        declaration: the model.
+        rules: the policy's.
+    """
     return [
-        decide("contract", checked.to_dict(), rules),
-        decide("volume", volume_evidence(rows, checked.to_dict(), declaration), rules),
+        decide("contract", evidence, rules),
+        decide("volume", volume_evidence(rows, evidence, declaration), rules),
         *(decide(gate, screening.to_dict(), rules) for gate in ("leakage", "label_bias", "proxy")),
     ]
 

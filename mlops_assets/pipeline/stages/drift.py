@@ -112,12 +112,11 @@ def judge_inputs(
 
 def champion_scores(lake: Lake, scored: ScoredWindow) -> pl.DataFrame:
     """Identifier and champion's score of every row of the window, also of rows that a canary decided."""
-    identifier, table = scored.declaration.id, f"{scored.model}/{PREDICTIONS}"
-    window = scored.window.key
+    table, window = f"{scored.model}/{PREDICTIONS}", scored.window.key
     if scored.canary is None:
-        return lake.read(table, window=window, columns=[identifier, SCORE])
-    found = lake.read(table, window=window, columns=[identifier, SCORE, "version", "beside_score"])
-    return found.select(identifier).with_columns(scores_of_version(found, scored.version).alias(SCORE))
+        return lake.read(table, window=window, columns=["id", SCORE])
+    found = lake.read(table, window=window, columns=["id", SCORE, "version", "beside_score"])
+    return found.select("id").with_columns(scores_of_version(found, scored.version).alias(SCORE))
 
 
 def reference_sample(lake: Lake, scored: ScoredWindow) -> pl.DataFrame:
@@ -143,8 +142,8 @@ def counts_of(rows: Rows, scores: pl.Series, id_: str, profile: Profile) -> Wind
 def sample_of(rows: Rows, scores: pl.DataFrame, id_: str, chosen: np.ndarray) -> pl.DataFrame:
     """Features and scores of some rows, by position; paired by identifier where the two tables have not the same order."""
     sample, given = rows[chosen], scores[chosen]
-    if not sample[id_].equals(given[id_]):
-        given = sample.select(id_).join(scores, on=id_, how="left", maintain_order="left")
+    if not sample[id_].equals(given["id"]):
+        given = sample.select(pl.col(id_).alias("id")).join(scores, on="id", how="left", maintain_order="left")
     return sample.drop(id_).with_columns(given[SCORE])
 
 

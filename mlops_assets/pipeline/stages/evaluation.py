@@ -9,7 +9,9 @@ import numpy as np
 import polars as pl
 
 from mlops_assets.datasets.contract import ContractError
-from mlops_assets.datasets.sources import scan
+from mlops_assets.datasets.internal_columns import ROW
+from mlops_assets.datasets.reading import read_expr
+from mlops_assets.datasets.sources import deliver
 from mlops_assets.declaration.declaration import Declaration
 from mlops_assets.evaluation.calibration import calibrate
 from mlops_assets.evaluation.comparison import QUALITY_METRIC, compare
@@ -301,12 +303,11 @@ def rows_for(made: Declaration, held: HeldOut, root: Path) -> tuple[np.ndarray, 
     if all(name in rows.columns for name in made.features):
         return np.arange(rows.height), rows
     identifiers = rows[made.id]
-    source = scan(made.source, root).filter(pl.col(made.id).is_in(identifiers.implode()))
-    read = check(source, made).accepted.with_columns(pl.col(made.id).cast(identifiers.dtype))
-    numbered = (
-        rows.select(made.id).with_row_index("_position").join(read, on=made.id, how="inner", maintain_order="left")
-    )
-    return numbered["_position"].to_numpy(), numbered.drop("_position")
+    source = deliver(made, root).rows
+    known = read_expr(made.id, source.collect_schema(), made).is_in(identifiers.implode())
+    read = check(source.filter(known), made).accepted
+    numbered = rows.select(made.id).with_row_index(ROW).join(read, on=made.id, how="inner", maintain_order="left")
+    return numbered[ROW].to_numpy(), numbered.drop(ROW)
 
 
 def not_compared(held: HeldOut, margin: float, reason: str) -> dict[str, Any]:

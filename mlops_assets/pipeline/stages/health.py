@@ -53,7 +53,9 @@ def health(context: StageContext) -> StageResult:
     platform, window, policy = context.platform, window_of(context), context.policy
     ledger = platform.ledger
     scored = scored_window(ledger, context.declaration, window)
-    measured = read_results(context.window_results(), batch_faults(ledger, scored))
+    limit = policy.gates.contract.max_quarantined_share
+    faults = [*batch_faults(ledger, scored), *delivery_faults(scored.record.event, limit)]
+    measured = read_results(context.window_results(), faults)
     fleet = among_the_fleet(
         ledger.state(), platform.project.declarations | {context.model: context.declaration}, context.model, window,
         window_p_value(measured.drift.verdict, measured.performance.performance),
@@ -187,6 +189,18 @@ def batch_faults(ledger: Ledger, scored: ScoredWindow) -> list[Fault]:
     # The contract has kept identifiers from repeating: two rows of one identifier are never both scored.
     content = BatchContent(own.event.rows, own.event.content_digest or "", own.event.sent_twice)
     return faults_of_content(content, earlier)
+
+
+def delivery_faults(scored: WindowScored, limit: float) -> list[Fault]:
+    """Signs that the delivery is broken: a file that cannot be read, or a larger share in quarantine than `limit`."""
+    found = [Fault("unreadable_file", problem) for problem in scored.problems]
+    rows = scored.rows + scored.quarantined + scored.copies
+    if scored.quarantined > limit * rows:
+        reasons = sorted(scored.reasons.items(), key=lambda item: (-item[1], item[0]))
+        causes = ", ".join(f"{reason} ({count})" for reason, count in reasons[:3])
+        share = f"{scored.quarantined} of {rows} rows ({scored.quarantined / rows:.1%}) are quarantined"
+        found.append(Fault("quarantined_rows", f"{share}, at most {limit:.1%} may be: {causes}"))
+    return found
 
 
 def changed_drivers(drift: DriftResult) -> str:

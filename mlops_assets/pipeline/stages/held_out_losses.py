@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 
 from mlops_assets.declaration.declaration import Declaration
+from mlops_assets.declaration.terms import RESERVED_PREFIX
 from mlops_assets.evaluation.estimators import prepare
 from mlops_assets.monitoring.outcomes.grades import quality_losses
 from mlops_assets.monitoring.outcomes.reference_performance import ReferencePerformance
@@ -19,7 +20,7 @@ from mlops_assets.statistics.profile import Profile
 from mlops_assets.stores.lake import Lake, LakeError
 
 TABLE = "held_out_losses"
-LOSS = "_loss"
+LOSS = RESERVED_PREFIX + "loss"
 MOST_ROWS = 20_000
 
 
@@ -60,11 +61,11 @@ def changed_segment(
     if before.is_empty():
         return None
     chosen = _sample(len(known.ids), declaration)
-    wanted = known.ids[chosen].cast(pl.String).alias("_id")
-    rows = lake.scan(f"{scored.model}/{SCORED_ROWS}", window=scored.window.key)
-    named = rows.select(pl.col(declaration.id).cast(pl.String).alias("_id"), *features)
-    named = named.filter(pl.col("_id").is_in(wanted.implode())).collect(engine="streaming")
-    now = wanted.to_frame().join(named, on="_id", how="left", maintain_order="left")
+    id_ = declaration.id
+    wanted = known.ids[chosen].alias(id_)
+    rows = lake.scan(f"{scored.model}/{SCORED_ROWS}", window=scored.window.key).select(id_, *features)
+    named = rows.filter(pl.col(id_).is_in(wanted.implode())).collect(engine="streaming")
+    now = wanted.to_frame().join(named, on=id_, how="left", maintain_order="left")
     columns = {name: profile.columns[name] for name in features}
     losses = row_losses(known.truth[chosen], known.given[chosen], reference)
     return find_segment(columns, before, now, before[LOSS].to_numpy(), losses)

@@ -14,15 +14,18 @@ import numpy as np
 import polars as pl
 
 from mlops_assets.datasets import pieces
-from mlops_assets.datasets.quarantine import text_of
+from mlops_assets.datasets.values import text_of
 from mlops_assets.declaration.declaration import Declaration
-from mlops_assets.declaration.terms import Task
+from mlops_assets.declaration.terms import RESERVED_PREFIX, Task
 from mlops_assets.pipeline.stages.outcomes import TABLE as OUTCOMES
 from mlops_assets.pipeline.stages.predictions import PREDICTIONS, SCORED_ROWS
 from mlops_assets.pipeline.stages.scored_window import ScoredWindow
 from mlops_assets.pipeline.stages.versions import SCORE
 from mlops_assets.scoring.outcomes import OutcomeSummary, in_all, join_outcomes, refuse_repeated
 from mlops_assets.stores.lake import Lake
+
+KEY = RESERVED_PREFIX + "id"
+"""Column of identifiers beside a user's columns."""
 
 
 @dataclass(frozen=True)
@@ -69,10 +72,10 @@ def matured(
     predicted = _predicted(lake, scored, version, classes)
     several = predicted.select(pl.len()).collect().item() > pieces.ROWS_AT_ONCE
     if several:
-        refuse_repeated(predicted.select(declaration.id).collect().to_series())
+        refuse_repeated(predicted.select("id").collect().to_series())
     recorded = recorded_outcomes(lake, scored.model, window)
     outcomes = _Beside(recorded, "id", predicted, several)
-    groups = _Beside(_group_columns(lake, declaration, window), "_id", predicted, several)
+    groups = _Beside(_group_columns(lake, declaration, window), KEY, predicted, several)
     known_at = datetime.now(UTC)
     every, truth, given, ids, columns, summaries = [], [], [], [], [], []
     for piece in pieces.pieces(predicted):
@@ -80,14 +83,14 @@ def matured(
             piece, outcomes.of(piece["id"]), matures_after=declaration.target.matures_after, known_at=known_at
         )
         rows, found = joined.rows, groups.of(piece["id"])
-        if not found["_id"].equals(rows["id"]):
-            found = rows.select(pl.col("id").alias("_id")).join(found, on="_id", how="left", maintain_order="left")
+        if not found[KEY].equals(rows["id"]):
+            found = rows.select(pl.col("id").alias(KEY)).join(found, on=KEY, how="left", maintain_order="left")
         every.append(scores(piece, classes))
         given.append(scores(rows, classes))
         truth.append(targets(rows["outcome"], declaration))
-        ids.append(rows[declaration.id])
+        ids.append(rows["id"])
         # A text a row is too much for a large window.
-        columns.append(found.drop("_id").with_columns(pl.col(pl.String).cast(pl.Categorical)) if several else found)
+        columns.append(found.drop(KEY).with_columns(pl.col(pl.String).cast(pl.Categorical)) if several else found)
         summaries.append(joined.summary)
     all_scores, matured_scores = np.concatenate(every), np.concatenate(given)
     return Matured(
@@ -102,12 +105,10 @@ def matured(
 
 def _predicted(lake: Lake, scored: ScoredWindow, version: int, classes: Sequence[str]) -> pl.LazyFrame:
     """Identifiers and scores of the rows that the version decided."""
-    identifier = scored.declaration.id
     table = lake.scan(f"{scored.model}/{PREDICTIONS}", window=scored.window.key)
     if scored.canary is not None:
         table = table.filter(pl.col("version") == version)
-    found = table.select(identifier, "event_time", SCORE, *(f"score:{label}" for label in classes))
-    return found.with_columns(pl.col(identifier).cast(pl.String).alias("id"))
+    return table.select("id", "event_time", SCORE, *(f"score:{label}" for label in classes))
 
 
 class _Beside:
@@ -158,8 +159,8 @@ def scores(predicted: pl.DataFrame, classes: Sequence[str]) -> np.ndarray:
 
 
 def _group_columns(lake: Lake, declaration: Declaration, window: str) -> pl.LazyFrame:
-    """What slices and fairness read of the scored rows, beside their identifiers as text, `_id`."""
+    """What slices and fairness read of the scored rows, beside their identifiers, `KEY`."""
     stored = lake.scan(f"{declaration.name}/{SCORED_ROWS}", window=window)
     found = set(stored.collect_schema().names())
     read = [c for c in dict.fromkeys(one.column for one in (*declaration.protected, *declaration.slices)) if c in found]
-    return stored.select(pl.col(declaration.id).cast(pl.String).alias("_id"), *read)
+    return stored.select(pl.col(declaration.id).alias(KEY), *read)

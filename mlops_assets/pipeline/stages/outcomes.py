@@ -9,18 +9,19 @@ from datetime import UTC, datetime
 
 import polars as pl
 
+from mlops_assets.datasets.internal_columns import EVENT_TIME
 from mlops_assets.datasets.pieces import pieces
+from mlops_assets.datasets.reading import read_expr
 from mlops_assets.datasets.snapshot import digest_by_column
-from mlops_assets.datasets.sources import scan
 from mlops_assets.datasets.windows import Window, shift
 from mlops_assets.declaration.declaration import Declaration
 from mlops_assets.monitoring.window_results import OUTCOMES, OutcomesResult
 from mlops_assets.pipeline.context import StageContext, StageResult, window_of
-from mlops_assets.pipeline.stages.predictions import rows_of_window
+from mlops_assets.pipeline.stages.delivery import delivery
 from mlops_assets.pipeline.stages.scored_window import scored_window
 from mlops_assets.scoring.outcome_content import NONE_KNOWN, outcome_text, outcomes_by_window
 from mlops_assets.scoring.outcomes import different
-from mlops_assets.stores.lake import Lake, Written
+from mlops_assets.stores.lake import WINDOW, Lake, Written
 
 TABLE = "outcomes"
 
@@ -29,15 +30,13 @@ def outcomes(context: StageContext) -> StageResult:
     """Record what is known of the window's outcomes; a value that changes is kept beside the one before."""
     platform, window, results = context.platform, window_of(context), context.window_results()
     declaration = scored_window(platform.ledger, context.declaration, window).declaration
-    source = scan(declaration.source, platform.project.root)
-    found = source.collect_schema().names()
-    target = declaration.target.column
-    if target not in found:
+    now, target = delivery(declaration, platform.project.root), declaration.target.column
+    if target not in now.source.columns:
         results.write(OUTCOMES, OutcomesResult(NONE_KNOWN))
         return StageResult(metadata={"known": 0, "note": f"the source has no column {target!r} yet"})
     assert declaration.event_time is not None
-    read = [declaration.id, declaration.event_time.column, target]
-    rows = rows_of_window(source.select([c for c in dict.fromkeys(read) if c in found]), declaration, window)
+    read = [declaration.id, declaration.event_time.column, EVENT_TIME, target]
+    rows = now.rows_of(window).select(name for name in read if name == EVENT_TIME or name in now.source.columns)
     recorded = record_outcomes(platform.lake, rows, declaration, window)
     content = outcomes_by_window(rows, declaration).get(window.key, NONE_KNOWN)
     results.write(OUTCOMES, OutcomesResult(content, recorded.written.version))
@@ -72,7 +71,7 @@ class Recorded:
 def record_outcomes(lake: Lake, rows: pl.LazyFrame, declaration: Declaration, window: Window) -> Recorded:
     """Add to the window's recordings what the source now has otherwise, a piece at a time."""
     table, delivered = f"{declaration.name}/{TABLE}", 0
-    before = lake.scan(table, window=window.key).drop("window") if window.key in lake.windows(table) else None
+    before = lake.scan(table, window=window.key).drop(WINDOW) if window.key in lake.windows(table) else None
     with lake.window_writer(table, window.key) as kept:
         if before is not None:
             for piece in pieces(before):
@@ -98,8 +97,8 @@ def recordings(rows: pl.DataFrame, declaration: Declaration, window: Window) -> 
     due = shift(window.end, matures) if matures else window.end
     recorded = min(datetime(due.year, due.month, due.day, tzinfo=UTC), max(end, datetime.now(UTC)))
     return rows.select(
-        pl.col(declaration.id).cast(pl.String).alias("id"),
-        outcome_text(declaration, rows.schema[declaration.target.column]).alias("outcome"),
+        read_expr(declaration.id, rows.schema, declaration).alias("id"),
+        outcome_text(declaration, rows.schema).alias("outcome"),
         pl.lit(recorded).dt.convert_time_zone("UTC").dt.cast_time_unit("us").alias("recorded_at"),
     ).filter(pl.col("outcome").is_not_null() & pl.col("id").is_not_null())
 

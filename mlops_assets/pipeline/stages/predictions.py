@@ -11,11 +11,14 @@ from typing import Any
 
 import polars as pl
 
-from mlops_assets.datasets.contract import Tally
+from mlops_assets.datasets.accounting import Account, ids_by_window
+from mlops_assets.datasets.contract import Tally, extra_columns
+from mlops_assets.datasets.internal_columns import REASONS as QUARANTINE_REASONS
 from mlops_assets.datasets.pieces import regrouped
 from mlops_assets.datasets.snapshot import digest_by_column
-from mlops_assets.datasets.sources import digest_of, scan
-from mlops_assets.datasets.windows import Window, in_window
+from mlops_assets.datasets.sources import deliver, digest_of
+from mlops_assets.datasets.values import delivered_text
+from mlops_assets.datasets.windows import Window
 from mlops_assets.declaration.declaration import Declaration
 from mlops_assets.gates.registry import decide
 from mlops_assets.governance import restrictions
@@ -25,15 +28,16 @@ from mlops_assets.ledger.events.windows import WindowScored
 from mlops_assets.ledger.ledger import Ledger, Record
 from mlops_assets.monitoring.inputs.batches import content_of, row_hashes
 from mlops_assets.pipeline.context import StageContext, StageError, StageResult, window_of
+from mlops_assets.pipeline.stages.delivery import QUARANTINE, SCORED_ROWS, account_of, delivery, scored_windows
 from mlops_assets.pipeline.stages.versions import declaration_note
 from mlops_assets.pipeline.stages.window_scorers import REASONS, WindowScorers, load_scorers
 from mlops_assets.release.champion import verified_champion_state
+from mlops_assets.response.incidents import Incident, open_incident
 from mlops_assets.scoring.input_contract import check_in_pieces, scoring_columns
+from mlops_assets.scoring.outcome_content import NONE_KNOWN
 from mlops_assets.stores.lake import Lake, WindowWriter
 
 PREDICTIONS = "predictions"
-SCORED_ROWS = "scored_rows"
-QUARANTINE = "scoring_quarantine"
 LEFT_OUT_OF_DIGEST = (REASONS,)
 """Columns of the predictions that their digest is not over."""
 
@@ -74,15 +78,14 @@ def predictions(context: StageContext) -> StageResult:
     platform, window = context.platform, window_of(context)
     ledger, root = platform.ledger, platform.project.root
     version = deciding(ledger, context.model)
-    source = scan(context.declaration.source, root)
-    scorers = load_scorers(platform, context.policy, context.declaration, version, source.collect_schema().names())
+    columns = list(deliver(context.declaration, root).columns)
+    scorers = load_scorers(platform, context.policy, context.declaration, version, columns)
     made, read = scorers.champion.declaration, scorers.read
-    delivered = rows_of_window(source, made, window)
-    names = delivered.collect_schema().names()
-    wanted = scoring_columns(read, names)
-    scoring = Scoring(Tally(extra_columns=tuple(name for name in names if name not in wanted)))
+    now = delivery(read, root)
+    wanted = [*scoring_columns(read, columns), read.target.column]
+    scoring = Scoring(Tally(problems=now.source.problems, extra_columns=extra_columns(columns, wanted)))
     limits = restrictions_of(ledger.state().model(context.model), version)
-    stored = _score(platform.lake, scorers, delivered, window, limits, scoring)
+    stored = _score(platform.lake, scorers, now.rows_of(window), window, limits, scoring)
     content = content_of(scoring.hashes)
     record = _record(
         ledger, context.model, window, stored,
@@ -92,6 +95,11 @@ def predictions(context: StageContext) -> StageResult:
             "canary_share": scorers.share,
             "rows": stored.rows,
             "quarantined": stored.quarantined,
+            "copies": scoring.tally.copies,
+            # By them rows that come later are recognised.
+            "ids": ids_by_window(now.source.rows, read).get(window.key, NONE_KNOWN),
+            "problems": now.source.problems,
+            "reading": now.source.notes,
             "outside_restrictions": scoring.outside,
             "flagged": scoring.flagged,
             "reasons": scoring.tally.summary,
@@ -102,8 +110,15 @@ def predictions(context: StageContext) -> StageResult:
         },
     )  # fmt: skip
     checked = decide("contract", scoring.tally.to_dict(), context.policy.gates)
+    accounted = account_of(ledger, platform.lake, context.declaration, now)
+    late = late_incidents(ledger, context.model, accounted, context.policy.gates.contract.max_late_share)
     return StageResult(
-        metadata=_shown(scorers, scoring, stored, record, declaration_note(made, context.declaration)),
+        metadata={
+            **_shown(scorers, scoring, stored, record, declaration_note(made, context.declaration)),
+            "where every row of the source is": accounted.table(),
+            "rows that came after their window was scored": accounted.late_by_window or None,
+            "incidents about late rows": [incident.id for incident in late] or None,
+        },
         data_version=stored.digest,
         decisions=[replace(checked, gate="input_contract")],
     )
@@ -153,24 +168,53 @@ def _acceptable(
         rows, refused, flagged = within_restrictions(limits, checked.accepted)
         scoring.outside += refused.height
         scoring.flagged += flagged
-        quarantine.add(pl.concat([checked.quarantined, refused], how="diagonal_relaxed"))
+        quarantine.add(pl.concat([checked.quarantined, refused]))
         yield rows
 
 
 def within_restrictions(limits: Sequence[Restriction], rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame, int]:
-    """Rows that may be scored, those a restriction of use refuses (with the reason), and how many are flagged."""
+    """Rows that may be scored, those a restriction of use refuses (as the quarantine holds rows, with the reason), and how
+    many are flagged."""
+    as_text = [delivered_text(rows.schema[name], pl.col(name)).alias(name) for name in rows.columns]
     if not limits:
-        return rows, rows.clear().with_columns(pl.lit("").alias("_reasons")), 0
+        return rows, rows.clear().select(*as_text, pl.lit("").alias(QUARANTINE_REASONS)), 0
     found = restrictions.check(rows, limits)
-    outside = rows.with_columns(found.reasons.alias("_reasons")).filter(found.refused)
-    return rows.filter(~found.refused), outside, int(found.flagged.sum())
+    outside = rows.with_columns(found.reasons.alias(QUARANTINE_REASONS)).filter(found.refused)
+    return rows.filter(~found.refused), outside.select(*as_text, QUARANTINE_REASONS), int(found.flagged.sum())
+
+
+def late_incidents(ledger: Ledger, model: str, accounted: Account, limit: float) -> list[Incident]:
+    """Incidents about windows of which a larger share of rows than `limit` came after they were scored."""
+    scored, found = scored_windows(ledger, model), []
+    for window, late in accounted.late_by_window.items():
+        rows = scored[window].rows + late
+        if late <= limit * rows:
+            continue
+        summary = (
+            f"Data quality: {late} of {rows} rows ({late / rows:.1%}) of the window {window} came after it was scored; at "
+            f"most {limit:.1%} may. Find out why they were late, and score the window again if its decisions matter."
+        )
+        found.append(
+            open_incident(
+                ledger,
+                model,
+                kind="data_quality",
+                severity="act",
+                summary=summary,
+                window=window,
+                cause=f"data_quality:late_rows:{window}",
+                rule="late_rows",
+            )
+        )
+    return found
 
 
 def _record(ledger: Ledger, model: str, window: Window, stored: Stored, body: dict[str, Any]) -> Record[WindowScored]:
     """Record the run. One that gives what the run before gave is not recorded again; one that gives something else stands
     beside those before it, which the lake keeps under their own versions."""
     runs = ledger.of(WindowScored, model=model, subject=window.key)
-    if runs and runs[-1].event.predictions_digest == stored.digest:
+    last = runs[-1].event if runs else None
+    if last and last.predictions_digest == stored.digest and (last.reasons, last.ids) == (body["reasons"], body["ids"]):
         return runs[-1]
     body |= {
         "predictions_digest": stored.digest,
@@ -194,6 +238,9 @@ def _shown(
         "share of rows it decided as a canary": scorers.share or None,
         "rows scored": stored.rows,
         "quarantined": stored.quarantined,
+        "copies left out": scoring.tally.copies or None,
+        "how the source was read": list(record.event.reading) or None,
+        "files that cannot be read": list(record.event.problems) or None,
         "outside the approved population": scoring.outside or None,
         "quarantine reasons": [{"reason": k, "rows": v} for k, v in scoring.tally.summary.items()] or None,
         "mean score": stored.mean,
@@ -227,12 +274,3 @@ def scored_record(ledger: Ledger, model: str, window: Window) -> Record[WindowSc
     if record is None:
         raise StageError(f"{model}: the window {window.key} was not scored; materialize {model}/predictions first")
     return record
-
-
-def rows_of_window(source: pl.LazyFrame, declaration: Declaration, window: Window) -> pl.LazyFrame:
-    """Rows whose event falls into the window."""
-    assert declaration.event_time is not None
-    dtype = source.collect_schema().get(declaration.event_time.column)
-    if dtype is None:
-        raise StageError(f"{declaration.name}: the source has no column {declaration.event_time.column!r}")
-    return source.filter(in_window(declaration, window, dtype))

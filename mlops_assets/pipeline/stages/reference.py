@@ -5,7 +5,9 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from mlops_assets.datasets.windows import event_time_expr, window_start_expr
+from mlops_assets.datasets.event_times import event_time_expr
+from mlops_assets.datasets.internal_columns import PART
+from mlops_assets.datasets.windows import window_start_expr
 from mlops_assets.declaration.declaration import Declaration
 from mlops_assets.features.frame import target_vector
 from mlops_assets.inspection.versions import load_verified
@@ -14,7 +16,7 @@ from mlops_assets.ledger.ledger import Record
 from mlops_assets.monitoring.inputs.attribution import sample_size, score_importance
 from mlops_assets.monitoring.outcomes.reference_performance import ReferencePerformance, build_reference
 from mlops_assets.pipeline.context import StageContext, StageResult
-from mlops_assets.pipeline.stages.data import PART, feature_rows
+from mlops_assets.pipeline.stages.data import feature_rows
 from mlops_assets.pipeline.stages.decisions import current_snapshot, current_version
 from mlops_assets.pipeline.stages.held_out_losses import keep_losses, row_losses
 from mlops_assets.pipeline.stages.tables import profile_table
@@ -110,8 +112,8 @@ def times_of(rows: pl.DataFrame, declaration: Declaration) -> pl.Series | None:
     """By what the rows' periods are told apart: the window each is in, where there are enough of them; else its time."""
     if declaration.event_time is None:
         return None
-    dtype = rows.schema[declaration.event_time.column]
-    starts = rows.select(window_start_expr(declaration.event_time, declaration.monitoring.cadence, dtype)).to_series()
+    time = event_time_expr(declaration.event_time)
+    starts = rows.select(window_start_expr(time, declaration.monitoring.cadence)).to_series()
     if starts.n_unique() >= LEAST_PERIODS:
         return starts
-    return rows.select(event_time_expr(declaration.event_time, dtype)).to_series()
+    return rows.select(time).to_series()

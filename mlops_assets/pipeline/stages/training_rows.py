@@ -8,11 +8,12 @@ whenever a stage runs. Not here: what a run of verdicts is (`monitoring.verdict.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 
 import polars as pl
 
-from mlops_assets.datasets.windows import event_time_expr, shift, window_of_key
+from mlops_assets.datasets.event_times import event_time_expr
+from mlops_assets.datasets.windows import in_window, midnight, shift, window_of_key
 from mlops_assets.declaration.declaration import Declaration
 from mlops_assets.ledger.events.response import RetrainingRequested
 from mlops_assets.ledger.ledger import Ledger, Record
@@ -93,36 +94,27 @@ def since_change(
     has, and the step between them would pass for variation that explains every later loss.
     """
     began = change_began(ledger, declaration, request, CHANGES_THE_WORLD)
-    if began is None or declaration.event_time is None:
+    if began is None:
         return rows
-    time = event_time_expr(declaration.event_time, rows.schema[declaration.event_time.column])
-    since = rows.filter(time >= datetime(began.year, began.month, began.day))  # noqa: DTZ001
-    return since if since.height >= ENOUGH_ROWS else rows
+    recent = since(rows, declaration, began)
+    return recent if recent.height >= ENOUGH_ROWS else rows
+
+
+def since(rows: pl.DataFrame, declaration: Declaration, day: date) -> pl.DataFrame:
+    """Rows, read as declared, whose event is on `day` or later."""
+    assert declaration.event_time is not None
+    return rows.filter(event_time_expr(declaration.event_time) >= midnight(day))
 
 
 def outside(rows: pl.DataFrame, declaration: Declaration, windows: Sequence[str]) -> pl.DataFrame:
-    """Rows whose event lies in none of the windows."""
+    """Rows, read as declared, whose event is in none of the windows."""
     if not windows or declaration.event_time is None:
         return rows
-    time = event_time_expr(declaration.event_time, rows.schema[declaration.event_time.column])
+    time = event_time_expr(declaration.event_time)
     inside = pl.lit(False)
     for key in windows:
-        window = window_of_key(key, declaration.monitoring.cadence)
-        inside = inside | ((time.dt.date() >= window.start) & (time.dt.date() < window.end))
-    return rows.filter(~inside.fill_null(False))
-
-
-def within(frame: pl.LazyFrame, declaration: Declaration, period: TrainingPeriod) -> pl.LazyFrame:
-    """Rows of the period; a row without a readable time stays in, for the contract to quarantine it."""
-    if declaration.event_time is None:
-        return frame
-    time = event_time_expr(declaration.event_time, frame.collect_schema()[declaration.event_time.column])
-    keep = pl.lit(True)
-    if period.until is not None:
-        keep = keep & (time < datetime(period.until.year, period.until.month, period.until.day))  # noqa: DTZ001
-    if period.since is not None:
-        keep = keep & (time >= datetime(period.since.year, period.since.month, period.since.day))  # noqa: DTZ001
-    return frame.filter(keep | time.is_null())
+        inside = inside | in_window(window_of_key(key, declaration.monitoring.cadence), time)
+    return rows.filter(~inside)
 
 
 def period_text(period: TrainingPeriod) -> str:

@@ -29,6 +29,7 @@ from mlops_assets.policy.policy import Policy
 from mlops_assets.release.ladder import climb
 from mlops_assets.scoring.batch import score
 from mlops_assets.scoring.routing import route
+from mlops_assets.stores.lake import WINDOW
 
 REASONS = "reasons"
 BESIDE = ("version", "score", "prediction")
@@ -73,13 +74,13 @@ class Scorer:
         limits = ReasonLimits(least=self.platform.policy_of(self.declaration).gates.reason_codes.min_contribution)
         found = reason_codes(self.pipeline, rows, self.declaration, threshold, self._typical_rows, limits)
         texts = (json.dumps([dict(reason) for reason in one], default=float) for one in found[REASONS].to_list())
-        return dict(zip(found[self.declaration.id].to_list(), texts, strict=True))
+        return dict(zip(found["id"].to_list(), texts, strict=True))
 
     @cached_property
     def _typical_rows(self) -> Reference:
         """What rows are compared with: the sample of training rows that was kept with the version."""
         table = f"{self.declaration.name}/reference_sample"
-        sample = self.platform.lake.read(table, window=f"v{self.version}").drop("window")
+        sample = self.platform.lake.read(table, window=f"v{self.version}").drop(WINDOW)
         return build_reference(self.pipeline, sample, self.declaration, self.registration.event.threshold)
 
 
@@ -130,12 +131,11 @@ class WindowScorers:
         """The predictions with the reason codes of adverse decisions, each of the version that decided the row."""
         if not self.with_reasons:
             return predicted.with_columns(pl.lit(None, dtype=pl.String).alias(REASONS))
-        identifier = self.champion.declaration.id
         texts: dict[Any, str] = {}
         for scorer in (self.champion, self.challenger):
             if scorer is not None:
                 texts |= scorer.reasons(rows.filter(predicted["version"] == scorer.version))
-        column = pl.Series(REASONS, [texts.get(one) for one in predicted[identifier].to_list()], dtype=pl.String)
+        column = pl.Series(REASONS, [texts.get(one) for one in predicted["id"].to_list()], dtype=pl.String)
         return predicted.with_columns(column)
 
 

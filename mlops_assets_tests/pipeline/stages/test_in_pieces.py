@@ -16,7 +16,7 @@ from mlops_assets.pipeline.stages.outcomes import outcomes
 from mlops_assets.pipeline.stages.performance import performance
 from mlops_assets.pipeline.stages.predictions import predictions
 from mlops_assets.platform import Platform
-from mlops_assets.stores.lake import WindowWriter
+from mlops_assets.stores.lake import WINDOW, WindowWriter
 from mlops_assets_tests.integration.small_project import NUMBER, TIMED, WINDOWS
 
 STAGES = {"predictions": predictions, "outcomes": outcomes, "drift": drift, "performance": performance}
@@ -88,7 +88,7 @@ def assert_alike(found: object, expected: object) -> None:
 
 def test_outcomes_in_another_order_and_of_ids_never_predicted_are_found(copied, monkeypatch):
     context = context_of(copied, TIMED)
-    recorded = copied.lake.read(f"{TIMED}/outcomes", window=LAST[TIMED]).drop("window")
+    recorded = copied.lake.read(f"{TIMED}/outcomes", window=LAST[TIMED]).drop(WINDOW)
     stranger = recorded[:2].with_columns(id=pl.lit("nobody"))
     stranger = stranger.with_columns(outcome=pl.Series(["yes", None]))
     unordered = pl.concat([recorded.sample(fraction=1, shuffle=True, seed=1), recorded[:3], stranger])

@@ -1,0 +1,132 @@
+"""The model's source as its stages read it, and the account of all of its rows.
+
+Belongs here: opening the source once for a stage, rows that came after their window was scored, and what the ledger knows
+of earlier readings. Not here: what is done with the rows (`data.py`, `predictions.py`, `outcomes.py`).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import polars as pl
+
+from mlops_assets.datasets.accounting import Account, Disposition, Periods, account, ids_by_window
+from mlops_assets.datasets.placement import Placement, place
+from mlops_assets.datasets.reading import read_expr
+from mlops_assets.datasets.sources import Delivered, deliver
+from mlops_assets.datasets.windows import Window, declared_windows, shift
+from mlops_assets.declaration.declaration import Declaration
+from mlops_assets.ledger.events.versions import SnapshotTaken
+from mlops_assets.ledger.events.windows import WindowScored
+from mlops_assets.ledger.ledger import Ledger
+from mlops_assets.stores.lake import Lake
+
+SCORED_ROWS = "scored_rows"
+QUARANTINE = "scoring_quarantine"
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """A source as it is now, and at what time each of its rows is counted."""
+
+    source: Delivered
+    placement: Placement
+
+    def rows_of(self, window: Window) -> pl.LazyFrame:
+        """Rows counted in a window, as delivered."""
+        return self.placement.rows(self.source.rows, window.start, window.end)
+
+
+def delivery(declaration: Declaration, root: Path, required: Sequence[str] = ()) -> Delivery:
+    """Open the source of a model with time.
+
+    Raises:
+        SourceError: it cannot be read as declared.
+    """
+    assert declaration.event_time is not None
+    found = deliver(declaration, root, [declaration.event_time.column, *required])
+    return Delivery(found, place(found.rows))
+
+
+def account_of(
+    ledger: Ledger,
+    lake: Lake,
+    declaration: Declaration,
+    now: Delivery,
+    training: tuple[date | None, date, Disposition] | None = None,
+) -> Account:
+    """Count every row of the source into its place.
+
+    Args:
+        ledger: with the scored windows and snapshots.
+        lake: with the scored rows.
+        declaration: the model.
+        now: the source.
+        training: first day of the training period, first day after it, and what became of its rows; default: the declared
+            first training, and what the ledger says of its last snapshot.
+    """
+    today = datetime.now(UTC).date()
+    ended = [w for w in declared_windows(declaration, today) if w.end <= today]
+    since, until, found = training or _declared_training(ledger, declaration)
+    periods = Periods(since, until, ended, declaration.monitoring.end)
+    return account(
+        now.placement,
+        periods,
+        found,
+        scored_windows(ledger, declaration.name),
+        late_rows(ledger, lake, declaration, now),
+    )
+
+
+def scored_windows(ledger: Ledger, model: str) -> dict[str, Disposition]:
+    """What became of the rows of each scored window at its last scoring, by its start."""
+    return {
+        r.subject: Disposition(r.event.rows, r.event.quarantined, r.event.copies)
+        for r in ledger.of(WindowScored, model=model)
+    }
+
+
+def late_rows(ledger: Ledger, lake: Lake, declaration: Declaration, now: Delivery) -> dict[str, int]:
+    """Rows of scored windows that were not there when they were scored, by the window's start.
+
+    Only windows whose identifiers have changed since are looked into: a row is late where its identifier was neither scored
+    nor quarantined, or where it is a further, different row of one that was.
+    """
+    current = ids_by_window(now.source.rows, declaration)
+    recorded = {r.subject: r.event.ids for r in ledger.of(WindowScored, model=declaration.name)}
+    windows = {w.key: w for w in declared_windows(declaration, datetime.now(UTC).date())}
+    changed = [key for key, ids in recorded.items() if key in windows and current.get(key, ids) != ids]
+    counts = {key: _late_in(lake, declaration, now, windows[key]) for key in changed}
+    return {key: count for key, count in counts.items() if count}
+
+
+def _late_in(lake: Lake, declaration: Declaration, now: Delivery, window: Window) -> int:
+    id_, known = declaration.id, []
+    for name in (SCORED_ROWS, QUARANTINE):
+        table = f"{declaration.name}/{name}"
+        if window.key in lake.windows(table):
+            known.append(lake.read(table, window=window.key, columns=[id_])[id_])
+    found = pl.concat(known) if known else pl.Series(id_, [], dtype=pl.String)
+    before = found.drop_nulls().unique()
+    rows = now.rows_of(window)
+    schema = rows.collect_schema()
+    # An outcome may come, or be corrected, at any time: it makes no other row.
+    columns = [name for name in declaration.columns if name in schema and name != declaration.target.column]
+    read = [read_expr(name, schema, declaration).alias(name) for name in columns]
+    versions = rows.select(read).select(id=pl.col(id_), values=pl.struct(columns).hash()).collect(engine="streaming")
+    is_known = pl.col("id").is_in(before.implode()).fill_null(False)
+    again, nameless = versions.filter(is_known), versions["id"].null_count()
+    unknown = versions.height - again.height - nameless
+    return unknown + max(0, nameless - found.null_count()) + again.n_unique() - again["id"].n_unique()
+
+
+def _declared_training(ledger: Ledger, declaration: Declaration) -> tuple[date | None, date, Disposition]:
+    until, window = declaration.training.until, declaration.training.window
+    assert until is not None  # the declaration refuses a timed model without `until`
+    since = shift(until, window, sign=-1) if window else None
+    for record in reversed(ledger.of(SnapshotTaken, model=declaration.name)):
+        if record.event.until == until:
+            found = record.event
+            return since, until, Disposition(found.rows, found.quarantined, found.contract.get("copies", 0))
+    return since, until, Disposition(0)
