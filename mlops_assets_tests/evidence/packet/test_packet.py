@@ -16,12 +16,16 @@ import pytest
 
 from mlops_assets.evidence.packet.packet import PacketError, PacketParts, standalone_verifier, write_packet
 from mlops_assets.evidence.packet.verifier import main, verify
-from mlops_assets.governance.exceptions import sign_exception
+from mlops_assets.governance.adoption import adopt
+from mlops_assets.governance.approval_subject import approval_subject
+from mlops_assets.governance.approvals import sign_approval
+from mlops_assets.governance.exceptions import sign_exception, withdraw_exception
 from mlops_assets.governance.findings import record_finding
+from mlops_assets.governance.validations import record_validation
 from mlops_assets.ledger.anchors import kept_anchor, sign_head
 from mlops_assets.ledger.canonical import canonical_json, digest, digest_text, iso
 from mlops_assets.ledger.enrolment import revoke
-from mlops_assets.ledger.events.champion import Promotion
+from mlops_assets.ledger.events.champion import ExceptionUsed, LadderStep, Promotion
 from mlops_assets.ledger.events.versions import CardIssued, EvidenceStored, VersionRegistered
 from mlops_assets.ledger.events.windows import HealthVerdict
 from mlops_assets.ledger.keys import SigningKey
@@ -552,3 +556,72 @@ def test_a_promotion_that_was_not_right_makes_no_packet(tmp_path: Path):
     world.ledger.append(event.model_copy(update={"approvals": ()}), model=MODEL, subject="1")
     with pytest.raises(PacketError, match="as former champion"):
         write_packet(tmp_path / "p.zip", world.ledger, MODEL, "1", parts(rules))
+
+
+def past_promote(world: World, rules: Policy) -> None:
+    """A promotion written past `promote` by somebody who holds the ledger's key, resting on all that is on record."""
+    state = world.ledger.state().model(MODEL)
+    about = approval_subject(state, 1, rules.digest)
+    given = [a for a in state.version(1).approvals if a.record.event.decision == "approve"]
+    event = Promotion(
+        former=None, digests=dict(about.subjects), policy_digest=rules.digest, policy=rules.model_dump(mode="json"),
+        decisions=tuple(d.seq for d in about.decisions.values()), approvals=tuple(a.record.seq for a in given),
+        exceptions=tuple(ExceptionUsed(gate=e.gate, seq=e.seq, expires=e.expires) for e in state.exceptions),
+        ladder=LadderStep(step="champion", reason="nothing to climb"),
+    )  # fmt: skip
+    world.ledger.append(event, model=MODEL, subject="1")
+    verdict(world)
+
+
+def rejected_by_a_second_validator(world: World, rules: Policy) -> None:
+    sign_approval(world.ledger, world.keys["second"], MODEL, 1, "not fit", "reject", policy=rules)
+
+
+def rejected_in_validation(world: World, rules: Policy) -> None:
+    ends = world.clock() + timedelta(days=90)
+    record_validation(world.ledger, world.keys["second"], rules, MODEL, 1, "rejected", "unsound", valid_until=ends)
+
+
+def under_a_policy_of_its_own(world: World, rules: Policy) -> None:
+    adopt(world.ledger, MODEL, policy(validity_days=30))
+
+
+def with_an_exception_that_was_withdrawn(world: World, rules: Policy) -> None:
+    expires = world.clock() + timedelta(days=30)
+    granted = sign_exception(world.ledger, world.keys["risk"], rules, MODEL, "cost", "under review", expires)
+    withdraw_exception(world.ledger, world.keys["risk"], MODEL, granted.seq, "settled")
+
+
+def nothing_more(world: World, rules: Policy) -> None:
+    pass
+
+
+@pytest.mark.parametrize(
+    ("before", "problem"),
+    [
+        (nothing_more, None),
+        (rejected_by_a_second_validator, "second had rejected the version"),
+        (rejected_in_validation, "second had rejected the version"),
+        (under_a_policy_of_its_own, "under a policy that was not in force then"),
+        (with_an_exception_that_was_withdrawn, "had been withdrawn by record"),
+    ],
+)
+def test_the_verifier_decides_the_promotion_again(
+    tmp_path: Path, monkeypatch, before: Callable[[World, Policy], None], problem: str | None
+):
+    """Whoever holds the ledger's key and no person's cannot make a packet that is whole of a promotion that was wrong."""
+    world, rules = build(tmp_path), policy(exceptions={"roles": ["model-risk"], "max_days": 90})
+    register(world)
+    world.decide(rules)
+    card = CardIssued(digest=digest_text(CARD), path="cards", missing=(), files={"card.html": file_digest(CARD_PAGE)})
+    world.ledger.append(card, model=MODEL, subject="1")
+    world.approve(rules, "validator", "risk")
+    before(world, rules)
+    past_promote(world, rules)
+    monkeypatch.setattr("mlops_assets.evidence.packet.packet.audit_promotions", lambda *_, **__: [])
+    path = tmp_path / "p.zip"
+    if problem is None:
+        assert write_packet(path, world.ledger, MODEL, "1", parts(rules))["ok"]
+        return
+    with pytest.raises(PacketError, match=problem):
+        write_packet(path, world.ledger, MODEL, "1", parts(rules))
