@@ -127,12 +127,13 @@ def check_recorded_files(files: dict[str, bytes], rows: list[Row], model: str, v
 def recorded_files(rows: list[Row], model: str, version: str) -> list[tuple[str, tuple[str, int]]]:
     """Name in the packet, and digest and number of the record, of each file that belongs to the version."""
     found: list[tuple[str, tuple[str, int]]] = []
-    runs = set()
-    for row in (r for r in rows if r["model"] == model):
+    mine = [row for row in rows if row["model"] == model]
+    registered = [row for row in mine if row["kind"] == "version_registered" and row["subject"] == version]
+    # A training stores evidence before its version is registered.
+    runs = {row["body"]["run_id"] for row in registered}
+    for row in mine:
         body, seq = row["body"], row["seq"]
-        if row["kind"] == "version_registered" and row["subject"] == version:
-            runs.add(body["run_id"])
-        elif row["kind"] == "evidence_stored" and row["subject"] in runs:
+        if row["kind"] == "evidence_stored" and row["subject"] in runs:
             found.append((f"evidence/{body['name']}.json", (body["digest"], seq)))
         elif row["kind"] == "card_issued" and row["subject"] == version:
             card = {"card.json": body["digest"], **body["files"]}

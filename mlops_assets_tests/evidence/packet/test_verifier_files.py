@@ -178,3 +178,17 @@ def test_a_window_that_was_judged_again_has_the_reports_of_its_last_verdict():
     again = [verdict(1, "1", "a"), verdict(2, "1", "b")]
     assert recorded_files(again, "m", "1") == [("windows/2026-01-01/drift.json", ("b", 2))]
     assert recorded_files([*again, verdict(3, "2", "c")], "m", "1") == []
+
+
+def test_evidence_that_was_stored_before_its_version_was_registered_belongs_to_it():
+    """A training stores its candidates first: only then is there a version."""
+    rows = [
+        {"seq": 1, "kind": "evidence_stored", "model": "m", "subject": "run-1", "body": {"name": "candidates", "digest": "a"}},
+        {"seq": 2, "kind": "version_registered", "model": "m", "subject": "1", "body": {"run_id": "run-1"}},
+        {"seq": 3, "kind": "evidence_stored", "model": "m", "subject": "run-1", "body": {"name": "evaluation", "digest": "b"}},
+        {"seq": 4, "kind": "evidence_stored", "model": "m", "subject": "run-2", "body": {"name": "candidates", "digest": "c"}},
+    ]  # fmt: skip
+    assert dict(recorded_files(rows, "m", "1")) == {
+        "evidence/candidates.json": ("a", 1),
+        "evidence/evaluation.json": ("b", 3),
+    }
