@@ -9,6 +9,7 @@ import hashlib
 import json
 import os
 import tempfile
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -69,18 +70,20 @@ class StateCache:
         return fold
 
     def write(self, fold: Fold, state_of: tuple[str | None, str]) -> None:
-        """Keep a fold; a reader sees the old file or the new one, never a part. A folder that is gone is no error."""
+        """Keep a fold; a reader sees the old file or the new one, never a part. Where it cannot be written, nothing happens."""
         kept = Kept(fold.models, fold.refused, fold.context.used, fold.seq, fold.digest)
         content = _adapter().dump_json(kept)
         signature = self.key.sign(pae(CACHE_TYPE, self._header(state_of, content)))
         head = json.dumps({"signature": encode(signature)}).encode()
-        try:
+        # A disk that is full or a folder that is gone costs time at the next look, and nothing else.
+        with suppress(OSError):
             descriptor, partial = tempfile.mkstemp(dir=self.path.parent, prefix=f".{self.path.name}.")
-        except OSError:
-            return
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(head + b"\n" + content)
-        os.replace(partial, self.path)
+            try:
+                with os.fdopen(descriptor, "wb") as file:
+                    file.write(head + b"\n" + content)
+                os.replace(partial, self.path)
+            except OSError:
+                Path(partial).unlink(missing_ok=True)
 
     def _header(self, state_of: tuple[str | None, str], content: bytes) -> bytes:
         """What is signed: which people and root the state is of, which code folded it, and the digest of the content."""

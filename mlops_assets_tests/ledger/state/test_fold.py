@@ -1,19 +1,22 @@
 """The fold gives one answer, in whatever pieces, from wherever and whenever it is computed."""
 
 import shutil
+import time
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mlops_assets.governance.verification import verify_all
 from mlops_assets.ledger.enrolment import revoke
 from mlops_assets.ledger.keys import SigningKey
-from mlops_assets.ledger.ledger import Ledger
+from mlops_assets.ledger.ledger import Entry, Ledger
 from mlops_assets.ledger.state import cache as cache_module
 from mlops_assets.ledger.state import reader
 from mlops_assets.ledger.state.fold import Fold, fold
-from mlops_assets_tests.governance.world import MODEL, World, build
+from mlops_assets.release.promotion import promote
+from mlops_assets_tests.governance.world import MODEL, World, build, policy
 from mlops_assets_tests.ledger.raw import note, raw
 from mlops_assets_tests.ledger.state.acts import ACTS, settle
 from mlops_assets_tests.ledger.test_ledger import attack
@@ -152,3 +155,45 @@ def test_a_folder_that_is_gone_costs_time_only(busy, tmp_path, monkeypatch):
         f"sqlite:///{tmp_path}/ledger.db", busy.keys["head"], tmp_path / "anchor.json", cache=tmp_path / "gone" / "x"
     )
     assert ledger.state() == ledger.state(fresh=True)
+
+
+def test_promotion_and_verification_read_nothing_that_was_kept(tmp_path, monkeypatch):
+    monkeypatch.setattr(reader, "WORTH_KEEPING", 1)
+    world = build(tmp_path)
+    under = policy()
+    world.register()
+    world.decide(under)
+    world.approve(under, "validator", "risk")
+    ledger = Ledger(
+        f"sqlite:///{tmp_path}/ledger.db", world.keys["head"], tmp_path / "anchor.json", clock=world.clock,
+        cache=tmp_path / "state.json",
+    )  # fmt: skip
+    ledger.state()
+    assert (tmp_path / "state.json").exists()
+    asked: list[bool] = []
+    genuine = reader.StateReader.now
+
+    def now(self, root, *, fresh=False):
+        asked.append(fresh)
+        return genuine(self, root, fresh=fresh)
+
+    monkeypatch.setattr(reader.StateReader, "now", now)
+    assert verify_all(ledger) == []
+    assert asked == [True]
+    promote(ledger, world.registry, under, MODEL, 1, world.verify_artifact)
+    assert asked[1] is True, "what promotion decides on is computed from the first record on"
+
+
+def test_a_warm_state_costs_little_beside_the_first(busy):
+    ledger = busy.ledger
+    ledger.append_all([Entry(note(number), MODEL) for number in range(3000)])
+    times = {}
+    for name, look in (("first", lambda: ledger.state(fresh=True)), ("warm", ledger.state)):
+        ledger.state()
+        taken = []
+        for _ in range(3):
+            start = time.process_time()
+            look()
+            taken.append(time.process_time() - start)
+        times[name] = min(taken)
+    assert times["warm"] < times["first"] / 10, times
