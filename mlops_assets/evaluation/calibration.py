@@ -70,6 +70,12 @@ class Calibration:
     """Expected calibration error: mean over grades, weighted by size, of |mean score - observed| (classification)."""
     ece_expected: float | None
     """What the error would be on average if the model were perfectly calibrated: grades of finite size never match."""
+    ece_net: float | None
+    """Error of every grade that would give this `ece` on average: the error net of what chance adds; 0 where chance
+    explains all of it."""
+    ece_low: float | None
+    ece_high: float | None
+    """95 % interval of `ece_net`."""
     slope: float | None
     """1 is right; below 1 predictions are too extreme."""
     slope_low: float | None
@@ -79,7 +85,7 @@ class Calibration:
     brier: dict[str, float] | None
     grades: tuple[Grade, ...]
     classes: dict[str, dict[str, float]]
-    """Multiclass: per class mean score, observed share, bias and ece."""
+    """Multiclass: per class mean score, observed share, bias, ece and ece_net."""
     reason: str
 
     def to_dict(self) -> dict[str, Any]:
@@ -99,6 +105,9 @@ _NOTHING = Calibration(
     bias_p_value=None,
     ece=None,
     ece_expected=None,
+    ece_net=None,
+    ece_low=None,
+    ece_high=None,
     slope=None,
     slope_low=None,
     slope_high=None,
@@ -147,6 +156,8 @@ def calibrate(
     slope, slope_error, intercept = _logistic_recalibration(rows) if binary else _linear_recalibration(rows)
     half = normal_quantile(0.5 + confidence / 2) * slope_error if slope_error is not None else None
     p_value = two_sided_p(z_of(bias, error))
+    ece = _ece(table, rows.n) if binary else None
+    net = net_error(table, ece) if ece is not None else (None, None, None)
     return Calibration(
         task=rows.task.value,
         n=rows.n,
@@ -157,8 +168,11 @@ def calibrate(
         bias_high=interval.high,
         bias_standardised=bias / spread if spread else None,
         bias_p_value=p_value,
-        ece=_ece(table, rows.n) if binary else None,
+        ece=ece,
         ece_expected=_ece_expected(table, rows.n) if binary else None,
+        ece_net=net[0],
+        ece_low=net[1],
+        ece_high=net[2],
         slope=slope,
         slope_low=slope - half if slope is not None and half is not None else None,
         slope_high=slope + half if slope is not None and half is not None else None,
@@ -208,6 +222,38 @@ def _ece_expected(table: tuple[Grade, ...], n: int) -> float:
     """Mean |observed - score| of a normal deviation with the binomial spread: sqrt(2/π) standard errors a grade."""
     spread = (grade.n * math.sqrt(max(0.0, grade.mean_score * (1 - grade.mean_score)) / grade.n) for grade in table)
     return math.sqrt(2 / math.pi) * sum(spread) / n
+
+
+def net_error(table: tuple[Grade, ...], ece: float) -> tuple[float, float, float]:
+    """The error of every grade that gives this `ece` on average, with its 95 % interval.
+
+    In a grade of n rows the observed share deviates from its mean by a normal amount with standard deviation
+    `sqrt(p (1 - p) / n)`, so that |score - observed| is a folded normal variable even where the score is right
+    (Leone, Nelson & Nottingham 1961, Technometrics 3). Assumes independent rows, and some ten rows or more a grade.
+    """
+    weight = np.array([grade.n for grade in table], dtype=float)
+    weight /= weight.sum()
+    spread = np.array([math.sqrt(max(g.mean_score * (1 - g.mean_score), 1e-12) / g.n) for g in table])
+
+    def folded(error: float) -> tuple[float, float]:
+        """Mean and standard deviation of the ece where every grade is wrong by `error`."""
+        mean = spread * math.sqrt(2 / math.pi) * np.exp(-((error / spread) ** 2) / 2)
+        mean = mean + error * np.array([math.erf(error / one / math.sqrt(2)) for one in spread])
+        variance = np.maximum(error**2 + spread**2 - mean**2, 0)
+        return float(weight @ mean), math.sqrt(float(weight**2 @ variance))
+
+    def solve(wanted: float) -> float:
+        low, high = 0.0, 1.0
+        if folded(low)[0] >= wanted:
+            return 0.0
+        for _ in range(50):
+            middle = (low + high) / 2
+            low, high = (middle, high) if folded(middle)[0] < wanted else (low, middle)
+        return high
+
+    net = solve(ece)
+    half = normal_quantile(0.975) * folded(net)[1]
+    return net, solve(ece - half), solve(ece + half)
 
 
 def _logistic_recalibration(rows: Scored) -> tuple[float | None, float | None, float | None]:
@@ -272,7 +318,13 @@ def _multiclass(rows: Scored, grades: int) -> Calibration:
     by_class: dict[str, dict[str, float]] = {}
     for k, label in enumerate(rows.classes):
         one = calibrate((rows.y == k).astype(int), np.clip(rows.score[:, k], 0, 1), Task.BINARY, grades=grades)
-        values = {"mean_score": one.mean_score, "observed": one.observed, "bias": one.bias, "ece": one.ece}
+        values = {
+            "mean_score": one.mean_score,
+            "observed": one.observed,
+            "bias": one.bias,
+            "ece": one.ece,
+            "ece_net": one.ece_net,
+        }
         by_class[label] = {key: value for key, value in values.items() if value is not None}
     # Confidence calibration (Guo et al. 2017): how often the class that was predicted is right.
     confidence = rows.score.max(1)

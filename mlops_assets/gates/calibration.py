@@ -14,7 +14,7 @@ class CalibrationRule(GateRule):
     """Predicted probabilities (or values) are right on average and by grade."""
 
     max_ece: LowerFloat = Field(default=0.1, ge=0, le=1)
-    """Largest expected calibration error (classification)."""
+    """Largest expected calibration error, net of what chance adds in grades of finite size (classification)."""
     max_bias: LowerFloat = Field(default=0.1, ge=0)
     """Largest absolute difference of mean prediction and mean outcome: in probability (classification) or in standard
     deviations of the target (regression)."""
@@ -29,7 +29,7 @@ class ClassCalibration(Evidence):
     """Calibration of one class of several."""
 
     bias: float | None = None
-    ece: float | None = None
+    ece_net: float | None = None
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class CalibrationEvidence(Evidence):
         n: rows.
         bias: mean prediction minus mean outcome.
         bias_standardised: the same in standard deviations of the outcome.
-        ece: expected calibration error.
+        ece_net: expected calibration error net of chance, with its interval `ece_low` to `ece_high`.
         slope: of the recalibration; 1 is right.
         classes: by class (multiclass).
     """
@@ -50,9 +50,11 @@ class CalibrationEvidence(Evidence):
     n: int
     bias: float | None
     bias_standardised: float | None
-    ece: float | None
+    ece_net: float | None
     slope: float | None
     classes: dict[str, ClassCalibration]
+    ece_low: float | None = None
+    ece_high: float | None = None
 
 
 def decide(evidence: CalibrationEvidence, rule: CalibrationRule) -> Finding:
@@ -83,30 +85,36 @@ def decide(evidence: CalibrationEvidence, rule: CalibrationRule) -> Finding:
     if bias is not None and abs(bias) > rule.max_bias:
         faults.append(f"predictions are off by {bias:+.3f} on average")
     if not regression and ece is not None and ece > rule.max_ece:
-        faults.append(f"the expected calibration error is {ece:.3f}")
+        faults.append(f"the expected calibration error net of chance is {ece:.3f}{_interval(evidence)}")
     if rule.slope is not None and evidence.slope is not None and not rule.slope[0] <= evidence.slope <= rule.slope[1]:
         faults.append(f"the slope is {evidence.slope:.2f}")
     if faults:
         return finding("failed", "; ".join(faults))
-    error = "" if regression else f", expected calibration error {ece:.3f}"
+    error = "" if regression else f", expected calibration error net of chance {ece:.3f}{_interval(evidence)}"
     return finding("passed", f"bias {bias:+.3f}{error}")
 
 
 def _worst(evidence: CalibrationEvidence) -> tuple[float | None, float | None]:
     """Bias and error that count: of the worst class where there are classes, else of all rows."""
     if evidence.task is Task.REGRESSION:
-        return evidence.bias_standardised, evidence.ece
+        return evidence.bias_standardised, evidence.ece_net
     if evidence.task is Task.MULTICLASS and evidence.classes:
         biases = [c.bias for c in evidence.classes.values() if c.bias is not None]
-        errors = [c.ece for c in evidence.classes.values() if c.ece is not None]
+        errors = [c.ece_net for c in evidence.classes.values() if c.ece_net is not None]
         return max(biases, key=abs, default=None), max(errors, default=None)
-    return evidence.bias, evidence.ece
+    return evidence.bias, evidence.ece_net
+
+
+def _interval(evidence: CalibrationEvidence) -> str:
+    if evidence.classes or evidence.ece_low is None or evidence.ece_high is None:
+        return ""
+    return f" (95 % interval {evidence.ece_low:.3f} to {evidence.ece_high:.3f})"
 
 
 def _rule_text(rule: CalibrationRule, regression: bool) -> str:
     text = f"bias at most {show(rule.max_bias)} ({'standard deviations' if regression else 'probability'})"
     if not regression:
-        text += f", expected calibration error at most {show(rule.max_ece)}"
+        text += f", expected calibration error net of chance at most {show(rule.max_ece)}"
     if rule.slope is not None:
         text += f", slope between {show(rule.slope[0])} and {show(rule.slope[1])}"
     return text
