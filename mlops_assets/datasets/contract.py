@@ -167,7 +167,7 @@ def check(
     failed = [(rule, mask) for rule, mask in failed if mask.any()]
     reasons = _join_reasons(delivered, failed)
     bad = reasons.is_not_null() & ~copy
-    accepted = read.frame.filter(~(bad | copy)) if failed or len(repeats.copies) else read.frame
+    accepted = read.frame.filter(~(bad | copy)) if bad.any() or copy.any() else read.frame
     as_text = [delivered_text(delivered.schema[name], pl.col(name)).alias(name) for name in wanted]
     quarantined = delivered.filter(bad).select(as_text).with_columns(reasons.filter(bad))
     if declaration.id in wanted:

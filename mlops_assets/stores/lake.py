@@ -21,6 +21,8 @@ from mlops_assets.declaration.terms import RESERVED_PREFIX
 
 WINDOW = RESERVED_PREFIX + "window"
 """Column that names a row's window, and partitions the table."""
+CASED = RESERVED_PREFIX + "cased_"
+"""Prefix of columns whose names differ from another one's in capitals only."""
 DIGEST = "mlops_digest"
 # A replay must still find what a record names ten years later (EU AI Act, Article 18), while Delta's own default
 # drops its log after thirty days.
@@ -114,7 +116,7 @@ class Lake:
         """The same as `read`, lazily."""
         if not self.exists(table):
             raise LakeError(f"{table}: no such table under {self.root}; materialize the asset that writes it first")
-        frame = pl.scan_delta(str(self.path(table)), version=version)
+        frame = _as_named(pl.scan_delta(str(self.path(table)), version=version))
         return frame if window is None else frame.filter(pl.col(WINDOW) == window)
 
     def windows(self, table: str) -> list[str]:
@@ -334,7 +336,27 @@ def _types(schema: Any) -> dict[str, str]:
     return {field.name: str(field.type) for field in schema.fields}
 
 
+def _as_stored(names: Sequence[str]) -> dict[str, str]:
+    """New names for columns that differ from an earlier one in capitals only, which Delta takes for the same."""
+    groups: dict[str, list[str]] = {}
+    for name in sorted(names):
+        groups.setdefault(name.casefold(), []).append(name)
+    return {
+        name: f"{CASED}{position}:{name}"
+        for group in groups.values()
+        for position, name in enumerate(group)
+        if position > 0
+    }
+
+
+def _as_named(frame: pl.LazyFrame) -> pl.LazyFrame:
+    """The columns under the names they were given."""
+    stored = [name for name in frame.collect_schema().names() if name.startswith(CASED)]
+    return frame.rename({name: name.partition(":")[2] for name in stored}) if stored else frame
+
+
 def _writable(frame: pl.DataFrame) -> pl.DataFrame:
+    frame = frame.rename(_as_stored(frame.columns))
     # Delta's writer stops on dictionary columns.
     text = [name for name, kind in frame.schema.items() if kind in (pl.Categorical, pl.Enum)]
     # A column without a single value has no type that Delta knows.

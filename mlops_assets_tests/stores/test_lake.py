@@ -223,3 +223,13 @@ class TestPieces:
             writer.add(frame(1))
             with pytest.raises(ValueError, match="expected Schema"):
                 writer.add(frame(1).with_columns(more=1))
+
+
+def test_names_that_differ_in_capitals_only_are_kept(tmp_path):
+    lake = Lake(tmp_path)
+    frame = pl.DataFrame({"Age": [1.0], "age": ["a"], "AGE": [True], "window": ["w"]})
+    lake.write_window("m/rows", "2024-01-01", frame)
+    lake.write_window("m/rows", "2024-02-01", frame)
+    assert lake.read("m/rows", window="2024-02-01", columns=frame.columns).equals(frame)
+    lake.write_snapshot("m/snapshot", frame, "d")
+    assert lake.read("m/snapshot", columns=frame.columns).equals(frame)
