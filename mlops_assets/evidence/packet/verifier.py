@@ -116,14 +116,12 @@ def report(found: dict[str, Any]) -> list[str]:
         f"whole: {found['summary']}",
         f"state of {found['as_of']}",
         f"{found['records']} records in one chain, {found['signatures']} signatures about the model",
-        f"{found['since_card']} records about the model since its card are in the addendum",
+        f"records about the model since its card, in the addendum: {found['since_card']}",
         f"sealed with head key {found['head']}{issuer}",
         f"people enrolled by root key {found['root']}, of {found['root_name']}",
     ]
     if withheld:
-        lines.insert(
-            3, f"{withheld} records are about other models: their digests are in the chain, their content is not"
-        )
+        lines.insert(3, f"records of other models: {withheld}; their digests are in the chain, their content is not")
     return [*lines, *(f"remark: {remark}" for remark in found["remarks"])]
 
 

@@ -531,7 +531,7 @@ def test_issuer_fingerprints_and_date_are_printed(packet: tuple[Path, World, Pol
     printed = capsys.readouterr().out
     for part in (
         world.keys["head"].public.key_id, f"root key {world.keys['root'].public.key_id}, of root",
-        f"state of {iso(world.ledger.records()[-1].recorded_at)}", "1 records are about other models",
+        f"state of {iso(world.ledger.records()[-1].recorded_at)}", "records of other models: 1;",
     ):  # fmt: skip
         assert part in printed, part
 
