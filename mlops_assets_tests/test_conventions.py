@@ -17,6 +17,8 @@ HEAVY = ("evidently", "mlflow", "shap", "sklearn", "fairlearn", "pyspark", "matp
 READS_OF_CONTENT = re.compile(r"\.body(\[|\.get\()")
 STAND_ALONE = PACKAGE / "evidence" / "packet"
 """The verifier of a packet reads records by itself, without the package: that is what it is for."""
+RUN_BY_MLFLOW = PACKAGE / "stores" / "plain_model.py"
+"""Copied beside a stored model and run by MLflow; the package itself never imports it."""
 LONGEST_FUNCTION = 80
 MOST_PARAMETERS = 7
 
@@ -63,6 +65,8 @@ def test_kinds_of_records_are_named_by_their_class(path):
 
 @pytest.mark.parametrize("path", FILES, ids=of)
 def test_heavy_libraries_are_imported_where_they_are_used(path):
+    if path == RUN_BY_MLFLOW:
+        return
     tree = ast.parse(path.read_text(encoding="utf-8"))
     named = [a.name for n in tree.body if isinstance(n, ast.Import) for a in n.names]
     named += [n.module or "" for n in tree.body if isinstance(n, ast.ImportFrom)]

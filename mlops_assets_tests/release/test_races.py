@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from mlops_assets.ledger.ledger import Ledger, utc_now
+from mlops_assets.ledger.state.champion import CHAMPION_KINDS as KINDS
 from mlops_assets.ledger.state.fold import Fold
-from mlops_assets.ledger.state.model import CHAMPION_KINDS as KINDS
 from mlops_assets.release.champion import champion_state
 from mlops_assets.release.reconciliation import reconcile, repair
 from mlops_assets_tests.governance.world import MODEL, build

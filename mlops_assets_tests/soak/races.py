@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 
 from mlops_assets.governance.verification import not_counted
-from mlops_assets.ledger.state.model import CHAMPION_KINDS as KINDS
+from mlops_assets.ledger.state.champion import CHAMPION_KINDS as KINDS
 from mlops_assets.release.audit import audit_promotions
 from mlops_assets.release.champion import champion_state
 from mlops_assets.release.reconciliation import reconcile, repair
