@@ -1,4 +1,4 @@
-"""Is this file a model, and of what kind? Told from its bytes alone.
+"""Whether a file is a model, and of what kind, from its bytes alone.
 
 Nothing is ever unpickled, imported or run: a pickle is read opcode by opcode, which executes none of them. Where models
 are looked for is in `discovery.py`.
@@ -26,7 +26,7 @@ LIBRARIES = (
 )
 """Top-level modules whose objects are models, or parts of them."""
 READ_AT_MOST = 2 << 20
-"""Bytes of a pickle that are looked at; the class of the object stands at its beginning."""
+"""Bytes of a pickle that are looked at; the class of the object is named at its beginning."""
 SUFFIXES = {
     ".cbm": "CatBoost model",
     ".h5": "HDF5 file, as Keras writes models",
@@ -46,7 +46,7 @@ class Signs:
     Attributes:
         why: in a sentence, without a stop.
         confidence: `likely` where the content says so, `possible` where only the name or the format does.
-        task: `binary`, `multiclass` or `regression`, where it can be told; empty otherwise.
+        task: `binary`, `multiclass` or `regression`, where it is known; empty otherwise.
         inputs: names of the inputs with their roles, where they are recorded.
     """
 
@@ -161,7 +161,7 @@ def _inputs(signature: Any) -> tuple[tuple[str, str], ...]:
 
 
 def _task(name: str) -> str:
-    """A regressor says so in its name; of a classifier nobody knows from here how many classes it has."""
+    """A regressor is named so; the number of classes of a classifier is not known from its bytes."""
     return "regression" if "Regressor" in name or name.endswith(("LinearRegression", "Ridge", "Lasso")) else ""
 
 

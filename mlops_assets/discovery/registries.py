@@ -1,4 +1,4 @@
-"""Models in any MLflow registry: a database is only read, a server only asked.
+"""Models in any MLflow registry: a database is opened read-only, a server is only queried.
 
 The project's own registry is in `stores/registry.py`; this is for those that others keep.
 """

@@ -69,16 +69,16 @@ def starter(
     ]
     if table is not None:
         lines += [f"    # {_key(column)} is left out: {reason}" for column, reason in table.left_out]
-    told = task or (table.task.value if table else Task.BINARY.value)
+    chosen = task or (table.task.value if table else Task.BINARY.value)
     timed = table is not None and table.event_time is not None
     return STARTER.format(
         origin="".join(f"# {line}\n" for line in origin.splitlines()),
-        task=told,
+        task=chosen,
         path=_key(path) if path else f"data/{name}.parquet",
         id=_key(table.id) if table and table.id else "id",
         event_time=f"  event_time: {_key(table.event_time)}" if table and table.event_time else NO_TIME,
         target=_key(table.target) if table and table.target else "target",
-        positive=_positive(table) if told == Task.BINARY.value else "",
+        positive=_positive(table) if chosen == Task.BINARY.value else "",
         features="\n".join(lines),
         calendar=_calendar(table) if table and timed else NO_CALENDAR,
     )
@@ -86,9 +86,9 @@ def starter(
 
 def _positive(table: Suggestion | None) -> str:
     value = 1 if table is None or table.positive is None else table.positive
-    said = f"positive: {json.dumps(value, ensure_ascii=False)}"
+    line = f"positive: {json.dumps(value, ensure_ascii=False)}"
     return (
-        f"\n    {said:<30} # binary: the value that counts as the event"
+        f"\n    {line:<30} # binary: the value that counts as the event"
         "\n    favourable: negative           # binary: which prediction is good for the person"
     )
 

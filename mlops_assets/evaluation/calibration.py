@@ -1,4 +1,4 @@
-"""Whether predictions may be taken at their word: probabilities that come true, values that are right on average.
+"""Calibration: whether predicted probabilities come true, and whether predicted values are right on average.
 
 Belongs here: calibration of one model on one set of rows, over equal-frequency grades. Not here: how calibration moved
 in production (`monitoring/outcomes/performance.py`).
@@ -331,7 +331,7 @@ def _multiclass(rows: Scored, grades: int) -> Calibration:
     top = calibrate((rows.predicted == rows.y).astype(int), np.clip(confidence, 0, 1), Task.BINARY, grades=grades)
     worst = max(by_class, key=lambda label: abs(by_class[label]["bias"]))
     reason = (
-        f"the predicted class is right in {top.observed:.1%} of rows, said {top.mean_score:.1%}; "
+        f"the predicted class is right in {top.observed:.1%} of rows, predicted {top.mean_score:.1%}; "
         f"largest bias of a class: {worst} ({by_class[worst]['bias']:+.4f})"
     )
     return replace(top, task=rows.task.value, brier=None, classes=by_class, reason=reason)

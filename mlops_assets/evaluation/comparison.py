@@ -1,4 +1,4 @@
-"""Champion against challenger on the same rows: a paired difference with its interval, and what may be said of it.
+"""Champion against challenger on the same rows: a paired difference with its interval and a verdict.
 
 Belongs here: the comparison of two scores. Not here: what a verdict is good for (`gates/performance.py`).
 """

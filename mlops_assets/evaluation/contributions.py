@@ -50,15 +50,15 @@ def build_reference(
 ) -> Reference:
     """The typical row, and a seeded draw of background rows.
 
-    Where decisions are made, both are of the rows decided favourably: somebody who was refused is told in what they
-    differ from those who were not. The official interpretation of 12 CFR 1002.9(b)(2) names comparisons of this kind
+    Where decisions are made, both are of the rows decided favourably: reasons say how a refused applicant
+    differs from those who were not refused. The official interpretation of 12 CFR 1002.9(b)(2) names comparisons of this kind
     (with applicants who just passed, or with all) and leaves the choice of a statistically sound method open.
 
     Args:
         pipeline: fitted, steps `features` and `model`.
         frame: reference rows (training or held out), at least one.
         declaration: the model.
-        threshold: binary only: the decision threshold, by which favourably decided rows are told.
+        threshold: binary only: the decision threshold, which separates favourable from adverse decisions.
 
     Raises:
         ValueError: when there are no rows.

@@ -241,9 +241,9 @@ def _macro_f1(rows: Scored) -> Estimate:
     predicted = rows.predicted
     parts = []
     for k in range(len(rows.classes)):
-        truth, said = (rows.y == k).astype(np.int64), (predicted == k).astype(np.int64)
-        if truth.any() or said.any():  # a class that neither occurs nor is predicted is left out, as in scikit-learn
-            parts.append(_f1(truth, said))
+        truth, called = (rows.y == k).astype(np.int64), (predicted == k).astype(np.int64)
+        if truth.any() or called.any():  # a class that neither occurs nor is predicted is left out, as in scikit-learn
+            parts.append(_f1(truth, called))
     return _average(parts)
 
 

@@ -1,6 +1,6 @@
-"""Why a decision fell as it did: reason codes for adverse decisions, and whether they are true.
+"""Reason codes for adverse decisions, and whether they are true of the model.
 
-Belongs here: what each factor adds to one row's score, the reasons told for it, and the test of those reasons. Does not
+Belongs here: what each factor adds to one row's score, the reasons given for it, and the test of those reasons. Does not
 belong here: which features the model relies on over all (`importance.py`) and how reasons are shown (`evidence/`).
 """
 
@@ -72,7 +72,7 @@ class ReasonCodeReport:
         drop: mean fall of the adverse score when all named factors of a decision are replaced together.
         random_drop: the same for as many factors drawn at random.
         frequent: feature -> decisions it is a reason for, most frequent first.
-        examples: reasons of a few decisions, with the phrases a customer would be told.
+        examples: reasons of a few decisions, with the phrases a customer would read.
     """
 
     applies: bool
@@ -136,7 +136,7 @@ def reason_codes(
 
 
 def phrase(declaration: Declaration, feature: str) -> str:
-    """What a customer is told when this factor counted against them."""
+    """What a customer reads when this factor counted against them."""
     declared = declaration.features[feature]
     return declared.adverse_phrase or declared.description or feature.replace("_", " ")
 

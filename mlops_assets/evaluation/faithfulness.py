@@ -50,15 +50,15 @@ def conditional_falls(
     before = one_score(model, matrix, declaration, None)
     falls = [[0.0] * len(factors) for factors in named]
     for j, columns in enumerate(blocks):
-        asked = np.array([i for i, factors in enumerate(named) if j in factors], dtype=int)
-        if not len(asked):
+        holders = np.array([i for i, factors in enumerate(named) if j in factors], dtype=int)
+        if not len(holders):
             continue
-        apart = distance[asked] - _squared_distances(rows[asked][:, columns], others[:, columns])
+        apart = distance[holders] - _squared_distances(rows[holders][:, columns], others[:, columns])
         nearest = np.argpartition(apart, draws - 1, axis=1)[:, :draws]
-        changed = np.repeat(matrix[asked], draws, axis=0)
+        changed = np.repeat(matrix[holders], draws, axis=0)
         changed[:, columns] = pool[nearest.ravel()][:, columns]
-        after = one_score(model, changed, declaration, None).reshape(len(asked), draws).mean(1)
-        for i, fall in zip(asked, sign * (before[asked] - after), strict=True):
+        after = one_score(model, changed, declaration, None).reshape(len(holders), draws).mean(1)
+        for i, fall in zip(holders, sign * (before[holders] - after), strict=True):
             falls[i][named[i].index(j)] = float(fall)
     return falls
 

@@ -73,7 +73,7 @@ def permutation_importance(
 
     Measured on a sample drawn by a seeded hash of the id, so that it is the same each time. All columns that a feature
     becomes in the model's matrix are shuffled together, which is the same as shuffling the feature. Correlated features
-    share their importance: each alone can be missed while the other stands in for it.
+    share their importance: each alone can be missed while the other replaces it.
 
     Args:
         pipeline: fitted, steps `features` and `model`.

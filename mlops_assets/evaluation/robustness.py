@@ -93,7 +93,7 @@ def probe(
         seed: of the sample and the damage.
 
     Raises:
-        ValueError: the frame lacks a feature, or the model does not answer undamaged rows.
+        ValueError: a feature is not in the frame, or the model fails on undamaged rows.
     """
     absent = [name for name in declaration.features if name not in frame.columns]
     if absent:

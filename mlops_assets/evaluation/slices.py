@@ -169,7 +169,7 @@ def _measure(
     interval = _interval(rows.task, value, error, confidence)
     between = normal_interval(difference, gap_error, confidence)
     outcome = (rows.predicted == rows.y) if rows.task is Task.MULTICLASS else rows.y
-    said = rows.score.max(1) if rows.task is Task.MULTICLASS else rows.score
+    predicted = rows.score.max(1) if rows.task is Task.MULTICLASS else rows.score
     return SliceResult(
         slice=name,
         columns=columns,
@@ -184,7 +184,7 @@ def _measure(
         difference_high=between.high,
         p_value=upper_tail(-z_of(difference, gap_error)),
         p_adjusted=None,
-        bias=float(said[inside].mean() - outcome[inside].mean()),
+        bias=float(predicted[inside].mean() - outcome[inside].mean()),
         measurable=True,
     )
 

@@ -137,7 +137,7 @@ def fit_candidates(declaration: Declaration, fit_frame: pl.DataFrame, choose: Ch
             try:
                 done = {c.label: _fit_all(c, declaration, features, target) for c in wanted}
             except _FinalFitError as error:
-                # Whoever fails on all rows is out, and the choice is made again among the others.
+                # It failed on all rows: the choice is made again among the others.
                 fitted.remove(error.candidate)
                 failed.append(FailedCandidate(error.candidate.algorithm, error.candidate.label, str(error)))
                 continue
@@ -225,7 +225,7 @@ def _fit_all(compared: FittedCandidate, declaration: Declaration, features: Any,
 
 
 def _require_storable(candidate: Candidate, pipeline: "Pipeline", declaration: Declaration) -> None:
-    """A model that cannot be stored safely cannot be used: said here, so that another candidate takes its place."""
+    """A model that cannot be stored safely cannot be used: refused here, so that another candidate is chosen."""
     if ":" not in candidate.algorithm:
         return
     try:

@@ -83,9 +83,9 @@ def choose_history(rows: pl.DataFrame, declaration: Declaration, changed_since: 
 
     if older.height == 0:
         return kept("the declared training window begins after the change")
-    lacking = _too_few(recent, declaration)
-    if lacking:
-        return kept(f"the declared training window is kept: {lacking} since the change of {changed_since}")
+    shortage = _too_few(recent, declaration)
+    if shortage:
+        return kept(f"the declared training window is kept: {shortage} since the change of {changed_since}")
     drawn, before = (_draw(part, declaration) for part in (recent, older))
     folds = seeded_hash(drawn[declaration.id], declaration.training.seed + 2) % FOLDS
     found: dict[str, list[float]] = {"whole": [], "recent": []}
@@ -141,5 +141,5 @@ def _measure(
     declaration: Declaration, candidate: Candidate, fit: pl.DataFrame, test: pl.DataFrame, metric: str
 ) -> float | None:
     pipeline = refit(declaration, candidate, fit)
-    said = scores_of(pipeline, to_model_frame(test, declaration), declaration)
-    return metrics_of(target_vector(test, declaration), said, pipeline, declaration)[metric]
+    scores = scores_of(pipeline, to_model_frame(test, declaration), declaration)
+    return metrics_of(target_vector(test, declaration), scores, pipeline, declaration)[metric]

@@ -18,7 +18,7 @@ from mlops_assets.evaluation.software.installed import Component, canonical_name
 
 UNKNOWN = "unknown"
 RANKS = ("none", "low", "medium", "high", "critical", UNKNOWN)
-"""Severities from mild to grave; what nobody has rated counts as the gravest."""
+"""Severities from mild to grave; one without a rating counts as the gravest."""
 
 _WORDS = {"moderate": "medium", "important": "high"}
 _RANGES = ("ECOSYSTEM", "SEMVER")
@@ -202,7 +202,7 @@ def _affecting(records: Iterable[Mapping[str, Any]], components: Sequence[Compon
 
 
 def _is_affected(version: str, part: Mapping[str, Any]) -> tuple[bool, str]:
-    """Whether a version is among those listed, or inside a range; what cannot be told counts as affected."""
+    """Whether a version is among those listed, or inside a range; an unreadable version counts as affected."""
     from packaging.version import InvalidVersion, Version
 
     if version in (part.get("versions") or ()):

@@ -21,7 +21,7 @@ def base_score(vector: str) -> float:
     """Base score of a `CVSS:3.x/…` vector, from 0 to 10.
 
     Raises:
-        ValueError: the vector is of another version, or lacks a base metric.
+        ValueError: the vector is of another version, or has no value for a base metric.
     """
     if not vector.startswith(("CVSS:3.0/", "CVSS:3.1/")):
         raise ValueError(f"found {vector[:40]!r}, expected a vector that begins with CVSS:3.0/ or CVSS:3.1/")

@@ -42,7 +42,7 @@ TROVE = {
 
 
 def licence_of(metadata: Any) -> str:
-    """The licence in a distribution's metadata: an SPDX expression where it can be told, else the words found.
+    """The licence in a distribution's metadata: an SPDX expression where there is one, else the words found.
 
     `License-Expression` (PEP 639) before a short `License` field that is an SPDX id already, before the classifiers,
     before any other short `License` field. Several classifiers are alternatives in practice as often as not, so they
