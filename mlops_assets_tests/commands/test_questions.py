@@ -177,7 +177,7 @@ def test_requirements_of_one_profile_and_model(mlops: Call) -> None:
     profile = every.json[0]["profile"]
     one = mlops("requirements", profile, TIMED, "--json")
     assert {(row["profile"], row["model"]) for row in one.json} == {(profile, TIMED)}
-    assert {row["verdict"] for row in every.json} <= {"present", "missing", "stale"}
+    assert {row["verdict"] for row in every.json} <= {"present", "missing", "stale", "not_applicable"}
     for answer in (every, one):
         assert answer.code == (0 if all(row["verdict"] == "present" for row in answer.json) else 1)
 
