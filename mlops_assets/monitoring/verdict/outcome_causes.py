@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from mlops_assets.monitoring.inputs.column_drift import BASE_RATE_WATCH
 from mlops_assets.monitoring.outcomes.performance import WindowPerformance
+from mlops_assets.monitoring.outcomes.performance_verdict import new_classes_verdict
 from mlops_assets.monitoring.outcomes.segments import Segment
 from mlops_assets.monitoring.severity import Severity, severity_of, worst
 from mlops_assets.monitoring.verdict.causes import Cause, Loss
@@ -19,6 +20,12 @@ BESIDE_CALIBRATION = 5
 """The base rate's own test has the level over this number: it comes beside the three tests that share the level."""
 SHIFTED_ALIKE = 0.5
 """Part of the base rate's change in log-odds that the same score must show for it to be more than other inputs."""
+
+
+def new_class_causes(performance: WindowPerformance, thresholds: MonitoringThresholds) -> list[Cause]:
+    """Outcomes of classes that the reference does not have: a fault of the outcome, or a class to be learned."""
+    severity, reasons = new_classes_verdict(performance.new_classes, performance.n, thresholds)
+    return [Cause("data_quality", severity, reason, (), 0.0) for reason in reasons]
 
 
 def relation_causes(

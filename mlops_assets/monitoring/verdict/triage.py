@@ -21,7 +21,7 @@ from mlops_assets.monitoring.verdict.input_causes import (
     data_quality_causes,
     implied_base_rate_causes,
 )
-from mlops_assets.monitoring.verdict.outcome_causes import base_rate_causes, relation_causes
+from mlops_assets.monitoring.verdict.outcome_causes import base_rate_causes, new_class_causes, relation_causes
 from mlops_assets.monitoring.verdict.persistence import Earlier, after_persistence, run_before
 from mlops_assets.monitoring.wording import KIND_NAMES, sentence
 from mlops_assets.policy.monitoring_thresholds import MonitoringThresholds
@@ -97,6 +97,8 @@ def triage(
         score: column that holds the model's scores, if any does.
     """
     found = [*batch_causes(batch), *data_quality_causes(drift)]
+    if performance is not None:
+        found += new_class_causes(performance, thresholds)
     loss = None
     if performance is not None and performance.measurable:
         changes, loss = _with_outcomes(drift, performance, thresholds, segment, score)

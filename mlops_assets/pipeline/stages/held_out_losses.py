@@ -11,6 +11,7 @@ from mlops_assets.declaration.declaration import Declaration
 from mlops_assets.declaration.terms import RESERVED_PREFIX
 from mlops_assets.evaluation.estimators import prepare
 from mlops_assets.monitoring.outcomes.grades import quality_losses
+from mlops_assets.monitoring.outcomes.performance import split_classes
 from mlops_assets.monitoring.outcomes.reference_performance import ReferencePerformance
 from mlops_assets.monitoring.outcomes.segments import Segment, find_segment
 from mlops_assets.pipeline.stages.matured_outcomes import Matured
@@ -60,7 +61,9 @@ def changed_segment(
         return None
     if before.is_empty():
         return None
+    measured, _ = split_classes(known.truth, reference)
     chosen = _sample(len(known.ids), declaration)
+    chosen = chosen[measured[chosen]]
     id_ = declaration.id
     wanted = known.ids[chosen].alias(id_)
     rows = lake.scan(f"{scored.model}/{SCORED_ROWS}", window=scored.window.key).select(id_, *features)

@@ -89,7 +89,6 @@ def measure_part(
             declaration=scored.declaration,
             thresholds=thresholds,
             matured_share=known.share,
-            seed=scored.declaration.training.seed,
         )
     except (ValueError, ArithmeticError) as error:
         return WindowPerformance(

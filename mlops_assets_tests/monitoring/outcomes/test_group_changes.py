@@ -61,7 +61,7 @@ def test_the_group_that_is_treated_otherwise_is_named_with_its_size(reference, g
     assert found.fairness_severity == "act"
     # Of two groups the gap of the first is told, which is that of the second with the sign turned.
     named = next(r for r in found.reasons if r.startswith(f"{attribute} = {'f' if attribute == 'two' else group}"))
-    assert "selection rate against the others went from" in named
+    assert "is further from the other groups: difference in selection rate" in named
     change = next(
         g for g in found.group_changes if g.attribute == attribute and g.measure == "selection_rate" and g.p_value
     )

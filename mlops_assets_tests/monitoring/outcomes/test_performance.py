@@ -6,8 +6,9 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from mlops_assets.declaration.declaration import Declaration
+from mlops_assets.declaration.terms import Task
 from mlops_assets.monitoring.inputs.drift import DriftVerdict
-from mlops_assets.monitoring.outcomes.performance import measure
+from mlops_assets.monitoring.outcomes.performance import WindowPerformance, measure
 from mlops_assets.monitoring.outcomes.reference_performance import ReferencePerformance, build_reference
 from mlops_assets.monitoring.verdict.triage import triage
 from mlops_assets.policy.monitoring_thresholds import MonitoringThresholds
@@ -137,7 +138,7 @@ def test_worse_than_nothing_is_critical(reference):
 def test_too_few_rows_are_not_measurable_with_the_reason(reference):
     found = measure(reference, *loans(150, 7), matured_share=0.1)
     assert (found.severity, found.measurable) == ("not_measurable", False)
-    assert found.reasons == ("150 matured outcomes, fewer than 200",)
+    assert found.reasons == ("150 matured outcomes, fewer than the 200 that a verdict needs",)
     rare = measure(reference, np.zeros(500, int), loans(500, 8)[1])
     assert rare.ranking.drop is None
     assert "0 outcomes of the rarer kind" in rare.ranking.reason
@@ -270,18 +271,18 @@ def test_a_class_more_frequent_than_foreseen_is_named():
     drift = DriftVerdict(4000, 6000, "none", (), (), (), (), "No column moved.")
     health = triage(drift, found, [], MonitoringThresholds(), {})
     assert health.kind == "label_shift"
-    assert "the share of 'c' went from 0.3" in health.reasons[0]
+    assert "Class 'c' has a share of 0.568 against 0.3" in health.reasons[0]
 
 
 def test_silence_says_what_would_have_been_seen(reference):
     reason = measure(reference, *loans(5000, 2)).reasons[0]
-    assert reason.startswith("no change; would have been seen: a loss of roc_auc of 0.0")
-    assert "outcomes by grade of 0.0" in reason
+    assert reason.startswith("no change in outcomes (smallest detectable: loss of AUC 0.0")
+    assert "outcomes by grade 0.0" in reason
 
 
 def test_grades_that_contradict_their_scores_are_named_at_the_policys_level(reference):
     rows = loans(5000, 3, odds=0.9)
-    assert any("grades have other outcomes than their scores say" in r for r in measure(reference, *rows).reasons)
+    assert any("grades have other outcomes than their scores predict" in r for r in measure(reference, *rows).reasons)
     silent = measure(reference, *rows, thresholds=MonitoringThresholds(jeffreys_alpha=1e-300))
     assert not any("Jeffreys" in r for r in silent.reasons)
 
@@ -305,3 +306,25 @@ def test_each_threshold_of_the_policy_counts(reference, change, field, value):
     rows = loans(5000, 3, **change)
     assert measure(reference, *rows, thresholds=lax).severity == "none"
     assert measure(reference, *rows, thresholds=strict).severity == "watch"
+
+
+@pytest.mark.parametrize(("new", "severity"), [(6, "watch"), (60, "act")])
+def test_a_class_that_the_reference_does_not_have_is_named_and_the_other_rows_are_measured(new, severity):
+    generator = np.random.default_rng(8)
+    labels = np.array(["high", "low", "mid"])
+
+    def rows(number):
+        score = generator.dirichlet([2.0, 2.0, 2.0], number)
+        return labels[[generator.choice(3, p=p) for p in score]].astype(object), score
+
+    reference = build_reference(*rows(3000), Task.MULTICLASS, classes=list(labels))
+    y, score = rows(600)
+    y[:new] = "platinum"
+    found = measure(reference, y, score)
+    assert (found.new_classes, found.n, found.measurable) == ({"platinum": new}, 600 - new, True)
+    health = triage(
+        DriftVerdict(600, 3000, "none", (), (), (), (), "No change."), found, [], MonitoringThresholds(), {}
+    )
+    assert (health.kind, health.causes[0].severity) == ("data_quality", severity)
+    assert f"'platinum', in {new} of 600 rows" in health.reasons[0]
+    assert WindowPerformance.from_dict(found.to_dict()) == found
