@@ -19,6 +19,7 @@ COMMANDS = {
     "asof": ("fleet", "Show the fleet at an earlier day or time."),
     "backup": ("backup", "Write everything under the home to one file."),
     "calibrate": ("monitoring", "Propose thresholds for a given rate of false alarms."),
+    "check": ("check", "Check declarations, and with --data compare them with their data."),
     "demo": ("running", "Run every declared model through its lifecycle."),
     "dev": ("running", "Open Dagster, MLflow and the pages on this machine."),
     "discover": ("discovery", "Find models that no declaration governs."),
