@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from mlops_assets.ledger.ledger import Ledger, utc_now
+from mlops_assets.ledger.ledger import Ledger
+from mlops_assets.ledger.reading import utc_now
 from mlops_assets.ledger.state.champion import CHAMPION_KINDS as KINDS
 from mlops_assets.ledger.state.fold import Fold
 from mlops_assets.release.champion import champion_state
