@@ -24,10 +24,24 @@ Predict = Callable[[pl.DataFrame], np.ndarray]
 """From a frame with the features' columns to scores: probability of the positive (n,), class probabilities (n,
 classes), or prediction (n,)."""
 
-ROWS = 5000
-DAMAGED_SHARE = 0.05
-NOISE = 0.1
 UNSEEN = "never seen before"
+
+
+@dataclass(frozen=True)
+class ProbeSettings:
+    """How the inputs are damaged.
+
+    Attributes:
+        rows: at most so many are used.
+        share: of the values that are damaged, feature by feature and independently (not for noise, which meets all).
+        noise: standard deviation of the noise, in standard deviations of the feature.
+        seed: of the sample and the damage.
+    """
+
+    rows: int = 5000
+    share: float = 0.05
+    noise: float = 0.1
+    seed: int = 20261121
 
 
 @dataclass(frozen=True)
@@ -73,12 +87,9 @@ def probe(
     *,
     threshold: float | None = None,
     classes: Sequence[str] | None = None,
-    rows: int = ROWS,
-    share: float = DAMAGED_SHARE,
-    noise: float = NOISE,
-    seed: int = 20261121,
+    settings: ProbeSettings = ProbeSettings(),
 ) -> Robustness:
-    """Damage a seeded sample of `rows` rows in every way that applies, and score it again.
+    """Damage a seeded sample of the rows in every way that applies, and score it again.
 
     Args:
         predict: the model.
@@ -87,10 +98,7 @@ def probe(
         y_true: outcomes of the same rows (as in `performance.evaluate`); without them only changes are measured.
         threshold: of the decisions; default the declaration's.
         classes: multiclass: labels in the order of the score's columns.
-        rows: at most so many are used.
-        share: of the values that are damaged, feature by feature and independently (not for noise, which meets all).
-        noise: standard deviation of the noise, in standard deviations of the feature.
-        seed: of the sample and the damage.
+        settings: size of the sample and of the damage.
 
     Raises:
         ValueError: a feature is not in the frame, or the model fails on undamaged rows.
@@ -98,10 +106,10 @@ def probe(
     absent = [name for name in declaration.features if name not in frame.columns]
     if absent:
         raise ValueError(f"found no columns {', '.join(absent)}, expected every declared feature")
-    generator = np.random.default_rng(seed)
+    generator = np.random.default_rng(settings.seed)
     chosen = np.arange(frame.height)
-    if frame.height > rows:
-        chosen = np.sort(generator.choice(frame.height, rows, replace=False))
+    if frame.height > settings.rows:
+        chosen = np.sort(generator.choice(frame.height, settings.rows, replace=False))
     sample = frame[chosen]
     y = None if y_true is None else np.asarray(y_true)[chosen]
     cut = threshold if threshold is not None else declaration.decision_threshold
@@ -109,16 +117,14 @@ def probe(
     if not np.isfinite(before).all():
         raise ValueError("the model answers undamaged rows with NaN or infinity: nothing can be compared with that")
     undamaged = _quality(declaration.task, y, before, classes)
+    model = _Undamaged(predict, declaration.task, y, before, undamaged, cut, classes)
     probes = []
-    for name, damage in _damages(declaration, share, noise).items():
+    for name, damage in _damages(declaration, settings.share, settings.noise).items():
         damaged, columns, touched = damage(sample, generator)
         if columns:
-            probes.append(
-                _score(name, predict, damaged, columns, touched, before, y, undamaged, declaration, cut, classes)
-            )
-    return Robustness(
-        ORDER_METRIC[declaration.task], sample.height, undamaged, tuple(probes), seed, _sentence(probes, undamaged)
-    )
+            probes.append(model.probe(name, damaged, columns, touched))
+    metric, reason = ORDER_METRIC[declaration.task], _sentence(probes, undamaged)
+    return Robustness(metric, sample.height, undamaged, tuple(probes), settings.seed, reason)
 
 
 Damaged = tuple[pl.DataFrame, tuple[str, ...], int]
@@ -194,40 +200,48 @@ def _unseen(column: pl.Series) -> Any:
     return UNSEEN
 
 
-def _score(
-    name: str,
-    predict: Predict,
-    damaged: pl.DataFrame,
-    columns: tuple[str, ...],
-    touched: int,
-    before: np.ndarray,
-    y: np.ndarray | None,
-    undamaged: float | None,
-    declaration: Declaration,
-    threshold: float | None,
-    classes: Sequence[str] | None,
-) -> Probe:
-    try:
-        after = np.asarray(predict(damaged), dtype=float)
-    except Exception as error:  # any way in which a model breaks is what the probe is there to find
-        return Probe(name, columns, touched, None, None, None, None, f"{type(error).__name__}: {error}"[:300])
-    if after.shape != before.shape:
-        return Probe(
-            name, columns, touched, None, None, None, None, f"scores of shape {after.shape}, expected {before.shape}"
-        )
-    bad = int((~np.isfinite(after)).reshape(len(after), -1).any(1).sum())
-    if bad:
-        return Probe(name, columns, touched, None, None, None, None, f"NaN or infinite scores in {bad} rows")
-    unit = (float(before.std()) or 1.0) if declaration.task is Task.REGRESSION else 1.0
-    change = np.abs(after - before) / unit
-    flips = None
-    if declaration.task is Task.MULTICLASS:
-        flips = float((after.argmax(1) != before.argmax(1)).mean())
-    elif declaration.task is Task.BINARY and threshold is not None:
-        flips = float(((after >= threshold) != (before >= threshold)).mean())
-    quality = _quality(declaration.task, y, after, classes)
-    drop = undamaged - quality if undamaged is not None and quality is not None else None
-    return Probe(name, columns, touched, float(change.mean()), float(change.max()), drop, flips, "")
+@dataclass(frozen=True)
+class _Undamaged:
+    """The model and what it answers to the undamaged rows."""
+
+    predict: Predict
+    task: Task
+    y: np.ndarray | None
+    scores: np.ndarray
+    quality: float | None
+    threshold: float | None
+    classes: Sequence[str] | None
+
+    def probe(self, name: str, damaged: pl.DataFrame, columns: tuple[str, ...], touched: int) -> Probe:
+        """Score damaged rows, and compare with the undamaged ones."""
+
+        def failed(error: str) -> Probe:
+            return Probe(name, columns, touched, None, None, None, None, error)
+
+        before = self.scores
+        try:
+            after = np.asarray(self.predict(damaged), dtype=float)
+        except Exception as error:  # any way in which a model breaks is what the probe is there to find
+            return failed(f"{type(error).__name__}: {error}"[:300])
+        if after.shape != before.shape:
+            return failed(f"scores of shape {after.shape}, expected {before.shape}")
+        bad = int((~np.isfinite(after)).reshape(len(after), -1).any(1).sum())
+        if bad:
+            return failed(f"NaN or infinite scores in {bad} rows")
+        unit = (float(before.std()) or 1.0) if self.task is Task.REGRESSION else 1.0
+        change = np.abs(after - before) / unit
+        quality = _quality(self.task, self.y, after, self.classes)
+        drop = self.quality - quality if self.quality is not None and quality is not None else None
+        largest = float(change.max())
+        return Probe(name, columns, touched, float(change.mean()), largest, drop, self._flips(after), "")
+
+    def _flips(self, after: np.ndarray) -> float | None:
+        """Share of decisions, or of predicted classes, that changed."""
+        if self.task is Task.MULTICLASS:
+            return float((after.argmax(1) != self.scores.argmax(1)).mean())
+        if self.task is Task.BINARY and self.threshold is not None:
+            return float(((after >= self.threshold) != (self.scores >= self.threshold)).mean())
+        return None
 
 
 def _quality(task: Task, y: np.ndarray | None, score: np.ndarray, classes: Sequence[str] | None) -> float | None:

@@ -25,9 +25,20 @@ from mlops_assets.features.frame import target_vector, to_model_frame
 from mlops_assets.training.candidates import CandidateError, canonical_order, refit
 from mlops_assets.training.metrics import scores_of
 
-ROWS = 4000
-SCORED = 4000
-REPEATS = 4
+
+@dataclass(frozen=True)
+class StabilitySettings:
+    """How often and on how many rows a candidate is fitted again.
+
+    Attributes:
+        repeats: fits of each kind, the first of the seeds being the declared one.
+        rows: most rows of a fit.
+        scored: most rows that are scored.
+    """
+
+    repeats: int = 4
+    rows: int = 4000
+    scored: int = 4000
 
 
 @dataclass(frozen=True)
@@ -80,30 +91,26 @@ def measure_stability(
     *,
     threshold: float | None = None,
     classes: Sequence[str] | None = None,
-    repeats: int = REPEATS,
-    rows: int = ROWS,
-    scored: int = SCORED,
+    settings: StabilitySettings = StabilitySettings(),
 ) -> Stability:
-    """Fit `candidate` `repeats` times over seeds and as often over resamples; the same rows give the same answer.
+    """Fit `candidate` several times over seeds and as often over resamples; the same rows give the same answer.
 
     Args:
         declaration: of the model; its seed also draws the rows.
         candidate: the chosen one.
-        fit_rows: rows to fit on, of which at most `rows` are drawn.
-        holdout: rows that no fit sees, of which at most `scored` are drawn.
+        fit_rows: rows to fit on, of which at most `settings.rows` are drawn.
+        holdout: rows that no fit sees, of which at most `settings.scored` are drawn.
         threshold: of the decisions (binary).
         classes: multiclass: labels in the order of the version's scores.
-        repeats: fits of each kind, the first of the seeds being the declared one.
-        rows: most rows of a fit.
-        scored: most rows that are scored.
+        settings: how often, and on how many rows.
     """
     seed = declaration.training.seed
     generator = np.random.default_rng(seed)
-    sample = _drawn(fit_rows, rows, declaration, generator)
-    held = _drawn(holdout, scored, declaration, generator)
+    sample = _drawn(fit_rows, settings.rows, declaration, generator)
+    held = _drawn(holdout, settings.scored, declaration, generator)
     judge = _judge(declaration, held, threshold, classes)
-    seeds = [_seeded(declaration, seed + k) for k in range(repeats)]
-    draws = [np.sort(generator.integers(0, sample.height, sample.height)) for _ in range(repeats)]
+    seeds = [_seeded(declaration, seed + k) for k in range(settings.repeats)]
+    draws = [np.sort(generator.integers(0, sample.height, sample.height)) for _ in range(settings.repeats)]
     return Stability(
         metric=QUALITY_METRIC[declaration.task],
         rows_fitted=sample.height,

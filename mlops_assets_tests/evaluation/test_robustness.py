@@ -5,7 +5,7 @@ import polars as pl
 import pytest
 
 from mlops_assets.declaration.declaration import Declaration
-from mlops_assets.evaluation.robustness import UNSEEN, probe
+from mlops_assets.evaluation.robustness import UNSEEN, ProbeSettings, probe
 
 
 def declare(task="binary", **features):
@@ -137,7 +137,9 @@ def test_types_are_kept():
 def test_regression_and_sampling():
     frame, _ = rows()
     y = frame["x"].to_numpy() * 10
-    found = probe(lambda f: f["x"].fill_null(0).to_numpy() * 10, frame, declare("regression"), y, rows=500)
+    found = probe(
+        lambda f: f["x"].fill_null(0).to_numpy() * 10, frame, declare("regression"), y, settings=ProbeSettings(rows=500)
+    )
     assert (found.n, found.undamaged) == (500, 1.0)
     noise = found.probes[0]
     assert noise.mean_change == pytest.approx(0.1 * np.sqrt(2 / np.pi), rel=0.1)

@@ -6,7 +6,7 @@ import pytest
 
 from mlops_assets.declaration.declaration import Declaration
 from mlops_assets.declaration.training import Candidate
-from mlops_assets.evaluation.stability import churn_of, measure_stability
+from mlops_assets.evaluation.stability import StabilitySettings, churn_of, measure_stability
 from mlops_assets.gates.registry import GATES
 from mlops_assets.gates.stability import StabilityRule
 from mlops_assets_tests.training.tables import declare, multiclass, regression, table
@@ -30,7 +30,7 @@ def test_a_linear_model_depends_on_its_rows_and_not_on_its_seed(
     classes = None
     if declaration.task.value == "multiclass":
         classes = sorted(ROWS[declaration.target.column].cast(pl.String).unique().to_list())
-    found = measure_stability(declaration, LINEAR, FIT, HELD, classes=classes, repeats=3)
+    found = measure_stability(declaration, LINEAR, FIT, HELD, classes=classes, settings=StabilitySettings(repeats=3))
     assert found.metric == metric
     assert (found.rows_fitted, found.rows_scored) == (600, 300)
     assert found.seeds.spread == pytest.approx(0, abs=1e-6)
@@ -42,9 +42,13 @@ def test_a_linear_model_depends_on_its_rows_and_not_on_its_seed(
 
 
 def test_a_forest_depends_on_its_seed_too_and_says_the_same_twice() -> None:
-    first = measure_stability(declare(), FOREST, FIT, HELD, repeats=3, rows=300)
+    first = measure_stability(declare(), FOREST, FIT, HELD, settings=StabilitySettings(repeats=3, rows=300))
     again = measure_stability(
-        declare(), FOREST, FIT.sample(fraction=1, shuffle=True, seed=1), HELD, repeats=3, rows=300
+        declare(),
+        FOREST,
+        FIT.sample(fraction=1, shuffle=True, seed=1),
+        HELD,
+        settings=StabilitySettings(repeats=3, rows=300),
     )
     assert first == again
     assert first.rows_fitted == 300
@@ -57,7 +61,7 @@ def test_a_forest_depends_on_its_seed_too_and_says_the_same_twice() -> None:
 
 def test_fits_that_fail_are_counted_and_are_no_pass() -> None:
     broken = Candidate(algorithm="linear", parameters={"C": -1.0})
-    found = measure_stability(declare(), broken, FIT, HELD, repeats=3)
+    found = measure_stability(declare(), broken, FIT, HELD, settings=StabilitySettings(repeats=3))
     assert found.seeds.values == (None, None, None)
     assert found.seeds.spread is None
     assert "3 times" in found.seeds.errors[0]
@@ -72,7 +76,9 @@ def test_a_class_that_a_resample_lacks_has_no_probability() -> None:
     rows = rare.with_columns(usual.alias("kind"))
     held = rows.filter(pl.col("kind") != "once")
     model = declare(task="multiclass", target={"column": "kind"})
-    found = measure_stability(model, LINEAR, rows, held, classes=["a", "b", "once"], repeats=6)
+    found = measure_stability(
+        model, LINEAR, rows, held, classes=["a", "b", "once"], settings=StabilitySettings(repeats=6)
+    )
     assert all(value is not None for value in found.resamples.values), found.resamples.errors
 
 

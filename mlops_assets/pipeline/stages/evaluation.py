@@ -22,9 +22,9 @@ from mlops_assets.evaluation.explanations import ReasonLimits, examine_reason_co
 from mlops_assets.evaluation.fairness import measure_fairness
 from mlops_assets.evaluation.importance import permutation_importance
 from mlops_assets.evaluation.performance import evaluate
-from mlops_assets.evaluation.robustness import probe
+from mlops_assets.evaluation.robustness import ProbeSettings, probe
 from mlops_assets.evaluation.slices import measure_slices
-from mlops_assets.evaluation.stability import measure_stability
+from mlops_assets.evaluation.stability import StabilitySettings, measure_stability
 from mlops_assets.features.frame import target_vector
 from mlops_assets.gates.fairness import FairnessRule
 from mlops_assets.gates.gate import GateResult
@@ -154,7 +154,13 @@ def measure_version(
         ).to_dict(),
         calibration=calibrate(y, scores, task, classes=held.classes).to_dict(),
         robustness=probe(
-            held.score, held.rows, declaration, y, threshold=held.threshold, classes=held.classes, seed=seed
+            held.score,
+            held.rows,
+            declaration,
+            y,
+            threshold=held.threshold,
+            classes=held.classes,
+            settings=ProbeSettings(seed=seed),
         ).to_dict(),
         stability=measure_stability(
             declaration,
@@ -163,8 +169,7 @@ def measure_version(
             held.rows,
             threshold=held.threshold,
             classes=held.classes,
-            repeats=rules.stability.repeats,
-            rows=rules.stability.rows,
+            settings=StabilitySettings(repeats=rules.stability.repeats, rows=rules.stability.rows),
         ).to_dict(),
         cost=cost,
     )
