@@ -51,9 +51,10 @@ def test_every_kind_is_there_and_is_read_as_its_class(written: tuple[dict, list[
     assert [kind for _, kind in unread] == ["approval", "of_a_later_release"]
     for record in records:
         if not isinstance(record.event, UnknownEvent):
-            assert record.event.body() == record.body, (
-                f"record {record.seq} ({record.kind}) reads back as it was written"
-            )
+            # A later release may add fields; what was written is read back as it was.
+            read = record.event.body()
+            kept = {name: read.get(name) for name in record.body}
+            assert kept == record.body, f"record {record.seq} ({record.kind}) is read back as something else"
 
 
 def test_it_adds_up_to_the_state_that_it_had(written: tuple[dict, list[Record]]):

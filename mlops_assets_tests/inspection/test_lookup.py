@@ -42,7 +42,7 @@ class Scored:
         rows = pl.DataFrame(
             {
                 "prediction_id": names,
-                "nr": numbers,
+                "id": numbers,
                 "score": list(scores.values()),
                 "prediction": [1] * len(scores),
                 "version": versions,
@@ -99,7 +99,7 @@ def test_a_later_run_is_listed_and_changes_no_decision(scored):
 
 
 def test_rows_that_were_written_past_the_scoring_are_refused(scored):
-    rows = scored.lake.read(f"{MODEL}/predictions", window=WINDOW).drop("window")
+    rows = scored.lake.read(f"{MODEL}/predictions", window=WINDOW).drop("mlops_window", strict=False)
     scored.lake.write_window(f"{MODEL}/predictions", WINDOW, rows.with_columns(score=pl.lit(0.5)))
     with pytest.raises(ChangedPredictions, match="are not those that record"):
         prediction_row(scored.platform, name("a"))
