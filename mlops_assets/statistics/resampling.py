@@ -9,24 +9,11 @@ import numpy as np
 from mlops_assets.statistics.intervals import Interval
 
 
-def resample_counts(counts: np.ndarray, resamples: int, seed: int) -> np.ndarray:
-    """Multinomial bootstrap of a table of counts.
-
-    `counts` has any shape and holds non-negative whole numbers; the answer has shape (resamples, *counts.shape), each
-    resample with the same total. Equal to drawing rows with replacement and counting them again.
-    """
-    flat = np.asarray(counts, dtype=np.int64).ravel()
-    total = int(flat.sum())
-    if total == 0:
-        raise ValueError("found an empty table of counts, expected at least one row to resample")
-    drawn = np.random.default_rng(seed).multinomial(total, flat / total, size=resamples)
-    return drawn.reshape(resamples, *np.shape(counts))
-
-
 def resample_poisson(counts: np.ndarray, resamples: int, seed: int) -> np.ndarray:
-    """Poisson bootstrap of a table of counts: like `resample_counts` with a total that varies by its square root.
+    """Poisson bootstrap of a table of counts, shape (resamples, *counts.shape): every cell is drawn by itself.
 
-    Cheaper than the multinomial for tables of thousands of cells, and equal to it for large totals.
+    The total varies by its square root. Cheaper than the multinomial for tables of thousands of cells, and equal to it
+    for large totals.
     """
     generator = np.random.default_rng(seed)
     return generator.poisson(np.asarray(counts, dtype=float), size=(resamples, *np.shape(counts)))
