@@ -128,7 +128,7 @@ SIGNED = {
     [
         # An author judges nothing about the own model; to stop it anybody may who is enrolled.
         *((act, "developer", 1, "developer") for act in ("approve", "grant", "find", "validate")),
-        *((act, "nobody", 1, "is nobody's") for act in SIGNED),
+        *((act, "nobody", 1, "is not enrolled") for act in SIGNED),
         *((act, "missing", 2, "no key file") for act in SIGNED),
     ],
 )

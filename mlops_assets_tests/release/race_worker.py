@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from mlops_assets.governance.approvals import sign_approval
-from mlops_assets.ledger.events.versions import VersionRegistered
+from mlops_assets.ledger.events.versions import EvidenceStored, VersionRegistered
 from mlops_assets.ledger.keys import SigningKey
 from mlops_assets.ledger.ledger import Conflict, Ledger
 from mlops_assets.ledger.people import NotAllowed
@@ -16,7 +16,6 @@ from mlops_assets.release.interventions import InterventionRefused, rollback
 from mlops_assets.release.promotion import PromotionRefused, promote
 from mlops_assets.stores.ledger_database import locked_file
 from mlops_assets_tests.governance.world import MODEL, policy
-from mlops_assets_tests.ledger.raw import raw
 
 POLICY = policy()
 
@@ -85,7 +84,7 @@ def work(url: str, folder: Path, seed: int, seconds: float, report: Path) -> Non
                     case 1:
                         record = rollback(ledger, registry, MODEL, keys["risk"], "because", verify_artifact)
                     case 2:
-                        record = ledger.append(raw("note", {"by": os.getpid()}), model=MODEL)
+                        record = ledger.append(EvidenceStored(name="note", digest="a" * 64), model=MODEL)
                     case _:
                         record = promote(ledger, registry, POLICY, MODEL, version, verify_artifact).record
             except (PromotionRefused, InterventionRefused, Conflict, NotAllowed):

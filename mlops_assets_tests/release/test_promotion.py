@@ -214,7 +214,7 @@ def test_retirement_is_for_ever(world):
 
 def test_a_strangers_intervention_changes_nothing(world):
     go(prepare(world))
-    with pytest.raises(ValueError, match="nobody's"):
+    with pytest.raises(ValueError, match="is not enrolled"):
         suspend(world.ledger, world.registry, MODEL, world.keys["stranger"], "x")
     assert champion_state(world.ledger, MODEL).deciding == 1
 

@@ -108,7 +108,7 @@ def test_a_closure_needs_a_note(world):
 @pytest.mark.parametrize(
     ("by", "rule", "why"),
     [
-        ("stranger", RULE, "is nobody's"),
+        ("stranger", RULE, "is not enrolled"),
         ("root", RULE, "needs validator or model-risk or developer"),
         ("validator", IncidentRule(close_roles=("model-risk",)), "needs model-risk"),
         ("developer", IncidentRule(authors_may_close=False), "built this version"),

@@ -29,12 +29,13 @@ def ledger(world) -> Ledger:
     return world.ledger
 
 
-def signed_by(world: World, name: str = "validator") -> dict[str, Any]:
-    """The envelope of a person's request."""
-    statement = {"reason": "wanted"}
-    return sign_act(world.ledger, world.keys[name], RetrainingRequested.PURPOSE, "m", {"policy": "a" * 64}, statement)[
-        "envelope"
-    ]
+def signed_by(world: World, rule: Policy, window: date, kind: str = "manual") -> dict[str, Any]:
+    """The envelope of a validator's request, for the request that `ask` makes."""
+    day = window.isoformat()
+    statement = {"cause": "c", "kind": kind, "window": day, "until": day}
+    return sign_act(
+        world.ledger, world.keys["validator"], RetrainingRequested.PURPOSE, "m", {"policy": rule.digest}, statement
+    )["envelope"]
 
 
 def policy(mode="automatic", cooldown=0, budget=100) -> Policy:
@@ -128,7 +129,9 @@ def test_a_signed_request_waits_for_neither_cool_down_nor_budget(world, ledger):
     rule = policy(cooldown=5, budget=1)
     asked_and_closed(ledger, rule, QUARTERS[0])
     assert ask(ledger, rule, QUARTERS[1]).status == "cooling_down"
-    signed = ask(ledger, rule, QUARTERS[1], kind="manual", envelope=signed_by(world), person="validator")
+    signed = ask(
+        ledger, rule, QUARTERS[1], kind="manual", envelope=signed_by(world, rule, QUARTERS[1]), person="validator"
+    )
     assert signed.status == "requested"
     assert signed.request is not None
     assert signed.request.event.automatic is False
@@ -137,7 +140,9 @@ def test_a_signed_request_waits_for_neither_cool_down_nor_budget(world, ledger):
 
 def test_a_signed_request_does_not_use_the_budget_up(world, ledger):
     rule = policy(budget=1)
-    asked_and_closed(ledger, rule, QUARTERS[0], kind="manual", envelope=signed_by(world), person="validator")
+    asked_and_closed(
+        ledger, rule, QUARTERS[0], kind="manual", envelope=signed_by(world, rule, QUARTERS[0]), person="validator"
+    )
     assert len(ledger.state().model("m").requests) == 1
     assert ask(ledger, rule, QUARTERS[1]).status == "requested"
 
@@ -152,7 +157,11 @@ def test_a_signed_request_does_not_use_the_budget_up(world, ledger):
     ],
 )
 def test_modes(world, ledger, mode, signed, status):
-    by = {"envelope": signed_by(world), "person": "validator"} if signed else {}
+    by = (
+        {"envelope": signed_by(world, policy(mode), QUARTERS[0], "concept_drift"), "person": "validator"}
+        if signed
+        else {}
+    )
     found = ask(ledger, policy(mode), **by)
     assert found.status == status
     assert bool(found.command) == (status == "needs_signature")
@@ -161,7 +170,13 @@ def test_modes(world, ledger, mode, signed, status):
 
 def test_a_request_in_flight_holds_a_signed_one_too(world, ledger):
     ask(ledger, policy())
-    found = ask(ledger, policy(), QUARTERS[1], envelope=signed_by(world), person="validator")
+    found = ask(
+        ledger,
+        policy(),
+        QUARTERS[1],
+        envelope=signed_by(world, policy(), QUARTERS[1], "concept_drift"),
+        person="validator",
+    )
     assert found.status == "in_flight"
 
 

@@ -379,7 +379,9 @@ def test_what_counted_when_it_was_signed_is_not_refused(world):
     adopt(ledger, MODEL, under)
     world.approve(under, "validator", "risk")
     granted = sign_exception(ledger, keys["risk"], under, MODEL, "cost", "x", world.clock.now + timedelta(days=9))
-    identity = record_finding(ledger, keys["validator"], MODEL, "low", "x", "developer", world.clock.now).subject
+    identity = record_finding(
+        ledger, keys["validator"], MODEL, "low", "x", "developer", world.clock.now + timedelta(days=1)
+    ).subject
     respond(ledger, keys["developer"], MODEL, identity, "so it is")
     close_finding(ledger, keys["second"], MODEL, identity, "settled")
     record_validation(ledger, keys["validator"], under, MODEL, 1, "approved", "looked at it all")
