@@ -161,6 +161,17 @@ def finding_responded(world: World) -> Act:
     )  # fmt: skip
 
 
+def finding_extended(world: World) -> Act:
+    _written(world, finding_recorded(world))
+    digest = world.ledger.state().model(MODEL).findings["loans-F1"].digest
+    later = iso(world.clock.now + timedelta(days=30))
+    return Act(
+        judgements.FindingExtended, "loans-F1", {"finding": digest},
+        {"id": "loans-F1", "due": later, "reason": "rows are missing"},
+        "second", "validator", ("root", "root"), "validator", ("reason", "none"),
+    )  # fmt: skip
+
+
 def finding_closed(world: World) -> Act:
     _written(world, finding_recorded(world))
     digest = world.ledger.state().model(MODEL).findings["loans-F1"].digest
@@ -279,6 +290,7 @@ ACTS: dict[str, Callable[[World], Act]] = {
     "exception_withdrawn": exception_withdrawn,
     "finding_recorded": finding_recorded,
     "finding_responded": finding_responded,
+    "finding_extended": finding_extended,
     "finding_closed": finding_closed,
     "validation_recorded": validation_recorded,
     "policy_adopted": policy_adopted,

@@ -128,7 +128,7 @@ def test_signed_in_a_role_that_the_signer_does_not_hold(ready, kind):
 
 @pytest.mark.parametrize(
     "kind",
-    ["approval", "exception_granted", "finding_recorded", "finding_closed", "validation_recorded", "rollback",
+    ["approval", "exception_granted", "finding_recorded", "finding_extended", "finding_closed", "validation_recorded", "rollback",
      "resumption", "retirement", "incident_closed"],
 )  # fmt: skip
 def test_signed_by_an_author(ready, kind):
@@ -290,7 +290,15 @@ def test_signed_for_a_state_that_is_over(ready, kind):
 
 
 @pytest.mark.parametrize(
-    "kind", ["exception_withdrawn", "finding_responded", "finding_closed", "incident_acknowledged", "incident_closed"]
+    "kind",
+    [
+        "exception_withdrawn",
+        "finding_responded",
+        "finding_extended",
+        "finding_closed",
+        "incident_acknowledged",
+        "incident_closed",
+    ],
 )
 def test_signed_about_another_record(ready, kind):
     act = ACTS[kind](ready)
