@@ -105,6 +105,8 @@ def print_table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], title
 
 def cell(value: Any) -> str:
     """A value as text for a table cell."""
+    if hasattr(value, "tolist"):  # numpy's numbers and arrays
+        value = value.tolist()
     if value is None or value == [] or value == "":
         return "–"
     if isinstance(value, float):

@@ -134,15 +134,18 @@ Drawn = dict[str, tuple[float, np.ndarray, float | None]]
 
 def _binary(reference: ReferencePerformance, window: np.ndarray, rng: np.random.Generator) -> Drawn:
     n, events = np.array(reference.fine.n), np.array(reference.fine.outcome)
-    # Jeffreys' prior: a grade without events is rare, not impossible.
-    rate = rng.beta(events + 0.5, n - events + 0.5, size=(DRAWS, len(n)))
+    # One row of the overall base rate a grade: a grade without events is rare, not impossible, and the base rate stays what
+    # it is, as half a row of each outcome would not leave it where positives are rare.
+    prior = float(np.clip(events.sum() / max(n.sum(), 1), 1e-6, 1 - 1e-6))
+    smoothed = (events + prior) / (n + 1)
+    rate = rng.beta(events + prior, n - events + 1 - prior, size=(DRAWS, len(n)))
     positives = rng.binomial(window.astype(np.int64), rate)
     negatives = window - positives
-    expected = window * (events + 0.5) / (n + 1)
+    expected = window * smoothed
     area, _ = areas_from_counts(expected, window - expected)
     areas, _ = areas_from_counts(positives, negatives)
     # Ties inside a grade hide a little of the ordering, on both sides alike: it is added back.
-    before, _ = areas_from_counts(events, n - events)
+    before, _ = areas_from_counts(n * smoothed, n * (1 - smoothed))
     hidden = (reference.quality or 0.0) - float(before)
     return {
         "roc_auc": (float(area) + hidden, areas + hidden, reference.quality),

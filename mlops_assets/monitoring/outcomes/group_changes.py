@@ -121,8 +121,10 @@ def _of_attribute(
     # Of two groups, the gap of one is that of the other with the sign turned.
     for group in shared[:1] if len(shared) == 2 else shared:
         rest = [g for g in shared if g != group]
-        was, was_variance = _gap(before, group, rest)
-        now, now_variance = _gap(after, group, rest)
+        # The reference's sizes on both sides: other sizes of the groups are no change of how any of them is treated.
+        weights = {g: before[g].n for g in rest}
+        was, was_variance = _gap(before, group, weights)
+        now, now_variance = _gap(after, group, weights)
         error = math.sqrt(was_variance + now_variance) / unit
         change = (now - was) / unit
         interval = normal_interval(change, error)
@@ -167,11 +169,11 @@ def _parts(groups: Sequence[Mapping[str, Any]], measure: str) -> dict[str, _Part
     return found
 
 
-def _gap(parts: Mapping[str, _Part], group: str, rest: Sequence[str]) -> tuple[float, float]:
-    """The group minus the others together, and its variance."""
-    total = sum(parts[g].n for g in rest)
-    mean = sum(parts[g].n * parts[g].value for g in rest) / total
-    variance = sum(parts[g].n ** 2 * parts[g].variance for g in rest) / total**2
+def _gap(parts: Mapping[str, _Part], group: str, weights: Mapping[str, float]) -> tuple[float, float]:
+    """The group minus the others, weighted, and the variance of that."""
+    total = sum(weights.values())
+    mean = sum(weight * parts[g].value for g, weight in weights.items()) / total
+    variance = sum(weight**2 * parts[g].variance for g, weight in weights.items()) / total**2
     return parts[group].value - mean, parts[group].variance + variance
 
 

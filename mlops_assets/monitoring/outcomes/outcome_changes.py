@@ -140,14 +140,17 @@ def ranking_change(reference: ReferencePerformance, rows: Scored, alpha: float, 
         return RankingChange(name, None, None, None, None, None, None, None, None, "the reference has no quality")
     if rows.task is Task.BINARY:
         fewer = min(int(rows.y.sum()), rows.n - int(rows.y.sum()))
-        if fewer < minimum_outcomes:
-            reason = f"{fewer} outcomes of the rarer kind, fewer than {minimum_outcomes}"
+        fewer_before = _rarer(reference)
+        if min(fewer, fewer_before) < minimum_outcomes:
+            where = "the window" if fewer < minimum_outcomes else "the reference"
+            reason = f"{where} has {min(fewer, fewer_before)} outcomes of the rarer kind, fewer than {minimum_outcomes}"
             return RankingChange(name, reference.quality, None, None, None, None, None, None, None, reason)
     value, error = window_quality(reference, rows)
     interval = normal_interval(value, error)
     variation = reference.variation_of(rows.n)
     between = _between(variation, variation.quality if variation else 0.0)
-    both = math.hypot(error, _reference_error(reference), between.deviation)
+    error_before = _reference_error(reference)
+    both = math.hypot(error, error_before, between.deviation)
     drop = reference.quality - value
     return RankingChange(
         metric=name,
@@ -157,9 +160,28 @@ def ranking_change(reference: ReferencePerformance, rows: Scored, alpha: float, 
         high=interval.high,
         drop=drop,
         standard_error=both,
-        p_value=upper_tail(z_of(drop, both), between.freedom),
+        p_value=upper_tail(z_of(drop, both), between.freedom or _freedom(reference, rows, error_before, error)),
         smallest_detectable=smallest_detectable(both, alpha),
     )
+
+
+def _rarer(reference: ReferencePerformance) -> int:
+    """Rows of the reference with the rarer outcome (binary)."""
+    events = round(reference.outcome_mean * reference.n)
+    return min(events, reference.n - events)
+
+
+def _freedom(reference: ReferencePerformance, rows: Scored, error_before: float, error: float) -> int:
+    """Degrees of freedom of a drop of the AUC (Welch & Satterthwaite); 0, the normal distribution, for other measures.
+
+    The error of an AUC is known from about as many rows as have the rarer outcome: with few of them on one side, the normal
+    distribution rejects far too often.
+    """
+    if rows.task is not Task.BINARY or not (error_before or error):
+        return 0
+    fewer = min(int(rows.y.sum()), rows.n - int(rows.y.sum()))
+    parts = (error_before**2, _rarer(reference) - 1), (error**2, fewer - 1)
+    return max(1, int(sum(v for v, _ in parts) ** 2 / sum(v**2 / max(f, 1) for v, f in parts)))
 
 
 def _reference_error(reference: ReferencePerformance) -> float:

@@ -12,6 +12,7 @@ from typing import Any
 import polars as pl
 
 from mlops_assets.datasets.sources import SourceError
+from mlops_assets.evaluation.performance import plain
 from mlops_assets.monitoring.inputs.batches import content_digest, find_batch_faults
 from mlops_assets.monitoring.inputs.column_drift import ColumnDrift
 from mlops_assets.monitoring.inputs.drift import SCORE_COLUMN, DriftVerdict, compare
@@ -97,8 +98,8 @@ class TableComparison:
         }
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON-able form."""
-        return {
+        """Plain JSON-able form, without NaN."""
+        content = {
             "reference": self.reference,
             "current": self.current,
             "engine": self.engine,
@@ -108,6 +109,7 @@ class TableComparison:
             "extra_columns": list(self.drift.extra),
             "left_out": dict(self.left_out),
         }
+        return plain(content)
 
 
 def compare_tables(

@@ -150,3 +150,18 @@ def test_a_small_reference_has_fewer_grades_and_still_estimates(held_out, grades
     assert not found.abstained, found.reason
     rate = found.metrics["base_rate"]
     assert rate.low - 0.02 <= y.mean() <= rate.high + 0.02
+
+
+def test_with_rare_positives_and_nothing_changed_the_estimate_is_the_reference():
+    """Half a row of each outcome a grade made a base rate of 1 % half as high again, and lowered the AUC."""
+    rates, areas = [], []
+    for seed in range(12):
+        generator = np.random.default_rng(seed)
+        score = generator.beta(1, 99, 6000)
+        y = (generator.random(6000) < score).astype(int)
+        reference = build_reference(y[:2000], score[:2000], "binary")
+        found = estimate_performance(reference, score[2000:])
+        rates.append(found.metrics["base_rate"].value / reference.outcome_mean)
+        areas.append(found.metrics["roc_auc"].value - reference.quality)
+    assert abs(np.mean(rates) - 1) < 0.1
+    assert abs(np.mean(areas)) < 0.02

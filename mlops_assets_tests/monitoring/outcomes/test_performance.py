@@ -7,7 +7,9 @@ from sklearn.metrics import roc_auc_score
 
 from mlops_assets.declaration.declaration import Declaration
 from mlops_assets.declaration.terms import Task
+from mlops_assets.evaluation.estimators import prepare
 from mlops_assets.monitoring.inputs.drift import DriftVerdict
+from mlops_assets.monitoring.outcomes.outcome_changes import ranking_change
 from mlops_assets.monitoring.outcomes.performance import WindowPerformance, measure
 from mlops_assets.monitoring.outcomes.reference_performance import ReferencePerformance, build_reference
 from mlops_assets.monitoring.verdict.triage import triage
@@ -328,3 +330,24 @@ def test_a_class_that_the_reference_does_not_have_is_named_and_the_other_rows_ar
     assert (health.kind, health.causes[0].severity) == ("data_quality", severity)
     assert f"'platinum', in {new} of 600 rows" in health.reasons[0]
     assert WindowPerformance.from_dict(found.to_dict()) == found
+
+
+@pytest.mark.parametrize("positives", [12, 20])
+def test_a_reference_with_few_positives_keeps_the_level_of_the_ranking_test(positives):
+    generator = np.random.default_rng(positives)
+    rejected = 0
+    for _ in range(300):
+        y = np.r_[np.ones(positives, int), np.zeros(1000, int)]
+        y_now = np.r_[np.ones(100, int), np.zeros(1900, int)]
+        scores = [logistic(generator.normal(1.2 * one, 1.0) - 3) for one in (y, y_now)]
+        reference = build_reference(y, scores[0], "binary")
+        rejected += ranking_change(reference, prepare(y_now, scores[1], "binary"), 0.01, 10).p_value < 0.01
+    assert rejected / 300 <= 0.035
+
+
+def test_a_reference_with_hardly_any_positives_has_no_ranking_to_compare_with():
+    y = np.r_[np.ones(5, int), np.zeros(995, int)]
+    reference = build_reference(y, np.linspace(0.9, 0.1, 1000), "binary")
+    found = measure(reference, *loans(3000, 1))
+    assert found.ranking.drop is None
+    assert "the reference has 5 outcomes of the rarer kind, fewer than 10" in " ".join(found.reasons)
