@@ -161,66 +161,27 @@ def compare_tables(
         target = outcome_by_name({n: r for n, r in roles.items() if n not in ignore}, before, now, remarks)
     if score is None and target:
         score = score_by_name({n: r for n, r in roles.items() if n not in (target, *ignore)}, now, remarks)
-    left_out = dict.fromkeys(ignore, "ignored")
-    left_out |= {time: "the time of the rows"} if time else {}
-    left_out |= dict.fromkeys(incomparable(before, now), "of a type that is not compared")
-    kept = {name: role for name, role in roles.items() if name not in left_out and name != identifier}
-    order_counts = in_order is not False
-    profile = profile_table(before, kept, str(reference), time, order_counts)
-    judged_apart = (target, score)
-    left_out |= {n: why for n, why in by_nature_different(profile, kept, before, now).items() if n not in judged_apart}
-    outcome = profile.columns.get(target or "")
-    compared = {n: c for n, c in profile.columns.items() if n not in left_out and n != target}
-    shared = [name for name in compared if name in now.collect_schema().names()]
-    if not shared:
-        there = now.collect_schema().names()
-        raise ValueError(
-            nothing_left(reference, current, list(compared), there, left_out, outcome.name if outcome else "")
-        )
-    every = Profile(profile.rows, {**compared, **({outcome.name: outcome} if outcome else {})})
-    assumed = False
-    if not time and in_order is None:
-        in_order = assumed = looks_ordered(every, before)
-        if not in_order:
-            every = _without_order(every)
-            compared = {n: c for n, c in every.columns.items() if n in compared}
-            outcome = every.columns.get(target or "")
+    named = _Named(tuple(ignore), identifier or "", target or "", score or "", time or "", in_order)
+    chosen = _choose(before, now, roles, named, (str(reference), str(current)))
+    every, shared = chosen.every, chosen.shared
     try:
         counts = count_window(for_engine(now, current, engine, as_read=bool(as_times)), every)
         sample = sample_rows(now, shared, time)
     except pl.exceptions.PolarsError as error:
         raise SourceError(f"{current} cannot be read to its end: {error}. Is the file whole?") from error
-    known = sample_rows(before, list(compared), time)
-    unknown = tuple(n for n in counts.extra if n not in left_out and n != identifier)
-    inputs = WindowCounts(counts.rows, {n: c for n, c in counts.columns.items() if n in compared}, unknown)
-    drift = compare(
-        Profile(profile.rows, compared),
-        inputs,
-        limits,
-        sample=sample,
-        reference_sample=known,
-        score=score or SCORE_COLUMN,
-    )
+    known = sample_rows(before, list(chosen.compared), time)
+    unknown = tuple(n for n in counts.extra if n not in chosen.left_out and n != identifier)
+    inputs = WindowCounts(counts.rows, {n: c for n, c in counts.columns.items() if n in chosen.compared}, unknown)
+    profile = Profile(chosen.rows, chosen.compared)
+    drift = compare(profile, inputs, limits, sample=sample, reference_sample=known, score=named.score or SCORE_COLUMN)
     outcomes, target_column = None, None
-    if outcome is not None and counts.rows:
-        drift, target_column = _with_outcome(drift, outcome, counts, limits)
-        features = {n: c for n, c in compared.items() if n in shared and n != score and not drift.column(n).fault}
-        outcomes = compare_outcomes(
-            before,
-            now,
-            features,
-            limits,
-            target=outcome.name,
-            score=score or "",
-            time=time or "",
-            in_order=bool(in_order),
-        )
-        remarks += outcomes.remarks
-    else:
-        remarks.append(WITHOUT_OUTCOMES)
-    if assumed and not at_least(drift.severity, "watch"):
-        remarks += _if_in_any_order(compared, inputs, limits, sample, known, score)
-    batch = _batch_faults(before, now, profile, counts.rows, [*shared], compared, identifier, remarks)
+    if chosen.outcome is not None and counts.rows:
+        drift, target_column = _with_outcome(drift, chosen.outcome, counts, limits)
+        outcomes = _outcomes(before, now, chosen, named, drift, limits)
+    remarks += outcomes.remarks if outcomes else [WITHOUT_OUTCOMES]
+    if chosen.assumed and not at_least(drift.severity, "watch"):
+        remarks += _if_in_any_order(chosen.compared, inputs, limits, sample, known, score)
+    batch = _batch_faults(before, now, chosen, counts.rows, identifier, remarks)
     health = triage(
         drift,
         outcomes.performance if outcomes else None,
@@ -229,18 +190,111 @@ def compare_tables(
         {},
         batch=batch,
         segment=outcomes.segment if outcomes else None,
-        score=score or SCORE_COLUMN,
+        score=named.score or SCORE_COLUMN,
     )
     return TableComparison(
-        str(reference),
-        str(current),
-        drift,
-        health,
-        left_out,
-        engine,
-        outcomes,
-        target_column,
-        tuple(remarks),
+        str(reference), str(current), drift, health, chosen.left_out, engine, outcomes, target_column, tuple(remarks)
+    )
+
+
+@dataclass(frozen=True)
+class _Named:
+    """Columns by the part they play; empty where none does."""
+
+    ignore: tuple[str, ...]
+    identifier: str
+    target: str
+    score: str
+    time: str
+    in_order: bool | None
+
+
+@dataclass(frozen=True)
+class _Chosen:
+    """What is compared of two tables.
+
+    Attributes:
+        rows: of the reference.
+        compared: inputs of the reference by name.
+        shared: those that the current table has as well.
+        outcome: the outcome's own column, or None.
+        left_out: columns that are not compared, with the reason.
+        in_order: whether rows count as ordered in time.
+        assumed: whether that was decided from the reference's own variation.
+    """
+
+    rows: int
+    compared: dict[str, ColumnProfile]
+    shared: list[str]
+    outcome: ColumnProfile | None
+    left_out: dict[str, str]
+    in_order: bool
+    assumed: bool = False
+
+    @property
+    def every(self) -> Profile:
+        """The compared columns and the outcome."""
+        return Profile(self.rows, {**self.compared, **({self.outcome.name: self.outcome} if self.outcome else {})})
+
+
+def _choose(
+    before: pl.LazyFrame,
+    now: pl.LazyFrame,
+    roles: Mapping[str, str],
+    named: _Named,
+    tables: tuple[str, str],
+) -> _Chosen:
+    """Decide which columns are compared, and whether the rows' order counts.
+
+    Raises:
+        ValueError: no column is left to compare.
+    """
+    left_out = dict.fromkeys(named.ignore, "ignored")
+    left_out |= {named.time: "the time of the rows"} if named.time else {}
+    left_out |= dict.fromkeys(incomparable(before, now), "of a type that is not compared")
+    kept = {name: role for name, role in roles.items() if name not in left_out and name != named.identifier}
+    profile = profile_table(before, kept, tables[0], named.time or None, named.in_order is not False)
+    different = by_nature_different(profile, kept, before, now)
+    left_out |= {n: why for n, why in different.items() if n not in (named.target, named.score)}
+    outcome = profile.columns.get(named.target)
+    compared = {n: c for n, c in profile.columns.items() if n not in left_out and n != named.target}
+    there = now.collect_schema().names()
+    shared = [name for name in compared if name in there]
+    if not shared:
+        raise ValueError(nothing_left(*tables, list(compared), there, left_out, outcome.name if outcome else ""))
+    chosen = _Chosen(profile.rows, compared, shared, outcome, left_out, bool(named.in_order))
+    if named.time or named.in_order is not None:
+        return chosen
+    if looks_ordered(chosen.every, before):
+        return replace(chosen, in_order=True, assumed=True)
+    flat = _without_order(chosen.every).columns
+    return replace(chosen, compared={n: flat[n] for n in compared}, outcome=flat[outcome.name] if outcome else None)
+
+
+def _outcomes(
+    before: pl.LazyFrame,
+    now: pl.LazyFrame,
+    chosen: _Chosen,
+    named: _Named,
+    drift: DriftVerdict,
+    thresholds: MonitoringThresholds,
+) -> TableOutcomes:
+    """The outcomes of both tables; a broken input says nothing about them."""
+    assert chosen.outcome is not None
+    features = {
+        n: c
+        for n, c in chosen.compared.items()
+        if n in chosen.shared and n != named.score and not drift.column(n).fault
+    }
+    return compare_outcomes(
+        before,
+        now,
+        features,
+        thresholds,
+        target=chosen.outcome.name,
+        score=named.score,
+        time=named.time,
+        in_order=chosen.in_order,
     )
 
 
@@ -304,20 +358,19 @@ def _with_outcome(
 def _batch_faults(
     before: pl.LazyFrame,
     now: pl.LazyFrame,
-    profile: Profile,
+    chosen: _Chosen,
     rows: int,
-    shared: list[str],
-    compared: Mapping[str, Any],
     identifier: str | None,
     remarks: list[str],
 ) -> list[Fault]:
+    shared = chosen.shared
     if rows > MOST_ROWS_FOR_BATCHES:
         remarks.append(f"whether rows were sent twice was not looked at: more than {MOST_ROWS_FOR_BATCHES:,} rows")
         return []
     wanted = [*shared, identifier] if identifier in now.collect_schema().names() else shared
     frame = now.select(wanted).collect()
     same = False
-    if profile.rows == rows and rows and set(shared) == set(compared):
+    if chosen.rows == rows and rows and set(shared) == set(chosen.compared):
         same = content_digest(before.select(shared).collect(), shared) == content_digest(frame, shared)
     if same:
         remarks.append(

@@ -17,7 +17,7 @@ from mlops_assets.evaluation.performance import plain
 from mlops_assets.monitoring.outcomes.grades import quality_losses
 from mlops_assets.monitoring.outcomes.learned_relation import learned_scores
 from mlops_assets.monitoring.outcomes.performance import WindowPerformance, measure
-from mlops_assets.monitoring.outcomes.reference_performance import build_reference
+from mlops_assets.monitoring.outcomes.reference_performance import ReferencePerformance, build_reference
 from mlops_assets.monitoring.outcomes.segments import Segment, find_segment
 from mlops_assets.monitoring.two_tables.labels_and_scores import Labels, given_scores, infer_labels
 from mlops_assets.monitoring.two_tables.reading import spread_rows
@@ -141,23 +141,31 @@ def compare_outcomes(
         times=before[time] if time else pl.Series(np.arange(before.height)) if in_order else None,
     )
     found = measure(reference_performance, truth_now, scores[1], thresholds=thresholds, matured_share=min(share, 1.0))
-    quality = reference_performance.quality
-    if not score and quality is not None:
-        floor = LEAST_AREA if reference_performance.quality_metric == "roc_auc" else LEAST_SKILL
-        if quality < floor:
-            remarks.append(
-                f"the inputs hardly tell of {target} even in the reference ({reference_performance.quality_metric} {quality:.3f}): "
-                "of a changed relation little could be seen"
-            )
+    if not score:
+        remarks += _weak_relation(reference_performance, target)
     segment = None
     if found.measurable and found.severity != "none":
-        classes = labels.classes if task is Task.MULTICLASS else None
-        losses = [
-            quality_losses(prepare(t, np.clip(s, 1e-6, 1 - 1e-6) if task is Task.BINARY else s, task, classes=classes))
-            for t, s in ((truth, scores[0]), (truth_now, scores[1]))
-        ]
+        losses = [_losses(t, s, labels) for t, s in ((truth, scores[0]), (truth_now, scores[1]))]
         segment = find_segment(columns, before, now, *losses)
     return replace(base, performance=found, segment=segment, remarks=tuple(remarks))
+
+
+def _weak_relation(reference: ReferencePerformance, target: str) -> list[str]:
+    """A remark where the inputs hardly predict the outcome even in the reference."""
+    floor = LEAST_AREA if reference.quality_metric == "roc_auc" else LEAST_SKILL
+    if reference.quality is None or reference.quality >= floor:
+        return []
+    return [
+        f"the inputs hardly predict {target} even in the reference ({reference.quality_metric} {reference.quality:.3f}): "
+        "a changed relation could hardly be seen"
+    ]
+
+
+def _losses(truth: np.ndarray, scores: np.ndarray, labels: Labels) -> np.ndarray:
+    """Loss of each row, from which the segment that explains most of it is found."""
+    binary, several = labels.task is Task.BINARY, labels.task is Task.MULTICLASS
+    scores = np.clip(scores, 1e-6, 1 - 1e-6) if binary else scores
+    return quality_losses(prepare(truth, scores, labels.task, classes=labels.classes if several else None))
 
 
 def metric_rows(found: TableOutcomes) -> list[dict[str, Any]]:
