@@ -182,16 +182,9 @@ def compare_tables(
     if chosen.assumed and not at_least(drift.severity, "watch"):
         remarks += _if_in_any_order(chosen.compared, inputs, limits, sample, known, score)
     batch = _batch_faults(before, now, chosen, counts.rows, identifier, remarks)
-    health = triage(
-        drift,
-        outcomes.performance if outcomes else None,
-        (),
-        limits,
-        {},
-        batch=batch,
-        segment=outcomes.segment if outcomes else None,
-        score=named.score or SCORE_COLUMN,
-    )
+    measured, segment = (outcomes.performance, outcomes.segment) if outcomes else (None, None)
+    column = named.score or SCORE_COLUMN
+    health = triage(drift, measured, (), limits, {}, batch=batch, segment=segment, score=column)
     return TableComparison(
         str(reference), str(current), drift, health, chosen.left_out, engine, outcomes, target_column, tuple(remarks)
     )

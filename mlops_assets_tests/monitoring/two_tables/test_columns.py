@@ -88,7 +88,6 @@ def plain_csv(paths: tuple[Path, Path], change) -> tuple[Path, Path]:
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (lambda text: text.replace(",", ";"), "parted by ';'"),
         (lambda text: text.split("\n", 1)[1], "first line holds values"),
         (lambda text: text.replace("x,z", " x,Z", 1), "differ in spaces or capitals only"),
     ],
@@ -97,6 +96,12 @@ def test_a_file_that_is_read_wrongly_says_why(paths: tuple[Path, Path], change, 
     with pytest.raises(ValueError, match=re.escape(said)) as error:
         compare_tables(*plain_csv(paths, change))
     assert str(paths[1]) in str(error.value)
+
+
+def test_a_file_with_another_separator_is_read_as_it_was_written(paths: tuple[Path, Path]) -> None:
+    found = compare_tables(*plain_csv(paths, lambda text: text.replace(",", ";")))
+    assert sorted(column.name for column in found.columns) == ["x", "z"]
+    assert found.verdict["severity"] == "none"
 
 
 def test_row_numbers_without_a_name_are_left_out(paths: tuple[Path, Path]) -> None:
