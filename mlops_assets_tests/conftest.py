@@ -11,11 +11,11 @@ SHARED = ("lived",)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep together, where tests run in several processes, what shares a costly fixture or a file's own fixtures."""
+    """Keep together, where tests run in several processes, what shares a costly fixture; a file is never torn apart."""
+    file_of = {item: item.nodeid.split("::")[0] for item in items}
+    shares = {file_of[item]: name for item in items for name in SHARED if name in getattr(item, "fixturenames", ())}
     for item in items:
-        names = getattr(item, "fixturenames", ())
-        group = next((name for name in SHARED if name in names), item.nodeid.split("::")[0])
-        item.add_marker(pytest.mark.xdist_group(group))
+        item.add_marker(pytest.mark.xdist_group(shares.get(file_of[item], file_of[item])))
 
 
 @pytest.fixture(scope="session", autouse=True)

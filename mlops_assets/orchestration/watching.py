@@ -1,4 +1,4 @@
-"""The asset and job `fleet__watch`: registry and calendar looked after, people notified, with a run and a log.
+"""The asset `fleet/watch` and its job `fleet__reconcile`: registry and calendar looked after, people notified, with a run and a log.
 
 The sensor `watch` starts it where there is something to do. How far it has looked is on its last materialization.
 """
@@ -9,7 +9,8 @@ import dagster as dg
 
 from mlops_assets.orchestration.resource import PlatformResource
 
-WATCH_JOB = "fleet__watch"
+# Another name than the asset's: Dagster refuses a job that is called as an operation is, and `["fleet", "watch"]` makes one.
+WATCH_JOB = "fleet__reconcile"
 WATCH_KEY = dg.AssetKey(["fleet", "watch"])
 REPORT_KEY = dg.AssetKey(["fleet", "fleet_report"])
 LAST_RECORD = "last ledger record"

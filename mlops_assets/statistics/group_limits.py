@@ -25,7 +25,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from scipy.special import ndtr, ndtri
 
 Scale = Literal["ratio", "difference"]
 Numbers = Sequence[float] | np.ndarray
@@ -91,6 +90,8 @@ def extremes(groups: Groups, scale: Scale, confidence: float = 0.95) -> Extremes
     Raises:
         ValueError: fewer than two groups.
     """
+    from scipy.special import ndtri
+
     if len(groups.names) < 2:
         raise ValueError(f"found {len(groups.names)} groups, expected two or more")
     lowest, highest = _positions(groups)
@@ -144,6 +145,8 @@ def compare_groups(groups: Groups, scale: Scale, limit: float, *, alpha: float, 
     Raises:
         ValueError: fewer than two groups.
     """
+    from scipy.special import ndtr
+
     slope, offset = (limit, 0.0) if scale == "ratio" else (1.0, limit)
     # Below the limit: centre[i] - slope * centre[j] + offset < 0 for the pair (i, j).
     excess = groups.centre[:, None] - slope * groups.centre[None, :] + offset
@@ -178,6 +181,8 @@ def _power(
     groups: Groups, pair: tuple[int, int], contrast: tuple[float, float], scale: Scale, alphas: tuple[float, float]
 ) -> tuple[float | None, float | None]:
     """(fails_from, passes_from) of `Disparity` for the pair: solved by bisection, the highest group's rate kept."""
+    from scipy.special import ndtri
+
     low, high = pair
     slope, offset = contrast
     top, spread = float(groups.centre[high]), float(groups.variance[high])

@@ -344,7 +344,7 @@ class TestWhatIsKept:
     def test_a_window_that_nobody_scored_is_named(self, attacked, capsys):
         folder = str(attacked.platform.lake.path(f"{TIMED}/predictions"))
         known, before = verify(attacked, capsys).problems, DeltaTable(folder).version()
-        invented = pl.read_delta(folder).head(1).with_columns(pl.lit("2031-01-01").alias("window"))
+        invented = pl.read_delta(folder).head(1).with_columns(pl.lit("2031-01-01").alias("mlops_window"))
         write_deltalake(folder, invented.to_arrow(), mode="append")
         found = [p for p in verify(attacked, capsys).problems if p not in known]
         DeltaTable(folder).restore(before)

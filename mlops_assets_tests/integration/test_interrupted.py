@@ -130,6 +130,6 @@ def test_asked_to_stop_it_stops_and_says_how_to_go_on(tmp_path, sent: signal.Sig
     said, errors = process.communicate(timeout=200)
     assert (process.returncode, errors.strip().splitlines()[-1:]) == (
         130,
-        ["stopped; the same command goes on from here"],
+        ["stopped; run the same command to continue"],
     ), errors[-2000:]
     assert "done in" not in said

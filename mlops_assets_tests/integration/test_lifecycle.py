@@ -10,6 +10,7 @@ import pytest
 from mlops_assets.cli import main
 from mlops_assets.evidence.pages.event_text import EVENT_TEXTS, QUIET
 from mlops_assets.governance.approvals import approval_state
+from mlops_assets.ledger.events.judgements import GateDecided
 from mlops_assets.release.audit import audit_promotions
 from mlops_assets.release.champion import champion_state
 from mlops_assets.release.reconciliation import reconcile
@@ -211,4 +212,4 @@ def test_run_again_it_writes_nothing_twice(lived):
 def test_each_kind_of_record_has_a_sentence_or_a_table_of_its_own(lived):
     kinds = {record.kind for record in lived.ledger.records()}
     assert len(kinds) > 10
-    assert kinds <= {event.KIND for event in (*EVENT_TEXTS, *QUIET)}
+    assert kinds <= {event.KIND for event in (*EVENT_TEXTS, *QUIET, GateDecided)}
