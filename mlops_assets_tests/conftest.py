@@ -10,6 +10,8 @@ SHARED = ("lived",)
 """Fixtures that take a minute to make: the tests that use one run in one process, so that it is made once."""
 
 
+# Before xdist's own, which reads the marks.
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keep together, where tests run in several processes, what shares a costly fixture; a file is never torn apart."""
     file_of = {item: item.nodeid.split("::")[0] for item in items}
