@@ -31,7 +31,7 @@ dev: $(STAMP) ## Dagster on port 3000, MLflow on port 5000 and the pages on port
 	@$(BIN)/mlops dev
 
 test: $(STAMP) ## all tests, on two cores
-	@$(BIN)/python -m pytest -n 2 --dist loadgroup
+	@$(BIN)/python -m pytest -n 2 --dist loadfile
 
 check: $(STAMP) ## formatter, linter, types, import contract, declarations
 	$(BIN)/ruff format --check .

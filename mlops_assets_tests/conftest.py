@@ -6,19 +6,6 @@ from collections.abc import Iterator
 
 import pytest
 
-SHARED = ("lived",)
-"""Fixtures that take a minute to make: the tests that use one run in one process, so that it is made once."""
-
-
-# Before xdist's own, which reads the marks.
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep together, where tests run in several processes, what shares a costly fixture; a file is never torn apart."""
-    file_of = {item: item.nodeid.split("::")[0] for item in items}
-    shares = {file_of[item]: name for item in items for name in SHARED if name in getattr(item, "fixturenames", ())}
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group(shares.get(file_of[item], file_of[item])))
-
 
 @pytest.fixture(scope="session", autouse=True)
 def own_environment() -> Iterator[None]:

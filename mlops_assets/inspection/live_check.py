@@ -108,7 +108,7 @@ def _lake(platform: Platform) -> Iterator[dict[str, Any]]:
                 what = f"{model}/predictions, window {window}: the ledger has no record that it was scored"
                 yield {"where": "lake", "what": what}
     for record in platform.ledger.of(WindowScored):
-        yield from _scored(platform, record, newest=latest[record.model, record.subject] is record)
+        yield from _scored(platform, record, newest=latest[record.model, record.subject].seq == record.seq)
 
 
 def _scored(platform: Platform, record: Record[WindowScored], *, newest: bool) -> Iterator[dict[str, Any]]:
