@@ -1,12 +1,15 @@
+import hashlib
 import sqlite3
 import time
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from mlops_assets.ledger.ledger import Ledger
 from mlops_assets.ledger.records import NOTHING_BEFORE, record_digest
 
-RECORDS = 1_000_000
+RECORDS = 200_000
 A, B = "a" * 64, "b" * 64
 BODY = (
     f'{{"evidence":{{"performance":"{B}"}},"gate":"performance","outcome":"passed","policy_digest":"{A}",'
@@ -15,7 +18,7 @@ BODY = (
 
 
 @pytest.mark.integration
-def test_a_million_records_are_verified_in_five_seconds(tmp_path):
+def test_checking_the_chain_costs_little_more_than_reading_and_hashing_its_rows(tmp_path):
     path = tmp_path / "ledger.db"
     Ledger(f"sqlite:///{path}").close()
     raw = sqlite3.connect(path)
@@ -27,13 +30,21 @@ def test_a_million_records_are_verified_in_five_seconds(tmp_path):
         raw.execute(text)
     raw.commit()
     ledger = Ledger(f"sqlite:///{path}")
-    taken = []
-    # Time of this process, the better of two: tests that run beside it are not the ledger's work.
-    for _ in range(2):
-        start = time.process_time()
-        assert ledger.verify() == []
-        taken.append(time.process_time() - start)
-    assert min(taken) < 5
+    assert ledger.verify() == []
+    # A ratio of processor times, taken in turn: seconds differ with the machine and with what else it does.
+    ratio = min(_seconds(ledger.verify) / _seconds(lambda: _read_and_hash(path)) for _ in range(3))
+    assert ratio < 2
+
+
+def _seconds(work: Callable[[], object]) -> float:
+    start = time.process_time()
+    work()
+    return time.process_time() - start
+
+
+def _read_and_hash(path: Path) -> None:
+    for row in sqlite3.connect(path).execute("SELECT * FROM ledger_records ORDER BY seq"):
+        hashlib.sha256("\n".join(map(str, row)).encode()).hexdigest()
 
 
 def _rows():
