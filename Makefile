@@ -1,7 +1,7 @@
 # `make demo` and `make test` are all the set-up there is: both make the environment first, and do nothing for it when
 # the lock has not changed.
 .DEFAULT_GOAL := help
-.PHONY: help demo dev test check bench soak mutation clean lock
+.PHONY: help demo dev test check docs bench soak mutation clean lock
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -33,12 +33,16 @@ dev: $(STAMP) ## Dagster on port 3000, MLflow on port 5000 and the pages on port
 test: $(STAMP) ## all tests, on two cores
 	@$(BIN)/python -m pytest -n 2 --dist loadfile
 
-check: $(STAMP) ## formatter, linter, types, import contract, declarations
+check: $(STAMP) ## formatter, linter, types, import contract, declarations, documentation
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/pyright
 	$(BIN)/lint-imports
 	$(BIN)/dg check defs
+	@$(MAKE) --no-print-directory docs
+
+docs: $(STAMP) ## the documentation site, into .site/index.html: reference from the code, no warning, no dead link
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
 
 $(PEERS): benchmarks/peers/requirements.txt | $(STAMP)
 	@test -x .venv-peers/bin/python || $(BIN)/uv venv --quiet --python 3.11 .venv-peers
@@ -76,4 +80,4 @@ lock: ## compile requirements.lock again, with hashes and without index addresse
 	$(BIN)/uv pip compile pyproject.toml --group dev --universal --generate-hashes --no-annotate --no-header --no-emit-index-url -o requirements.lock
 
 clean: ## remove the environment and everything a run left behind
-	rm -rf .venv .venv-peers .mlops
+	rm -rf .venv .venv-peers .mlops .site

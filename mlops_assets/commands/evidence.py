@@ -101,7 +101,7 @@ def verify(
     elif problems:
         print_table(problems, ["where", "what"])
         click.echo(f"\n{len(problems)} problems in {address} and {platform.home.root}. What each means and what to do: "
-                   "docs/runbooks.md, section \"`mlops verify` names a problem\"", err=True)  # fmt: skip
+                   "docs/how-to/runbooks.md, section \"`mlops verify` names a problem\"", err=True)  # fmt: skip
     elif head is not None:
         click.echo(
             "Ledger, signatures, promotions, registry, artifacts, evidence and lake are intact.\n"

@@ -206,6 +206,6 @@ class Ledger(LedgerReader):
             raise ClockWentBack(
                 f"this machine's clock says {iso(now)}, and the ledger's last record was written at "
                 f"{iso(last.recorded_at)}: set the clock right (nothing was written); where it is right, record {last.seq} was "
-                "written by a machine whose clock is ahead: docs/runbooks.md, a clock that was ahead"
+                "written by a machine whose clock is ahead: docs/how-to/runbooks.md, a clock that was ahead"
             )
         return last.recorded_at

@@ -32,7 +32,7 @@ from mlops_assets.stores.ledger_database import LedgerDatabase, heads_table, rec
 
 E = TypeVar("E", bound=Event)
 
-WHAT_TO_DO = "see `mlops verify` and docs/runbooks.md before anything else is written"
+WHAT_TO_DO = "see `mlops verify` and docs/how-to/runbooks.md before anything else is written"
 HEADS_TRIED = 100
 """Latest signed heads among which one that counts is looked for."""
 ANCHOR_WAIT = 1.0

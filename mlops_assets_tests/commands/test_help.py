@@ -91,7 +91,7 @@ def test_a_cell_shows_any_value(value: object, shown: str) -> None:
 def lines_of_documents() -> list[tuple[str, str]]:
     """Every call of `mlops` that a document tells people to make, with where it stands."""
     root = Path(__file__).parents[2]
-    documents = [root / "README.md", *sorted((root / "docs").glob("*.md")), *sorted((root / "deploy").rglob("*.md"))]
+    documents = [root / "README.md", *sorted((root / "docs").rglob("*.md")), *sorted((root / "deploy").rglob("*.md"))]
     documents += [root / "mlops_assets" / "evidence" / name for name in ("attention.py", "pages/model.py")]
     found = []
     for path in documents:

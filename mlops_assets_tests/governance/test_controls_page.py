@@ -1,4 +1,4 @@
-"""`docs/controls.md` names what there is: every gate, every signed kind of record, and only files that exist."""
+"""`docs/reference/controls.md` names what there is: every gate, every signed kind of record, and only files that exist."""
 
 import re
 from pathlib import Path
@@ -8,7 +8,7 @@ from mlops_assets.gates.registry import GateRules
 from mlops_assets.ledger.events.registry import EVENTS
 
 PACKAGE = Path(mlops_assets.__file__).parent
-TEXT = (PACKAGE.parent / "docs" / "controls.md").read_text(encoding="utf-8")
+TEXT = (PACKAGE.parent / "docs" / "reference" / "controls.md").read_text(encoding="utf-8")
 
 
 def test_every_gate_has_its_row_and_no_other():

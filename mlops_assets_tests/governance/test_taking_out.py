@@ -1,4 +1,4 @@
-"""What docs/runbooks.md says about records under no signed head does what it says, on both databases."""
+"""What docs/how-to/runbooks.md says about records under no signed head does what it says, on both databases."""
 
 import re
 from pathlib import Path
@@ -13,7 +13,7 @@ from mlops_assets_tests.governance.world import Clock
 from mlops_assets_tests.ledger.raw import raw
 from mlops_assets_tests.ledger.test_ledger import put_in, sign_head
 
-RUNBOOK = Path(mlops_assets.__file__).parents[1] / "docs" / "runbooks.md"
+RUNBOOK = Path(mlops_assets.__file__).parents[1] / "docs" / "how-to" / "runbooks.md"
 
 
 def statements(dialect: str) -> list[str]:

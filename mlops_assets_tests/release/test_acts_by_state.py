@@ -1,4 +1,4 @@
-"""What each signed act does to a version, by the state in which it meets it: the table of docs/controls.md, cell by cell."""
+"""What each signed act does to a version, by the state in which it meets it: the table of docs/reference/controls.md, cell by cell."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -17,7 +17,7 @@ from mlops_assets.release.oversight import due, review_due
 from mlops_assets.release.promotion import PromotionRefused, promote
 from mlops_assets_tests.governance.world import MODEL, World, policy
 
-PAGE = Path(__file__).parents[2] / "docs" / "controls.md"
+PAGE = Path(__file__).parents[2] / "docs" / "reference" / "controls.md"
 HEADING = "### What each signed act does, by the state of the version"
 POLICY = policy(release={"shadow_windows": 1}, validation={"required": True, "rejection_term_days": 30})
 
