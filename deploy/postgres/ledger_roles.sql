@@ -21,4 +21,4 @@ ALTER DEFAULT PRIVILEGES FOR ROLE mlops_ledger_owner IN SCHEMA public GRANT SELE
 ALTER DEFAULT PRIVILEGES FOR ROLE mlops_ledger_owner IN SCHEMA public GRANT SELECT ON TABLES TO mlops_ledger_reader;
 
 -- Then migrate once as the owner, so that the writer finds everything in place:
---   python -c "from mlops_assets.governance.ledger import Ledger; Ledger('postgresql+psycopg2://mlops_ledger_owner:…@HOST/mlops_ledger')"
+--   python -c "from mlops_assets.ledger.ledger import Ledger; Ledger('postgresql+psycopg2://mlops_ledger_owner:…@HOST/mlops_ledger')"

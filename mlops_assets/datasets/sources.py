@@ -1,14 +1,13 @@
 """Where rows come from: a lazy frame from Parquet, CSV, Delta, a glob, an fsspec URL or a SQL query.
 
 Belongs here: opening a source, as it is (`scan`) or as a declaration reads it (`deliver`), and a digest by which an arrival
-of new content is recognised. Not here: which files there are (`files.py`), how text is written (`text_tables.py`), and
-what the rows must look like (`contract.py`).
+of new content is recognised. Not here: which files there are (`files.py`), how text is written (`text_tables.py`),
+how a query is run (`queries.py`), and what the rows must look like (`contract.py`).
 """
 
 import difflib
 import hashlib
 import io
-import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -32,6 +31,7 @@ from mlops_assets.datasets.files import (
 )
 from mlops_assets.datasets.internal_columns import EVENT_TIME
 from mlops_assets.datasets.parts import Part, one_table
+from mlops_assets.datasets.queries import read_query
 from mlops_assets.datasets.snapshot import rows_digest
 from mlops_assets.datasets.text_tables import (
     TextFormat,
@@ -154,7 +154,7 @@ def digest_of(source: Source, root: Path) -> str:
         SourceError: when the source is missing or cannot be read.
     """
     if source.sql is not None:
-        return rows_digest(_query(source).collect())
+        return rows_digest(read_query(source).collect())
     path = str(source.path)
     parts: list[tuple[str, str]]
     if is_remote(path):
@@ -174,7 +174,7 @@ def digest_of(source: Source, root: Path) -> str:
 def _parts(source: Source, root: Path) -> tuple[list[Part], list[str], list[str]]:
     """The parts of a source, each of one schema, notes on how they are read, and files that cannot be."""
     if source.sql is not None:
-        return [Part(f"query on {source.connection}", _query(source))], [], []
+        return [Part(f"query on {source.connection}", read_query(source))], [], []
     path = str(source.path)
     if is_remote(path):
         return list(_remote_parts(source, path)), [], []
@@ -253,7 +253,7 @@ def _require_one_format(names: Sequence[str], where: str) -> None:
 
 def _open(source: Source, root: Path) -> tuple[pl.LazyFrame, str]:
     if source.sql is not None:
-        return _query(source), f"query on {source.connection}"
+        return read_query(source), f"query on {source.connection}"
     path = str(source.path)
     if is_remote(path):
         return _scan_remote(path), path
@@ -290,33 +290,6 @@ def _scan_remote(url: str) -> pl.LazyFrame:
         return pl.scan_pyarrow_dataset(arrow_dataset.dataset(names, filesystem=file_system, format=kind))
     except Exception as error:
         raise SourceError(_unreadable(url, error)) from error
-
-
-def _query(source: Source) -> pl.LazyFrame:
-    import sqlalchemy
-
-    variable = str(source.connection)
-    url = os.environ.get(variable)
-    if not url:
-        raise SourceError(
-            f"source.connection: the environment variable {variable} is not set; "
-            "it must hold the database's SQLAlchemy URL."
-        )
-    try:
-        engine = sqlalchemy.create_engine(url)
-    except Exception as error:
-        # The URL may hold a password: it is never repeated in a message.
-        raise SourceError(f"{variable}: not a usable SQLAlchemy URL ({type(error).__name__}).") from error
-    try:
-        with engine.connect() as connection:
-            frame = pl.read_database(sqlalchemy.text(str(source.sql)), connection, infer_schema_length=None)
-    except Exception as error:
-        raise SourceError(
-            f"query on {variable} failed ({type(error).__name__}: {first_line(error)}). Query: {source.sql}"
-        ) from error
-    finally:
-        engine.dispose()
-    return frame.lazy()
 
 
 def _require_rows(frame: pl.LazyFrame, name: str) -> None:

@@ -6,12 +6,41 @@ import re
 from pathlib import PurePosixPath
 from typing import Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from mlops_assets.declaration.terms import Part
 
 PLAIN_PARQUET = re.compile(r"[A-Za-z0-9_]+(/[A-Za-z0-9_]+)*\.parquet")
 """Paths whose parts are valid asset names as they are, once the suffix is gone."""
+SOURCE_VARIABLE = re.compile(r"MLOPS_SOURCE_[A-Z0-9_]+")
+"""Environment variables that `connection` may name."""
+
+
+def other_than_a_select(sql: str) -> str:
+    """What a text holds that is not one SELECT, in words; empty when it is one.
+
+    The words are read without knowing the database's dialect. That finds mistakes and plain writes when the declaration
+    is loaded; what a function inside the SELECT may do is for the database's read-only transaction to refuse.
+    """
+    import sqlparse
+    from sqlparse import tokens
+
+    statements = [
+        [token for token in statement.flatten() if not token.is_whitespace and token.ttype not in tokens.Comment]
+        for statement in sqlparse.parse(sql)
+    ]
+    statements = [words for words in statements if any(str(word) != ";" for word in words)]
+    if len(statements) != 1:
+        return f"{len(statements) or 'no'} statement{'s' if statements else ''}"
+    words = statements[0]
+    first = next(word for word in words if str(word) != "(")
+    if first.normalized.upper() not in ("SELECT", "WITH"):
+        return f"a statement that begins with {str(first)!r}"
+    for word in words:
+        changes = word.ttype in tokens.Keyword.DML or word.ttype in tokens.Keyword.DDL
+        if (changes and word.normalized != "SELECT") or (word.ttype in tokens.Keyword and word.normalized == "INTO"):
+            return f"the word {str(word).upper()}"
+    return ""
 
 
 class Source(Part):
@@ -21,9 +50,10 @@ class Source(Part):
     """A Parquet file, CSV file or Delta table, a glob over files, or an fsspec URL; relative paths start at the
     project's root."""
     sql: str | None = Field(default=None, examples=["select * from loans"])
-    """A query, run through SQLAlchemy on `connection`."""
-    connection: str | None = Field(default=None, examples=["LOANS_DATABASE_URL"])
-    """Name of the environment variable that holds the database's SQLAlchemy URL: no secret is written in a declaration."""
+    """One SELECT, run through SQLAlchemy on `connection` in a read-only transaction."""
+    connection: str | None = Field(default=None, examples=["MLOPS_SOURCE_LOANS_URL"])
+    """Name of the environment variable that holds the database's SQLAlchemy URL: no secret is written in a declaration.
+    The name begins with `MLOPS_SOURCE_`, so that a declaration cannot reach any other address or secret."""
     asset: str | None = Field(default=None, examples=["warehouse/loans"])
     """Key of another Dagster asset, parts separated by `/`; `path` then says where that asset leaves its rows."""
     separator: str | None = Field(default=None, min_length=1, max_length=1, examples=[";"])
@@ -49,6 +79,23 @@ class Source(Part):
         elif self.connection is not None:
             raise ValueError("connection goes with `sql`, found `path`")
         return self
+
+    @field_validator("connection")
+    @classmethod
+    def _only_source_variables(cls, name: str | None) -> str | None:
+        if name is not None and not SOURCE_VARIABLE.fullmatch(name):
+            raise ValueError(
+                f"found {name!r}, expected the name of an environment variable that begins with MLOPS_SOURCE_, "
+                "such as MLOPS_SOURCE_LOANS_URL"
+            )
+        return name
+
+    @field_validator("sql")
+    @classmethod
+    def _only_a_select(cls, sql: str | None) -> str | None:
+        if sql is not None and (found := other_than_a_select(sql)):
+            raise ValueError(f"found {found}, expected one SELECT: a source is read and never changed")
+        return sql
 
     @model_validator(mode="after")
     def _known_encoding(self) -> Self:

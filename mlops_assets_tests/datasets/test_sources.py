@@ -3,7 +3,6 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-import sqlalchemy
 
 from mlops_assets.datasets.sources import SourceError, digest_of, scan
 from mlops_assets.declaration.source import Source
@@ -40,28 +39,6 @@ def test_fsspec_url() -> None:
     assert scan(source("memory://bank/*.parquet"), Path("/nowhere")).collect().height == 3
     with pytest.raises(SourceError, match="nothing found"):
         scan(source("memory://bank/other.parquet"), Path("/nowhere"))
-
-
-def test_sql_reads_its_address_from_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    url = f"sqlite:///{tmp_path}/loans.db"
-    with sqlalchemy.create_engine(url).begin() as connection:
-        connection.execute(sqlalchemy.text("create table loans (id integer, amount real)"))
-        connection.execute(sqlalchemy.text("insert into loans values (1, 2.5), (2, null)"))
-    query = Source(sql="select * from loans order by id", connection="LOANS_URL")
-    with pytest.raises(SourceError, match="LOANS_URL is not set"):
-        scan(query, tmp_path)
-    monkeypatch.setenv("LOANS_URL", url)
-    assert scan(query, tmp_path).collect().rows() == [(1, 2.5), (2, None)]
-    before = digest_of(query, tmp_path)
-    with sqlalchemy.create_engine(url).begin() as connection:
-        connection.execute(sqlalchemy.text("update loans set amount = 3 where id = 2"))
-    assert digest_of(query, tmp_path) != before
-    with pytest.raises(SourceError, match="no such table"):
-        scan(Source(sql="select * from lones", connection="LOANS_URL"), tmp_path)
-    monkeypatch.setenv("LOANS_URL", "nonsense://user:secret@host")
-    with pytest.raises(SourceError) as refused:
-        scan(query, tmp_path)
-    assert "secret" not in str(refused.value)
 
 
 def cut_short(folder: Path) -> str:

@@ -46,11 +46,11 @@ WRONG = [
     ({"task": "ranking"}, "'binary', 'multiclass' or 'regression'", "only these are measured"),
     ({"source": {}}, "found neither `path` nor `sql`", "rows come from somewhere"),
     ({"source": {"sql": "select 1"}}, "sql needs `connection`", "a query without a database"),
-    ({"source": {"path": "a", "sql": "select 1", "connection": "X"}}, "and no `path`", "two origins"),
-    ({"source": {"path": "a", "connection": "X"}}, "connection goes with `sql`", "a file has no connection"),
+    ({"source": {"path": "a", "sql": "select 1", "connection": "MLOPS_SOURCE_X"}}, "and no `path`", "two origins"),
+    ({"source": {"path": "a", "connection": "MLOPS_SOURCE_X"}}, "connection goes with `sql`", "a file has no connection"),
     ({"source": {"path": "a.csv", "encoding": "utf-99"}}, "a name Python knows", "an encoding that does not exist"),
     ({"source": {"path": "a.csv", "separator": ",", "decimal": ","}}, "they must differ", "1,5 would be two fields"),
-    ({"source": {"sql": "select 1", "connection": "X", "separator": ";"}}, "separator is for text files", "a query has none"),
+    ({"source": {"sql": "select 1", "connection": "MLOPS_SOURCE_X", "separator": ";"}}, "separator is for text files", "a query has none"),
     ({"event_time": {"column": "approved", "format": "ddmmyy"}}, "expected one of timestamp, year", "an unknown format"),
     ({"event_time": {"column": "approved", "format": "%d/%m"}}, "which has no year", "no window without a year"),
     ({"event_time": {"column": "approved", "time_zone": "Vienna"}}, "IANA database", "no such zone"),
@@ -182,5 +182,5 @@ def test_different_paths_have_different_valid_keys():
 
 
 def test_queries_differ_by_text():
-    keys = {Source(sql=f"select {i}", connection="X").key for i in (1, 2)}
+    keys = {Source(sql=f"select {i}", connection="MLOPS_SOURCE_X").key for i in (1, 2)}
     assert len(keys) == 2
