@@ -1,6 +1,7 @@
 """How candidates are trained: which algorithms, on which rows, with which seed."""
 
 import re
+import sys
 from datetime import date
 from typing import Annotated, Any, Self
 
@@ -9,6 +10,11 @@ from pydantic import BeforeValidator, Field, model_validator
 from mlops_assets.declaration.period import PeriodText
 from mlops_assets.declaration.terms import Part
 
+ESTIMATOR_LIBRARIES = (
+    "catboost", "category_encoders", "fairlearn", "imblearn", "interpret", "lightgbm", "numpy", "optbinning", "scipy",
+    "sklearn", "skops", "statsmodels", "xgboost",
+)  # fmt: skip
+"""Packages whose classes a model may hold when its declaration lists them."""
 BUILT_IN_CANDIDATES = ("linear", "hist_gradient_boosting", "random_forest")
 
 
@@ -25,7 +31,23 @@ class Candidate(Part):
     parameters: dict[str, Any] = Field(default_factory=dict, examples=[{"max_depth": 4}])
     """Handed to the estimator as they are."""
     trusted_types: tuple[str, ...] = Field(default=(), examples=[["my_bank.models.Scorecard"]])
-    """Types beyond the project's allow-list that the artifact of a user's own algorithm may hold."""
+    """Classes beyond the project's allow-list that the artifact of a user's own algorithm may hold: of an estimator
+    library, or of the package that the algorithm is in. Functions, modules and the standard library are refused."""
+
+    @model_validator(mode="after")
+    def _classes_of_known_packages(self) -> Self:
+        own = self.algorithm.split(":")[0].split(".")[0] if ":" in self.algorithm else ""
+        allowed = (*ESTIMATOR_LIBRARIES, *((own,) if own else ()))
+        for name in self.trusted_types:
+            package = name.split(".")[0]
+            if not re.fullmatch(r"\w+(\.\w+)+", name) or package in sys.stdlib_module_names or package not in allowed:
+                raise ValueError(
+                    f"found trusted type {name!r}, expected module and class of an estimator library "
+                    f"({', '.join(ESTIMATOR_LIBRARIES)}) or of the algorithm's own package"
+                    + (f" ({own})" if own else "")
+                    + "; anything else could run code when the model is read"
+                )
+        return self
 
     @model_validator(mode="after")
     def _known(self) -> Self:

@@ -88,6 +88,7 @@ class ArtifactEvidence(Evidence):
         signature: `valid`, `invalid` or `missing`.
         pickles: names of files that unpickling would run.
         foreign_types: types outside the allow-list.
+        own_types: types that only the declaration trusts: approving the version approves them.
         bytes: size of all files.
         sbom: SHA-256 of the environment's bill of materials.
         licences: packages by licence.
@@ -98,6 +99,7 @@ class ArtifactEvidence(Evidence):
     pickles: tuple[str, ...]
     foreign_types: tuple[str, ...]
     bytes: int | None
+    own_types: tuple[str, ...] = ()
     sbom: str | None = None
     licences: dict[str, tuple[str, ...]] | None = None
     lock: LockComparison | None = None
@@ -128,6 +130,7 @@ def decide(evidence: ArtifactEvidence, rule: ArtifactRule) -> Finding:
     if unknown:
         return finding("not_measurable", "; ".join(unknown))
     size = f"signed, no pickle, {evidence.megabytes:.1f} MB"
+    size += f", types that the declaration trusts: {', '.join(evidence.own_types)}" if evidence.own_types else ""
     return finding("passed", "; ".join([size, _advisories_text(evidence.advisories), *_lock_texts(evidence.lock)]))
 
 

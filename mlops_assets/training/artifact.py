@@ -11,11 +11,12 @@ what is signed, and nothing reads it.
 """
 
 import hashlib
+import importlib
 import io
 import json
 import tempfile
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -56,6 +57,7 @@ class ArtifactReport:
         digest: canonical content digest; empty when the model file cannot be read.
         size_bytes: size of all files.
         foreign_types: types in the model that are not on the allow-list.
+        own_types: types in the model that only the declaration trusts.
         pickles: files that are pickles by name or content.
         problems: every reason why the folder may not be loaded; empty when it may.
     """
@@ -63,6 +65,7 @@ class ArtifactReport:
     digest: str
     size_bytes: int
     foreign_types: tuple[str, ...]
+    own_types: tuple[str, ...]
     pickles: tuple[str, ...]
     problems: tuple[str, ...]
 
@@ -72,6 +75,7 @@ class ArtifactReport:
             "digest": self.digest,
             "bytes": self.size_bytes,
             "foreign_types": list(self.foreign_types),
+            "own_types": list(self.own_types),
             "pickles": list(self.pickles),
             "problems": list(self.problems),
         }
@@ -87,7 +91,24 @@ def foreign_types(pipeline: "Pipeline", declaration: Declaration) -> tuple[str, 
     """Types in a fitted pipeline that are not on the allow-list, and would keep it from being stored."""
     import skops.io
 
-    return _foreign_types(skops.io.dumps(pipeline), declaration)
+    buffer = skops.io.dumps(pipeline)
+    return tuple(sorted({*_foreign_types(buffer, declaration), *_no_classes(_own_types(buffer, declaration))}))
+
+
+def _no_classes(names: Iterable[str]) -> list[str]:
+    """Those of `names` that are no class, or a class of another package under a name of this one."""
+    return [name for name in names if not _is_class(name)]
+
+
+@lru_cache(maxsize=256)
+def _is_class(name: str) -> bool:
+    module, _, attribute = name.rpartition(".")
+    try:
+        found = getattr(importlib.import_module(module), attribute)
+    except Exception:
+        return False
+    # `from os import system` or `from subprocess import Popen` makes a foreign object a name of the bank's own module.
+    return isinstance(found, type) and found.__module__.split(".")[0] == module.split(".")[0]
 
 
 def save(pipeline: "Pipeline", folder: Path, declaration: Declaration) -> Path:
@@ -101,7 +122,7 @@ def save(pipeline: "Pipeline", folder: Path, declaration: Declaration) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / MODEL_FILE
     buffer = skops.io.dumps(pipeline, compression=zipfile.ZIP_DEFLATED)
-    foreign = _foreign_types(buffer, declaration)
+    foreign = foreign_types(pipeline, declaration)
     if foreign:
         raise ArtifactError(foreign_message("the model", foreign))
     path.write_bytes(buffer)
@@ -121,6 +142,8 @@ def load(folder: Path, declaration: Declaration, expected_digest: str | None = N
     """
     report = inspect(folder, declaration)
     problems = list(report.problems)
+    if refused := _no_classes(report.own_types):
+        problems.append(foreign_message(MODEL_FILE, tuple(refused)))
     if expected_digest is not None and report.digest != expected_digest:
         problems.append(f"content digest is {report.digest[:12] or 'unknown'}, on record is {expected_digest[:12]}")
     if problems:
@@ -133,11 +156,11 @@ def inspect(folder: Path, declaration: Declaration) -> ArtifactReport:
     files = sorted(path for path in folder.rglob("*") if path.is_file()) if folder.is_dir() else []
     pickles = tuple(str(path.relative_to(folder)) for path in files if _is_pickle(path))
     problems = [f"{name} is a pickle, which runs code when it is read" for name in pickles]
-    digest, foreign = "", ()
+    digest, foreign, own = "", (), ()
     try:
         buffer = _model_file(folder).read_bytes()
         digest = canonical_digest(folder)
-        foreign = _foreign_types(buffer, declaration)
+        foreign, own = _foreign_types(buffer, declaration), _own_types(buffer, declaration)
         if foreign:
             problems.append(foreign_message(MODEL_FILE, foreign))
     except ArtifactError as error:
@@ -148,6 +171,7 @@ def inspect(folder: Path, declaration: Declaration) -> ArtifactReport:
         digest=digest,
         size_bytes=sum(path.stat().st_size for path in files),
         foreign_types=foreign,
+        own_types=own,
         pickles=pickles,
         problems=tuple(problems),
     )
@@ -273,11 +297,16 @@ def _foreign_types(buffer: bytes, declaration: Declaration) -> tuple[str, ...]:
     return tuple(sorted(_untrusted_types(buffer) - set(trusted_types(declaration))))
 
 
+def _own_types(buffer: bytes, declaration: Declaration) -> tuple[str, ...]:
+    return tuple(sorted(_untrusted_types(buffer) & set(trusted_types(declaration)) - set(ALLOWED_TYPES)))
+
+
 def foreign_message(name: str, foreign: tuple[str, ...]) -> str:
     """What to do about types that are not on the allow-list."""
     return (
-        f"{name} holds types that are not on the allow-list: {', '.join(foreign)}. If they belong to your own "
-        "algorithm and are harmless to load, list them under its `trusted_types`"
+        f"{name} holds types that are not on the allow-list: {', '.join(foreign)}. If they are classes of an estimator "
+        "library or of your own algorithm's package and harmless to load, list them under its `trusted_types`; functions "
+        "and modules are refused even there"
     )
 
 

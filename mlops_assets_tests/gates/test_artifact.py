@@ -106,6 +106,7 @@ def test_a_refusal_names_the_vulnerability() -> None:
     ("evidence", "words"),
     [
         (artifact(), ["not checked: no advisory file", "not compared with a lock"]),
+        (artifact(own_types=["bank.Scorecard"]), ["types that the declaration trusts: bank.Scorecard"]),
         (
             artifact(advisories=advisories(("X-1", "low"), unchecked=["q 1"]), lock=lock("n 1", unpinned=["t 1"])),
             ["tolerated: X-1", "osv.json, as of 2026-11-01, 1 packages not covered", "not as pinned: n 1", "t 1"],

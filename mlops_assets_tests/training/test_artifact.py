@@ -2,11 +2,13 @@ import pickle
 import shutil
 import zipfile
 from pathlib import Path
+from subprocess import Popen  # noqa: F401
 
 import numpy as np
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from pydantic import ValidationError
 
 from mlops_assets.declaration.training import Candidate
 from mlops_assets.features.frame import to_model_frame
@@ -121,6 +123,50 @@ def test_types_of_an_own_algorithm_must_be_listed(tmp_path: Path) -> None:
     assert name in trusted_types(listed)
     save(pipeline, tmp_path, listed)
     assert type(load(tmp_path, listed).steps[-1][1]).__name__ == "Scorecard"
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["os.system", "builtins.eval", "builtins.object", "subprocess.Popen", "functools.partial", "cloudpickle.loads",
+     "other_bank.models.Scorecard", "eval", "sklearn..x", "importlib.import_module", "mlflow.pyfunc.PyFuncModel"],
+)  # fmt: skip
+def test_a_declaration_cannot_trust_what_runs_code(name: str) -> None:
+    with pytest.raises(ValidationError, match="expected module and class of an estimator library"):
+        declare(candidates=[{"algorithm": "mlops_assets_tests.training.estimators:build", "trusted_types": [name]}])
+
+
+def shell(command: str) -> int:
+    """A function of the bank's own package."""
+    return len(command)
+
+
+@pytest.mark.parametrize("name", ["shell", "Popen", "numpy", "absent"])
+def test_a_name_of_the_own_package_that_is_no_class_of_it_is_refused(stored: Path, name: str) -> None:
+    listed = declare(
+        candidates=[{"algorithm": f"{__name__}:build", "trusted_types": [f"{__name__}.{name}"]}],
+    )
+    with zipfile.ZipFile(stored / MODEL_FILE) as archive:
+        parts = {part: archive.read(part) for part in archive.namelist()}
+    schema = parts["schema.json"].replace(b'"sklearn.linear_model._logistic"', f'"{__name__}"'.encode())
+    parts["schema.json"] = schema.replace(b'"LogisticRegression"', f'"{name}"'.encode())
+    with zipfile.ZipFile(stored / MODEL_FILE, "w") as archive:
+        for part, content in parts.items():
+            archive.writestr(part, content)
+    with pytest.raises(ArtifactError, match=f"not on the allow-list: .*{name}.*refused even there"):
+        load(stored, listed)
+
+
+def test_types_that_only_the_declaration_trusts_are_in_the_report(tmp_path: Path) -> None:
+    from mlops_assets_tests.training import estimators
+
+    name = "mlops_assets_tests.training.estimators.Scorecard"
+    listed = declare(
+        candidates=[{"algorithm": "mlops_assets_tests.training.estimators:build", "trusted_types": [name]}]
+    )
+    pipeline = refit(declare(), declare().candidates[0], table(100))
+    pipeline.steps[-1] = ("model", estimators.Scorecard())
+    save(pipeline, tmp_path, listed)
+    assert inspect(tmp_path, listed).own_types == (name,)
 
 
 def flip(folder: Path) -> None:

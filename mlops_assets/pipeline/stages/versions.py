@@ -65,6 +65,7 @@ def artifact_facts(
         "signature": signature,
         "pickles": list(report.pickles),
         "foreign_types": list(report.foreign_types),
+        "own_types": list(report.own_types),
         "bytes": report.size_bytes,
         **software_facts(platform, registration.event.run_id),
     }
