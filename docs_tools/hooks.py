@@ -18,6 +18,17 @@ LINK = re.compile(r"(!?)\[((?:[^\[\]]|\[[^\]]*\])*)\]\((?!https?:|#|mailto:)([^)
 MERMAID = re.compile(r"```mermaid\n(.*?)```", re.DOTALL)
 
 
+def on_files(files: Any, config: Any) -> Any:
+    """Add the pages that are generated from the code."""
+    from mkdocs.structure.files import File
+
+    from docs_tools.reference import PAGES
+
+    for path, write in PAGES.items():
+        files.append(File.generated(config, path, content=write()))
+    return files
+
+
 def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
     """Draw diagrams, and turn links to files outside of `docs/` into text: the site does not hold these files."""
     from docs_tools.graph import svg

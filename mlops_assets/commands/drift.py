@@ -17,7 +17,8 @@ COLUMNS = ["name", "severity", "statistic", "value", "p_value", "effect", "reaso
 @click.command()
 @click.argument("reference")
 @click.argument("current")
-@click.option("--engine", type=click.Choice(["polars", "duckdb", "spark"]), default="polars", show_default=True)
+@click.option("--engine", type=click.Choice(["polars", "duckdb", "spark"]), default="polars", show_default=True,
+              help="What counts the rows: here, in DuckDB, or on a Spark cluster.")  # fmt: skip
 @click.option("--target", help="Column of the outcome, to judge base rate, relation and performance. '' for none.")
 @click.option("--score", help="Column with the predictions of a deployed model.")
 @click.option("--id", "identifier", help="Identifier column; a value that repeats in CURRENT is a fault.")

@@ -22,7 +22,7 @@ def finding() -> None:
 
 @finding.command("record")
 @click.argument("model")
-@click.option("--severity", type=click.Choice(SEVERITIES), required=True)
+@click.option("--severity", type=click.Choice(SEVERITIES), required=True, help="How grave it is.")
 @click.option("--summary", required=True, help="What was found; part of the signed statement.")
 @click.option("--owner", required=True, help="Person who must answer it; enrolled for the model.")
 @click.option("--due", type=click.DateTime(["%Y-%m-%d"]), required=True, help="Day by which it must be answered.")
@@ -145,7 +145,7 @@ def validation() -> None:
 @validation.command("record")
 @click.argument("model")
 @click.argument("version", type=int)
-@click.option("--outcome", type=click.Choice(validations.OUTCOMES), required=True)
+@click.option("--outcome", type=click.Choice(validations.OUTCOMES), required=True, help="The judgement.")
 @click.option("--summary", required=True, help="What was examined and why this outcome; part of the signed statement.")
 @click.option("--condition", "conditions", multiple=True, help="What must hold; repeat for several.")
 @click.option(

@@ -10,7 +10,14 @@ from mlops_assets.commands.common import NOT_WELL, known_model, open_platform
 @click.command()
 @click.argument("model")
 @click.option("--version", type=int, help="Only this version; default: all versions.")
-@click.option("--format", "form", type=click.Choice(["openlineage"]), default="openlineage", show_default=True)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["openlineage"]),
+    default="openlineage",
+    show_default=True,
+    help="Format of the events.",
+)
 @click.option("--namespace", default="mlops_assets", show_default=True, help="Namespace of jobs and datasets.")
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="File to write; default: standard output."

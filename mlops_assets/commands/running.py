@@ -128,8 +128,8 @@ def as_called(command: str) -> str:
 
 
 @click.command()
-@click.option("--dagster-port", default=DAGSTER_PORT, show_default=True)
-@click.option("--mlflow-port", default=MLFLOW_PORT, show_default=True)
+@click.option("--dagster-port", default=DAGSTER_PORT, show_default=True, help="Port of Dagster.")
+@click.option("--mlflow-port", default=MLFLOW_PORT, show_default=True, help="Port of MLflow.")
 @click.option(
     "--pages-port", default=PAGES_PORT, show_default=True, help="Port of the fleet page, model pages and cards."
 )

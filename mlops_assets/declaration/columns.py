@@ -66,6 +66,7 @@ class EventTime(Part):
     """When a row happened; decides its window."""
 
     column: str = Field(examples=["approval_date"])
+    """Column that holds the time."""
     format: str = Field(default="timestamp", examples=["yyyymmdd"])
     """How the values are written: `timestamp` (dates, times or ISO text), `year` (1994, read as 1 January), `yyyymm`,
     `yyyymmdd`, `epoch_s`, `epoch_ms`, `epoch_us` (numbers or text of digits), or a pattern such as `%d/%m/%Y %H:%M`."""
@@ -123,6 +124,7 @@ class Target(Part):
     """What is predicted."""
 
     column: str = Field(examples=["default"])
+    """Column that holds the outcome; empty where it is not known yet."""
     positive: str | int | float | bool = Field(default=1, examples=[1])
     """Binary only: the value that counts as the event."""
     favourable: Literal["positive", "negative"] = Field(default="negative", examples=["negative"])
@@ -138,6 +140,7 @@ class Protected(Part):
     """A protected attribute: fairness is measured over its groups."""
 
     column: str = Field(examples=["sex"])
+    """Column that holds the attribute; it need not be a feature."""
     labels: dict[str, str] = Field(default_factory=dict, examples=[{"1": "men", "2": "women"}])
     """Readable names of the values."""
     bins: tuple[float, ...] | None = Field(default=None, examples=[[30, 45, 60]])
@@ -153,6 +156,7 @@ class Slice(Part):
     """A segment that must not be served worse: the values of one column, or quantile bins of a numeric one."""
 
     column: str = Field(examples=["naics_sector"])
+    """Column whose values are the segments."""
     bins: int | None = Field(default=None, ge=2, le=20, examples=[4])
     """Number of quantile bins of a numeric column."""
 

@@ -14,7 +14,9 @@ class Period(Part):
     """A length of calendar time such as `36 months`."""
 
     count: int = Field(gt=0)
+    """How many units."""
     unit: Cadence
+    """day, week, month, quarter or year."""
 
     @classmethod
     def parse(cls, text: object) -> object:

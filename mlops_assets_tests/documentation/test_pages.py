@@ -10,12 +10,13 @@ from pathlib import Path
 import pytest
 
 import mlops_assets
+from docs_tools.reference import PAGES as PAGES_FROM_CODE
 
 PACKAGE = Path(mlops_assets.__file__).parent
 ROOT = PACKAGE.parent
 DOCS = ROOT / "docs"
 PAGES = sorted(DOCS.rglob("*.md"))
-GENERATED: frozenset[str] = frozenset()
+GENERATED = frozenset(PAGES_FROM_CODE)
 FRONT = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")]
 
 

@@ -24,7 +24,12 @@ class ExceptionUsed(BaseModel):
 
 
 class Approver(BaseModel):
-    """Somebody whose approval a promotion counted."""
+    """Somebody whose approval a promotion counted.
+
+    Attributes:
+        person: name.
+        role: in which they signed.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -33,7 +38,12 @@ class Approver(BaseModel):
 
 
 class LadderStep(BaseModel):
-    """Where a version stood on the release ladder when it was promoted."""
+    """Where a version stood on the release ladder when it was promoted.
+
+    Attributes:
+        step: `top`, or `none` where the policy asks for no ladder or there was no champion.
+        reason: why it stood there.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
