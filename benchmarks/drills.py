@@ -31,7 +31,6 @@ from mlops_assets.monitoring.drills.drills import SAMPLE_ROWS, DrillResult, run_
 from mlops_assets.monitoring.drills.injected_faults import (
     OTHER_OUTCOMES,
     OUTCOME,
-    SCORE,
     Drill,
     Injected,
     NotApplicable,
@@ -42,6 +41,7 @@ from mlops_assets.monitoring.drills.injected_faults import (
     more_positives,
     standard_drills,
 )
+from mlops_assets.monitoring.inputs.drift import SCORE_COLUMN
 from mlops_assets.monitoring.outcomes.reference_performance import ReferencePerformance, build_reference
 from mlops_assets.statistics.profile import Profile, build_profile
 from mlops_assets_tests.monitoring.streams import ROLES, RULES, scored_customers
@@ -69,8 +69,10 @@ def main() -> int:
     """Print the tables; 1 where an aim is missed."""
     options = arguments()
     known = rows_of(options.reference, [options.seed])
-    profile = build_profile(known, {**FEATURES, SCORE: "score"})
-    reference_performance = build_reference(known[OUTCOME].to_numpy(), known[SCORE].to_numpy(), "binary", threshold=0.3)
+    profile = build_profile(known, {**FEATURES, SCORE_COLUMN: "score"})
+    reference_performance = build_reference(
+        known[OUTCOME].to_numpy(), known[SCORE_COLUMN].to_numpy(), "binary", threshold=0.3
+    )
     windows = [rows_of(options.rows, [options.seed, i + 1]) for i in range(options.windows)]
     drills = [as_it_is(), *standard_drills(), *smaller_drills()]
     sample = known.select(list(FEATURES)).sample(SAMPLE_ROWS, seed=options.seed)
@@ -118,7 +120,7 @@ def smaller_drills() -> list[Drill]:
 def rows_of(rows: int, key: Sequence[int]) -> pl.DataFrame:
     """Scored customers, with a column that is mostly 0, one with heavy tails on both sides, and one of many categories."""
     generator = np.random.default_rng(key)
-    table = scored_customers(rows, int(generator.integers(2**31)))
+    table = scored_customers(rows, int(generator.integers(2**31))).rename({"score": SCORE_COLUMN, "outcome": OUTCOME})
     gains = np.where(generator.random(rows) < 0.92, 0.0, generator.lognormal(8.5, 1.5, rows).round())
     branch = "b" + pl.Series(generator.integers(0, 30, rows)).cast(pl.String)
     return table.with_columns(gains=gains, balance=1000 * generator.standard_t(2, rows), branch=branch)
@@ -209,11 +211,13 @@ def wide(options: argparse.Namespace) -> None:
 
     def draw(rows: int, key: Sequence[int]) -> pl.DataFrame:
         generator = np.random.default_rng(key)
-        return draw_rows(rows, WIDE_FEATURES, generator).with_columns(pl.Series(SCORE, generator.beta(2, 5, rows)))
+        return draw_rows(rows, WIDE_FEATURES, generator).with_columns(
+            pl.Series(SCORE_COLUMN, generator.beta(2, 5, rows))
+        )
 
     known = draw(options.reference, [options.seed, 0, WIDE_FEATURES])
     profile = build_profile(known, roles(known))
-    sample = known.drop(SCORE).sample(SAMPLE_ROWS, seed=options.seed)
+    sample = known.drop(SCORE_COLUMN).sample(SAMPLE_ROWS, seed=options.seed)
     windows = [draw(options.rows, [options.seed, i + 1, WIDE_FEATURES]) for i in range(options.wide)]
     chosen = [d for d in standard_drills() if (d.name, d.size) in [aim[:2] for aim in AIMS]]
     drills = [as_it_is(), *(d for d in chosen if d.kind == "data_quality" and d.name != "swapped columns")]

@@ -163,7 +163,8 @@ def judge(cell: Cell) -> Alarms:
         for window in windows:
             sample = window.sample(min(SAMPLE_ROWS, window.height), seed=cell.seed)
             verdict = compare(
-                profile, count_window(window, profile), RULES, sample=sample, reference_sample=known.drop("score", strict=False)
+                profile, count_window(window, profile), RULES, sample=sample, reference_sample=known.drop("score", strict=False),
+                score="score",
             )  # fmt: skip
             ours.append(at_least(verdict.severity, "watch"))
             psi.append(largest_psi(plain, window))

@@ -6,6 +6,8 @@ from pydantic import BaseModel, ConfigDict
 
 RESERVED_PREFIX = "mlops_"
 """Columns that the project adds to a user's table begin so; a declared column may not."""
+CASED = RESERVED_PREFIX + "cased_"
+"""Prefix of columns under another name, because theirs differs from another one's in capitals only."""
 
 
 class Part(BaseModel):

@@ -6,12 +6,12 @@ plan, so the rows stay where they are.
 """
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any
 
-from mlops_assets.declaration.terms import RESERVED_PREFIX
+from mlops_assets.declaration.terms import CASED, RESERVED_PREFIX
 from mlops_assets.statistics.profile import NUMERIC_ROLES, ColumnProfile, Profile, number_as_listed
 
 ROWS, VALUE = RESERVED_PREFIX + "rows", RESERVED_PREFIX + "value"
@@ -95,11 +95,16 @@ def count_window(frame: Any, profile: Profile, engine: str | None = None) -> Win
     """
     import narwhals as nw
 
-    if engine == "duckdb":
-        frame = _in_duckdb(frame)
-    elif engine not in (None, "polars", "pyspark"):
+    if engine not in (None, "polars", "duckdb", "pyspark"):
         raise ValueError(f"found engine {engine!r}, expected polars, duckdb or pyspark")
     native: Any = nw.from_native(frame)
+    by_database = engine == "duckdb" or native.implementation.is_pyspark()
+    if by_database and (own := distinct_names(native.collect_schema().names())):
+        # A database takes names that differ only in capitals for one.
+        return _named(count_window(_renamed(frame, own), _with_names(profile, own), engine), own)
+    if engine == "duckdb":
+        frame = _in_duckdb(frame)
+        native = nw.from_native(frame)
     if native.implementation.is_pyspark():
         native = nw.from_native(_spark_times_as_days(frame, profile))
     elif native.implementation.is_duckdb():
@@ -140,6 +145,34 @@ def count_window(frame: Any, profile: Profile, engine: str | None = None) -> Win
         else:
             columns[name] = _categorical_counts(by_value[name], column, rows, dtype, schema[name].is_numeric())
     return WindowCounts(rows, columns, tuple(n for n in found if n not in profile.columns))
+
+
+def distinct_names(names: Iterable[str]) -> dict[str, str]:
+    """A name of its own for each column whose name differs from another one's in capitals only; empty where none does."""
+    groups: dict[str, list[str]] = {}
+    for name in names:
+        groups.setdefault(name.casefold(), []).append(name)
+    alike = [name for group in groups.values() if len(group) > 1 for name in group]
+    return {name: f"{CASED}{position}:{name}" for position, name in enumerate(alike)}
+
+
+def _renamed(frame: Any, names: Mapping[str, str]) -> Any:
+    if hasattr(frame, "toDF"):  # Spark: by position, since it would take either name for both columns.
+        return frame.toDF(*(names.get(name, name) for name in frame.columns))
+    return frame.rename(names)
+
+
+def _with_names(profile: Profile, names: Mapping[str, str]) -> Profile:
+    columns = {names.get(name, name): column for name, column in profile.columns.items()}
+    return Profile(profile.rows, {name: replace(column, name=name) for name, column in columns.items()})
+
+
+def _named(counts: WindowCounts, names: Mapping[str, str]) -> WindowCounts:
+    """The counts under the names the columns had."""
+    back = {own: name for name, own in names.items()}
+    columns = {back.get(name, name): column for name, column in counts.columns.items()}
+    columns = {name: replace(column, name=name) for name, column in columns.items()}
+    return WindowCounts(counts.rows, columns, tuple(back.get(name, name) for name in counts.extra))
 
 
 def _in_duckdb(frame: Any) -> Any:

@@ -17,12 +17,10 @@ from uuid import uuid4
 
 import polars as pl
 
-from mlops_assets.declaration.terms import RESERVED_PREFIX
+from mlops_assets.declaration.terms import CASED, RESERVED_PREFIX
 
 WINDOW = RESERVED_PREFIX + "window"
 """Column that names a row's window, and partitions the table."""
-CASED = RESERVED_PREFIX + "cased_"
-"""Prefix of columns whose names differ from another one's in capitals only."""
 DIGEST = "mlops_digest"
 # A replay must still find what a record names ten years later (EU AI Act, Article 18), while Delta's own default
 # drops its log after thirty days.

@@ -43,6 +43,8 @@ attributes:
     größe: categorical
     has.discount: boolean
     grade: {role: ordinal, allowed: [low, mid, high]}
+    score: numeric
+    Score: categorical
   protected: [{column: region}]
   candidates: [linear, hist_gradient_boosting]
   training: {until: 2021-01-01, window: 1 month, folds: 2}
@@ -168,6 +170,9 @@ def _month(start: datetime, rows: int, generator: np.random.Generator) -> pl.Dat
             "grade": [("low", "mid", "high")[g] for g in grade],
             "region": generator.choice(["north", "south"], rows),
             "zu spät?": np.where(late, "yes", "no"),
+            # Names that the project itself uses elsewhere, and two that differ only in capitals.
+            "score": np.arange(rows) * 7919 % 1000 / 10,
+            "Score": np.where(np.arange(rows) % 3 == 0, "seen", "not seen"),
             "never read": np.zeros(rows),
         }
     )

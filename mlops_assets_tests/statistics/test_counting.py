@@ -89,6 +89,18 @@ def test_spark_counts_alike(profile, tmp_path):
         session.stop()
 
 
+CAPITALS = pl.DataFrame({"age": [1.0, 2.0, 3.0], "Age": ["a", "b", "b"], "AGE": [10, 20, 30], "other": [1, 2, 3]})
+
+
+@pytest.mark.parametrize("engine", ["polars", "duckdb"])
+def test_names_that_differ_only_in_capitals_are_columns_of_their_own(engine):
+    profile = build_profile(CAPITALS, {"age": "numeric", "Age": "categorical", "AGE": "numeric"})
+    found = count_window(CAPITALS, profile, engine)
+    assert {name: column.name for name, column in found.columns.items()} == {n: n for n in ("age", "Age", "AGE")}
+    assert (found.columns["age"].maximum, found.columns["AGE"].maximum) == (3, 30)
+    assert (found.columns["Age"].distinct, found.extra) == (2, ("other",))
+
+
 def test_an_unknown_engine_is_refused(profile):
     with pytest.raises(ValueError, match="found engine 'abacus', expected polars, duckdb or pyspark"):
         count_window(table(), profile, engine="abacus")

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from mlops_assets.monitoring.drills.injected_faults import OUTCOME, SCORE, Drill, NotApplicable, standard_drills
+from mlops_assets.monitoring.drills.injected_faults import OUTCOME, Drill, NotApplicable, standard_drills
 from mlops_assets.monitoring.inputs.batches import content_digest, find_batch_faults
-from mlops_assets.monitoring.inputs.drift import compare
+from mlops_assets.monitoring.inputs.drift import SCORE_COLUMN, compare
 from mlops_assets.monitoring.outcomes.performance import WindowPerformance, measure
 from mlops_assets.monitoring.outcomes.reference_performance import ReferencePerformance
 from mlops_assets.monitoring.severity import at_least
@@ -83,13 +83,13 @@ def run_drills(
     """Drill every fault on a copy of every window.
 
     Args:
-        windows: rows with the profile's columns, in order of time; `score` (see `with_scores`) and, as known, `outcome`
+        windows: rows with the profile's columns, in order of time; `SCORE_COLUMN` (see `with_scores`) and, as known, `OUTCOME`
             (0 or 1; a label; a number) beside.
         profile: of the reference.
         thresholds: thresholds.
         drills: None: all of `standard_drills` for two classes.
         importance: of the features.
-        reference: performance reference_performance; without it, or without an `outcome`, drills on outcomes cannot be seen.
+        reference: performance reference_performance; without it, or without an `OUTCOME`, drills on outcomes cannot be seen.
         reference_sample: rows of the reference; with them, columns that changed only together are looked for.
         rescore: the model; gives the scores of a faulty copy. None: scores stay what they were.
         seed: of what is random in the faults.
@@ -129,9 +129,9 @@ def run_drills(
 def with_scores(rows: pl.DataFrame, scores: np.ndarray, classes: Sequence[str] = ()) -> pl.DataFrame:
     """The rows with the model's scores: of several classes, the probability of the likeliest, and each one's beside."""
     if scores.ndim == 1:
-        return rows.with_columns(pl.Series(SCORE, scores))
-    each = [pl.Series(f"{SCORE}:{label}", scores[:, i]) for i, label in enumerate(classes)]
-    return rows.with_columns(pl.Series(SCORE, scores.max(axis=1)), *each)
+        return rows.with_columns(pl.Series(SCORE_COLUMN, scores))
+    each = [pl.Series(f"{SCORE_COLUMN}:{label}", scores[:, i]) for i, label in enumerate(classes)]
+    return rows.with_columns(pl.Series(SCORE_COLUMN, scores.max(axis=1)), *each)
 
 
 def _drill(
@@ -152,7 +152,7 @@ def _drill(
         reference_sample=watch.reference_sample,
     )
     performance = _performance(faulty, watch)
-    names = [n for n in profile.columns if n in faulty.columns and n != SCORE]
+    names = [n for n in profile.columns if n in faulty.columns and n != SCORE_COLUMN]
     earlier_rows = {"the window before": content_digest(window, names)} if drill.name == "stale batch" else {}
     batch = find_batch_faults(faulty, names, earlier=earlier_rows)
     # The fault stays: each further window looks like this one, and only persistence is different.
@@ -170,7 +170,7 @@ def _performance(rows: pl.DataFrame, watch: _Watch) -> WindowPerformance | None:
     reference = watch.reference
     if reference is None:
         return None
-    scored = [f"{SCORE}:{label}" for label in reference.classes] or [SCORE]
+    scored = [f"{SCORE_COLUMN}:{label}" for label in reference.classes] or [SCORE_COLUMN]
     if not {OUTCOME, *scored} <= set(rows.columns):
         return None
     scores = rows.select(scored).to_numpy()

@@ -9,12 +9,13 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from mlops_assets.declaration.terms import Task
+from mlops_assets.declaration.terms import RESERVED_PREFIX, Task
+from mlops_assets.monitoring.inputs.drift import SCORE_COLUMN
 from mlops_assets.monitoring.severity import Kind
 from mlops_assets.statistics.profile import ColumnProfile, Profile
 
-OUTCOME = "outcome"
-SCORE = "score"
+OUTCOME = RESERVED_PREFIX + "outcome"
+"""Column of what turned out to be true, beside the columns of a user's table and `SCORE_COLUMN`."""
 LEAST_SHARE = 0.05
 """A category rarer than this is not renamed: the policy's own limits would let it pass."""
 
@@ -93,7 +94,9 @@ def _drills_of_outcomes(task: Task) -> list[Drill]:
 
 
 def _features(profile: Profile, kind: str) -> list[ColumnProfile]:
-    return [c for c in profile.columns.values() if c.kind == kind and c.name not in (SCORE, OUTCOME) and c.present]
+    return [
+        c for c in profile.columns.values() if c.kind == kind and c.name not in (SCORE_COLUMN, OUTCOME) and c.present
+    ]
 
 
 def _pick(found: list[ColumnProfile], what: str, generator: np.random.Generator) -> ColumnProfile:
@@ -107,7 +110,9 @@ def missing_values(share: float) -> Inject:
 
     def inject(rows: pl.DataFrame, profile: Profile, generator: np.random.Generator) -> Injected:
         held = [
-            c for c in profile.columns.values() if c.name not in (SCORE, OUTCOME) and c.nulls < c.rows * (1 - share)
+            c
+            for c in profile.columns.values()
+            if c.name not in (SCORE_COLUMN, OUTCOME) and c.nulls < c.rows * (1 - share)
         ]
         name = _pick(held, "feature that is mostly there", generator).name
         missing = pl.Series(generator.random(rows.height) < share)

@@ -11,6 +11,7 @@ from typing import Any
 
 import polars as pl
 
+from mlops_assets.declaration.terms import RESERVED_PREFIX
 from mlops_assets.monitoring.inputs.column_drift import ColumnDrift, graded, judge_column
 from mlops_assets.monitoring.inputs.faults import Fault
 from mlops_assets.monitoring.inputs.joint import JointDrift, compare_jointly
@@ -26,7 +27,8 @@ from mlops_assets.statistics.profile import ColumnProfile, Profile
 
 CRITICAL_SHARE = 0.5
 """Broken or shifted features that carry this share of all importance make the window critical."""
-SCORE_COLUMN = "score"
+SCORE_COLUMN = RESERVED_PREFIX + "score"
+"""Column of the model's own score beside the columns of a user's table."""
 LOOKS_LIKE_A_SWAP = ("", "new_categories", "renamed_category", "merged_category", "out_of_range")
 
 

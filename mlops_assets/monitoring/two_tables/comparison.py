@@ -15,7 +15,7 @@ from mlops_assets.datasets.sources import SourceError
 from mlops_assets.evaluation.performance import plain
 from mlops_assets.monitoring.inputs.batches import content_digest, find_batch_faults
 from mlops_assets.monitoring.inputs.column_drift import ColumnDrift
-from mlops_assets.monitoring.inputs.drift import SCORE_COLUMN, DriftVerdict, compare
+from mlops_assets.monitoring.inputs.drift import DriftVerdict, compare
 from mlops_assets.monitoring.inputs.faults import Fault
 from mlops_assets.monitoring.severity import at_least, worst
 from mlops_assets.monitoring.two_tables.columns import (
@@ -29,7 +29,7 @@ from mlops_assets.monitoring.two_tables.columns import (
 from mlops_assets.monitoring.two_tables.outcomes import TableOutcomes, compare_outcomes
 from mlops_assets.monitoring.two_tables.reading import (
     SAID,
-    for_engine,
+    counted_by,
     looks_ordered,
     open_table,
     profile_table,
@@ -37,12 +37,14 @@ from mlops_assets.monitoring.two_tables.reading import (
 )
 from mlops_assets.monitoring.verdict.triage import Health, triage
 from mlops_assets.policy.monitoring_thresholds import MonitoringThresholds
-from mlops_assets.statistics.counting import WindowCounts, count_window, infer_roles
+from mlops_assets.statistics.counting import WindowCounts, infer_roles
 from mlops_assets.statistics.profile import ColumnProfile, Profile
 
 ENGINES = ("polars", "duckdb", "pyspark")
 MOST_ROWS_FOR_BATCHES = 1_000_000
 """Above this, whether whole rows were sent twice is not looked for: it needs all of them in memory."""
+UNNAMED_SCORE = "score"
+"""Column that holds a model's scores where nobody says which does."""
 WITHOUT_OUTCOMES = (
     "without outcomes (--target) a changed relation, other outcomes for the same inputs, cannot be seen, nor for certain "
     "a changed base rate"
@@ -157,15 +159,17 @@ def compare_tables(
         roles, reference, {"to ignore": ignore, "for target, score, id or time": (target, score, identifier, time)}
     )
     remarks: list[str] = []
+    said = score
     if target is None:
         target = outcome_by_name({n: r for n, r in roles.items() if n not in ignore}, before, now, remarks)
     if score is None and target:
         score = score_by_name({n: r for n, r in roles.items() if n not in (target, *ignore)}, now, remarks)
     named = _Named(tuple(ignore), identifier or "", target or "", score or "", time or "", in_order)
+    scored = named.score or (UNNAMED_SCORE if said is None else "")
     chosen = _choose(before, now, roles, named, (str(reference), str(current)))
     every, shared = chosen.every, chosen.shared
     try:
-        counts = count_window(for_engine(now, current, engine, as_read=bool(as_times)), every)
+        counts = counted_by(engine, now, current, every, as_read=bool(as_times))
         sample = sample_rows(now, shared, time)
     except pl.exceptions.PolarsError as error:
         raise SourceError(f"{current} cannot be read to its end: {error}. Is the file whole?") from error
@@ -173,18 +177,17 @@ def compare_tables(
     unknown = tuple(n for n in counts.extra if n not in chosen.left_out and n != identifier)
     inputs = WindowCounts(counts.rows, {n: c for n, c in counts.columns.items() if n in chosen.compared}, unknown)
     profile = Profile(chosen.rows, chosen.compared)
-    drift = compare(profile, inputs, limits, sample=sample, reference_sample=known, score=named.score or SCORE_COLUMN)
+    drift = compare(profile, inputs, limits, sample=sample, reference_sample=known, score=scored)
     outcomes, target_column = None, None
     if chosen.outcome is not None and counts.rows:
         drift, target_column = _with_outcome(drift, chosen.outcome, counts, limits)
         outcomes = _outcomes(before, now, chosen, named, drift, limits)
     remarks += outcomes.remarks if outcomes else [WITHOUT_OUTCOMES]
     if chosen.assumed and not at_least(drift.severity, "watch"):
-        remarks += _if_in_any_order(chosen.compared, inputs, limits, sample, known, score)
+        remarks += _if_in_any_order(chosen.compared, inputs, limits, sample, known, scored)
     batch = _batch_faults(before, now, chosen, counts.rows, identifier, remarks)
     measured, segment = (outcomes.performance, outcomes.segment) if outcomes else (None, None)
-    column = named.score or SCORE_COLUMN
-    health = triage(drift, measured, (), limits, {}, batch=batch, segment=segment, score=column)
+    health = triage(drift, measured, (), limits, {}, batch=batch, segment=segment, score=scored)
     return TableComparison(
         str(reference), str(current), drift, health, chosen.left_out, engine, outcomes, target_column, tuple(remarks)
     )
@@ -301,7 +304,7 @@ def _if_in_any_order(
     thresholds: MonitoringThresholds,
     sample: pl.DataFrame,
     known: pl.DataFrame,
-    score: str | None,
+    score: str,
 ) -> list[str]:
     """A remark where silence rests on the order that the rows were taken to have."""
     rows = next(iter(compared.values())).rows
@@ -311,7 +314,7 @@ def _if_in_any_order(
         thresholds,
         sample=sample,
         reference_sample=known,
-        score=score or SCORE_COLUMN,
+        score=score,
     )
     if not at_least(again.severity, "watch"):
         return []

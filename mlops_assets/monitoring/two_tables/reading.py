@@ -12,6 +12,7 @@ import polars as pl
 from mlops_assets.datasets.sources import SourceError, scan
 from mlops_assets.declaration.source import Source
 from mlops_assets.statistics.between_periods import LEVEL
+from mlops_assets.statistics.counting import WindowCounts, count_window, distinct_names
 from mlops_assets.statistics.profile import Profile, build_profile
 from mlops_assets.statistics.resampling import spread_positions
 
@@ -60,25 +61,32 @@ def sample_rows(frame: pl.LazyFrame, names: Sequence[str], time: str | None) -> 
     return spread_rows(frame, [*names, time], SAMPLE_ROWS).sort(time, maintain_order=True).drop(time)
 
 
-def for_engine(frame: pl.LazyFrame, table: str | Path, engine: str, *, as_read: bool = False) -> Any:
-    """The table as the engine (polars, duckdb, pyspark) reads it; with `as_read` DuckDB is given the frame, in which text
-    was read as times.
+def counted_by(
+    engine: str, frame: pl.LazyFrame, table: str | Path, profile: Profile, *, as_read: bool = False
+) -> WindowCounts:
+    """The table as the engine (polars, duckdb, pyspark) reads and counts it; with `as_read` DuckDB is given the frame, in
+    which text was read as times.
 
     Raises:
-        SourceError: Spark is not there, or is asked for anything but Parquet.
+        SourceError: Spark is not there, is asked for anything but Parquet, or takes two columns for one.
     """
     path = str(table)
-    if engine == "polars":
-        return frame
-    if engine == "duckdb":
+    alike = distinct_names(frame.collect_schema().names())
+    if engine == "duckdb" and path.endswith(".parquet") and not as_read and not alike:
         import duckdb
 
-        if path.endswith(".parquet") and not as_read:
-            return duckdb.connect().read_parquet(path)
-        return duckdb.connect().from_arrow(frame.collect(engine="streaming").to_arrow())
+        return count_window(duckdb.connect().read_parquet(path), profile)
+    if engine != "pyspark":
+        return count_window(frame, profile, engine)
     if not path.endswith(".parquet"):
         raise SourceError(f"{path}: with pyspark a Parquet file or a glob of them is expected; use polars or duckdb")
-    return _spark().read.parquet(path)
+    session = _spark()
+    if alike and session.conf.get("spark.sql.caseSensitive") != "true":
+        raise SourceError(
+            f"{path}: the names of {', '.join(map(repr, alike))} differ only in capitals, and this Spark session takes them "
+            "for one; set spark.sql.caseSensitive to true, or use polars or duckdb"
+        )
+    return count_window(session.read.parquet(path), profile)
 
 
 def _spark() -> Any:
@@ -99,6 +107,7 @@ def _spark() -> Any:
         "spark.driver.bindAddress": "127.0.0.1",
         "spark.sql.session.timeZone": "UTC",
         "spark.sql.shuffle.partitions": "4",
+        "spark.sql.caseSensitive": "true",
     }
     try:
         session = SparkSession.builder.master("local[*]").config(map=alone).getOrCreate()  # type: ignore[attr-defined]

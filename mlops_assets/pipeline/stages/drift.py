@@ -20,7 +20,7 @@ from mlops_assets.monitoring.inputs.attribution import (
     sample_size,
     score_importance,
 )
-from mlops_assets.monitoring.inputs.drift import DriftVerdict, compare
+from mlops_assets.monitoring.inputs.drift import SCORE_COLUMN, DriftVerdict, compare
 from mlops_assets.monitoring.severity import at_least
 from mlops_assets.monitoring.window_results import DRIFT, DriftResult
 from mlops_assets.pipeline.context import StageContext, StageResult, window_of
@@ -127,15 +127,17 @@ def reference_sample(lake: Lake, scored: ScoredWindow) -> pl.DataFrame:
 def counts_of(rows: Rows, scores: pl.Series, id_: str, profile: Profile) -> WindowCounts:
     """Features and scores of the same rows, counted in the bins of the reference."""
     if isinstance(rows, pl.DataFrame):
-        return count_window(rows.drop(id_).with_columns(scores), profile)
-    inputs = Profile(profile.rows, {name: c for name, c in profile.columns.items() if name != SCORE})
+        return count_window(rows.drop(id_).with_columns(scores.alias(SCORE_COLUMN)), profile)
+    known = profile.columns.get(SCORE_COLUMN)
+    inputs = Profile(profile.rows, {name: c for name, c in profile.columns.items() if name != SCORE_COLUMN})
     found = count_window(rows.table.drop(id_), inputs)
-    if SCORE not in profile.columns:
-        return replace(found, extra=(*found.extra, SCORE))
-    score = count_window(scores.to_frame(), Profile(profile.rows, {SCORE: profile.columns[SCORE]})).columns[SCORE]
+    if known is None:
+        return replace(found, extra=(*found.extra, SCORE_COLUMN))
+    alone = Profile(profile.rows, {SCORE_COLUMN: known})
+    score = count_window(scores.to_frame(SCORE_COLUMN), alone).columns[SCORE_COLUMN]
     # A mean of parts depends in its last digits on which part is ready first.
     score = replace(score, mean=float(np.mean(scores.to_numpy()))) if score.mean is not None else score
-    columns = found.columns | {SCORE: score}
+    columns = found.columns | {SCORE_COLUMN: score}
     return WindowCounts(found.rows, {name: columns[name] for name in profile.columns}, found.extra)
 
 
@@ -144,7 +146,7 @@ def sample_of(rows: Rows, scores: pl.DataFrame, id_: str, chosen: np.ndarray) ->
     sample, given = rows[chosen], scores[chosen]
     if not sample[id_].equals(given["id"]):
         given = sample.select(pl.col(id_).alias("id")).join(scores, on="id", how="left", maintain_order="left")
-    return sample.drop(id_).with_columns(given[SCORE])
+    return sample.drop(id_).with_columns(given[SCORE].alias(SCORE_COLUMN))
 
 
 def draw_page(known: pl.DataFrame, rows: Rows, declaration: Declaration, path: Path) -> Path | None:

@@ -16,12 +16,14 @@ from mlops_assets.features.frame import to_model_frame
 from mlops_assets.inspection.versions import verify_signature
 from mlops_assets.ledger.events.versions import VersionRegistered
 from mlops_assets.ledger.ledger import Record
+from mlops_assets.monitoring.inputs.drift import SCORE_COLUMN
 from mlops_assets.platform import Platform
 from mlops_assets.stores.registry import evidence_bytes
 from mlops_assets.training.artifact import ArtifactError, inspect
 from mlops_assets.training.metrics import scores_of
 
 SCORE = "score"
+"""Column of the predictions."""
 BILL = "sbom"
 
 
@@ -104,10 +106,10 @@ def classes_of(pipeline: Any, declaration: Declaration) -> list[str] | None:
 def score_frame(scores: np.ndarray, rows: pl.DataFrame, declaration: Declaration) -> pl.DataFrame:
     """Score and target as columns to profile; of several classes, the probability of the likeliest."""
     one = scores.max(axis=1) if scores.ndim == 2 else scores
-    return pl.DataFrame({SCORE: one, declaration.target.column: rows[declaration.target.column]})
+    return pl.DataFrame({SCORE_COLUMN: one, declaration.target.column: rows[declaration.target.column]})
 
 
 def score_roles(declaration: Declaration) -> dict[str, str]:
     """How score and target are compared."""
     target = "numeric" if declaration.task is Task.REGRESSION else "categorical"
-    return {SCORE: "score", declaration.target.column: target}
+    return {SCORE_COLUMN: "score", declaration.target.column: target}

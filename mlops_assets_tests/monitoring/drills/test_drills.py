@@ -5,20 +5,26 @@ import polars as pl
 import pytest
 
 from mlops_assets.monitoring.drills.drills import run_drills
-from mlops_assets.monitoring.drills.injected_faults import Drill, standard_drills
+from mlops_assets.monitoring.drills.injected_faults import OUTCOME, Drill, standard_drills
+from mlops_assets.monitoring.inputs.drift import SCORE_COLUMN
 from mlops_assets.monitoring.outcomes.reference_performance import build_reference
 from mlops_assets.statistics.profile import build_profile
-from mlops_assets_tests.monitoring.streams import ROLES, RULES, scored_customers
+from mlops_assets_tests.monitoring.streams import ROLES, RULES
+from mlops_assets_tests.monitoring.streams import scored_customers as customers_with_scores
 
 WINDOWS = 5
+
+
+def scored_customers(rows: int, seed: int) -> pl.DataFrame:
+    return customers_with_scores(rows, seed).rename({"score": SCORE_COLUMN, "outcome": OUTCOME})
 
 
 @pytest.fixture(scope="module")
 def world():
     known = scored_customers(20_000, 1)
-    profile = build_profile(known, {**ROLES, "score": "score"})
+    profile = build_profile(known, {**ROLES, SCORE_COLUMN: "score"})
     reference_performance = build_reference(
-        known["outcome"].to_numpy(), known["score"].to_numpy(), "binary", threshold=0.3
+        known[OUTCOME].to_numpy(), known[SCORE_COLUMN].to_numpy(), "binary", threshold=0.3
     )
     return profile, reference_performance, [scored_customers(5000, 100 + i) for i in range(WINDOWS)]
 

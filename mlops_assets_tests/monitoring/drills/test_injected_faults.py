@@ -7,6 +7,7 @@ import pytest
 from mlops_assets.declaration.terms import Task
 from mlops_assets.monitoring.drills.drills import run_drills, with_scores
 from mlops_assets.monitoring.drills.injected_faults import OUTCOME, NotApplicable, as_it_is, standard_drills
+from mlops_assets.monitoring.inputs.drift import SCORE_COLUMN
 from mlops_assets.monitoring.outcomes.reference_performance import build_reference
 from mlops_assets.statistics.profile import build_profile
 from mlops_assets_tests.monitoring.streams import ROLES, RULES, customers
@@ -43,9 +44,13 @@ DRAW = {Task.MULTICLASS: of_classes, Task.REGRESSION: of_numbers}
 def drilled(request):
     task = request.param
     known = DRAW[task](10_000, 1)
-    profile = build_profile(known, {**ROLES, "score": "score"})
+    profile = build_profile(known, {**ROLES, SCORE_COLUMN: "score"})
     classes = list(LABELS) if task is Task.MULTICLASS else None
-    score = known.select([f"score:{label}" for label in LABELS]).to_numpy() if classes else known["score"].to_numpy()
+    score = (
+        known.select([f"{SCORE_COLUMN}:{label}" for label in LABELS]).to_numpy()
+        if classes
+        else known[SCORE_COLUMN].to_numpy()
+    )
     reference_performance = build_reference(known[OUTCOME].to_numpy(), score, task, classes=classes)
     windows = [DRAW[task](5000, 100 + i) for i in range(WINDOWS)]
     drills = [as_it_is(), *(d for d in standard_drills(task) if d.kind in ("label_shift", "concept_drift"))]

@@ -5,7 +5,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from mlops_assets.monitoring.inputs.drift import DriftVerdict, compare
+from mlops_assets.monitoring.inputs.drift import SCORE_COLUMN, DriftVerdict, compare
 from mlops_assets.statistics.counting import count_window
 from mlops_assets.statistics.profile import build_profile
 from mlops_assets_tests.monitoring.streams import ROLES, RULES, customers, judge
@@ -246,14 +246,14 @@ def test_scores_of_twice_the_positives_are_noticed():
         # Log-odds of two normal groups, one and a half apart, with the reference's base rate of a fifth.
         y = g.random(rows) < rate
         evidence = g.normal(np.where(y, 1.125, -1.125), 1.5)
-        return pl.DataFrame({"score": 1 / (1 + np.exp(-(evidence + np.log(0.2 / 0.8))))})
+        return pl.DataFrame({SCORE_COLUMN: 1 / (1 + np.exp(-(evidence + np.log(0.2 / 0.8))))})
 
     reference = scored(10_000, 0.2)
-    found = judge(reference, scored(5000, 0.4), {"score": "score"}).column("score")
+    found = judge(reference, scored(5000, 0.4), {SCORE_COLUMN: "score"}).column(SCORE_COLUMN)
     assert found.severity in ("watch", "act")
     assert found.reference_base_rate == pytest.approx(0.2, abs=0.02)
     assert found.implied_base_rate == pytest.approx(0.4, abs=0.05)
-    assert judge(reference, scored(5000, 0.2), {"score": "score"}).severity == "none"
+    assert judge(reference, scored(5000, 0.2), {SCORE_COLUMN: "score"}).severity == "none"
 
 
 def test_roles_cover_the_table():

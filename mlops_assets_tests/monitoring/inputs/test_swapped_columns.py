@@ -2,7 +2,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from mlops_assets.monitoring.inputs.drift import compare
+from mlops_assets.monitoring.inputs.drift import SCORE_COLUMN, compare
 from mlops_assets.statistics.counting import count_window
 from mlops_assets.statistics.profile import build_profile
 from mlops_assets_tests.monitoring.streams import RULES
@@ -99,9 +99,9 @@ def test_two_flags_are_swapped_where_their_correlations_say_so() -> None:
 )
 def test_what_a_score_does_is_no_fault_of_the_data(score) -> None:
     generator = np.random.default_rng(5)
-    reference = pl.DataFrame({"x": generator.normal(size=5000), "score": generator.beta(2, 8, 5000)})
-    window = pl.DataFrame({"x": generator.normal(size=2000), "score": score(generator.beta(2, 8, 2000))})
-    profile = build_profile(reference, {"x": "numeric", "score": "score"})
+    reference = pl.DataFrame({"x": generator.normal(size=5000), SCORE_COLUMN: generator.beta(2, 8, 5000)})
+    window = pl.DataFrame({"x": generator.normal(size=2000), SCORE_COLUMN: score(generator.beta(2, 8, 2000))})
+    profile = build_profile(reference, {"x": "numeric", SCORE_COLUMN: "score"})
     found = compare(profile, count_window(window, profile), RULES, sample=window, reference_sample=reference)
     assert found.faults == ()
-    assert found.column("score").severity == "act"
+    assert found.column(SCORE_COLUMN).severity == "act"

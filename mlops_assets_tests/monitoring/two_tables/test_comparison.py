@@ -157,12 +157,17 @@ def to_nine_digits(content):
     return json.loads(json.dumps(content), parse_float=lambda text: float(f"{float(text):.9g}"))
 
 
+def with_capitals(table):
+    """A further column whose name differs from another one's in capitals only."""
+    return table.with_columns(AGE=pl.int_range(pl.len()) % 7)
+
+
 def alike(engine, folder, windows):
     """The engine's verdict on every window is that of Polars: counts are equal, so all that follows from them is."""
-    scored_customers(4000, 1).write_parquet(folder / "reference.parquet")
+    with_capitals(scored_customers(4000, 1)).write_parquet(folder / "reference.parquet")
     for name in windows:
         path = folder / "window.parquet"
-        WINDOWS[name](scored_customers(3000, 2)).write_parquet(path)
+        with_capitals(WINDOWS[name](scored_customers(3000, 2))).write_parquet(path)
         expected, found = (
             compare_tables(folder / "reference.parquet", path, e, target="outcome", score="score").to_dict()
             for e in ("polars", engine)
@@ -184,6 +189,7 @@ def test_spark_gives_the_verdicts_of_polars(tmp_path):
         .config("spark.ui.enabled", "false")
     )
     builder = builder.config("spark.ui.showConsoleProgress", "false").config("spark.sql.shuffle.partitions", "1")
+    builder = builder.config("spark.sql.caseSensitive", "true")
     try:
         session = builder.config("spark.sql.session.timeZone", "UTC").getOrCreate()
     except Exception as why:  # PySpark is there, Java is not.

@@ -2,6 +2,7 @@
 
 import pytest
 
+from mlops_assets.monitoring.inputs.drift import SCORE_COLUMN
 from mlops_assets.monitoring.inputs.faults import Fault
 from mlops_assets.monitoring.outcomes.performance import measure
 from mlops_assets.monitoring.outcomes.reference_performance import build_reference
@@ -17,7 +18,7 @@ STALE = Fault("stale_batch", "all rows are those of the window before")
     [
         (BROKEN, (), ["unit_change"], "the sign that was found"),
         (SHIFTED, (), ["input_psi"], "an input beyond its threshold"),
-        (drift(column("score", "act"), column("a")), (), ["score_psi"], "the score alone"),
+        (drift(column(SCORE_COLUMN, "act"), column("a")), (), ["score_psi"], "the score alone"),
         (QUIET, (STALE,), ["stale_batch"], "a delivery that is broken as a whole"),
     ],
 )

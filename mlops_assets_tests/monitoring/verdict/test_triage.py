@@ -5,7 +5,7 @@ import polars as pl
 import pytest
 
 from mlops_assets.monitoring.inputs.column_drift import ColumnDrift
-from mlops_assets.monitoring.inputs.drift import DriftVerdict
+from mlops_assets.monitoring.inputs.drift import SCORE_COLUMN, DriftVerdict
 from mlops_assets.monitoring.inputs.faults import Fault
 from mlops_assets.monitoring.outcomes.performance import WindowPerformance, measure
 from mlops_assets.monitoring.outcomes.reference_performance import build_reference
@@ -150,7 +150,7 @@ def test_without_outcomes_what_they_would_tell_is_unknown():
 
 
 def test_scores_alone_that_moved_are_an_estimated_base_rate(reference):
-    score = column("score", "watch", implied_base_rate=0.4, reference_base_rate=0.2)
+    score = column(SCORE_COLUMN, "watch", implied_base_rate=0.4, reference_base_rate=0.2)
     alone = drift(column("a"), score)
     health = judged(alone)
     assert (health.kind, health.severity) == ("label_shift", "watch")
@@ -223,7 +223,7 @@ def test_a_base_rate_is_told_from_other_people(reference, rows, kinds, why):
     assert found.calibration is not None
     assert found.base_rate.window / found.base_rate.reference > 1.2  # type: ignore[operator]
     assert found.calibration.size < 0.25, "by what was not foreseen alone, neither would be worth a word"
-    score = column("score", "watch", implied_base_rate=0.3, reference_base_rate=0.25)
+    score = column(SCORE_COLUMN, "watch", implied_base_rate=0.3, reference_base_rate=0.25)
     assert [c.kind for c in judged(drift(column("a"), score), found).causes] == kinds, why
 
 
@@ -245,7 +245,7 @@ def test_a_base_rate_that_good_scores_foresaw_for_the_most_part_is_named():
 
 
 def test_an_estimate_asks_for_no_training():
-    score = column("score", "act", implied_base_rate=0.4, reference_base_rate=0.2)
+    score = column(SCORE_COLUMN, "act", implied_base_rate=0.4, reference_base_rate=0.2)
     health = judged(drift(column("a"), score), earlier=[Earlier("2020-01", {"label_shift": "act"})])
     assert (health.severity, health.actions) == ("act", ())
 
