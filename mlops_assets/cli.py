@@ -26,6 +26,7 @@ COMMANDS = {
     "drift": ("drift", "Compare two tables."),
     "drill": ("monitoring", "Inject known faults into copies of windows and report what is detected."),
     "exception": ("exceptions", "Grant, withdraw and list exceptions to gates."),
+    "extensions": ("extensions", "List gates, statistics, sources, notifiers and whatever else is registered by name."),
     "finding": ("findings", "Record, answer, close and list findings."),
     "incident": ("incidents", "List, acknowledge and close incidents."),
     "init": ("init", "Start a project of your own."),

@@ -15,6 +15,7 @@ import yaml
 from pydantic import ValidationError
 
 from mlops_assets.declaration.declaration import Declaration
+from mlops_assets.registration import generation, register_project
 from mlops_assets.stores.home import Home
 
 COMPONENT_TYPE = "mlops_assets.GovernedModel"
@@ -50,11 +51,17 @@ class Project:
 
     @classmethod
     def load(cls, defs: Path) -> "Project":
-        """Read the project to which the folder `defs` belongs."""
+        """Read the project to which the folder `defs` belongs, after registering the extensions that its `pyproject.toml` names.
+
+        Raises:
+            ProjectError: no `pyproject.toml` above the folder.
+            ExtensionError: an extension that cannot be registered.
+        """
         defs = defs.resolve()
         root = next((p for p in defs.parents if (p / "pyproject.toml").is_file()), None)
         if root is None:
             raise ProjectError(f"{defs}: no pyproject.toml in any folder above it, so the project's root is unknown")
+        register_project(root)
         return cls(root, defs, _once(read_model(path) for path in sorted((defs / "models").glob("*/defs.yaml"))))
 
     @classmethod
@@ -149,12 +156,13 @@ def read_declaration(path: Path) -> Declaration:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise DeclarationError(f"{path}:1: cannot be read ({error}), expected YAML in UTF-8") from error
-    return _declaration(path, text)
+    return _declaration(path, text, generation())
 
 
-# Every stage asks for the declarations anew, so that a change counts at once; the same text is read once.
+# Every stage asks for the declarations anew, so that a change counts at once; the same text is read once, as long as the same
+# extensions are registered.
 @lru_cache(maxsize=4096)
-def _declaration(path: Path, text: str) -> Declaration:
+def _declaration(path: Path, text: str, _generation: int) -> Declaration:
     try:
         node, content, wrong = parsed(text)
         if wrong:

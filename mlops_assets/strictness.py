@@ -7,15 +7,65 @@ property of the field and not of the code that reads it. Does not belong here: t
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field, create_model
+
+from mlops_assets.registration import generation
 
 
 class Part(BaseModel):
     """Base of every part of a policy: unknown fields are mistakes, values never change after reading."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False)
+
+
+class OpenPart(Part):
+    """A part with a field for each thing of a kind that is registered: an unregistered name is an unknown field."""
+
+    _current: ClassVar[tuple[int, type[BaseModel]] | None] = None
+
+    @classmethod
+    def parts(cls) -> Mapping[str, tuple[type[Part], str]]:
+        """Name to the type of its field and a description, of everything registered now."""
+        raise NotImplementedError
+
+    @classmethod
+    def current(cls) -> type[Self]:
+        """This class with the fields of everything registered now; each has its type's defaults."""
+        now = generation()
+        if cls._current is None or cls._current[0] != now:
+            fields: dict[str, Any] = {
+                name: (kind, Field(default_factory=kind, description=text))
+                for name, (kind, text) in cls.parts().items()
+            }
+            cls._current = (now, create_model(cls.__name__, __base__=cls, __doc__=cls.__doc__, **fields))
+        return cls._current[1]  # pyright: ignore[reportReturnType]
+
+    @classmethod
+    def read(cls, value: Any) -> Any:
+        """A value of `current()`, for a validator of the field that holds it."""
+        model = cls.current()
+        if isinstance(value, cls):
+            return value if type(value) is model else model.model_validate(value.model_dump())
+        return model.model_validate(value)
+
+
+def unmarked(rule: type[BaseModel]) -> list[str]:
+    """A line for every field of a rule that a policy could not hold: without default, docstring or `Stricter` mark."""
+    problems = []
+    for name, field in rule.model_fields.items():
+        lacking = [
+            text
+            for text, missing in (
+                ("a default", field.is_required()),
+                ("a docstring below it", not field.description),
+                ("a type of mlops_assets.strictness", not any(isinstance(m, Stricter) for m in field.metadata)),
+            )
+            if missing
+        ]
+        problems += [f"field {name} of {rule.__name__} needs {' and '.join(lacking)}"] if lacking else []
+    return problems
 
 
 Direction = Literal["higher", "lower", "true", "false", "more", "fewer", "counts", "ordered", "fixed"]

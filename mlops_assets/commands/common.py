@@ -132,7 +132,15 @@ def one_line(error: BaseException) -> str:
 def exit_code_of(error: BaseException) -> int:
     """2 when the call was wrong (no such model, key or file), 1 when what the command reports on is not well."""
     wrong_call = (
-        *("ProjectError", "KeyRefused", "NotRegistered", "SourceError", "PolicyError", "FileNotFoundError"),
+        *(
+            "ProjectError",
+            "KeyRefused",
+            "NotRegistered",
+            "SourceError",
+            "PolicyError",
+            "ExtensionError",
+            "FileNotFoundError",
+        ),
         *("ValueError", "RestrictionError", "ParserError", "ScannerError"),
         *("SourceNotFound", "RegistryUnreadable"),
     )

@@ -219,4 +219,12 @@ def _lock_texts(lock: LockComparison | None) -> list[str]:
     return texts + ([f"not in the lock: {listed(lock.unpinned)}"] if lock.unpinned else [])
 
 
-GATE = Gate("artifact", "Is the model what was signed, and safe to read?", ArtifactEvidence, ArtifactRule, decide)
+GATE = Gate(
+    "artifact",
+    "Is the model what was signed, and safe to read?",
+    ArtifactEvidence,
+    ArtifactRule,
+    decide,
+    stage="challenger",
+    stops=True,
+)

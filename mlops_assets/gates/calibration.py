@@ -121,5 +121,10 @@ def _rule_text(rule: CalibrationRule, regression: bool) -> str:
 
 
 GATE = Gate(
-    "calibration", "Are predictions right on average and by grade?", CalibrationEvidence, CalibrationRule, decide
+    "calibration",
+    "Are predictions right on average and by grade?",
+    CalibrationEvidence,
+    CalibrationRule,
+    decide,
+    stage="evaluation",
 )

@@ -63,4 +63,11 @@ def decide(evidence: CompletenessEvidence, rule: CompletenessRule) -> Finding:
     return finding("passed", f"{len(required) - len(missing)} of {len(required)} pieces of evidence are present{rest}")
 
 
-GATE = Gate("completeness", "Does the card hold the required evidence?", CompletenessEvidence, CompletenessRule, decide)
+GATE = Gate(
+    "completeness",
+    "Does the card hold the required evidence?",
+    CompletenessEvidence,
+    CompletenessRule,
+    decide,
+    stage="model_card",
+)

@@ -54,4 +54,12 @@ def decide(evidence: ContractEvidence, rule: ContractRule) -> Finding:
     return finding("passed", f"{share:.2%} of {rows} rows are quarantined")
 
 
-GATE = Gate("contract", "Do the rows meet the declared contract?", ContractEvidence, ContractRule, decide)
+GATE = Gate(
+    "contract",
+    "Do the rows meet the declared contract?",
+    ContractEvidence,
+    ContractRule,
+    decide,
+    stage="training_data",
+    stops=True,
+)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pydantic import Field
 
 from mlops_assets.gates.gate import Evidence, Finding, Gate, GateOutcome, GateRule
-from mlops_assets.strictness import LowerLimit
+from mlops_assets.strictness import LowerLimit, TrueStricter
 
 UNITS = {
     "seconds_per_million": "seconds for a million rows",
@@ -17,6 +17,8 @@ UNITS = {
 class CostRule(GateRule):
     """The model is affordable to run."""
 
+    required: TrueStricter = False
+    """Whether a version needs this gate to become champion; otherwise its decision is recorded and shown only."""
     max_seconds_per_million: LowerLimit = Field(default=600.0, gt=0)
     """Longest scoring time for a million rows, in seconds."""
     max_memory_megabytes: LowerLimit = Field(default=None, gt=0)
@@ -67,4 +69,4 @@ def decide(evidence: CostEvidence, rule: CostRule) -> Finding:
     return finding("passed", f"{shown or 'the policy sets no limit'}{machine}")
 
 
-GATE = Gate("cost", "Is it affordable to run?", CostEvidence, CostRule, decide)
+GATE = Gate("cost", "Is it affordable to run?", CostEvidence, CostRule, decide, stage="evaluation")

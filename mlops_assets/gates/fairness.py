@@ -201,4 +201,4 @@ def _rule_text(limits: Sequence[_Limit], rule: FairnessRule) -> str:
     return f"{text or 'no limit'}; {levels}; groups of {rule.min_group_size} rows or more"
 
 
-GATE = Gate("fairness", "Are protected groups treated alike?", FairnessEvidence, FairnessRule, decide)
+GATE = Gate("fairness", "Are protected groups treated alike?", FairnessEvidence, FairnessRule, decide, stage="fairness")

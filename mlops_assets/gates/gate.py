@@ -1,22 +1,32 @@
 """What a gate is: a question, a rule from the policy, typed evidence, and a function that decides.
 
-A gate is one file beside this one: `<Gate>Rule` (thresholds a policy sets), `<Gate>Evidence` (what was measured),
-`decide(evidence, rule) -> Finding`, and `GATE`, which `registry.py` lists. Here is what all gates share. Does not
-belong here: measuring (`datasets/`, `evaluation/`), keeping decisions and acting on them (`governance/`, `release/`).
+A gate is one file beside this one, or in a bank's own project: `<Gate>Rule` (thresholds a policy sets), `<Gate>Evidence`
+(what was measured), `decide(evidence, rule) -> Finding`, and `GATE`, which names the stage that it decides on. Here is what
+all gates share. Does not belong here: which gates there are (`registry.py`), the measurements of this package
+(`datasets/`, `evaluation/`), keeping decisions and acting on them (`governance/`, `release/`).
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from enum import Enum
 from functools import cache
-from typing import Any, ClassVar, Generic, Literal, Self, TypeVar
+from math import isfinite
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, Self, TypeVar, get_args
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
-from mlops_assets.ledger.canonical import digest
-from mlops_assets.strictness import Part, TrueStricter
+from mlops_assets.declaration.declaration import Declaration
+from mlops_assets.ledger.canonical import digest, plain
+from mlops_assets.registration import Extension
+from mlops_assets.strictness import Part, TrueStricter, unmarked
+
+if TYPE_CHECKING:
+    import numpy as np
+    import polars as pl
 
 GateOutcome = Literal["passed", "failed", "not_measurable"]
+GateStage = Literal["training_data", "challenger", "evaluation", "fairness", "explanations", "model_card"]
+"""Stages that gates decide on."""
 
 
 class EvidenceError(ValueError):
@@ -112,27 +122,77 @@ class GateResult:
         return self.outcome == "passed"
 
 
+@dataclass(frozen=True)
+class GateInputs:
+    """What a stage gives to the gates that decide on it.
+
+    Attributes:
+        declaration: of the model.
+        measured: what the stage measured, by the name of the gate of this package that reads it; plain JSON values.
+        version: number of the version; None on `training_data`, where there is none yet.
+        rows: the rows that train (`training_data`), or the rows held out from the fit (`evaluation`, `fairness`,
+            `explanations`), with every declared column; None on `challenger` and `model_card`.
+        target: outcomes of the rows held out, shape (n,); None where there are no scores.
+        scores: the version's scores of the rows, shape (n,), or (n, classes) of several classes; None where there are none.
+        threshold: binary: predicted positive from this score on.
+        classes: multiclass: labels in the order of the scores' columns.
+        score: the version's scores of other rows with the declared columns; None where there is no version.
+    """
+
+    declaration: Declaration
+    measured: Mapping[str, Any] = field(default_factory=dict)
+    version: int | None = None
+    rows: "pl.DataFrame | None" = None
+    target: "np.ndarray | None" = None
+    scores: "np.ndarray | None" = None
+    threshold: float | None = None
+    classes: Sequence[str] | None = None
+    score: "Callable[[pl.DataFrame], np.ndarray] | None" = None
+
+
 E = TypeVar("E", bound=Evidence)
 R = TypeVar("R", bound=GateRule)
 
 
 @dataclass(frozen=True)
-class Gate(Generic[E, R]):
+class Gate(Extension, Generic[E, R]):
     """One gate.
 
     Attributes:
         name: as in the policy.
         question: that it answers.
         evidence: type of what it reads.
-        rule: type of its part of the policy.
+        rule: type of its part of the policy. Every field has a default, a docstring, and a type from
+            `mlops_assets.strictness`, which says in which direction a value is stricter.
         decide: evidence and rule in, finding out; pure.
+        stage: that it decides on.
+        measure: makes the evidence from what the stage gives; default: the stage measures it under the gate's name.
+        stops: whether a failure stops the run at once; otherwise it only keeps the version from becoming champion.
     """
+
+    KIND: ClassVar[str] = "gates"
 
     name: str
     question: str
     evidence: type[E]
     rule: type[R]
     decide: Callable[[E, R], Finding]
+    stage: GateStage
+    measure: Callable[[GateInputs], E] | None = None
+    stops: bool = False
+
+    def objections(self) -> list[str]:
+        """What keeps the gate from being used: a rule that a policy cannot hold, or a stage that does not exist."""
+        problems = (
+            []
+            if self.stage in get_args(GateStage)
+            else [f"its stage is {self.stage!r}, expected one of {', '.join(get_args(GateStage))}"]
+        )
+        if not issubclass(self.evidence, Evidence):
+            problems.append(f"its evidence is {self.evidence.__name__}, expected a subclass of Evidence")
+        if not issubclass(self.rule, GateRule):
+            return [*problems, f"its rule is {self.rule.__name__}, expected a subclass of GateRule"]
+        return [*problems, *unmarked(self.rule)]
 
     def read(self, stored: Mapping[str, Any]) -> E:
         """Evidence from a measurement's or a record's plain form.
@@ -147,14 +207,35 @@ class Gate(Generic[E, R]):
         except EvidenceError as error:
             raise EvidenceError(f"gate {self.name}: {error}") from error
 
+    def measured(self, inputs: GateInputs) -> E:
+        """The evidence of what a stage gives.
+
+        Raises:
+            EvidenceError: nothing was measured for the gate, a value is missing, NaN, infinite or of another kind.
+        """
+        if self.measure is None:
+            if self.name not in inputs.measured:
+                raise EvidenceError(
+                    f"gate {self.name}: the stage {self.stage} measures nothing for it; give it `measure`"
+                )
+            return self.read(inputs.measured[self.name])
+        found = self.measure(inputs)
+        if not isinstance(found, self.evidence):
+            raise EvidenceError(
+                f"gate {self.name}: measure returned {type(found).__name__}, expected {self.evidence.__name__}"
+            )
+        return self.read(found.to_dict())
+
     def result(self, evidence: E | Mapping[str, Any], rule: R) -> GateResult:
         """Decide, and keep what the decision rests on with its digest.
 
         Raises:
-            EvidenceError: the evidence is a mapping that cannot be read.
+            EvidenceError: the evidence is a mapping that cannot be read, or the finding is not one.
         """
         known = evidence if isinstance(evidence, self.evidence) else self.read(evidence)  # pyright: ignore[reportArgumentType]
         finding = self.decide(known, rule)
+        if problem := _objection(finding):
+            raise EvidenceError(f"gate {self.name}: decide returned {problem}")
         measured = known.to_dict()
         return GateResult(
             gate=self.name,
@@ -166,6 +247,39 @@ class Gate(Generic[E, R]):
             details={"measured": measured, **finding.details, **({"absent": True} if finding.absent else {})},
             evidence={"measured": digest(measured), **known.files},
         )
+
+    def failed(self, error: Exception) -> GateResult:
+        """What an error while measuring or deciding leads to: never a pass, and the reason is on record."""
+        text = str(error) if isinstance(error, EvidenceError) else f"gate {self.name}: {type(error).__name__}: {error}"
+        return GateResult(
+            gate=self.name,
+            outcome="not_measurable",
+            value=None,
+            threshold=None,
+            rule=self.question,
+            reason=f"could not be decided: {text}",
+            details={"error": text},
+            evidence={"error": digest(text)},
+        )
+
+
+def _objection(finding: Any) -> str:
+    """What is wrong with what `decide` returned; empty where nothing is."""
+    if not isinstance(finding, Finding):
+        return f"{type(finding).__name__}, expected Finding"
+    if finding.outcome not in get_args(GateOutcome):
+        return f"the outcome {finding.outcome!r}, expected one of {', '.join(get_args(GateOutcome))}"
+    for name in ("value", "threshold"):
+        number = getattr(finding, name)
+        if number is not None and not (isinstance(number, int | float) and isfinite(number)):
+            return f"the {name} {number!r}, expected a finite number or None"
+    if not (isinstance(finding.rule, str) and isinstance(finding.reason, str) and finding.rule and finding.reason):
+        return "no rule or no reason, expected both in words"
+    try:
+        plain(finding.details)
+    except ValueError as error:
+        return f"details that cannot be recorded: {error}"
+    return ""
 
 
 def listed(names: Iterable[Any], most: int = 5) -> str:

@@ -154,4 +154,11 @@ def _rule_text(task: Task, rule: LabelBiasRule) -> str:
     return f"{text}; {levels}; groups of {rule.min_group_size} rows or more"
 
 
-GATE = Gate("label_bias", "Do the labels of protected groups differ?", LabelBiasEvidence, LabelBiasRule, decide)
+GATE = Gate(
+    "label_bias",
+    "Do the labels of protected groups differ?",
+    LabelBiasEvidence,
+    LabelBiasRule,
+    decide,
+    stage="training_data",
+)

@@ -88,4 +88,12 @@ def decide(evidence: LeakageEvidence, rule: LeakageRule) -> Finding:
     return finding("passed", f"the strongest single feature is {best} ({known[best]:.3f})")
 
 
-GATE = Gate("leakage", "Does a feature know the answer, or what came after?", LeakageEvidence, LeakageRule, decide)
+GATE = Gate(
+    "leakage",
+    "Does a feature know the answer, or what came after?",
+    LeakageEvidence,
+    LeakageRule,
+    decide,
+    stage="training_data",
+    stops=True,
+)

@@ -56,4 +56,6 @@ def decide(evidence: ParityEvidence, rule: ParityRule) -> Finding:
     return finding("passed", f"{rows} rows give the same features in training and in scoring")
 
 
-GATE = Gate("parity", "Do training and scoring see the same features?", ParityEvidence, ParityRule, decide)
+GATE = Gate(
+    "parity", "Do training and scoring see the same features?", ParityEvidence, ParityRule, decide, stage="challenger"
+)

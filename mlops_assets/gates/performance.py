@@ -165,5 +165,10 @@ def _rule_text(floors: list[tuple[str, float]], rule: PerformanceRule) -> str:
 
 
 GATE = Gate(
-    "performance", "Is it good enough, and no worse than the champion?", PerformanceEvidence, PerformanceRule, decide
+    "performance",
+    "Is it good enough, and no worse than the champion?",
+    PerformanceEvidence,
+    PerformanceRule,
+    decide,
+    stage="evaluation",
 )

@@ -84,4 +84,11 @@ def decide(evidence: ProxyEvidence, rule: ProxyRule) -> Finding:
     return finding("passed", listed([f"{name} is predicted with AUC {auc:.3f}" for name, auc in together.items()]))
 
 
-GATE = Gate("proxy", "Do the features stand in for a protected attribute?", ProxyEvidence, ProxyRule, decide)
+GATE = Gate(
+    "proxy",
+    "Do the features stand in for a protected attribute?",
+    ProxyEvidence,
+    ProxyRule,
+    decide,
+    stage="training_data",
+)

@@ -85,5 +85,10 @@ def decide(evidence: ReasonCodesEvidence, rule: ReasonCodesRule) -> Finding:
 
 
 GATE = Gate(
-    "reason_codes", "Does each adverse decision have true reasons?", ReasonCodesEvidence, ReasonCodesRule, decide
+    "reason_codes",
+    "Does each adverse decision have true reasons?",
+    ReasonCodesEvidence,
+    ReasonCodesRule,
+    decide,
+    stage="explanations",
 )

@@ -1,90 +1,37 @@
-"""The gates, in the order in which a version meets them. A new gate is one file, one field of `GateRules`, and one entry of
-`GATES`."""
+"""The gates that are known, the rules that a policy sets for them, and deciding with them.
+
+A new gate is one file, and one line where it is registered (`mlops_assets/registration.py`). Not here: what a gate is
+(`gate.py`).
+"""
 
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import replace
+from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import PlainValidator, SerializeAsAny
 
-from mlops_assets.gates import (
-    artifact,
-    calibration,
-    completeness,
-    contract,
-    cost,
-    fairness,
-    label_bias,
-    leakage,
-    parity,
-    performance,
-    proxy,
-    reason_codes,
-    robustness,
-    slices,
-    stability,
-    volume,
-)
-from mlops_assets.gates.artifact import ArtifactRule
-from mlops_assets.gates.calibration import CalibrationRule
-from mlops_assets.gates.completeness import CompletenessRule
-from mlops_assets.gates.contract import ContractRule
-from mlops_assets.gates.cost import CostRule
-from mlops_assets.gates.fairness import FairnessRule
-from mlops_assets.gates.gate import Gate, GateResult, GateRule
-from mlops_assets.gates.label_bias import LabelBiasRule
-from mlops_assets.gates.leakage import LeakageRule
-from mlops_assets.gates.parity import ParityRule
-from mlops_assets.gates.performance import PerformanceRule
-from mlops_assets.gates.proxy import ProxyRule
-from mlops_assets.gates.reason_codes import ReasonCodesRule
-from mlops_assets.gates.robustness import RobustnessRule
-from mlops_assets.gates.slices import SlicesRule
-from mlops_assets.gates.stability import StabilityRule
-from mlops_assets.gates.volume import VolumeRule
-from mlops_assets.strictness import Part
+from mlops_assets.gates.gate import E, Gate, GateInputs, GateResult, GateRule, R
+from mlops_assets.registration import Known
+from mlops_assets.strictness import OpenPart, Part
 
-GATES: dict[str, Gate[Any, Any]] = {
-    gate.name: gate
-    for gate in (
-        contract.GATE,
-        volume.GATE,
-        leakage.GATE,
-        label_bias.GATE,
-        proxy.GATE,
-        parity.GATE,
-        artifact.GATE,
-        performance.GATE,
-        slices.GATE,
-        calibration.GATE,
-        robustness.GATE,
-        fairness.GATE,
-        reason_codes.GATE,
-        completeness.GATE,
-        stability.GATE,
-        cost.GATE,
-    )
-}
+GATES: Known[Gate[Any, Any]] = Known(Gate)
+"""The gates by name, in the order in which a version meets them."""
+CODE = "code"
+"""Name, among the evidence of a decision, of the digest of the source of a gate that does not belong to this package."""
 
 
-class GateRules(Part):
+class GateRules(OpenPart):
     """What a policy says about each gate."""
 
-    contract: ContractRule = Field(default_factory=ContractRule)
-    volume: VolumeRule = Field(default_factory=VolumeRule)
-    leakage: LeakageRule = Field(default_factory=LeakageRule)
-    label_bias: LabelBiasRule = Field(default_factory=LabelBiasRule)
-    proxy: ProxyRule = Field(default_factory=ProxyRule)
-    parity: ParityRule = Field(default_factory=ParityRule)
-    artifact: ArtifactRule = Field(default_factory=ArtifactRule)
-    performance: PerformanceRule = Field(default_factory=PerformanceRule)
-    slices: SlicesRule = Field(default_factory=SlicesRule)
-    calibration: CalibrationRule = Field(default_factory=CalibrationRule)
-    robustness: RobustnessRule = Field(default_factory=RobustnessRule)
-    fairness: FairnessRule = Field(default_factory=FairnessRule)
-    reason_codes: ReasonCodesRule = Field(default_factory=ReasonCodesRule)
-    completeness: CompletenessRule = Field(default_factory=CompletenessRule)
-    stability: StabilityRule = Field(default_factory=lambda: StabilityRule(required=False))
-    cost: CostRule = Field(default_factory=lambda: CostRule(required=False))
+    @classmethod
+    def parts(cls) -> Mapping[str, tuple[type[Part], str]]:
+        """The rule of each gate, with its question."""
+        return {name: (gate.rule, gate.question) for name, gate in GATES.items()}
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the gates, in the order in which a version meets them."""
+        return tuple(type(self).model_fields)
 
     def rule(self, gate: str) -> GateRule:
         """Rule of the gate with this name.
@@ -92,14 +39,38 @@ class GateRules(Part):
         Raises:
             KeyError: no gate has this name; the message lists those that do.
         """
-        if gate not in type(self).model_fields:
-            raise KeyError(f"found gate {gate!r}, expected one of {', '.join(type(self).model_fields)}")
+        if gate not in self.names:
+            raise KeyError(f"found gate {gate!r}, expected one of {', '.join(self.names)}")
         return getattr(self, gate)
+
+    def of(self, gate: Gate[E, R]) -> R:
+        """Rule of a gate."""
+        rule = self.rule(gate.name)
+        assert isinstance(rule, gate.rule)
+        return rule
 
     @property
     def required(self) -> tuple[str, ...]:
         """Names of the required gates, in the order in which a version meets them."""
-        return tuple(name for name in type(self).model_fields if self.rule(name).required)
+        return tuple(name for name in self.names if self.rule(name).required)
+
+
+RegisteredGateRules = Annotated[SerializeAsAny[GateRules], PlainValidator(GateRules.read)]
+"""Type of a field that holds the rules of every registered gate."""
+
+
+def gate_rules(stated: Mapping[str, Any] | None = None) -> GateRules:
+    """Rules of every registered gate: what is stated, and defaults.
+
+    Raises:
+        pydantic.ValidationError: a gate, a field or a value that does not exist or does not fit.
+    """
+    return GateRules.read(dict(stated or {}))
+
+
+def gates_of(stage: str) -> tuple[Gate[Any, Any], ...]:
+    """The gates that decide on a stage."""
+    return tuple(gate for gate in GATES.values() if gate.stage == stage)
 
 
 def decide(gate: str, measured: Mapping[str, Any], rules: GateRules) -> GateResult:
@@ -110,4 +81,22 @@ def decide(gate: str, measured: Mapping[str, Any], rules: GateRules) -> GateResu
         EvidenceError: the measurement has no value that the gate needs, or one of another kind.
     """
     rule = rules.rule(gate)
-    return GATES[gate].result(measured, rule)
+    return _named(GATES[gate].result(measured, rule))
+
+
+def decide_stage(stage: str, inputs: GateInputs, rules: GateRules) -> list[GateResult]:
+    """Let every gate of a stage decide. One that cannot, whatever the error, is not measurable, and the reason is recorded."""
+    results = []
+    for gate in gates_of(stage):
+        try:
+            result = gate.result(gate.measured(inputs), rules.of(gate))
+        except Exception as error:  # a gate of somebody else's may raise whatever it likes
+            result = gate.failed(error)
+        results.append(_named(result))
+    return results
+
+
+def _named(result: GateResult) -> GateResult:
+    """The result with the digest of the gate's code, where the gate does not belong to this package."""
+    code = GATES.code(result.gate)
+    return result if code is None else replace(result, evidence={**result.evidence, CODE: code})

@@ -71,4 +71,11 @@ def decide(evidence: RobustnessEvidence, rule: RobustnessRule) -> Finding:
     return finding("passed", f"the strongest of {len(probes)} probes is {strongest} ({drops[strongest]:.3f})")
 
 
-GATE = Gate("robustness", "Does small damage to the inputs stay small?", RobustnessEvidence, RobustnessRule, decide)
+GATE = Gate(
+    "robustness",
+    "Does small damage to the inputs stay small?",
+    RobustnessEvidence,
+    RobustnessRule,
+    decide,
+    stage="evaluation",
+)

@@ -100,4 +100,6 @@ def _left_out(slices: Sequence[SliceMeasure], least: int) -> str:
     return listed(texts, len(texts))
 
 
-GATE = Gate("slices", "Is a segment served much worse than the whole?", SlicesEvidence, SlicesRule, decide)
+GATE = Gate(
+    "slices", "Is a segment served much worse than the whole?", SlicesEvidence, SlicesRule, decide, stage="evaluation"
+)

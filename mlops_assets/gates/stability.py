@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pydantic import Field
 
 from mlops_assets.gates.gate import Evidence, Finding, Gate, GateOutcome, GateRule, show
-from mlops_assets.strictness import HigherInt, LowerFloat, LowerLimit
+from mlops_assets.strictness import HigherInt, LowerFloat, LowerLimit, TrueStricter
 
 KINDS = ("seeds", "resamples")
 
@@ -15,6 +15,8 @@ KINDS = ("seeds", "resamples")
 class StabilityRule(GateRule):
     """The training gives about the same model whatever the seed and the resample."""
 
+    required: TrueStricter = False
+    """Whether a version needs this gate to become champion; otherwise its decision is recorded and shown only."""
     max_seed_spread: LowerFloat = Field(default=0.01, ge=0)
     """Largest standard deviation of performance (AUC or skill) over seeds, on the same rows."""
     max_resample_spread: LowerFloat = Field(default=0.05, ge=0)
@@ -120,4 +122,11 @@ def _churn_text(churn: float | None) -> str:
     return "" if churn is None else f" and {churn:.1%} of decisions change"
 
 
-GATE = Gate("stability", "Is the model the same whatever the seed?", StabilityEvidence, StabilityRule, decide)
+GATE = Gate(
+    "stability",
+    "Is the model the same whatever the seed?",
+    StabilityEvidence,
+    StabilityRule,
+    decide,
+    stage="evaluation",
+)

@@ -70,4 +70,12 @@ def decide(evidence: VolumeEvidence, rule: VolumeRule) -> Finding:
     return finding("passed", f"{rows} rows{among}", rows, rule.min_rows)
 
 
-GATE = Gate("volume", "Are there enough rows, and enough of each outcome?", VolumeEvidence, VolumeRule, decide)
+GATE = Gate(
+    "volume",
+    "Are there enough rows, and enough of each outcome?",
+    VolumeEvidence,
+    VolumeRule,
+    decide,
+    stage="training_data",
+    stops=True,
+)

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Literal, cast
 
 from mlops_assets.gates.gate import GateResult
+from mlops_assets.gates.registry import CODE, GATES
 from mlops_assets.ledger.canonical import digest, plain
 from mlops_assets.ledger.events.judgements import GateDecided
 from mlops_assets.ledger.ledger import Ledger
@@ -109,8 +110,8 @@ def record(
     Raises:
         ValueError: the result names a gate that the policy does not know, or rests on no evidence.
     """
-    if result.gate not in type(policy.gates).model_fields:
-        raise ValueError(f"found gate {result.gate!r}, expected one of {', '.join(type(policy.gates).model_fields)}")
+    if result.gate not in policy.gates.names:
+        raise ValueError(f"found gate {result.gate!r}, expected one of {', '.join(policy.gates.names)}")
     if not result.evidence:
         raise ValueError(f"gate {result.gate}: found a decision without evidence, expected the digest of what it read")
     subject = str(version)
@@ -153,10 +154,12 @@ def standing(
     *,
     lifts: Mapping[str, Lift] | None = None,
     at: datetime | None = None,
+    codes: Mapping[str, str] | None = None,
 ) -> Standing:
     """Where every gate of a version stands.
 
-    Only decisions under exactly this policy count: when the policy has changed, the gates must decide again.
+    Only decisions under exactly this policy count: when the policy has changed, the gates must decide again. So must a gate of
+    the bank's own whose code has changed.
 
     Args:
         model: its state.
@@ -164,12 +167,15 @@ def standing(
         policy: effective policy of the model.
         lifts: exceptions by gate, as `governance.exceptions.lifts` returns them.
         at: moment at which exceptions must hold; default now.
+        codes: digest of the code of gates that do not belong to this package, by gate; default: as they are now. An audit of
+            the past passes none: the code that decided then need not be there any more.
     """
     moment = at or datetime.now(UTC)
+    codes = GATES.codes() if codes is None else codes
     found = _decided(model, str(version), policy.digest)
     gates = tuple(
-        _gate_standing(name, policy, found.get(name), (lifts or {}).get(name), moment)
-        for name in type(policy.gates).model_fields
+        _gate_standing(name, policy, _of_code(found.get(name), codes.get(name)), (lifts or {}).get(name), moment)
+        for name in policy.gates.names
     )
     return Standing(model.name, str(version), policy.digest, gates)
 
@@ -197,13 +203,19 @@ def blocks(policy: Policy, gate: str, outcome: str, absent: bool) -> bool:
     return rule.required and outcome != "passed"
 
 
+def _of_code(decision: Decision | None, code: str | None) -> Decision | None:
+    """The decision, unless other code of the gate made it."""
+    return decision if decision is None or code is None or decision.evidence.get(CODE) == code else None
+
+
 def _gate_standing(
     gate: str, policy: Policy, decision: Decision | None, lift: Lift | None, moment: datetime
 ) -> GateStanding:
     required = policy.gates.rule(gate).required
     if decision is None:
         state: GateState = "missing"
-        reason = f"no decision under the policy {policy.digest[:12]}: let the gate decide again"
+        also = "" if GATES.code(gate) is None else " and the gate's present code"
+        reason = f"no decision under the policy {policy.digest[:12]}{also}: let the gate decide again"
         blocked = required
     else:
         state, reason = cast(GateState, decision.outcome), decision.reason

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 from mlops_assets.declaration.declaration import Declaration
-from mlops_assets.gates.gate import EvidenceError
 from mlops_assets.gates.registry import decide
 from mlops_assets.governance.decisions import blocks
 from mlops_assets.ledger.events.judgements import GateDecided
@@ -122,9 +121,11 @@ def _replay(record: Record[GateDecided], ours: Policy, theirs: Policy) -> Change
         return change(recorded, None, was, None, "the record keeps no evidence that the gate could decide on again")
     try:
         old, new = decide(gate, evidence, ours.gates), decide(gate, evidence, theirs.gates)
-    except (EvidenceError, KeyError, TypeError) as error:
+    except (
+        Exception
+    ) as error:  # a gate that is not registered here, one of the bank's own that fails, or evidence of another form
         was = blocks(ours, gate, recorded, False)
-        return change(recorded, None, was, None, f"the recorded evidence is of another form: {error}")
+        return change(recorded, None, was, None, f"the gate cannot decide on the recorded evidence: {error}")
     was, now = (
         blocks(policy, gate, result.outcome, bool(result.details.get("absent")))
         for policy, result in ((ours, old), (theirs, new))

@@ -17,6 +17,7 @@ from mlops_assets.evidence.requirements import (
     load_profiles,
     not_applicable,
 )
+from mlops_assets.gates import completeness
 from mlops_assets.governance.approval_subject import registered
 from mlops_assets.ledger.events.versions import CardIssued
 from mlops_assets.ledger.events.windows import WindowScored
@@ -180,7 +181,7 @@ def requirement_rows(
         state = states.model(name)
         version = state.subject_version.version if state.subject_version else ""
         artefacts = [*_card_artefacts(platform, name, version), *artefacts_of_ledger(state, version)]
-        named = platform.policy(name).gates.completeness.blocking_profiles
+        named = platform.policy(name).gates.of(completeness.GATE).blocking_profiles
         for chosen in [profiles[profile]] if profile else profiles.values():
             if why := not_applicable(chosen, declaration.task.value, named):
                 # A profile that was asked for by name answers, one of all of them is left out.

@@ -80,7 +80,7 @@ def _build(
         kinds=set(stage.kinds),
         tags={"mlops/tier": declaration.tier.value, "mlops/task": declaration.task.value},
         op_tags={MODEL_TAG: model},
-        code_version=stage_code(declaration),
+        code_version=stage_code(declaration, stage),
         partitions_def=partitions,
         freshness_policy=window_freshness(declaration, datetime.now(UTC).date()) if partitions else None,
         check_specs=[
@@ -97,11 +97,13 @@ def _build(
     return stage_asset
 
 
-def stage_code(declaration: Declaration) -> str:
-    """Version of what a stage runs: the package with the model's own algorithms, and the declaration."""
+def stage_code(declaration: Declaration, stage: StageSpec) -> str:
+    """Version of what a stage runs: the package with the model's own algorithms, the declaration, and the bank's own gates."""
+    from mlops_assets.gates.registry import GATES
     from mlops_assets.training.reproducibility import code_version
 
-    return f"{code_version(declaration)}/{declaration.digest[:12]}"
+    own = [code[:12] for name, code in GATES.codes().items() if name in stage.gates]
+    return "/".join([code_version(declaration), declaration.digest[:12], *own])
 
 
 def open_context(context: dg.AssetExecutionContext, declaration: Declaration) -> StageContext:

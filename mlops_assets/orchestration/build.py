@@ -7,7 +7,7 @@ the others running. Strict when checking (`dg check defs`, `dagster definitions 
 import importlib
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,22 +21,30 @@ from mlops_assets.orchestration.sensors import sensors
 from mlops_assets.orchestration.sources import source_specs
 from mlops_assets.platform import hold_to_policy
 from mlops_assets.project import Project
+from mlops_assets.registration import Extension, register
 from mlops_assets.stores.home import be_quiet
 
 VALIDATING = "DAGSTER_IS_DEFS_VALIDATION_CLI"
 
 
-def build_definitions(defs: Path, *, resources: Mapping[str, Any] | None = None) -> dg.Definitions:
+def build_definitions(
+    defs: Path, *, resources: Mapping[str, Any] | None = None, extensions: Sequence[Extension] = ()
+) -> dg.Definitions:
     """Definitions of the project whose models, policy and requirements are in the folder `defs`.
 
     Args:
         defs: the folder, inside a project with a `pyproject.toml`.
         resources: replace the project's own, for tests.
+        extensions: gates, statistics, sources, notifiers, candidates, card sections and reports beside those that entry points
+            and the project's `pyproject.toml` name. `mlops` commands do not load these definitions: what they have to know
+            (a gate that a policy names, for example) is named there.
 
     Raises:
+        ExtensionError: an extension that cannot be registered, such as one whose name is taken.
         DagsterInvalidDefinitionError: while validating, when any declaration is wrong; the message has a line each.
     """
     be_quiet()
+    register(extensions, "the argument `extensions` of build_definitions")
     project = hold_to_policy(Project.load(Path(defs)))
     # `dagster` and `dg` look for a project's package where they are started; a command of ours must do it itself.
     if str(project.root) not in sys.path:

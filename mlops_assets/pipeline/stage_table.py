@@ -1,7 +1,7 @@
 """The graph of one model: its stages, in the order in which data passes through them.
 
-One row for each stage: what it holds, what it reads and which gates decide on it. How it is done is in `pipeline/stages/`, one
-file for each part of the lifecycle.
+One row for each stage: what it holds and what it reads. Which gates decide on it is what the gates say (`Gate.stage`). How it
+is done is in `pipeline/stages/`, one file for each part of the lifecycle.
 """
 
 from collections.abc import Callable, Sequence
@@ -20,8 +20,7 @@ class StageSpec:
         deps: names of the stages it reads.
         description: what the asset holds, for the reviewer in the UI.
         kinds: at most three badges.
-        gates: gates decided on it, each an asset check.
-        blocking: gates that stop the run at once when they fail; the others decide at promotion.
+        checks: on its windows, each an asset check beside those of the gates.
         windowed: a partition for each monitoring window.
         reads_source: whether it reads the model's source.
         resources: Dagster resources that it needs beside the platform.
@@ -33,11 +32,24 @@ class StageSpec:
     description: str
     kinds: tuple[str, ...]
     load: Callable[[], Stage]
-    gates: tuple[str, ...] = ()
-    blocking: tuple[str, ...] = ()
+    checks: tuple[str, ...] = ()
     windowed: bool = False
     reads_source: bool = False
     resources: tuple[str, ...] = ()
+
+    @property
+    def gates(self) -> tuple[str, ...]:
+        """Gates that decide on it and checks of its windows, each an asset check."""
+        from mlops_assets.gates.registry import gates_of
+
+        return (*self.checks, *(gate.name for gate in gates_of(self.name)))
+
+    @property
+    def blocking(self) -> tuple[str, ...]:
+        """Gates that stop the run at once when they fail; the others decide at promotion."""
+        from mlops_assets.gates.registry import gates_of
+
+        return tuple(gate.name for gate in gates_of(self.name) if gate.stops)
 
 
 def _in(module: str, function: str) -> Callable[[], Stage]:
@@ -52,8 +64,6 @@ STAGES: tuple[StageSpec, ...] = (
         "reasons. The data version is the digest of the rows.",
         kinds=("delta", "pandera"),
         load=_in("data", "training_data"),
-        gates=("contract", "volume", "leakage", "label_bias", "proxy"),
-        blocking=("contract", "volume", "leakage"),
         reads_source=True,
     ),
     StageSpec(
@@ -77,8 +87,6 @@ STAGES: tuple[StageSpec, ...] = (
         description="The best candidate: registered, signed, without pickle.",
         kinds=("mlflow", "skops"),
         load=_in("training", "challenger"),
-        gates=("artifact", "parity"),
-        blocking=("artifact",),
     ),
     StageSpec(
         name="reference_profile",
@@ -95,7 +103,6 @@ STAGES: tuple[StageSpec, ...] = (
         "slices, calibration, robustness, stability of the training, cost.",
         kinds=("mlflow",),
         load=_in("evaluation", "evaluation"),
-        gates=("performance", "slices", "calibration", "robustness", "stability", "cost"),
     ),
     StageSpec(
         name="fairness",
@@ -103,7 +110,6 @@ STAGES: tuple[StageSpec, ...] = (
         description="Selection and error rates over the groups of protected attributes, with sizes and intervals.",
         kinds=("fairlearn",),
         load=_in("evaluation", "fairness"),
-        gates=("fairness",),
     ),
     StageSpec(
         name="explanations",
@@ -111,7 +117,6 @@ STAGES: tuple[StageSpec, ...] = (
         description="What drives the scores, and the reason codes of adverse decisions with how true they are.",
         kinds=("mlflow",),
         load=_in("evaluation", "explanations"),
-        gates=("reason_codes",),
     ),
     StageSpec(
         name="model_card",
@@ -119,7 +124,6 @@ STAGES: tuple[StageSpec, ...] = (
         description="The model card as Markdown, HTML and CycloneDX, checked against the requirement profiles.",
         kinds=("html", "cyclonedx"),
         load=_in("release", "model_card"),
-        gates=("completeness",),
     ),
     StageSpec(
         name="approval",
@@ -144,7 +148,7 @@ STAGES: tuple[StageSpec, ...] = (
         "Rows that break the contract are in quarantine, never dropped.",
         kinds=("delta",),
         load=_in("predictions", "predictions"),
-        gates=("input_contract",),
+        checks=("input_contract",),
         windowed=True,
         reads_source=True,
     ),
@@ -163,7 +167,7 @@ STAGES: tuple[StageSpec, ...] = (
         description="Inputs and score of the window against the reference: size and significance of every change.",
         kinds=("polars", "evidently"),
         load=_in("drift", "drift"),
-        gates=("severity",),
+        checks=("severity",),
         windowed=True,
     ),
     StageSpec(
@@ -172,7 +176,7 @@ STAGES: tuple[StageSpec, ...] = (
         description="Metrics on matured outcomes against the reference; an estimate, labelled so, where none have matured.",
         kinds=("polars",),
         load=_in("performance", "performance"),
-        gates=("severity",),
+        checks=("severity",),
         windowed=True,
     ),
     StageSpec(
@@ -181,7 +185,7 @@ STAGES: tuple[StageSpec, ...] = (
         description="One verdict for the window: severity, kind, why, and the action.",
         kinds=("verdict",),
         load=_in("health", "health"),
-        gates=("severity",),
+        checks=("severity",),
         windowed=True,
     ),
 )

@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
-from mlops_assets.gates.registry import GateRules
+from mlops_assets.gates.registry import RegisteredGateRules, gate_rules
 from mlops_assets.ledger.canonical import digest
 from mlops_assets.ledger.people import NO_JUDGES
 from mlops_assets.policy.conduct_rules import AdoptionRule, ApprovalRule, AutomationRule, IncidentRule, InterventionRule
@@ -143,7 +143,7 @@ class Policy(Part):
 
     tier: Annotated[Literal["high", "medium", "low"], Stricter("fixed")]
     """Tier that the policy is for; the name of its file."""
-    gates: GateRules = Field(default_factory=GateRules)
+    gates: RegisteredGateRules = Field(default_factory=gate_rules)
     """The gates and their thresholds."""
     approvals: Annotated[tuple[ApprovalRule, ...], Stricter("counts")]
     """Signatures that a version needs to become champion; never an author's, and one person counts once."""

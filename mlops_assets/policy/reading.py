@@ -11,6 +11,9 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from mlops_assets.registration import generation
+from mlops_assets.strictness import OpenPart
+
 Model = TypeVar("Model", bound=BaseModel)
 
 
@@ -28,12 +31,13 @@ def read_document(path: Path, model: type[Model]) -> Model:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise PolicyError(f"{path}: cannot be read ({error}), expected a YAML file") from error
-    return _document(path, text, model)
+    return _document(path, text, model, generation())
 
 
-# Every stage asks for the policy anew, so that a change counts at once; the same text is read once.
+# Every stage asks for the policy anew, so that a change counts at once; the same text is read once, as long as the same
+# extensions are registered.
 @lru_cache(maxsize=256)
-def _document(path: Path, text: str, model: type[Model]) -> Model:
+def _document(path: Path, text: str, model: type[Model], _generation: int) -> Model:
     # PyYAML is needed only where a policy is read from a file, not where a recorded one is.
     import yaml
 
@@ -102,6 +106,8 @@ def _model_at(model: type[BaseModel], location: Sequence[str | int]) -> type[Bas
     for part in location:
         field = model.model_fields.get(str(part))
         inner = field.annotation if field else None
+        if isinstance(inner, type) and issubclass(inner, OpenPart):
+            inner = inner.current()
         if not (isinstance(inner, type) and issubclass(inner, BaseModel)):
             # Inside a list the element's model is the last argument of the annotation.
             arguments = [a for a in getattr(inner, "__args__", ()) if isinstance(a, type) and issubclass(a, BaseModel)]

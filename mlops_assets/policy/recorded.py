@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from mlops_assets.gates.registry import GateRules
+from mlops_assets.gates.registry import GATES
 from mlops_assets.ledger.canonical import digest
 from mlops_assets.policy.policy import Policy
 
@@ -41,7 +41,7 @@ def recorded_policy(recorded: Mapping[str, Any] | None, policy_digest: str | Non
     if digest(recorded) != policy_digest:
         raise UnreadablePolicy("the policy in it is not the one whose digest it names")
     content: dict[str, Any] = deepcopy(dict(recorded))
-    unknown_then = {name: {"required": False} for name in GateRules.model_fields}
+    unknown_then = {name: {"required": False} for name in GATES}
     content["gates"] = {**unknown_then, **content.get("gates", {})}
     for _ in range(ATTEMPTS):
         try:

@@ -76,7 +76,7 @@ def _promotion(record: Record, event: Promotion, state: LedgerState) -> list[str
     except UnreadablePolicy as error:
         return [str(error)]
     try:
-        gates = standing(model, version, policy, lifts=lifts(model, policy, version, then), at=then)
+        gates = standing(model, version, policy, lifts=lifts(model, policy, version, then), at=then, codes={})
         approvals = approval_state(state, policy, record.model, version)
         validation = standing_validation(model, version)
         step = climb(model, policy, version)

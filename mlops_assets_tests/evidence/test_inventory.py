@@ -3,7 +3,7 @@ from dataclasses import dataclass
 import pytest
 
 from mlops_assets.evidence.inventory import STATUS_FIELDS, inventory, status
-from mlops_assets.gates.registry import GateRules
+from mlops_assets.gates.registry import GATES, gate_rules
 from mlops_assets.ledger.canonical import canonical_json
 from mlops_assets.ledger.events.judgements import ExceptionGranted
 from mlops_assets.ledger.keys import SigningKey
@@ -12,11 +12,7 @@ from mlops_assets_tests.evidence.conftest import Declared, at, declaration_of
 from mlops_assets_tests.evidence.life import MODEL, POLICY, Life, signed
 
 RULES = POLICY.model_copy(
-    update={
-        "gates": GateRules.model_validate(
-            {n: {"required": n in ("performance", "fairness")} for n in GateRules.model_fields}
-        )
-    }
+    update={"gates": gate_rules({n: {"required": n in ("performance", "fairness")} for n in GATES})}
 )
 
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from mlops_assets.gates.gate import GateResult
-from mlops_assets.gates.registry import GATES, GateRules, decide
+from mlops_assets.gates.registry import GATES, decide, gate_rules
 from mlops_assets.ledger.canonical import digest
 
 P, F, N = "passed", "failed", "not_measurable"
@@ -17,7 +17,7 @@ Shown = tuple[dict[str, Any], dict[str, Any], float | None, float | None, list[s
 
 
 def decided(gate: str, rule: dict[str, Any], evidence: dict[str, Any]) -> GateResult:
-    return decide(gate, evidence, GateRules.model_validate({gate: rule}))
+    return decide(gate, evidence, gate_rules({gate: rule}))
 
 
 def check(gate: str, rule: dict[str, Any], evidence: dict[str, Any], outcome: str, why: str) -> None:

@@ -17,7 +17,7 @@ from mlops_assets.evaluation.estimators import prepare
 from mlops_assets.evaluation.fairness import measure_fairness
 from mlops_assets.evaluation.performance import evaluate
 from mlops_assets.evaluation.slices import measure_slices
-from mlops_assets.gates.registry import GateRules, decide
+from mlops_assets.gates.registry import decide, gate_rules
 from mlops_assets.policy.policy import load_policies
 
 ROOT = Path(__file__).parents[2]
@@ -47,7 +47,7 @@ def test_a_good_model_passes_every_gate_of_every_task(task):
     threshold = 0.5 if task == "binary" else None
     found = evaluate(y, score, task, threshold=threshold, classes=classes)
     same = compare(y, score, score, task, classes=classes)
-    rules = GateRules()
+    rules = gate_rules()
     assert decide("performance", {**found.to_dict(), "comparison": same.to_dict()}, rules).passed
     report = measure_slices(y, score, task, frame, [Slice(column="sector")], classes=classes)
     assert decide("slices", report.to_dict(), rules).passed
@@ -72,8 +72,10 @@ def test_a_worse_challenger_is_refused_and_a_better_one_passes():
     worse = np.clip(score + np.random.default_rng(2).normal(0, 0.4, N), 0.001, 0.999)
     found = evaluate(y, score, "binary", threshold=0.5)
     better = {**found.to_dict(), "comparison": compare(y, worse, score, "binary").to_dict()}
-    assert decide("performance", better, GateRules()).passed
-    refused = decide("performance", {**better, "comparison": compare(y, score, worse, "binary").to_dict()}, GateRules())
+    assert decide("performance", better, gate_rules()).passed
+    refused = decide(
+        "performance", {**better, "comparison": compare(y, score, worse, "binary").to_dict()}, gate_rules()
+    )
     assert refused.outcome == "failed"
     assert refused.details["verdict"] == "worse"
 

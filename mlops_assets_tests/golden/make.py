@@ -132,7 +132,7 @@ def _version(life: Life, registry: MemoryRegistry, version: str) -> None:
     registry.tags[MODEL, int(version)] = {}
     stored = versions.EvidenceStored(name="performance", digest=file_digest("performance"))
     life.write(stored, f"run-{version}")
-    for gate in type(RULES.gates).model_fields:
+    for gate in RULES.gates.names:
         life.decide(version, gate, "failed" if gate == "fairness" else "passed", policy_digest=RULES.digest)
     card = versions.CardIssued(
         digest=digest_text(CARD), path=f"cards/{MODEL}/v{version}", missing=(),

@@ -14,8 +14,8 @@ from mlops_assets.datasets.snapshot import rows_digest, select_training, split
 from mlops_assets.datasets.sources import Delivered, deliver
 from mlops_assets.declaration.declaration import Declaration
 from mlops_assets.declaration.terms import Task
-from mlops_assets.gates.gate import GateResult
-from mlops_assets.gates.registry import GateRules, decide
+from mlops_assets.gates.gate import GateInputs, GateResult
+from mlops_assets.gates.registry import GateRules, decide_stage
 from mlops_assets.ledger.events.versions import SnapshotTaken
 from mlops_assets.ledger.ledger import Record
 from mlops_assets.pipeline.context import StageContext, StageError, StageResult
@@ -168,11 +168,13 @@ def decide_data(
         declaration: the model.
         rules: the policy's.
     """
-    return [
-        decide("contract", evidence, rules),
-        decide("volume", volume_evidence(rows, evidence, declaration), rules),
-        *(decide(gate, screening.to_dict(), rules) for gate in ("leakage", "label_bias", "proxy")),
-    ]
+    screened = screening.to_dict()
+    measured = {
+        "contract": evidence,
+        "volume": volume_evidence(rows, evidence, declaration),
+        **dict.fromkeys(("leakage", "label_bias", "proxy"), screened),
+    }
+    return decide_stage("training_data", GateInputs(declaration, measured, rows=rows), rules)
 
 
 def features(context: StageContext) -> StageResult:

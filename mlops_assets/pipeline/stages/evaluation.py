@@ -26,9 +26,14 @@ from mlops_assets.evaluation.robustness import ProbeSettings, probe
 from mlops_assets.evaluation.slices import measure_slices
 from mlops_assets.evaluation.stability import StabilitySettings, measure_stability
 from mlops_assets.features.frame import target_vector
+from mlops_assets.gates import fairness as fairness_gate
+from mlops_assets.gates import performance as performance_gate
+from mlops_assets.gates import reason_codes as reason_codes_gate
+from mlops_assets.gates import slices as slices_gate
+from mlops_assets.gates import stability as stability_gate
 from mlops_assets.gates.fairness import FairnessRule
-from mlops_assets.gates.gate import GateResult
-from mlops_assets.gates.registry import GateRules, decide
+from mlops_assets.gates.gate import GateInputs, GateResult
+from mlops_assets.gates.registry import GateRules, decide_stage
 from mlops_assets.governance.approval_subject import registered as registration_of
 from mlops_assets.inspection.versions import load_verified
 from mlops_assets.ledger.events.versions import VersionRegistered
@@ -88,6 +93,20 @@ class HeldOut:
         """The version's scores of other rows."""
         return scored_rows(self.pipeline, rows, self.declaration)
 
+    def inputs(self, measured: Mapping[str, Any]) -> GateInputs:
+        """What gates are given: these rows, and what was measured of the version, by the name of the gate that reads it."""
+        return GateInputs(
+            declaration=self.declaration,
+            measured=measured,
+            version=self.version,
+            rows=self.rows,
+            target=self.target,
+            scores=self.scores,
+            threshold=self.threshold,
+            classes=self.classes,
+            score=self.score,
+        )
+
 
 def evaluation(context: StageContext) -> StageResult:
     """Measure the version, alone and against the champion on the same rows."""
@@ -95,7 +114,7 @@ def evaluation(context: StageContext) -> StageResult:
     held = held_out(platform, context.declaration, context.request)
     snapshot = current_snapshot(platform.ledger, context.declaration, context.request)
     fit = feature_rows(platform.lake, snapshot, "fit")
-    against = against_champion(platform, held, rules.performance.champion_margin)
+    against = against_champion(platform, held, rules.of(performance_gate.GATE).champion_margin)
     found = measure_version(held, fit, rules, against, cost_of(platform, held))
     digest = platform.version_results(held.registered.event.run_id).write(EVALUATION, found)
     metrics = found.performance["metrics"]
@@ -118,7 +137,7 @@ def evaluation(context: StageContext) -> StageResult:
         },
         data_version=digest,
         decisions=record_decisions(
-            platform.ledger, context.policy, context.model, held.version, decide_evaluation(found, rules)
+            platform.ledger, context.policy, context.model, held.version, decide_evaluation(held, found, rules)
         ),
     )
 
@@ -138,6 +157,7 @@ def measure_version(
     declaration, y, scores = held.declaration, held.target, held.scores
     task, seed = declaration.task, declaration.training.seed
     chosen = next(c for c in declaration.candidates if c.label == held.registered.event.algorithm)
+    repeated = rules.of(stability_gate.GATE)
     return Evaluation(
         performance=evaluate(y, scores, task, threshold=held.threshold, classes=held.classes, seed=seed).to_dict(),
         comparison=against,
@@ -149,7 +169,7 @@ def measure_version(
             declaration.slices,
             search=list(declaration.features)[:SEARCHED],
             classes=held.classes,
-            minimum_rows=rules.slices.min_rows,
+            minimum_rows=rules.of(slices_gate.GATE).min_rows,
             seed=seed,
         ).to_dict(),
         calibration=calibrate(y, scores, task, classes=held.classes).to_dict(),
@@ -169,22 +189,22 @@ def measure_version(
             held.rows,
             threshold=held.threshold,
             classes=held.classes,
-            settings=StabilitySettings(repeats=rules.stability.repeats, rows=rules.stability.rows),
+            settings=StabilitySettings(repeats=repeated.repeats, rows=repeated.rows),
         ).to_dict(),
         cost=cost,
     )
 
 
-def decide_evaluation(found: Evaluation, rules: GateRules) -> Sequence[GateResult]:
+def decide_evaluation(held: HeldOut, found: Evaluation, rules: GateRules) -> Sequence[GateResult]:
     """The gates on an evaluation."""
-    performance = {**found.performance, "comparison": found.comparison or None}
-    others = ("slices", "calibration", "robustness", "stability", "cost")
-    return [decide("performance", performance, rules), *(decide(gate, getattr(found, gate), rules) for gate in others)]
+    measured = {name: getattr(found, name) for name in ("slices", "calibration", "robustness", "stability", "cost")}
+    measured["performance"] = {**found.performance, "comparison": found.comparison or None}
+    return decide_stage("evaluation", held.inputs(measured), rules)
 
 
 def fairness(context: StageContext) -> StageResult:
     """Measure decisions over the groups of every protected attribute."""
-    platform, rule = context.platform, context.policy.gates.fairness
+    platform, rule = context.platform, context.policy.gates.of(fairness_gate.GATE)
     held = held_out(platform, context.declaration, context.request)
     found = measure_groups(held, rule)
     digest = platform.version_results(held.registered.event.run_id).write(FAIRNESS, found)
@@ -202,7 +222,7 @@ def fairness(context: StageContext) -> StageResult:
             context.policy,
             context.model,
             held.version,
-            [decide("fairness", found, context.policy.gates)],
+            decide_stage("fairness", held.inputs({"fairness": found}), context.policy.gates),
         ),
     )
 
@@ -226,7 +246,7 @@ def explanations(context: StageContext) -> StageResult:
     held = held_out(platform, declaration, context.request)
     importance = permutation_importance(held.pipeline, held.rows, declaration).to_dict()
     reference = build_reference(held.pipeline, held.rows, declaration, held.threshold)
-    limits = ReasonLimits(least=context.policy.gates.reason_codes.min_contribution)
+    limits = ReasonLimits(least=context.policy.gates.of(reason_codes_gate.GATE).min_contribution)
     reasons = examine_reason_codes(
         held.pipeline, held.rows, declaration, held.threshold, reference, limits=limits
     ).to_dict()
@@ -247,7 +267,7 @@ def explanations(context: StageContext) -> StageResult:
             context.policy,
             context.model,
             held.version,
-            [decide("reason_codes", reasons, context.policy.gates)],
+            decide_stage("explanations", held.inputs({"reason_codes": reasons}), context.policy.gates),
         ),
     )
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from mlops_assets.gates import contract
 from mlops_assets.ledger.canonical import digest
 from mlops_assets.ledger.events.windows import HealthVerdict, WindowScored
 from mlops_assets.ledger.ledger import Ledger, Record
@@ -53,7 +54,7 @@ def health(context: StageContext) -> StageResult:
     platform, window, policy = context.platform, window_of(context), context.policy
     ledger = platform.ledger
     scored = scored_window(ledger, context.declaration, window)
-    limit = policy.gates.contract.max_quarantined_share
+    limit = policy.gates.of(contract.GATE).max_quarantined_share
     faults = [*batch_faults(ledger, scored), *delivery_faults(scored.record.event, limit)]
     measured = read_results(context.window_results(), faults)
     fleet = among_the_fleet(

@@ -20,6 +20,7 @@ from mlops_assets.datasets.sources import deliver, digest_of
 from mlops_assets.datasets.values import delivered_text
 from mlops_assets.datasets.windows import Window
 from mlops_assets.declaration.declaration import Declaration
+from mlops_assets.gates import contract
 from mlops_assets.gates.registry import decide
 from mlops_assets.governance import restrictions
 from mlops_assets.governance.restrictions import Restriction
@@ -111,7 +112,7 @@ def predictions(context: StageContext) -> StageResult:
     )  # fmt: skip
     checked = decide("contract", scoring.tally.to_dict(), context.policy.gates)
     accounted = account_of(ledger, platform.lake, context.declaration, now)
-    late = late_incidents(ledger, context.model, accounted, context.policy.gates.contract.max_late_share)
+    late = late_incidents(ledger, context.model, accounted, context.policy.gates.of(contract.GATE).max_late_share)
     return StageResult(
         metadata={
             **_shown(scorers, scoring, stored, record, declaration_note(made, context.declaration)),

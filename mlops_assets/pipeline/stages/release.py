@@ -9,7 +9,9 @@ from mlops_assets.declaration.declaration import Declaration
 from mlops_assets.evidence.card.card import Card, CardInputs
 from mlops_assets.evidence.card.model_card import build_card, write_card
 from mlops_assets.evidence.requirements import applicable, completeness_evidence, load_profiles
-from mlops_assets.gates.registry import decide
+from mlops_assets.gates import completeness
+from mlops_assets.gates.gate import GateInputs
+from mlops_assets.gates.registry import decide_stage
 from mlops_assets.governance.adoption import adoption
 from mlops_assets.governance.approvals import approval_state
 from mlops_assets.governance.decisions import Standing, standing
@@ -47,10 +49,11 @@ def model_card(context: StageContext) -> StageResult:
     for path in paths.values():
         platform.registry.log_file(registered.event.run_id, path, "card")
     record_card(ledger, registered, card, folder, platform.home.root)
-    named = policy.gates.completeness.blocking_profiles
+    named = policy.gates.of(completeness.GATE).blocking_profiles
     profiles = applicable(load_profiles(platform.project.config / "requirements").values(), inputs, named)
     evidence = completeness_evidence(profiles, inputs, card.digest)
-    result = decide("completeness", evidence, policy.gates)
+    given = GateInputs(context.declaration, {"completeness": evidence}, version=int(registered.subject))
+    results = decide_stage("model_card", given, policy.gates)
     return StageResult(
         metadata={
             "version": int(registered.subject),
@@ -63,7 +66,7 @@ def model_card(context: StageContext) -> StageResult:
             "summary": paths["markdown"].read_text(encoding="utf-8")[:4000],
         },
         data_version=card.digest,
-        decisions=record_decisions(ledger, policy, context.model, int(registered.subject), [result]),
+        decisions=record_decisions(ledger, policy, context.model, int(registered.subject), results),
     )
 
 

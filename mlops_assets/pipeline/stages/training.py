@@ -11,7 +11,8 @@ from mlops_assets.declaration.declaration import Declaration
 from mlops_assets.declaration.terms import Task
 from mlops_assets.features.frame import target_vector, to_model_frame
 from mlops_assets.features.transformer import features_digest
-from mlops_assets.gates.registry import decide
+from mlops_assets.gates.gate import GateInputs
+from mlops_assets.gates.registry import decide_stage
 from mlops_assets.inspection.versions import load_verified, sign_artifact
 from mlops_assets.ledger.events.versions import VersionRegistered
 from mlops_assets.ledger.ledger import Record
@@ -139,10 +140,11 @@ def challenger(context: StageContext) -> StageResult:
     registered = record_version(platform, declaration, snapshot, trained, run_id, version, context.request)
     carry_over(ledger, policy, context.model, snapshot.subject, version)
     probe = probe_rows(feature_rows(platform.lake, snapshot, "holdout"), declaration)
-    results = [
-        decide("artifact", artifact_facts(platform, declaration, registered), policy.gates),
-        decide("parity", parity_facts(platform, declaration, version, trained, probe), policy.gates),
-    ]
+    measured = {
+        "artifact": artifact_facts(platform, declaration, registered),
+        "parity": parity_facts(platform, declaration, version, trained, probe),
+    }
+    results = decide_stage("challenger", GateInputs(declaration, measured, version=version), policy.gates)
     registry.set_alias(context.model, CHALLENGER, version)
     return StageResult(
         metadata={

@@ -16,6 +16,7 @@ from mlops_assets.declaration.declaration import Declaration
 from mlops_assets.declaration.terms import Task
 from mlops_assets.evaluation.contributions import Reference, build_reference
 from mlops_assets.evaluation.explanations import ReasonLimits, reason_codes
+from mlops_assets.gates import reason_codes as reason_codes_gate
 from mlops_assets.governance.approval_subject import registered
 from mlops_assets.governance.approvals import approval_state
 from mlops_assets.governance.decisions import standing
@@ -71,7 +72,9 @@ class Scorer:
         if rows.height == 0:
             return {}
         threshold = self.registration.event.threshold
-        limits = ReasonLimits(least=self.platform.policy_of(self.declaration).gates.reason_codes.min_contribution)
+        limits = ReasonLimits(
+            least=self.platform.policy_of(self.declaration).gates.of(reason_codes_gate.GATE).min_contribution
+        )
         found = reason_codes(self.pipeline, rows, self.declaration, threshold, self._typical_rows, limits)
         texts = (json.dumps([dict(reason) for reason in one], default=float) for one in found[REASONS].to_list())
         return dict(zip(found["id"].to_list(), texts, strict=True))
@@ -154,7 +157,7 @@ def load_scorers(
     ledger, model = platform.ledger, declaration.name
     registration = registered(ledger.state().model(model), version)
     champion = Scorer(platform, registration, declared_with(registration, declaration))
-    with_reasons = policy.gates.reason_codes.required and declaration.task is Task.BINARY
+    with_reasons = policy.gates.of(reason_codes_gate.GATE).required and declaration.task is Task.BINARY
     waiting = waiting_challenger(ledger, model, version)
     if waiting is None:
         return WindowScorers(champion, with_reasons=with_reasons)

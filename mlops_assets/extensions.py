@@ -1,0 +1,59 @@
+"""What a bank's own project imports to add a gate: one object in one file, registered by one line.
+
+`docs/extending.md` shows a complete example of each kind. Nothing is defined here; each name is imported at first use.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mlops_assets.gates.gate import Evidence, Finding, Gate, GateInputs, GateRule
+    from mlops_assets.registration import ExtensionError, registered
+    from mlops_assets.strictness import (
+        HigherFloat,
+        HigherInt,
+        HigherLimit,
+        LowerFloat,
+        LowerInt,
+        LowerLimit,
+        Stricter,
+        TrueStricter,
+    )
+
+__all__ = [
+    "Evidence",
+    "ExtensionError",
+    "Finding",
+    "Gate",
+    "GateInputs",
+    "GateRule",
+    "HigherFloat",
+    "HigherInt",
+    "HigherLimit",
+    "LowerFloat",
+    "LowerInt",
+    "LowerLimit",
+    "Stricter",
+    "TrueStricter",
+    "registered",
+]
+
+_HOME = {
+    **dict.fromkeys(("Evidence", "Finding", "Gate", "GateInputs", "GateRule"), "mlops_assets.gates.gate"),
+    **dict.fromkeys(("ExtensionError", "registered"), "mlops_assets.registration"),
+    **dict.fromkeys(
+        ("HigherFloat", "HigherInt", "HigherLimit", "LowerFloat", "LowerInt", "LowerLimit", "Stricter", "TrueStricter"),
+        "mlops_assets.strictness",
+    ),
+}
+"""Where each name is defined."""
+
+
+def __dir__() -> list[str]:
+    return __all__
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'mlops_assets.extensions' has no attribute {name!r}")
+    return getattr(import_module(_HOME[name]), name)
