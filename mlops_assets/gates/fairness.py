@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from pydantic import Field
 
 from mlops_assets.declaration.terms import Task
-from mlops_assets.gates.gate import Evidence, Finding, Gate, GateRule, show, worst
+from mlops_assets.gates.gate import Evidence, Finding, Gate, RuleOnDeclared, show, worst
 from mlops_assets.gates.group_limits import GroupLimit, Levels, judge_limits, text_of
 from mlops_assets.statistics.group_limits import Groups, Scale
 from mlops_assets.strictness import HigherFloat, HigherLimit, LowerFloat, LowerInt, LowerLimit, TrueStricter
 
 
-class FairnessRule(GateRule):
+class FairnessRule(RuleOnDeclared):
     """Decisions over the groups of protected attributes."""
 
     min_ratio: HigherLimit = Field(default=0.8, ge=0, le=1)

@@ -40,8 +40,13 @@ class GateRule(Part):
     """Whether a version needs this gate to become champion; otherwise its decision is recorded and shown only."""
     not_measurable_blocks: TrueStricter = True
     """Whether a required gate that could not be measured (too few rows, not decidable) blocks."""
+
+
+class RuleOnDeclared(GateRule):
+    """Of gates about something that a model may not have: protected attributes, slices, adverse decisions."""
+
     absence_blocks: TrueStricter = False
-    """Whether a required gate with nothing to measure (no protected attribute, no slice declared) blocks."""
+    """Whether the gate, where it is required, blocks a model that has nothing for it to measure."""
 
 
 @dataclass(frozen=True)

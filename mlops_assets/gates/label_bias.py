@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from pydantic import Field
 
 from mlops_assets.declaration.terms import Task
-from mlops_assets.gates.gate import Evidence, Finding, Gate, GateRule, show, worst
+from mlops_assets.gates.gate import Evidence, Finding, Gate, RuleOnDeclared, show, worst
 from mlops_assets.gates.group_limits import GroupLimit, Levels, judge_limits, text_of
 from mlops_assets.statistics.group_limits import Groups
 from mlops_assets.strictness import HigherFloat, LowerFloat, LowerInt, LowerLimit
 
 
-class LabelBiasRule(GateRule):
+class LabelBiasRule(RuleOnDeclared):
     """Differences between protected groups in the labels themselves, before any model."""
 
     min_ratio: HigherFloat = Field(default=0.8, ge=0, le=1)

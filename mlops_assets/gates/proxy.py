@@ -5,11 +5,11 @@ from typing import Annotated
 
 from pydantic import Field
 
-from mlops_assets.gates.gate import Evidence, Finding, Gate, GateOutcome, GateRule, listed, show
+from mlops_assets.gates.gate import Evidence, Finding, Gate, GateOutcome, RuleOnDeclared, listed, show
 from mlops_assets.strictness import LowerFloat, Stricter
 
 
-class ProxyRule(GateRule):
+class ProxyRule(RuleOnDeclared):
     """Features that stand in for a protected attribute."""
 
     max_auc: LowerFloat = Field(default=0.95, gt=0.5, le=1)

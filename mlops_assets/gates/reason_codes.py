@@ -4,11 +4,11 @@ from dataclasses import dataclass
 
 from pydantic import Field
 
-from mlops_assets.gates.gate import Evidence, Finding, Gate, GateOutcome, GateRule, listed, show
+from mlops_assets.gates.gate import Evidence, Finding, Gate, GateOutcome, RuleOnDeclared, listed, show
 from mlops_assets.strictness import HigherFloat, LowerInt
 
 
-class ReasonCodesRule(GateRule):
+class ReasonCodesRule(RuleOnDeclared):
     """Each adverse decision comes with reasons that are true."""
 
     min_coverage: HigherFloat = Field(default=1.0, ge=0, le=1)

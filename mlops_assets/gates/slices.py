@@ -9,11 +9,11 @@ from dataclasses import dataclass
 
 from pydantic import Field
 
-from mlops_assets.gates.gate import Evidence, Finding, Gate, GateOutcome, GateRule, listed, show
+from mlops_assets.gates.gate import Evidence, Finding, Gate, GateOutcome, RuleOnDeclared, listed, show
 from mlops_assets.strictness import HigherFloat, LowerFloat, LowerInt, TrueStricter
 
 
-class SlicesRule(GateRule):
+class SlicesRule(RuleOnDeclared):
     """No segment may be served much worse than the whole."""
 
     max_gap: LowerFloat = Field(default=0.1, ge=0)

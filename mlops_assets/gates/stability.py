@@ -10,6 +10,8 @@ from mlops_assets.gates.gate import Evidence, Finding, Gate, GateOutcome, GateRu
 from mlops_assets.strictness import HigherInt, LowerFloat, LowerLimit, TrueStricter
 
 KINDS = ("seeds", "resamples")
+SAME = 1e-12
+"""Metrics closer than this differ by rounding alone."""
 
 
 class StabilityRule(GateRule):
@@ -48,6 +50,11 @@ class Fits(Evidence):
         """Values of the fits that succeeded."""
         return [value for value in self.values if value is not None]
 
+    @property
+    def equal(self) -> bool:
+        """Whether they are the same in the metric and in every decision."""
+        return max(self.known) - min(self.known) < SAME and not self.churn
+
 
 @dataclass(frozen=True)
 class StabilityEvidence(Evidence):
@@ -62,7 +69,8 @@ def decide(evidence: StabilityEvidence, rule: StabilityRule) -> Finding:
     """Fail when the fits spread, or their decisions differ, too much.
 
     A spread is the standard deviation with n - 1. The value shown is the spread closest to its limit or farthest
-    beyond it.
+    beyond it. Equal fits over seeds say that the training leaves nothing to chance, and leave the decision to the
+    resamples; equal fits over resamples are no measurement, because other rows give another model.
     """
     metric, fits = evidence.metric, {"seeds": evidence.seeds, "resamples": evidence.resamples}
     limits = {"seeds": rule.max_seed_spread, "resamples": rule.max_resample_spread}
@@ -80,11 +88,7 @@ def decide(evidence: StabilityEvidence, rule: StabilityRule) -> Finding:
             outcome, text, reason, value=spreads[nearest], threshold=limits[nearest], details={"spreads": spreads}
         )
 
-    texts = [
-        f"over {kind} {metric} spreads by {show(spread)} ({len(fits[kind].known)} fits)" + _churn_text(fits[kind].churn)
-        for kind, spread in spreads.items()
-        if spread is not None
-    ]
+    texts = [_text(kind, metric, fits[kind], spread) for kind, spread in spreads.items() if spread is not None]
     faults = [f"spread over {kind} above {show(limits[kind])}" for kind in KINDS if _above(spreads[kind], limits[kind])]
     faults += [
         f"changed decisions over {kind} above {rule.max_churn:.0%}"
@@ -98,6 +102,8 @@ def decide(evidence: StabilityEvidence, rule: StabilityRule) -> Finding:
         for kind in KINDS
         if spreads[kind] is None
     ]
+    if spreads["resamples"] is not None and fits["resamples"].equal:
+        unknown.append("fits on different rows are all the same, so nothing was learned from the rows")
     if unknown:
         return finding("not_measurable", "; ".join([*unknown, *texts]))
     return finding("passed", "; ".join(texts))
@@ -118,8 +124,11 @@ def _above(value: float | None, limit: float | None) -> bool:
     return value is not None and limit is not None and value > limit
 
 
-def _churn_text(churn: float | None) -> str:
-    return "" if churn is None else f" and {churn:.1%} of decisions change"
+def _text(kind: str, metric: str, fits: Fits, spread: float) -> str:
+    if fits.equal:
+        return f"over {kind} {len(fits.known)} fits are the same"
+    changed = "" if fits.churn is None else f" and {fits.churn:.1%} of decisions change"
+    return f"over {kind} {metric} spreads by {show(spread)} ({len(fits.known)} fits){changed}"
 
 
 GATE = Gate(

@@ -199,7 +199,7 @@ def blocks(policy: Policy, gate: str, outcome: str, absent: bool) -> bool:
     """
     rule = policy.gates.rule(gate)
     if outcome == "not_measurable":
-        return rule.required and (rule.absence_blocks if absent else rule.not_measurable_blocks)
+        return rule.required and (getattr(rule, "absence_blocks", True) if absent else rule.not_measurable_blocks)
     return rule.required and outcome != "passed"
 
 

@@ -49,7 +49,12 @@ EXCEPTED = {
         ("fairness", "label_bias"),
         "Incomes of women and men differ in the data itself; the campaign sells nothing that anybody is refused, "
         "and its owner reviews each selection.",
-    )
+    ),
+    "sba_loan_default": dict.fromkeys(
+        ("fairness", "label_bias", "proxy"),
+        "Borrowers are firms, and the table has no attribute of a person, so that no group can be told apart in it; "
+        "the model ranks applications for review, and a credit officer decides on each.",
+    ),
 }
 """What the demo's `model-risk` signs: the gate refuses, a person answers for it, for a while."""
 EXCEPTION_DAYS = 30

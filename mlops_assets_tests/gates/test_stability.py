@@ -9,7 +9,7 @@ def fits(values, churn=0.0) -> dict[str, Any]:
     return {"values": list(values), "churn": churn}
 
 
-def stability(seeds=(0.7, 0.7, 0.7), resamples=(0.7, 0.7, 0.7), seed_churn=0.0, churn=0.0) -> dict[str, Any]:
+def stability(seeds=(0.7, 0.7, 0.7), resamples=(0.70, 0.71, 0.72), seed_churn=0.0, churn=0.0) -> dict[str, Any]:
     return {"metric": "roc_auc", "seeds": fits(seeds, seed_churn), "resamples": fits(resamples, churn)}
 
 
@@ -25,6 +25,8 @@ CASES: list[Case] = [
     ({"max_churn": 0.1}, stability(seed_churn=None, churn=None), P, "a regression decides nothing"),
     ({}, stability(seeds=(0.7, 0.7, None)), N, "two of three seeds"),
     ({}, stability(resamples=(0.7, 0.7, None)), N, "two of three resamples"),
+    ({}, stability(resamples=(0.7, 0.7, 0.7)), N, "the same fit on different rows"),
+    ({}, stability(resamples=(0.7, 0.7, 0.7), churn=0.1), P, "the same metric from other decisions"),
     ({}, stability(seeds=(0.1, 0.9, 0.5), resamples=(0.7, None, None)), F, "a breach found is a breach"),
 ]
 
@@ -54,6 +56,12 @@ def test_a_pass_shows_spread_and_churn() -> None:
     found = decided("stability", {}, stability(churn=0.021))
     assert found.passed
     assert all(word in found.reason for word in ("over seeds", "over resamples", "2.1% of decisions"))
+
+
+def test_equal_fits_over_seeds_are_called_so() -> None:
+    found = decided("stability", {}, stability(seeds=(0.7, 0.7 + 1e-16, 0.7)))
+    assert found.passed
+    assert "over seeds 3 fits are the same" in found.reason
 
 
 def test_the_spread_that_is_shown_is_the_one_nearest_its_limit() -> None:
