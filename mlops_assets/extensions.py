@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from mlops_assets.gates.gate import Evidence, Finding, Gate, GateInputs, GateRule
     from mlops_assets.registration import ExtensionError, registered
+    from mlops_assets.response.notification import Notice, Notifier
     from mlops_assets.strictness import (
         HigherFloat,
         HigherInt,
@@ -33,6 +34,8 @@ __all__ = [
     "LowerFloat",
     "LowerInt",
     "LowerLimit",
+    "Notice",
+    "Notifier",
     "Stricter",
     "TrueStricter",
     "registered",
@@ -41,6 +44,7 @@ __all__ = [
 _HOME = {
     **dict.fromkeys(("Evidence", "Finding", "Gate", "GateInputs", "GateRule"), "mlops_assets.gates.gate"),
     **dict.fromkeys(("ExtensionError", "registered"), "mlops_assets.registration"),
+    **dict.fromkeys(("Notice", "Notifier"), "mlops_assets.response.notification"),
     **dict.fromkeys(
         ("HigherFloat", "HigherInt", "HigherLimit", "LowerFloat", "LowerInt", "LowerLimit", "Stricter", "TrueStricter"),
         "mlops_assets.strictness",

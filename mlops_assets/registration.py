@@ -39,6 +39,10 @@ BUILT_IN: Mapping[str, Mapping[str, str]] = {
         "contract", "volume", "leakage", "label_bias", "proxy", "parity", "artifact", "performance", "slices", "calibration",
         "robustness", "fairness", "reason_codes", "completeness", "stability", "cost",
     ),
+    "notifiers": {
+        "log": "mlops_assets.response.notification:LOG",
+        "file": "mlops_assets.response.notification:FILE",
+    },
 }  # fmt: skip
 """Kind to name to `module:attribute`, in the order in which they are shown and used."""
 KINDS = tuple(BUILT_IN)

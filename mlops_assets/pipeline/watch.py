@@ -21,8 +21,9 @@ from mlops_assets.release.interventions import InterventionRefused
 from mlops_assets.release.opening import Opening
 from mlops_assets.release.oversight import due
 from mlops_assets.release.reconciliation import doubtful_models, repair
+from mlops_assets.response import outbox
 from mlops_assets.response.incidents import open_incident
-from mlops_assets.response.notification import FileNotifier, LogNotifier, damage_notice, send_all, tell
+from mlops_assets.response.notification import NOTIFIERS, damage_notice, notice_of
 from mlops_assets.setup import service_key
 
 NOTIFIED = tuple(e.KIND for e in (IncidentOpened, RetrainingRequested, Promotion, Rollback, Suspension, Retirement))
@@ -93,6 +94,8 @@ def reason_to_watch(platform: Platform, since: int) -> Reason | None:
         raise
     except Exception as error:  # a registry that cannot be read keeps nobody from being notified of the rest
         news.append(f"the registry cannot be read: {error}")
+    again = outbox.due_again(platform.home.root, ledger.clock())
+    news += [f"{again} notices are to be sent again"] if again else []
     dates = [
         f"{name}: {opening.summary}"
         for name in platform.project.declarations
@@ -122,12 +125,11 @@ def watch(platform: Platform, since: int) -> Watched:
         LedgerTampered: the ledger ends with what nobody who may seal it wrote; people are notified, and nothing is moved.
         RuntimeError: the registry could not be compared; everything else was done.
     """
-    ledger = platform.ledger
-    notifiers = [LogNotifier(), FileNotifier(platform.home.root / "notices.jsonl")]
+    ledger, home = platform.ledger, platform.home.root
     try:
         ledger.sealed_head()
     except LedgerTampered as error:
-        send_all(notifiers, [damage_notice(str(error), ledger.clock())])
+        outbox.send(home, [damage_notice(str(error), ledger.clock())], ledger.clock())
         raise
     # The number comes from Dagster: one beyond the ledger was written by somebody who would hide what is new.
     since = since if since <= newest_record(platform) else 0
@@ -139,15 +141,38 @@ def watch(platform: Platform, since: int) -> Watched:
         differing, unread = 0, error
     doubtful = _audited(platform, since)
     actions = _overseen(platform)
+    # Before an incident about a notifier is opened: the next look tells people of that one.
+    last = newest_record(platform)
     fresh = ledger.records(kind=NOTIFIED, after=since)
-    problems = tell(notifiers, fresh)
+    sent = outbox.send(home, [notice_of(record) for record in fresh], ledger.clock())
+    _report_failing(platform, sent)
+    problems = [one.text for one in sent.failed]
     if differing:
         actions.insert(0, f"the registry differed from the ledger in {differing} places and was put right")
     if doubtful:
         actions.insert(0, f"{doubtful} changes of champion do not rest on what they had to rest on")
     if unread is not None:
         raise RuntimeError(f"the registry could not be compared with the ledger: {unread}") from unread
-    return Watched(newest_record(platform), len(fresh), (*actions, *problems))
+    return Watched(last, len(fresh), (*actions, *problems))
+
+
+def _report_failing(platform: Platform, sent: outbox.Sent) -> None:
+    """Open an incident about each notifier that keeps failing; the others tell people of it at the next look."""
+    for name, one in sent.to_report.items():
+        code = NOTIFIERS.code(name)
+        open_incident(
+            platform.ledger,
+            "",
+            kind="notifier_failing",
+            severity="act",
+            summary=f"Notifier {name}"
+            + (f" (code {code})" if code else "")
+            + f" failed {one.attempts} times in a row: "
+            f"{one.reason}. {sum(w.notifier == name for w in sent.waiting)} notices wait and are sent again.",
+            cause=f"notifier:{name}",
+            window=one.notice.key,
+            rule="watch",
+        )
 
 
 def _reconciled(platform: Platform) -> int:

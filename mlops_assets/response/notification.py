@@ -1,21 +1,24 @@
 """Telling somebody: a notifier takes a notice and puts it where people, or another system, will see it.
 
-Belongs here: ways out that need no network. A bank adds its own by anything that has `send`.
+Belongs here: what a notice and a notifier are, and the two ways out that need no network. A bank registers its own. Not here:
+sending, and sending again what failed (`outbox.py`).
 """
 
 import hashlib
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, ClassVar
 
 from mlops_assets.ledger.canonical import iso, plain
 from mlops_assets.ledger.ledger import Record
+from mlops_assets.registration import Extension, Known
 
 log = logging.getLogger("mlops_assets.notification")
+NOTICES = "notices.jsonl"
 
 
 @dataclass(frozen=True)
@@ -31,50 +34,58 @@ class Notice:
     details: dict[str, Any] = field(default_factory=dict)
 
 
-class Notifier(Protocol):
-    """Anything that can send a notice."""
+@dataclass(frozen=True)
+class Notifier(Extension):
+    """One way out. Everything registered is used for every notice.
 
-    def send(self, notice: Notice) -> None:
-        """Send it, once."""
-        ...
+    Attributes:
+        name: under which it is registered.
+        send: sends a notice, or raises; given the notice and the folder of the project's stores. A notice is sent again until
+            that succeeds, so a receiver may see it twice, under the same `key`. Secrets come from the environment.
+    """
+
+    KIND: ClassVar[str] = "notifiers"
+
+    name: str
+    send: Callable[[Notice, Path], None]
 
 
-class LogNotifier:
-    """Writes to the log of the process."""
-
-    def send(self, notice: Notice) -> None:
-        """One line: warning from `act` on, else information."""
-        level = logging.WARNING if notice.severity in ("act", "critical") else logging.INFO
-        log.log(level, "%s %s [%s] %s", notice.kind, notice.model or "fleet", notice.severity, notice.text)
+NOTIFIERS: Known[Notifier] = Known(Notifier)
 
 
-class FileNotifier:
-    """Appends one JSON object a line to a file that another system reads."""
+def write_to_log(notice: Notice, home: Path) -> None:
+    """One line in the log of the process: warning from `act` on, else information."""
+    level = logging.WARNING if notice.severity in ("act", "critical") else logging.INFO
+    log.log(level, "%s %s [%s] %s", notice.kind, notice.model or "fleet", notice.severity, notice.text)
 
-    def __init__(self, path: Path):
-        self.path = path
 
-    def send(self, notice: Notice) -> None:
-        """Append, unless the file holds a notice with this key."""
-        if notice.key in self._keys():
-            return
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        with self.path.open("a", encoding="utf-8") as file:
-            # A crash may have cut the last line short; the next notice starts a line of its own.
-            start = "" if not file.tell() or self.path.read_bytes().endswith(b"\n") else "\n"
-            file.write(start + json.dumps(asdict(notice), sort_keys=True, ensure_ascii=False) + "\n")
+def append_to_file(notice: Notice, home: Path) -> None:
+    """One JSON object a line in `notices.jsonl`, which another system may read, unless it holds a notice with this key."""
+    path = home / NOTICES
+    if notice.key in _keys(path):
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a", encoding="utf-8") as file:
+        # A crash may have cut the last line short; the next notice starts a line of its own.
+        start = "" if not file.tell() or path.read_bytes().endswith(b"\n") else "\n"
+        file.write(start + json.dumps(asdict(notice), sort_keys=True, ensure_ascii=False) + "\n")
 
-    def _keys(self) -> set[str]:
-        if not self.path.is_file():
-            return set()
-        keys = set()
-        for line in self.path.read_text(encoding="utf-8").splitlines():
-            try:
-                keys.add(json.loads(line)["key"])
-            except (json.JSONDecodeError, KeyError, TypeError):
-                # A line cut short by a crash: its notice is sent again.
-                continue
-        return keys
+
+def _keys(path: Path) -> set[str]:
+    if not path.is_file():
+        return set()
+    keys = set()
+    for line in path.read_text(encoding="utf-8").splitlines():
+        try:
+            keys.add(json.loads(line)["key"])
+        except (json.JSONDecodeError, KeyError, TypeError):
+            # A line cut short by a crash: its notice is sent again.
+            continue
+    return keys
+
+
+LOG = Notifier("log", write_to_log)
+FILE = Notifier("file", append_to_file)
 
 
 def notice_of(record: Record) -> Notice:
@@ -99,29 +110,7 @@ def notice_of(record: Record) -> Notice:
     )
 
 
-def tell(notifiers: Sequence[Notifier], records: Sequence[Record]) -> list[str]:
-    """Send a notice of each record by every notifier; one that fails keeps no other from sending.
-
-    Returns:
-        What went wrong, a line each.
-    """
-    return send_all(notifiers, [notice_of(record) for record in records])
-
-
 def damage_notice(damage: str, at: datetime) -> Notice:
     """That the ledger does not hold: no record can say so, because nothing is written to it any more."""
     key = f"ledger:{hashlib.sha256(damage.encode()).hexdigest()[:16]}"
     return Notice(key, "ledger_tampered", "", "critical", damage, iso(at))
-
-
-def send_all(notifiers: Sequence[Notifier], notices: Sequence[Notice]) -> list[str]:
-    """Send each notice by every notifier; see `tell`."""
-    problems = []
-    for notice in notices:
-        for notifier in notifiers:
-            try:
-                notifier.send(notice)
-            # A way out may raise whatever it likes.
-            except Exception as error:
-                problems.append(f"{type(notifier).__name__}: {notice.key} was not sent: {error}")
-    return problems
