@@ -7,8 +7,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from mlops_assets.datasets.source import Source
     from mlops_assets.gates.gate import Evidence, Finding, Gate, GateInputs, GateRule
-    from mlops_assets.registration import ExtensionError, registered
+    from mlops_assets.registration import ExtensionError, Settings, registered
     from mlops_assets.response.notification import Notice, Notifier
     from mlops_assets.strictness import (
         HigherFloat,
@@ -36,6 +37,8 @@ __all__ = [
     "LowerLimit",
     "Notice",
     "Notifier",
+    "Settings",
+    "Source",
     "Stricter",
     "TrueStricter",
     "registered",
@@ -43,7 +46,8 @@ __all__ = [
 
 _HOME = {
     **dict.fromkeys(("Evidence", "Finding", "Gate", "GateInputs", "GateRule"), "mlops_assets.gates.gate"),
-    **dict.fromkeys(("ExtensionError", "registered"), "mlops_assets.registration"),
+    **dict.fromkeys(("ExtensionError", "Settings", "registered"), "mlops_assets.registration"),
+    "Source": "mlops_assets.datasets.source",
     **dict.fromkeys(("Notice", "Notifier"), "mlops_assets.response.notification"),
     **dict.fromkeys(
         ("HigherFloat", "HigherInt", "HigherLimit", "LowerFloat", "LowerInt", "LowerLimit", "Stricter", "TrueStricter"),

@@ -25,6 +25,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, ClassVar, Generic, TypeVar
 
+from pydantic import BaseModel, ConfigDict
+
 PACKAGE = "mlops_assets"
 
 
@@ -39,6 +41,10 @@ BUILT_IN: Mapping[str, Mapping[str, str]] = {
         "contract", "volume", "leakage", "label_bias", "proxy", "parity", "artifact", "performance", "slices", "calibration",
         "robustness", "fairness", "reason_codes", "completeness", "stability", "cost",
     ),
+    "sources": {
+        "files": "mlops_assets.datasets.sources:FILES",
+        "query": "mlops_assets.datasets.sources:QUERY",
+    },
     "notifiers": {
         "log": "mlops_assets.response.notification:LOG",
         "file": "mlops_assets.response.notification:FILE",
@@ -52,12 +58,20 @@ class ExtensionError(ValueError):
     """Something registered cannot be used; the message names it, where it was registered, and what to do."""
 
 
+class Settings(BaseModel):
+    """Base of what a declaration may set for something registered: unknown fields are mistakes; docstrings describe fields."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
 class Extension:
     """Base of everything that is registered by name.
 
     Attributes:
         KIND: of the class: one of `KINDS`.
         name: unique within its kind.
+
+    A kind whose objects are named by declarations also has `settings`: a model of what a declaration may set, or None.
     """
 
     KIND: ClassVar[str]
@@ -170,7 +184,7 @@ class Known(Mapping[str, T], Generic[T]):
 
     def __iter__(self) -> Iterator[str]:
         _read_entry_points()
-        return iter([name for kind, name in _registry.lines if kind == self.base.KIND])
+        return iter(names_of(self.base.KIND))
 
     def __len__(self) -> int:
         return len(list(iter(self)))
@@ -189,6 +203,26 @@ class Known(Mapping[str, T], Generic[T]):
         """`code` of everything that does not belong to this package."""
         found = {name: self.code(name) for name in self if not _registry.lines[self.base.KIND, name].built_in}
         return {name: code for name, code in found.items() if code is not None}
+
+
+def names_of(kind: str) -> tuple[str, ...]:
+    """Names of one kind; nothing is imported."""
+    _read_entry_points()
+    return tuple(name for other, name in _registry.lines if other == kind)
+
+
+def checked_settings(kind: str, name: str, settings: Mapping[str, Any]) -> None:
+    """Hold what a declaration sets against what the object of that name takes.
+
+    Raises:
+        pydantic.ValidationError: an unknown field, or a value that does not fit.
+        ExtensionError: there is no such object, or it cannot be used.
+    """
+    if name not in names_of(kind):
+        raise ExtensionError(f"found {name!r}, expected one of the registered {kind}: {', '.join(names_of(kind))}")
+    model: type[BaseModel] | None = getattr(_registry.load(kind, name)[0], "settings", None)
+    if model is not None:
+        model.model_validate(dict(settings))
 
 
 def registrations() -> list[Registration]:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import groupby
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
@@ -33,6 +34,7 @@ from mlops_assets.datasets.internal_columns import EVENT_TIME
 from mlops_assets.datasets.parts import Part, one_table
 from mlops_assets.datasets.queries import read_query
 from mlops_assets.datasets.snapshot import rows_digest
+from mlops_assets.datasets.source import SOURCES, Opened, Source
 from mlops_assets.datasets.text_tables import (
     TextFormat,
     format_of,
@@ -43,7 +45,7 @@ from mlops_assets.datasets.text_tables import (
 )
 from mlops_assets.declaration.columns import EventTime
 from mlops_assets.declaration.declaration import Declaration
-from mlops_assets.declaration.source import Source
+from mlops_assets.declaration.source import Source as DeclaredSource
 
 
 @dataclass(frozen=True)
@@ -78,8 +80,8 @@ def deliver(declaration: Declaration, root: Path, required: Sequence[str] = ()) 
         SourceError: the source is missing, unreadable or empty, lacks one of `required`, or writes its event time in
             another way than declared.
     """
-    source, name = declaration.source, str(declaration.source.path or f"query on {declaration.source.connection}")
-    parts, notes, problems = _parts(source, root)
+    name, opened = declaration.source.described, _opened(declaration.source, root)
+    parts, notes, problems = opened.parts, opened.notes, opened.problems
     if not parts:
         raise SourceError(problems[0] if problems else f"{name}: no file can be read. Deliver it again.")
     table = one_table(parts, declaration)
@@ -100,7 +102,7 @@ def deliver(declaration: Declaration, root: Path, required: Sequence[str] = ()) 
     return Delivered(rows, table.columns, found.event_time, tuple(notes), tuple(problems))
 
 
-def scan(source: Source, root: Path, columns: Sequence[str] = ()) -> pl.LazyFrame:
+def scan(source: DeclaredSource, root: Path, columns: Sequence[str] = ()) -> pl.LazyFrame:
     """Open `source` lazily, for a table without a declaration: the types of text are inferred.
 
     Args:
@@ -143,7 +145,7 @@ def require_columns(found: Iterable[str], required: Iterable[str], where: str) -
     )
 
 
-def digest_of(source: Source, root: Path) -> str:
+def digest_of(source: DeclaredSource, root: Path) -> str:
     """Digest of a source's content, by which new content is told from a file that was merely touched.
 
     Local files are hashed whole (and remembered for as long as inode, size, modification and change time stay);
@@ -153,8 +155,60 @@ def digest_of(source: Source, root: Path) -> str:
     Raises:
         SourceError: when the source is missing or cannot be read.
     """
-    if source.sql is not None:
-        return rows_digest(read_query(source).collect())
+    kind, settings = _kind_of(source)
+    code = SOURCES.code(kind.name)
+    try:
+        if kind.digest is None:
+            digest = rows_digest(pl.concat([p.rows for p in _opened(source, root).parts]).collect())
+        else:
+            digest = kind.digest(settings, root)
+    except SourceError:
+        raise
+    except Exception as error:  # a source of the bank's own may raise whatever it likes
+        raise SourceError(_failed(source, error)) from error
+    if not isinstance(digest, str) or not digest:
+        raise SourceError(f"{source.described}: digest gave {digest!r:.80}, expected a text. Correct the source.")
+    # Other code may read other rows from the same place.
+    return digest if code is None else hashlib.sha256(f"{code}\n{digest}".encode()).hexdigest()
+
+
+def _kind_of(source: DeclaredSource) -> tuple[Source, Any]:
+    """The registered source that reads a declared one, and its settings: for those of this package, the declaration itself."""
+    kind = SOURCES[source.read_by]
+    if source.reader is None:
+        return kind, source
+    return kind, kind.settings.model_validate(source.settings) if kind.settings is not None else source.settings
+
+
+def _opened(source: DeclaredSource, root: Path) -> Opened:
+    """The parts of a source, each of one schema, notes on how they are read, and files that cannot be.
+
+    Raises:
+        SourceError: it cannot be read, or is no table.
+    """
+    kind, settings = _kind_of(source)
+    try:
+        found = kind.read(settings, root)
+        if isinstance(found, Opened):
+            return found
+        if not isinstance(found, pl.LazyFrame | pl.DataFrame):
+            raise TypeError(f"read gave {type(found).__name__}, expected a polars LazyFrame or DataFrame")
+        rows = found.lazy()
+        rows.collect_schema()
+    except SourceError:
+        raise
+    except Exception as error:  # a source of the bank's own may raise whatever it likes
+        raise SourceError(_failed(source, error)) from error
+    code = SOURCES.code(kind.name)
+    return Opened([Part(source.described, rows)], [f"read by {source.described}, code {code}"] if code else [])
+
+
+def _failed(source: DeclaredSource, error: Exception) -> str:
+    return f"{source.described}: cannot be read ({type(error).__name__}: {first_line(error)})."
+
+
+def _files_digest(source: DeclaredSource, root: Path) -> str:
+    """Local files by their content, a Delta table by its files, remote files by the storage's own keys."""
     path = str(source.path)
     parts: list[tuple[str, str]]
     if is_remote(path):
@@ -171,17 +225,14 @@ def digest_of(source: Source, root: Path) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _parts(source: Source, root: Path) -> tuple[list[Part], list[str], list[str]]:
-    """The parts of a source, each of one schema, notes on how they are read, and files that cannot be."""
-    if source.sql is not None:
-        return [Part(f"query on {source.connection}", read_query(source))], [], []
+def _open_files(source: DeclaredSource, root: Path) -> Opened:
     path = str(source.path)
     if is_remote(path):
-        return list(_remote_parts(source, path)), [], []
+        return Opened(list(_remote_parts(source, path)))
     local = local_path(path, root)
     if is_delta(local):
         try:
-            return [Part(path, pl.scan_delta(str(local)))], [], []
+            return Opened([Part(path, pl.scan_delta(str(local)))])
         except Exception as error:
             raise SourceError(_unreadable(path, error)) from error
     files = local_files(local)
@@ -190,10 +241,10 @@ def _parts(source: Source, root: Path) -> tuple[list[Part], list[str], list[str]
     read = _parquet_parts if is_parquet(files.found[0].name) else _text_parts
     parts, problems = read(files, source)
     guesses = {part.how.guessed for part in parts if part.how is not None and part.how.guessed}
-    return parts, [*notes, *(f"text read with {guess} (guessed)" for guess in sorted(guesses))], problems
+    return Opened(parts, [*notes, *(f"text read with {guess} (guessed)" for guess in sorted(guesses))], problems)
 
 
-def _parquet_parts(files: Files, source: Source) -> tuple[list[Part], list[str]]:
+def _parquet_parts(files: Files, source: DeclaredSource) -> tuple[list[Part], list[str]]:
     schemas: dict[Path, tuple[tuple[str, pl.DataType], ...]] = {}
     problems = []
     for file in files.found:
@@ -209,7 +260,7 @@ def _parquet_parts(files: Files, source: Source) -> tuple[list[Part], list[str]]
     return parts, problems
 
 
-def _text_parts(files: Files, source: Source) -> tuple[list[Part], list[str]]:
+def _text_parts(files: Files, source: DeclaredSource) -> tuple[list[Part], list[str]]:
     parts, problems = [], []
     for file in files.found:
         try:
@@ -220,7 +271,7 @@ def _text_parts(files: Files, source: Source) -> tuple[list[Part], list[str]]:
     return parts, problems
 
 
-def _remote_parts(source: Source, url: str) -> Iterator[Part]:
+def _remote_parts(source: DeclaredSource, url: str) -> Iterator[Part]:
     file_system, names = remote_files(url)
     _require_one_format(names, url)
     for name in names:
@@ -237,7 +288,7 @@ def _remote_parts(source: Source, url: str) -> Iterator[Part]:
             raise SourceError(_unreadable(name, error)) from error
 
 
-def _remote_text(file_system: object, name: str, source: Source) -> tuple[bytes, TextFormat]:
+def _remote_text(file_system: object, name: str, source: DeclaredSource) -> tuple[bytes, TextFormat]:
     import gzip
 
     raw: bytes = file_system.cat_file(name)  # pyright: ignore[reportAttributeAccessIssue]
@@ -251,7 +302,7 @@ def _require_one_format(names: Sequence[str], where: str) -> None:
         raise SourceError(f"{where}: expected files of one format, Parquet or text, found {', '.join(names[:5])}.")
 
 
-def _open(source: Source, root: Path) -> tuple[pl.LazyFrame, str]:
+def _open(source: DeclaredSource, root: Path) -> tuple[pl.LazyFrame, str]:
     if source.sql is not None:
         return read_query(source), f"query on {source.connection}"
     path = str(source.path)
@@ -268,7 +319,7 @@ def _open(source: Source, root: Path) -> tuple[pl.LazyFrame, str]:
         raise SourceError(_unreadable(path, error)) from error
 
 
-def _scan_files(files: Files, source: Source) -> pl.LazyFrame:
+def _scan_files(files: Files, source: DeclaredSource) -> pl.LazyFrame:
     _require_one_format([file.name for file in files.found], str(files.base))
     if not is_parquet(files.found[0].name):
         return scan_text(files.found, source)
@@ -337,3 +388,11 @@ def _remembered_digest(path: str, *_identity: int) -> str:
 @lru_cache(maxsize=4096)
 def _parquet_schema(path: str, *_identity: int) -> tuple[tuple[str, pl.DataType], ...]:
     return tuple(pl.read_parquet_schema(path).items())
+
+
+def _open_query(source: DeclaredSource, root: Path) -> Opened:
+    return Opened([Part(source.described, read_query(source))])
+
+
+FILES = Source("files", DeclaredSource, _open_files, _files_digest)
+QUERY = Source("query", DeclaredSource, _open_query)

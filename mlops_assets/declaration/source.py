@@ -1,17 +1,21 @@
 """Where the rows come from: files, a query, or another asset, and how text files are written."""
 
 import hashlib
+import json
 import os
 import re
 from pathlib import PurePosixPath
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from mlops_assets.declaration.terms import Part
+from mlops_assets.registration import checked_settings, names_of
 
 PLAIN_PARQUET = re.compile(r"[A-Za-z0-9_]+(/[A-Za-z0-9_]+)*\.parquet")
 """Paths whose parts are valid asset names as they are, once the suffix is gone."""
+OF_THIS_PACKAGE = ("files", "query")
+"""Registered sources that `path` and `sql` stand for."""
 SOURCE_VARIABLE = re.compile(r"MLOPS_SOURCE_[A-Z0-9_]+")
 """Environment variables that `connection` may name."""
 
@@ -44,7 +48,7 @@ def other_than_a_select(sql: str) -> str:
 
 
 class Source(Part):
-    """Where the rows come from: exactly one of `path`, `sql` with `connection`, or `asset`."""
+    """Where the rows come from: exactly one of `path`, `sql` with `connection`, or `reader`; `asset` may go with `path`."""
 
     path: str | None = Field(default=None, examples=["data/sba_loans.parquet"])
     """A Parquet file, CSV file or Delta table, a glob over files, or an fsspec URL; relative paths start at the
@@ -54,6 +58,10 @@ class Source(Part):
     connection: str | None = Field(default=None, examples=["MLOPS_SOURCE_LOANS_URL"])
     """Name of the environment variable that holds the database's SQLAlchemy URL: no secret is written in a declaration.
     The name begins with `MLOPS_SOURCE_`, so that a declaration cannot reach any other address or secret."""
+    reader: str | None = Field(default=None, examples=["core_banking"])
+    """Name of a registered source of the bank's own (`mlops extensions --kind sources`)."""
+    settings: dict[str, Any] = Field(default_factory=dict, examples=[{"table": "loans"}])
+    """What the `reader` is to read: the fields that it documents."""
     asset: str | None = Field(default=None, examples=["warehouse/loans"])
     """Key of another Dagster asset, parts separated by `/`; `path` then says where that asset leaves its rows."""
     separator: str | None = Field(default=None, min_length=1, max_length=1, examples=[";"])
@@ -68,6 +76,15 @@ class Source(Part):
 
     @model_validator(mode="after")
     def _one_origin(self) -> Self:
+        if self.reader is not None:
+            of_files = ("path", "sql", "connection", "separator", "decimal", "encoding", "null_values")
+            if others := [field for field in of_files if getattr(self, field) is not None]:
+                raise ValueError(
+                    f"`reader` says where the rows are, and {', '.join(others)} as well: expected one of them"
+                )
+            return self
+        if self.settings:
+            raise ValueError("settings go with `reader`, found none")
         if self.sql is not None:
             if self.path is not None or self.connection is None:
                 raise ValueError("sql needs `connection` (the name of an environment variable) and no `path`")
@@ -75,10 +92,27 @@ class Source(Part):
                 if getattr(self, field) is not None:
                     raise ValueError(f"{field} is for text files, found `sql`")
         elif self.path is None:
-            raise ValueError("found neither `path` nor `sql`: say where the rows are")
+            raise ValueError("found neither `path` nor `sql` nor `reader`: say where the rows are")
         elif self.connection is not None:
             raise ValueError("connection goes with `sql`, found `path`")
         return self
+
+    @field_validator("reader")
+    @classmethod
+    def _registered(cls, name: str | None) -> str | None:
+        if name is not None and (name not in names_of("sources") or name in OF_THIS_PACKAGE):
+            known = ", ".join(other for other in names_of("sources") if other not in OF_THIS_PACKAGE) or "none"
+            raise ValueError(
+                f"found {name!r}, expected the name of a registered source of your own; registered: {known}"
+            )
+        return name
+
+    @field_validator("settings")
+    @classmethod
+    def _as_the_reader_takes_them(cls, settings: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
+        if (reader := info.data.get("reader")) is not None:
+            checked_settings("sources", reader, settings)
+        return settings
 
     @field_validator("connection")
     @classmethod
@@ -113,6 +147,16 @@ class Source(Part):
         return self
 
     @property
+    def read_by(self) -> str:
+        """Name of the registered source that reads it."""
+        return self.reader or ("query" if self.sql is not None else "files")
+
+    @property
+    def described(self) -> str:
+        """In words, for a message or a card."""
+        return self.path or (f"source {self.reader}" if self.reader else f"query on {self.connection}")
+
+    @property
     def key(self) -> tuple[str, ...]:
         """Asset key of the source in the lineage: models that declare the same table share it, others never do.
 
@@ -123,6 +167,9 @@ class Source(Part):
             return tuple(self.asset.split("/"))
         if self.sql is not None:
             return ("source", "query_" + _short_digest(f"{self.connection}\n{self.sql}"))
+        if self.reader is not None:
+            settings = json.dumps(self.settings, sort_keys=True, default=str)
+            return ("source", f"{self.reader}_" + _short_digest(settings))
         path = str(self.path) if "://" in str(self.path) else os.path.normpath(str(self.path))
         if PLAIN_PARQUET.fullmatch(path):
             return ("source", *PurePosixPath(path).with_suffix("").parts)

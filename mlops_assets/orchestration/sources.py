@@ -28,5 +28,7 @@ def source_specs(declarations: Sequence[Declaration]) -> list[dg.AssetSpec]:
 
 
 def _where(source: Source) -> dict[str, str]:
-    """The path or the query of a source, whichever it has."""
-    return {name: text for name, text in (("path", source.path), ("query", source.sql)) if text}
+    """The path, the query or the reader of a source, whichever it has."""
+    return {
+        name: text for name, text in (("path", source.path), ("query", source.sql), ("reader", source.reader)) if text
+    }

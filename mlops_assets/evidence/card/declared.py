@@ -132,7 +132,7 @@ def data(inputs: CardInputs) -> list[Block]:
 
 
 def _source(d: Declaration) -> list[tuple[str, str]]:
-    origin = d.source.path or f"query on {d.source.connection}"
+    origin = d.source.described
     facts = [("Source", origin), ("Asset", "/".join(d.source.key))]
     if d.card.licence:
         facts.append(("Licence", d.card.licence))

@@ -149,7 +149,7 @@ def card_inputs(
         },
         lineage={
             "source": "/".join(declaration.source.key),
-            "source path": declaration.source.path or declaration.source.sql,
+            "source path": declaration.source.sql or declaration.source.described,
             "mlflow run": registered.event.run_id,
             "registered model": f"models:/{model}/{version}",
             "ledger record": registered.seq,
