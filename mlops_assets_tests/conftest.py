@@ -2,7 +2,10 @@
 
 import os
 import sys
+import uuid
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -31,3 +34,36 @@ def lived(tmp_path_factory):
     sys.path.insert(0, str(root))
     yield live(write_project(root))
     sys.path.remove(str(root))
+
+
+@pytest.fixture(scope="session")
+def postgresql_server() -> Iterator[Any]:
+    """One server for all tests of a process."""
+    from mlops_assets_tests.postgresql import server_of_its_own
+
+    with server_of_its_own() as server:
+        yield server
+
+
+@pytest.fixture
+def postgresql_url(postgresql_server: Any) -> str:
+    """A database of its own for each test."""
+    name = f"ledger_{uuid.uuid4().hex[:12]}"
+    postgresql_server.psql(f"CREATE DATABASE {name};")
+    return postgresql_server.get_uri(name)
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.integration)])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The ledger's address, on each database."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/ledger.db"
+    return request.getfixturevalue("postgresql_url")
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Any:
+    """A ledger with its people, a registry and a clock that the test moves."""
+    from mlops_assets_tests.governance.world import build
+
+    return build(tmp_path)

@@ -23,7 +23,7 @@ def dg(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("MLOPS_", "MLFLOW_", "DAGSTER_"))}
     environment |= {"PATH": f"{BIN}{os.pathsep}{environment['PATH']}", "DAGSTER_DISABLE_TELEMETRY": "1"}
     return subprocess.run(
-        [str(BIN / "dg"), *arguments], cwd=folder, env=environment, capture_output=True, text=True, timeout=120, check=False
+        [str(BIN / "dg"), *arguments], cwd=folder, env=environment, capture_output=True, text=True, timeout=600, check=False
     )  # fmt: skip
 
 

@@ -48,7 +48,7 @@ def test_stopping_ends_what_a_server_has_started(tmp_path) -> None:
     while not (tmp_path / "out").read_text():
         time.sleep(0.05)
     child = int((tmp_path / "out").read_text())
-    stop_all([process], patience=5)
+    stop_all([process], patience=60)
     assert process.poll() is not None
     # A process that has ended and was not collected yet is a zombie.
     state = Path(f"/proc/{child}/stat")

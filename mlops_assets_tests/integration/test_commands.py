@@ -23,7 +23,7 @@ def run_in(root: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-W", "ignore", "-m", "mlops_assets", "--project", str(root), *arguments]
     environment = {k: v for k, v in os.environ.items() if k not in ("MLOPS_HOME", "DAGSTER_HOME")}
     environment["PYTHONPATH"] = os.pathsep.join([str(root), environment.get("PYTHONPATH", "")])
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, env=environment, check=False)
+    return subprocess.run(command, capture_output=True, text=True, timeout=600, env=environment, check=False)
 
 
 @pytest.fixture

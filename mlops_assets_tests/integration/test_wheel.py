@@ -44,7 +44,7 @@ def wheel(tmp_path_factory) -> Path:
     built = subprocess.run(
         [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "--no-index",
          "--disable-pip-version-check", "-w", str(folder), str(ROOT)],
-        capture_output=True, text=True, timeout=180, check=False,
+        capture_output=True, text=True, timeout=900, check=False,
     )  # fmt: skip
     assert built.returncode == 0, built.stderr
     (found,) = folder.glob("mlops_assets-*.whl")
@@ -91,7 +91,7 @@ def test_a_second_project_trains_on_it(installed, tmp_path):
     environment["PYTHONPATH"] = os.pathsep.join([str(installed), str(tmp_path)])
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", RUN, str(defs)],
-        cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=180, check=False,
+        cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=900, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-3000:]
     import json

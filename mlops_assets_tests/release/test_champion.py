@@ -1,8 +1,9 @@
 """Who decides, asked for by what scores: a champion that the ledger's own seal does not stand behind decides nothing."""
 
-import time
+import hashlib
 
 import pytest
+import sqlalchemy as sa
 
 from mlops_assets.ledger.events.champion import Promotion
 from mlops_assets.ledger.ledger import Ledger, LedgerTampered
@@ -10,6 +11,7 @@ from mlops_assets.release.champion import champion_state, verified_champion_stat
 from mlops_assets.release.interventions import retire, suspend
 from mlops_assets.release.promotion import promote
 from mlops_assets.release.reconciliation import repair
+from mlops_assets_tests.cost import times_as_much
 from mlops_assets_tests.governance.world import MODEL, policy
 from mlops_assets_tests.ledger.made import promotion
 from mlops_assets_tests.ledger.raw import raw
@@ -106,11 +108,14 @@ def test_what_came_before_the_registration_is_not_read_again(two, monkeypatch):
     assert read == [r.seq for r in two.ledger.records() if r.seq >= registered.seq]
 
 
-def test_ten_thousand_records_since_then_cost_no_second(two):
+def test_many_records_since_then_cost_little_more_than_reading_and_hashing_them(two):
     from mlops_assets.ledger.records import Entry
 
     two.ledger.append_all([Entry(raw("note", {"number": number, "text": "x" * 400})) for number in range(10_000)])
-    # The processor's time: other work on the machine is not what is measured.
-    began = time.process_time()
-    verified_champion_state(two.ledger, MODEL)
-    assert time.process_time() - began < 1.0
+
+    def read_and_hash() -> None:
+        with two.ledger.database.reading() as connection:
+            for row in connection.execute(sa.text("SELECT * FROM ledger_records ORDER BY seq")):
+                hashlib.sha256("\n".join(map(str, row)).encode()).hexdigest()
+
+    assert times_as_much(lambda: verified_champion_state(two.ledger, MODEL), read_and_hash) < 5

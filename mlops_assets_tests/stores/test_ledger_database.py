@@ -10,14 +10,6 @@ from alembic.script import ScriptDirectory
 
 from mlops_assets.stores import ledger_database
 from mlops_assets.stores.ledger_database import HEAD_REVISION, LedgerDatabase, LockTimeout
-from mlops_assets_tests.ledger.postgresql import postgresql_server, postgresql_url  # noqa: F401
-
-
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.integration)])
-def url(request, tmp_path) -> str:
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path}/ledger.db"
-    return request.getfixturevalue("postgresql_url")
 
 
 def test_the_revision_the_code_needs_is_the_last_one_written():
@@ -44,9 +36,9 @@ def test_eight_processes_that_start_at_once_migrate_once(url):
     workers = [context.Process(target=opened, args=(url, start, results)) for _ in range(8)]
     for worker in workers:
         worker.start()
-    assert [results.get(timeout=60) for _ in workers] == ["ok"] * 8
+    assert [results.get(timeout=600) for _ in workers] == ["ok"] * 8
     for worker in workers:
-        worker.join(20)
+        worker.join(120)
     with LedgerDatabase(url).reading() as connection:
         assert connection.execute(sa.text("SELECT count(*) FROM ledger_alembic_version")).scalar() == 1
 
@@ -54,11 +46,11 @@ def test_eight_processes_that_start_at_once_migrate_once(url):
 def test_a_lock_keeps_others_out_and_is_given_back(url):
     database = LedgerDatabase(url)
     with database.lock("model/loans"):
-        with database.lock("model/cards", timeout=1):
+        with database.lock("model/cards"):
             pass
         with pytest.raises(LockTimeout, match="model/loans"), LedgerDatabase(url).lock("model/loans", timeout=0.05):
             pass
-    with database.lock("model/loans", timeout=1):
+    with database.lock("model/loans"):
         pass
 
 
@@ -81,7 +73,7 @@ def test_a_lock_dies_with_its_holder(url):
         pass
     holder.kill()
     holder.wait()
-    with database.lock("x", timeout=5):
+    with database.lock("x"):
         pass
 
 

