@@ -16,7 +16,7 @@ from mlops_assets.ledger.keys import key_id_of, load_or_new_key
 from mlops_assets.ledger.ledger import Ledger
 from mlops_assets.policy.policy import Policy, effective, load_policies
 from mlops_assets.policy.reading import PolicyError
-from mlops_assets.project import DeclaredModel, Project, line_of
+from mlops_assets.project import DeclaredModel, Project, SafeLoader, line_of
 from mlops_assets.stores.home import Home, be_quiet
 from mlops_assets.stores.lake import Lake
 from mlops_assets.stores.registry import Registry
@@ -118,7 +118,7 @@ def _held(model: DeclaredModel, policies: Mapping[str, Policy]) -> DeclaredModel
 def _refused(model: DeclaredModel, reason: str, field: str = "") -> DeclaredModel:
     if model.declaration is None:
         return model
-    node = yaml.compose(model.path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
+    node = yaml.compose(model.path.read_text(encoding="utf-8"), Loader=SafeLoader)
     line = line_of(node, ("attributes", field) if field else ())
     lines = (f"{model.path}:{line}: {text}" for text in reason.splitlines())
     return replace(model, declaration=None, error="\n".join(lines))

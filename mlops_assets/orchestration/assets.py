@@ -6,6 +6,7 @@ Belongs here: keys, dependencies, descriptions, checks, partitions and freshness
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
@@ -52,18 +53,26 @@ def window_partitions(declaration: Declaration) -> dg.TimeWindowPartitionsDefini
     )
 
 
-def build_assets(declaration: Declaration, stages: Sequence[StageSpec]) -> list[dg.AssetsDefinition]:
-    """The assets of one model; a model without time has no windowed ones."""
+def build_assets(
+    declaration: Declaration, stages: Sequence[StageSpec], metadata: Mapping[str, Any] | None = None
+) -> list[dg.AssetsDefinition]:
+    """The assets of one model, with that metadata each; a model without time has no windowed ones."""
     partitions = window_partitions(declaration) if declaration.has_time else None
+    code = _model_code(declaration)
+    page = {**page_link(f"models/{declaration.name}.html"), **(metadata or {})}
     return [
-        _build(declaration, stage, partitions if stage.windowed else None)
+        _build(declaration, stage, code, partitions if stage.windowed else None, page)
         for stage in stages
         if partitions is not None or not stage.windowed
     ]
 
 
 def _build(
-    declaration: Declaration, stage: StageSpec, partitions: dg.PartitionsDefinition | None
+    declaration: Declaration,
+    stage: StageSpec,
+    code: str,
+    partitions: dg.PartitionsDefinition | None,
+    metadata: Mapping[str, Any],
 ) -> dg.AssetsDefinition:
     model, key = declaration.name, asset_key(declaration.name, stage.name)
     deps = [asset_key(model, name) for name in stage.deps]
@@ -74,13 +83,13 @@ def _build(
         key=key,
         deps=deps,
         description=f"{stage.description}\n\n_{declaration.purpose}_",
-        metadata={**schema_of(declaration, stage.name), **page_link(f"models/{model}.html")},
+        metadata={**schema_of(declaration, stage.name), **metadata},
         group_name=model,
         owners=owners_of(declaration),
         kinds=set(stage.kinds),
         tags={"mlops/tier": declaration.tier.value, "mlops/task": declaration.task.value},
         op_tags={MODEL_TAG: model},
-        code_version=stage_code(declaration, stage),
+        code_version=_stage_code(code, stage),
         partitions_def=partitions,
         freshness_policy=window_freshness(declaration, datetime.now(UTC).date()) if partitions else None,
         check_specs=[
@@ -97,13 +106,27 @@ def _build(
     return stage_asset
 
 
-def stage_code(declaration: Declaration, stage: StageSpec) -> str:
-    """Version of what a stage runs: the package with the model's own algorithms, the declaration, and the bank's own gates."""
+def _model_code(declaration: Declaration) -> str:
+    """Version of what every stage of a model runs: the package with the model's own algorithms, and the declaration."""
+    from mlops_assets.training.reproducibility import own_modules
+
+    return f"{_loaded_code(own_modules(declaration))}/{declaration.digest[:12]}"
+
+
+def _stage_code(model_code: str, stage: StageSpec) -> str:
+    """The same with the bank's own gates of a stage."""
     from mlops_assets.gates.registry import GATES
-    from mlops_assets.training.reproducibility import code_version
 
     own = [code[:12] for name, code in GATES.codes().items() if name in stage.gates]
-    return "/".join([code_version(declaration), declaration.digest[:12], *own])
+    return "/".join([model_code, *own])
+
+
+@cache
+def _loaded_code(modules: tuple[str, ...]) -> str:
+    # Definitions show the code they were loaded with, which is the same for most models.
+    from mlops_assets.training.reproducibility import code_version_with
+
+    return code_version_with(modules)
 
 
 def open_context(context: dg.AssetExecutionContext, declaration: Declaration) -> StageContext:

@@ -4,7 +4,6 @@ Lenient when serving: a model whose declaration cannot be read is shown as a bro
 the others running. Strict when checking (`dg check defs`, `dagster definitions validate`): any mistake is an error.
 """
 
-import importlib
 import os
 import sys
 from collections.abc import Mapping, Sequence
@@ -15,6 +14,7 @@ import dagster as dg
 
 from mlops_assets.orchestration.broken import broken_asset
 from mlops_assets.orchestration.fleet import fleet_assets, fleet_jobs
+from mlops_assets.orchestration.parts import Folders, Part, collecting_later, resolved, specs_by_key
 from mlops_assets.orchestration.resource import project_resources
 from mlops_assets.orchestration.schedules import schedules
 from mlops_assets.orchestration.sensors import sensors
@@ -45,25 +45,35 @@ def build_definitions(
     """
     be_quiet()
     register(extensions, "the argument `extensions` of build_definitions")
-    project = hold_to_policy(Project.load(Path(defs)))
+    with collecting_later():
+        return _whole(hold_to_policy(Project.load(Path(defs))), resources or {})
+
+
+def _whole(project: Project, resources: Mapping[str, Any]) -> dg.Definitions:
+    """The definitions of every model and of the fleet."""
     # `dagster` and `dg` look for a project's package where they are started; a command of ours must do it itself.
     if str(project.root) not in sys.path:
         sys.path.append(str(project.root))
     broken = dict(project.broken)
-    own = {**project_resources(project.defs), **(resources or {})}
-    parts: list[dg.Definitions] = []
-    tree = dg.ComponentTree.for_project(project.defs)
+    paths = {model.name: model.path for model in project.models}
+    own = {**project_resources(project.defs), **resources}
+    folders = Folders(project)
+    built: list[Part] = []
     for model in project.models:
         if model.declaration is None:
             continue
         try:
-            part = _definitions_in(tree, project, model.path.parent.relative_to(project.defs))
-            # Resolving the assets here finds what would otherwise take the whole code location down.
-            dg.Definitions.merge(part, dg.Definitions(resources=own)).get_repository_def()
+            built.append(folders.model(model))
         except Exception as error:
             broken[model.name] = f"{model.path}: {_root_cause(error)}"
-        else:
-            parts.append(part)
+    others = folders.others()
+    known = specs_by_key([*built, *others])
+    parts: list[Part] = []
+    for part in built:
+        try:
+            parts.append(resolved(part, known, own))
+        except Exception as error:
+            broken[part.name] = f"{paths[part.name]}: {_root_cause(error)}"
     if broken and os.environ.get(VALIDATING):
         raise dg.DagsterInvalidDefinitionError("\n".join(broken.values()))
     declarations = [d for name, d in project.declarations.items() if name not in broken]
@@ -74,30 +84,12 @@ def build_definitions(
             *(broken_asset(name, reason) for name, reason in broken.items()),
         ],
         jobs=fleet_jobs(declarations),
-        sensors=sensors(declarations, {job.name: job for part in parts for job in part.jobs or ()}),
+        sensors=sensors(declarations, {job.name: job for part in parts for job in part.definitions.jobs or ()}),
         schedules=schedules(declarations),
         resources=own,
         executor=dg.in_process_executor,
     )
-    return dg.Definitions.merge(*parts, *_other_definitions(tree, project), fleet)
-
-
-def _definitions_in(tree: dg.ComponentTree, project: Project, folder: Path) -> dg.Definitions:
-    # A tree over the whole `defs` reads every YAML in it before it builds any, so that one that is no YAML at all would
-    # take the others down. Each model is a tree of its own.
-    module = importlib.import_module(".".join([tree.defs_module_name, *folder.parts]))
-    own = dg.ComponentTree(defs_module=module, project_root=tree.project_root)
-    return own.build_defs_at_path(project.defs / folder)
-
-
-def _other_definitions(tree: dg.ComponentTree, project: Project) -> list[dg.Definitions]:
-    """Whatever else a bank keeps in `defs/`: plain Dagster definitions beside the models."""
-    folders = [p for p in sorted(project.defs.iterdir()) if p.is_dir() and p.name != "models"]
-    return [
-        _definitions_in(tree, project, Path(p.name))
-        for p in folders
-        if any(p.rglob("*.py")) or any(p.rglob("defs.yaml"))
-    ]
+    return dg.Definitions.merge(*(part.definitions for part in (*parts, *others)), fleet)
 
 
 def _root_cause(error: BaseException) -> str:

@@ -5,6 +5,7 @@ Belongs here: cron expressions of a cadence. Not here: what is run then (`schedu
 
 from collections.abc import Sequence
 from datetime import date, timedelta
+from functools import cache
 
 import dagster as dg
 
@@ -47,6 +48,11 @@ def window_freshness(declaration: Declaration, today: date) -> dg.FreshnessPolic
     end, cadence = declaration.monitoring.end, declaration.monitoring.cadence
     if end is not None and end <= today:
         return None
-    if cadence is Cadence.DAY:
-        return dg.FreshnessPolicy.cron(overdue_cron(cadence, 1), timedelta(hours=DAY_HOUR + 12))
-    return dg.FreshnessPolicy.cron(overdue_cron(cadence, 1), timedelta(days=DAYS_OF_GRACE[cadence] + 1))
+    return _freshness(cadence)
+
+
+@cache
+def _freshness(cadence: Cadence) -> dg.FreshnessPolicy:
+    # Dagster walks through a thousand dates of a cron expression to validate a policy; there are five of them.
+    grace = timedelta(hours=DAY_HOUR + 12) if cadence is Cadence.DAY else timedelta(days=DAYS_OF_GRACE[cadence] + 1)
+    return dg.FreshnessPolicy.cron(overdue_cron(cadence, 1), grace)

@@ -6,7 +6,7 @@ Belongs here: how Dagster loads, documents and scaffolds a declaration. What may
 
 import textwrap
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import dagster as dg
 from click import ClickException
@@ -118,7 +118,19 @@ class GovernedModel(dg.Component):
         """Assets, checks and jobs of the model."""
         return self.definitions()
 
-    def definitions(self) -> dg.Definitions:
-        """The same without a load context, for tests and plain Python."""
-        assets = [asset.map_asset_specs(self.asset_spec) for asset in build_assets(self.declaration, self.stages())]
+    def definitions(self, path: Path | None = None) -> dg.Definitions:
+        """The same without a load context.
+
+        Args:
+            path: of the `defs.yaml`, to which each asset refers; Dagster adds it where it reads the file itself.
+        """
+        assets = build_assets(self.declaration, self.stages(), refer_to(path) if path is not None else {})
+        if type(self).asset_spec is not GovernedModel.asset_spec:
+            assets = [asset.map_asset_specs(self.asset_spec) for asset in assets]
         return dg.Definitions(assets=assets, jobs=model_jobs(self.declaration, self.stages()))
+
+
+def refer_to(path: Path) -> dict[str, Any]:
+    """Metadata that leads from an asset to the file that declares it."""
+    reference = dg.LocalFileCodeReference(file_path=str(path), line_number=1)
+    return {"dagster/code_references": dg.CodeReferencesMetadataValue(code_references=[reference])}

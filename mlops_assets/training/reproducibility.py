@@ -11,6 +11,7 @@ import os
 import platform
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -63,15 +64,22 @@ def code_version(declaration: Declaration | None = None) -> str:
     Raises:
         ValueError: when the module of an own algorithm cannot be found.
     """
+    return code_version_with(own_modules(declaration) if declaration is not None else ())
+
+
+def own_modules(declaration: Declaration) -> tuple[str, ...]:
+    """The modules of a declaration's own algorithms, each once."""
+    return tuple(sorted({c.algorithm.partition(":")[0] for c in declaration.candidates if ":" in c.algorithm}))
+
+
+def code_version_with(modules: Sequence[str]) -> str:
+    """The version of the code that trains with algorithms of these modules."""
     package = Path(__file__).resolve().parents[1]
     files = [
         path for part in ("declaration", "datasets", "features", "training") for path in (package / part).rglob("*.py")
     ]
     named = [(str(path.relative_to(package)), path) for path in files]
-    for candidate in declaration.candidates if declaration is not None else ():
-        if ":" in candidate.algorithm:
-            module = candidate.algorithm.partition(":")[0]
-            named.append((module, _module_file(module)))
+    named += [(module, _module_file(module)) for module in modules]
     digest = hashlib.sha256()
     for name, path in sorted(named):
         digest.update(f"{name}\n{hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
