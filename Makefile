@@ -73,8 +73,9 @@ bench: $(STAMP) $(PEERS) ## benchmarks, side by side with the peers, at small si
 mutation: $(STAMP) ## change each comparison of the gates in turn: do their tests notice?
 	@PYTHONPATH=. $(BIN)/python benchmarks/gate_mutations.py
 
-soak: $(STAMP) ## races with processes killed at random, on SQLite and PostgreSQL
+soak: $(STAMP) ## races with processes killed at random, on SQLite and PostgreSQL; simulated lives of versions
 	@$(BIN)/python -m mlops_assets_tests.soak.races
+	@$(BIN)/python -m mlops_assets_tests.soak.lives
 
 lock: ## compile requirements.lock again, with hashes and without index addresses
 	$(BIN)/uv pip compile pyproject.toml --group dev --universal --generate-hashes --no-annotate --no-header --no-emit-index-url -o requirements.lock

@@ -1,6 +1,6 @@
 """`mlops drill` and `mlops calibrate`: test and tune the monitoring of a model. Neither writes anything."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -92,8 +92,12 @@ def calibrate(context: click.Context, model: str, per_year: float, rows: int | N
 
 
 def _proposal(context: click.Context, model: str, per_year: float, rows: int | None, draws: int) -> dict[str, Any]:
+    import numpy as np
+
+    from mlops_assets.monitoring.outcomes.performance import measure
     from mlops_assets.monitoring.thresholds import resampled_windows as drawn
     from mlops_assets.monitoring.thresholds.alarm_calibration import WINDOWS_A_YEAR, check_rate, propose
+    from mlops_assets.monitoring.thresholds.life_delays import errors_of, life_delays, tolerated
     from mlops_assets.pipeline.recorded_windows import champion_of, judged, recorded_history, usual_rows
     from mlops_assets.response.alarm_precision import alarm_precision
     from mlops_assets.response.incidents import incidents
@@ -138,6 +142,15 @@ def _proposal(context: click.Context, model: str, per_year: float, rows: int | N
         false_alarms=per_year,
         notes=notes,
     )
+    if of_outcomes >= thresholds.minimum_rows:
+        rows_of = np.random.default_rng(seed % 2**32).permutation(len(held))
+        window = rows_of[:of_outcomes]
+        one = measure(held.reference(rows_of), held.y[window], held.score[window], thresholds=thresholds)
+        lives = life_delays(errors_of(one), thresholds, one.task == "regression")
+        limits = "lasting changes up to these sizes are never reported by the evidence of all windows: " + ", ".join(
+            tolerated(thresholds, one.task == "regression")
+        )
+        proposal = replace(proposal, lives=tuple(lives), notes=(*proposal.notes, limits))
     earned = alarm_precision(model, incidents(platform.ledger.state(), model), judged(platform, model))
     return {
         "proposal": proposal,
@@ -177,6 +190,24 @@ def _show(found: "Proposal", precision: list[dict[str, Any]]) -> None:
             for d in found.delays
         ]
         print_table(delays, list(delays[0]), "Expected windows until the severity is act")
+    if found.lives:
+        click.echo()
+        lives = [
+            {
+                "change": one.change,
+                "size": one.size or "none",
+                "single windows": one.single,
+                "windows": one.single_windows if one.single_windows is not None else "-",
+                "together": one.together,
+                "windows together": one.together_windows if one.together_windows is not None else "-",
+            }
+            for one in found.lives
+        ]
+        print_table(
+            lives, list(lives[0]),
+            "Small lasting changes: share of simulated lives of 60 windows in which one is reported, and median windows until "
+            "then, by single windows and by the evidence of all windows together",
+        )  # fmt: skip
     history = [asdict(w) for w in found.history if w.now or w.proposed or w.disposition]
     if history:
         click.echo()

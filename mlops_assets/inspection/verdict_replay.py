@@ -18,6 +18,7 @@ from mlops_assets.ledger.records import Record
 from mlops_assets.monitoring.inputs.drift import regraded
 from mlops_assets.monitoring.inputs.faults import Fault
 from mlops_assets.monitoring.severity import SEVERITIES, Severity
+from mlops_assets.monitoring.verdict.accumulated import Judged, accumulate
 from mlops_assets.monitoring.verdict.fleet_control import FleetControl, hold_to_fleet
 from mlops_assets.monitoring.verdict.persistence import Earlier
 from mlops_assets.monitoring.verdict.triage import ANSWERED, Health, triage
@@ -132,10 +133,11 @@ def _of_model(
                 )
             )
             for earlier in before_them:
-                earlier.append(Earlier(record.subject, cast(Mapping[str, Severity], event.raw)))
+                raw = cast(Mapping[str, Severity], event.raw)
+                earlier.append(Earlier(record.subject, raw, event.accumulates, record.seq))
             continue
         for earlier, health in zip(before_them, (old, new), strict=True):
-            earlier.append(Earlier(record.subject, health.raw))
+            earlier.append(Earlier(record.subject, health.raw, event.accumulates, record.seq))
         was, now = (_words(health.severity, health.kind, health.actions) for health in (old, new))
         if was != now:
             changes.append(
@@ -152,6 +154,9 @@ def _again(home: Home, record: Record[HealthVerdict], policy: Policy, earlier: l
     performance = results.read(PERFORMANCE, recorded[PERFORMANCE.name])
     # A feed that is broken as a whole is the one cause of its kind that names no column.
     batch = [cause.evidence for cause in event.causes if cause.kind == "data_quality" and not cause.columns]
+    windows = [Judged(w.window, w.evidence, w.arrived) for w in earlier if w.evidence is not None]
+    if event.accumulates is not None:
+        windows.append(Judged(record.subject, event.accumulates, record.seq))
     found = triage(
         drift,
         performance.performance,
@@ -160,6 +165,7 @@ def _again(home: Home, record: Record[HealthVerdict], policy: Policy, earlier: l
         {kind: policy.actions(kind) for kind in ANSWERED},
         batch=[Fault("stale_batch", text, 0.0) for text in batch],
         segment=performance.segment,
+        accumulated=accumulate(windows, policy.monitoring, performance.performance.task == "regression"),
     )
     if event.fleet is None:
         return found

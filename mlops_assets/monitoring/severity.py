@@ -9,6 +9,11 @@ Kind = Literal["none", "data_quality", "covariate_shift", "label_shift", "concep
 SEVERITIES: tuple[Severity, ...] = ("not_measurable", "none", "watch", "act", "critical")
 """In rising order; what cannot be measured never outranks what was."""
 
+TOLERATED = 0.2
+"""Share of a `_watch` size up to which a lasting change of outcomes is none, for evidence that adds up over windows."""
+TOLERATED_DISTANCE = 0.5
+"""The same for the distance of an input or score."""
+
 
 def worst(severities: Iterable[Severity]) -> Severity:
     """The highest severity; `not_measurable` only where nothing was measured."""

@@ -34,7 +34,7 @@ def earlier_windows(model: ModelState, window: Window, version: int) -> list[Ear
     """Verdicts of the windows before this one under the same version, oldest first, the last verdict of each."""
     found = [v for v in model.verdicts.values() if v.window < window.key and v.version == str(version)]
     last = {verdict.window: verdict for verdict in sorted(found, key=lambda v: v.seq)}
-    return [Earlier(key, last[key].raw) for key in sorted(last)]
+    return [Earlier(key, v.raw, v.accumulates, v.arrived) for key, v in sorted(last.items())]
 
 
 def among_the_fleet(

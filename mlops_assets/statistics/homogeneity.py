@@ -17,11 +17,13 @@ class TestResult:
         statistic: value of the test statistic.
         p_value: probability of a statistic at least as large when nothing changed.
         effect: size of the change, in the unit the test's own docstring names.
+        freedom: degrees of freedom of the statistic; 0 where it has none.
     """
 
     statistic: float
     p_value: float
     effect: float
+    freedom: int = 0
 
 
 def chi_square_two_sample(
@@ -62,7 +64,7 @@ def chi_square_two_sample(
         squares = freedom + 2 * rows * periods.variance + rows**2 * periods.squares
         known = (periods.periods - 1) * mean**2 / (rows**2 * periods.squares)
         p_value = float(f.sf(statistic / mean, mean**2 / squares, known))
-    return TestResult(statistic, p_value, float(np.sqrt(statistic / total)))
+    return TestResult(statistic, p_value, float(np.sqrt(statistic / total)), freedom)
 
 
 def merge_sparse(table: np.ndarray) -> np.ndarray:

@@ -92,6 +92,61 @@ class CauseFound(BaseModel):
     columns: tuple[str, ...] = ()
 
 
+class MeanChange(BaseModel):
+    """A mean of one window against the reference, as evidence that adds up over windows.
+
+    Attributes:
+        change: in units of the policy's thresholds.
+        variance: of it, the reference held fixed.
+        shared: variance of what all windows of the version share: the reference's error, and one period's difference.
+        between: the part of it that is a period's.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    change: float
+    variance: float
+    shared: float
+    between: float = 0.0
+
+
+class Distance(BaseModel):
+    """A distance of one window from the reference, as evidence that adds up over windows.
+
+    Attributes:
+        log_e: logarithm of the e-value that the distance is above the tolerated one.
+        size: of the change, in units of the policy's thresholds.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    log_e: float
+    size: float
+
+
+class WindowEvidence(BaseModel):
+    """What a window adds to the evidence over all windows of a version; parts are None where they were not measured.
+
+    Attributes:
+        ranking: loss of quality.
+        calibration: mean outcome against mean score; positive where outcomes are more than predicted.
+        relation: of outcomes to scores, beyond a common shift.
+        inputs: by column.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    ranking: MeanChange | None = None
+    calibration: MeanChange | None = None
+    relation: Distance | None = None
+    inputs: dict[str, Distance] = Field(default_factory=dict)
+
+    @property
+    def of_outcomes(self) -> bool:
+        """Whether outcomes are part of it."""
+        return not (self.ranking is None and self.calibration is None and self.relation is None)
+
+
 class HealthVerdict(Event):
     """The verdict on a window.
 
@@ -112,6 +167,7 @@ class HealthVerdict(Event):
         policy_digest: of the policy it was judged under.
         outcomes: digest of the outcomes it rests on.
         evidence: name to SHA-256 of the results it rests on.
+        accumulates: what the window adds to the evidence over the windows of its version; None in older records.
         fleet: how the window's p-value stands among those of the fleet.
         supersedes: number of the verdict on the same window before this one, or None.
     """
@@ -134,6 +190,7 @@ class HealthVerdict(Event):
     policy_digest: Digest
     outcomes: str | None = None
     evidence: dict[str, Digest] = Field(default_factory=dict)
+    accumulates: WindowEvidence | None = None
     fleet: dict[str, Any] | None = None
     supersedes: int | None = None
 

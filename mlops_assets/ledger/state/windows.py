@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from mlops_assets.ledger.events.windows import Severity
+from mlops_assets.ledger.events.windows import Severity, WindowEvidence
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,8 @@ class WindowVerdict:
         policy_digest: of the policy.
         outcomes: digest of the outcomes it rests on, or None.
         p_value: of the window among the fleet's, or None.
+        accumulates: what the window adds to the evidence over its version's windows, or None.
+        arrived: number of the first verdict of this version on the window that rests on outcomes, or None.
         happened_at, recorded_at, seq: of the record.
     """
 
@@ -45,6 +47,8 @@ class WindowVerdict:
     happened_at: datetime
     recorded_at: datetime
     seq: int
+    accumulates: WindowEvidence | None = None
+    arrived: int | None = None
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from mlops_assets.monitoring.inputs.faults import find_fault
-from mlops_assets.monitoring.severity import Severity
+from mlops_assets.monitoring.severity import TOLERATED_DISTANCE, Severity
 from mlops_assets.monitoring.wording import shown_p
 from mlops_assets.policy.monitoring_thresholds import MonitoringThresholds
 from mlops_assets.statistics.between_periods import as_long_as
@@ -21,6 +21,7 @@ from mlops_assets.statistics.implied_base_rate import implied_base_rate
 from mlops_assets.statistics.profile import ColumnProfile
 from mlops_assets.statistics.proportions import share_increase
 from mlops_assets.statistics.psi import between_psi, net_psi, psi
+from mlops_assets.statistics.sequential import Compared, distance_evidence
 
 LEAST_CATEGORY = 20
 GROUP_FACTOR = 1.5
@@ -68,6 +69,7 @@ class ColumnDrift:
         group_factor: how many times as frequent it is.
         implied_base_rate, reference_base_rate: of a probability score: the mean outcome its window would mean if only
             the base rate had changed, and the reference's.
+        log_e: logarithm of the e-value that the distance is above the tolerated one, for evidence that adds up over windows.
     """
 
     name: str
@@ -94,6 +96,7 @@ class ColumnDrift:
     group_factor: float = 0.0
     implied_base_rate: float | None = None
     reference_base_rate: float | None = None
+    log_e: float | None = None
 
 
 def judge_column(
@@ -163,8 +166,14 @@ def judge_column(
         if moved is not None:
             p_value = min(1.0, 1.5 * min(p_value, 2 * moved.p_value))
             extra = {"implied_base_rate": moved.window, "reference_base_rate": moved.reference}
+    sides = Compared(int(before.sum()), int(now.sum()))
+    if periods is not None:
+        freedom = periods.variance**2 / periods.squares if periods.squares else 1.0
+        sides = replace(sides, between=periods.variance, between_freedom=freedom, periods=periods.periods)
+    tolerance = TOLERATED_DISTANCE * thresholds.psi_watch
     return replace(
         base,
+        log_e=distance_evidence(test.statistic, test.freedom, sides, tolerance, level),
         value=psi(before, now),
         effect=net_psi(before, now, periods),
         variation=between_psi(periods),

@@ -49,6 +49,12 @@ class RankingChange:
     smallest_detectable: float | None
     """Smallest drop that this test sees with probability .8 at the rules' alpha."""
     reason: str = ""
+    own_error: float | None = None
+    """Part of the standard error that the window adds itself, a period's difference among it."""
+    reference_error: float | None = None
+    """Part of it that every window of the version shares: the reference's sampling."""
+    between_error: float = 0.0
+    """Part of `own_error` that is a period's difference."""
 
 
 @dataclass(frozen=True)
@@ -90,6 +96,12 @@ class CalibrationChange:
     """Jeffreys by grade of the window's scores at their word; see `evaluation.calibration.Grade`."""
     p_grades: float | None
     """Smallest two-sided p-value over the grades, after Holm."""
+    own_error: float | None = None
+    reference_error: float | None = None
+    between_error: float = 0.0
+    """Parts of the standard error as in `RankingChange`; None with several classes, of which the worst is shown."""
+    unit: float | None = None
+    """What `size` is measured in."""
     label: str = ""
     """Multiclass: the class whose share the scores missed most; the other fields are about it."""
 
@@ -162,7 +174,20 @@ def ranking_change(reference: ReferencePerformance, rows: Scored, alpha: float, 
         standard_error=both,
         p_value=upper_tail(z_of(drop, both), between.freedom or _freedom(reference, rows, error_before, error)),
         smallest_detectable=smallest_detectable(both, alpha),
+        own_error=math.hypot(error * _uncertain(_fewer(rows)), between.deviation * _uncertain(between.freedom)),
+        reference_error=error_before,
+        between_error=between.deviation * _uncertain(between.freedom),
     )
+
+
+def _fewer(rows: Scored) -> int:
+    """Rows of the rarer outcome less one, from which the error of an AUC is known; 0 for other measures."""
+    return min(int(rows.y.sum()), rows.n - int(rows.y.sum())) - 1 if rows.task is Task.BINARY else 0
+
+
+def _uncertain(freedom: int) -> float:
+    """Standard deviation of Student's distribution: by how much an error that is known from few rows counts more."""
+    return math.sqrt(freedom / (freedom - 2)) if freedom > 2 else 1.0
 
 
 def _rarer(reference: ReferencePerformance) -> int:
@@ -296,6 +321,10 @@ def calibration_change(
         smallest_detectable=smallest_detectable(error, alpha, two_sided=True),
         grades=tuple(asdict(grade) for grade in found.grades),
         p_grades=min((grade.p_adjusted for grade in found.grades), default=None),
+        own_error=math.hypot(drawn / math.sqrt(rows.n), between.deviation * _uncertain(between.freedom)),
+        reference_error=spread / math.sqrt(reference.n),
+        between_error=between.deviation * _uncertain(between.freedom),
+        unit=unit,
     )
 
 

@@ -44,7 +44,7 @@ from mlops_assets.monitoring.outcomes.outcome_changes import (
 from mlops_assets.monitoring.outcomes.performance_verdict import Changes, judge, judge_groups, new_classes_verdict
 from mlops_assets.monitoring.outcomes.reference_performance import ReferencePerformance, fairness_of
 from mlops_assets.monitoring.outcomes.relation import Relation, compare_grades
-from mlops_assets.monitoring.severity import Severity, worst
+from mlops_assets.monitoring.severity import TOLERATED, Severity, worst
 from mlops_assets.policy.monitoring_thresholds import MonitoringThresholds
 from mlops_assets.statistics.multiplicity import holm
 
@@ -207,6 +207,7 @@ def _changes(reference: ReferencePerformance, rows: Scored, thresholds: Monitori
         alpha=level,
         variation=variation.relation if variation else 0.0,
         periods=variation.periods if variation else 0,
+        tolerance=TOLERATED * thresholds.relation_watch,
     )
     tests = {"ranking": ranking.p_value, "calibration": calibration.p_value, "relation": relation.p_beyond}
     known = {name: p for name, p in tests.items() if p is not None}

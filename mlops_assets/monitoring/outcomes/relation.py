@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mlops_assets.monitoring.outcomes.grades import GradeTable
+from mlops_assets.statistics.sequential import Compared, distance_evidence
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,8 @@ class Relation:
     beyond a common shift sees with probability .8 at the level that was asked for."""
     statistic: float | None = None
     """Cochran's Q of what is beyond the common shift, on one degree of freedom fewer than grades."""
+    log_e: float | None = None
+    """Logarithm of the e-value that the change beyond a common shift is above the tolerated one."""
 
 
 def compare_grades(
@@ -44,6 +47,7 @@ def compare_grades(
     alpha: float = 0.01,
     variation: float = 0.0,
     periods: int = 0,
+    tolerance: float | None = None,
 ) -> Relation:
     """Test two tables with the same edges; grades with fewer than five rows on either side take no part.
 
@@ -53,6 +57,8 @@ def compare_grades(
         alpha: the level for which the smallest detectable change is given; no p-value depends on it.
         variation: by how much a row adds to the mean of Q per degree of freedom between periods of the reference. Q is held
             against an F distribution then, since it is known from so many `periods` only.
+        tolerance: change in standard deviations of the outcome that is none, for evidence that adds up over windows; None:
+            not asked for.
     """
     from scipy.stats import chi2, f
 
@@ -98,7 +104,12 @@ def compare_grades(
     # How far a change of one unit of the outcome moves a grade on the scale that is tested.
     stretch = 1 / np.maximum(expected * (1 - expected), 1e-9) if binary else np.ones(len(shift))
     least = math.sqrt(times * _least_noncentrality(freedom, alpha) / float((weight * stretch**2).sum()))
-    return Relation(p_any, common, p_beyond, math.sqrt(max(0.0, excess)), int(used.sum()), "", least, q)
+    log_e = None
+    if tolerance is not None:
+        # Q over n m / (n + m) is the squared change in standard deviations of a row's outcome.
+        sides = Compared(int(n.sum()), int(m.sum()), freedom * variation, float(freedom), periods)
+        log_e = distance_evidence(q, freedom, sides, tolerance**2, alpha)
+    return Relation(p_any, common, p_beyond, math.sqrt(max(0.0, excess)), int(used.sum()), "", least, q, log_e)
 
 
 def _least_noncentrality(freedom: int, alpha: float, power: float = 0.8) -> float:

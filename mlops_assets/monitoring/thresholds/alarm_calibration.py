@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from mlops_assets.monitoring.thresholds.alarm_statistics import STATISTICS, Statistic
+from mlops_assets.monitoring.thresholds.life_delays import LifeDelay
 from mlops_assets.monitoring.thresholds.resampled_windows import Change, Statistics
 from mlops_assets.monitoring.verdict.persistence import expected_delay
 from mlops_assets.policy.monitoring_thresholds import MonitoringThresholds
@@ -139,6 +140,7 @@ class Proposal:
         history: every recorded window.
         notes: what is to be known: what could not be measured, and why.
         yaml: lines to adopt it with.
+        lives: when small lasting changes are first reported.
     """
 
     model: str
@@ -149,6 +151,7 @@ class Proposal:
     history: tuple[Replayed, ...]
     notes: tuple[str, ...]
     yaml: str
+    lives: tuple[LifeDelay, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-able form."""

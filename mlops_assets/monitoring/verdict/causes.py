@@ -25,6 +25,7 @@ class Cause:
             the threshold for acting.
         estimated: rests on an estimate, not on outcomes.
         certain: a data-quality fault that no honest change looks like; it ranks before everything it may explain.
+        accumulated: found over several windows together; nothing has to be seen again before it is acted on.
     """
 
     kind: Kind
@@ -34,6 +35,7 @@ class Cause:
     weight: float = 0.0
     estimated: bool = False
     certain: bool = False
+    accumulated: bool = False
 
 
 @dataclass(frozen=True)
@@ -62,8 +64,11 @@ def alarm_rules(
     be counted.
 
     A data-quality fault names its signs (`missing_values`, `unit_change`, `stale_batch`, ...), a covariate shift
-    `input_psi`, `score_psi` or `joint`, and what outcomes show `ranking`, `relation` or `calibration`.
+    `input_psi`, `score_psi` or `joint`, and what outcomes show `ranking`, `relation` or `calibration`. What only several
+    windows show together is `accumulated`.
     """
+    if cause.accumulated:
+        return ["accumulated"]
     if cause.kind == "data_quality":
         signs = {c.fault for c in drift.columns if c.fault and c.name in cause.columns}
         return sorted(signs or {fault.sign for fault in batch})

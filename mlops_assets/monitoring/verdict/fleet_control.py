@@ -17,6 +17,7 @@ from typing import Any
 from mlops_assets.monitoring.inputs.drift import DriftVerdict
 from mlops_assets.monitoring.outcomes.performance import WindowPerformance
 from mlops_assets.monitoring.severity import at_least
+from mlops_assets.monitoring.verdict.accumulated import Accumulated
 from mlops_assets.monitoring.verdict.triage import Health
 from mlops_assets.statistics.multiplicity import benjamini_hochberg
 
@@ -42,10 +43,12 @@ class FleetControl:
         return asdict(self)
 
 
-def window_p_value(drift: DriftVerdict, performance: WindowPerformance | None) -> float | None:
+def window_p_value(
+    drift: DriftVerdict, performance: WindowPerformance | None, accumulated: Iterable[Accumulated] = ()
+) -> float | None:
     """The p-value that nothing changed in a window; None where nothing was measured.
 
-    Four families of tests: columns (Simes 1986: the smallest p-value that Benjamini and Hochberg adjust to), columns
+    What earlier windows add (`accumulated`) is a family of its own where it shows anything; otherwise four families of tests: columns (Simes 1986: the smallest p-value that Benjamini and Hochberg adjust to), columns
     together, outcomes against scores, and groups (each by its smallest adjusted value). They depend on each other in ways
     nobody knows, so the smallest of them is taken as often as there are families (Bonferroni).
     """
@@ -54,6 +57,7 @@ def window_p_value(drift: DriftVerdict, performance: WindowPerformance | None) -
         [drift.joint.p_value if drift.joint else None],
         [*performance.p_adjusted.values()] if performance else [],
         [g.p_adjusted for g in performance.group_changes] if performance else [],
+        [one.p_value for one in accumulated],
     ]
     smallest = [min(p for p in family if p is not None) for family in families if any(p is not None for p in family)]
     return min(1.0, min(smallest) * len(smallest)) if smallest else None

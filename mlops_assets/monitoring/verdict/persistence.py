@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from mlops_assets.ledger.events.windows import WindowEvidence
 from mlops_assets.monitoring.severity import Severity, at_least
 from mlops_assets.policy.monitoring_thresholds import MonitoringThresholds
 
@@ -19,10 +20,19 @@ CHANGES_THE_WORLD = CHANGES_THE_ANSWER | {"covariate_shift"}
 
 @dataclass(frozen=True)
 class Earlier:
-    """What an earlier window showed: its key, and severity by kind (and of lost performance) before persistence."""
+    """What an earlier window showed.
+
+    Attributes:
+        window: its key.
+        raw: severity by kind (and of lost performance) before persistence.
+        evidence: that it adds over the windows of the version, where it was kept.
+        arrived: rises with the order in which outcomes were first known; None where none are.
+    """
 
     window: str
     raw: Mapping[str, Severity] = field(default_factory=dict)
+    evidence: WindowEvidence | None = None
+    arrived: int | None = None
 
 
 def after_persistence(

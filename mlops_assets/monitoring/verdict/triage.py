@@ -14,6 +14,8 @@ from mlops_assets.monitoring.inputs.faults import Fault
 from mlops_assets.monitoring.outcomes.performance import WindowPerformance
 from mlops_assets.monitoring.outcomes.segments import Segment
 from mlops_assets.monitoring.severity import SEVERITIES, Kind, Severity, at_least, worst
+from mlops_assets.monitoring.verdict.accumulated import Accumulated
+from mlops_assets.monitoring.verdict.accumulated_causes import accumulated_causes
 from mlops_assets.monitoring.verdict.causes import Cause, Loss
 from mlops_assets.monitoring.verdict.input_causes import (
     batch_causes,
@@ -83,6 +85,7 @@ def triage(
     batch: Sequence[Fault] = (),
     segment: Segment | None = None,
     score: str = SCORE_COLUMN,
+    accumulated: Sequence[Accumulated] = (),
 ) -> Health:
     """Give the verdict.
 
@@ -95,6 +98,7 @@ def triage(
         batch: signs that the delivery as a whole is broken (`batches.py`).
         segment: the part of the rows that a changed relation is confined to, where there is one.
         score: column that holds the model's scores, if any does.
+        accumulated: changes that this window and the ones before it show together.
     """
     found = [*batch_causes(batch), *data_quality_causes(drift)]
     if performance is not None:
@@ -105,6 +109,8 @@ def triage(
         found += changes
     else:
         found += implied_base_rate_causes(drift, score) or covariate_shift_causes(drift, score)
+    metric = performance.ranking.metric if performance is not None and performance.ranking is not None else "quality"
+    found += accumulated_causes(accumulated, found, drift, thresholds, metric, score)
     unknown = _unknown(performance)
     if not found:
         measurable = drift.severity != "not_measurable" or bool(performance and performance.measurable)
@@ -161,7 +167,8 @@ def _ranked(
     explaining = next((i for i, cause in enumerate(causes) if cause.kind != "data_quality"), None)
     found: list[tuple[Cause, Severity]] = []
     for i, cause in enumerate(causes):
-        held = cause.severity if cause.certain else after_persistence(cause.kind, cause.severity, earlier, thresholds)
+        sure = cause.certain or cause.accumulated
+        held = cause.severity if sure else after_persistence(cause.kind, cause.severity, earlier, thresholds)
         if loss is not None and i == explaining:
             cause = _with_loss(cause, loss)
             held = worst([held, lost])

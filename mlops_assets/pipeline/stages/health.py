@@ -13,6 +13,7 @@ from mlops_assets.monitoring.inputs.batches import BatchContent, faults_of_conte
 from mlops_assets.monitoring.inputs.faults import Fault
 from mlops_assets.monitoring.outcomes.performance import WindowPerformance
 from mlops_assets.monitoring.severity import at_least
+from mlops_assets.monitoring.verdict.accumulated import Accumulated, Judged, accumulate, window_evidence
 from mlops_assets.monitoring.verdict.causes import alarm_rules
 from mlops_assets.monitoring.verdict.fleet_control import FleetControl, hold_to_fleet, window_p_value
 from mlops_assets.monitoring.verdict.triage import ANSWERED, Health, triage
@@ -57,11 +58,12 @@ def health(context: StageContext) -> StageResult:
     limit = policy.gates.of(contract.GATE).max_quarantined_share
     faults = [*batch_faults(ledger, scored), *delivery_faults(scored.record.event, limit)]
     measured = read_results(context.window_results(), faults)
+    accumulated = over_windows(ledger, policy, scored, measured)
     fleet = among_the_fleet(
         ledger.state(), platform.project.declarations | {context.model: context.declaration}, context.model, window,
-        window_p_value(measured.drift.verdict, measured.performance.performance),
+        window_p_value(measured.drift.verdict, measured.performance.performance, accumulated),
     )  # fmt: skip
-    found = hold_to_fleet(judge(ledger, policy, scored, measured), fleet, policy.monitoring.alpha)
+    found = hold_to_fleet(judge(ledger, policy, scored, measured, accumulated), fleet, policy.monitoring.alpha)
     body = verdict_body(found, scored, policy, measured)
     record, content = record_verdict(ledger, scored, body, fleet)
     incident = None
@@ -107,8 +109,22 @@ def read_results(results: WindowResults, batch: Sequence[Fault]) -> Measured:
     )
 
 
-def judge(ledger: Ledger, policy: Policy, scored: ScoredWindow, measured: Measured) -> Health:
-    """The verdict on the window from what drift and performance found."""
+def over_windows(ledger: Ledger, policy: Policy, scored: ScoredWindow, measured: Measured) -> list[Accumulated]:
+    """Changes that the window and those before it under the same version show together."""
+    model, key = ledger.state().model(scored.model), scored.window.key
+    earlier = earlier_windows(model, scored.window, scored.version)
+    before = [Judged(w.window, w.evidence, w.arrived) for w in earlier if w.evidence is not None]
+    known = model.verdicts.get(f"{key}/{scored.window.end.isoformat()}")
+    arrived = known.arrived if known is not None and known.version == str(scored.version) else None
+    found = measured.performance.performance
+    own = Judged(key, window_evidence(measured.drift.verdict, found), arrived)
+    return accumulate([*before, own], policy.monitoring, found.task == "regression")
+
+
+def judge(
+    ledger: Ledger, policy: Policy, scored: ScoredWindow, measured: Measured, accumulated: Sequence[Accumulated]
+) -> Health:
+    """The verdict on the window from what drift and performance found, in it and over the windows of its version."""
     return triage(
         measured.drift.verdict,
         measured.performance.performance,
@@ -117,6 +133,7 @@ def judge(ledger: Ledger, policy: Policy, scored: ScoredWindow, measured: Measur
         {kind: policy.actions(kind) for kind in ANSWERED},
         batch=measured.batch,
         segment=measured.performance.segment,
+        accumulated=accumulated,
     )
 
 
@@ -146,6 +163,7 @@ def verdict_body(found: Health, scored: ScoredWindow, policy: Policy, measured: 
         "policy_digest": policy.digest,
         "outcomes": measured.outcomes,
         "evidence": dict(measured.evidence),
+        "accumulates": window_evidence(measured.drift.verdict, measured.performance.performance).model_dump(),
     }
 
 

@@ -34,6 +34,11 @@ def health_verdict(model: ModelState, record: Record[windows.HealthVerdict], _: 
     """The last verdict on a window."""
     event = record.event
     fleet = event.fleet or {}
+    key = f"{record.subject}/{event.window_end.isoformat()}"
+    before = model.verdicts.get(key)
+    arrived = before.arrived if before is not None and before.version == event.version else None
+    if arrived is None and event.accumulates is not None and event.accumulates.of_outcomes:
+        arrived = record.seq
     verdict = WindowVerdict(
         window=record.subject,
         window_end=event.window_end,
@@ -52,6 +57,7 @@ def health_verdict(model: ModelState, record: Record[windows.HealthVerdict], _: 
         happened_at=record.happened_at,
         recorded_at=record.recorded_at,
         seq=record.seq,
+        accumulates=event.accumulates,
+        arrived=arrived,
     )
-    key = f"{record.subject}/{event.window_end.isoformat()}"
     return replace(model, verdicts={**model.verdicts, key: verdict})
