@@ -13,6 +13,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mlops_assets.errors import MlopsAssetsError
+
 if TYPE_CHECKING:
     import pandas as pd
     import polars as pl
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
     Frame = pl.DataFrame | pd.DataFrame
 
 
-class NoChampion(LookupError):
+class NoChampion(MlopsAssetsError, LookupError):
     """The model has no version that may decide now."""
 
 

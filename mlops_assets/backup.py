@@ -19,6 +19,7 @@ from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
+from mlops_assets.errors import MlopsAssetsError
 from mlops_assets.governance.verification import verify_all
 from mlops_assets.ledger.ledger import Ledger
 from mlops_assets.platform import Platform
@@ -33,7 +34,7 @@ LEFT_OUT_SUFFIXES = ("-wal", "-shm", "-journal", ".lock")
 CHUNK = 1 << 20
 
 
-class BackupError(RuntimeError):
+class BackupError(MlopsAssetsError, RuntimeError):
     """A backup cannot be written, or is not what it was when it was written; the message says why and what to do."""
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import click
 
+from mlops_assets.errors import WRONG_CALL, exit_code_of
 from mlops_assets.stores.home import be_quiet
 
 COMMANDS = {
@@ -96,9 +97,9 @@ def main(arguments: list[str] | None = None) -> Any:
         sys.exit(130)
     except click.ClickException as error:
         click.echo(f"mlops: {error.format_message()}", err=True)
-        sys.exit(2)
+        sys.exit(WRONG_CALL)
     except Exception as error:
-        from mlops_assets.commands.common import exit_code_of, one_line
+        from mlops_assets.commands.common import one_line
 
         click.echo(f"mlops: {one_line(error)}", err=True)
         sys.exit(exit_code_of(error))

@@ -8,6 +8,8 @@ import re
 import shutil
 from pathlib import Path
 
+from mlops_assets.errors import MlopsAssetsError
+
 PACKAGE = Path(__file__).parent
 NAME_PATTERN = re.compile(r"^[a-z][a-z0-9_]*$")
 
@@ -47,7 +49,7 @@ load_from:
 IGNORED = "# Stores and private keys\n.mlops/\n.venv/\n__pycache__/\n"
 
 
-class NewProjectError(ValueError):
+class NewProjectError(MlopsAssetsError, ValueError):
     """The folder cannot become a project; the message gives the reason and the remedy."""
 
 

@@ -15,6 +15,7 @@ import yaml
 from pydantic import ValidationError
 
 from mlops_assets.declaration.declaration import Declaration
+from mlops_assets.errors import WRONG_CALL, MlopsAssetsError
 from mlops_assets.registration import generation, register_project
 from mlops_assets.stores.home import Home
 
@@ -25,11 +26,13 @@ MOST_VALUES = 100_000
 """Values that a declaration or a policy may hold, aliases written out."""
 
 
-class ProjectError(Exception):
+class ProjectError(MlopsAssetsError):
     """The folder is not a project, or a model that was named is not declared in it."""
 
+    exit_code = WRONG_CALL
 
-class DeclarationError(Exception):
+
+class DeclarationError(MlopsAssetsError):
     """A declaration that cannot be read; the text names file, line, field, what was found and what was expected."""
 
 

@@ -27,6 +27,8 @@ from typing import Any, ClassVar, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
+from mlops_assets.errors import WRONG_CALL, MlopsAssetsError
+
 PACKAGE = "mlops_assets"
 
 
@@ -54,8 +56,10 @@ BUILT_IN: Mapping[str, Mapping[str, str]] = {
 KINDS = tuple(BUILT_IN)
 
 
-class ExtensionError(ValueError):
+class ExtensionError(MlopsAssetsError, ValueError):
     """Something registered cannot be used; the message names it, where it was registered, and what to do."""
+
+    exit_code = WRONG_CALL
 
 
 class Settings(BaseModel):

@@ -5,7 +5,8 @@ from pathlib import Path
 import click
 
 from mlops_assets.backup import Backup, restore_backup, write_backup
-from mlops_assets.commands.common import NOT_WELL, json_option, open_platform, print_json
+from mlops_assets.commands.common import json_option, open_platform, print_json
+from mlops_assets.errors import NOT_WELL
 from mlops_assets.governance.verification import verify_all
 from mlops_assets.platform import Platform
 

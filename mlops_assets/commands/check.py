@@ -4,7 +4,8 @@ from pathlib import Path
 
 import click
 
-from mlops_assets.commands.common import NOT_WELL, json_option, print_json
+from mlops_assets.commands.common import json_option, print_json
+from mlops_assets.errors import NOT_WELL
 from mlops_assets.project import Project
 
 

@@ -1,4 +1,4 @@
-"""Shared by all commands: opening the project, common options, printing, and exit codes for errors.
+"""Shared by all commands: opening the project, common options, and printing.
 
 Not here: anything that one command alone needs.
 """
@@ -16,8 +16,6 @@ from mlops_assets.ledger.signatures import is_hidden
 from mlops_assets.platform import Platform, hold_to_policy
 from mlops_assets.project import Project
 
-NOT_WELL = 1
-WRONG_CALL = 2
 STYLES = {
     "watch": "yellow",
     "act": "red",
@@ -127,25 +125,6 @@ def one_line(error: BaseException) -> str:
     """An error in one line; its type where it has no message."""
     text = " ".join(str(error).split())
     return shown(text) or type(error).__name__
-
-
-def exit_code_of(error: BaseException) -> int:
-    """2 when the call was wrong (no such model, key or file), 1 when what the command reports on is not well."""
-    wrong_call = (
-        *(
-            "ProjectError",
-            "KeyRefused",
-            "NotRegistered",
-            "SourceError",
-            "PolicyError",
-            "ExtensionError",
-            "FileNotFoundError",
-        ),
-        *("ValueError", "RestrictionError", "ParserError", "ScannerError"),
-        *("SourceNotFound", "RegistryUnreadable"),
-    )
-    # By name, so that no module is imported just to compare its error type.
-    return WRONG_CALL if type(error).__name__ in wrong_call else NOT_WELL
 
 
 def _plain(value: Any) -> Any:

@@ -5,7 +5,8 @@ from typing import Any
 
 import click
 
-from mlops_assets.commands.common import NOT_WELL, json_option, print_json, print_table
+from mlops_assets.commands.common import json_option, print_json, print_table
+from mlops_assets.errors import NOT_WELL
 from mlops_assets.project import Project, ProjectError
 
 

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mlops_assets.commands.common import NOT_WELL, json_option, print_json, print_table
+from mlops_assets.commands.common import json_option, print_json, print_table
+from mlops_assets.errors import NOT_WELL
 
 if TYPE_CHECKING:
     from mlops_assets.monitoring.two_tables.comparison import TableComparison

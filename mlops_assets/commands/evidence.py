@@ -5,15 +5,8 @@ from typing import Any
 
 import click
 
-from mlops_assets.commands.common import (
-    NOT_WELL,
-    WRONG_CALL,
-    json_option,
-    open_platform,
-    print_json,
-    print_table,
-    shown,
-)
+from mlops_assets.commands.common import json_option, open_platform, print_json, print_table, shown
+from mlops_assets.errors import NOT_WELL, WRONG_CALL
 
 
 @click.command()

@@ -7,8 +7,6 @@ from typing import Any
 import click
 
 from mlops_assets.commands.common import (
-    NOT_WELL,
-    WRONG_CALL,
     json_option,
     known_model,
     ledger_holds,
@@ -17,6 +15,7 @@ from mlops_assets.commands.common import (
     print_table,
     shown,
 )
+from mlops_assets.errors import NOT_WELL, WRONG_CALL
 from mlops_assets.evidence.as_of import as_of, as_of_text
 from mlops_assets.evidence.inventory import status as status_rows
 from mlops_assets.fleet_files import fleet_rows

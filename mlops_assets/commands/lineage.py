@@ -4,7 +4,8 @@ from pathlib import Path
 
 import click
 
-from mlops_assets.commands.common import NOT_WELL, known_model, open_platform
+from mlops_assets.commands.common import known_model, open_platform
+from mlops_assets.errors import NOT_WELL
 
 
 @click.command()

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mlops_assets.commands.common import NOT_WELL, json_option, open_platform, print_json, print_table
+from mlops_assets.commands.common import json_option, open_platform, print_json, print_table
+from mlops_assets.errors import NOT_WELL
 
 if TYPE_CHECKING:
     from mlops_assets.monitoring.thresholds.alarm_calibration import Proposal

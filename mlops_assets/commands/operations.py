@@ -5,7 +5,8 @@ from pathlib import Path
 
 import click
 
-from mlops_assets.commands.common import NOT_WELL, key_option, open_platform, rationale_option
+from mlops_assets.commands.common import key_option, open_platform, rationale_option
+from mlops_assets.errors import NOT_WELL
 from mlops_assets.ledger.events.champion import Intervention
 from mlops_assets.ledger.keys import SigningKey
 from mlops_assets.ledger.records import Record

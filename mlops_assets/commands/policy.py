@@ -7,7 +7,6 @@ import click
 import yaml
 
 from mlops_assets.commands.common import (
-    NOT_WELL,
     json_option,
     key_option,
     open_platform,
@@ -15,6 +14,7 @@ from mlops_assets.commands.common import (
     print_table,
     rationale_option,
 )
+from mlops_assets.errors import NOT_WELL
 from mlops_assets.governance.adoption import adopt, adoption
 from mlops_assets.governance.policy_replay import diff
 from mlops_assets.ledger.keys import SigningKey

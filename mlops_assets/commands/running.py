@@ -12,7 +12,8 @@ from pathlib import Path
 
 import click
 
-from mlops_assets.commands.common import NOT_WELL, open_platform
+from mlops_assets.commands.common import open_platform
+from mlops_assets.errors import NOT_WELL
 from mlops_assets.platform import Platform
 
 DAGSTER_PORT = 3000

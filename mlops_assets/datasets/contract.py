@@ -21,12 +21,13 @@ from mlops_assets.datasets.survey import Survey
 from mlops_assets.datasets.values import canonical_text, delivered_text, text_of
 from mlops_assets.declaration.declaration import Declaration
 from mlops_assets.declaration.terms import Task
+from mlops_assets.errors import MlopsAssetsError
 
 AHEAD = timedelta(days=1)
 """How far in the future an event may lie: clocks and time zones differ."""
 
 
-class ContractError(ValueError):
+class ContractError(MlopsAssetsError, ValueError):
     """A table cannot be checked at all: a declared column is not there."""
 
 

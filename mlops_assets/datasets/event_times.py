@@ -11,6 +11,7 @@ import polars as pl
 
 from mlops_assets.datasets.values import canonical_text, number
 from mlops_assets.declaration.columns import EPOCH_FORMATS, EventTime
+from mlops_assets.errors import MlopsAssetsError
 
 TIME = pl.Datetime("us")
 ISO_FORMATS = (
@@ -42,7 +43,7 @@ MOST = 0.5
 """Share of the values that a format has to read."""
 
 
-class EventTimeError(ValueError):
+class EventTimeError(MlopsAssetsError, ValueError):
     """The declared event time cannot be what the column holds; the text names the column, a value and the remedy."""
 
 

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from mlops_assets.errors import WRONG_CALL, MlopsAssetsError
+
 PARQUET_SUFFIXES = (".parquet", ".pq")
 TEXT_SUFFIXES = (".csv", ".tsv", ".csv.gz", ".tsv.gz")
 READABLE = (*PARQUET_SUFFIXES, *TEXT_SUFFIXES)
@@ -16,8 +18,10 @@ UNFINISHED_SUFFIXES = (".crc", ".tmp", ".temp", ".part", ".partial", ".inprogres
 GLOB_CHARACTERS = frozenset("*?[")
 
 
-class SourceError(ValueError):
+class SourceError(MlopsAssetsError, ValueError):
     """A source cannot be read as declared; the message names the file, what was found and what to do."""
+
+    exit_code = WRONG_CALL
 
 
 @dataclass(frozen=True)

@@ -8,12 +8,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from mlops_assets.errors import WRONG_CALL, MlopsAssetsError
+
 DATABASES = ("sqlite:", "postgresql", "mysql", "mssql")
 SERVERS = ("http://", "https://")
 
 
-class RegistryUnreadable(ValueError):
+class RegistryUnreadable(MlopsAssetsError, ValueError):
     """What was named is no MLflow registry, or cannot be reached."""
+
+    exit_code = WRONG_CALL
 
 
 @dataclass(frozen=True)

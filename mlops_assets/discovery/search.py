@@ -15,6 +15,7 @@ from typing import Any
 from mlops_assets.discovery.model_files import Signs, signs_of
 from mlops_assets.discovery.notebooks import signs_of_notebook
 from mlops_assets.discovery.registries import is_registry, registered_models
+from mlops_assets.errors import WRONG_CALL, MlopsAssetsError
 
 SKIPPED = {"__pycache__", "node_modules", "site-packages", "dist-packages"}
 """Folders that hold other people's software; hidden folders are left out as well."""
@@ -70,8 +71,10 @@ class Discovery:
     unreadable: tuple[str, ...] = ()
 
 
-class SourceNotFound(ValueError):
+class SourceNotFound(MlopsAssetsError, ValueError):
     """There is no such folder."""
+
+    exit_code = WRONG_CALL
 
 
 def discover(

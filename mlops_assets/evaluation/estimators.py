@@ -16,6 +16,7 @@ from functools import cached_property
 import numpy as np
 
 from mlops_assets.declaration.terms import Task
+from mlops_assets.errors import MlopsAssetsError
 from mlops_assets.statistics.delong import area
 
 PROBABILITY_FLOOR = 1e-15  # where log loss stops growing, as scikit-learn stops it
@@ -33,7 +34,7 @@ METRICS: dict[Task, tuple[str, ...]] = {
 }
 
 
-class NotMeasurable(ValueError):
+class NotMeasurable(MlopsAssetsError, ValueError):
     """The rows do not determine the metric; the message says why."""
 
 

@@ -13,6 +13,7 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from mlops_assets.errors import MlopsAssetsError
 from mlops_assets.evidence.card.card import CardInputs
 from mlops_assets.evidence.reading import moment
 from mlops_assets.ledger.state.model import ModelState
@@ -132,7 +133,7 @@ class Profile(Part):
     """What it asks."""
 
 
-class ProfileError(ValueError):
+class ProfileError(MlopsAssetsError, ValueError):
     """A profile that cannot be read; the text names file, field, what was found and what was expected."""
 
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, Self, TypeVar
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from mlops_assets.declaration.declaration import Declaration
+from mlops_assets.errors import MlopsAssetsError
 from mlops_assets.ledger.canonical import digest, plain
 from mlops_assets.registration import Extension
 from mlops_assets.strictness import Part, TrueStricter, unmarked
@@ -29,7 +30,7 @@ GateStage = Literal["training_data", "challenger", "evaluation", "fairness", "ex
 """Stages that gates decide on."""
 
 
-class EvidenceError(ValueError):
+class EvidenceError(MlopsAssetsError, ValueError):
     """Evidence that a gate cannot read: a value is missing, or of another kind."""
 
 

@@ -7,6 +7,7 @@ other version, for no other training of the same version, and no longer once a g
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from mlops_assets.errors import WRONG_CALL, MlopsAssetsError
 from mlops_assets.ledger.events.versions import VersionRegistered
 from mlops_assets.ledger.ledger import LedgerTampered
 from mlops_assets.ledger.records import Record
@@ -14,8 +15,10 @@ from mlops_assets.ledger.state.model import ModelState
 from mlops_assets.ledger.state.versions import Decision
 
 
-class NotRegistered(LookupError):
+class NotRegistered(MlopsAssetsError, LookupError):
     """The ledger knows no such version."""
+
+    exit_code = WRONG_CALL
 
 
 @dataclass(frozen=True)

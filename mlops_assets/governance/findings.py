@@ -7,6 +7,7 @@ policy names, an open one blocks promotion; one past its due date is overdue. Au
 from datetime import datetime
 from typing import Literal, get_args
 
+from mlops_assets.errors import MlopsAssetsError
 from mlops_assets.governance.approval_subject import registered
 from mlops_assets.ledger.canonical import iso
 from mlops_assets.ledger.events.judgements import (
@@ -28,7 +29,7 @@ Severity = Literal["low", "medium", "high", "critical"]
 SEVERITIES: tuple[str, ...] = get_args(Severity)
 
 
-class NoSuchFinding(LookupError):
+class NoSuchFinding(MlopsAssetsError, LookupError):
     """There is no open finding of that name."""
 
 

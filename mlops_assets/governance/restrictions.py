@@ -12,12 +12,16 @@ from typing import Any, Literal
 
 import polars as pl
 
+from mlops_assets.errors import WRONG_CALL, MlopsAssetsError
+
 FIELDS = ("column", "allowed", "min", "max", "effect", "missing_allowed", "reason")
 Effect = Literal["refuse", "flag"]
 
 
-class RestrictionError(ValueError):
+class RestrictionError(MlopsAssetsError, ValueError):
     """A restriction that says nothing, or that cannot be held against these rows."""
+
+    exit_code = WRONG_CALL
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from typing import Any
 import polars as pl
 
 from mlops_assets.datasets.snapshot import rows_digest
+from mlops_assets.errors import MlopsAssetsError
 from mlops_assets.evidence.card.card import CardInputs
 from mlops_assets.evidence.requirements import (
     Artefact,
@@ -28,11 +29,11 @@ from mlops_assets.scoring.prediction_id import PredictionId, parse
 from mlops_assets.stores.lake import WINDOW
 
 
-class NotFound(LookupError):
+class NotFound(MlopsAssetsError, LookupError):
     """What was asked about is not in the stores."""
 
 
-class ChangedPredictions(RuntimeError):
+class ChangedPredictions(MlopsAssetsError, RuntimeError):
     """What the lake holds of a window is not what was scored."""
 
 

@@ -16,14 +16,18 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from mlops_assets.errors import WRONG_CALL, MlopsAssetsError
+
 NAME = re.compile(r"^[a-z0-9][a-z0-9_.@+-]{0,62}$")
 _ALGORITHM = ec.ECDSA(hashes.SHA256())
 _SIGNING = ec.ECDSA(hashes.SHA256(), deterministic_signing=True)
 """Signing needs no random number, so a broken generator gives no key away, and equal packets are equal bytes."""
 
 
-class KeyRefused(ValueError):
+class KeyRefused(MlopsAssetsError, ValueError):
     """A key file is missing, of another kind, or readable by others."""
+
+    exit_code = WRONG_CALL
 
 
 class PublicKey:

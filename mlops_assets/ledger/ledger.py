@@ -14,6 +14,7 @@ from typing import Any, TypeVar, cast
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from mlops_assets.errors import MlopsAssetsError
 from mlops_assets.ledger.anchors import Anchor, sign_head, write_anchor
 from mlops_assets.ledger.canonical import canonical_json, iso
 from mlops_assets.ledger.events.base import Event
@@ -39,11 +40,11 @@ CLOCK_TOLERANCE = timedelta(seconds=5)
 """How far a writer's clock may lie behind the last record's (two machines never agree exactly) before it is refused."""
 
 
-class ClockWentBack(RuntimeError):
+class ClockWentBack(MlopsAssetsError, RuntimeError):
     """The writer's clock is behind the last record's time."""
 
 
-class Conflict(RuntimeError):
+class Conflict(MlopsAssetsError, RuntimeError):
     """Somebody else wrote first: what the caller decided on is no longer the latest."""
 
 

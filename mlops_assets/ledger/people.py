@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from mlops_assets.errors import MlopsAssetsError
 from mlops_assets.ledger.canonical import iso, moment
 from mlops_assets.ledger.events.base import Event, UnknownEvent
 from mlops_assets.ledger.events.people import KeyRevoked, PersonEnrolled
@@ -38,7 +39,7 @@ KINDS = (PersonEnrolled.KIND, KeyRevoked.KIND)
 _EPOCH = "0" * 64
 
 
-class NotAllowed(ValueError):
+class NotAllowed(MlopsAssetsError, ValueError):
     """A signature that is not worth what it is used for: unknown, revoked, expired, wrong role or wrong model."""
 
 

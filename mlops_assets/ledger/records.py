@@ -13,6 +13,7 @@ from typing import Any, Generic, TypeVar, cast
 
 import sqlalchemy as sa
 
+from mlops_assets.errors import MlopsAssetsError
 from mlops_assets.ledger.canonical import digest_text, iso, moment
 from mlops_assets.ledger.events.base import Event, UnknownEvent
 from mlops_assets.ledger.events.registry import read_event
@@ -22,7 +23,7 @@ NOTHING_BEFORE = "0" * 64
 """What the first record continues."""
 
 
-class LedgerTampered(RuntimeError):
+class LedgerTampered(MlopsAssetsError, RuntimeError):
     """What is stored is not what was recorded."""
 
 

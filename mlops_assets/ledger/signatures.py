@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from mlops_assets.errors import MlopsAssetsError
 from mlops_assets.ledger.canonical import canonical_json
 from mlops_assets.ledger.keys import PublicKey, SigningKey, decode, encode
 
@@ -20,7 +21,7 @@ PREDICATE_PREFIX = "urn:x-mlops-assets:"
 LONGEST_TEXT = 20_000
 
 
-class SignatureRefused(ValueError):
+class SignatureRefused(MlopsAssetsError, ValueError):
     """An envelope does not hold what it must, or its signature is not the key's."""
 
 

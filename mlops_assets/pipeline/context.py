@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from mlops_assets.datasets.windows import Window
 from mlops_assets.declaration.declaration import Declaration
+from mlops_assets.errors import MlopsAssetsError
 from mlops_assets.platform import Platform
 from mlops_assets.policy.policy import Policy
 from mlops_assets.response.retraining import request_of
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from mlops_assets.gates.gate import GateResult
 
 
-class StageError(Exception):
+class StageError(MlopsAssetsError):
     """A stage cannot be run now; the text says what is missing and what to materialize first."""
 
 

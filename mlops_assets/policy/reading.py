@@ -11,14 +11,17 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from mlops_assets.errors import WRONG_CALL, MlopsAssetsError
 from mlops_assets.registration import generation
 from mlops_assets.strictness import OpenPart
 
 Model = TypeVar("Model", bound=BaseModel)
 
 
-class PolicyError(ValueError):
+class PolicyError(MlopsAssetsError, ValueError):
     """A policy, or a model's override of one, that cannot be used; one line for each mistake."""
+
+    exit_code = WRONG_CALL
 
 
 def read_document(path: Path, model: type[Model]) -> Model:

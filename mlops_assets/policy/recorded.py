@@ -11,6 +11,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from mlops_assets.errors import MlopsAssetsError
 from mlops_assets.gates.registry import GATES
 from mlops_assets.ledger.canonical import digest
 from mlops_assets.policy.policy import Policy
@@ -19,7 +20,7 @@ ATTEMPTS = 20
 """Each removes every mistake found; what is inside of something that was refused is only seen at the next."""
 
 
-class UnreadablePolicy(ValueError):
+class UnreadablePolicy(MlopsAssetsError, ValueError):
     """A record's policy cannot be read, or is not the one whose digest the record names."""
 
 

@@ -8,6 +8,7 @@ Each statement names the state it changes, so that yesterday's signed rollback i
 from collections.abc import Collection, Mapping
 from typing import Any
 
+from mlops_assets.errors import MlopsAssetsError
 from mlops_assets.governance.approval_subject import registered
 from mlops_assets.ledger.events.champion import Intervention, Resumption, Retirement, Rollback, Suspension
 from mlops_assets.ledger.events.people import PersonEnrolled
@@ -23,7 +24,7 @@ from mlops_assets.release.reconciliation import put_right
 from mlops_assets.release.registry import Registry
 
 
-class InterventionRefused(ValueError):
+class InterventionRefused(MlopsAssetsError, ValueError):
     """The model is not in a state in which this can be done."""
 
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from mlops_assets.errors import MlopsAssetsError
 from mlops_assets.governance.adoption import adoption
 from mlops_assets.governance.approval_subject import NotRegistered, approval_subject, registered
 from mlops_assets.governance.approvals import ApprovalState, approval_state
@@ -49,7 +50,7 @@ VerifyArtifact = Callable[[str, int], str]
 now; raises when the signature does not hold or the artifact is gone."""
 
 
-class PromotionRefused(ValueError):
+class PromotionRefused(MlopsAssetsError, ValueError):
     """A version may not become champion; `reasons` says why, each by itself."""
 
     def __init__(self, model: str, version: int, reasons: Sequence[str]):

@@ -8,6 +8,7 @@ close.
 from collections.abc import Iterable
 from datetime import datetime
 
+from mlops_assets.errors import MlopsAssetsError
 from mlops_assets.ledger.canonical import digest
 from mlops_assets.ledger.events.response import IncidentAcknowledged, IncidentClosed, IncidentOpened
 from mlops_assets.ledger.keys import PublicKey, SigningKey
@@ -20,7 +21,7 @@ from mlops_assets.policy.conduct_rules import IncidentRule
 DISPOSITIONS: tuple[Disposition, ...] = ("true", "false", "expected")
 
 
-class IncidentError(LookupError):
+class IncidentError(MlopsAssetsError, LookupError):
     """No such incident, or it cannot be changed that way."""
 
 

@@ -14,6 +14,7 @@ from typing import Any, Literal
 import numpy as np
 import polars as pl
 
+from mlops_assets.errors import MlopsAssetsError
 from mlops_assets.statistics.between_periods import BetweenPeriods, PeriodOfRows, measure_periods, number_periods
 
 Kind = Literal["numeric", "categorical"]
@@ -27,7 +28,7 @@ LEAST_IN_A_PART = 10
 NUMERIC_ROLES = frozenset({"numeric", "ordinal", "date", "score"})
 
 
-class ProfileError(ValueError):
+class ProfileError(MlopsAssetsError, ValueError):
     """A table cannot be profiled, or a stored profile cannot be read; the message names the column."""
 
 

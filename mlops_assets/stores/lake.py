@@ -18,6 +18,7 @@ from uuid import uuid4
 import polars as pl
 
 from mlops_assets.declaration.terms import CASED, RESERVED_PREFIX
+from mlops_assets.errors import MlopsAssetsError
 
 WINDOW = RESERVED_PREFIX + "window"
 """Column that names a row's window, and partitions the table."""
@@ -42,7 +43,7 @@ SAME_IN_PARQUET = (
 """Types that Polars writes as Delta keeps them; Delta's own writer converts the others."""
 
 
-class LakeError(Exception):
+class LakeError(MlopsAssetsError):
     """A table, version or window that was asked for is not in the lake."""
 
 

@@ -17,6 +17,8 @@ import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.engine import URL, Connection, Engine, make_url
 
+from mlops_assets.errors import MlopsAssetsError
+
 HEAD_REVISION = "0001"
 """Alembic revision this code needs; kept as a constant so that opening a migrated ledger does not import Alembic."""
 
@@ -71,7 +73,7 @@ GUARDS = {
 """Names of the triggers that refuse everything but an insert at the end, by dialect."""
 
 
-class LockTimeout(TimeoutError):
+class LockTimeout(MlopsAssetsError, TimeoutError):
     """A lock was held by somebody else for longer than the caller would wait."""
 
 

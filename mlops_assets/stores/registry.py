@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Protocol
 from zipfile import ZIP_DEFLATED
 
+from mlops_assets.errors import MlopsAssetsError
 from mlops_assets.stores.home import Home, be_quiet
 from mlops_assets.stores.ledger_database import locked_file
 
@@ -30,7 +31,7 @@ PAGE = 1000
 """Results that MLflow is asked for at once; it allows no more models."""
 
 
-class RegistryError(Exception):
+class RegistryError(MlopsAssetsError):
     """A model, version or piece of evidence that was asked for is not in MLflow."""
 
 

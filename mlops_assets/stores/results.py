@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
+from mlops_assets.errors import MlopsAssetsError
 from mlops_assets.stores.registry import Book, Registry, evidence_bytes
 
 WINDOWS = "windows"
@@ -20,7 +21,7 @@ OF = "@"
 T = TypeVar("T")
 
 
-class ResultError(Exception):
+class ResultError(MlopsAssetsError):
     """A result that was asked for was never written, or is not what was written."""
 
 

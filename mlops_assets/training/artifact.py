@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlops_assets.declaration.declaration import Declaration
+from mlops_assets.errors import MlopsAssetsError
 from mlops_assets.stores.registry import MODEL_FILE
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ REMEMBERED = 4
 """Models of which a process remembers what it has read: champion and challenger, and those of the model before."""
 
 
-class ArtifactError(ValueError):
+class ArtifactError(MlopsAssetsError, ValueError):
     """A stored model is not what it should be and was not loaded."""
 
 

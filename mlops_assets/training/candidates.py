@@ -19,6 +19,7 @@ from mlops_assets.datasets.snapshot import seeded_hash
 from mlops_assets.declaration.declaration import Declaration
 from mlops_assets.declaration.terms import Task
 from mlops_assets.declaration.training import Candidate
+from mlops_assets.errors import MlopsAssetsError
 from mlops_assets.features.frame import target_vector, to_model_frame
 from mlops_assets.features.transformer import Form, build_transformer
 from mlops_assets.training.artifact import foreign_message, foreign_types
@@ -34,7 +35,7 @@ FOREST_THREADS = 2
 EARLIEST_FIT_SHARE = 0.4
 
 
-class CandidateError(ValueError):
+class CandidateError(MlopsAssetsError, ValueError):
     """A candidate cannot be built, fitted or stored; the message names the algorithm and what to do."""
 
 

@@ -7,7 +7,7 @@ import click
 import pytest
 
 from mlops_assets.cli import COMMANDS, cli
-from mlops_assets.commands.common import cell, exit_code_of, one_line, print_table
+from mlops_assets.commands.common import cell, one_line, print_table
 from mlops_assets_tests.commands.conftest import call_in
 
 NAMES = (
@@ -60,19 +60,6 @@ def test_whatever_is_signed_says_why(words: tuple[str, ...], command: click.Comm
     options = {name for parameter in command.params for name in parameter.opts}
     if "--key" in options and words[0] not in ("people", "retention"):
         assert options & {"--rationale", "--reason", "--note", "--summary", "--response"}
-
-
-@pytest.mark.parametrize(
-    ("error", "code"),
-    [
-        (FileNotFoundError("x"), 2),
-        (ValueError("x"), 2),
-        (RuntimeError("the ledger is not whole"), 1),
-        (LookupError("not found"), 1),
-    ],
-)
-def test_an_error_is_a_wrong_call_or_something_that_is_not_well(error: Exception, code: int) -> None:
-    assert exit_code_of(error) == code
 
 
 def test_an_error_is_one_line_even_when_it_says_nothing() -> None:

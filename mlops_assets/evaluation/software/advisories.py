@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mlops_assets.errors import MlopsAssetsError
 from mlops_assets.evaluation.software.cvss import base_score, level
 from mlops_assets.evaluation.software.installed import Component, canonical_name
 
@@ -24,7 +25,7 @@ _WORDS = {"moderate": "medium", "important": "high"}
 _RANGES = ("ECOSYSTEM", "SEMVER")
 
 
-class AdvisoryError(ValueError):
+class AdvisoryError(MlopsAssetsError, ValueError):
     """A file of advisories that cannot be used."""
 
 

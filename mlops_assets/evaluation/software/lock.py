@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mlops_assets.errors import MlopsAssetsError
 from mlops_assets.evaluation.software.installed import Component, canonical_name
 
 LOCK = "requirements.lock"
@@ -17,7 +18,7 @@ INSTALLERS = frozenset({"pip", "setuptools", "wheel"})
 _HASH = re.compile(r"--hash=(sha256:[0-9a-f]{64})")
 
 
-class LockError(ValueError):
+class LockError(MlopsAssetsError, ValueError):
     """A lock file that cannot be read."""
 
 

@@ -19,6 +19,7 @@ from importlib.resources import files as package_files
 from pathlib import Path
 from typing import Any
 
+from mlops_assets.errors import MlopsAssetsError
 from mlops_assets.evidence.packet import verifier
 from mlops_assets.evidence.packet.addendum import addendum, addendum_text
 from mlops_assets.ledger.canonical import canonical_json, digest_text, iso
@@ -33,7 +34,7 @@ _EPOCH = (1980, 1, 1, 0, 0, 0)
 """Time of every file in the ZIP: the format's earliest, so that equal content gives equal files."""
 
 
-class PacketError(ValueError):
+class PacketError(MlopsAssetsError, ValueError):
     """A packet cannot be made of this: it would not be whole."""
 
 

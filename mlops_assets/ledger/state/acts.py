@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+from mlops_assets.errors import MlopsAssetsError
 from mlops_assets.ledger.canonical import digest_text
 from mlops_assets.ledger.events.base import Event, SignedEvent
 from mlops_assets.ledger.people import AUTOMATION, LEDGER, NotAllowed, People, Signed
@@ -16,7 +17,7 @@ from mlops_assets.ledger.signatures import SignatureRefused
 S = TypeVar("S", bound=SignedEvent)
 
 
-class NotCounted(Exception):
+class NotCounted(MlopsAssetsError):
     """A record counts for nothing; the text says why."""
 
 

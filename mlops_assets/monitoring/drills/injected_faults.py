@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 
 from mlops_assets.declaration.terms import RESERVED_PREFIX, Task
+from mlops_assets.errors import MlopsAssetsError
 from mlops_assets.monitoring.inputs.drift import SCORE_COLUMN
 from mlops_assets.monitoring.severity import Kind
 from mlops_assets.statistics.profile import ColumnProfile, Profile
@@ -23,7 +24,7 @@ Injected = tuple[pl.DataFrame, tuple[str, ...]]
 Inject = Callable[[pl.DataFrame, Profile, np.random.Generator], Injected]
 
 
-class NotApplicable(Exception):
+class NotApplicable(MlopsAssetsError):
     """The table has no column for this drill; the message says what was looked for."""
 
 
