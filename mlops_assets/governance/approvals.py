@@ -88,6 +88,8 @@ def sign_approval(
     chosen = _choose_role(signer.person, signer.roles, role, policy)
     if signer.person.casefold() in about.authors:
         raise NotAllowed(f"{signer.person} built {model} version {about.version} and may not judge it")
+    if decision == "approve" and (unknown := unknown_developers(state.people, about)):
+        raise NotAllowed(f"{model} version {about.version} cannot be approved: {_not_enrolled(unknown)}")
     valid, _ = _over_these_digests(state.model(model), about)
     mine = [given.record for given in valid if given.record.event.person == signer.person]
     if mine:
@@ -139,10 +141,13 @@ def approval_state(
         if (r.kind, r.model, r.subject) == (Approval.KIND, model, about.version)
     ]
     counting: dict[str, Record[Approval]] = {}
+    unknown = unknown_developers(state.people, about) if required else ()
     for given in valid:
         event, before = given.record.event, counting.get(given.record.event.person)
         if required and event.role not in required:
             why = f"the policy requires no decision as {event.role}"
+        elif unknown and event.decision == "approve":
+            why = _not_enrolled(unknown)
         elif before is not None and before.event.decision == event.decision == "approve":
             why = f"{event.person} already counts as {before.event.role} (record {before.seq})"
         else:
@@ -159,7 +164,28 @@ def approval_state(
     missing = tuple((role, count - have.count(role)) for role, count in required.items() if have.count(role) < count)
     status = "rejected" if rows["reject"] else "pending" if missing else "approved"
     command = _command(state.people, about, missing, set(counting), at) if at is not None else ""
+    if command and unknown:
+        command = f"# first: {_not_enrolled(unknown)}\n{command}"
     return ApprovalState(status, rows["approve"], rows["reject"], missing, tuple(sorted(refused)), command)
+
+
+def unknown_developers(people: People, about: ApprovalSubject) -> tuple[str, ...]:
+    """Declared developers of a version who were never enrolled.
+
+    Authors are kept from approving by their names. A version with a developer whom nobody knows could be approved by its
+    true author, who is enrolled under another name.
+    """
+    enrolled = {period.person.casefold() for period in people.periods}
+    declared = about.registration.event.developers
+    return tuple(sorted(name for name in declared if name.strip().casefold() not in enrolled))
+
+
+def _not_enrolled(unknown: Sequence[str]) -> str:
+    several = len(unknown) > 1
+    return (
+        f"the declared developer{'s' if several else ''} {', '.join(unknown)} {'are' if several else 'is'} not enrolled; "
+        "enrol them with `mlops people enrol`, or correct `developers` in the declaration and train again"
+    )
 
 
 def _over_these_digests(

@@ -147,6 +147,26 @@ def repository_state(folder: Path) -> RepositoryState | None:
     return RepositoryState(commit.strip(), not changes.strip())
 
 
+MOST_AUTHORS = 200
+
+
+def code_authors(folder: Path) -> tuple[str, ...]:
+    """Who wrote what is in a folder, from its repository's history: the names and mail names of its commits' authors.
+
+    Names are as `.mailmap` unifies them. Empty where there is no repository, or git is not installed. Git takes an
+    author's name from whoever commits, so this can add authors and never shows that somebody is none.
+    """
+    try:
+        found = _git(folder, "log", "--format=%aN%x00%aE", "--", ".").splitlines()
+    except (OSError, subprocess.SubprocessError):
+        return ()
+    names: dict[str, None] = {}
+    for line in found:
+        name, _, mail = line.partition("\0")
+        names |= dict.fromkeys(part for part in (name.strip(), mail.partition("@")[0].strip()) if part)
+    return tuple(names)[:MOST_AUTHORS]
+
+
 def _git(folder: Path, *words: str) -> str:
     # Without the prompts and hooks of a person's configuration: a training must not wait for anybody.
     environment = {**os.environ, "GIT_TERMINAL_PROMPT": "0", "GIT_OPTIONAL_LOCKS": "0"}

@@ -2,6 +2,7 @@ from datetime import timedelta
 
 import pytest
 
+from mlops_assets.governance import approvals
 from mlops_assets.governance.approval_subject import approval_subject
 from mlops_assets.governance.approvals import approval_state, sign_approval
 from mlops_assets.ledger.enrolment import enrol, revoke
@@ -10,7 +11,7 @@ from mlops_assets.ledger.events.versions import CardIssued
 from mlops_assets.ledger.keys import SigningKey
 from mlops_assets.ledger.people import NotAllowed
 from mlops_assets.ledger.signed_acts import sign_act
-from mlops_assets_tests.governance.world import MODEL, World, build, policy
+from mlops_assets_tests.governance.world import MODEL, World, build, policy, registration
 from mlops_assets_tests.ledger.raw import raw
 
 POLICY = policy()
@@ -66,6 +67,38 @@ def refused_at_signing(ready, match, key, version=1, **options):
 def test_an_author_cannot_approve_even_with_the_role(ready):
     enrol(ready.ledger, ready.keys["root"], "developer", ready.keys["developer"].public, ["validator"])
     refused_at_signing(ready, "built loans version 1", ready.keys["developer"])
+
+
+def test_an_author_of_the_code_cannot_approve_under_the_name_in_the_commits(world):
+    event = registration().model_copy(update={"code_authors": ("Validator", "second")})
+    world.ledger.append(event, model=MODEL, subject="1")
+    world.decide(POLICY)
+    for name in ("validator", "second"):
+        refused_at_signing(world, "built loans version 1", world.keys[name])
+
+
+def test_a_version_of_an_unknown_developer_cannot_be_approved(world):
+    world.ledger.append(registration().model_copy(update={"developers": ("ghost",)}), model=MODEL, subject="1")
+    world.decide(POLICY)
+    refused_at_signing(world, "developer ghost is not enrolled", world.keys["validator"])
+    pending = approval_state(world.ledger.state(), POLICY, MODEL, 1, world.clock.now)
+    assert pending.command.splitlines()[0].startswith("# first: the declared developer ghost is not enrolled")
+    # Rejecting needs to know no author.
+    sign_approval(world.ledger, world.keys["validator"], MODEL, 1, "whose work is this?", "reject", policy=POLICY)
+    assert approval_state(world.ledger.state(), POLICY, MODEL, 1).status == "rejected"
+
+
+def test_an_approval_of_an_unknown_developers_version_that_was_recorded_directly_does_not_count(world, monkeypatch):
+    world.ledger.append(registration().model_copy(update={"developers": ("ghost",)}), model=MODEL, subject="1")
+    world.decide(POLICY)
+    with monkeypatch.context() as patched:
+        patched.setattr(approvals, "unknown_developers", lambda people, about: ())
+        world.approve(POLICY, "validator", "risk")
+    found = approval_state(world.ledger.state(), POLICY, MODEL, 1)
+    assert (found.status, found.counted) == ("pending", ())
+    assert ["ghost is not enrolled" in why for _, _, why in found.refused] == [True, True]
+    enrol(world.ledger, world.keys["root"], "ghost", world.keys["stranger"].public, ["developer"])
+    assert approval_state(world.ledger.state(), POLICY, MODEL, 1).status == "approved"
 
 
 def test_a_stranger_cannot_approve(ready):

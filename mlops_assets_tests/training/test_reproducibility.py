@@ -1,8 +1,10 @@
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from mlops_assets.training.reproducibility import (
+    code_authors,
     code_version,
     environment,
     environment_digest,
@@ -42,3 +44,19 @@ def test_every_part_changes_the_key(position: int) -> None:
     changed[position] = 8 if position == 4 else "other"
     assert training_key(*parts) == training_key(*parts)  # type: ignore[arg-type]
     assert training_key(*changed) != training_key(*parts)  # type: ignore[arg-type]
+
+
+def test_authors_are_read_from_the_history_of_the_models_folder(tmp_path: Path) -> None:
+    def git(*words: str) -> None:
+        settings = ["-c", "user.name=c", "-c", "user.email=c@bank", "-c", "commit.gpgsign=false"]
+        subprocess.run(["git", "-C", str(tmp_path), *settings, *words], check=True, capture_output=True)
+
+    model, other = tmp_path / "models" / "loans", tmp_path / "models" / "cards"
+    git("init", "-q")
+    for folder, author in ((model, "Ann Lee <ann.lee@bank>"), (other, "Bo <bo@bank>"), (model, "Cy <cyrus@bank>")):
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "defs.yaml").write_text(author)
+        git("add", ".")
+        git("commit", "-q", "-m", "change", "--author", author)
+    assert set(code_authors(model)) == {"Ann Lee", "ann.lee", "Cy", "cyrus"}
+    assert code_authors(tmp_path.parent / "no repository") == ()

@@ -88,7 +88,7 @@ def verify(path: Any, root: str | None = None, head: str | None = None, anchors:
         check_keys(files, people)
         signed = check_signatures(rows, people, model, found["remarks"])
         check_recorded_files(files, rows, model, version)
-        found["summary"] = check_version(files, rows, signed, model, version)
+        found["summary"] = check_version(files, rows, people, signed, model, version)
         found["since_card"] = check_addendum(files, rows, signed, model, version)
         issuer = next((p["name"] for p in people if p["key_id"] == found["head"]), None)
         found.update(root=people[0]["key_id"] if people else None, root_name=people[0]["name"] if people else None)

@@ -25,7 +25,9 @@ JUDGED = (
 """Kinds of records that the addendum lists."""
 
 
-def check_version(files: dict[str, bytes], rows: list[Row], signed: dict[int, Act], model: str, version: str) -> str:
+def check_version(
+    files: dict[str, bytes], rows: list[Row], people: list[Row], signed: dict[int, Act], model: str, version: str
+) -> str:
     """The version's digests, policy, gates, exceptions, validation and approvals; gives back a summary."""
     mine = [r for r in rows if r["model"] == model and r["subject"] == version]
     registered = [r for r in mine if r["kind"] == "version_registered"]
@@ -51,6 +53,7 @@ def check_version(files: dict[str, bytes], rows: list[Row], signed: dict[int, Ac
     for exception in promotion["body"]["exceptions"]:
         check_exception(before, signed, promotion, exception, policy, authors, version)
     check_validation(before, signed, promotion, policy, version)
+    check_developers(people, promotion, policy, body["developers"])
     check_approvals(before, signed, promotion, policy, authors, version)
     counts = f"{len(promotion['body']['decisions'])} gates, {len(promotion['body']['approvals'])} approvals"
     return f"version {version} of {model}: {counts}, promoted by record {promotion['seq']}"
@@ -63,7 +66,7 @@ def named(promotion: Row) -> str:
 
 def authors_of(registered: Row) -> set[str]:
     """Who built the version, in lower case."""
-    built = [*registered["developers"], registered.get("trained_by")]
+    built = [*registered["developers"], registered.get("trained_by"), *registered.get("code_authors", ())]
     return {str(name).strip().casefold() for name in built if name and str(name).strip()}
 
 
@@ -171,6 +174,14 @@ def check_validation(before: list[Row], signed: dict[int, Act], promotion: Row, 
         raise Wrong(f"{named(promotion)}: {last['body']['person']} had rejected the version (record {last['seq']})")
     if instant(last["body"]["valid_until"]) <= instant(promotion["recorded_at"]):
         raise Wrong(f"{named(promotion)}: the validation of record {last['seq']} had ended")
+
+
+def check_developers(people: list[Row], promotion: Row, policy: Row, developers: list[str]) -> None:
+    """Where approvals are required, every declared developer was enrolled: else an author could approve under another name."""
+    enrolled = {p["name"].casefold() for p in people if p["enrolled"] < promotion["seq"]}
+    unknown = sorted(name for name in developers if name.strip().casefold() not in enrolled)
+    if policy["approvals"] and unknown:
+        raise Wrong(f"{named(promotion)}: the developers {', '.join(unknown)} were not enrolled when it was approved")
 
 
 def check_approvals(

@@ -68,7 +68,9 @@ class VersionRegistered(Event):
         repository_commit: commit of the bank's repository, or None where the project is in no repository.
         repository_clean: whether the working tree had no changes; None where the project is in no repository.
         developers: declared developers.
-        trained_by: who ran the training, or empty.
+        trained_by: who signed the retraining request that it answers, or empty.
+        code_authors: names and mail names of the authors of the commits that the model's folder consists of; empty where
+            the project is in no repository.
         request: id of the retraining request it answers, or None.
         threshold: decision threshold on the score, or None.
         signature: signature of the artifact (a Sigstore bundle), or None.
@@ -91,6 +93,7 @@ class VersionRegistered(Event):
     repository_clean: bool | None = None
     developers: tuple[str, ...]
     trained_by: str = ""
+    code_authors: tuple[str, ...] = ()
     request: str | None = None
     threshold: float | None = None
     signature: Any = None
@@ -98,7 +101,7 @@ class VersionRegistered(Event):
     @property
     def authors(self) -> frozenset[str]:
         """Who built the version, in lower case: none of them may judge it."""
-        names = (*self.developers, self.trained_by)
+        names = (*self.developers, self.trained_by, *self.code_authors)
         return frozenset(name.strip().casefold() for name in names if name.strip())
 
     @property

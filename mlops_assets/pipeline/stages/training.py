@@ -35,6 +35,7 @@ from mlops_assets.training.artifact import canonical_digest, trusted_types
 from mlops_assets.training.candidates import Candidates as TrainedCandidates
 from mlops_assets.training.candidates import FittedCandidate, fit_candidates
 from mlops_assets.training.reproducibility import (
+    code_authors,
     code_version,
     environment,
     environment_digest,
@@ -208,6 +209,8 @@ def record_version(
     if known is not None:
         return cast(Record[VersionRegistered], known)
     repository = repository_state(platform.project.root)
+    asked = platform.ledger.state().model(declaration.name).requests.get(request) if request else None
+    folder = next((m.path.parent for m in platform.project.models if m.name == declaration.name), None)
     fit = feature_rows(platform.lake, snapshot, "fit")
     return platform.ledger.append(
         VersionRegistered(
@@ -224,6 +227,8 @@ def record_version(
             repository_commit=repository.commit if repository else None,
             repository_clean=repository.clean if repository else None,
             developers=declaration.developers,
+            trained_by=asked.record.event.person if asked else "",
+            code_authors=code_authors(folder) if folder else (),
             request=request,
             threshold=threshold_of(declaration, target_vector(fit, declaration)),
             signature=sign_artifact(platform, platform.registry.folder(declaration.name, version)),

@@ -49,7 +49,7 @@ OTHER = "mortgages_of_another_desk"
 CARD_PAGE, MEASURED, DRIFT = b"<p>card</p>", b"{}", b'{"rows": 3}'
 
 
-def register(world: World) -> None:
+def register(world: World, developers: tuple[str, ...] = ("developer",)) -> None:
     world.registry.tags[MODEL, 1] = {}
     event = VersionRegistered(
         algorithm="linear",
@@ -62,7 +62,7 @@ def register(world: World) -> None:
         run_id="run-1",
         code_version="1",
         environment_digest=digest(["environment"]),
-        developers=("developer",),
+        developers=developers,
     )
     world.ledger.append(event, model=MODEL, subject="1")
     stored = EvidenceStored(name="performance", digest=file_digest(MEASURED))
@@ -625,3 +625,17 @@ def test_the_verifier_decides_the_promotion_again(
         return
     with pytest.raises(PacketError, match=problem):
         write_packet(path, world.ledger, MODEL, "1", parts(rules))
+
+
+def test_a_promotion_of_an_unknown_developers_version_is_no_promotion(tmp_path: Path, monkeypatch):
+    world, rules = build(tmp_path), policy()
+    register(world, developers=("ghost",))
+    world.decide(rules)
+    card = CardIssued(digest=digest_text(CARD), path="cards", missing=(), files={"card.html": file_digest(CARD_PAGE)})
+    world.ledger.append(card, model=MODEL, subject="1")
+    monkeypatch.setattr("mlops_assets.governance.approvals.unknown_developers", lambda *_: ())
+    world.approve(rules, "validator", "risk")
+    past_promote(world, rules)
+    monkeypatch.setattr("mlops_assets.evidence.packet.packet.audit_promotions", lambda *_, **__: [])
+    with pytest.raises(PacketError, match="the developers ghost were not enrolled"):
+        write_packet(tmp_path / "p.zip", world.ledger, MODEL, "1", parts(rules))
