@@ -169,14 +169,13 @@ def dev(context: click.Context, dagster_port: int, mlflow_port: int, pages_port:
         f"Dagster http://{LOOPBACK}:{dagster_port}   MLflow http://{LOOPBACK}:{mlflow_port}   "
         f"fleet page {pages}/{PAGE}   (Ctrl-C stops all)"
     )
-    served = [sys.executable, "-m", "http.server", str(pages_port), "--bind", LOOPBACK, "-d", str(home.reports)]
+    served = [sys.executable, "-m", "mlops_assets.evidence.pages.server", str(pages_port), str(home.reports)]
     # SIGTERM ends the servers as Ctrl-C does.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     processes: list[subprocess.Popen[bytes]] = []
     try:
         processes += [start(command, environment, platform.project.root) for command in commands]
-        # The file server would log every request.
-        processes.append(start(served, environment, platform.project.root, quiet=True))
+        processes.append(start(served, environment, platform.project.root))
         while all(process.poll() is None for process in processes):
             time.sleep(0.5)
     except KeyboardInterrupt:

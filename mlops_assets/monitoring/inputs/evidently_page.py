@@ -18,6 +18,11 @@ METHOD = "psi"
 THRESHOLD = 0.1
 MOST_CATEGORIES = 30
 OTHERS = "(others)"
+POLICY = (
+    "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; script-src 'unsafe-inline' "
+    "'unsafe-eval'; style-src 'unsafe-inline'; img-src data: blob:; font-src data:\">"
+)
+"""The page brings its scripts with it. It may fetch nothing and send nothing."""
 
 
 def draw(reference: pl.DataFrame, current: pl.DataFrame, roles: Mapping[str, str], path: Path) -> Path:
@@ -37,8 +42,9 @@ def draw(reference: pl.DataFrame, current: pl.DataFrame, roles: Mapping[str, str
         _report(reference, current, numeric, categorical, path)
     else:
         path.write_text("<!doctype html><html><head><title>Drift</title></head><body></body></html>", encoding="utf-8")
+    _insert(path, "<head", POLICY)
     if left_out:
-        _add_note(path, left_out)
+        _insert(path, "<body", _note(left_out))
     return path
 
 
@@ -50,11 +56,15 @@ def _report(
     from evidently import DataDefinition, Dataset, Report
     from evidently.metrics import DriftedColumnsCount, ValueDrift
 
-    definition = DataDefinition(numerical_columns=numeric, categorical_columns=categorical)
+    definition = DataDefinition(
+        numerical_columns=list(map(_escaped, numeric)), categorical_columns=list(map(_escaped, categorical))
+    )
     before = Dataset.from_pandas(_frame(reference, reference, numeric, categorical), definition)
     now = Dataset.from_pandas(_frame(current, reference, numeric, categorical), definition)
     # Column by column: the preset draws every distribution twice.
-    columns = [ValueDrift(column=name, method=METHOD, threshold=THRESHOLD) for name in [*numeric, *categorical]]
+    columns = [
+        ValueDrift(column=_escaped(name), method=METHOD, threshold=THRESHOLD) for name in [*numeric, *categorical]
+    ]
     count = DriftedColumnsCount(num_method=METHOD, cat_method=METHOD, num_threshold=THRESHOLD, cat_threshold=THRESHOLD)
     partial = path.with_suffix(".partial")
     with warnings.catch_warnings():
@@ -65,9 +75,17 @@ def _report(
 
 
 def _frame(rows: pl.DataFrame, reference: pl.DataFrame, numeric: list[str], categorical: list[str]):
-    columns = [_finite(rows[name]) for name in numeric]
-    columns += [_capped(rows[name], reference[name]) for name in categorical]
+    columns = [_finite(rows[name]).alias(_escaped(name)) for name in numeric]
+    for name in categorical:
+        values = _capped(rows[name], reference[name])
+        escaped = {value: _escaped(value) for value in values.drop_nulls().unique()}
+        columns.append(values.replace_strict(escaped, return_dtype=pl.String).alias(_escaped(name)))
     return pl.DataFrame(columns).to_pandas()
+
+
+def _escaped(text: str) -> str:
+    # Evidently writes names and values into a script element as they are: `</script>` in a value would end it.
+    return html.escape(text, quote=False)
 
 
 def _drawable(
@@ -111,10 +129,14 @@ def _capped(series: pl.Series, reference: pl.Series) -> pl.Series:
     return text.set(~text.is_in(shown.implode()).fill_null(True), OTHERS)
 
 
-def _add_note(path: Path, left_out: Mapping[str, str]) -> None:
+def _note(left_out: Mapping[str, str]) -> str:
     items = "".join(f"<li>{html.escape(name)}: {html.escape(why)}</li>" for name, why in left_out.items())
-    note = f'<div style="font-family: sans-serif; margin: 1em"><p>Not drawn:</p><ul>{items}</ul></div>'
-    text = path.read_text(encoding="utf-8")
-    start = text.find("<body")
-    after = text.find(">", start) + 1 if start >= 0 else 0
-    path.write_text(text[:after] + note + text[after:], encoding="utf-8")
+    return f'<div style="font-family: sans-serif; margin: 1em"><p>Not drawn:</p><ul>{items}</ul></div>'
+
+
+def _insert(path: Path, tag: str, text: str) -> None:
+    """Put `text` behind the first opening tag of that name."""
+    page = path.read_text(encoding="utf-8")
+    start = page.find(tag)
+    after = page.find(">", start) + 1 if start >= 0 else 0
+    path.write_text(page[:after] + text + page[after:], encoding="utf-8")

@@ -59,3 +59,14 @@ def test_page_without_anything_to_draw_says_so(tmp_path):
 )
 def test_page_survives_broken_columns(tmp_path, window, why):
     assert why in draw(table(), window, {"amount": "numeric"}, tmp_path / "page.html").read_text()
+
+
+def test_hostile_text_in_names_and_values_cannot_leave_the_script_that_holds_it(tmp_path):
+    hostile = "</script><script>window.marked=1</script>"
+    rows = pl.DataFrame({hostile: [hostile, "b"] * 30, "</script>x": [float(i) for i in range(60)]})
+    path = draw(rows, rows, {hostile: "categorical", "</script>x": "numeric"}, tmp_path / "evidently.html")
+    text = path.read_text(encoding="utf-8")
+    assert "window.marked=1" in text, "the value is drawn"
+    assert "<script>window.marked" not in text
+    assert "</script>x" not in text
+    assert "default-src 'none'" in text[: text.index("<script")]
