@@ -40,12 +40,33 @@ def packet(context: click.Context, model: str, version: int, output: Path) -> No
     click.echo(f"{output}\nto check it:  unzip -p {output} verify.py > verify.py && python3 -I verify.py {output}")
 
 
+NOT_COMPARED = (
+    "the root key was compared with none: anybody can make a packet that is whole under a root key of their own. "
+    "Give the bank's with --root"
+)
+
+
+def own_root_key(context: click.Context) -> str | None:
+    """Key id of the root key in the ledger of the project around; None where there is no project or no ledger yet."""
+    from mlops_assets.project import Project, ProjectError
+
+    try:
+        home = Project.find(Path(context.obj or Path())).home
+    except ProjectError:
+        return None
+    if home.ledger_url.startswith("sqlite:///") and not Path(home.ledger_url.removeprefix("sqlite:///")).is_file():
+        return None
+    people = open_platform(context).ledger.state().people
+    return people.periods[0].key.key_id if people.periods else None
+
+
 @click.command()
 @click.argument("file", required=False, type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @click.option(
     "--root",
     envvar="MLOPS_ROOT_KEY",
-    help="PEM file or key id of the root key, obtained from a trusted source (MLOPS_ROOT_KEY).",
+    help="PEM file or key id of the root key, obtained from a trusted source (MLOPS_ROOT_KEY). For a packet that is "
+    "checked inside a project, the default is the root key of the project's ledger.",
 )
 @click.option(
     "--anchor",
@@ -72,7 +93,10 @@ def verify(
         from mlops_assets.evidence.packet.verifier import report
         from mlops_assets.evidence.packet.verifier import verify as verify_packet
 
-        found = verify_packet(file, root=root_id, anchors=[anchor.to_dict() for anchor in kept])
+        own = None if root_id else own_root_key(context)
+        found = verify_packet(file, root=root_id or own, anchors=[anchor.to_dict() for anchor in kept])
+        compared = "the given one" if root_id else "that of this project's ledger" if own else ""
+        found["root_compared_with"] = compared or None
         if as_json:
             print_json(found)
         elif found.get("unreadable"):
@@ -81,6 +105,8 @@ def verify(
             click.echo(f"{file}: intact" if found["ok"] else f"{file}: {shown(found['problem'])}")
             for line in report(found) if found["ok"] else found["remarks"]:
                 click.echo(f"  {shown(line)}")
+            if found["ok"]:
+                click.echo(f"  the root key is {compared}" if compared else f"  {NOT_COMPARED}")
         return 0 if found["ok"] else WRONG_CALL if found.get("unreadable") else NOT_WELL
     from mlops_assets.inspection.live_check import check_everything
 

@@ -20,6 +20,7 @@ from mlops_assets.ledger.records import Record
 from mlops_assets.platform import Platform
 from mlops_assets.release.audit import audit_promotions
 from mlops_assets.release.reconciliation import reconcile
+from mlops_assets.stores.home import exposed
 
 FEATURES = "features"
 """Table of the rows that versions are made from."""
@@ -53,6 +54,7 @@ def check_everything(platform: Platform, anchors: Iterable[Anchor] = ()) -> list
         "artifact": _artifacts(platform),
         "evidence": kept,
         "lake": _lake(platform),
+        "home": ({"where": "home", "what": what} for what in exposed(platform.home)),
     }
     return [*found, *(row for where, rows in parts.items() for row in _to_the_end(where, rows))]
 

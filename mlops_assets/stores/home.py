@@ -4,6 +4,7 @@ Only places and environment variables are decided here; opening a store is the b
 """
 
 import os
+import stat
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -93,6 +94,23 @@ class Home:
         for folder in (self.lake, self.mlflow, self.dagster, self.reports):
             folder.mkdir(parents=True, exist_ok=True)
         self.keys.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+
+def exposed(home: Home) -> list[str]:
+    """What under the home other accounts of the machine may read or write, each with what to do.
+
+    The home's own folder keeps others out of everything below it, whatever the modes there; private keys are checked one by
+    one, since they may lie elsewhere.
+    """
+    found = [(home.root, 0o700, "rows of people, predictions and the ledger")]
+    found += [
+        (path, 0o600, "a private key") for path in sorted(home.keys.glob("*.pem")) if not path.name.endswith(".pub.pem")
+    ]
+    return [
+        f"{path} has mode {mode:04o}, expected {wanted:04o}: other accounts may reach {what}. Run: chmod {wanted:o} {path}"
+        for path, wanted, what in found
+        if path.exists() and (mode := stat.S_IMODE(path.stat().st_mode)) & ~wanted
+    ]
 
 
 def be_quiet() -> None:

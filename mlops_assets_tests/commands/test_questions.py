@@ -186,7 +186,18 @@ def test_requirements_of_one_profile_and_model(mlops: Call) -> None:
 def test_a_packet_is_intact_and_says_how_it_is_checked(mlops: Call, packet: Path) -> None:
     answer = mlops("verify", packet, "--json")
     assert (answer.code, answer.json["ok"]) == (0, True)
+    assert answer.json["root_compared_with"] == "that of this project's ledger"
     assert mlops("verify", packet).out.startswith(f"{packet}: intact")
+
+
+def test_a_packet_of_another_bank_is_not_taken_for_one_of_this_project(mlops: Call, tmp_path: Path) -> None:
+    foreign = Path(__file__).parents[1] / "golden" / "packet.zip"
+    answer = mlops("verify", foreign)
+    assert answer.code == 1
+    assert "root" in answer.out
+    # Outside any project there is nothing to compare with, and the answer says so.
+    alone = call_in(tmp_path, "verify", foreign)
+    assert (alone.code, "was compared with none" in alone.out) == (0, True)
 
 
 def test_a_packet_checks_with_python_alone(packet: Path, tmp_path: Path) -> None:
