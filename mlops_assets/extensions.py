@@ -21,8 +21,10 @@ if TYPE_CHECKING:
         Stricter,
         TrueStricter,
     )
+    from mlops_assets.training.algorithms.candidate import Candidate
 
 __all__ = [
+    "Candidate",
     "Evidence",
     "ExtensionError",
     "Finding",
@@ -47,6 +49,7 @@ __all__ = [
 _HOME = {
     **dict.fromkeys(("Evidence", "Finding", "Gate", "GateInputs", "GateRule"), "mlops_assets.gates.gate"),
     **dict.fromkeys(("ExtensionError", "Settings", "registered"), "mlops_assets.registration"),
+    "Candidate": "mlops_assets.training.algorithms.candidate",
     "Source": "mlops_assets.datasets.source",
     **dict.fromkeys(("Notice", "Notifier"), "mlops_assets.response.notification"),
     **dict.fromkeys(

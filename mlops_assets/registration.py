@@ -47,6 +47,7 @@ BUILT_IN: Mapping[str, Mapping[str, str]] = {
         "files": "mlops_assets.datasets.sources:FILES",
         "query": "mlops_assets.datasets.sources:QUERY",
     },
+    "candidates": _in("training.algorithms", "CANDIDATE", "linear", "hist_gradient_boosting", "random_forest"),
     "notifiers": {
         "log": "mlops_assets.response.notification:LOG",
         "file": "mlops_assets.response.notification:FILE",
@@ -213,6 +214,13 @@ def names_of(kind: str) -> tuple[str, ...]:
     """Names of one kind; nothing is imported."""
     _read_entry_points()
     return tuple(name for other, name in _registry.lines if other == kind)
+
+
+def target_of(kind: str, name: str) -> str | None:
+    """`module:attribute` of a name; None where it is not registered."""
+    _read_entry_points()
+    line = _registry.lines.get((kind, name))
+    return line.target if line is not None else None
 
 
 def checked_settings(kind: str, name: str, settings: Mapping[str, Any]) -> None:

@@ -5,10 +5,11 @@ import sys
 from datetime import date
 from typing import Annotated, Any, Self
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 
 from mlops_assets.declaration.period import PeriodText
 from mlops_assets.declaration.terms import Part
+from mlops_assets.registration import checked_settings, names_of, target_of
 
 ESTIMATOR_LIBRARIES = (
     "catboost", "category_encoders", "fairlearn", "imblearn", "interpret", "lightgbm", "numpy", "optbinning", "scipy",
@@ -27,7 +28,8 @@ class Candidate(Part):
     """An algorithm to try."""
 
     algorithm: str = Field(examples=["hist_gradient_boosting"])
-    """One of linear, hist_gradient_boosting, random_forest, or `module:function` returning an unfitted estimator."""
+    """One of linear, hist_gradient_boosting, random_forest, the name of a registered candidate of the bank's own
+    (`mlops extensions --kind candidates`), or `module:function` returning an unfitted estimator."""
     parameters: dict[str, Any] = Field(default_factory=dict, examples=[{"max_depth": 4}])
     """Handed to the estimator as they are."""
     trusted_types: tuple[str, ...] = Field(default=(), examples=[["my_bank.models.Scorecard"]])
@@ -36,7 +38,8 @@ class Candidate(Part):
 
     @model_validator(mode="after")
     def _classes_of_known_packages(self) -> Self:
-        own = self.algorithm.split(":")[0].split(".")[0] if ":" in self.algorithm else ""
+        target = target_of("candidates", self.algorithm) or self.algorithm
+        own = target.split(":")[0].split(".")[0] if ":" in target and not target.startswith("mlops_assets.") else ""
         allowed = (*ESTIMATOR_LIBRARIES, *((own,) if own else ()))
         for name in self.trusted_types:
             package = name.split(".")[0]
@@ -49,14 +52,23 @@ class Candidate(Part):
                 )
         return self
 
-    @model_validator(mode="after")
-    def _known(self) -> Self:
-        if self.algorithm not in BUILT_IN_CANDIDATES and not re.fullmatch(r"[\w.]+:\w+", self.algorithm):
+    @field_validator("algorithm")
+    @classmethod
+    def _known(cls, algorithm: str) -> str:
+        if algorithm not in names_of("candidates") and not re.fullmatch(r"[\w.]+:\w+", algorithm):
             raise ValueError(
-                f"found algorithm {self.algorithm!r}, expected one of {', '.join(BUILT_IN_CANDIDATES)}, "
+                f"found algorithm {algorithm!r}, expected one of {', '.join(names_of('candidates'))}, "
                 "or `module:function` of your own"
             )
-        return self
+        return algorithm
+
+    @field_validator("parameters")
+    @classmethod
+    def _as_the_candidate_takes_them(cls, parameters: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
+        algorithm = info.data.get("algorithm")
+        if parameters and algorithm in names_of("candidates"):
+            checked_settings("candidates", str(algorithm), parameters)
+        return parameters
 
     @property
     def label(self) -> str:

@@ -22,7 +22,9 @@ from mlops_assets.evaluation.estimators import NotMeasurable, estimate, prepare
 from mlops_assets.evaluation.metrics import QUALITY_METRIC
 from mlops_assets.evaluation.performance import plain
 from mlops_assets.features.frame import target_vector, to_model_frame
-from mlops_assets.training.candidates import CandidateError, canonical_order, refit
+from mlops_assets.training.candidates import refit
+from mlops_assets.training.fitting import CandidateError
+from mlops_assets.training.folds import canonical_order
 from mlops_assets.training.metrics import scores_of
 
 

@@ -17,7 +17,9 @@ from mlops_assets.declaration.declaration import Declaration
 from mlops_assets.declaration.terms import Task
 from mlops_assets.declaration.training import Candidate
 from mlops_assets.features.frame import target_vector, to_model_frame
-from mlops_assets.training.candidates import CandidateError, canonical_order, refit
+from mlops_assets.training.candidates import refit
+from mlops_assets.training.fitting import CandidateError
+from mlops_assets.training.folds import canonical_order
 from mlops_assets.training.metrics import metrics_of, scores_of
 
 FOLDS = 5

@@ -5,12 +5,10 @@ Belongs here: facts about the running interpreter and the source files. Does not
 """
 
 import hashlib
-import importlib.util
 import json
 import os
 import platform
 import subprocess
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import metadata
@@ -18,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from mlops_assets.declaration.declaration import Declaration
+from mlops_assets.registration import source_file, target_of
 
 # Packages whose version can change what a training gives.
 PACKAGES = (
@@ -62,14 +61,16 @@ def code_version(declaration: Declaration | None = None) -> str:
     features, training), and of the modules of the declaration's own algorithms: an edit changes it without a new version.
 
     Raises:
-        ValueError: when the module of an own algorithm cannot be found.
+        ExtensionError: when the module of an own algorithm cannot be found.
     """
     return code_version_with(own_modules(declaration) if declaration is not None else ())
 
 
 def own_modules(declaration: Declaration) -> tuple[str, ...]:
-    """The modules of a declaration's own algorithms, each once."""
-    return tuple(sorted({c.algorithm.partition(":")[0] for c in declaration.candidates if ":" in c.algorithm}))
+    """The modules of the algorithms that do not belong to this package, each once."""
+    targets = (target_of("candidates", c.algorithm) or c.algorithm for c in declaration.candidates)
+    modules = {target.partition(":")[0] for target in targets}
+    return tuple(sorted(module for module in modules if not module.startswith("mlops_assets.")))
 
 
 def code_version_with(modules: Sequence[str]) -> str:
@@ -79,7 +80,7 @@ def code_version_with(modules: Sequence[str]) -> str:
         path for part in ("declaration", "datasets", "features", "training") for path in (package / part).rglob("*.py")
     ]
     named = [(str(path.relative_to(package)), path) for path in files]
-    named += [(module, _module_file(module)) for module in modules]
+    named += [(module, source_file(module)) for module in modules]
     digest = hashlib.sha256()
     for name, path in sorted(named):
         digest.update(f"{name}\n{hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
@@ -99,18 +100,6 @@ def training_key(
             "seed": seed,
         }
     )
-
-
-def _module_file(module: str) -> Path:
-    try:
-        spec = importlib.util.find_spec(module)
-    except (ImportError, ValueError) as error:
-        raise ValueError(f"candidate module {module!r} cannot be found ({error}); is it installed?") from error
-    loaded = sys.modules.get(module)
-    origin = spec.origin if spec is not None else getattr(loaded, "__file__", None)
-    if origin is None or not Path(origin).is_file():
-        raise ValueError(f"candidate module {module!r} has no source file, so its version cannot be recorded")
-    return Path(origin)
 
 
 def _version(name: str) -> str:

@@ -11,11 +11,10 @@ from typing import Any
 import numpy as np
 
 from mlops_assets.training.candidates import FittedCandidate
+from mlops_assets.training.fitting import complexity_of
 from mlops_assets.training.metrics import GREATER_IS_BETTER
 
-# From easiest to hardest to explain; a user's own algorithm counts as hardest, since nothing is known of it.
 INDIFFERENCE = 0.01
-SIMPLICITY = ("linear", "random_forest", "hist_gradient_boosting")
 
 
 @dataclass(frozen=True)
@@ -112,4 +111,4 @@ def _paired_deficit(
 
 
 def _complexity(candidate: FittedCandidate) -> int:
-    return SIMPLICITY.index(candidate.algorithm) if candidate.algorithm in SIMPLICITY else len(SIMPLICITY)
+    return complexity_of(candidate.algorithm)

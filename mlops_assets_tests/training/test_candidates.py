@@ -14,14 +14,9 @@ from mlops_assets.evaluation.importance import permutation_importance
 from mlops_assets.evaluation.robustness import probe
 from mlops_assets.features.frame import target_vector, to_model_frame
 from mlops_assets.monitoring.inputs.attribution import score_importance
-from mlops_assets.training.candidates import (
-    CandidateError,
-    FittedCandidate,
-    canonical_order,
-    fit_candidates,
-    make_folds,
-    refit,
-)
+from mlops_assets.training.candidates import FittedCandidate, fit_candidates, refit
+from mlops_assets.training.fitting import CandidateError
+from mlops_assets.training.folds import canonical_order, make_folds
 from mlops_assets.training.metrics import scores_of
 from mlops_assets.training.selection import best
 from mlops_assets_tests.training.tables import declare, multiclass, regression, table
