@@ -6,12 +6,13 @@ A new gate is one file, and one line where it is registered (`mlops_assets/regis
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import lru_cache
 from typing import Annotated, Any
 
 from pydantic import PlainValidator, SerializeAsAny
 
 from mlops_assets.gates.gate import E, Gate, GateInputs, GateResult, GateRule, R
-from mlops_assets.registration import Known
+from mlops_assets.registration import Known, generation
 from mlops_assets.strictness import OpenPart, Part
 
 GATES: Known[Gate[Any, Any]] = Known(Gate)
@@ -70,7 +71,14 @@ def gate_rules(stated: Mapping[str, Any] | None = None) -> GateRules:
 
 def gates_of(stage: str) -> tuple[Gate[Any, Any], ...]:
     """The gates that decide on a stage."""
-    return tuple(gate for gate in GATES.values() if gate.stage == stage)
+    return _by_stage(generation()).get(stage, ())
+
+
+# Definitions ask for every stage of every model.
+@lru_cache(maxsize=1)
+def _by_stage(_generation: int) -> Mapping[str, tuple[Gate[Any, Any], ...]]:
+    gates = tuple(GATES.values())
+    return {stage: tuple(gate for gate in gates if gate.stage == stage) for stage in {gate.stage for gate in gates}}
 
 
 def decide(gate: str, measured: Mapping[str, Any], rules: GateRules) -> GateResult:
