@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from mlops_assets.ledger.signatures import is_hidden
+from mlops_assets.plain_text import shown
 from mlops_assets.platform import Platform, hold_to_policy
 from mlops_assets.project import Project
 
@@ -114,11 +114,6 @@ def cell(value: Any) -> str:
     if isinstance(value, Mapping):
         return ", ".join(f"{k} {cell(v)}" for k, v in value.items())
     return shown(str(value))
-
-
-def shown(text: str) -> str:
-    """Text for a terminal, with control characters and direction marks replaced by their codes."""
-    return "".join(f"\\u{ord(c):04x}" if is_hidden(c) else c for c in text)
 
 
 def one_line(error: BaseException) -> str:

@@ -87,7 +87,8 @@ def verify(
     from mlops_assets.ledger.anchors import kept_anchor
     from mlops_assets.ledger.keys import key_id_of
 
-    root_id = key_id_of(root) if root else None
+    # An empty --root is a mistake of a script, and no wish to compare with nothing.
+    root_id = key_id_of(root) if root is not None else None
     kept = [kept_anchor(path) for path in anchors]
     if file is not None:
         from mlops_assets.evidence.packet.verifier import report

@@ -24,6 +24,7 @@ from mlops_assets.declaration.source import Source
 from mlops_assets.declaration.terms import RESERVED_PREFIX, Part, Role, Task, Tier
 from mlops_assets.declaration.texts import CardText
 from mlops_assets.declaration.training import BUILT_IN_CANDIDATES, Candidate, CandidateText, Training
+from mlops_assets.plain_text import refuse_hidden
 
 NAME_PATTERN = r"^[a-z][a-z0-9_]{0,62}$"
 DEVELOPER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.@+:-]{0,62}")
@@ -95,6 +96,12 @@ class Declaration(Part):
     """Where this model is stricter than its tier's policy; laxer values are refused."""
     card: CardText = Field(default_factory=CardText)
     """What only people know about the model."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _text_shows_what_it_says(cls, content: Any) -> Any:
+        refuse_hidden(content, "declaration")
+        return content
 
     @field_validator("developers")
     @classmethod

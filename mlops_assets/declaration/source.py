@@ -114,6 +114,15 @@ class Source(Part):
             checked_settings("sources", reader, settings)
         return settings
 
+    @field_validator("asset")
+    @classmethod
+    def _an_asset_key(cls, asset: str | None) -> str | None:
+        if asset is not None and not re.fullmatch(r"[A-Za-z0-9_]+(/[A-Za-z0-9_]+)*", asset):
+            raise ValueError(
+                f"found asset {asset!r}, expected the key of a Dagster asset: parts of letters, digits and _, separated by /"
+            )
+        return asset
+
     @field_validator("connection")
     @classmethod
     def _only_source_variables(cls, name: str | None) -> str | None:

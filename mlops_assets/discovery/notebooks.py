@@ -21,7 +21,7 @@ def signs_of_notebook(path: Path) -> Signs | None:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         cells = [c for c in content["cells"] if c.get("cell_type") == "code"]
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return Signs("a notebook that cannot be read", "possible")
     found: dict[str, list[int]] = {}
     imported: dict[str, None] = {}
@@ -46,7 +46,8 @@ def _parsed(source: str | list[str]) -> ast.AST:
     lines = ["" if re.match(r"\s*[%!?]", line) else line for line in text.splitlines()]
     try:
         return ast.parse("\n".join(lines))
-    except SyntaxError:
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        # A null byte, or values nested deeper than the parser goes.
         return ast.Module(body=[], type_ignores=[])
 
 

@@ -73,9 +73,17 @@ def read_anchor(path: Path) -> Anchor | None:
     except ValueError as error:
         raise ValueError(f"anchor file {path} is not JSON: {error}") from None
     try:
-        return Anchor(int(content["seq"]), str(content["digest"]), str(content["key_id"]), str(content["signature"]))
+        anchor = Anchor(int(content["seq"]), str(content["digest"]), str(content["key_id"]), str(content["signature"]))
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"anchor file {path} holds no anchor: {error!r}") from None
+    return _of_a_record(anchor, path)
+
+
+def _of_a_record(anchor: Anchor, path: Path) -> Anchor:
+    # Records are numbered from 1. An anchor of any other number would be compared with nothing, and counted as checked.
+    if anchor.seq < 1:
+        raise ValueError(f"{path}: found an anchor of record {anchor.seq}, expected one of record 1 or later")
+    return anchor
 
 
 def kept_anchor(path: Path) -> Anchor:
@@ -92,7 +100,7 @@ def kept_anchor(path: Path) -> Anchor:
     try:
         with zipfile.ZipFile(path) as archive:
             seal = json.loads(archive.read("packet.json"))
-        return Anchor(**json.loads(decode(seal["payload"]))["predicate"]["head"])
+        return _of_a_record(Anchor(**json.loads(decode(seal["payload"]))["predicate"]["head"]), path)
     except (KeyError, TypeError, ValueError, zipfile.BadZipFile) as error:
         raise ValueError(f"{path} is no audit packet with a head in it: {error!r}") from None
 

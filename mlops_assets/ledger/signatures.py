@@ -14,11 +14,11 @@ from typing import Any
 from mlops_assets.errors import MlopsAssetsError
 from mlops_assets.ledger.canonical import canonical_json
 from mlops_assets.ledger.keys import PublicKey, SigningKey, decode, encode
+from mlops_assets.plain_text import refuse_hidden
 
 STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
 PAYLOAD_TYPE = "application/vnd.in-toto+json"
 PREDICATE_PREFIX = "urn:x-mlops-assets:"
-LONGEST_TEXT = 20_000
 
 
 class SignatureRefused(MlopsAssetsError, ValueError):
@@ -80,36 +80,6 @@ def sign_statement(
         "payload": encode(payload),
         "signatures": [{"keyid": key.public.key_id, "sig": encode(key.sign(pae(PAYLOAD_TYPE, payload)))}],
     }
-
-
-def refuse_hidden(value: Any, where: str) -> None:
-    """Refuse text that would show something else than it says: control characters, reversed writing, endless texts.
-
-    Raises:
-        ValueError: naming the place, and the character.
-    """
-    if isinstance(value, Mapping):
-        for name, inner in value.items():
-            refuse_hidden(inner, f"{where}, {name}")
-    elif isinstance(value, list | tuple):
-        for inner in value:
-            refuse_hidden(inner, where)
-    elif isinstance(value, str):
-        if len(value) > LONGEST_TEXT:
-            raise ValueError(
-                f"{where}: found {len(value)} characters, expected at most {LONGEST_TEXT}; name a document"
-            )
-        if hidden := next((c for c in value if is_hidden(c)), None):
-            raise ValueError(
-                f"{where}: found the character U+{ord(hidden):04X}, which changes how text is shown; expected plain text"
-            )
-
-
-def is_hidden(character: str) -> bool:
-    """Whether a character steers a terminal or turns the direction of writing, rather than being written."""
-    code = ord(character)
-    steers = (code < 32 and character not in "\n\t") or 127 <= code < 160
-    return steers or 0x202A <= code <= 0x202E or 0x2066 <= code <= 0x2069 or code in (0x2028, 0x2029)
 
 
 def signer_of(envelope: Mapping[str, Any]) -> str:

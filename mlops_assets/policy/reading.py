@@ -31,6 +31,9 @@ def read_document(path: Path, model: type[Model]) -> Model:
         PolicyError: the file is missing, is not YAML, or does not fit the model: a line for each mistake.
     """
     try:
+        # A pipe or a device would never end.
+        if path.exists() and not path.is_file():
+            raise PolicyError(f"{path}: found no regular file, expected a YAML file")
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise PolicyError(f"{path}: cannot be read ({error}), expected a YAML file") from error

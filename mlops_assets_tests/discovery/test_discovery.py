@@ -186,3 +186,17 @@ def test_a_starter_is_a_declaration_that_reads(tmp_path: Path) -> None:
     declaration = read_declaration(path)
     assert {name: feature.role.value for name, feature in declaration.features.items()} == dict(inputs)
     assert path.read_text(encoding="utf-8").startswith("# Found somewhere.\n")
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["[" * 100_000, '{"cells": ' + "[" * 100_000, json.dumps({"cells": [{"cell_type": "code", "source": "(" * 5_000}]}),
+     json.dumps({"cells": [{"cell_type": "code", "source": "x = 1\x00"}]})],
+    ids=["deep", "deep cells", "deep code", "a null byte"],
+)  # fmt: skip
+def test_a_notebook_that_no_parser_takes_ends_no_search(tmp_path, content):
+    (tmp_path / "deep.ipynb").write_text(content)
+    (tmp_path / "plain.ipynb").write_text(
+        json.dumps({"cells": [{"cell_type": "code", "source": "import sklearn\nm.fit(x, y)"}]})
+    )
+    assert str(tmp_path / "plain.ipynb") in [found.where for found in discover(str(tmp_path)).found]

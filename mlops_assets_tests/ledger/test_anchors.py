@@ -1,4 +1,8 @@
-from mlops_assets.ledger.anchors import read_anchor, sign_head, write_anchor
+import json
+
+import pytest
+
+from mlops_assets.ledger.anchors import kept_anchor, read_anchor, sign_head, write_anchor
 from mlops_assets.ledger.keys import SigningKey
 
 KEY = SigningKey.generate()
@@ -22,3 +26,11 @@ def test_an_earlier_head_does_not_take_the_place_of_a_later_one(tmp_path):
     write_anchor(path, sign_head(KEY, 5, "a" * 64))
     write_anchor(path, sign_head(KEY, 4, "b" * 64))
     assert read_anchor(path).seq == 5
+
+
+@pytest.mark.parametrize("seq", [0, -1])
+def test_an_anchor_of_no_record_is_refused(tmp_path, seq):
+    path = tmp_path / "anchor.json"
+    path.write_text(json.dumps({"seq": seq, "digest": "0" * 64, "key_id": "0" * 64, "signature": ""}))
+    with pytest.raises(ValueError, match="expected one of record 1 or later"):
+        kept_anchor(path)

@@ -1,5 +1,6 @@
 """The shipped policies read, tighten and refuse as their fields say."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ import yaml
 from pydantic import BaseModel
 
 from mlops_assets.policy.policy import Policy, PolicyError, effective, load_policies, read_policy
+from mlops_assets.policy.reading import read_document
 from mlops_assets.strictness import Stricter
 
 FOLDER = Path(__file__).parents[2] / "mlops_assets" / "config" / "policy"
@@ -260,3 +262,10 @@ def test_an_ended_validation_has_no_action_without_effect(tmp_path, action):
         PolicyError, match=rf"validation_expired: found {action}, expected none, watch, incident, suspend"
     ):
         read_policy(path)
+
+
+def test_a_policy_that_is_a_pipe_or_a_device_is_refused_at_once(tmp_path):
+    os.mkfifo(tmp_path / "high.yaml")
+    for path in (tmp_path / "high.yaml", Path("/dev/zero")):
+        with pytest.raises(PolicyError, match="found no regular file"):
+            read_document(path, Policy)

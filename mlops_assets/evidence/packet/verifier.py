@@ -137,6 +137,11 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--head", help="key id of the key that signs the ledger's head")
     parser.add_argument("--anchor", action="append", default=[], help="JSON file with a head that was kept elsewhere")
     options = parser.parse_args(arguments)
+    for name in ("root", "head"):
+        given = getattr(options, name)
+        if given is not None and (len(given) != 64 or set(given) - set("0123456789abcdef")):
+            print(f"--{name}: found {given!r}, expected a key id of 64 characters 0-9 and a-f", file=sys.stderr)
+            return 2
     try:
         anchors = []
         for path in options.anchor:

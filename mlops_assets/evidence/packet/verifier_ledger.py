@@ -91,7 +91,7 @@ def check_chain(
         rows.append(row)
     check_head(seal["head"], digests, head_key, head_id)
     for anchor in anchors:
-        if anchor["seq"] > len(digests) or digests[anchor["seq"] - 1] != anchor["digest"]:
+        if not 1 <= anchor["seq"] <= len(digests) or digests[anchor["seq"] - 1] != anchor["digest"]:
             raise Wrong(f"record {anchor['seq']} is not the one that was anchored elsewhere")
     return rows
 
