@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from mlops_assets.gates.gate import Evidence, Finding, Gate, GateInputs, GateRule
     from mlops_assets.registration import ExtensionError, Settings, registered
     from mlops_assets.response.notification import Notice, Notifier
+    from mlops_assets.statistics.statistic import Change, Statistic, StatisticInputs, StatisticRule
     from mlops_assets.strictness import (
         HigherFloat,
         HigherInt,
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Candidate",
+    "Change",
     "Evidence",
     "ExtensionError",
     "Finding",
@@ -41,6 +43,9 @@ __all__ = [
     "Notifier",
     "Settings",
     "Source",
+    "Statistic",
+    "StatisticInputs",
+    "StatisticRule",
     "Stricter",
     "TrueStricter",
     "registered",
@@ -49,6 +54,7 @@ __all__ = [
 _HOME = {
     **dict.fromkeys(("Evidence", "Finding", "Gate", "GateInputs", "GateRule"), "mlops_assets.gates.gate"),
     **dict.fromkeys(("ExtensionError", "Settings", "registered"), "mlops_assets.registration"),
+    **dict.fromkeys(("Change", "Statistic", "StatisticInputs", "StatisticRule"), "mlops_assets.statistics.statistic"),
     "Candidate": "mlops_assets.training.algorithms.candidate",
     "Source": "mlops_assets.datasets.source",
     **dict.fromkeys(("Notice", "Notifier"), "mlops_assets.response.notification"),

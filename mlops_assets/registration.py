@@ -43,6 +43,10 @@ BUILT_IN: Mapping[str, Mapping[str, str]] = {
         "contract", "volume", "leakage", "label_bias", "proxy", "parity", "artifact", "performance", "slices", "calibration",
         "robustness", "fairness", "reason_codes", "completeness", "stability", "cost",
     ),
+    "statistics": {
+        "jensen_shannon": "mlops_assets.statistics.distances:JENSEN_SHANNON",
+        "wasserstein": "mlops_assets.statistics.distances:WASSERSTEIN",
+    },
     "sources": {
         "files": "mlops_assets.datasets.sources:FILES",
         "query": "mlops_assets.datasets.sources:QUERY",

@@ -31,7 +31,7 @@ REPLAYED = frozenset(
     f"{name}_{limit}"
     for name in ("psi", "performance_drop", "calibration", "bias", "relation")
     for limit in ("watch", "act")
-) | {"persistence_k", "persistence_n"}
+) | {"persistence_k", "persistence_n", "statistics"}
 """Fields of `monitoring` that are held against numbers which the evidence keeps."""
 NO_BEARING = frozenset({"jeffreys_alpha", "fairness_watch", "fairness_act", "estimate_score_shift"})
 """Fields that no verdict depends on: what they bear on stands beside it."""

@@ -8,6 +8,7 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
+from mlops_assets.statistics.statistic import RegisteredStatisticRules, StatisticRules
 from mlops_assets.strictness import HigherFloat, HigherInt, LowerFloat, LowerInt, Part, Stricter
 
 
@@ -60,6 +61,9 @@ class MonitoringThresholds(Part):
     """Rise of a column's share of missing values that counts as a data-quality fault."""
     max_new_category_share: LowerFloat = Field(default=0.05, ge=0, le=1)
     """Share of rows with categories never seen in training that counts as a data-quality fault."""
+
+    statistics: RegisteredStatisticRules = Field(default_factory=lambda: StatisticRules.read({}))
+    """From which value of a registered statistic (`mlops extensions --kind statistics`) on a change counts."""
 
     @model_validator(mode="after")
     def _rising(self) -> Self:

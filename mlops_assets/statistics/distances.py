@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from mlops_assets.statistics.homogeneity import TestResult
+from mlops_assets.statistics.statistic import Change, Statistic, StatisticInputs
 
 
 def kolmogorov_smirnov(reference: np.ndarray, window: np.ndarray) -> TestResult:
@@ -76,3 +77,27 @@ def normalised_wasserstein(
     total = np.abs(left) + np.abs(right)
     area = np.where(crossing, (left**2 + right**2) / np.where(total > 0, total, 1.0), total) / 2
     return float((area * width).sum() / std)
+
+
+def _jensen_shannon(found: StatisticInputs) -> Change:
+    return Change(jensen_shannon(found.before, found.now))
+
+
+def _wasserstein(found: StatisticInputs) -> Change | None:
+    reference, window = found.reference, found.window
+    if None in (reference.minimum, reference.maximum, window.minimum, window.maximum, reference.std):
+        return None
+    low, high = min(reference.minimum, window.minimum), max(reference.maximum, window.maximum)  # type: ignore[type-var]
+    distance = normalised_wasserstein(found.before, found.now, reference.edges, low, high, reference.std)  # type: ignore[arg-type]
+    return None if distance is None else Change(distance)
+
+
+JENSEN_SHANNON = Statistic(
+    "jensen_shannon", "Square root of the Jensen-Shannon divergence, 0 to 1 (Lin 1991).", _jensen_shannon
+)
+WASSERSTEIN = Statistic(
+    "wasserstein",
+    "Mean distance that values have moved, in standard deviations of the reference.",
+    _wasserstein,
+    kinds=("numeric",),
+)

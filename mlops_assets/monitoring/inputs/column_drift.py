@@ -9,13 +9,14 @@ from typing import Any
 
 import numpy as np
 
+from mlops_assets.monitoring.inputs.column_statistics import ColumnStatistic, alarm
 from mlops_assets.monitoring.inputs.faults import find_fault
-from mlops_assets.monitoring.severity import TOLERATED_DISTANCE, Severity
+from mlops_assets.monitoring.severity import TOLERATED_DISTANCE, Severity, at_least
 from mlops_assets.monitoring.wording import shown_p
 from mlops_assets.policy.monitoring_thresholds import MonitoringThresholds
 from mlops_assets.statistics.between_periods import as_long_as
 from mlops_assets.statistics.counting import ColumnCounts
-from mlops_assets.statistics.distances import jensen_shannon, kolmogorov_smirnov, normalised_wasserstein
+from mlops_assets.statistics.distances import kolmogorov_smirnov
 from mlops_assets.statistics.homogeneity import LEAST_EXPECTED, chi_square_two_sample
 from mlops_assets.statistics.implied_base_rate import implied_base_rate
 from mlops_assets.statistics.profile import ColumnProfile
@@ -59,7 +60,8 @@ class ColumnDrift:
         severity: of this column.
         reason: in words.
         fault: the sign of a broken feed, or empty.
-        ks, jensen_shannon, wasserstein: further distances (numeric: KS and Wasserstein), for the reader.
+        ks: Kolmogorov-Smirnov distance (numeric).
+        statistics: what registered statistics found.
         null_share, reference_null_share: shares of missing values.
         new_share: share of rows with values never seen.
         importance: share of all importance, None where it is not known.
@@ -84,8 +86,7 @@ class ColumnDrift:
     fault: str = ""
     variation: float = 0.0
     ks: float | None = None
-    jensen_shannon: float | None = None
-    wasserstein: float | None = None
+    statistics: tuple[ColumnStatistic, ...] = ()
     null_share: float = 0.0
     reference_null_share: float = 0.0
     new_share: float = 0.0
@@ -148,16 +149,12 @@ def judge_column(
         return base if fault else replace(base, reason="no value to compare", severity="not_measurable")
     periods = as_long_as(reference.periods, reference.present, window.present)
     test = chi_square_two_sample(before, now, periods)
-    distances: dict[str, float | None] = {"jensen_shannon": jensen_shannon(before, now)}
-    p_value = test.p_value
+    p_value, ks = test.p_value, None
     if reference.kind == "numeric":
         smirnov = kolmogorov_smirnov(before, now)
-        distances["ks"] = smirnov.statistic
+        ks = smirnov.statistic
         if periods is None:
             p_value = min(1.0, 2 * min(p_value, smirnov.p_value))
-        if None not in (reference.minimum, reference.maximum, window.minimum, window.maximum, reference.std):
-            low, high = min(reference.minimum, window.minimum), max(reference.maximum, window.maximum)  # type: ignore[type-var]
-            distances["wasserstein"] = normalised_wasserstein(before, now, reference.edges, low, high, reference.std)  # type: ignore[arg-type]
     extra: dict[str, Any] = {}
     if reference.kind == "categorical":
         extra["group"], extra["group_factor"] = grown_group(reference, window, level)
@@ -180,7 +177,7 @@ def judge_column(
         raw_p_value=p_value,
         severity=base.severity if fault else "none",
         reason=base.reason if fault else "",
-        **distances,
+        ks=ks,
         **extra,
     )
 
@@ -191,9 +188,17 @@ def counts_enough(window: ColumnCounts) -> bool:
 
 
 def graded(column: ColumnDrift, thresholds: MonitoringThresholds) -> ColumnDrift:
-    """The column with its severity and the reason for it, from its adjusted p-value and the size of its change."""
+    """The column with its severity and the reason for it: of the population stability index, or of a registered statistic that
+    raises a graver alarm."""
     if column.fault:
         return column
+    found = _graded_by_psi(column, thresholds)
+    severity, reason = alarm(column.statistics, thresholds)
+    return found if at_least(found.severity, severity) else replace(found, severity=severity, reason=reason)
+
+
+def _graded_by_psi(column: ColumnDrift, thresholds: MonitoringThresholds) -> ColumnDrift:
+    """Severity and reason from the adjusted p-value and the size of the change."""
     effect, p_value = column.effect or 0.0, column.p_value if column.p_value is not None else 1.0
     if p_value >= thresholds.alpha:
         usual = (

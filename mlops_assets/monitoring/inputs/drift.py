@@ -12,7 +12,8 @@ from typing import Any
 import polars as pl
 
 from mlops_assets.declaration.terms import RESERVED_PREFIX
-from mlops_assets.monitoring.inputs.column_drift import ColumnDrift, graded, judge_column
+from mlops_assets.monitoring.inputs.column_drift import ColumnDrift, comparable_counts, graded, judge_column
+from mlops_assets.monitoring.inputs.column_statistics import ColumnStatistic, measure_columns
 from mlops_assets.monitoring.inputs.faults import Fault
 from mlops_assets.monitoring.inputs.joint import JointDrift, compare_jointly
 from mlops_assets.monitoring.inputs.swapped_columns import find_swaps
@@ -24,6 +25,7 @@ from mlops_assets.statistics.between_periods import LEAST_PERIODS
 from mlops_assets.statistics.counting import ColumnCounts, WindowCounts
 from mlops_assets.statistics.multiplicity import benjamini_hochberg
 from mlops_assets.statistics.profile import ColumnProfile, Profile
+from mlops_assets.statistics.statistic import StatisticInputs
 
 CRITICAL_SHARE = 0.5
 """Broken or shifted features that carry this share of all importance make the window critical."""
@@ -76,7 +78,11 @@ class DriftVerdict:
             known["joint"] = JointDrift.from_dict(known["joint"])
         fields = ColumnDrift.__dataclass_fields__
         known["columns"] = tuple(
-            ColumnDrift(**{k: v for k, v in column.items() if k in fields}) for column in stored["columns"]
+            ColumnDrift(
+                **{k: v for k, v in column.items() if k in fields and k != "statistics"},
+                statistics=tuple(ColumnStatistic.from_dict(one) for one in column.get("statistics") or ()),
+            )
+            for column in stored["columns"]
         )
         return cls(**known)
 
@@ -118,7 +124,7 @@ def compare(
         for name, column in profile.columns.items()
     ]
     if measurable:
-        columns = _adjusted(columns, thresholds)
+        columns = _adjusted(_with_statistics(columns, profile, counts), thresholds)
         if sample is not None:
             inputs = [c for c in columns if c.name != score]
             inputs = _with_sample_faults(inputs, profile, counts, sample, thresholds, reference_sample)
@@ -164,6 +170,13 @@ def regraded(verdict: DriftVerdict, thresholds: MonitoringThresholds) -> DriftVe
         severity = worst([severity, verdict.joint.severity])
     shifted = tuple(c.name for c in columns if not c.fault and at_least(c.severity, "watch"))
     return replace(verdict, severity=severity, columns=tuple(columns), shifted=shifted)
+
+
+def _with_statistics(columns: list[ColumnDrift], profile: Profile, counts: WindowCounts) -> list[ColumnDrift]:
+    """The columns whose distributions are compared, with what registered statistics found in them."""
+    sides = [(profile.columns[c.name], counts.columns[c.name]) for c in columns if c.raw_p_value is not None]
+    found = measure_columns([StatisticInputs(*comparable_counts(*side), *side) for side in sides])
+    return [replace(c, statistics=found.get(c.name, ())) for c in columns]
 
 
 def _adjusted(columns: list[ColumnDrift], thresholds: MonitoringThresholds) -> list[ColumnDrift]:
