@@ -115,13 +115,13 @@ def make_project(folder: Path, models: int) -> Path:
 def train(folder: Path, models: int) -> None:
     """Every model from its rows to champion, as the demo does it."""
     os.environ["MLOPS_HOME"] = str(folder / "home")
-    from mlops_assets.orchestration.demo import Demo
+    from mlops_assets.orchestration.demo.lifecycle import Demo
     from mlops_assets.platform import Platform
 
     class Champions(Demo):
         """The demo without windows."""
 
-        def history(self) -> None:
+        def history(self, model: str) -> None:
             """No windows."""
 
     platform = Platform.load(make_project(folder, models))
@@ -178,7 +178,7 @@ def predicting() -> Apart:
 
 def windows(folder: Path, models: Sequence[str], profile: Any = None) -> dict[str, Any]:
     """Run the month's stages for each of these models; what each stage took in all, and what the process was."""
-    import mlops_assets.orchestration.demo  # noqa: F401  # what a code server has imported long before a window arrives
+    import mlops_assets.orchestration.demo.lifecycle  # noqa: F401  # what a code server has imported long before a window arrives
     from mlops_assets.datasets.windows import window_of_key
     from mlops_assets.ledger.events.windows import HealthVerdict
     from mlops_assets.pipeline.context import StageContext

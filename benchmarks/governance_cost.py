@@ -183,7 +183,7 @@ def lifecycle(folder: Path, clock: Clock) -> dict[str, Any]:
     os.environ["MLOPS_HOME"] = str(folder / "home")
     clock.seconds.clear()
     begun = time.perf_counter()
-    from mlops_assets.orchestration.demo import Demo
+    from mlops_assets.orchestration.demo.lifecycle import Demo
     from mlops_assets.platform import Platform
 
     platform = Platform.load(project(folder))
@@ -214,7 +214,7 @@ class Champion:
         from mlops_assets.release.champion import champion_state
 
         class Short(demo):
-            def history(self) -> None:
+            def history(self, model: str) -> None:
                 """No windows."""
 
             def refused_variant(self) -> None:

@@ -19,7 +19,7 @@ from mlops_assets.evidence.roi import RoiReport, measure_roi, read_assumptions
 from mlops_assets.evidence.window_evidence import WindowEvidence, window_evidence
 from mlops_assets.inspection.lookup import requirement_rows
 from mlops_assets.ledger.canonical import digest
-from mlops_assets.monitoring.window_results import DRIFT, PERFORMANCE
+from mlops_assets.monitoring.window_results import DRAWING, DRIFT, PERFORMANCE
 from mlops_assets.platform import Platform
 from mlops_assets.response.alarm_precision import alarm_precision
 from mlops_assets.response.incidents import incidents
@@ -34,10 +34,10 @@ START_PAGE = f"""<!doctype html>
 """What the root of the served pages shows: the fleet page."""
 ROI, ROI_PAGE = "roi.json", "roi.html"
 MODELS = "models"
-WINDOW_PAGE, DRAWINGS = "index.html", "evidently.html"
+WINDOW_PAGE = "index.html"
 PAGE_LINK = "model page"
 REPORTS = (
-    ("distributions drawn by Evidently", DRAWINGS),
+    ("distributions drawn by Evidently", "".join(DRAWING)),
     ("drift.json", "drift.json"),
     ("performance.json", "performance.json"),
 )
@@ -137,11 +137,19 @@ def write_window_pages(reports: Path, model: ModelView, windows: Sequence[Window
             before=f"../{starts[place - 1]}/{WINDOW_PAGE}" if place else "",
             after=f"../{starts[place + 1]}/{WINDOW_PAGE}" if place + 1 < len(starts) else "",
             reports=tuple((text, name) for text, name in REPORTS if (path.parent / name).is_file()),
+            draw="" if results.path(*DRAWING).is_file() else f"mlops draw {model.name} {verdict.window}",
         )
         drift = results.shown(DRIFT)
         evidence = measured.get(verdict.window) or window_evidence(verdict.window, None, None)
         page = window_page.render(model.name, recorded[verdict.seq], evidence, drift, links)
         path.write_text(page, encoding="utf-8")
+
+
+def rewrite_window_pages(platform: Platform, model: str) -> None:
+    """Write the pages of a model's windows again, after one of the files that they link to was made."""
+    declared = [one for one in platform.project.models if one.name == model]
+    fleet = view(platform.ledger, declared, effective_policies(platform))
+    write_window_pages(platform.home.reports, fleet.models[0], windows_of(platform.home.reports, model))
 
 
 def _judged_windows(platform: Platform, model: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""`mlops drill` and `mlops calibrate`: test and tune the monitoring of a model. Neither writes anything."""
+"""`mlops draw`, `mlops drill` and `mlops calibrate`: look into a window, test and tune the monitoring of a model."""
 
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
@@ -15,6 +15,25 @@ USUAL_ROWS = 5000
 MOST_ROWS = 20_000
 """Larger windows cost more to draw, and their noise is too small to choose thresholds by."""
 MOST_REFERENCE = 60_000
+
+
+@click.command()
+@click.argument("model")
+@click.argument("window")
+@click.pass_context
+def draw(context: click.Context, model: str, window: str) -> None:
+    """Draw the columns of a scored WINDOW beside the reference, with Evidently, and print where the page is.
+
+    WINDOW is the window's start, such as 2005-01-01. The window's own page then links to it. The verdict is not taken from
+    it.
+    """
+    from mlops_assets.fleet_files import rewrite_window_pages
+    from mlops_assets.pipeline.drawing import draw_window
+
+    platform = open_platform(context)
+    path = draw_window(platform, model, window)
+    rewrite_window_pages(platform, model)
+    click.echo(path)
 
 
 @click.command()

@@ -1,4 +1,4 @@
-"""`mlops setup`, `mlops demo` and `mlops dev`: prepare a project, run its lifecycle, open the servers."""
+"""`mlops setup` and `mlops dev`: prepare a project, open the servers."""
 
 import contextlib
 import os
@@ -7,22 +7,19 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import click
 
 from mlops_assets.commands.common import open_platform
 from mlops_assets.errors import NOT_WELL
-from mlops_assets.platform import Platform
 
 DAGSTER_PORT = 3000
 MLFLOW_PORT = 5000
 PAGES_PORT = 3001
 LOOPBACK = "127.0.0.1"
 PAGE = "fleet.html"
-STOPPED = 130
-"""Exit code of an interrupted command."""
 
 
 @click.command()
@@ -42,90 +39,6 @@ def setup(context: click.Context, service_key: bool) -> None:
             f"service key {'created and enrolled' if added else 'is enrolled already'}: {service_key_path(platform)}"
         )
     click.echo(f"ready: {platform.home.root}")
-
-
-@click.command()
-@click.pass_context
-def demo(context: click.Context) -> int:
-    """Run every declared model through its lifecycle, signed with keys created on this machine. Safe to repeat."""
-    import warnings
-
-    # Beta notices of libraries are for developers, not for users.
-    warnings.filterwarnings("ignore")
-    from mlops_assets.orchestration.demo import Demo
-
-    platform = open_platform(context)
-    started = time.monotonic()
-    run = Demo(platform, say=lambda text: click.echo(text), stop=interrupted())
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        run.run()
-    except KeyboardInterrupt:
-        click.echo("stopped; run the same command to continue", err=True)
-        return STOPPED
-    click.echo(f"\ndone in {time.monotonic() - started:.0f} s\n")
-    summary(platform)
-    if run.failures:
-        click.echo("\nFailed:\n" + "\n".join(f"  {line}" for line in run.failures), err=True)
-        return NOT_WELL
-    return 0
-
-
-def interrupted() -> Callable[[], bool]:
-    """A function that says whether SIGINT or SIGTERM arrived since its last call.
-
-    It reads the wake-up file descriptor, because an exception raised by a signal handler can be swallowed on its way.
-    """
-    read, write = os.pipe()
-    os.set_blocking(read, False)
-    os.set_blocking(write, False)
-    signal.set_wakeup_fd(write, warn_on_full_buffer=False)
-
-    def signalled() -> bool:
-        try:
-            return not {signal.SIGINT, signal.SIGTERM}.isdisjoint(os.read(read, 4096))
-        except BlockingIOError:
-            return False
-
-    return signalled
-
-
-def summary(platform: Platform) -> None:
-    """Print the fleet's state, what needs attention, the main events, where the pages are, and the next commands."""
-    from mlops_assets.commands.common import shown
-    from mlops_assets.commands.fleet import print_status
-    from mlops_assets.evidence.inventory import status
-    from mlops_assets.evidence.pages.event_text import event_text, is_logged
-    from mlops_assets.fleet_files import fleet_rows
-    from mlops_assets.ledger.events.champion import Promotion
-    from mlops_assets.ledger.events.judgements import ExceptionGranted
-    from mlops_assets.ledger.events.response import IncidentOpened, RetrainingRequested
-
-    print_status(status(fleet_rows(platform)))
-    click.echo("\nEvents")
-    logged = [r for r in platform.ledger.records() if is_logged(r)]
-    for event in (RetrainingRequested, Promotion, ExceptionGranted, IncidentOpened):
-        for record in (r for r in logged if isinstance(r.event, event)):
-            click.echo(f"  {record.model}: {shown(_cut(event_text(record), 220))}")
-    reports = platform.home.reports
-    click.echo()
-    for name, place in (("fleet page", PAGE), ("model pages", "models"), ("cards", "cards"), ("windows", "windows")):
-        click.echo(f"{name:<12} {reports / place}")
-    click.echo(f"\nnext         {as_called('dev'):<28}  open Dagster, MLflow and the pages")
-    for command, what in (("status", "state, and what needs attention"), ("verify", "check everything for tampering")):
-        click.echo(f"             {as_called(command):<28}  {what}")
-
-
-def _cut(text: str, length: int) -> str:
-    return text if len(text) <= length else f"{text[: length - 1].rstrip()}…"
-
-
-def as_called(command: str) -> str:
-    """A command as this one was called, because a project's environment need not be on the PATH."""
-    program = Path(sys.argv[0]).absolute()
-    here = Path.cwd()
-    ours = program.stem == "mlops" and program.is_relative_to(here)
-    return f"{program.relative_to(here) if ours else 'mlops'} {command}"
 
 
 @click.command()

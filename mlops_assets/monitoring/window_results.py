@@ -16,6 +16,9 @@ from mlops_assets.monitoring.outcomes.reliability import Checked, Reliability
 from mlops_assets.monitoring.outcomes.segments import Segment
 from mlops_assets.stores.results import Kind
 
+DRAWING = ("evidently", ".html")
+"""Name and suffix of Evidently's page among the results of a window; there is one where somebody asked for it."""
+
 
 @dataclass(frozen=True)
 class OutcomesResult:

@@ -1,4 +1,4 @@
-"""`mlops drill` and `mlops calibrate` on a project that has lived; nothing of it is touched."""
+"""`mlops draw`, `mlops drill` and `mlops calibrate` on a project that has lived; the last two touch nothing of it."""
 
 import hashlib
 from pathlib import Path
@@ -9,6 +9,7 @@ import yaml
 from mlops_assets.fleet_files import write_fleet_page
 from mlops_assets.platform import Platform
 from mlops_assets.policy.policy import effective
+from mlops_assets_tests.commands.conftest import Call, Own, refused
 from mlops_assets_tests.integration.small_project import FAULTY_WINDOW, NUMBER, SNAPSHOT, TIMED
 
 pytestmark = pytest.mark.integration
@@ -24,6 +25,33 @@ def fingerprint(lived) -> dict[str, object]:
         "aliases": lived.registry.aliases(TIMED),
         "versions": sorted(lived.registry.versions(TIMED)),
     }
+
+
+class TestDraw:
+    def test_a_window_is_drawn_when_somebody_asks_and_its_page_then_links_to_it(self, own: Own) -> None:
+        folder = own.root / ".mlops" / "reports" / "windows" / TIMED / FAULTY_WINDOW
+        command = f"mlops draw {TIMED} {FAULTY_WINDOW}"
+        assert command in (folder / "index.html").read_text(encoding="utf-8")
+        answer = own("draw", TIMED, FAULTY_WINDOW)
+        assert (answer.code, answer.out.strip()) == (0, str(folder / "evidently.html")), answer
+        assert "days-granted" in (folder / "evidently.html").read_text(encoding="utf-8")
+        page = (folder / "index.html").read_text(encoding="utf-8")
+        assert command not in page
+        assert 'href="evidently.html"' in page
+
+    @pytest.mark.parametrize(
+        ("model", "window", "message"),
+        [
+            ("no_such", FAULTY_WINDOW, "no_such: no such model"),
+            (SNAPSHOT, FAULTY_WINDOW, f"{SNAPSHOT} has no windows"),
+            (TIMED, "1999-01-01", "the window 1999-01-01 was not scored"),
+            (TIMED, "2021-01-17", "2021-01-17"),
+        ],
+    )
+    def test_what_cannot_be_drawn_is_said_in_one_line(self, mlops: Call, model: str, window: str, message: str) -> None:
+        answer = mlops("draw", model, window)
+        assert answer.code == 2 or answer.code == 1
+        refused(answer, answer.code, message)
 
 
 class TestDrill:

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from mlops_assets.commands.running import as_called, stop_all, summary
+from mlops_assets.commands.demo import as_called, summary
+from mlops_assets.commands.running import stop_all
 from mlops_assets_tests.commands.conftest import Call, refused
 from mlops_assets_tests.integration.small_project import FAULTY_COLUMN, MODELS, TIMED
 

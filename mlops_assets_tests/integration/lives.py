@@ -5,7 +5,7 @@ import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mlops_assets.orchestration.demo import Demo
+from mlops_assets.orchestration.demo.lifecycle import Demo
 from mlops_assets.platform import Platform
 
 
@@ -33,7 +33,7 @@ class Lived:
 class Champions(Demo):
     """Stops when every model has its first champion."""
 
-    def history(self) -> None:
+    def history(self, model: str) -> None:
         """No window is judged."""
 
 

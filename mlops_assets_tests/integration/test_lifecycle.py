@@ -100,10 +100,8 @@ class TestWindows:
         assert said["prediction_id"].n_unique() == said.height
         assert said["score"].is_between(0, 1).all()
 
-    def test_a_page_is_drawn_where_something_happened(self, lived):
+    def test_the_fault_is_in_the_drift_report(self, lived):
         folder = lived.platform.home.reports / "windows" / TIMED
-        page = (folder / FAULTY_WINDOW / "evidently.html").read_text(encoding="utf-8")
-        assert "days-granted" in page
         assert json.loads((folder / FAULTY_WINDOW / "drift.json").read_text())["severity"] in ("act", "critical")
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from mlops_assets_tests.integration.small_project import ROOT, TIMED, write_project
+from mlops_assets_tests.integration.small_project import FAULTY_WINDOW, ROOT, TIMED, write_project
 
 pytestmark = pytest.mark.integration
 # Python runs a `sitecustomize` on its path before anything else, in every process that is started from here as well.
@@ -43,12 +43,14 @@ RUN = """
 import sys, warnings
 warnings.simplefilter("ignore")
 from pathlib import Path
-from mlops_assets.orchestration.demo import Demo
+from mlops_assets.orchestration.demo.lifecycle import Demo
+from mlops_assets.pipeline.drawing import draw_window
 from mlops_assets.platform import Platform
 
 demo = Demo(Platform.load(Path(sys.argv[1])), say=lambda line: None)
 demo.run()
 assert demo.failures == [], demo.failures
+draw_window(demo.platform, sys.argv[2], sys.argv[3])
 """
 PROBE = """
 import socket
@@ -96,11 +98,11 @@ def test_a_lifecycle_talks_to_nobody(guarded, tmp_path):
     environment, log = guarded
     defs = write_project(tmp_path / "project", TIMED)
     text = (defs / "models" / TIMED / "defs.yaml").read_text(encoding="utf-8")
-    # Up to the broken feed: training, two windows, the verdict, the page, the incident and its notice.
+    # Up to the broken feed: training, two windows, the verdict, Evidently's page, the incident and its notice.
     (defs / "models" / TIMED / "defs.yaml").write_text(
         text.replace("end: 2021-06-01", "end: 2021-03-01"), encoding="utf-8"
     )
-    done = python(RUN, environment, str(defs))
+    done = python(RUN, environment, str(defs), TIMED, FAULTY_WINDOW)
     assert done.returncode == 0, done.stderr[-3000:]
     pages = list((tmp_path / "project" / ".mlops" / "reports").rglob("evidently.html"))
     assert pages, "the page was drawn under the guard"

@@ -18,12 +18,12 @@ import json, sys, warnings
 warnings.simplefilter("ignore")
 from pathlib import Path
 import mlops_assets
-from mlops_assets.orchestration.demo import Demo
+from mlops_assets.orchestration.demo.lifecycle import Demo
 from mlops_assets.platform import Platform
 from mlops_assets.release.champion import champion_state
 
 class Champions(Demo):
-    def history(self):
+    def history(self, model):
         pass
 
 platform = Platform.load(Path(sys.argv[1]))

@@ -3,17 +3,31 @@
 Not here: how a picture is drawn (`pages.plots`).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from mlops_assets.evidence import plots
 from mlops_assets.evidence.blocks import Figure
 from mlops_assets.evidence.reading import estimate, first, is_number, label, records_of
 
+REMEMBERED = 200
+"""Pictures that a process remembers; a card has about fifteen."""
+_DRAWN: dict[str, Figure] = {}
 
-def figure(picture: plots.Picture) -> Figure:
-    """A drawn picture as a block."""
-    return Figure(picture.name, picture.title, picture.alt, picture.svg())
+
+def figure(draw: Callable[..., plots.Picture], *data: Any, **options: Any) -> Figure:
+    """What `draw` makes of the data, as a block.
+
+    Drawn once in a process: a card is written again when somebody validates the version or signs an exception, and its
+    pictures are then the same.
+    """
+    key = repr((draw.__name__, data, sorted(options.items())))
+    if key not in _DRAWN:
+        if len(_DRAWN) >= REMEMBERED:
+            _DRAWN.clear()
+        picture = draw(*data, **options)
+        _DRAWN[key] = Figure(picture.name, picture.title, picture.alt, picture.svg())
+    return _DRAWN[key]
 
 
 def performance_figures(performance: Mapping[str, Any], champion: Mapping[str, Any] | None = None) -> list[Figure]:
@@ -24,14 +38,14 @@ def performance_figures(performance: Mapping[str, Any], champion: Mapping[str, A
     if roc is not None:
         auc = _interval("AUC", (performance.get("metrics") or {}).get("roc_auc"))
         other = _curve(((champion or {}).get("curves") or {}).get("roc"))
-        found.append(figure(plots.roc(*roc, auc, other)))
+        found.append(figure(plots.roc, *roc, auc, other))
     histogram = curves.get("score_histogram") or {}
     if histogram.get("negative") and histogram.get("positive"):
         edges, negative, positive = _trimmed(histogram["edges"], histogram["negative"], histogram["positive"])
-        found.append(figure(plots.score_distribution(edges, negative, positive, performance.get("threshold"))))
+        found.append(figure(plots.score_distribution, edges, negative, positive, performance.get("threshold")))
     residuals = curves.get("residuals") or {}
     if residuals.get("predicted") and residuals.get("residual"):
-        found.append(figure(plots.residuals(residuals["predicted"], residuals["residual"])))
+        found.append(figure(plots.residuals, residuals["predicted"], residuals["residual"]))
     return found
 
 
@@ -46,7 +60,7 @@ def calibration_figure(calibration: Mapping[str, Any]) -> Figure | None:
             high = observed.high if observed.high is not None else first(row, "high", "observed_high", "upper")
             rows = int(first(row, "rows", "n", "count") or 0)
             points.append((float(predicted), observed.value, low, high, rows))
-    return figure(plots.calibration(points)) if len(points) > 1 else None
+    return figure(plots.calibration, points) if len(points) > 1 else None
 
 
 def interval_rows(
@@ -76,7 +90,7 @@ def interval_rows(
 def importance_figure(rows: Sequence[Mapping[str, Any]]) -> Figure | None:
     """The strongest features."""
     found = interval_rows(rows, ("feature", "name"), ("importance", "value", "mean"))
-    return figure(plots.importance(found)) if found else None
+    return figure(plots.importance, found) if found else None
 
 
 def dots(
@@ -91,9 +105,13 @@ def dots(
     if len(rows) < 2:
         return None
     return figure(
-        plots.intervals(
-            rows, name=name, title=title, axis=label(axis), reference=reference, reference_name=reference_name
-        )
+        plots.intervals,
+        rows,
+        name=name,
+        title=title,
+        axis=label(axis),
+        reference=reference,
+        reference_name=reference_name,
     )
 
 

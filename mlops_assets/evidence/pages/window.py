@@ -1,7 +1,7 @@
 """One window of one model on a page: the verdict, its causes, and what was measured. One self-contained HTML file.
 
 Belongs here: the page behind each square of the model page and the fleet page. Not here: the drawings of distributions,
-which are Evidently's page and linked from here.
+which are Evidently's page: linked from here where somebody asked for it.
 """
 
 from collections.abc import Mapping
@@ -47,7 +47,8 @@ class WindowLinks:
         model: the model's page.
         before: the page of the window before; empty where there is none.
         after: the page of the next window; empty where there is none.
-        reports: text and address of the files the verdict rests on, and of Evidently's page.
+        reports: text and address of the files the verdict rests on, and of Evidently's page where it was drawn.
+        draw: the command that draws Evidently's page; empty where it is drawn.
     """
 
     fleet: str
@@ -55,6 +56,7 @@ class WindowLinks:
     before: str = ""
     after: str = ""
     reports: tuple[tuple[str, str], ...] = ()
+    draw: str = ""
 
 
 def render(
@@ -85,6 +87,7 @@ def render(
         before=links.before,
         after=links.after,
         links=links.reports,
+        draw=links.draw if drift else "",
         parts=parts(record.event, evidence, drift),
         minute=minute,
     )

@@ -2,16 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
 
 from mlops_assets.datasets.pieces import StoredRows
-from mlops_assets.datasets.windows import Window, declared_windows
-from mlops_assets.declaration.declaration import Declaration
 from mlops_assets.inspection.versions import load_verified
 from mlops_assets.monitoring.inputs.attribution import (
     FEWEST_ROWS,
@@ -21,8 +17,7 @@ from mlops_assets.monitoring.inputs.attribution import (
     score_importance,
 )
 from mlops_assets.monitoring.inputs.drift import SCORE_COLUMN, DriftVerdict, compare
-from mlops_assets.monitoring.severity import at_least
-from mlops_assets.monitoring.window_results import DRIFT, DriftResult
+from mlops_assets.monitoring.window_results import DRAWING, DRIFT, DriftResult
 from mlops_assets.pipeline.context import StageContext, StageResult, window_of
 from mlops_assets.pipeline.stages.decisions import severity_check
 from mlops_assets.pipeline.stages.predictions import PREDICTIONS
@@ -40,7 +35,6 @@ from mlops_assets.stores.results import VersionResults
 
 Rows = pl.DataFrame | StoredRows
 SAMPLE_ROWS = 5000
-PAGE_ROWS = 1000
 
 
 def drift(context: StageContext) -> StageResult:
@@ -49,15 +43,14 @@ def drift(context: StageContext) -> StageResult:
     scored = scored_window(platform.ledger, context.declaration, window_of(context))
     made = platform.version_results(scored.run_id)
     rows = scored.rows(platform.lake)
-    known = reference_sample(platform.lake, scored)
+    known = scored.reference_sample(platform.lake)
     verdict = judge_inputs(platform.lake, scored, made, rows, thresholds, known)
     pipeline = load_verified(platform, scored.declaration, scored.version)
     drivers = drivers_of_scores(pipeline, scored, made, rows, thresholds.alpha)
     results = context.window_results()
     digest = results.write(DRIFT, DriftResult(verdict, scored.version, drivers))
-    page = None
-    if at_least(verdict.severity, "watch") or is_last(scored.declaration, scored.window):
-        page = draw_page(known, rows, scored.declaration, results.path("evidently", ".html"))
+    # One that was drawn shows the rows of an earlier scoring.
+    results.path(*DRAWING).unlink(missing_ok=True)
     return StageResult(
         metadata={
             "severity": verdict.severity,
@@ -66,7 +59,7 @@ def drift(context: StageContext) -> StageResult:
             "version": scored.version,
             "columns": drift_table(verdict),
             "what drives the scores": driver_table(drivers["features"]) or drivers["reason"],
-            "Evidently": page,
+            "distributions": f"`mlops draw {context.model} {scored.window.key}` draws them with Evidently",
             "evidence digest": digest,
         },
         data_version=digest,
@@ -119,11 +112,6 @@ def champion_scores(lake: Lake, scored: ScoredWindow) -> pl.DataFrame:
     return found.select("id").with_columns(scores_of_version(found, scored.version).alias(SCORE))
 
 
-def reference_sample(lake: Lake, scored: ScoredWindow) -> pl.DataFrame:
-    """Reference rows that were kept with the version that scored the window."""
-    return lake.read(f"{scored.model}/reference_sample", window=f"v{scored.version}")
-
-
 def counts_of(rows: Rows, scores: pl.Series, id_: str, profile: Profile) -> WindowCounts:
     """Features and scores of the same rows, counted in the bins of the reference."""
     if isinstance(rows, pl.DataFrame):
@@ -147,26 +135,6 @@ def sample_of(rows: Rows, scores: pl.DataFrame, id_: str, chosen: np.ndarray) ->
     if not sample[id_].equals(given["id"]):
         given = sample.select(pl.col(id_).alias("id")).join(scores, on="id", how="left", maintain_order="left")
     return sample.drop(id_).with_columns(given[SCORE].alias(SCORE_COLUMN))
-
-
-def draw_page(known: pl.DataFrame, rows: Rows, declaration: Declaration, path: Path) -> Path | None:
-    """Evidently's page for the window, from bounded samples; it draws, and the verdict is not taken from it."""
-    from mlops_assets.monitoring.inputs.evidently_page import draw
-
-    if rows.height == 0:
-        return None
-    seed = declaration.training.seed % 2**32
-    drawn = np.random.default_rng(seed).choice(rows.height, min(PAGE_ROWS, rows.height), replace=False)
-    reference = known.select(list(declaration.features)).sample(min(PAGE_ROWS, known.height), seed=seed)
-    roles = {name: f.role.value for name, f in declaration.features.items()}
-    return draw(reference, rows[np.sort(drawn)], roles, path)
-
-
-def is_last(declaration: Declaration, window: Window) -> bool:
-    """Whether the window is the latest that has ended: people look at that one whatever its verdict is."""
-    today = datetime.now(UTC).date()
-    ended = [w for w in declared_windows(declaration, today) if w.end <= today]
-    return not ended or window.key >= ended[-1].key
 
 
 def drivers_of_scores(

@@ -66,6 +66,10 @@ class ScoredWindow:
         height = int(self.record.event.rows)
         return stored.collect() if height <= pieces.ROWS_AT_ONCE else StoredRows(stored, height)
 
+    def reference_sample(self, lake: Lake) -> pl.DataFrame:
+        """Reference rows that were kept with the version that scored the window."""
+        return lake.read(f"{self.model}/reference_sample", window=f"v{self.version}")
+
 
 def scored_window(ledger: Ledger, declaration: Declaration, window: Window) -> ScoredWindow:
     """The window as it was scored last.

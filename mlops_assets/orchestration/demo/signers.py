@@ -1,0 +1,115 @@
+"""The demo's signatures: what its three roles adopt, validate, except and approve, each with a key made for the trial.
+
+Belongs here: who signs what in the demo. Not here: what a signature means and who may give it (`governance/`), or when the
+demo asks for one (`lifecycle.py`). Each function returns what was signed, in the words that the demo prints.
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from mlops_assets.governance.adoption import adopt, adoption
+from mlops_assets.governance.approvals import sign_approval
+from mlops_assets.governance.decisions import standing
+from mlops_assets.governance.exceptions import sign_exception
+from mlops_assets.governance.validations import record_validation, standing_validation
+from mlops_assets.ledger.keys import SigningKey, load_key
+from mlops_assets.platform import Platform
+from mlops_assets.policy.policy import Policy
+
+PEOPLE = {"developer": ("developer",), "validator": ("validator",), "model-risk": ("model-risk",)}
+"""The demo's signers are roles; nobody of these names exists."""
+EXCEPTED = {
+    "census_income": dict.fromkeys(
+        ("fairness", "label_bias"),
+        "Incomes of women and men differ in the data itself; the campaign sells nothing that anybody is refused, "
+        "and its owner reviews each selection.",
+    )
+}
+"""What the demo's `model-risk` signs: the gate refuses, a person answers for it, for a while."""
+EXCEPTION_DAYS = 30
+
+
+@dataclass(frozen=True)
+class Signers:
+    """The roles of the demo, looking at one version.
+
+    Attributes:
+        platform: the project with their keys.
+        model: name.
+        version: number of the version.
+    """
+
+    platform: Platform
+    model: str
+    version: str
+
+    @property
+    def policy(self) -> Policy:
+        """The policy in force."""
+        return self.platform.policy(self.model)
+
+    def adopt(self) -> list[str]:
+        """Sign the policy of the model where policy says that somebody must."""
+        ledger, policy = self.platform.ledger, self.policy
+        waiting = adoption(ledger.state().model(self.model), policy)
+        if not waiting.waiting:
+            return []
+        role = next((role for role in waiting.roles if role in PEOPLE), None)
+        if role is None:
+            return [f"its policy waits for a signature by {' or '.join(waiting.roles)}, whom the demo does not have"]
+        rationale = f"Demo signature of the role {role}: the policy of tier {policy.tier} as it was shipped."
+        adopt(ledger, self.model, policy, key=self._key(role), rationale=rationale)
+        return [f"policy of tier {policy.tier} signed by {role}"]
+
+    def validate(self) -> list[str]:
+        """Record a judgement where the tier has a validator, and the version has none."""
+        ledger, policy = self.platform.ledger, self.policy
+        judged = standing_validation(ledger.state().model(self.model), self.version)
+        if "validator" not in {rule.role for rule in policy.approvals} or judged:
+            return []
+        record_validation(
+            ledger,
+            self._key("validator"),
+            policy,
+            self.model,
+            self.version,
+            "approved",
+            "Demo validation: data, alternatives, performance, slices, calibration and robustness were looked at on the "
+            "recorded evidence, and the open points are those the card names.",
+        )
+        return [f"version {self.version} validated by validator"]
+
+    def except_gates(self) -> list[str]:
+        """Grant the demo's exceptions where the gate really refuses."""
+        ledger, policy = self.platform.ledger, self.policy
+        state = ledger.state().model(self.model)
+        active = {e.gate for e in state.exceptions_in_force(ledger.clock())}
+        blocking = {g.gate: g for g in standing(state, self.version, policy).blocking}
+        granted: list[str] = []
+        for gate, reason in EXCEPTED.get(self.model, {}).items():
+            if gate in blocking and gate not in active:
+                days = min(EXCEPTION_DAYS, policy.exceptions.max_days)
+                until = datetime.now(UTC) + timedelta(days=days)
+                sign_exception(ledger, self._key("model-risk"), policy, self.model, gate, reason, until)
+                granted.append(f"gate {gate} refuses version {self.version}: {blocking[gate].reason}")
+                granted.append(f"model-risk signs an exception to {gate} for {days} days")
+        return granted
+
+    def approve(self) -> list[str]:
+        """Sign for every role whose approval the tier asks for."""
+        roles = [rule.role for rule in self.policy.approvals]
+        for role in roles:
+            sign_approval(
+                self.platform.ledger,
+                self._key(role),
+                self.model,
+                self.version,
+                f"Demo signature of the role {role}: every required gate passed or is under a signed exception.",
+                role=role,
+                policy=self.policy,
+            )
+        who = " and ".join(roles)
+        return [f"version {self.version} approved by {who}" if who else f"tier {self.policy.tier} asks for no approval"]
+
+    def _key(self, role: str) -> SigningKey:
+        return load_key(role, self.platform.home.keys)
