@@ -8,8 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from mlops_assets.datasets.source import Source
+    from mlops_assets.evidence.blocks import Bullets, Facts, Missing, Paragraph, Table
+    from mlops_assets.evidence.card.card import CardInputs
+    from mlops_assets.evidence.card.sections import CardSection
     from mlops_assets.gates.gate import Evidence, Finding, Gate, GateInputs, GateRule
     from mlops_assets.registration import ExtensionError, Settings, registered
+    from mlops_assets.report import Report, ReportInputs, Written
     from mlops_assets.response.notification import Notice, Notifier
     from mlops_assets.statistics.statistic import Change, Statistic, StatisticInputs, StatisticRule
     from mlops_assets.strictness import (
@@ -25,10 +29,14 @@ if TYPE_CHECKING:
     from mlops_assets.training.algorithms.candidate import Candidate
 
 __all__ = [
+    "Bullets",
     "Candidate",
+    "CardInputs",
+    "CardSection",
     "Change",
     "Evidence",
     "ExtensionError",
+    "Facts",
     "Finding",
     "Gate",
     "GateInputs",
@@ -39,15 +47,21 @@ __all__ = [
     "LowerFloat",
     "LowerInt",
     "LowerLimit",
+    "Missing",
     "Notice",
     "Notifier",
+    "Paragraph",
+    "Report",
+    "ReportInputs",
     "Settings",
     "Source",
     "Statistic",
     "StatisticInputs",
     "StatisticRule",
     "Stricter",
+    "Table",
     "TrueStricter",
+    "Written",
     "registered",
 ]
 
@@ -55,6 +69,10 @@ _HOME = {
     **dict.fromkeys(("Evidence", "Finding", "Gate", "GateInputs", "GateRule"), "mlops_assets.gates.gate"),
     **dict.fromkeys(("ExtensionError", "Settings", "registered"), "mlops_assets.registration"),
     **dict.fromkeys(("Change", "Statistic", "StatisticInputs", "StatisticRule"), "mlops_assets.statistics.statistic"),
+    **dict.fromkeys(("Bullets", "Facts", "Missing", "Paragraph", "Table"), "mlops_assets.evidence.blocks"),
+    "CardInputs": "mlops_assets.evidence.card.card",
+    "CardSection": "mlops_assets.evidence.card.sections",
+    **dict.fromkeys(("Report", "ReportInputs", "Written"), "mlops_assets.report"),
     "Candidate": "mlops_assets.training.algorithms.candidate",
     "Source": "mlops_assets.datasets.source",
     **dict.fromkeys(("Notice", "Notifier"), "mlops_assets.response.notification"),

@@ -21,6 +21,7 @@ from mlops_assets.inspection.lookup import requirement_rows
 from mlops_assets.ledger.canonical import digest
 from mlops_assets.monitoring.window_results import DRAWING, DRIFT, PERFORMANCE
 from mlops_assets.platform import Platform
+from mlops_assets.report import Report, ReportInputs, Written
 from mlops_assets.response.alarm_precision import alarm_precision
 from mlops_assets.response.incidents import incidents
 from mlops_assets.stores.results import WINDOWS, WindowResults, windows_with_results
@@ -216,3 +217,64 @@ def links_of(reports: Path, model: str, windows: Iterable[str] = ()) -> Links:
         ),
         windows={window: f"{WINDOWS}/{model}/{window}/{WINDOW_PAGE}" for window in windows},
     )
+
+
+def _inventory(given: ReportInputs) -> Written:
+    path, rows = write_inventory(given.platform)
+    shown = ("model", "tier", "owner", "champion", "window", "severity", "kind", "open_incidents", "error")
+    members = [row for row in rows if row["lifecycle"] != TRIAL]
+    table = [{name: _counted(row.get(name)) for name in shown} for row in members]
+    earned = [p for row in members for p in row["alarm_precision"]]
+    return Written(
+        {"models": len(members), "fleet": table, "what alarms turned out to be": earned or None, "file": path}
+    )
+
+
+def _counted(value: Any) -> Any:
+    """A list by its length: a table in the UI has no room for more."""
+    return len(value) if isinstance(value, list) else value
+
+
+def _roi(given: ReportInputs) -> Written:
+    page, found = write_roi(given.platform)
+    lines = [{"what": x.what, "count": x.count, "hours each": x.hours_each, "hours": x.hours} for x in found.lines]
+    return Written(
+        {
+            "page": page,
+            "hours from rows to champion (median)": found.hours_to_champion,
+            "gates decided": sum(sum(m.gates.values()) for m in found.models),
+            "windows judged": sum(m.windows for m in found.models),
+            "data-quality faults without retraining": sum(len(m.avoided) for m in found.models),
+            "estimate": lines,
+            "estimated hours saved": found.hours,
+        }
+    )
+
+
+def _fleet(given: ReportInputs) -> Written:
+    page, problems = write_fleet_page(given.platform, check=given.verify)
+    return Written({"page": page, "ledger": "not checked in this run" if problems is None else problems or "intact"})
+
+
+INVENTORY_REPORT = Report(
+    "inventory",
+    "Every model that is declared or recorded, with the fields an examiner asks for.",
+    _inventory,
+    reads=(),
+    kinds=("json",),
+)
+ROI_REPORT = Report(
+    "roi_report",
+    "What governance brought: times, decisions, incidents and retrainings counted from the ledger, and an estimate of hours from "
+    "the assumptions declared in `config/hours.yaml`.",
+    _roi,
+    page=ROI_PAGE,
+    kinds=("html", "json"),
+)
+FLEET_REPORT = Report(
+    "fleet_report",
+    "The fleet on one page: who decides, how windows went, what is open, and why.",
+    _fleet,
+    page=PAGE,
+    reads=("inventory", "roi_report"),
+)

@@ -3,7 +3,7 @@
 Each is one object in one module, and is registered by one line `name = "module:attribute"` under its kind. The lines come from
 four places, all read in the same way:
 
-- `BUILT_IN` below, for those of this package;
+- `mlops_assets.built_in.BUILT_IN`, for those of this package;
 - entry points of installed packages, in the groups `mlops_assets.<kind>`;
 - `[tool.mlops_assets.<kind>]` in the project's `pyproject.toml`, read when the project is loaded;
 - the argument `extensions` of `build_definitions`, which takes the objects themselves.
@@ -27,37 +27,9 @@ from typing import Any, ClassVar, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
+from mlops_assets.built_in import BUILT_IN, PACKAGE
 from mlops_assets.errors import WRONG_CALL, MlopsAssetsError
 
-PACKAGE = "mlops_assets"
-
-
-def _in(package: str, attribute: str, *names: str) -> dict[str, str]:
-    """One line for each name whose object is `attribute` in the module of that name."""
-    return {name: f"{PACKAGE}.{package}.{name}:{attribute}" for name in names}
-
-
-BUILT_IN: Mapping[str, Mapping[str, str]] = {
-    "gates": _in(
-        "gates", "GATE",
-        "contract", "volume", "leakage", "label_bias", "proxy", "parity", "artifact", "performance", "slices", "calibration",
-        "robustness", "fairness", "reason_codes", "completeness", "stability", "cost",
-    ),
-    "statistics": {
-        "jensen_shannon": "mlops_assets.statistics.distances:JENSEN_SHANNON",
-        "wasserstein": "mlops_assets.statistics.distances:WASSERSTEIN",
-    },
-    "sources": {
-        "files": "mlops_assets.datasets.sources:FILES",
-        "query": "mlops_assets.datasets.sources:QUERY",
-    },
-    "candidates": _in("training.algorithms", "CANDIDATE", "linear", "hist_gradient_boosting", "random_forest"),
-    "notifiers": {
-        "log": "mlops_assets.response.notification:LOG",
-        "file": "mlops_assets.response.notification:FILE",
-    },
-}  # fmt: skip
-"""Kind to name to `module:attribute`, in the order in which they are shown and used."""
 KINDS = tuple(BUILT_IN)
 
 

@@ -68,9 +68,11 @@ Block = Paragraph | Facts | Bullets | Table | Figure | Missing
 
 @dataclass(frozen=True)
 class Section:
-    """A titled part of a card; `key` is its anchor and its name in the requirement profiles."""
+    """A titled part of a card; `key` is its anchor and its name in the requirement profiles, `code` the SHA-256 of the source of
+    a section that does not belong to this package."""
 
     key: str
     title: str
     status: SectionStatus
     blocks: tuple[Block, ...]
+    code: str | None = None

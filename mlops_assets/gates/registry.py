@@ -1,6 +1,6 @@
 """The gates that are known, the rules that a policy sets for them, and deciding with them.
 
-A new gate is one file, and one line where it is registered (`mlops_assets/registration.py`). Not here: what a gate is
+A new gate is one file, and one line where it is registered (`mlops_assets/built_in.py`). Not here: what a gate is
 (`gate.py`).
 """
 

@@ -1,8 +1,7 @@
-"""The fleet as a whole: `inventory`, `roi_report`, `fleet_report`, and the windows that are due by the calendar."""
+"""The fleet as a whole: an asset for each registered report, and the windows that are due by the calendar."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any
 
 import dagster as dg
 
@@ -13,6 +12,7 @@ from mlops_assets.orchestration.calendar import cadences
 from mlops_assets.orchestration.metadata import page_link, to_metadata
 from mlops_assets.orchestration.resource import PlatformResource
 from mlops_assets.orchestration.watching import WATCH_JOB, fleet_watch, watch_job
+from mlops_assets.report import REPORTS, Report, ReportError, ReportInputs, write_report
 
 FLEET_JOB = "fleet__report"
 
@@ -21,82 +21,36 @@ def fleet_assets(declarations: Sequence[Declaration]) -> list[dg.AssetsDefinitio
     """Assets over all models."""
     champions = [asset_key(d.name, "champion") for d in declarations]
     verdicts = [asset_key(d.name, "health") for d in declarations if d.has_time]
-
-    @dg.asset(
-        key=["fleet", "inventory"],
-        deps=[*champions, *verdicts],
-        group_name="fleet",
-        kinds={"json"},
-        description="Every model that is declared or recorded, with the fields an examiner asks for.",
-    )
-    def inventory(platform: PlatformResource) -> dg.MaterializeResult:
-        from mlops_assets.evidence.inventory import TRIAL
-        from mlops_assets.fleet_files import write_inventory
-
-        path, rows = write_inventory(platform.open())
-        shown = ("model", "tier", "owner", "champion", "window", "severity", "kind", "open_incidents", "error")
-        members = [row for row in rows if row["lifecycle"] != TRIAL]
-        table = [{name: _counted(row.get(name)) for name in shown} for row in members]
-        earned = [p for row in members for p in row["alarm_precision"]]
-        return dg.MaterializeResult(
-            metadata=to_metadata(
-                {"models": len(members), "fleet": table, "what alarms turned out to be": earned or None, "file": path}
-            )
-        )
-
-    @dg.asset(
-        key=["fleet", "roi_report"],
-        deps=[dg.AssetKey(["fleet", "inventory"])],
-        group_name="fleet",
-        kinds={"html", "json"},
-        metadata=page_link("roi.html"),
-        description="What governance brought: times, decisions, incidents and retrainings counted from the ledger, and an "
-        "estimate of hours from the assumptions declared in `config/hours.yaml`.",
-    )
-    def roi_report(platform: PlatformResource) -> dg.MaterializeResult:
-        from mlops_assets.fleet_files import write_roi
-
-        page, found = write_roi(platform.open())
-        lines = [{"what": x.what, "count": x.count, "hours each": x.hours_each, "hours": x.hours} for x in found.lines]
-        metadata = {
-            "page": page,
-            "hours from rows to champion (median)": found.hours_to_champion,
-            "gates decided": sum(sum(m.gates.values()) for m in found.models),
-            "windows judged": sum(m.windows for m in found.models),
-            "data-quality faults without retraining": sum(len(m.avoided) for m in found.models),
-            "estimate": lines,
-            "estimated hours saved": found.hours,
-        }
-        return dg.MaterializeResult(metadata=to_metadata(metadata))
-
-    @dg.asset(
-        key=["fleet", "fleet_report"],
-        deps=[dg.AssetKey(["fleet", "inventory"]), dg.AssetKey(["fleet", "roi_report"])],
-        group_name="fleet",
-        kinds={"html"},
-        metadata=page_link("fleet.html"),
-        description="The fleet on one page: who decides, how windows went, what is open, and why.",
-    )
-    def fleet_report(context: dg.AssetExecutionContext, platform: PlatformResource) -> dg.MaterializeResult:
-        from mlops_assets.fleet_files import write_fleet_page
-
-        # The watch runs at each new record: verifying the whole ledger every time would cost more with every record.
-        page, problems = write_fleet_page(platform.open(), check=context.job_name != WATCH_JOB)
-        ledger = "not checked in this run" if problems is None else problems or "intact"
-        return dg.MaterializeResult(metadata=to_metadata({"page": page, "ledger": ledger}))
-
     return [
-        inventory,
-        roi_report,
-        fleet_report,
+        *(_report(report, [*champions, *verdicts]) for report in REPORTS.values()),
         fleet_watch,
         *(_windows_due(c, declarations) for c in cadences(declarations)),
     ]
 
 
-def _counted(value: Any) -> Any:
-    """A list by its length: a table in the UI has no room for more."""
-    return len(value) if isinstance(value, list) else value
+def _report(report: Report, models: Sequence[dg.AssetKey]) -> dg.AssetsDefinition:
+    """The asset of a registered report; one that reads no other is written after the models' assets."""
+
+    @dg.asset(
+        key=["fleet", report.name],
+        deps=[dg.AssetKey(["fleet", name]) for name in report.reads] or list(models),
+        group_name="fleet",
+        kinds=set(report.kinds),
+        metadata=page_link(report.page) if report.page else None,
+        description=report.description,
+        code_version=REPORTS.code(report.name),
+    )
+    def written(context: dg.AssetExecutionContext, platform: PlatformResource) -> dg.MaterializeResult:
+        opened = platform.open()
+        # The watch runs at each new record: verifying the whole ledger every time would cost more with every record.
+        given = ReportInputs(opened, opened.home.reports, verify=context.job_name != WATCH_JOB)
+        try:
+            found = write_report(report, given)
+        except ReportError as error:
+            raise dg.Failure(str(error), allow_retries=False) from error
+        return dg.MaterializeResult(metadata=to_metadata(found.metadata))
+
+    return written
 
 
 def windows_key(cadence: Cadence) -> dg.AssetKey:
@@ -134,10 +88,8 @@ def fleet_jobs(declarations: Sequence[Declaration]) -> list:
     """The report, the watch, and a job for each cadence."""
     report = dg.define_asset_job(
         FLEET_JOB,
-        selection=dg.AssetSelection.assets(
-            *(dg.AssetKey(["fleet", name]) for name in ("inventory", "roi_report", "fleet_report"))
-        ),
-        description="Inventory, returns and fleet page as things stand.",
+        selection=dg.AssetSelection.assets(*(dg.AssetKey(["fleet", name]) for name in REPORTS)),
+        description="Every report of the fleet as things stand.",
         executor_def=dg.in_process_executor,
     )
     calendar = [

@@ -85,13 +85,16 @@ class CardInputs:
         skipped = {"declaration", "version", "issued_at", "algorithm"}
         return {f.name: plain(getattr(self, f.name), f.name) for f in fields(self) if f.name not in skipped}
 
-    def content(self) -> dict[str, Any]:
-        """What the card's digest covers: everything but decisions on the card itself."""
+    def content(self, sections: Sequence[Section] = ()) -> dict[str, Any]:
+        """What the card's digest covers: everything but decisions on the card itself; of sections of the bank's own what they
+        show and their code, because it follows from no evidence of this package."""
         evidence = self.evidence
         evidence.pop("approvals")
         if evidence["decisions"] is not None:
             evidence["decisions"] = [d for d in evidence["decisions"] if d.get("gate") not in DECIDED_ON_THE_CARD]
+        own = {s.key: {"code": s.code, "blocks": plain(s.blocks)} for s in sections if s.code is not None}
         return {
+            **({"own_sections": own} if own else {}),
             "schema": SCHEMA,
             "model": self.declaration.name,
             "version": self.version,
@@ -127,4 +130,4 @@ class Card:
     @property
     def json(self) -> str:
         """The content as canonical JSON; its SHA-256 is the digest, so that anybody can check the file."""
-        return canonical_json(self.inputs.content())
+        return canonical_json(self.inputs.content(self.sections))

@@ -28,7 +28,7 @@ def build_card(inputs: CardInputs) -> Card:
         model=inputs.declaration.name,
         version=inputs.version,
         issued_at=inputs.issued_at,
-        digest=digest(inputs.content()),
+        digest=digest(inputs.content(sections)),
         missing=tuple(s.key for s in sections if s.status == "missing"),
         sections=sections,
         inputs=inputs,
