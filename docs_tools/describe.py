@@ -49,12 +49,8 @@ class FieldText:
     models: tuple[Any, ...]
 
 
-def fields_of(model: type, strict: bool = True) -> list[FieldText]:
+def fields_of(model: type) -> list[FieldText]:
     """Every field of a pydantic model or a dataclass.
-
-    Args:
-        model: the class.
-        strict: whether each field needs a description.
 
     Raises:
         Undescribed: a field has neither a docstring of its own nor an entry under "Attributes:" of its class.
@@ -73,7 +69,7 @@ def fields_of(model: type, strict: bool = True) -> list[FieldText]:
             for field in dataclasses.fields(model)
         ]
     missing = [name for name, _, meaning, _, _ in found if not meaning.strip()]
-    if missing and strict:
+    if missing:
         raise Undescribed(f"{model.__module__}.{model.__qualname__}: no description of {', '.join(missing)}")
     return [
         FieldText(name, _bounded(type_text(hint), metadata), default, sentence(one_paragraph(meaning)), models_in(hint))

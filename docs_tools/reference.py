@@ -92,10 +92,10 @@ def gates() -> str:
             parts.append(f"Decided on the asset `{place.name}`; {stops}.\n\n")
         rows = [f for f in fields_of(gate.rule) if f.name not in common]
         parts += ["Rule:\n\n", _policy_table(gate.rule, rows, ("gates", gate.name), tiers), "\n"]
-        for model in _with_parts(gate.evidence, strict=False):
+        for model in _with_parts(gate.evidence):
             parts += [
                 f"Evidence `{model.__name__}`: {summary(model)}\n\n",
-                _field_table(fields_of(model, strict=False), False),
+                _field_table(fields_of(model), False),
                 "\n",
             ]
     return "".join(parts)
@@ -364,9 +364,9 @@ def _policy_parts(model: Any, path: tuple[str, ...] = ()) -> list[tuple[Any, tup
     return found
 
 
-def _with_parts(model: type, strict: bool = True) -> list[type]:
+def _with_parts(model: type) -> list[type]:
     """The model and every model its fields lead to, each once."""
     found = [model]
     for known in found:
-        found += [inner for f in fields_of(known, strict) for inner in f.models if inner not in found]
+        found += [inner for f in fields_of(known) for inner in f.models if inner not in found]
     return found

@@ -38,7 +38,17 @@ class ArtifactRule(GateRule):
 
 @dataclass(frozen=True)
 class Vulnerability(Evidence):
-    """One known vulnerability of an installed package."""
+    """One known vulnerability of an installed package.
+
+    Attributes:
+        package: name.
+        id: of the advisory.
+        severity: as rated; unrated counts as the gravest.
+        version: that is installed.
+        aliases: other ids of the same advisory.
+        fixed: versions that no longer have it.
+        note: what else the advisory says.
+    """
 
     package: str
     id: str
@@ -60,7 +70,15 @@ class Vulnerability(Evidence):
 
 @dataclass(frozen=True)
 class Advisories(Evidence):
-    """What an advisory file says of the installed packages; `error` says why it could not be read."""
+    """What an advisory file says of the installed packages; `error` says why it could not be read.
+
+    Attributes:
+        source: the advisory file; empty where none was supplied.
+        as_of: its date, or None where it has none.
+        vulnerabilities: known ones of installed packages.
+        unchecked: installed packages that the file says nothing about.
+        error: why the file could not be read; empty where it was.
+    """
 
     source: str = ""
     as_of: str | None = None
@@ -71,7 +89,15 @@ class Advisories(Evidence):
 
 @dataclass(frozen=True)
 class LockComparison(Evidence):
-    """Installed packages against the lock; `error` says why the lock could not be read."""
+    """Installed packages against the lock; `error` says why the lock could not be read.
+
+    Attributes:
+        source: the lock file.
+        different: packages whose installed version is another than the lock's.
+        unpinned: installed packages that the lock does not name.
+        pinned: number of packages that agree.
+        error: why the lock could not be read; empty where it was.
+    """
 
     source: str = ""
     different: tuple[str, ...] = ()

@@ -26,7 +26,12 @@ class CalibrationRule(GateRule):
 
 @dataclass(frozen=True)
 class ClassCalibration(Evidence):
-    """Calibration of one class of several."""
+    """Calibration of one class of several.
+
+    Attributes:
+        bias: mean prediction minus mean share of the class.
+        ece_net: expected calibration error net of chance.
+    """
 
     bias: float | None = None
     ece_net: float | None = None
@@ -41,9 +46,10 @@ class CalibrationEvidence(Evidence):
         n: rows.
         bias: mean prediction minus mean outcome.
         bias_standardised: the same in standard deviations of the outcome.
-        ece_net: expected calibration error net of chance, with its interval `ece_low` to `ece_high`.
+        ece_net: expected calibration error net of chance.
         slope: of the recalibration; 1 is right.
         classes: by class (multiclass).
+        ece_low, ece_high: ends of the interval of `ece_net`.
     """
 
     task: Task

@@ -20,7 +20,13 @@ class CompletenessRule(GateRule):
 
 @dataclass(frozen=True)
 class RequiredItem(Evidence):
-    """One item of a requirement profile; `status` is `present`, `missing` or `stale`."""
+    """One item of a requirement profile; `status` is `present`, `missing` or `stale`.
+
+    Attributes:
+        profile: that requires it.
+        item: name.
+        status: `present`, `missing` or `stale`.
+    """
 
     profile: str
     item: str
@@ -29,7 +35,12 @@ class RequiredItem(Evidence):
 
 @dataclass(frozen=True)
 class CompletenessEvidence(Evidence):
-    """What the profiles require, and the SHA-256 of the card; None: there is no card."""
+    """What the profiles require, and the SHA-256 of the card; None: there is no card.
+
+    Attributes:
+        asked: every item that the applicable profiles require.
+        card_digest: SHA-256 of the card, or None where there is none.
+    """
 
     asked: tuple[RequiredItem, ...]
     card_digest: str | None

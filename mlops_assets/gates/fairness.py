@@ -66,7 +66,13 @@ class GroupCounts(Evidence):
 
 @dataclass(frozen=True)
 class AttributeGroups(Evidence):
-    """Groups of one attribute, or of two together (`intersection`)."""
+    """Groups of one attribute, or of two together (`intersection`).
+
+    Attributes:
+        attribute: name, or two names.
+        intersection: whether these are groups of two attributes together.
+        groups: counts of each.
+    """
 
     attribute: str
     intersection: bool

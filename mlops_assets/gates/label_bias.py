@@ -54,7 +54,13 @@ class LabelGroup(Evidence):
 
 @dataclass(frozen=True)
 class LabelBiasEvidence(Evidence):
-    """Labels by group of every protected attribute (`datasets.screening.Screening`)."""
+    """Labels by group of every protected attribute (`datasets.screening.Screening`).
+
+    Attributes:
+        task: of the model.
+        protected: names of the protected attributes.
+        labels: labels by attribute and group.
+    """
 
     task: Task
     protected: tuple[str, ...]

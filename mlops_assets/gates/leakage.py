@@ -43,7 +43,12 @@ class ScreenedFeature(Evidence):
 
 @dataclass(frozen=True)
 class LeakageEvidence(Evidence):
-    """Every feature screened alone (`datasets.screening.Screening`)."""
+    """Every feature screened alone (`datasets.screening.Screening`).
+
+    Attributes:
+        task: of the model.
+        features: each screened by itself.
+    """
 
     task: Task
     features: tuple[ScreenedFeature, ...]

@@ -43,7 +43,13 @@ class PerformanceRule(GateRule):
 
 @dataclass(frozen=True)
 class MeasuredMetric(Evidence):
-    """One metric with its interval; None where it could not be measured, and `note` says why."""
+    """One metric with its interval; None where it could not be measured, and `note` says why.
+
+    Attributes:
+        value: on the held-out rows.
+        low, high: ends of the interval.
+        note: why it could not be measured.
+    """
 
     value: float | None
     low: float | None
@@ -53,7 +59,13 @@ class MeasuredMetric(Evidence):
 
 @dataclass(frozen=True)
 class PairedDifference(Evidence):
-    """Challenger minus champion on the same rows, positive in the challenger's favour (`evaluation.comparison`)."""
+    """Challenger minus champion on the same rows, positive in the challenger's favour (`evaluation.comparison`).
+
+    Attributes:
+        metric: that is compared.
+        difference: challenger minus champion.
+        low, high: ends of the paired interval.
+    """
 
     metric: str
     difference: float | None

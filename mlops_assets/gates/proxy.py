@@ -41,7 +41,12 @@ class ProxyMeasure(Evidence):
 
 @dataclass(frozen=True)
 class ProxyEvidence(Evidence):
-    """Every protected attribute (`datasets.screening.Screening`)."""
+    """Every protected attribute (`datasets.screening.Screening`).
+
+    Attributes:
+        protected: names of the protected attributes.
+        proxies: how well features predict each of them.
+    """
 
     protected: tuple[str, ...]
     proxies: tuple[ProxyMeasure, ...]

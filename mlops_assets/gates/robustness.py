@@ -36,7 +36,12 @@ class ProbeResult(Evidence):
 
 @dataclass(frozen=True)
 class RobustnessEvidence(Evidence):
-    """All probes of one model (`evaluation.robustness.Robustness`)."""
+    """All probes of one model (`evaluation.robustness.Robustness`).
+
+    Attributes:
+        metric: that is compared before and after each probe.
+        probes: what each did.
+    """
 
     metric: str
     probes: tuple[ProbeResult, ...]

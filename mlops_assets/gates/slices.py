@@ -52,7 +52,14 @@ class SliceMeasure(Evidence):
 @dataclass(frozen=True)
 class SlicesEvidence(Evidence):
     """Declared slices, and the worst that a search found (`evaluation.slices.SliceReport`); those are always shown, and
-    count only where the policy says so."""
+    count only where the policy says so.
+
+    Attributes:
+        metric: AUC or skill.
+        overall: its value on all rows.
+        declared: the declared slices.
+        found: the worst that the search found.
+    """
 
     metric: str
     overall: float | None

@@ -58,7 +58,13 @@ class Fits(Evidence):
 
 @dataclass(frozen=True)
 class StabilityEvidence(Evidence):
-    """Repeated fits over seeds and over resamples (`evaluation.stability.Stability`)."""
+    """Repeated fits over seeds and over resamples (`evaluation.stability.Stability`).
+
+    Attributes:
+        metric: AUC or skill.
+        seeds: fits on the same rows with other seeds.
+        resamples: fits on bootstrap resamples with one seed.
+    """
 
     metric: str
     seeds: Fits
