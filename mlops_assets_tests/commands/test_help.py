@@ -78,13 +78,15 @@ def test_a_cell_shows_any_value(value: object, shown: str) -> None:
 def lines_of_documents() -> list[tuple[str, str]]:
     """Every call of `mlops` that a document tells people to make, with where it stands."""
     root = Path(__file__).parents[2]
-    documents = [root / "README.md", *sorted((root / "docs").rglob("*.md")), *sorted((root / "deploy").rglob("*.md"))]
+    documents = [root / "README.md", *sorted((root / "docs").rglob("*.md"))]
     documents += [root / "mlops_assets" / "evidence" / name for name in ("attention.py", "pages/model.py")]
     found = []
     for path in documents:
         text = path.read_text(encoding="utf-8")
         # In a block of code from the start of a line or after `&&`, in a sentence between backticks.
-        for match in re.finditer(r"(?:^|[`\"&|(] ?)(?:\.venv/bin/)?mlops ([a-z][^`\"\n#&]*)", text, flags=re.MULTILINE):
+        for match in re.finditer(
+            r"(?:^|[`\"&|(] ?)(?:\.venv/bin/)?mlops ([a-z](?:[^`\"\n#&|]|(?<=\w)\|)*)", text, flags=re.MULTILINE
+        ):
             found.append((path.relative_to(root).as_posix(), match.group(1).strip()))
     return found
 

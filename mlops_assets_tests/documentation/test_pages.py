@@ -30,12 +30,18 @@ def paths_in(text: str) -> set[str]:
     }
 
 
-@pytest.mark.parametrize("name", ["explanation/architecture.md", "reference/glossary.md"])
+@pytest.mark.parametrize("name", ["explanation/architecture.md", "explanation/statistics.md", "reference/glossary.md"])
 def test_every_path_that_a_page_names_exists(name: str) -> None:
     named = paths_in((DOCS / name).read_text(encoding="utf-8"))
     assert len(named) > 15
     roots = (PACKAGE, ROOT, ROOT / "mlops_assets_tests")
     assert sorted(p for p in named if not any((root / p).exists() for root in roots)) == []
+
+
+def test_the_page_of_statistics_names_every_module_of_statistics() -> None:
+    text = (DOCS / "explanation" / "statistics.md").read_text(encoding="utf-8")
+    modules = {f"statistics/{p.name}" for p in (PACKAGE / "statistics").glob("*.py") if p.name != "__init__.py"}
+    assert {name for name in modules if name not in text} == set()
 
 
 def test_every_test_that_the_attacks_name_exists() -> None:
