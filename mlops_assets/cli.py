@@ -38,7 +38,7 @@ COMMANDS = {
     "people": ("people", "Enrol, revoke and list the people who may sign."),
     "policy": ("policy", "Show, adopt and compare policies."),
     "replay": ("evidence", "Train a version or score a prediction again, and compare."),
-    "requirements": ("evidence", "Show by clause which evidence is present, missing or stale."),
+    "requirements": ("requirements", "Show by clause which evidence is present, missing or stale, and conclude on it."),
     "restore": ("backup", "Restore a backup into an empty home."),
     "resume": ("operations", "Resume a suspended model."),
     "retire": ("operations", "Retire a model for good; its evidence stays."),

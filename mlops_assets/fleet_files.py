@@ -17,7 +17,7 @@ from mlops_assets.evidence.pages import window as window_page
 from mlops_assets.evidence.pages.fleet import FleetView, Links, ModelView, render, view
 from mlops_assets.evidence.roi import RoiReport, measure_roi, read_assumptions
 from mlops_assets.evidence.window_evidence import WindowEvidence, window_evidence
-from mlops_assets.inspection.lookup import requirement_rows
+from mlops_assets.inspection.requirement_results import requirement_rows
 from mlops_assets.ledger.canonical import digest
 from mlops_assets.monitoring.window_results import DRAWING, DRIFT, PERFORMANCE
 from mlops_assets.platform import Platform

@@ -3,7 +3,7 @@
 Opening is lazy: a command that only reads the ledger never imports MLflow.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -94,15 +94,17 @@ class Platform:
 
 
 def hold_to_policy(project: Project) -> Project:
-    """The project with every model broken that asks for less than its tier does, or whose tier has no policy."""
+    """The project with every model broken that asks for less than its tier does, whose tier has no policy, or that names a
+    requirement profile which does not exist."""
     try:
         policies = load_policies(project.config / "policy")
+        profiles = sorted(path.stem for path in (project.config / "requirements").glob("*.yaml"))
     except PolicyError as error:
         return replace(project, models=tuple(_refused(m, str(error)) for m in project.models))
-    return replace(project, models=tuple(_held(model, policies) for model in project.models))
+    return replace(project, models=tuple(_held(model, policies, profiles) for model in project.models))
 
 
-def _held(model: DeclaredModel, policies: Mapping[str, Policy]) -> DeclaredModel:
+def _held(model: DeclaredModel, policies: Mapping[str, Policy], profiles: Sequence[str]) -> DeclaredModel:
     if model.declaration is None:
         return model
     tier = model.declaration.tier.value
@@ -112,6 +114,9 @@ def _held(model: DeclaredModel, policies: Mapping[str, Policy]) -> DeclaredModel
         effective(policies[tier], model.declaration.policy)
     except PolicyError as error:
         return _refused(model, f"policy: {error}", "policy")
+    if unknown := [name for name in model.declaration.requirements if name not in profiles]:
+        reason = f"requirements: found {', '.join(unknown)}, expected some of {', '.join(profiles)}"
+        return _refused(model, reason, "requirements")
     return model
 
 

@@ -6,6 +6,7 @@ import click
 
 from mlops_assets.commands.common import json_option, print_json
 from mlops_assets.errors import NOT_WELL
+from mlops_assets.platform import hold_to_policy
 from mlops_assets.project import Project
 
 
@@ -25,7 +26,7 @@ def check(context: click.Context, model: str | None, with_data: bool, as_json: b
     """
     from mlops_assets.datasets.declared_data import data_mistakes
 
-    project = Project.find(Path(context.obj or Path()))
+    project = hold_to_policy(Project.find(Path(context.obj or Path())))
     if model is not None and model not in project.broken:
         project.declaration(model)
     rows = []
@@ -34,7 +35,7 @@ def check(context: click.Context, model: str | None, with_data: bool, as_json: b
             continue
         mistakes = one.error.splitlines() if one.declaration is None else []
         if one.declaration is not None and with_data:
-            mistakes = [f"{one.path}: {mistake}" for mistake in data_mistakes(one.declaration, project.root)]
+            mistakes = data_mistakes(one, project.root)
         rows.append({"model": one.name, "mistakes": mistakes})
     if as_json:
         print_json(rows)

@@ -1,4 +1,4 @@
-"""`mlops trace`, `packet`, `verify`, `requirements` and `replay`: evidence for examiners and validators."""
+"""`mlops trace`, `packet`, `verify` and `replay`: evidence for examiners and validators."""
 
 from pathlib import Path
 from typing import Any
@@ -128,27 +128,6 @@ def verify(
             f"{head.seq} records in {address}; digest of the last one: {head.digest}"
         )
     return NOT_WELL if problems else 0
-
-
-@click.command()
-@click.argument("profile", required=False)
-@click.argument("model", required=False)
-@json_option
-@click.pass_context
-def requirements(context: click.Context, profile: str | None, model: str | None, as_json: bool) -> int:
-    """Show by clause which evidence is present, missing or stale.
-
-    For one PROFILE or all of them, and one MODEL or all. The exit code is 1 unless all evidence is present.
-    """
-    from mlops_assets.inspection.lookup import requirement_rows
-
-    platform = open_platform(context)
-    rows = requirement_rows(platform, profile, model)
-    if as_json:
-        print_json(rows)
-    else:
-        print_table(rows, ["model", "profile", "clause", "evidence", "verdict", "judged_by", "lacking"])
-    return NOT_WELL if any(row["verdict"] in ("missing", "stale") for row in rows) else 0
 
 
 @click.command()

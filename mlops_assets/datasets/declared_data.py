@@ -4,43 +4,93 @@ Belongs here: what can be seen in one reading of the source. Not here: whether t
 the gates decide.
 """
 
+import difflib
+from collections.abc import Iterator
 from pathlib import Path
 
-from mlops_assets.datasets.contract import declared_columns
+import yaml
+
 from mlops_assets.datasets.event_times import EventTimeError
 from mlops_assets.datasets.reading import read_expr
-from mlops_assets.datasets.sources import SourceError, deliver
+from mlops_assets.datasets.sources import Delivered, SourceError, deliver
 from mlops_assets.datasets.values import text_of
 from mlops_assets.declaration.declaration import Declaration
 from mlops_assets.declaration.terms import Task
+from mlops_assets.project import DeclaredModel, line_of
+
+Place = tuple[str | int, ...]
+"""Where in the declaration something is said."""
+Found = tuple[Place, str]
 
 
-def data_mistakes(declaration: Declaration, root: Path) -> list[str]:
-    """What is wrong with a declaration in view of its data, a sentence each: a source that cannot be read, columns that are
-    missing, an event time in another format, a target that has not the declared positive value."""
+def data_mistakes(model: DeclaredModel, root: Path) -> list[str]:
+    """What is wrong with a declaration in view of its data, a line each with file and line: a source that cannot be read,
+    columns that are missing, an event time in another format, a target that has not the declared positive value.
+
+    Args:
+        model: one that could be read.
+        root: of the project.
+    """
+    assert model.declaration is not None
+    node = yaml.compose(model.path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
+    return [
+        f"{model.path}:{line_of(node, ('attributes', *place))}: {'.'.join(map(str, place))}: {text}"
+        for place, text in _mistakes(model.declaration, root)
+    ]
+
+
+def is_at_hand(declaration: Declaration) -> bool:
+    """Whether the rows are files on this machine that are there before anything runs."""
+    source = declaration.source
+    return source.path is not None and source.asset is None and "://" not in source.path
+
+
+def _mistakes(declaration: Declaration, root: Path) -> Iterator[Found]:
     try:
         found = deliver(declaration, root)
-    except (SourceError, EventTimeError) as error:
-        return [str(error)]
-    mistakes = list(found.problems)
-    try:
-        deliver(declaration, root, declared_columns(declaration))
+    except EventTimeError as error:
+        yield ("event_time",), str(error)
+        return
     except SourceError as error:
-        mistakes.append(str(error))
+        yield ("source",), str(error)
+        return
+    yield from ((("source",), problem) for problem in found.problems)
+    missing = {name: place for name, place in _places(declaration) if name not in found.columns}
+    for name, place in missing.items():
+        close = difflib.get_close_matches(name, found.columns, n=1)
+        hint = f"did you mean {close[0]!r}?" if close else f"the table has {', '.join(map(repr, found.columns[:12]))}"
+        yield place, f"the table has no column {name!r}; {hint}"
+    if declaration.task is Task.BINARY and declaration.target.column not in missing:
+        yield from _of_target(declaration, found)
+
+
+def _places(declaration: Declaration) -> Iterator[tuple[str, Place]]:
+    """Each declared column with where it is declared first."""
+    named: list[tuple[str, Place]] = [(declaration.id, ("id",))]
+    if declaration.event_time is not None:
+        named.append((declaration.event_time.column, ("event_time",)))
+    named.append((declaration.target.column, ("target",)))
+    named += [(name, ("features", name)) for name in declaration.features]
+    named += [(p.column, ("protected", i)) for i, p in enumerate(declaration.protected)]
+    named += [(s.column, ("slices", i)) for i, s in enumerate(declaration.slices)]
+    first: dict[str, Place] = {}
+    for name, place in named:
+        first.setdefault(name, place)
+    yield from first.items()
+
+
+def _of_target(declaration: Declaration, found: Delivered) -> Iterator[Found]:
+    """Whether a binary target has its two values."""
     target = declaration.target.column
-    if declaration.task is not Task.BINARY or target not in found.columns:
-        return mistakes
-    schema = found.rows.collect_schema()
-    read = found.rows.select(read_expr(target, schema, declaration).alias("value"))
+    read = found.rows.select(read_expr(target, found.rows.collect_schema(), declaration).alias("value"))
     values = sorted(read.unique().collect(engine="streaming")["value"].drop_nulls().to_list())
     positive = text_of(declaration.target.positive)
     if positive not in values:
         shown = ", ".join(map(repr, values[:6])) or "no value at all"
-        mistakes.append(
-            f"{target}: the positive value {positive!r} never occurs; found {shown}. Correct `target.positive`."
+        yield (
+            ("target", "positive"),
+            f"the positive value {positive!r} never occurs in {target!r}; found {shown}",
         )
     elif len(values) != 2:
-        mistakes.append(
-            f"{target}: a binary target has two values, found {len(values)}: {', '.join(map(repr, values[:6]))}"
-        )
-    return mistakes
+        shown = ", ".join(map(repr, values[:6]))
+        yield ("target",), f"a binary target has two values, found {len(values)} in {target!r}: {shown}"

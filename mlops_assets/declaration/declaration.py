@@ -94,6 +94,8 @@ class Declaration(Part):
     """How production is watched."""
     policy: dict[str, Any] = Field(default_factory=dict, examples=[{"gates": {"performance": {"min_auc": 0.7}}}])
     """Where this model is stricter than its tier's policy; laxer values are refused."""
+    requirements: tuple[str, ...] = Field(default=(), examples=[["ecoa_reg_b"]])
+    """Requirement profiles on decisions about credit that this model falls under; the other profiles apply by themselves."""
     card: CardText = Field(default_factory=CardText)
     """What only people know about the model."""
 

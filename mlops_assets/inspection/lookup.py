@@ -1,4 +1,4 @@
-"""Looking things up across the stores: a prediction, and which requirements have their evidence."""
+"""Looking up a prediction across the stores: the run that made it, its row, and what was said of it."""
 
 import json
 from dataclasses import dataclass
@@ -9,22 +9,10 @@ import polars as pl
 
 from mlops_assets.datasets.snapshot import rows_digest
 from mlops_assets.errors import MlopsAssetsError
-from mlops_assets.evidence.card.card import CardInputs
-from mlops_assets.evidence.requirements import (
-    Artefact,
-    artefacts_of_card,
-    artefacts_of_ledger,
-    assess,
-    load_profiles,
-    not_applicable,
-)
-from mlops_assets.gates import completeness
 from mlops_assets.governance.approval_subject import registered
-from mlops_assets.ledger.events.versions import CardIssued
 from mlops_assets.ledger.events.windows import WindowScored
 from mlops_assets.ledger.records import Record
 from mlops_assets.platform import Platform
-from mlops_assets.project import ProjectError
 from mlops_assets.scoring.prediction_id import PredictionId, parse
 from mlops_assets.stores.lake import WINDOW
 
@@ -155,77 +143,3 @@ def scored_row(platform: Platform, name: PredictionId) -> pl.DataFrame:
     if found.height:
         return found[0]
     raise NotFound(f"{name}: its input row is not in the window {name.window} of {name.model}/scored_rows")
-
-
-def requirement_rows(
-    platform: Platform, profile: str | None, model: str | None, at: datetime | None = None
-) -> list[dict[str, Any]]:
-    """Each clause that is required of each model, and whether its evidence is present, missing or stale.
-
-    Args:
-        platform: the project.
-        profile: one profile; None: all.
-        model: one model; None: all.
-        at: time at which evidence must be fresh; default: now.
-
-    Raises:
-        ProjectError: no such profile or model.
-    """
-    profiles = load_profiles(platform.project.config / "requirements")
-    if profile is not None and profile not in profiles:
-        raise ProjectError(f"{profile}: no such requirement profile; there are: {', '.join(profiles)}")
-    names = [model] if model is not None else list(platform.project.declarations)
-    states = platform.ledger.state()
-    rows = []
-    for name in names:
-        declaration = platform.project.declaration(name)
-        state = states.model(name)
-        version = state.subject_version.version if state.subject_version else ""
-        artefacts = [*_card_artefacts(platform, name, version), *artefacts_of_ledger(state, version)]
-        named = platform.policy(name).gates.of(completeness.GATE).blocking_profiles
-        for chosen in [profiles[profile]] if profile else profiles.values():
-            if why := not_applicable(chosen, declaration.task.value, named):
-                # A profile that was asked for by name answers, one of all of them is left out.
-                rows += [_not_applicable(name, chosen.profile, why)] if profile else []
-                continue
-            rows += [
-                {
-                    "model": name,
-                    "profile": chosen.profile,
-                    "clause": f.clause,
-                    "evidence": f.asked,
-                    "verdict": f.verdict,
-                    "lacking": [*f.missing, *(f"{artefact}: {reason}" for artefact, reason in f.stale)],
-                    "judged_by": "record" if f.by == "automatic" else "a person",
-                    "found": [_pointer(artefact) for artefact in f.found],
-                    "reason": f.why,
-                }
-                for f in assess(chosen, artefacts, at or datetime.now(UTC), version)
-            ]
-    return rows
-
-
-def _card_artefacts(platform: Platform, model: str, version: str) -> list[Artefact]:
-    """What the issued card holds, read back from its own file."""
-    card = platform.ledger.latest_of(CardIssued, model=model, subject=version) if version else None
-    if card is None:
-        return []
-    path = platform.home.root / card.event.path / "card.json"
-    if not path.is_file():
-        return []
-    content = json.loads(path.read_text(encoding="utf-8"))
-    declaration = platform.project.declaration(model)
-    inputs = CardInputs(declaration, version, card.happened_at, content["algorithm"], **content["evidence"])
-    return artefacts_of_card(inputs, card.seq, card.event.digest, f"{card.event.path}/card.json")
-
-
-def _not_applicable(model: str, profile: str, why: str) -> dict[str, Any]:
-    return {
-        "model": model, "profile": profile, "clause": "all", "evidence": "", "verdict": "not_applicable", "lacking": [],
-        "judged_by": "", "found": [], "reason": why,
-    }  # fmt: skip
-
-
-def _pointer(artefact: Artefact) -> dict[str, Any]:
-    """Where an artefact is: record, file and digest, as far as it has them."""
-    return {"artefact": artefact.name, "record": artefact.record, "file": artefact.file, "digest": artefact.digest}

@@ -7,7 +7,7 @@ from typing import Any
 from mlops_assets.evidence.openlineage import events, text_of
 from mlops_assets.evidence.packet.packet import PacketError, PacketParts, write_packet
 from mlops_assets.governance.approval_subject import registered
-from mlops_assets.inspection.lookup import requirement_rows
+from mlops_assets.inspection.requirement_results import requirement_rows
 from mlops_assets.ledger.canonical import canonical_json
 from mlops_assets.ledger.events.versions import EvidenceStored
 from mlops_assets.ledger.events.windows import HealthVerdict

@@ -41,7 +41,8 @@ def build_definitions(
 
     Raises:
         ExtensionError: an extension that cannot be registered, such as one whose name is taken.
-        DagsterInvalidDefinitionError: while validating, when any declaration is wrong; the message has a line each.
+        DagsterInvalidDefinitionError: while validating, when any declaration is wrong, in itself or in view of its data; the
+            message has a line each.
     """
     be_quiet()
     register(extensions, "the argument `extensions` of build_definitions")
@@ -74,6 +75,8 @@ def _whole(project: Project, resources: Mapping[str, Any]) -> dg.Definitions:
             parts.append(resolved(part, known, own))
         except Exception as error:
             broken[part.name] = f"{paths[part.name]}: {_root_cause(error)}"
+    if os.environ.get(VALIDATING):
+        broken |= _mistakes_in_data(project)
     if broken and os.environ.get(VALIDATING):
         raise dg.DagsterInvalidDefinitionError("\n".join(broken.values()))
     declarations = [d for name, d in project.declarations.items() if name not in broken]
@@ -90,6 +93,15 @@ def _whole(project: Project, resources: Mapping[str, Any]) -> dg.Definitions:
         executor=dg.in_process_executor,
     )
     return dg.Definitions.merge(*(part.definitions for part in (*parts, *others)), fleet)
+
+
+def _mistakes_in_data(project: Project) -> dict[str, str]:
+    """What is wrong with each readable declaration in view of its data, where that is on this machine."""
+    from mlops_assets.datasets.declared_data import data_mistakes, is_at_hand
+
+    at_hand = [m for m in project.models if m.declaration is not None and is_at_hand(m.declaration)]
+    found = {model.name: "\n".join(data_mistakes(model, project.root)) for model in at_hand}
+    return {name: lines for name, lines in found.items() if lines}
 
 
 def _root_cause(error: BaseException) -> str:

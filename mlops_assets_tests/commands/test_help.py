@@ -47,7 +47,7 @@ def test_every_command_explains_itself(tmp_path, words: tuple[str, ...], command
 
 
 @pytest.mark.parametrize(
-    "words", [("status",), ("asof",), ("trace",), ("verify",), ("requirements",), ("replay",), ("drift",), ("drill",), ("calibrate",), ("discover",), ("policy", "diff")],
+    "words", [("status",), ("asof",), ("trace",), ("verify",), ("requirements", "show"), ("replay",), ("drift",), ("drill",), ("calibrate",), ("discover",), ("policy", "diff")],
     ids=" ".join,
 )  # fmt: skip
 def test_whatever_prints_a_table_prints_json(words: tuple[str, ...]) -> None:

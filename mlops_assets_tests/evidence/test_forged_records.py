@@ -18,7 +18,8 @@ from mlops_assets.evidence.openlineage import events
 from mlops_assets.evidence.packet.addendum import addendum
 from mlops_assets.evidence.pages import fleet as fleet_page
 from mlops_assets.evidence.pages import model as model_page
-from mlops_assets.evidence.requirements import artefacts_of_ledger
+from mlops_assets.evidence.requirements.artefacts import artefacts_of_ledger
+from mlops_assets.evidence.requirements.assessment import conclusions_of
 from mlops_assets.evidence.roi import Assumptions, measure_roi
 from mlops_assets.evidence.trace import trace
 from mlops_assets.governance.adoption import adoption
@@ -98,6 +99,7 @@ READERS: Mapping[str, Callable[[Ledger], Any]] = {
     "promotion": _promotion,
     "roi": lambda ledger: measure_roi(ledger, ledger.state(), Assumptions.model_validate({})).to_dict(),
     "requirements": lambda ledger: artefacts_of_ledger(ledger.state().model(MODEL), "3"),
+    "conclusions": lambda ledger: conclusions_of(ledger.state().model(MODEL), "3"),
     "lineage": lambda ledger: events(ledger, MODEL),
     "addendum": lambda ledger: addendum(ledger, ledger.state(), MODEL, "4", NOW).now,
 }
@@ -205,6 +207,16 @@ def _validation(life: Life, opened: Record) -> Act:
     return Act(judgements.ValidationRecorded, "3", {"registration": registration.digest}, fields, "validator")
 
 
+def _conclusion(life: Life, opened: Record) -> Act:
+    registration = life.ledger.state().model(MODEL).version("3").registration
+    assert registration is not None
+    fields = {
+        "version": "3", "profile": "sr_26_2", "clause": "V.1.a", "outcome": "answered", "rationale": MARKER,
+        "evidence": "e" * 64, "follows": 0,
+    }  # fmt: skip
+    return Act(judgements.ClauseConcluded, "3", {"registration": registration.digest}, fields, "validator")
+
+
 def _policy(life: Life, opened: Record) -> Act:
     adopted = life.adopt(SIGNED_POLICY)
     fields = {
@@ -252,6 +264,7 @@ ACTS: tuple[Callable[[Life, Record], Act], ...] = (
     _extended,
     _closed,
     _validation,
+    _conclusion,
     _policy,
     _intervention(champion.Rollback, "2", former=3, version="2"),
     _intervention(champion.Suspension, "3"),
@@ -262,7 +275,8 @@ ACTS: tuple[Callable[[Life, Record], Act], ...] = (
     _retraining,
 )
 NAMES = (
-    *("approval", "exception", "withdrawal", "finding", "response", "extension", "closure", "validation", "policy"),
+    *("approval", "exception", "withdrawal", "finding", "response", "extension", "closure", "validation"),
+    *("conclusion", "policy"),
     *("rollback", "suspension", "resumption", "retirement", "acknowledgement", "incident closure", "retraining"),
 )
 

@@ -4,19 +4,28 @@ from pathlib import Path
 
 import pytest
 
+from mlops_assets.declaration.texts import CardText
 from mlops_assets.evidence.card.card import CardInputs
-from mlops_assets.evidence.requirements import (
+from mlops_assets.evidence.requirements.artefacts import (
     ARTEFACTS,
     Artefact,
-    Profile,
-    ProfileError,
-    applicable,
     artefacts_of_card,
     artefacts_of_ledger,
+)
+from mlops_assets.evidence.requirements.assessment import (
+    ClauseFinding,
+    Conclusion,
     assess,
     completeness_evidence,
     counts,
     due_at_card,
+    evidence_digest,
+)
+from mlops_assets.evidence.requirements.profiles import (
+    Clause,
+    Profile,
+    ProfileError,
+    applicable,
     load_profiles,
     not_applicable,
     read_profile,
@@ -86,7 +95,8 @@ def test_every_artefact_can_come_from_somewhere(card_inputs: CardInputs, lived: 
 def test_verdict(artefacts: list[Artefact], verdict: str, why: str):
     (finding,) = assess(profile("calibration", "evaluation"), artefacts, ISSUED, "3")
     assert finding.verdict == verdict, why
-    assert finding.words == f"evidence {verdict}{'; a person must judge it' if verdict == 'present' else ''}"
+    assert finding.words == f"evidence {verdict}; a person must conclude"
+    assert not finding.answered
 
 
 @pytest.mark.parametrize(("days", "verdict"), [(90, "present"), (91, "stale")])
@@ -134,9 +144,11 @@ def test_a_profile_is_named_as_its_file(tmp_path: Path):
 
 
 def test_credit_profiles_apply_where_the_bank_names_them(card_inputs: CardInputs):
-    found = load_profiles(SHIPPED).values()
-    assert [p.profile for p in applicable(found, card_inputs)] == ["sr_26_2", "ss1_23"]
-    assert [p.profile for p in applicable(found, card_inputs, ["ecoa_reg_b"])] == ["ecoa_reg_b", "sr_26_2", "ss1_23"]
+    found, declared = load_profiles(SHIPPED).values(), card_inputs.declaration
+    falls_under = declared.model_copy(update={"requirements": ("ecoa_reg_b",)})
+    assert [p.profile for p in applicable(found, declared)] == ["sr_26_2", "ss1_23"]
+    for all_three in (applicable(found, falls_under), applicable(found, declared, ["ecoa_reg_b"])):
+        assert [p.profile for p in all_three] == ["ecoa_reg_b", "sr_26_2", "ss1_23"]
 
 
 def test_the_completeness_gate_takes_it(card_inputs: CardInputs):
@@ -164,6 +176,16 @@ def test_the_completeness_gate_takes_it(card_inputs: CardInputs):
         ("evaluation", {"performance": {"metrics": {}}}),
         ("calibration", {"calibration": None}),
         ("fairness", {"fairness": None}),
+        ("fairness", {"declaration": {"protected": ()}}),
+        ("proxy_test", {"declaration": {"protected": ()}}),
+        ("slices", {"slices": None}),
+        ("slices", {"declaration": {"slices": ()}}),
+        ("monitoring_plan", {"monitoring_plan": None}),
+        ("feature_list", {"declaration": {"features": {}}}),
+        ("human_oversight", {"declaration": {"card": CardText()}}),
+        ("intended_use", {"declaration": {"intended_use": ""}}),
+        ("limitations", {"declaration": {"card": CardText()}}),
+        ("validation_due", {"validation": {"outcome": "approved"}}),
         ("data_profile", {"profile": None}),
         ("digests", {"digests": {}}),
         ("lineage", {"lineage": {}}),
@@ -181,10 +203,14 @@ def test_the_completeness_gate_takes_it(card_inputs: CardInputs):
 def test_an_automatic_answer_rests_on_content(card_inputs: CardInputs, artefact: str, change: dict):
     """Present with its content, missing without it; and about another version, or too old, stale."""
     full = replace(
-        card_inputs, robustness={"drop": 0.01}, risk_register=[{"risk": "x"}],
-        validation={"outcome": "approved", "valid_until": "2027-11-21T00:00:00Z"},
+        card_inputs, robustness={"drop": 0.01}, risk_register=[{"risk": "x"}], slices=[{"slice": "a"}],
+        validation={"outcome": "approved", "valid_until": "2027-11-21T00:00:00Z"}, monitoring_plan={"cadence": "month"},
     )  # fmt: skip
-    asked = profile(artefact, max_age_days=90)
+    if isinstance(declared := change.get("declaration"), dict):
+        change = {"declaration": card_inputs.declaration.model_copy(update=declared)}
+    # The date until which a validation counts has no age of its own.
+    asked = profile(artefact, max_age_days=None if artefact == "validation_due" else 90)
+    late = timedelta(days=400 if artefact == "validation_due" else 91)
 
     def verdict(inputs: CardInputs, at=ISSUED, version: str = "3") -> str:
         return assess(asked, artefacts_of_card(inputs, 7, "d" * 64, "cards/card.json"), at, version)[0].verdict
@@ -192,7 +218,94 @@ def test_an_automatic_answer_rests_on_content(card_inputs: CardInputs, artefact:
     assert verdict(full) == "present"
     assert verdict(replace(full, **change)) == "missing"
     assert verdict(full, version="4") == "stale"
-    assert verdict(full, ISSUED + timedelta(days=91)) == "stale"
+    assert verdict(full, ISSUED + late) == "stale"
+
+
+AUTOMATIC = [
+    pytest.param(p, clause, id=f"{p.profile}-{clause.id}")
+    for p in load_profiles(SHIPPED).values()
+    for clause in p.clauses
+    if clause.by == "automatic"
+]
+
+
+@pytest.mark.parametrize(("asked", "clause"), AUTOMATIC)
+def test_an_automatic_rule_with_evidence_present_missing_stale_and_not_applicable(
+    card_inputs: CardInputs, asked: Profile, clause: Clause
+):
+    def found(artefacts: list[Artefact], of: Profile = asked) -> ClauseFinding:
+        return next(f for f in assess(of, artefacts, ISSUED, "3") if f.clause == clause.id)
+
+    whole = [Artefact(name, of_version="3") for name in clause.artefacts]
+    assert (found(whole).verdict, found(whole).words, found(whole).answered) == ("present", "evidence present", True)
+    for name in clause.artefacts:
+        others = [a for a in whole if a.name != name]
+        lacking = found(others)
+        assert (lacking.verdict, lacking.missing, lacking.answered) == ("missing", (name,), False)
+        for old in (Artefact(name, of_version="2"), Artefact(name, of_version="3", valid_until=ISSUED)):
+            outdated = found([*others, old])
+            assert (outdated.verdict, outdated.stale[0][0], outdated.answered) == ("stale", name, False)
+    about_vendors = replace_clause(asked, clause.model_copy(update={"vendor_only": True}))
+    assert found(whole, about_vendors).verdict == "not_applicable"
+    replaced = asked.model_copy(update={"superseded_by": "another"})
+    assert not_applicable(replaced, card_inputs.declaration, [asked.profile]) == "it was replaced by another"
+
+
+def replace_clause(of: Profile, clause: Clause) -> Profile:
+    return of.model_copy(update={"clauses": tuple(clause if c.id == clause.id else c for c in of.clauses)})
+
+
+def concluded(outcome: str, artefacts: list[Artefact], **changes) -> Conclusion:
+    known = {
+        "profile": "p", "clause": "1", "outcome": outcome, "rationale": "examined", "person": "validator",
+        "role": "validator", "evidence": evidence_digest(artefacts), "record": 9,
+    }  # fmt: skip
+    return Conclusion(**{**known, **changes})
+
+
+@pytest.mark.parametrize(
+    ("outcome", "verdict", "answered"),
+    [
+        ("answered", "present", True),
+        ("not_answered", "insufficient", False),
+        ("not_applicable", "not_applicable", True),
+    ],
+)
+def test_a_person_concludes(outcome: str, verdict: str, answered: bool):
+    there = [Artefact("calibration", content="a" * 64, of_version="3")]
+    (finding,) = assess(profile("calibration"), there, ISSUED, "3", [concluded(outcome, there)])
+    assert (finding.verdict, finding.answered, finding.judgement) == (verdict, answered, "concluded")
+    assert "concluded by validator (record 9)" in finding.words
+
+
+def test_the_last_conclusion_counts_and_another_clause_has_none():
+    there = [Artefact("calibration")]
+    two = [concluded("answered", there), concluded("not_answered", there, record=10)]
+    assert assess(profile("calibration"), there, ISSUED, "", two)[0].verdict == "insufficient"
+    (other,) = assess(profile("calibration"), there, ISSUED, "", [concluded("answered", there, clause="2")])
+    assert other.judgement == "waiting"
+
+
+def test_a_conclusion_is_withdrawn_when_its_evidence_changes():
+    seen = [Artefact("calibration", content="a" * 64, digest="1" * 64), Artefact("drift_report", record=4)]
+    later = [Artefact("calibration", content="a" * 64, digest="2" * 64), Artefact("drift_report", record=5)]
+    changed = [Artefact("calibration", content="b" * 64), later[1]]
+    asked = profile("calibration", "drift_report")
+
+    def finding(artefacts: list[Artefact]) -> ClauseFinding:
+        return assess(asked, artefacts, ISSUED, "", [concluded("answered", seen)])[0]
+
+    assert finding(later).answered, "another edition of the card, and one more window in the log"
+    assert (finding(changed).judgement, finding(changed).answered) == ("withdrawn", False)
+    assert "withdrawn, because the evidence has changed" in finding(changed).words
+
+
+def test_nobody_concludes_what_the_records_answer():
+    clause = profile("calibration").clauses[0].model_copy(update={"by": "automatic"})
+    asked = replace_clause(profile("calibration"), clause)
+    there = [Artefact("calibration")]
+    (finding,) = assess(asked, there, ISSUED, "", [concluded("not_answered", there)])
+    assert (finding.verdict, finding.judgement) == ("present", "")
 
 
 def test_each_answer_points_to_its_evidence(card_inputs: CardInputs, lived: Ledger):
@@ -241,6 +354,8 @@ def test_what_is_about_vendors_does_not_apply_to_the_banks_own_models(card_input
         ("ecoa_reg_b", ["ecoa_reg_b"], ""),
     ],
 )
-def test_profiles_on_credit_apply_to_the_models_that_the_bank_names(name: str, named: list[str], words: str):
-    why = not_applicable(load_profiles(SHIPPED)[name], "binary", named)
+def test_profiles_on_credit_apply_to_the_models_that_the_bank_names(
+    card_inputs: CardInputs, name: str, named: list[str], words: str
+):
+    why = not_applicable(load_profiles(SHIPPED)[name], card_inputs.declaration, named)
     assert (words in why) if words else why == ""

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from mlops_assets.evidence.packet.packet import PacketParts, write_packet
+from mlops_assets.governance.conclusions import Judgement, sign_conclusion
 from mlops_assets.ledger.canonical import canonical_json, digest, digest_text, iso
 from mlops_assets.ledger.enrolment import enrol, revoke
 from mlops_assets.ledger.events import champion, response, versions, windows
@@ -75,6 +76,7 @@ def _model(model: ModelState) -> dict[str, Any]:
                 "artifact": known.registration.event.artifact_digest if known.registration else None,
                 "gates": {gate: decision.outcome for gate, decision in known.decided().items()},
                 "approved by": [given.record.event.person for given in known.approvals],
+                "conclusions": [record.event.outcome for record in known.conclusions],
                 "validations": [record.event.outcome for record in known.validations],
                 "card": known.card.event.digest if known.card else None,
             }
@@ -107,6 +109,8 @@ def write_life(life: Life, registry: MemoryRegistry) -> None:
     life.validate(
         "validator", "1", "approved_with_conditions", "sound for its use", "2027-03-01", conditions=("small loans",)
     )
+    judgement = Judgement("sr_26_2", "V.1.a", "answered", "sound", digest_text("evidence"))
+    sign_conclusion(life.ledger, life.keys["validator"], MODEL, 1, judgement)
     promote(life.ledger, registry, RULES, MODEL, 1, lambda _model, _version: ARTIFACT)
     _window(life)
     _incident_and_finding(life)

@@ -18,7 +18,16 @@ JUDGED = (
         "finding_extended",
         "finding_closed",
     ),
-    *("validation_recorded", "policy_adopted", "promotion", "rollback", "suspension", "resumption", "retirement"),
+    *(
+        "validation_recorded",
+        "clause_concluded",
+        "policy_adopted",
+        "promotion",
+        "rollback",
+        "suspension",
+        "resumption",
+        "retirement",
+    ),
     *("health_verdict", "incident_opened", "incident_acknowledged", "incident_closed"),
     *("retraining_request", "retraining_closed"),
 )

@@ -132,8 +132,14 @@ def _finding(event: judgements.FindingRecorded, subject: str) -> str:
     return f"Finding {subject} ({event.severity}) recorded by {event.person}{_because(event.summary)}."
 
 
+def _conclusion(event: judgements.ClauseConcluded, subject: str) -> str:
+    outcome = event.outcome.replace("_", " ")
+    return f"{event.person} concluded on {event.profile} {event.clause}, version {subject}: {outcome}{_because(event.rationale)}."
+
+
 EVENT_TEXTS: Mapping[type[Event], Callable[[Any, str], str]] = {
     judgements.ValidationRecorded: _validation,
+    judgements.ClauseConcluded: _conclusion,
     windows.HealthVerdict: _verdict,
     champion.Promotion: _promotion,
     judgements.Approval: _approval,

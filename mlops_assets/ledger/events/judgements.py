@@ -204,6 +204,32 @@ class ValidationRecorded(SignedEvent):
     follows: int = 0
 
 
+class ClauseConcluded(SignedEvent):
+    """A person concluded whether the evidence answers a clause. The record's subject is the version.
+
+    Attributes:
+        version: number of the version.
+        profile: the requirement profile.
+        clause: the rule's own numbering.
+        outcome: `answered`, `not_answered`, or `not_applicable` where the clause is not about this model.
+        rationale: why.
+        evidence: digest over the artefacts that the person had before them; the conclusion counts while it is the same.
+        follows: number of the version's conclusion before this one; 0 for the first.
+    """
+
+    KIND: ClassVar[str] = "clause_concluded"
+    PURPOSE: ClassVar[str] = "clause-conclusion/v1"
+    ROLES: ClassVar[tuple[str, ...] | None] = VALIDATING
+
+    version: str
+    profile: str
+    clause: str
+    outcome: Literal["answered", "not_answered", "not_applicable"]
+    rationale: str
+    evidence: Digest
+    follows: int
+
+
 class ExceptionRules(BaseModel):
     """What a recorded policy says about exceptions."""
 

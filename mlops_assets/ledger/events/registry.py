@@ -24,6 +24,7 @@ EVENTS: tuple[type[Event], ...] = (
     judgements.FindingExtended,
     judgements.FindingClosed,
     judgements.ValidationRecorded,
+    judgements.ClauseConcluded,
     judgements.PolicyAdopted,
     champion.Promotion,
     champion.Rollback,

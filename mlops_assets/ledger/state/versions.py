@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from mlops_assets.ledger.events.champion import Promotion
-from mlops_assets.ledger.events.judgements import Approval, ValidationRecorded
+from mlops_assets.ledger.events.judgements import Approval, ClauseConcluded, ValidationRecorded
 from mlops_assets.ledger.events.versions import CardIssued, VersionRegistered
 from mlops_assets.ledger.records import Record
 
@@ -95,6 +95,7 @@ class VersionState:
         card: the card that was issued last.
         promotions: its promotions, in order.
         validations: that count, in order.
+        conclusions: of people about clauses of requirement profiles, in order.
         scored_beside: windows with rows in which it scored beside a champion, with the largest share it decided.
     """
 
@@ -107,6 +108,7 @@ class VersionState:
     card: Record[CardIssued] | None = None
     promotions: tuple[Record[Promotion], ...] = ()
     validations: tuple[Record[ValidationRecorded], ...] = ()
+    conclusions: tuple[Record[ClauseConcluded], ...] = ()
     scored_beside: Mapping[str, float] = field(default_factory=dict)
 
     @property

@@ -8,7 +8,8 @@ from typing import Any, Literal
 from mlops_assets.declaration.declaration import Declaration
 from mlops_assets.evidence.card.card import Card, CardInputs
 from mlops_assets.evidence.card.model_card import build_card, write_card
-from mlops_assets.evidence.requirements import applicable, completeness_evidence, load_profiles
+from mlops_assets.evidence.requirements.assessment import completeness_evidence
+from mlops_assets.evidence.requirements.profiles import applicable, load_profiles
 from mlops_assets.gates import completeness
 from mlops_assets.gates.gate import GateInputs
 from mlops_assets.gates.registry import decide_stage
@@ -50,7 +51,7 @@ def model_card(context: StageContext) -> StageResult:
         platform.registry.log_file(registered.event.run_id, path, "card")
     record_card(ledger, registered, card, folder, platform.home.root)
     named = policy.gates.of(completeness.GATE).blocking_profiles
-    profiles = applicable(load_profiles(platform.project.config / "requirements").values(), inputs, named)
+    profiles = applicable(load_profiles(platform.project.config / "requirements").values(), context.declaration, named)
     evidence = completeness_evidence(profiles, inputs, card.digest)
     given = GateInputs(context.declaration, {"completeness": evidence}, version=int(registered.subject))
     results = decide_stage("model_card", given, policy.gates)

@@ -192,6 +192,17 @@ def validation_recorded(world: World) -> Act:
     )  # fmt: skip
 
 
+def clause_concluded(world: World) -> Act:
+    statement = {
+        "version": "1", "profile": "sr_26_2", "clause": "V.1.a", "outcome": "answered", "rationale": "examined",
+        "evidence": "e" * 64, "follows": 0,
+    }  # fmt: skip
+    return Act(
+        judgements.ClauseConcluded, "1", {"registration": _registration(world), "evidence": "e" * 64}, statement,
+        "validator", "validator", ("root", "root"), "validator", ("outcome", "not_answered"),
+    )  # fmt: skip
+
+
 def policy_adopted(world: World) -> Act:
     before = world.ledger.state().model(MODEL).policy
     assert before is not None
@@ -293,6 +304,7 @@ ACTS: dict[str, Callable[[World], Act]] = {
     "finding_extended": finding_extended,
     "finding_closed": finding_closed,
     "validation_recorded": validation_recorded,
+    "clause_concluded": clause_concluded,
     "policy_adopted": policy_adopted,
     "rollback": rollback,
     "suspension": suspension,

@@ -128,8 +128,8 @@ def test_signed_in_a_role_that_the_signer_does_not_hold(ready, kind):
 
 @pytest.mark.parametrize(
     "kind",
-    ["approval", "exception_granted", "finding_recorded", "finding_extended", "finding_closed", "validation_recorded", "rollback",
-     "resumption", "retirement", "incident_closed"],
+    ["approval", "exception_granted", "finding_recorded", "finding_extended", "finding_closed", "validation_recorded",
+     "clause_concluded", "rollback", "resumption", "retirement", "incident_closed"],
 )  # fmt: skip
 def test_signed_by_an_author(ready, kind):
     act = ACTS[kind](ready)
@@ -281,7 +281,9 @@ def test_an_exception_that_does_not_fit(ready, change, why):
     assert why in changes_nothing(ready, lambda: act.write(ready, act.body(ready)))
 
 
-@pytest.mark.parametrize("kind", ["rollback", "suspension", "resumption", "retirement", "validation_recorded"])
+@pytest.mark.parametrize(
+    "kind", ["rollback", "suspension", "resumption", "retirement", "validation_recorded", "clause_concluded"]
+)
 def test_signed_for_a_state_that_is_over(ready, kind):
     """A statement names the record that it follows, so that one that was kept back is worth nothing later."""
     act = ACTS[kind](ready)

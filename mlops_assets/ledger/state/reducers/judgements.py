@@ -172,6 +172,18 @@ def validation_recorded(
     return with_version(model, replace(known, validations=(*known.validations, record)))
 
 
+def clause_concluded(model: ModelState, record: Record[judgements.ClauseConcluded], context: FoldContext) -> ModelState:
+    """A conclusion about a clause, by somebody who may validate the version."""
+    event, known = record.event, registered(model, record.subject)
+    act = signed(context, record, roles=event.ROLES, barred=known.authors)
+    require_same("version", event.version, record.subject)
+    _same_registration(model, record.subject, act)
+    follows = known.conclusions[-1].seq if known.conclusions else 0
+    if event.follows != follows:
+        raise NotCounted(f"signed after record {event.follows}, recorded after {follows}: a replay")
+    return with_version(model, replace(known, conclusions=(*known.conclusions, record)))
+
+
 def policy_adopted(model: ModelState, record: Record[judgements.PolicyAdopted], context: FoldContext) -> ModelState:
     """A policy that came into force: the one before it says whose signature that takes."""
     event, latest = record.event, model.policy

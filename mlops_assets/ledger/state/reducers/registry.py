@@ -28,6 +28,7 @@ REDUCERS: Mapping[type[Event], Reducer] = {
     judgements.FindingExtended: on_judgements.finding_extended,
     judgements.FindingClosed: on_judgements.finding_closed,
     judgements.ValidationRecorded: on_judgements.validation_recorded,
+    judgements.ClauseConcluded: on_judgements.clause_concluded,
     judgements.PolicyAdopted: on_judgements.policy_adopted,
     champion.Promotion: on_champion.promotion,
     champion.Rollback: on_champion.rollback,
