@@ -13,7 +13,7 @@ import polars as pl
 
 from mlops_assets.datasets.placement import Placement
 from mlops_assets.datasets.reading import read_expr, time_of_row
-from mlops_assets.datasets.windows import Window, window_start_expr
+from mlops_assets.datasets.windows import Window, after_training_expr, window_start_expr
 from mlops_assets.declaration.declaration import Declaration
 
 PLACES = (
@@ -159,10 +159,12 @@ def ids_by_window(source: pl.LazyFrame, declaration: Declaration) -> dict[str, s
         declaration: of a model with time.
     """
     schema = source.collect_schema()
+    time = time_of_row(schema, declaration)
     found = source.select(
-        window=window_start_expr(time_of_row(schema, declaration), declaration.monitoring.cadence),
+        window=window_start_expr(time, declaration.monitoring.cadence),
         id=read_expr(declaration.id, schema, declaration),
-    ).filter(pl.col("window").is_not_null())
+        inside=after_training_expr(time, declaration),
+    ).filter(pl.col("window").is_not_null() & pl.col("inside"))
     # Sixty-two bits, so that the sum of a billion rows fits into 128.
     hashed = (pl.col("id").hash(0) // 4).cast(pl.Int128).sum().alias("sum")
     counted = found.group_by("window").agg(pl.len().alias("rows"), hashed)

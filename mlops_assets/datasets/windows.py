@@ -94,6 +94,27 @@ def declared_windows(declaration: Declaration, today: date) -> list[Window]:
     return [w for w in windows_between(start, end, declaration.monitoring.cadence) if w.end <= max(today, end)]
 
 
+def first_day(declaration: Declaration, window: Window) -> date:
+    """The first day whose rows the window takes: its start, or where the first training ends inside of it."""
+    until = declaration.training.until
+    return until if until is not None and window.start < until < window.end else window.start
+
+
+def after_training_expr(time: pl.Expr, declaration: Declaration) -> pl.Expr:
+    """Whether a time is in no window that the first training ends in, or after that end; the other rows were trained on."""
+    until = declaration.training.until
+    if until is None:
+        return pl.lit(True)
+    window = window_of(until, declaration.monitoring.cadence)
+    return ~in_window(Window(window.start, until), time)
+
+
+def last_end(declaration: Declaration) -> date | None:
+    """End of the last declared window, which may be after `monitoring.end`; None for a live model."""
+    end = declaration.monitoring.end
+    return None if end is None else window_of(end - timedelta(days=1), declaration.monitoring.cadence).end
+
+
 def cron_of(cadence: Cadence) -> str:
     """Cron schedule whose ticks (UTC) are the starts of the windows."""
     return CRON[cadence]

@@ -39,12 +39,12 @@ def owners_of(declaration: Declaration) -> list[str]:
 
 def window_partitions(declaration: Declaration) -> dg.TimeWindowPartitionsDefinition:
     """Partitions of the declared windows; the key is the window's start."""
-    from mlops_assets.datasets.windows import cron_of, window_start
+    from mlops_assets.datasets.windows import cron_of, last_end, window_start
 
     cadence = declaration.monitoring.cadence
     start = declaration.monitoring.start or declaration.training.until
     assert start is not None
-    end = declaration.monitoring.end
+    end = last_end(declaration)
     return dg.TimeWindowPartitionsDefinition(
         start=window_start(start, cadence).isoformat(),
         end=end.isoformat() if end else None,

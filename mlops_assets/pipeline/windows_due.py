@@ -16,6 +16,7 @@ from mlops_assets.datasets.windows import Window, declared_windows, shift, windo
 from mlops_assets.declaration.declaration import Declaration
 from mlops_assets.ledger.state.model import ModelState, WindowVerdict
 from mlops_assets.pipeline.due import Due, Found, failure_cause, last_closed, open_failure
+from mlops_assets.pipeline.late_rows import notice_late_rows
 from mlops_assets.pipeline.stages.versions import declared_with
 from mlops_assets.platform import Platform
 from mlops_assets.scoring.outcome_content import NONE_KNOWN, outcomes_by_window
@@ -39,7 +40,8 @@ def windows_due(
     a window whose outcomes came, or were changed, after its verdict.
 
     One window a model at a time: a verdict needs those before it, and may change the champion of those after it. A window
-    that is judged again is not scored again; its verdict is a further record, and the one before it stays.
+    that is judged again is not scored again; its verdict is a further record, and the one before it stays. Rows that came for
+    a window after it was scored open an incident here, where their share is above the policy's.
 
     Args:
         platform: the project.
@@ -64,6 +66,8 @@ def windows_due(
                 arrived[source] = look(platform, declaration, (known or {}).get(source))
             found, reason = _next_window(declared, arrived[source], model, now)
             again = None if found else _judged_again(platform, declaration, arrived[source], model, now)
+            if not found:  # the run of a window that is due counts late rows itself
+                notice_late_rows(platform, declaration, arrived[source].digest, model)
         except Exception as error:  # a source that cannot be read must not keep the other models from being watched
             waiting.append(f"{name}: {error}")
             continue

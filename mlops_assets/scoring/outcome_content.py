@@ -7,7 +7,7 @@ Belongs here: reading outcomes as text, and digests of them. Not here: which out
 import polars as pl
 
 from mlops_assets.datasets.reading import read_expr, time_of_row
-from mlops_assets.datasets.windows import window_start_expr
+from mlops_assets.datasets.windows import after_training_expr, window_start_expr
 from mlops_assets.declaration.declaration import Declaration
 
 NONE_KNOWN = "0"
@@ -34,11 +34,16 @@ def outcomes_by_window(source: pl.LazyFrame, declaration: Declaration) -> dict[s
     event = declaration.event_time
     if event is None or not {declaration.id, event.column, declaration.target.column} <= set(schema):
         return {}
-    known = source.select(
-        window=window_start_expr(time_of_row(schema, declaration), declaration.monitoring.cadence),
-        id=read_expr(declaration.id, schema, declaration),
-        outcome=outcome_text(declaration, schema),
-    ).drop_nulls()
+    time = time_of_row(schema, declaration)
+    known = (
+        source.filter(after_training_expr(time, declaration))
+        .select(
+            window=window_start_expr(time, declaration.monitoring.cadence),
+            id=read_expr(declaration.id, schema, declaration),
+            outcome=outcome_text(declaration, schema),
+        )
+        .drop_nulls()
+    )
     counted = known.group_by("window").agg(
         pl.len().alias("known"),
         # Sixty-two bits, so that the sum of a billion rows fits into 128.

@@ -6,8 +6,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlops_assets.datasets.windows import (
+    after_training_expr,
     declared_windows,
+    first_day,
     in_window,
+    last_end,
     shift,
     window_of,
     window_of_key,
@@ -67,3 +70,24 @@ def test_a_row_is_in_the_window_that_starts_at_its_moment() -> None:
     window = window_of(date(2020, 5, 1), Cadence.MONTH)
     frame = pl.DataFrame({"opened": [datetime(2020, 5, 1), datetime(2020, 6, 1), None]})  # noqa: DTZ001
     assert frame.select(in_window(window, pl.col("opened"))).to_series().to_list() == [True, False, False]
+
+
+@pytest.mark.parametrize(
+    ("cadence", "kept"),
+    [(Cadence.QUARTER, [True, False, True]), (Cadence.WEEK, [True, False, True]), (Cadence.MONTH, [True, True, True])],
+)
+def test_rows_that_were_trained_on_are_in_no_window(cadence: Cadence, kept: list[bool]) -> None:
+    model = declare(training={"until": "2024-05-01"}, monitoring={"cadence": cadence})
+    window = window_of(date(2024, 5, 1), cadence)
+    assert first_day(model, window) == date(2024, 5, 1)
+    following = window_of(window.end, cadence)
+    assert first_day(model, following) == following.start
+    days = pl.DataFrame({"day": [datetime(2024, 3, 1), datetime(2024, 4, 30), datetime(2024, 5, 1)]})  # noqa: DTZ001
+    assert days.select(inside=after_training_expr(pl.col("day"), model)).to_series().to_list() == kept
+
+
+def test_a_history_that_ends_inside_of_a_window_ends_with_it() -> None:
+    model = declare(training={"until": "2024-04-01"}, monitoring={"cadence": "quarter", "end": "2024-08-01"})
+    assert last_end(model) == declared_windows(model, date(2026, 1, 1))[-1].end == date(2024, 10, 1)
+    whole = declare(training={"until": "2024-04-01"}, monitoring={"cadence": "quarter", "end": "2024-07-01"})
+    assert last_end(whole) == date(2024, 7, 1)

@@ -8,6 +8,8 @@ from typing import Any, cast
 import polars as pl
 import pytest
 
+from mlops_assets.datasets.accounting import ids_by_window
+from mlops_assets.datasets.sources import deliver
 from mlops_assets.datasets.windows import window_of_key
 from mlops_assets.declaration.declaration import Declaration
 from mlops_assets.ledger.events.windows import HealthVerdict, WindowDue, WindowScored
@@ -18,7 +20,9 @@ from mlops_assets.pipeline.failures import give_up
 from mlops_assets.pipeline.trainings_due import trainings_due
 from mlops_assets.pipeline.windows_due import JUDGED_AGAIN, windows_due
 from mlops_assets.platform import Platform
+from mlops_assets.policy.policy import Policy
 from mlops_assets.scoring.outcome_content import outcomes_by_window
+from mlops_assets.stores.lake import Lake
 from mlops_assets_tests.ledger.made import health_verdict, promotion, registration
 from mlops_assets_tests.training.tables import declare
 
@@ -66,6 +70,13 @@ class World:
     def deliver(self, model: str, rows: pl.DataFrame) -> None:
         rows.write_parquet(self.root / f"{model}.parquet")
 
+    def rows(self, model: str) -> pl.LazyFrame:
+        return deliver(self.declared[model], self.root).rows
+
+    @property
+    def lake(self) -> Lake:
+        return Lake(self.root / "lake")
+
     def content(self, model: str = "m000") -> dict[str, str]:
         return outcomes_by_window(pl.scan_parquet(self.root / f"{model}.parquet"), self.declared[model])
 
@@ -77,7 +88,11 @@ class World:
             Entry(health_verdict(w, window_end=window_of_key(w, cadence).end, outcomes=known.get(w, "0")), model, w)
             for w in windows
         ]
-        scored = [Entry(WindowScored(version=1, rows=4), model, w) for w in windows]
+        ids = ids_by_window(self.rows(model), self.declared[model])
+        scored = [Entry(WindowScored(version=1, rows=4, ids=ids.get(w, "0")), model, w) for w in windows]
+        for window in windows:
+            kept = self.rows(model).filter(pl.col("opened").dt.month() == int(window[5:7])).collect()
+            self.lake.write_window(f"{model}/scored_rows", window, kept)
         self.ledger.append_all([*scored, *entries])
         self.moment += timedelta(seconds=1)
 
@@ -89,8 +104,10 @@ class World:
         project = SimpleNamespace(
             declarations=self.declared, root=self.root, defs=self.root, declaration=self.declared.__getitem__
         )
-        policy = SimpleNamespace(digest="0" * 64)
-        stand_in = SimpleNamespace(project=project, ledger=self.ledger, policy_of=lambda declaration: policy)
+        policy = Policy(tier="low", approvals=())
+        stand_in = SimpleNamespace(
+            project=project, ledger=self.ledger, lake=self.lake, policy_of=lambda _: policy, policy=lambda _: policy
+        )
         return cast(Platform, stand_in)
 
 
@@ -173,6 +190,28 @@ def test_outcomes_that_come_late_and_in_parts(tmp_path):
     world.deliver("m000", ROWS)
     (rest,) = world.due().due
     assert (rest.window, rest.state == part.state) == (WINDOWS[0], False)
+
+
+def test_rows_that_come_after_their_window_was_scored_open_an_incident(tmp_path):
+    world = World(tmp_path)
+    world.judge(*WINDOWS)
+    late = ROWS[:1].with_columns(pl.lit("late").alias("row id"), pl.lit(None, pl.String).alias("y"))
+    world.deliver("m000", pl.concat([ROWS, late]))
+    world.due()
+    (found,) = world.ledger.state().model("m000").incidents.values()
+    assert (found.kind, found.window, found.rule) == ("data_quality", WINDOWS[0], "late_rows")
+    assert "1 of 5 rows (20.0%)" in found.summary
+    records = len(world.ledger.records())
+    world.due()
+    assert len(world.ledger.records()) == records, "told once"
+
+
+def test_a_corrected_outcome_is_no_late_row(tmp_path):
+    world = World(tmp_path)
+    world.judge(*WINDOWS)
+    world.deliver("m000", corrected(5, "bad"))
+    world.due()
+    assert not world.ledger.state().model("m000").incidents
 
 
 def test_rows_of_a_new_window_change_no_verdict_of_an_old_one(tmp_path):

@@ -63,6 +63,7 @@ class Scored:
         rows, quarantined: numbers of rows.
         seq: of the record.
         recorded_at: when.
+        ids: fingerprint of the identifiers that the source had in the window; "" where none was recorded.
     """
 
     window: str
@@ -73,3 +74,4 @@ class Scored:
     quarantined: int
     seq: int
     recorded_at: datetime
+    ids: str = ""

@@ -15,11 +15,12 @@ from mlops_assets.datasets.accounting import Account, Disposition, Periods, acco
 from mlops_assets.datasets.placement import Placement, place
 from mlops_assets.datasets.reading import read_expr
 from mlops_assets.datasets.sources import Delivered, deliver
-from mlops_assets.datasets.windows import Window, declared_windows, shift
+from mlops_assets.datasets.windows import Window, declared_windows, first_day, shift
 from mlops_assets.declaration.declaration import Declaration
 from mlops_assets.ledger.events.versions import SnapshotTaken
 from mlops_assets.ledger.events.windows import WindowScored
 from mlops_assets.ledger.ledger import Ledger
+from mlops_assets.ledger.state.model import ModelState
 from mlops_assets.stores.lake import Lake
 
 SCORED_ROWS = "scored_rows"
@@ -32,10 +33,11 @@ class Delivery:
 
     source: Delivered
     placement: Placement
+    declaration: Declaration
 
     def rows_of(self, window: Window) -> pl.LazyFrame:
-        """Rows counted in a window, as delivered."""
-        return self.placement.rows(self.source.rows, window.start, window.end)
+        """Rows counted in a window, as delivered; of the window that the first training ends in, those after it."""
+        return self.placement.rows(self.source.rows, first_day(self.declaration, window), window.end)
 
 
 def delivery(declaration: Declaration, root: Path, required: Sequence[str] = ()) -> Delivery:
@@ -46,7 +48,7 @@ def delivery(declaration: Declaration, root: Path, required: Sequence[str] = ())
     """
     assert declaration.event_time is not None
     found = deliver(declaration, root, [declaration.event_time.column, *required])
-    return Delivery(found, place(found.rows))
+    return Delivery(found, place(found.rows), declaration)
 
 
 def account_of(
@@ -75,7 +77,7 @@ def account_of(
         periods,
         found,
         scored_windows(ledger, declaration.name),
-        late_rows(ledger, lake, declaration, now),
+        late_rows(ledger.state().model(declaration.name), lake, declaration, now),
     )
 
 
@@ -87,14 +89,14 @@ def scored_windows(ledger: Ledger, model: str) -> dict[str, Disposition]:
     }
 
 
-def late_rows(ledger: Ledger, lake: Lake, declaration: Declaration, now: Delivery) -> dict[str, int]:
+def late_rows(model: ModelState, lake: Lake, declaration: Declaration, now: Delivery) -> dict[str, int]:
     """Rows of scored windows that were not there when they were scored, by the window's start.
 
     Only windows whose identifiers have changed since are looked into: a row is late where its identifier was neither scored
     nor quarantined, or where it is a further, different row of one that was.
     """
     current = ids_by_window(now.source.rows, declaration)
-    recorded = {r.subject: r.event.ids for r in ledger.of(WindowScored, model=declaration.name)}
+    recorded = {window: scored.ids for window, scored in model.scored.items() if scored.ids}
     windows = {w.key: w for w in declared_windows(declaration, datetime.now(UTC).date())}
     changed = [key for key, ids in recorded.items() if key in windows and current.get(key, ids) != ids]
     counts = {key: _late_in(lake, declaration, now, windows[key]) for key in changed}

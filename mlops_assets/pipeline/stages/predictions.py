@@ -11,7 +11,7 @@ from typing import Any
 
 import polars as pl
 
-from mlops_assets.datasets.accounting import Account, ids_by_window
+from mlops_assets.datasets.accounting import ids_by_window
 from mlops_assets.datasets.contract import Tally, extra_columns
 from mlops_assets.datasets.internal_columns import REASONS as QUARANTINE_REASONS
 from mlops_assets.datasets.pieces import regrouped
@@ -29,11 +29,11 @@ from mlops_assets.ledger.events.windows import WindowScored
 from mlops_assets.ledger.ledger import Ledger, Record
 from mlops_assets.monitoring.inputs.batches import content_of, row_hashes
 from mlops_assets.pipeline.context import StageContext, StageError, StageResult, window_of
-from mlops_assets.pipeline.stages.delivery import QUARANTINE, SCORED_ROWS, account_of, delivery, scored_windows
+from mlops_assets.pipeline.late_rows import late_incidents
+from mlops_assets.pipeline.stages.delivery import QUARANTINE, SCORED_ROWS, account_of, delivery
 from mlops_assets.pipeline.stages.versions import declaration_note
 from mlops_assets.pipeline.stages.window_scorers import REASONS, WindowScorers, load_scorers
 from mlops_assets.release.champion import verified_champion_state
-from mlops_assets.response.incidents import Incident, open_incident
 from mlops_assets.scoring.input_contract import check_in_pieces, scoring_columns
 from mlops_assets.scoring.outcome_content import NONE_KNOWN
 from mlops_assets.stores.lake import Lake, WindowWriter
@@ -112,7 +112,12 @@ def predictions(context: StageContext) -> StageResult:
     )  # fmt: skip
     checked = decide("contract", scoring.tally.to_dict(), context.policy.gates)
     accounted = account_of(ledger, platform.lake, context.declaration, now)
-    late = late_incidents(ledger, context.model, accounted, context.policy.gates.of(contract.GATE).max_late_share)
+    late = late_incidents(
+        ledger,
+        ledger.state().model(context.model),
+        accounted.late_by_window,
+        context.policy.gates.of(contract.GATE).max_late_share,
+    )
     return StageResult(
         metadata={
             **_shown(scorers, scoring, stored, record, declaration_note(made, context.declaration)),
@@ -182,32 +187,6 @@ def within_restrictions(limits: Sequence[Restriction], rows: pl.DataFrame) -> tu
     found = restrictions.check(rows, limits)
     outside = rows.with_columns(found.reasons.alias(QUARANTINE_REASONS)).filter(found.refused)
     return rows.filter(~found.refused), outside.select(*as_text, QUARANTINE_REASONS), int(found.flagged.sum())
-
-
-def late_incidents(ledger: Ledger, model: str, accounted: Account, limit: float) -> list[Incident]:
-    """Incidents about windows of which a larger share of rows than `limit` came after they were scored."""
-    scored, found = scored_windows(ledger, model), []
-    for window, late in accounted.late_by_window.items():
-        rows = scored[window].rows + late
-        if late <= limit * rows:
-            continue
-        summary = (
-            f"Data quality: {late} of {rows} rows ({late / rows:.1%}) of the window {window} came after it was scored; at "
-            f"most {limit:.1%} may. Find out why they were late, and score the window again if its decisions matter."
-        )
-        found.append(
-            open_incident(
-                ledger,
-                model,
-                kind="data_quality",
-                severity="act",
-                summary=summary,
-                window=window,
-                cause=f"data_quality:late_rows:{window}",
-                rule="late_rows",
-            )
-        )
-    return found
 
 
 def _record(ledger: Ledger, model: str, window: Window, stored: Stored, body: dict[str, Any]) -> Record[WindowScored]:

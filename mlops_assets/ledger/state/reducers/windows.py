@@ -20,7 +20,15 @@ def window_scored(model: ModelState, record: Record[windows.WindowScored], _: Fo
     event, window = record.event, record.subject
     share = float(event.canary_share or 0.0)
     last = Scored(
-        window, event.version, event.challenger, share, event.rows, event.quarantined, record.seq, record.recorded_at
+        window,
+        event.version,
+        event.challenger,
+        share,
+        event.rows,
+        event.quarantined,
+        record.seq,
+        record.recorded_at,
+        ids=event.ids,
     )
     model = replace(model, scored={**model.scored, window: last})
     if event.challenger is None or event.rows == 0:
