@@ -5,14 +5,14 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from mlops_assets.api import drift, load, status, trace
-    from mlops_assets.orchestration.build import build_definitions
+    from mlops_assets.orchestration.build import build_definitions, load_definitions
     from mlops_assets.orchestration.component import GovernedModel
 
-__all__ = ["GovernedModel", "build_definitions", "drift", "load", "status", "trace"]
+__all__ = ["GovernedModel", "build_definitions", "drift", "load", "load_definitions", "status", "trace"]
 
 _HOME = {
     "GovernedModel": "mlops_assets.orchestration.component",
-    "build_definitions": "mlops_assets.orchestration.build",
+    **dict.fromkeys(("build_definitions", "load_definitions"), "mlops_assets.orchestration.build"),
     **dict.fromkeys(("drift", "load", "status", "trace"), "mlops_assets.api"),
 }
 """Where each name is defined. It is imported at first use: the command line must not pay for importing Dagster."""

@@ -32,13 +32,13 @@ DEFINITIONS = '''\
 from pathlib import Path
 
 import dagster as dg
-from mlops_assets import build_definitions
+from mlops_assets import load_definitions
 
 
 @dg.definitions
 def defs() -> dg.Definitions:
     """One asset graph for every governed model."""
-    return build_definitions(Path(__file__).parent / "defs")
+    return load_definitions(Path(__file__).parent / "defs")
 '''
 WORKSPACE = """\
 load_from:

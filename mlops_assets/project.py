@@ -69,6 +69,14 @@ class Project:
         register_project(root)
         return cls(root, defs, _once(read_model(path) for path in sorted((defs / "models").glob("*/defs.yaml"))))
 
+    @staticmethod
+    def root_of(defs: Path) -> Path:
+        """The folder with the `pyproject.toml` of the project to which the folder `defs` belongs."""
+        root = next((p for p in defs.resolve().parents if (p / "pyproject.toml").is_file()), None)
+        if root is None:
+            raise ProjectError(f"{defs}: no pyproject.toml in any folder above it, so the project's root is unknown")
+        return root
+
     @classmethod
     def find(cls, start: Path) -> "Project":
         """The project around the folder `start`, as its `[tool.dg.project]` describes it."""
@@ -99,12 +107,12 @@ class Project:
         """The project's stores."""
         return Home.of(self.root)
 
-    @property
+    @cached_property
     def declarations(self) -> dict[str, Declaration]:
         """The readable declarations by model name."""
         return {m.name: m.declaration for m in self.models if m.declaration is not None}
 
-    @property
+    @cached_property
     def broken(self) -> dict[str, str]:
         """The errors of the unreadable declarations by model name."""
         return {m.name: m.error for m in self.models if m.declaration is None}

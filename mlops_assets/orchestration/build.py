@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import dagster as dg
 
@@ -16,6 +16,7 @@ from mlops_assets.orchestration.broken import broken_asset
 from mlops_assets.orchestration.fleet import fleet_assets, fleet_jobs
 from mlops_assets.orchestration.parts import Folders, Part, collecting_later, resolved, specs_by_key
 from mlops_assets.orchestration.resource import project_resources
+from mlops_assets.orchestration.run_repository import is_run, run_repository
 from mlops_assets.orchestration.schedules import schedules
 from mlops_assets.orchestration.sensors import sensors
 from mlops_assets.orchestration.sources import source_specs
@@ -44,17 +45,47 @@ def build_definitions(
         DagsterInvalidDefinitionError: while validating, when any declaration is wrong, in itself or in view of its data; the
             message has a line each.
     """
-    be_quiet()
-    register(extensions, "the argument `extensions` of build_definitions")
+    _make_ready(defs, extensions)
     with collecting_later():
         return _whole(hold_to_policy(Project.load(Path(defs))), resources or {})
 
 
+def load_definitions(
+    defs: Path, *, resources: Mapping[str, Any] | None = None, extensions: Sequence[Extension] = ()
+) -> dg.Definitions:
+    """What a project's `definitions.py` returns: all definitions, or in the process of a run those that the run needs.
+
+    Only for a function under `@dg.definitions` that returns it as it is. Whoever merges definitions calls `build_definitions`; a
+    run then loads all of them.
+
+    Args:
+        defs: as for `build_definitions`.
+        resources: as for `build_definitions`.
+        extensions: as for `build_definitions`.
+    """
+
+    def whole() -> dg.Definitions:
+        return build_definitions(defs, resources=resources, extensions=extensions)
+
+    if not is_run():
+        return whole()
+    _make_ready(defs, extensions)
+    found = run_repository(Path(defs), resources or {}, lambda: whole().get_repository_def())
+    # Dagster takes a repository from such a function as well; only the annotation of the decorator does not say so.
+    return cast(dg.Definitions, found)
+
+
+def _make_ready(defs: Path, extensions: Sequence[Extension]) -> None:
+    be_quiet()
+    register(extensions, "the argument `extensions` of build_definitions")
+    # `dagster` and `dg` look for a project's package where they are started; a command of ours must do it itself.
+    root = str(Project.root_of(Path(defs)))
+    if root not in sys.path:
+        sys.path.append(root)
+
+
 def _whole(project: Project, resources: Mapping[str, Any]) -> dg.Definitions:
     """The definitions of every model and of the fleet."""
-    # `dagster` and `dg` look for a project's package where they are started; a command of ours must do it itself.
-    if str(project.root) not in sys.path:
-        sys.path.append(str(project.root))
     broken = dict(project.broken)
     paths = {model.name: model.path for model in project.models}
     own = {**project_resources(project.defs), **resources}

@@ -5,6 +5,7 @@ Parallelism comes from runs, not from steps.
 """
 
 from collections.abc import Sequence
+from typing import get_args
 
 import dagster as dg
 
@@ -19,6 +20,12 @@ RELEASE_STAGES = ("approval", "champion")
 def job_name(model: str, activity: Activity) -> str:
     """Name of the job that does this for the model."""
     return f"{model}__{activity}"
+
+
+def model_of_job(name: str) -> str | None:
+    """The model of a job of that name; None where it is no name of a model's job."""
+    model, _, activity = name.rpartition("__")
+    return model if model and activity in get_args(Activity) else None
 
 
 def model_jobs(declaration: Declaration, stages: Sequence[StageSpec]) -> list:

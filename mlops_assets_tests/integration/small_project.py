@@ -112,8 +112,8 @@ def write_project(root: Path, *models: str, rows: int = 1500) -> Path:
         f'code_location_target_module = "{name}.definitions"\n'
     )
     (package / "definitions.py").write_text(
-        "from pathlib import Path\n\nimport dagster as dg\n\nfrom mlops_assets import build_definitions\n\n\n"
-        '@dg.definitions\ndef defs():\n    return build_definitions(Path(__file__).parent / "defs")\n'
+        "from pathlib import Path\n\nimport dagster as dg\n\nfrom mlops_assets import load_definitions\n\n\n"
+        '@dg.definitions\ndef defs():\n    return load_definitions(Path(__file__).parent / "defs")\n'
     )
     shutil.copyfile(ROOT / "dagster.yaml", root / "dagster.yaml")
     for folder in ("policy", "requirements"):
