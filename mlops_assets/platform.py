@@ -7,12 +7,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import yaml
+from sqlalchemy.engine import make_url
 
 from mlops_assets.declaration.declaration import Declaration
 from mlops_assets.governance.stored_evidence import EvidenceBook
-from mlops_assets.ledger.keys import key_id_of, load_or_new_key
+from mlops_assets.ledger.keys import key_id_of, key_path, load_or_new_key
 from mlops_assets.ledger.ledger import Ledger
 from mlops_assets.policy.policy import Policy, effective, load_policies
 from mlops_assets.policy.reading import PolicyError
@@ -27,6 +29,10 @@ HEAD_KEY = "ledger"
 
 ARTIFACT_KEY = "artifacts"
 """Name of the key that signs artifacts when they are registered."""
+
+
+OPENED = ("lake", "registry", "evidence_book", "ledger")
+"""The stores, as attributes of a platform."""
 
 
 @dataclass(frozen=True)
@@ -84,6 +90,23 @@ class Platform:
         """Policy by tier."""
         return load_policies(self.project.config / "policy")
 
+    def stores(self) -> tuple[Any, ...]:
+        """What says that two platforms have the same stores: addresses, and which files the ledger and its keys are now.
+
+        A ledger that was restored is another file at the same address, and a head key that was renewed another key.
+        """
+        named = [key_path(HEAD_KEY, self.home.keys), *([Path(self.home.root_key)] if self.home.root_key else [])]
+        address = make_url(self.home.ledger_url)
+        if address.get_backend_name() == "sqlite" and address.database:
+            named.append(Path(address.database))
+        return (self.home, *(_identity(path) for path in named))
+
+    def on_the_stores_of(self, other: "Platform") -> "Platform":
+        """This project on the stores that another platform has opened: what was read of them stays known."""
+        opened = {name: other.__dict__[name] for name in OPENED if name in other.__dict__}
+        self.__dict__.update(opened)
+        return self
+
     def policy(self, model: str) -> Policy:
         """The policy in force for a declared model."""
         return self.policy_of(self.project.declaration(model))
@@ -91,6 +114,15 @@ class Platform:
     def policy_of(self, declaration: Declaration) -> Policy:
         """The tier's policy, tightened where the declaration says so."""
         return effective(self.policies[declaration.tier.value], declaration.policy)
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    # A database is written to all the time; a key is written once.
+    return status.st_dev, status.st_ino
 
 
 def hold_to_policy(project: Project) -> Project:

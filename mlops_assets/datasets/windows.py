@@ -6,6 +6,7 @@ Not here: reading times (`event_times.py`), and what is measured in a window.
 
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from functools import lru_cache
 
 import polars as pl
 
@@ -73,12 +74,18 @@ def window_of_key(key: str, cadence: Cadence) -> Window:
 
 def windows_between(start: date, end: date, cadence: Cadence) -> list[Window]:
     """Every window that overlaps `start` (included) to `end` (excluded), oldest first."""
+    return list(_windows_between(start, end, cadence))
+
+
+# A tick asks for those of every model of the fleet, most of which have the same.
+@lru_cache(maxsize=1024)
+def _windows_between(start: date, end: date, cadence: Cadence) -> tuple[Window, ...]:
     windows = []
     current = window_of(start, cadence)
     while current.start < end:
         windows.append(current)
         current = window_of(current.end, cadence)
-    return windows
+    return tuple(windows)
 
 
 def declared_windows(declaration: Declaration, today: date) -> list[Window]:

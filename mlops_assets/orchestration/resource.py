@@ -4,6 +4,7 @@ Belongs here: how Dagster opens a project. What the stores are is in `mlops_asse
 """
 
 from pathlib import Path
+from threading import Lock
 from typing import Any, ClassVar
 
 import dagster as dg
@@ -30,6 +31,27 @@ class PlatformResource(dg.ConfigurableResource):
         if self._platform is None:
             self._platform = Platform.load(self.defs)
         return self._platform
+
+    def at_a_tick(self) -> Platform:
+        """The platform for one tick of a sensor: declarations as they are now, on the stores that an earlier tick opened.
+
+        Dagster makes a new resource for each tick, in a process that serves them for days. What is known of the ledger stays
+        known there, so that a tick reads what is new.
+        """
+        opened = Platform.load(self.defs)
+        with _LOCK:
+            stores, before = _KEPT.get(self.defs, (None, None))
+            if before is not None and stores == opened.stores():
+                return opened.on_the_stores_of(before)
+            # Opened here, so that ticks at the same time share one.
+            _ = opened.ledger
+            _KEPT[self.defs] = (opened.stores(), opened)
+        return opened
+
+
+_KEPT: dict[Path, tuple[tuple[Any, ...], Platform]] = {}
+"""By `defs` folder: the platform whose stores ticks share, and which stores those are."""
+_LOCK = Lock()
 
 
 def platform_resource(folder: Path) -> PlatformResource:

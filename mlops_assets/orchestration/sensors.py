@@ -8,7 +8,7 @@ the reason why there are none.
 
 import json
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -34,19 +34,22 @@ WHY_TAG = "mlops/why"
 
 
 def sensors(declarations: Sequence[Declaration], jobs: Mapping[str, Any]) -> list[dg.SensorDefinition]:
-    """The sensors over these models; `jobs` by name, as the models' components made them."""
-    names = [d.name for d in declarations]
-    timed = [d.name for d in declarations if d.has_time]
+    """The sensors over these models; `jobs` by name, as the models' components made them.
+
+    A sensor looks at the models that these definitions have jobs for: one that was declared since has none yet.
+    """
+    names = frozenset(d.name for d in declarations)
+    timed = frozenset(d.name for d in declarations if d.has_time)
     found = [watch]
     if names:
-        found.append(_retraining([jobs[job_name(name, "training")] for name in names]))
-        found.append(_release([jobs[job_name(name, "release")] for name in names]))
+        found.append(_retraining(names, [jobs[job_name(name, "training")] for name in sorted(names)]))
+        found.append(_release(names, [jobs[job_name(name, "release")] for name in sorted(names)]))
     if timed:
-        found.append(_arrivals([jobs[job_name(name, "monitoring")] for name in timed]))
+        found.append(_arrivals(timed, [jobs[job_name(name, "monitoring")] for name in sorted(timed)]))
     return found
 
 
-def _arrivals(jobs: Sequence[Any]) -> dg.SensorDefinition:
+def _arrivals(models: Collection[str], jobs: Sequence[Any]) -> dg.SensorDefinition:
     @dg.sensor(
         name="arrivals",
         jobs=jobs,
@@ -59,15 +62,15 @@ def _arrivals(jobs: Sequence[Any]) -> dg.SensorDefinition:
 
         stored = json.loads(context.cursor) if context.cursor else {}
         known = {k: Arrived(d, date.fromisoformat(day) if day else None) for k, (d, day) in stored.items()}
-        opened = platform.open()
-        found, arrived = windows_due(opened, datetime.now(UTC), known)
+        opened = platform.at_a_tick()
+        found, arrived = windows_due(opened, datetime.now(UTC), known, models)
         cursor = json.dumps({k: [a.digest, a.last.isoformat() if a.last else None] for k, a in arrived.items()})
         return _result(context.instance, opened, found, cursor)
 
     return arrivals
 
 
-def _retraining(jobs: Sequence[Any]) -> dg.SensorDefinition:
+def _retraining(models: Collection[str], jobs: Sequence[Any]) -> dg.SensorDefinition:
     @dg.sensor(
         name="retraining",
         jobs=jobs,
@@ -78,14 +81,14 @@ def _retraining(jobs: Sequence[Any]) -> dg.SensorDefinition:
     def retraining(context: dg.SensorEvaluationContext, platform: PlatformResource) -> dg.SensorResult | dg.SkipReason:
         from mlops_assets.pipeline.trainings_due import trainings_due
 
-        opened = platform.open()
-        found, last = trainings_due(opened, int(context.cursor or 0))
+        opened = platform.at_a_tick()
+        found, last = trainings_due(opened, int(context.cursor or 0), models)
         return _result(context.instance, opened, found, str(last))
 
     return retraining
 
 
-def _release(jobs: Sequence[Any]) -> dg.SensorDefinition:
+def _release(models: Collection[str], jobs: Sequence[Any]) -> dg.SensorDefinition:
     @dg.sensor(
         name="release",
         jobs=jobs,
@@ -96,8 +99,8 @@ def _release(jobs: Sequence[Any]) -> dg.SensorDefinition:
     def release(context: dg.SensorEvaluationContext, platform: PlatformResource) -> dg.SensorResult | dg.SkipReason:
         from mlops_assets.pipeline.releases_due import releases_due
 
-        opened = platform.open()
-        return _result(context.instance, opened, releases_due(opened), context.cursor or "")
+        opened = platform.at_a_tick()
+        return _result(context.instance, opened, releases_due(opened, models), context.cursor or "")
 
     return release
 
@@ -117,7 +120,7 @@ def watch(context: dg.SensorEvaluationContext, platform: PlatformResource) -> dg
     before = last_watched(context.instance)
     if before is None:
         return dg.RunRequest(run_key=_watch_key("first", "", time.time()), tags={WHY_TAG: "the first look"})
-    reason = reason_to_watch(platform.open(), before.record)
+    reason = reason_to_watch(platform.at_a_tick(), before.record)
     if reason is None:
         return dg.SkipReason("the registry agrees with the ledger, no date has passed, and no record is new")
     key = _watch_key(before.run_id if reason.again else "", reason.text, time.time())

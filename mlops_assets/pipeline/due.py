@@ -4,10 +4,13 @@ Belongs here: the intent, and what every look-up of intents shares. Not here: th
 `releases_due.py`), or jobs, run keys and tags, which are the runner's (`orchestration/`).
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Literal
 
+from mlops_assets.declaration.declaration import Declaration
 from mlops_assets.ledger.state.model import Incident, ModelState
+from mlops_assets.platform import Platform
 
 Activity = Literal["training", "release", "monitoring"]
 """`training`: from rows to champion. `release`: promote where nothing is missing. `monitoring`: score and judge one window."""
@@ -54,6 +57,12 @@ class Found:
 
     due: tuple[Due, ...]
     waiting: tuple[str, ...]
+
+
+def declared_among(platform: Platform, models: Collection[str] | None) -> dict[str, Declaration]:
+    """The declarations of these models by name; None: of every model."""
+    declarations = platform.project.declarations
+    return {n: d for n, d in declarations.items() if n in models} if models is not None else declarations
 
 
 def failure_cause(activity: Activity, subject: str) -> str:

@@ -1,21 +1,28 @@
 """Which versions may be promoted: those for which nothing is missing any more."""
 
+from collections.abc import Collection
+
 from mlops_assets.ledger.people import KINDS as PEOPLE
 from mlops_assets.ledger.state.model import ModelState
-from mlops_assets.pipeline.due import Due, Found, failure_cause, last_closed, open_failure
+from mlops_assets.pipeline.due import Due, Found, declared_among, failure_cause, last_closed, open_failure
 from mlops_assets.platform import Platform
 from mlops_assets.release.promotion import EVIDENCE, missing
 
 
-def releases_due(platform: Platform) -> Found:
-    """Versions for which nothing is missing any more, and for the others what is."""
+def releases_due(platform: Platform, models: Collection[str] | None = None) -> Found:
+    """Versions for which nothing is missing any more, and for the others what is.
+
+    Args:
+        platform: the project.
+        models: look at these only; None: at every model.
+    """
     ledger = platform.ledger
     state, now = ledger.state(), ledger.clock()
     last_about_people = ledger.latest(PEOPLE)
     people = last_about_people.seq if last_about_people else 0
     due: list[Due] = []
     waiting: list[str] = []
-    for name, declaration in platform.project.declarations.items():
+    for name, declaration in declared_among(platform, models).items():
         model = state.model(name)
         newest = model.newest_version
         if newest is None or newest.registration is None or int(newest.version) in model.champion.promoted:

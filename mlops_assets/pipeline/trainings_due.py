@@ -1,29 +1,34 @@
 """Which retraining requests are to be run: policy considers the new verdicts, and what is open is due."""
 
+from collections.abc import Collection
+
 from mlops_assets.datasets.windows import window_of_key
 from mlops_assets.ledger.events.windows import HealthVerdict
 from mlops_assets.ledger.ledger import Record
 from mlops_assets.ledger.state.model import ModelState
-from mlops_assets.pipeline.due import Due, Found, failure_cause, last_closed, open_failure
+from mlops_assets.pipeline.due import Due, Found, declared_among, failure_cause, last_closed, open_failure
 from mlops_assets.platform import Platform
 from mlops_assets.response import retraining
 
 
-def trainings_due(platform: Platform, since: int) -> tuple[Found, int]:
+def trainings_due(platform: Platform, since: int, models: Collection[str] | None = None) -> tuple[Found, int]:
     """Requests that are open, after policy has considered the verdicts recorded after `since`.
+
+    Args:
+        platform: the project.
+        since: number of the last verdict that was considered.
+        models: look at these only; None: at every model.
 
     Returns:
         What is due, and the number of the last verdict considered.
     """
-    ledger, declarations = platform.ledger, platform.project.declarations
+    ledger, declarations = platform.ledger, declared_among(platform, models)
     waiting: list[str] = []
     newest = ledger.latest_of(HealthVerdict)
     # The cursor is Dagster's: one beyond the last verdict was written by somebody who would have none considered.
     since = last = since if newest is not None and since <= newest.seq else 0
     # At most ticks there is no new one, and years of them need not be read.
-    for verdict in ledger.of(HealthVerdict) if newest and newest.seq > since else ():
-        if verdict.seq <= since:
-            continue
+    for verdict in ledger.of(HealthVerdict, after=since) if newest and newest.seq > since else ():
         last = verdict.seq
         if "retrain" in verdict.event.action and verdict.model in declarations:
             reason = _considered(platform, verdict)

@@ -14,7 +14,9 @@ from mlops_assets.ledger.keys import SigningKey
 from mlops_assets.ledger.ledger import LedgerTampered
 from mlops_assets.ledger.people import NotAllowed
 from mlops_assets.ledger.state.champion import CHAMPION_KINDS
+from mlops_assets.ledger.state.model import ModelState
 from mlops_assets.platform import Platform
+from mlops_assets.policy.policy import Policy
 from mlops_assets.release import automation
 from mlops_assets.release.audit import audit_promotions
 from mlops_assets.release.interventions import InterventionRefused
@@ -96,25 +98,26 @@ def reason_to_watch(platform: Platform, since: int) -> Reason | None:
         news.append(f"the registry cannot be read: {error}")
     again = outbox.due_again(platform.home.root, ledger.clock())
     news += [f"{again} notices are to be sent again"] if again else []
+    state, now = ledger.state(), ledger.clock()
     dates = [
         f"{name}: {opening.summary}"
-        for name in platform.project.declarations
-        for opening in due(ledger.state(), platform.policy(name), name, ledger.clock())
-        if _to_be_acted_on(platform, name, opening)
+        for name, declaration in platform.project.declarations.items()
+        for policy in (platform.policy_of(declaration),)
+        for opening in due(state, policy, name, now)
+        if _to_be_acted_on(platform, state.model(name), policy, opening)
     ]
     return Reason("; ".join([*news, *dates]), again=bool(news)) if news or dates else None
 
 
-def _to_be_acted_on(platform: Platform, model: str, opening: Opening) -> bool:
+def _to_be_acted_on(platform: Platform, model: ModelState, policy: Policy, opening: Opening) -> bool:
     """Whether an incident is to be opened, or the service key may act and has not."""
     known = any(
-        i.cause == opening.cause and (i.is_open or i.window == opening.occasion)
-        for i in platform.ledger.state().model(model).incidents.values()
+        i.cause == opening.cause and (i.is_open or i.window == opening.occasion) for i in model.incidents.values()
     )
     if ("incident" in opening.actions or opening.act) and not known:
         return True
-    may = automation.allowed(platform.policy(model), opening) and service_key(platform) is not None
-    return may and not automation.done(platform.ledger, model, opening)
+    may = automation.allowed(policy, opening) and service_key(platform) is not None
+    return may and not automation.done(platform.ledger, model.name, opening)
 
 
 def watch(platform: Platform, since: int) -> Watched:

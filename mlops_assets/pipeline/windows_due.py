@@ -3,8 +3,8 @@
 Every look-up is over the fleet as a whole, so that it costs about the same for four models as for four hundred.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 
 import polars as pl
@@ -34,7 +34,10 @@ class Arrived:
 
 
 def windows_due(
-    platform: Platform, now: datetime, known: Mapping[str, Arrived] | None = None
+    platform: Platform,
+    now: datetime,
+    known: Mapping[str, Arrived] | None = None,
+    models: Collection[str] | None = None,
 ) -> tuple[Found, dict[str, Arrived]]:
     """The next window of each model that has ended, has rows (or is overdue), and has no verdict; where there is none,
     a window whose outcomes came, or were changed, after its verdict.
@@ -47,35 +50,80 @@ def windows_due(
         platform: the project.
         now: windows that end later are not due.
         known: what was found at the last look, by source; an unchanged source is not read again.
+        models: look at these only; None: at every model.
     """
     state = platform.ledger.state()
     arrived: dict[str, Arrived] = {}
     due: list[Due] = []
     waiting: list[str] = []
     for declared in platform.project.declarations.values():
-        if not declared.has_time:
+        if not declared.has_time or (models is not None and declared.name not in models):
             continue
         name, model = declared.name, state.model(declared.name)
         if model.champion.deciding is None:
             waiting.append(f"{name}: no champion that may decide")
             continue
         try:
-            declaration = _as_made(model, declared)
-            source = _reach_key(declaration)
-            if source not in arrived:
-                arrived[source] = look(platform, declaration, (known or {}).get(source))
-            found, reason = _next_window(declared, arrived[source], model, now)
-            again = None if found else _judged_again(platform, declaration, arrived[source], model, now)
-            if not found:  # the run of a window that is due counts late rows itself
-                notice_late_rows(platform, declaration, arrived[source].digest, model)
+            found, reason = _of_model(platform, declared, model, now, known or {}, arrived)
         except Exception as error:  # a source that cannot be read must not keep the other models from being watched
             waiting.append(f"{name}: {error}")
             continue
-        if found or again:
-            due += [one for one in (found, again) if one]
+        if found is not None:
+            due.append(found)
         else:
             waiting.append(f"{name}: {reason}")
     return Found(tuple(due), tuple(waiting)), arrived
+
+
+@dataclass(frozen=True)
+class _Looked:
+    """What the last look at a model rested on, and what came of it: where nothing of it is new, it comes of it again.
+
+    A `ModelState` is never changed, but replaced by another one, and so is a declaration.
+    """
+
+    model: ModelState
+    declared: Declaration
+    made: Declaration
+    source: str
+    digest: str = ""
+    day: date | None = None
+    found: Due | None = None
+    reason: str = ""
+
+
+_LOOKED: dict[str, _Looked] = {}
+"""By project and model; most ticks find nothing new about most models."""
+
+
+def _of_model(
+    platform: Platform,
+    declared: Declaration,
+    model: ModelState,
+    now: datetime,
+    known: Mapping[str, Arrived],
+    arrived: dict[str, Arrived],
+) -> tuple[Due | None, str]:
+    """What is due for one model, or why nothing is; adds what its source holds to `arrived`."""
+    place = f"{platform.project.defs}/{declared.name}"
+    last = _LOOKED.get(place)
+    if last is None or last.model is not model or last.declared is not declared:
+        made = _as_made(model, declared)
+        last = _Looked(model, declared, made, _reach_key(made))
+    source = last.source
+    if source not in arrived:
+        arrived[source] = look(platform, last.made, known.get(source))
+    reach = arrived[source]
+    # Windows end, and outcomes are due, at midnight in UTC.
+    if (last.digest, last.day) != (reach.digest, now.date()):
+        found, reason = _next_window(declared, reach, model, now)
+        if found is None:
+            found = _judged_again(platform, last.made, reach, model, now)
+            # The run of a window that is due counts late rows itself.
+            notice_late_rows(platform, last.made, reach.digest, model)
+        last = replace(last, digest=reach.digest, day=now.date(), found=found, reason=reason)
+        _LOOKED[place] = last
+    return last.found, last.reason
 
 
 def _as_made(model: ModelState, declared: Declaration) -> Declaration:
@@ -94,8 +142,8 @@ def _next_window(declared: Declaration, reach: Arrived, model: ModelState, now: 
     for window in declared_windows(declared, now.date()):
         if window.end > now.date():
             break
-        cause = failure_cause("monitoring", window.key)
-        verdict, closed = verdict_on(model, window), last_closed(model, cause)
+        verdict, cause = verdict_on(model, window), failure_cause("monitoring", window.key)
+        closed = last_closed(model, cause)
         # A window whose run failed too often has a verdict that it cannot be measured; closing the incident asks again.
         if (verdict is not None and closed < verdict.seq) or open_failure(model, cause):
             continue

@@ -1,5 +1,6 @@
 """A cause whose run failed is asked for again, after a pause and not for ever."""
 
+import shutil
 import time
 from pathlib import Path
 from types import SimpleNamespace
@@ -8,13 +9,14 @@ from typing import cast
 import dagster as dg
 import pytest
 
-from mlops_assets.orchestration.resource import PlatformResource
+from mlops_assets.orchestration.resource import PlatformResource, platform_resource
 from mlops_assets.orchestration.sensors import PAUSE, RUN_KEY, Exhausted, attempt, requests_of, run_key, watch
 from mlops_assets.orchestration.watching import LAST_RECORD, WATCH_KEY, last_watched
 from mlops_assets.pipeline.due import Due, Found
 from mlops_assets.pipeline.failures import MOST_ATTEMPTS
 from mlops_assets.pipeline.watch import Reason
 from mlops_assets.platform import Platform
+from mlops_assets_tests.integration.small_project import SNAPSHOT, declare, write_project
 
 CAUSE = "loans/2021-01-01/outcomes/abc/after-7"
 LATER = PAUSE + 60
@@ -140,5 +142,34 @@ class Opened(PlatformResource):
 
     defs = Path()
 
-    def open(self) -> Platform:
+    def at_a_tick(self) -> Platform:
         return cast(Platform, None)
+
+
+class TestAPlatformAtATick:
+    """Dagster makes a resource for each tick; what is known of the stores outlives it."""
+
+    @pytest.fixture
+    def defs(self, tmp_path, monkeypatch) -> Path:
+        monkeypatch.setenv("MLOPS_HOME", str(tmp_path / "home"))
+        monkeypatch.delenv("MLOPS_LEDGER_URL", raising=False)
+        return write_project(tmp_path / "bank", SNAPSHOT, rows=20)
+
+    def test_it_has_the_stores_of_the_tick_before_and_declarations_as_they_are(self, defs):
+        first = platform_resource(defs).at_a_tick()
+        text = (defs / "models" / SNAPSHOT / "defs.yaml").read_text(encoding="utf-8")
+        declare(defs, "another", text)
+        second = platform_resource(defs).at_a_tick()
+        assert second.ledger is first.ledger
+        assert set(second.project.declarations) == {SNAPSHOT, "another"}
+
+    @pytest.mark.parametrize("what", ["the ledger was restored", "the head key is another one"])
+    def test_other_stores_are_opened_anew(self, defs, tmp_path, what):
+        first = platform_resource(defs).at_a_tick()
+        first.ledger.close()
+        home = tmp_path / "home"
+        named = home / "ledger.db" if "ledger" in what else home / "keys" / "ledger.pem"
+        assert named.is_file()
+        named.rename(tmp_path / "kept")
+        shutil.copy(tmp_path / "kept", named)
+        assert platform_resource(defs).at_a_tick().ledger is not first.ledger

@@ -15,6 +15,7 @@ from mlops_assets.declaration.declaration import Declaration
 from mlops_assets.ledger.events.windows import HealthVerdict, WindowDue, WindowScored
 from mlops_assets.ledger.ledger import Ledger
 from mlops_assets.ledger.records import Entry
+from mlops_assets.pipeline import windows_due as windows_due_module
 from mlops_assets.pipeline.due import Due, Found
 from mlops_assets.pipeline.failures import give_up
 from mlops_assets.pipeline.trainings_due import trainings_due
@@ -325,3 +326,57 @@ def test_a_tick_reads_the_ledger_a_few_times_whatever_the_fleet(tmp_path):
         assert len(world.due().waiting) == models
         reads[models] = world.ledger.reads
     assert reads[2] == reads[12] <= 6
+
+
+class TestALaterLook:
+    """What it costs grows with what is new."""
+
+    @pytest.fixture
+    def world(self, tmp_path) -> World:
+        world = World(tmp_path, models=3)
+        for model in world.declared:
+            world.judge(*WINDOWS, model=model)
+        return world
+
+    @pytest.fixture
+    def looked_at(self, monkeypatch) -> list[str]:
+        found: list[str] = []
+        real = windows_due_module._next_window
+
+        def noted(declared: Declaration, *rest: Any) -> Any:
+            found.append(declared.name)
+            return real(declared, *rest)
+
+        monkeypatch.setattr(windows_due_module, "_next_window", noted)
+        return found
+
+    def test_a_model_of_which_nothing_is_new_is_left_out(self, world, looked_at):
+        first = world.due()
+        assert looked_at == list(world.declared)
+        assert world.due() == first
+        assert looked_at == list(world.declared), "no model was looked at again"
+
+    @pytest.mark.parametrize("new", ["a record", "rows", "a declaration"])
+    def test_only_the_model_of_which_something_is_new_is_looked_at(self, world, looked_at, new):
+        world.due()
+        looked_at.clear()
+        match new:
+            case "a record":
+                world.ledger.append(WindowScored(version=1, rows=4), model="m001", subject=WINDOWS[0])
+            case "rows":
+                world.deliver("m001", corrected(0, "good"))
+            case _:
+                world.declared["m001"] = declare(name="m001", source={"path": "m001.parquet"}, purpose="Another one.")
+        world.due()
+        assert looked_at == ["m001"]
+
+    def test_another_day_is_another_look(self, world, looked_at):
+        world.due()
+        looked_at.clear()
+        world.due(NOW + timedelta(days=1))
+        assert looked_at == list(world.declared)
+
+    def test_only_the_models_of_a_code_location_are_looked_at(self, world, looked_at):
+        found, _ = windows_due(world.platform, NOW, models={"m002"})
+        assert looked_at == ["m002"]
+        assert [text.partition(":")[0] for text in found.waiting] == ["m002"]

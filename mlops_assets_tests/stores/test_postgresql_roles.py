@@ -10,6 +10,7 @@ from sqlalchemy.exc import DBAPIError
 
 import mlops_assets
 from mlops_assets.ledger.ledger import Ledger
+from mlops_assets_tests.ledger.postgresql import postgresql_server  # noqa: F401
 from mlops_assets_tests.ledger.raw import raw
 
 pytestmark = pytest.mark.integration
@@ -17,7 +18,7 @@ SCRIPT = Path(mlops_assets.__file__).parents[1] / "deploy" / "postgres" / "ledge
 
 
 @pytest.fixture
-def addresses(postgresql_server):
+def addresses(postgresql_server):  # noqa: F811
     psql = Path(postgresql_server.bin_path) / "psql"
     words = [f"-v{role}_password=pw" for role in ("owner", "writer", "reader")]
     uri = postgresql_server.get_uri()
