@@ -6,6 +6,7 @@ in parentheses: "Model performance fell: AUC 0.720 against 0.810 in the referenc
 
 from collections.abc import Sequence
 
+from mlops_assets.declaration.terms import RESERVED_PREFIX
 from mlops_assets.monitoring.severity import Kind
 
 MOST_NAMED = 8
@@ -49,3 +50,9 @@ def sentence(clause: str) -> str:
     """A clause as a sentence: a capital first, unless a column's name comes first in quotes, and a full stop."""
     clause = clause.strip()
     return clause[:1].upper() + clause[1:] + ("" if clause.endswith((".", "?", "!")) else ".")
+
+
+def column_name(name: str) -> str:
+    """A column as people know it: the model's score is no column of their data."""
+    score = f"{RESERVED_PREFIX}score"
+    return f"model score{name.removeprefix(score)}" if name.startswith(score) else name

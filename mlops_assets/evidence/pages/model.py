@@ -20,6 +20,7 @@ from mlops_assets.ledger.events import champion, judgements
 from mlops_assets.ledger.events.versions import VersionRegistered
 from mlops_assets.ledger.state.versions import Decision, VersionState
 from mlops_assets.ledger.state.windows import WindowVerdict
+from mlops_assets.monitoring.wording import column_name
 from mlops_assets.response.alarm_precision import Precision
 
 STATUS_TONES = {
@@ -198,7 +199,7 @@ def heat_map(model: ModelView, windows: Sequence[WindowEvidence]) -> HeatMap:
     starts = [w.window for w in windows]
     rows = tuple(
         HeatRow(
-            column,
+            column_name(column),
             tuple(
                 HeatCell(start, severity, MARKS.get(severity, "?"), model.links.windows.get(start, ""))
                 for start, severity in zip(starts, line, strict=True)

@@ -15,6 +15,7 @@ from mlops_assets.evidence.reading import as_sentence, label, minute, number, ta
 from mlops_assets.evidence.window_evidence import WindowEvidence
 from mlops_assets.ledger.events.windows import HealthVerdict
 from mlops_assets.ledger.records import Record
+from mlops_assets.monitoring.wording import column_name
 
 COLUMNS = (
     ("name", "Column"),
@@ -142,6 +143,7 @@ def _columns(evidence: WindowEvidence, drift: Mapping[str, Any] | None) -> list[
         return [Paragraph("The drift report of this window is missing.", "muted")]
     rows.sort(key=lambda column: _rank(str(column.get("severity"))))
     for row in rows:
+        row["name"] = column_name(str(row.get("name", "")))
         row["severity"] = str(row.get("severity", "")).replace("_", " ")
     note = f"{number(evidence.rows)} rows in the window." if evidence.rows is not None else ""
     blocks: list[Block] = [table(rows, COLUMNS, note=note, limit=500)]

@@ -19,7 +19,7 @@ from mlops_assets.monitoring.inputs.joint import JointDrift, compare_jointly
 from mlops_assets.monitoring.inputs.swapped_columns import find_swaps
 from mlops_assets.monitoring.inputs.value_faults import find_placeholders, find_unit_changes
 from mlops_assets.monitoring.severity import Severity, at_least, worst
-from mlops_assets.monitoring.wording import listed
+from mlops_assets.monitoring.wording import column_name, listed
 from mlops_assets.policy.monitoring_thresholds import MonitoringThresholds
 from mlops_assets.statistics.between_periods import LEAST_PERIODS
 from mlops_assets.statistics.counting import ColumnCounts, WindowCounts
@@ -300,14 +300,14 @@ def _reason(
     if shifted:
         top = next(c for c in columns if c.name == shifted[0])
         have = "columns have" if len(shifted) > 1 else "column has"
-        parts.append(f"{len(shifted)} {have} shifted, {top.name} most ({top.reason}).")
+        parts.append(f"{len(shifted)} {have} shifted, {column_name(top.name)} most ({top.reason}).")
     if joint is not None and not faults and at_least(joint.severity, "watch"):
         parts.append(f"No column shifted alone, but columns changed in how they go together: {joint.reason}.")
     if not parts:
         tiny = [c for c in columns if c.p_value is not None and c.p_value < thresholds.alpha]
         parts.append(f"No input changed by more than its threshold ({len(columns)} columns, {counts.rows} rows).")
         if tiny:
-            parts.append(f"Changed, but too little to matter: {listed([c.name for c in tiny])}.")
+            parts.append(f"Changed, but too little to matter: {listed([column_name(c.name) for c in tiny])}.")
     for name, other in near_names(columns, counts.extra):
         parts.append(f"{other!r} is new; it may be {name} under another spelling.")
     if counts.extra:

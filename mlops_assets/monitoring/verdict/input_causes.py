@@ -12,6 +12,7 @@ from mlops_assets.monitoring.inputs.drift import DriftVerdict
 from mlops_assets.monitoring.inputs.faults import Fault
 from mlops_assets.monitoring.severity import Severity, at_least, worst
 from mlops_assets.monitoring.verdict.causes import Cause
+from mlops_assets.monitoring.wording import column_name
 
 CERTAIN = 0.5
 """Strength from which a fault counts as one whatever else has changed; a weaker one is ranked by its columns' importance."""
@@ -73,7 +74,7 @@ def covariate_shift_causes(drift: DriftVerdict, score_column: str) -> list[Cause
     if not shifted:
         return _joint_causes(drift)
     named = inputs or shifted
-    examples = "; ".join(f"{c.name}: {c.reason}" for c in named[:MOST_SHIFTED])
+    examples = "; ".join(f"{column_name(c.name)}: {c.reason}" for c in named[:MOST_SHIFTED])
     if not inputs:
         text = f"scores moved while no single input did ({examples})"
     else:

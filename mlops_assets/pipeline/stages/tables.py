@@ -13,6 +13,7 @@ from mlops_assets.monitoring.inputs.drift import DriftVerdict
 from mlops_assets.monitoring.outcomes.estimate import PerformanceEstimate
 from mlops_assets.monitoring.outcomes.performance import WindowPerformance
 from mlops_assets.monitoring.outcomes.reliability import Checked
+from mlops_assets.monitoring.wording import column_name
 from mlops_assets.statistics.between_periods import as_long_as
 from mlops_assets.statistics.profile import Profile
 from mlops_assets.statistics.psi import between_psi
@@ -25,7 +26,7 @@ def drift_table(verdict: DriftVerdict) -> Table:
 
     def row(c: ColumnDrift) -> dict[str, Any]:
         return {
-            "column": c.name,
+            "column": column_name(c.name),
             "severity": c.severity,
             "PSI": c.value,
             "net of noise": c.effect,
