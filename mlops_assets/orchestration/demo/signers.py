@@ -23,7 +23,12 @@ EXCEPTED = {
         ("fairness", "label_bias"),
         "Incomes of women and men differ in the data itself; the campaign sells nothing that anybody is refused, "
         "and its owner reviews each selection.",
-    )
+    ),
+    "sba_loan_default": dict.fromkeys(
+        ("label_bias", "proxy", "fairness"),
+        "Borrowers are firms: the table has no attribute of a person, so differences between persons cannot be measured; "
+        "a credit officer reviews each application that the model flags.",
+    ),
 }
 """What the demo's `model-risk` signs: the gate refuses, a person answers for it, for a while."""
 EXCEPTION_DAYS = 30
@@ -91,8 +96,8 @@ class Signers:
                 days = min(EXCEPTION_DAYS, policy.exceptions.max_days)
                 until = datetime.now(UTC) + timedelta(days=days)
                 sign_exception(ledger, self._key("model-risk"), policy, self.model, gate, reason, until)
-                granted.append(f"gate {gate} refuses version {self.version}: {blocking[gate].reason}")
-                granted.append(f"model-risk signs an exception to {gate} for {days} days")
+                granted.append(f"gate {gate} blocks version {self.version}: {blocking[gate].reason}")
+                granted.append(f"exception to gate {gate} signed by model-risk for {days} days: {reason}")
         return granted
 
     def approve(self) -> list[str]:
