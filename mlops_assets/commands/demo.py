@@ -19,6 +19,8 @@ from mlops_assets.platform import Platform
 STOPPED = 130
 """Exit code of an interrupted command."""
 PAGE = "fleet.html"
+LONGEST_EVENT = 130
+"""Characters of an event that the summary prints; `mlops status` and the pages have all of it."""
 
 
 @click.command()
@@ -76,33 +78,78 @@ def introduce(platform: Platform, processes: int) -> None:
 
 
 def summary(platform: Platform) -> None:
-    """Print the fleet's state, what needs attention, the main events, where the pages are, and the next commands."""
-    from mlops_assets.commands.common import shown
-    from mlops_assets.commands.fleet import print_status
+    """Print the fleet's state, the main events, where the pages are, and the next commands."""
+    from mlops_assets.commands.fleet import print_states
     from mlops_assets.evidence.inventory import status
-    from mlops_assets.evidence.pages.event_text import event_text, is_logged
     from mlops_assets.fleet_files import fleet_rows
+
+    rows = status(fleet_rows(platform))
+    print_states(rows)
+    print_events(platform)
+    urgent = sum(1 for row in rows for item in row["needs_attention"] if item["urgency"] != "open")
+    if urgent:
+        click.echo(f"\n{urgent} items need attention: `{as_called('status')}` lists them with the command for each.")
+    reports = platform.home.reports
+    click.echo("\nPages")
+    for name, place in (("fleet", PAGE), ("models", "models"), ("cards", "cards"), ("windows", "windows")):
+        click.echo(f"  {name:<8} {reports / place}")
+    click.echo("\nNext")
+    for command, what in next_commands(platform):
+        click.echo(f"  {as_called(command)}\n      {what}")
+
+
+def print_events(platform: Platform) -> None:
+    """Print retrainings, promotions, exceptions and incidents of each model, a line each, in the order of their records."""
+    from mlops_assets.commands.common import shown
+    from mlops_assets.evidence.pages.event_text import event_text, is_logged
     from mlops_assets.ledger.events.champion import Promotion
     from mlops_assets.ledger.events.judgements import ExceptionGranted
     from mlops_assets.ledger.events.response import IncidentOpened, RetrainingRequested
 
-    print_status(status(fleet_rows(platform)))
+    told = (RetrainingRequested, Promotion, ExceptionGranted, IncidentOpened)
+    records = [r for r in platform.ledger.records() if isinstance(r.event, told) and is_logged(r)]
+    if not records:
+        return
+    # Models were worked on at the same time.
+    records.sort(key=lambda record: (record.model, record.seq))
+    width = max(len(record.model) for record in records)
     click.echo("\nEvents")
-    logged = [r for r in platform.ledger.records() if is_logged(r)]
-    for event in (RetrainingRequested, Promotion, ExceptionGranted, IncidentOpened):
-        for record in (r for r in logged if isinstance(r.event, event)):
-            click.echo(f"  {record.model}: {shown(_cut(event_text(record), 220))}")
-    reports = platform.home.reports
-    click.echo()
-    for name, place in (("fleet page", PAGE), ("model pages", "models"), ("cards", "cards"), ("windows", "windows")):
-        click.echo(f"{name:<12} {reports / place}")
-    click.echo(f"\nnext         {as_called('dev'):<28}  open Dagster, MLflow and the pages")
-    for command, what in (("status", "state, and what needs attention"), ("verify", "check everything for tampering")):
-        click.echo(f"             {as_called(command):<28}  {what}")
+    for record in records:
+        click.echo(shown(f"  {record.model:<{width}}  {_cut(event_text(record), LONGEST_EVENT)}"))
+
+
+def next_commands(platform: Platform) -> list[tuple[str, str]]:
+    """What to try next, each with what it shows; examples are of what is there."""
+    found = [
+        ("dev", "opens Dagster, MLflow and the pages in a browser's reach"),
+        ("verify", "checks ledger, registry, data and pages for tampering"),
+    ]
+    worst = _worst_window(platform)
+    if worst is not None:
+        model, window = worst
+        example = prediction_of(platform, model, window)
+        if example is not None:
+            found.append((f"trace {example}", "one prediction, back to its version, data, gates and approvals"))
+        found.append((f"draw {model} {window}", "the distributions of that window, drawn by Evidently"))
+    return found
+
+
+def _worst_window(platform: Platform) -> tuple[str, str] | None:
+    """The first window at `act` or worse; None where there is none."""
+    from mlops_assets.ledger.events.windows import HealthVerdict
+
+    records = platform.ledger.of(HealthVerdict)
+    return next(((r.model, r.subject) for r in records if r.event.severity in ("act", "critical")), None)
+
+
+def prediction_of(platform: Platform, model: str, window: str) -> str | None:
+    """Id of one prediction of a window; None where there is none."""
+    rows = platform.lake.read(f"{model}/predictions", window=window, columns=["prediction_id"])
+    return rows["prediction_id"][0] if rows.height else None
 
 
 def _cut(text: str, length: int) -> str:
-    return text if len(text) <= length else f"{text[: length - 1].rstrip()}…"
+    return text if len(text) <= length else f"{text[:length].rsplit(' ', 1)[0].rstrip(',;:')} …"
 
 
 def as_called(command: str) -> str:

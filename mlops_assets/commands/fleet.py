@@ -67,10 +67,7 @@ def print_status(rows: Sequence[Mapping[str, Any]], every: bool = False) -> None
         rows: as `mlops status --json` prints them.
         every: whether open items without an urgent date are listed, too.
     """
-    print_table([_counted(row) for row in rows], COLUMNS)
-    for row in rows:
-        if row["error"]:
-            click.echo(f"\n{row['model']} is broken: {shown(row['error'])}")
+    print_states(rows)
     items = [item for row in rows for item in row["needs_attention"] if item["kind"] != "declaration"]
     listed = [item for item in items if every or item["urgency"] != "open"]
     click.echo("\nNeeds attention" if listed else "\nNothing needs attention.")
@@ -80,6 +77,14 @@ def print_status(rows: Sequence[Mapping[str, Any]], every: bool = False) -> None
         who = f"    # {item['who']}" if item["who"] else ""
         if item["command"]:
             click.echo(shown(f"    {item['command']}{who}"))
+
+
+def print_states(rows: Sequence[Mapping[str, Any]]) -> None:
+    """Print the table of states, and why a model is broken."""
+    print_table([_counted(row) for row in rows], COLUMNS)
+    for row in rows:
+        if row["error"]:
+            click.echo(f"\n{row['model']} is broken: {shown(row['error'])}")
 
 
 def _counted(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""`mlops dev` and the demo's summary: what a person sees before and after, and what is refused at once."""
+"""`mlops dev`: what is refused at once, and how servers end."""
 
 import socket
 import subprocess
@@ -8,10 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from mlops_assets.commands.demo import as_called, summary
 from mlops_assets.commands.running import stop_all
 from mlops_assets_tests.commands.conftest import Call, refused
-from mlops_assets_tests.integration.small_project import FAULTY_COLUMN, MODELS, TIMED
 
 pytestmark = pytest.mark.integration
 
@@ -23,20 +21,6 @@ def test_a_port_that_is_taken_is_named_before_anything_starts(mlops: Call, optio
         taken.listen()
         port = taken.getsockname()[1]
         refused(mlops("dev", option, port), 2, f"port {port} is in use; choose another with {option}")
-
-
-def test_the_summary_says_who_decides_what_happened_and_where_the_pages_are(lived, capsys) -> None:
-    summary(lived.platform)
-    printed = capsys.readouterr().out
-    reports = lived.platform.home.reports
-    for model in MODELS:
-        assert model in printed
-    assert f"{TIMED}: Retraining requested by policy" in printed
-    assert FAULTY_COLUMN in printed
-    for place in (reports / "fleet.html", reports / "models", reports / "cards"):
-        assert str(place) in printed
-        assert place.exists()
-    assert "mlops dev " in printed
 
 
 def test_stopping_ends_what_a_server_has_started(tmp_path) -> None:
@@ -54,18 +38,3 @@ def test_stopping_ends_what_a_server_has_started(tmp_path) -> None:
     # A process that has ended and was not collected yet is a zombie.
     state = Path(f"/proc/{child}/stat")
     assert not state.exists() or state.read_text().split()[2] == "Z"
-
-
-@pytest.mark.parametrize(
-    ("program", "line"),
-    [
-        (".venv/bin/mlops", ".venv/bin/mlops status"),
-        ("{here}/env/bin/mlops", "env/bin/mlops status"),
-        ("/usr/local/bin/mlops", "mlops status"),
-    ],
-    ids=["as typed", "of an environment in the project", "of the machine"],
-)
-def test_what_to_type_next_can_be_typed_here(monkeypatch, tmp_path, program: str, line: str) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("sys.argv", [program.format(here=tmp_path), "demo"])
-    assert as_called("status") == line

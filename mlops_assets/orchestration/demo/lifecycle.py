@@ -8,7 +8,7 @@ ledger first, so it can be stopped anywhere and started again.
 import os
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property, partial
@@ -19,7 +19,7 @@ import dagster as dg
 from dagster._core.instance.ref import InstanceRef
 
 from mlops_assets.datasets.windows import declared_windows
-from mlops_assets.governance.decisions import Standing, standing
+from mlops_assets.governance.decisions import GateStanding, Standing, standing
 from mlops_assets.governance.exceptions import lifts
 from mlops_assets.ledger.events.champion import Promotion
 from mlops_assets.ledger.events.judgements import GateDecided
@@ -54,7 +54,6 @@ QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 # Capturing what stages print takes four more processes a run, and redirects what other processes of the demo say here.
 # Stages print nothing: what they log is in the run's events.
 NOT_CAPTURED = {"module": "dagster._core.storage.noop_compute_log_manager", "class": "NoOpComputeLogManager"}
-GATE_STATES = ("passed", "failed", "excepted", "not_measurable", "missing")
 SEVERITIES = ("none", "watch", "act", "critical", "not_measurable")
 LONGEST_REASON = 170
 """Characters of a reason that the demo prints; the page and the ledger have all of it."""
@@ -207,11 +206,10 @@ class Demo:
         trained = self.platform.ledger.latest_of(VersionRegistered, model=due.model)
         if trained is not None:
             gates = self._gates(due.model, trained.subject).gates
-            states = Counter(gate.state for gate in gates)
             self._say(
                 due.model,
-                f"version {trained.subject} trained: {trained.event.algorithm}. Gates: {counted(states, *GATE_STATES)} "
-                f"({time.monotonic() - started:.0f} s)",
+                f"version {trained.subject} trained: {trained.event.algorithm}. "
+                f"Gates: {gates_text(gates)} ({time.monotonic() - started:.0f} s)",
             )
         return True
 
@@ -359,6 +357,13 @@ def by_work(platform: Platform) -> list[str]:
 def counted(counts: Mapping[str, int], *order: str) -> str:
     """How many there are of each, in that order."""
     return ", ".join(f"{counts[name]} {name.replace('_', ' ')}" for name in order if counts.get(name))
+
+
+def gates_text(gates: Sequence[GateStanding]) -> str:
+    """How many gates passed or could not measure, and the names of those that failed."""
+    failed = [f"{g.gate} failed{'' if g.required else ' (not required)'}" for g in gates if g.state == "failed"]
+    counts = Counter(gate.state for gate in gates if gate.state != "failed")
+    return ", ".join([counted(counts, "passed", "excepted", "not_measurable", "missing"), *failed])
 
 
 def only(platform: Platform, model: str) -> Platform:

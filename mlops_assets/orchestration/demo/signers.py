@@ -90,15 +90,16 @@ class Signers:
         state = ledger.state().model(self.model)
         active = {e.gate for e in state.exceptions_in_force(ledger.clock())}
         blocking = {g.gate: g for g in standing(state, self.version, policy).blocking}
-        granted: list[str] = []
-        for gate, reason in EXCEPTED.get(self.model, {}).items():
-            if gate in blocking and gate not in active:
-                days = min(EXCEPTION_DAYS, policy.exceptions.max_days)
-                until = datetime.now(UTC) + timedelta(days=days)
-                sign_exception(ledger, self._key("model-risk"), policy, self.model, gate, reason, until)
-                granted.append(f"gate {gate} blocks version {self.version}: {blocking[gate].reason}")
-                granted.append(f"exception to gate {gate} signed by model-risk for {days} days: {reason}")
-        return granted
+        reasons = {g: r for g, r in EXCEPTED.get(self.model, {}).items() if g in blocking and g not in active}
+        days = min(EXCEPTION_DAYS, policy.exceptions.max_days)
+        for gate, reason in reasons.items():
+            until = datetime.now(UTC) + timedelta(days=days)
+            sign_exception(ledger, self._key("model-risk"), policy, self.model, gate, reason, until)
+        told = [f"gate {gate} blocks version {self.version}: {blocking[gate].reason}" for gate in reasons]
+        for reason in dict.fromkeys(reasons.values()):
+            lifted = ", ".join(gate for gate, given in reasons.items() if given == reason)
+            told.append(f"model-risk signs an exception for {days} days ({lifted}): {reason}")
+        return told
 
     def approve(self) -> list[str]:
         """Sign for every role whose approval the tier asks for."""
