@@ -11,12 +11,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from mlops_assets.errors import MlopsAssetsError
 
 if TYPE_CHECKING:
-    import pandas as pd
+    import pandas as pd  # pyright: ignore[reportMissingTypeStubs]
     import polars as pl
 
     from mlops_assets.declaration.declaration import Declaration
@@ -47,7 +47,7 @@ class Table(Sequence[Mapping[str, Any]]):
     columns: tuple[str, ...]
 
     def __getitem__(self, index: Any) -> Any:
-        return self.rows[index]
+        return cast(Any, self.rows[index])
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -151,7 +151,7 @@ class Champion:
             start = window_start_expr(event_time_expr(time), self.declaration.monitoring.cadence)
             keyed = rows.with_columns(start.cast(pl.String).alias(ROW))
             parts = {key[0]: part.drop(ROW) for key, part in keyed.partition_by(ROW, as_dict=True).items()}
-        scored = []
+        scored: list[pl.DataFrame] = []
         for key, part in parts.items():
             window = window_of_key(str(key), self.declaration.monitoring.cadence) if key is not None else None
             scored.append(self._scorer.score(part, window))
@@ -293,5 +293,5 @@ def _cell(value: Any) -> str:
     if isinstance(value, str):
         return value
     if isinstance(value, Iterable) and not isinstance(value, Mapping):
-        return ", ".join(map(str, value))
-    return str(value)
+        return ", ".join(str(one) for one in value)  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
+    return str(value)  # pyright: ignore[reportUnknownArgumentType]

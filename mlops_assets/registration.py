@@ -17,13 +17,13 @@ import importlib
 import importlib.util
 import sys
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from importlib import metadata
 from pathlib import Path
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar, cast
 
 from pydantic import BaseModel, ConfigDict
 
@@ -252,7 +252,7 @@ def register_project(root: Path) -> None:
             raise ExtensionError(
                 f"{place}: unknown; expected tables {', '.join(KINDS)} with lines name = 'module:attribute'"
             )
-        for name, target in lines.items():
+        for name, target in cast("dict[str, Any]", lines).items():
             _add_line(kind, name, target, place)
 
 
@@ -276,7 +276,7 @@ def register(extensions: Iterable[Extension], place: str) -> None:
 
 
 @contextmanager
-def registered(*extensions: Extension) -> Iterator[None]:
+def registered(*extensions: Extension) -> Generator[None, None, None]:
     """Register objects for the time of a block, as a test does."""
     global _registry
     _read_entry_points()

@@ -53,7 +53,7 @@ class OpenPart(Part):
 
 def unmarked(rule: type[BaseModel]) -> list[str]:
     """A line for every field of a rule that a policy could not hold: without default, docstring or `Stricter` mark."""
-    problems = []
+    problems: list[str] = []
     for name, field in rule.model_fields.items():
         lacking = [
             text
@@ -130,7 +130,7 @@ class Stricter:
 def _count_by_role(rules: Any) -> dict[str, int]:
     counts: dict[str, int] = {}
     for rule in rules:
-        role, count = (rule["role"], rule["count"]) if isinstance(rule, Mapping) else (rule.role, rule.count)
+        role, count = (rule.role, rule.count) if hasattr(rule, "role") else (rule["role"], rule["count"])
         counts[role] = counts.get(role, 0) + count
     return counts
 

@@ -1,5 +1,8 @@
 """Where the rows come from: files, a query, or another asset, and how text files are written."""
 
+# sqlparse has no types.
+# pyright: standard
+
 import hashlib
 import json
 import os

@@ -173,7 +173,7 @@ def _rule_text(rule: ArtifactRule) -> str:
 
 
 def _file_faults(evidence: ArtifactEvidence, rule: ArtifactRule) -> list[str]:
-    faults = []
+    faults: list[str] = []
     if evidence.signature == "invalid":
         faults.append("the signature does not match: the artifact was changed, or signed by another key")
     elif evidence.signature != "valid":
@@ -188,7 +188,7 @@ def _file_faults(evidence: ArtifactEvidence, rule: ArtifactRule) -> list[str]:
 
 
 def _software_faults(evidence: ArtifactEvidence, rule: ArtifactRule) -> list[str]:
-    faults = []
+    faults: list[str] = []
     if rule.require_lock and evidence.lock and evidence.lock.different:
         faults.append(f"packages are not as pinned: {listed(evidence.lock.different)}")
     tolerated = SEVERITIES.index(rule.max_vulnerability)
@@ -207,7 +207,7 @@ def _software_faults(evidence: ArtifactEvidence, rule: ArtifactRule) -> list[str
 
 def _unchecked_software(evidence: ArtifactEvidence, rule: ArtifactRule) -> list[str]:
     """What could not be checked although the policy requires it, or a file for it was supplied."""
-    unchecked = []
+    unchecked: list[str] = []
     advisories, lock = evidence.advisories, evidence.lock
     if advisories is not None and advisories.error:
         # A file was supplied to be read: what it would have shown is unknown, whatever the policy requires.

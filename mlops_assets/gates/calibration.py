@@ -87,7 +87,7 @@ def decide(evidence: CalibrationEvidence, rule: CalibrationRule) -> Finding:
     if evidence.n < rule.min_rows or unknown:
         missing = f"no {listed(unknown)}" if unknown else f"fewer than {rule.min_rows}"
         return finding("not_measurable", f"calibration could not be measured on {evidence.n} rows: {missing}")
-    faults = []
+    faults: list[str] = []
     if bias is not None and abs(bias) > rule.max_bias:
         faults.append(f"predictions are off by {bias:+.3f} on average")
     if not regression and ece is not None and ece > rule.max_ece:

@@ -6,12 +6,15 @@ all gates share. Does not belong here: which gates there are (`registry.py`), th
 (`datasets/`, `evaluation/`), keeping decisions and acting on them (`governance/`, `release/`).
 """
 
+# A gate of somebody else's may hand over what its types do not allow: that is checked.
+# pyright: reportUnnecessaryIsInstance=false
+
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from enum import Enum
 from functools import cache
 from math import isfinite
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, Self, TypeVar, get_args
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, Self, TypeVar, cast, get_args
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
@@ -98,7 +101,7 @@ class Finding:
     value: float | None = None
     threshold: float | None = None
     absent: bool = False
-    details: Mapping[str, Any] = field(default_factory=dict)
+    details: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
 
 @dataclass(frozen=True)
@@ -119,8 +122,8 @@ class GateResult:
     threshold: float | None
     rule: str
     reason: str
-    details: dict[str, Any] = field(default_factory=dict)
-    evidence: dict[str, str] = field(default_factory=dict)
+    details: dict[str, Any] = field(default_factory=dict[str, Any])
+    evidence: dict[str, str] = field(default_factory=dict[str, str])
 
     @property
     def passed(self) -> bool:
@@ -146,7 +149,7 @@ class GateInputs:
     """
 
     declaration: Declaration
-    measured: Mapping[str, Any] = field(default_factory=dict)
+    measured: Mapping[str, Any] = field(default_factory=dict[str, Any])
     version: int | None = None
     rows: "pl.DataFrame | None" = None
     target: "np.ndarray | None" = None
@@ -324,7 +327,7 @@ def _problem(error: Any) -> str:
 
 def _plain(value: Any) -> Any:
     if isinstance(value, Mapping):
-        return {str(name): _plain(inner) for name, inner in value.items()}
+        return {str(name): _plain(inner) for name, inner in cast(Mapping[Any, Any], value).items()}
     if isinstance(value, list | tuple):
-        return [_plain(inner) for inner in value]
+        return [_plain(inner) for inner in cast(Sequence[Any], value)]
     return value.value if isinstance(value, Enum) else value

@@ -73,7 +73,7 @@ def decide(evidence: LeakageEvidence, rule: LeakageRule) -> Finding:
             outcome, text, reason, value=strongest, threshold=limit, details={"offending_features": offenders}
         )
 
-    reasons = []
+    reasons: list[str] = []
     if strong:
         texts = [f"{name} ({known[name]:.3f})" for name in strong]
         reasons.append(f"predicts too well alone: {listed(texts)}; expected at most {show(limit)}")

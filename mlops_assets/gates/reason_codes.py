@@ -62,7 +62,7 @@ def decide(evidence: ReasonCodesEvidence, rule: ReasonCodesRule) -> Finding:
         return finding("not_measurable", "the task has no adverse decisions", absent=True)
     if not adverse:
         return finding("not_measurable", "no adverse decision occurs among the rows looked at")
-    faults = []
+    faults: list[str] = []
     if evidence.unscored:
         faults.append(f"named although the model does not use them: {listed(evidence.unscored)}")
     coverage = evidence.explained / adverse

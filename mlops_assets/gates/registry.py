@@ -94,7 +94,7 @@ def decide(gate: str, measured: Mapping[str, Any], rules: GateRules) -> GateResu
 
 def decide_stage(stage: str, inputs: GateInputs, rules: GateRules) -> list[GateResult]:
     """Let every gate of a stage decide. One that cannot, whatever the error, is not measurable, and the reason is recorded."""
-    results = []
+    results: list[GateResult] = []
     for gate in gates_of(stage):
         try:
             result = gate.result(gate.measured(inputs), rules.of(gate))

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 import dagster as dg
 
@@ -84,7 +85,7 @@ def _windows_due(cadence: Cadence, declarations: Sequence[Declaration]) -> dg.As
     return windows
 
 
-def fleet_jobs(declarations: Sequence[Declaration]) -> list:
+def fleet_jobs(declarations: Sequence[Declaration]) -> list[Any]:
     """The report, the watch, and a job for each cadence."""
     report = dg.define_asset_job(
         FLEET_JOB,

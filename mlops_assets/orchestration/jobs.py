@@ -5,7 +5,7 @@ Parallelism comes from runs, not from steps.
 """
 
 from collections.abc import Sequence
-from typing import get_args
+from typing import Any, get_args
 
 import dagster as dg
 
@@ -28,7 +28,7 @@ def model_of_job(name: str) -> str | None:
     return model if model and activity in get_args(Activity) else None
 
 
-def model_jobs(declaration: Declaration, stages: Sequence[StageSpec]) -> list:
+def model_jobs(declaration: Declaration, stages: Sequence[StageSpec]) -> list[Any]:
     """The jobs of one model."""
     model = declaration.name
 
