@@ -16,6 +16,7 @@ from docs_tools.describe import (
     section,
     summary,
     table,
+    type_text,
     yaml_text,
 )
 
@@ -198,7 +199,7 @@ def python_api() -> str:
     import inspect
 
     import mlops_assets
-    from mlops_assets import api
+    from mlops_assets import api, extensions
 
     parts = ["# Python\n\n" + NOTE, "```python\nimport mlops_assets\n```\n\n", summary(api) + "\n\n"]
     names: list[tuple[str, Any]] = [
@@ -214,6 +215,9 @@ def python_api() -> str:
             parts += [table(["attribute", "meaning"], ([f"`{n}`", one_paragraph(t)] for n, t in rows.items())), "\n"]
         for method in [m for n, m in vars(kind).items() if inspect.isfunction(m) and not n.startswith("_")]:
             parts += [f"### {kind.__name__}.{method.__name__}\n\n", _function(method.__name__, method)]
+    parts += ["## mlops_assets.extensions\n\n", summary(extensions) + "\n\n"]
+    rows = ([f"`{name}`", _extension(getattr(extensions, name))] for name in sorted(extensions.__all__))
+    parts.append(table(["name", "what it is"], rows))
     return "".join(parts)
 
 
@@ -228,6 +232,16 @@ PAGES: dict[str, Callable[[], str]] = {
     "reference/python.md": python_api,
 }
 """Path in the site to the function that writes the page."""
+
+
+def _extension(thing: Any) -> str:
+    """The first paragraph of what an extension point says; of a marked type, the mark."""
+    from mlops_assets.strictness import Stricter
+
+    mark = next((m for m in getattr(thing, "__metadata__", ()) if isinstance(m, Stricter)), None)
+    if mark is not None:
+        return f"Type of a rule's field: {type_text(thing)}; an override must be {mark.expectation}."
+    return summary(thing).split("\n\n")[0]
 
 
 def _function(name: str, thing: Any) -> str:
