@@ -63,8 +63,8 @@ def svg(source: str, per_row: int = 7) -> str:
     marker = '<marker id="tip" viewBox="0 0 6 6" refX="6" refY="3" markerWidth="7" markerHeight="7" orient="auto"><path d="M0 0 6 3 0 6z"/></marker>'
     label = "Flowchart: " + "; ".join(f"{a} to {b}" for a, b in arrows)
     return (
-        f'<svg class="graph" role="img" aria-label="{html.escape(label)}" viewBox="0 0 {width:.0f} {top:.0f}">'
-        f"<defs>{marker}</defs>{''.join(shapes)}</svg>\n"
+        f'<div class="graph"><svg role="img" aria-label="{html.escape(label)}" viewBox="0 0 {width:.0f} {top:.0f}">'
+        f"<defs>{marker}</defs>{''.join(shapes)}</svg></div>\n"
     )
 
 
