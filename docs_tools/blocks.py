@@ -79,11 +79,8 @@ def logical_lines(text: str) -> list[str]:
     """Lines of a script, joined where a backslash or an open quote continues them; empty ones and comments left out."""
     found: list[str] = []
     waiting = ""
-    for line in text.splitlines():
+    for line in re.sub(r"\s*\\\n\s*", " ", text).splitlines():
         waiting = f"{waiting}\n{line}" if waiting else line
-        if waiting.endswith("\\"):
-            waiting = waiting[:-1].rstrip()
-            continue
         try:
             shlex.split(waiting, comments=True)
         except ValueError:

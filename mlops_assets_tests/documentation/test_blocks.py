@@ -193,6 +193,10 @@ def test_commands_are_split_at_pipes_and_joined_over_lines(tmp_path: Path) -> No
     assert list(commands_of(block)) == [["mlops", "status"], ["head"], ["mlops", "verify"], ["mlops", "asof", "DATE"]]
 
 
+def test_a_backslash_joins_lines_as_a_shell_does() -> None:
+    assert logical_lines("dg launch \\\n  --job a\nnext\n") == ["dg launch --job a", "next"]
+
+
 def test_an_open_quote_goes_on_to_the_next_line_and_must_be_closed() -> None:
     assert logical_lines("# note\necho 'a\nb'\n") == ["echo 'a\nb'"]
     with pytest.raises(ValueError, match="open quote"):
