@@ -1,11 +1,13 @@
 """The shipped policies read, tighten and refuse as their fields say."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import yaml
 from pydantic import BaseModel
+from pydantic.fields import FieldInfo
 
 from mlops_assets.policy.policy import Policy, PolicyError, effective, load_policies, read_policy
 from mlops_assets.policy.reading import read_document
@@ -19,10 +21,14 @@ def policies() -> dict[str, Policy]:
     return load_policies(FOLDER)
 
 
-def fields(model: type[BaseModel], prefix: str = ""):
-    for name, field in model.model_fields.items():
-        inner = field.annotation
-        if isinstance(inner, type) and issubclass(inner, BaseModel):
+DEFAULT = Policy(tier="low", approvals=())
+
+
+def fields(part: BaseModel = DEFAULT, prefix: str = "") -> Iterator[tuple[str, FieldInfo]]:
+    """Every field by its place; those of gates are known only when the gates are."""
+    for name, field in type(part).model_fields.items():
+        inner = getattr(part, name)
+        if isinstance(inner, BaseModel):
             yield from fields(inner, f"{prefix}{name}.")
         else:
             yield f"{prefix}{name}", field
@@ -41,7 +47,7 @@ def test_three_tiers_are_shipped(policies):
     assert {p.tier for p in policies.values()} == set(policies)
 
 
-@pytest.mark.parametrize(("name", "field"), list(fields(Policy)), ids=lambda v: v if isinstance(v, str) else "")
+@pytest.mark.parametrize(("name", "field"), list(fields()), ids=lambda v: v if isinstance(v, str) else "")
 def test_every_field_is_described_and_knows_its_stricter_side(name, field):
     assert field.description, name
     assert sum(isinstance(m, Stricter) for m in field.metadata) == 1, name
@@ -50,7 +56,9 @@ def test_every_field_is_described_and_knows_its_stricter_side(name, field):
 @pytest.mark.parametrize("tier", ["high", "medium", "low"])
 def test_shipped_files_state_every_field_with_a_comment(tier):
     content = yaml.safe_load((FOLDER / f"{tier}.yaml").read_text())
-    for name, _ in fields(Policy):
+    for name, _ in fields():
+        if name.startswith("monitoring.statistics."):
+            continue  # None raises an alarm before a bank says from where on.
         value = content
         for part in name.split("."):
             assert part in value, f"{tier}: {name} is not stated"
@@ -63,7 +71,7 @@ def test_tiers_rise_in_strictness(policies):
         for gate in policies[lower].gates.required:
             assert gate in policies[higher].gates.required
         assert sum(r.count for r in policies[lower].approvals) <= sum(r.count for r in policies[higher].approvals)
-        for name, field in fields(type(policies["low"].gates), ""):
+        for name, field in fields(policies["low"].gates):
             low, high = policies[lower].gates, policies[higher].gates
             for part in name.split("."):
                 low, high = getattr(low, part), getattr(high, part)

@@ -113,6 +113,7 @@ def measure(
     declaration: Declaration | None = None,
     thresholds: MonitoringThresholds | None = None,
     matured_share: float = 1.0,
+    new_classes: Mapping[str, int] | None = None,
 ) -> WindowPerformance:
     """Measure a window on its matured outcomes.
 
@@ -125,14 +126,16 @@ def measure(
         declaration: says which columns those are.
         thresholds: the defaults when None.
         matured_share: share of the window's predictions that are among the rows.
+        new_classes: rows left out before, because their outcome is none that the reference has, by outcome.
 
     Raises:
         ValueError: input that does not fit the reference's task.
     """
     thresholds = thresholds or MonitoringThresholds()
     task = Task(reference.task)
-    known, new_classes = split_classes(y_true, reference)
-    if new_classes:
+    known, found = split_classes(y_true, reference)
+    new_classes = {**(new_classes or {}), **found}
+    if found:
         y_true, score = np.asarray(y_true)[known], np.asarray(score)[known]
         frame = frame.filter(pl.Series(known)) if frame is not None else None
     rows = prepare(y_true, score, task, threshold=reference.threshold, classes=list(reference.classes) or None)

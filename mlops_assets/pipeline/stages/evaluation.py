@@ -157,7 +157,6 @@ def measure_version(
     declaration, y, scores = held.declaration, held.target, held.scores
     task, seed = declaration.task, declaration.training.seed
     chosen = next(c for c in declaration.candidates if c.label == held.registered.event.algorithm)
-    repeated = rules.of(stability_gate.GATE)
     return Evaluation(
         performance=evaluate(y, scores, task, threshold=held.threshold, classes=held.classes, seed=seed).to_dict(),
         comparison=against,
@@ -189,10 +188,16 @@ def measure_version(
             held.rows,
             threshold=held.threshold,
             classes=held.classes,
-            settings=StabilitySettings(repeats=repeated.repeats, rows=repeated.rows),
+            settings=stability_settings(rules),
         ).to_dict(),
         cost=cost,
     )
+
+
+def stability_settings(rules: GateRules) -> StabilitySettings:
+    """How often, and on how many rows, the chosen candidate is fitted again."""
+    rule = rules.of(stability_gate.GATE)
+    return StabilitySettings(repeats=rule.repeats, rows=rule.rows)
 
 
 def decide_evaluation(held: HeldOut, found: Evaluation, rules: GateRules) -> Sequence[GateResult]:

@@ -4,8 +4,9 @@ Belongs here: joining predictions, recorded outcomes and scored rows, a piece at
 behind a few numbers a row. What is measured on them is in `performance.py`.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import zip_longest
 from sys import intern
@@ -22,6 +23,7 @@ from mlops_assets.pipeline.stages.predictions import PREDICTIONS, SCORED_ROWS
 from mlops_assets.pipeline.stages.scored_window import ScoredWindow
 from mlops_assets.pipeline.stages.versions import SCORE
 from mlops_assets.scoring.outcomes import OutcomeSummary, in_all, join_outcomes, refuse_repeated
+from mlops_assets.statistics.profile import Profile
 from mlops_assets.stores.lake import Lake
 
 KEY = RESERVED_PREFIX + "id"
@@ -38,6 +40,7 @@ class Matured:
         ids: of the matured predictions.
         columns: what slices and fairness read of the same rows.
         summary: counts of the join.
+        new_classes: of a binary model, rows whose outcome is neither of the two labels, by label; they are in nothing else.
     """
 
     scores: np.ndarray
@@ -46,6 +49,7 @@ class Matured:
     ids: pl.Series
     columns: pl.DataFrame
     summary: OutcomeSummary
+    new_classes: dict[str, int] = field(default_factory=dict)
 
     @property
     def share(self) -> float:
@@ -54,7 +58,12 @@ class Matured:
 
 
 def matured(
-    lake: Lake, scored: ScoredWindow, version: int, declaration: Declaration, classes: Sequence[str]
+    lake: Lake,
+    scored: ScoredWindow,
+    version: int,
+    declaration: Declaration,
+    classes: Sequence[str],
+    labels: Collection[str] = (),
 ) -> Matured:
     """Join the predictions that a version decided in the window with the outcomes that are known now.
 
@@ -64,6 +73,7 @@ def matured(
         version: whose decisions are meant.
         declaration: under which that version was made.
         classes: of a multiclass model, in the order of its score columns; else none.
+        labels: the two outcomes of a binary model, where they are known.
 
     Raises:
         ValueError: the identifier of a prediction occurs twice.
@@ -77,12 +87,17 @@ def matured(
     outcomes = _Beside(recorded, "id", predicted, several)
     groups = _Beside(_group_columns(lake, declaration, window), KEY, predicted, several)
     known_at = datetime.now(UTC)
+    new_classes: Counter[str] = Counter()
     every, truth, given, ids, columns, summaries = [], [], [], [], [], []
     for piece in pieces.pieces(predicted):
         joined = join_outcomes(
             piece, outcomes.of(piece["id"]), matures_after=declaration.target.matures_after, known_at=known_at
         )
         rows, found = joined.rows, groups.of(piece["id"])
+        if labels:
+            known = rows["outcome"].is_in(list(labels))
+            new_classes.update(rows["outcome"].filter(~known).to_list())
+            rows = rows.filter(known)
         if not found[KEY].equals(rows["id"]):
             found = rows.select(pl.col("id").alias(KEY)).join(found, on=KEY, how="left", maintain_order="left")
         every.append(scores(piece, classes))
@@ -100,7 +115,17 @@ def matured(
         ids=pl.concat(ids),
         columns=pl.concat(columns),
         summary=in_all(summaries, recorded) if several else summaries[0],
+        new_classes=dict(new_classes.most_common()),
     )
+
+
+def labels_of(profile: Profile, declaration: Declaration) -> tuple[str, ...]:
+    """The two outcomes that a binary model learned from; none where the reference does not show both, or of another task."""
+    column = profile.columns.get(declaration.target.column)
+    if declaration.task is not Task.BINARY or column is None:
+        return ()
+    found = tuple(column.categories)
+    return found if len(found) == 2 and text_of(declaration.target.positive) in found else ()
 
 
 def _predicted(lake: Lake, scored: ScoredWindow, version: int, classes: Sequence[str]) -> pl.LazyFrame:

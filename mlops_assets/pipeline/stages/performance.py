@@ -22,7 +22,7 @@ from mlops_assets.monitoring.window_results import DRIFT, PERFORMANCE, Performan
 from mlops_assets.pipeline.context import StageContext, StageResult, window_of
 from mlops_assets.pipeline.stages.decisions import severity_check
 from mlops_assets.pipeline.stages.held_out_losses import changed_segment
-from mlops_assets.pipeline.stages.matured_outcomes import Matured, matured
+from mlops_assets.pipeline.stages.matured_outcomes import Matured, labels_of, matured
 from mlops_assets.pipeline.stages.scored_window import ScoredWindow, scored_window
 from mlops_assets.pipeline.stages.tables import (
     change_table,
@@ -46,7 +46,8 @@ def performance(context: StageContext) -> StageResult:
     scored = scored_window(ledger, context.declaration, window)
     made = platform.version_results(scored.run_id)
     reference = made.read(REFERENCE_PERFORMANCE)
-    known = matured(platform.lake, scored, scored.version, scored.declaration, reference.classes)
+    labels = labels_of(made.read(REFERENCE_PROFILE), scored.declaration)
+    known = matured(platform.lake, scored, scored.version, scored.declaration, reference.classes, labels)
     found = measure_part(reference, known, scored, thresholds)
     segment = None
     if found.measurable and found.severity != "none":
@@ -89,6 +90,7 @@ def measure_part(
             declaration=scored.declaration,
             thresholds=thresholds,
             matured_share=known.share,
+            new_classes=known.new_classes,
         )
     except (ValueError, ArithmeticError) as error:
         return WindowPerformance(
@@ -113,8 +115,9 @@ def canary_performance(
         return None
     registration = registered(platform.ledger.state().model(scored.model), scored.canary)
     made_under = declared_with(registration, declaration)
-    reference = platform.version_results(registration.event.run_id).read(REFERENCE_PERFORMANCE)
-    known = matured(platform.lake, scored, scored.canary, made_under, reference.classes)
+    made = platform.version_results(registration.event.run_id)
+    reference, labels = made.read(REFERENCE_PERFORMANCE), labels_of(made.read(REFERENCE_PROFILE), made_under)
+    known = matured(platform.lake, scored, scored.canary, made_under, reference.classes, labels)
     return measure_part(reference, known, scored, thresholds)
 
 
