@@ -41,6 +41,7 @@ check: $(STAMP) ## formatter, linter, types, import contract, declarations, docu
 	$(BIN)/dg check defs
 	@$(MAKE) --no-print-directory docs
 
+# The variable silences a notice about MkDocs 2, which the theme's versions in the lock exclude.
 docs: $(STAMP) ## the documentation site, into .site/index.html: reference from the code, no warning, no dead link
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
 

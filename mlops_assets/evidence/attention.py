@@ -176,7 +176,8 @@ def _windows(model: str, state: ModelState, unjudged: Sequence[str]) -> list[Att
         if state.last_verdict
         else "No window has a verdict yet."
     )
-    detail = f"{span}: ended and not judged, so nothing is known about the model in {'it' if count == 1 else 'them'}. {last} Read the failed runs in Dagster."
+    known = f"ended and not judged, so nothing is known about the model in {'it' if count == 1 else 'them'}."
+    detail = f"{span}: {known} {last} The sensor `arrivals` starts one at a time; where a run failed, Dagster says why."
     return [AttentionItem(model, "window", "now", title, detail)]
 
 
