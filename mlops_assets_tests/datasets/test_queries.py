@@ -9,7 +9,6 @@ from mlops_assets.datasets.queries import read_query
 from mlops_assets.datasets.sources import SourceError, digest_of, scan
 from mlops_assets.declaration.source import Source
 from mlops_assets.ledger.ledger import Ledger
-from mlops_assets_tests.ledger.postgresql import postgresql_server, postgresql_url  # noqa: F401
 
 VARIABLE = "MLOPS_SOURCE_LOANS_URL"
 

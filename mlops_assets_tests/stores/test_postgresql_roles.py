@@ -10,7 +10,6 @@ from sqlalchemy.exc import DBAPIError
 
 import mlops_assets
 from mlops_assets.ledger.ledger import Ledger
-from mlops_assets_tests.ledger.postgresql import postgresql_server  # noqa: F401
 from mlops_assets_tests.ledger.raw import raw
 
 pytestmark = pytest.mark.integration
@@ -18,7 +17,7 @@ SCRIPT = Path(mlops_assets.__file__).parents[1] / "deploy" / "postgres" / "ledge
 
 
 @pytest.fixture
-def addresses(postgresql_server):  # noqa: F811
+def addresses(postgresql_server):
     psql = Path(postgresql_server.bin_path) / "psql"
     words = [f"-v{role}_password=pw" for role in ("owner", "writer", "reader")]
     uri = postgresql_server.get_uri()
