@@ -9,6 +9,31 @@ from typing import Any
 
 import pytest
 
+from mlops_assets_tests.effort import examples_for_all
+
+examples_for_all()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark tests over drawn examples, and give two processes units of work of which the long ones come first.
+
+    A unit is a file, so that what its tests share is made once. All tests on the project that was run once are one unit:
+    running it takes longer than any of them.
+    """
+    for item in items:
+        if getattr(getattr(item, "function", None), "is_hypothesis_test", False):
+            item.add_marker(pytest.mark.soak)
+    if not hasattr(config, "workerinput"):
+        return
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group("lived" if _lived(item) else item.nodeid.split("::")[0]))
+    items.sort(key=lambda item: 0 if _lived(item) else 1 if item.get_closest_marker("integration") else 2)
+
+
+def _lived(item: pytest.Item) -> bool:
+    return "lived" in getattr(item, "fixturenames", ())
+
 
 @pytest.fixture(scope="session", autouse=True)
 def own_environment() -> Iterator[None]:

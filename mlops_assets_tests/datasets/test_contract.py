@@ -2,7 +2,7 @@ from datetime import UTC, datetime
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from mlops_assets.datasets.contract import ContractError, check
@@ -138,7 +138,6 @@ def test_an_identifier_without_an_exact_form_is_refused_by_name(ids: pl.Series, 
     incomes=st.lists(st.one_of(st.none(), st.floats(), st.integers(-5, 5).map(float)), min_size=1, max_size=30),
     grades=st.lists(st.sampled_from(["low", "mid", "high", "?", None]), min_size=30, max_size=30),
 )
-@settings(max_examples=30, deadline=None)
 def test_accepted_and_quarantined_are_the_input(incomes: list[float | None], grades: list[str | None]) -> None:
     size = len(incomes)
     frame = table(size).with_columns(pl.Series("income (€)", incomes), pl.Series("grade", grades[:size]))

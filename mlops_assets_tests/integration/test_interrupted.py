@@ -15,11 +15,12 @@ import pytest
 from mlops_assets.platform import Platform
 from mlops_assets.release.champion import champion_state
 from mlops_assets.release.reconciliation import reconcile
+from mlops_assets_tests.effort import share
 from mlops_assets_tests.integration.small_project import ROOT, TIMED, WINDOWS, write_project
 
 pytestmark = pytest.mark.integration
 SEED = 20261121
-KILLS = 4
+KILLS = share(3, 12)
 RUN = """
 import sys, warnings
 warnings.simplefilter("ignore")
@@ -78,6 +79,7 @@ def end_state(platform: Platform) -> dict[str, object]:
     }  # fmt: skip
 
 
+@pytest.mark.soak
 def test_killed_anywhere_it_ends_in_the_same_state(lived, tmp_path):
     draw = random.Random(SEED)
     defs = write_project(tmp_path, TIMED)

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 import sqlalchemy as sa
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from mlops_assets.ledger.anchors import Anchor, read_anchor, sign_head
@@ -345,7 +345,6 @@ JSON = st.recursive(
 )  # fmt: skip
 
 
-@settings(deadline=None)  # a disk shared with other work has no deadline
 @given(st.dictionaries(st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"])), JSON, max_size=4))
 def test_any_json_body_is_read_back_as_it_was(tmp_path_factory, body):
     ledger = _shared(tmp_path_factory)

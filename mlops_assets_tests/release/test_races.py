@@ -14,14 +14,13 @@ from mlops_assets.ledger.state.champion import CHAMPION_KINDS as KINDS
 from mlops_assets.ledger.state.fold import Fold
 from mlops_assets.release.champion import champion_state
 from mlops_assets.release.reconciliation import reconcile, repair
+from mlops_assets_tests.effort import share
 from mlops_assets_tests.governance.world import MODEL, build
 from mlops_assets_tests.release.race_worker import POLICY, STOP, FileRegistry, open_ledger, work
 
 pytestmark = pytest.mark.integration
 PROCESSES = 8
 PATIENCE = 600.0
-TURNS = 8
-"""Rounds of eight killed processes; `make soak` has fifty."""
 
 
 def prepare(url: str, folder: Path) -> Ledger:
@@ -103,10 +102,11 @@ def test_eight_processes_at_once_leave_one_champion(url, tmp_path):
     assert registry.aliases(MODEL)["champion"] == champion_state(ledger, MODEL).champion
 
 
+@pytest.mark.soak
 def test_processes_killed_at_random_leave_a_state_that_is_repaired(url, tmp_path):
     ledger, dice = prepare(url, tmp_path), random.Random(7)
     registry = FileRegistry(tmp_path)
-    for turn in range(TURNS):
+    for turn in range(share(8, 50)):
         enough = acknowledged(tmp_path) + dice.randint(15, 30)
         workers = start(url, tmp_path, seed=1000 * turn)
         wait_for("some records of this turn", lambda enough=enough: acknowledged(tmp_path) >= enough)

@@ -3,7 +3,7 @@ from datetime import UTC, date, datetime
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from mlops_assets.declaration.period import Period
@@ -123,7 +123,6 @@ def test_refusals(change, message):
         join_outcomes(given_["predictions"], given_["outcomes"], matures_after=None, known_at=given_["known_at"])
 
 
-@settings(max_examples=60, deadline=None)
 @given(
     st.lists(
         st.tuples(

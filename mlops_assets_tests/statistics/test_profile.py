@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from mlops_assets.statistics.counting import count_window
@@ -87,7 +87,6 @@ def test_few_values_get_a_bin_each():
 
 
 @given(st.lists(st.one_of(st.none(), st.floats(width=32)), min_size=1, max_size=200))
-@settings(max_examples=60, deadline=None)
 def test_the_reference_counted_as_a_window_gives_its_own_counts(values):
     frame = pl.DataFrame({"x": values}, schema={"x": pl.Float64})
     profile = build_profile(frame, {"x": "numeric"}, bins=5)

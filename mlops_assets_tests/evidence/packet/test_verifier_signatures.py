@@ -19,6 +19,7 @@ from mlops_assets.evidence.packet.verifier_signatures import (
     twice_multiplied,
 )
 from mlops_assets.ledger.keys import SigningKey
+from mlops_assets_tests.effort import share
 
 KEY = SigningKey.generate()
 POINT, KEY_ID = public_point(KEY.public.pem)
@@ -34,7 +35,7 @@ def test_key_id_is_the_projects():
     assert KEY.public.key_id == KEY_ID
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=share(8, 200))
 @given(st.binary(max_size=200))
 def test_what_the_library_signs_is_verified_and_nothing_else(message: bytes):
     signature = KEY.sign(message)

@@ -16,6 +16,7 @@ from mlops_assets.ledger.state import reader
 from mlops_assets.ledger.state.fold import Fold, fold
 from mlops_assets.release.promotion import promote
 from mlops_assets_tests.cost import times_as_much
+from mlops_assets_tests.effort import share
 from mlops_assets_tests.governance.world import MODEL, World, build, policy
 from mlops_assets_tests.ledger.raw import note, raw
 from mlops_assets_tests.ledger.state.acts import ACTS, settle
@@ -36,7 +37,7 @@ def busy(tmp_path_factory) -> World:
     return world
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=share(20, 500))
 @given(st.data())
 def test_in_pieces_it_is_what_it_is_from_the_start(busy, data):
     records = busy.ledger.records()
