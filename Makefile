@@ -19,8 +19,9 @@ help: ## this list
 $(STAMP): requirements.lock pyproject.toml
 	@echo "Environment: installing what requirements.lock names into .venv (once, some minutes) …"
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	@# --no-deps: the lock names everything, and pip refuses an extra of a hashed package as not pinned.
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
+	@# --no-deps: the lock names everything, and pip refuses an extra of a hashed package as not pinned. --no-compile: of
+	@# 270 MB of Python text a small part is ever imported, and is compiled then.
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --no-deps --require-hashes -r requirements.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $(STAMP)
 

@@ -32,7 +32,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def _lived(item: pytest.Item) -> bool:
-    return "lived" in getattr(item, "fixturenames", ())
+    """Whether the test looks at the project below, not at something smaller of that name."""
+    if "lived" not in getattr(item, "fixturenames", ()):
+        return False
+    found = item._fixtureinfo.name2fixturedefs["lived"]  # type: ignore[attr-defined]
+    return found[-1].scope == "session"
 
 
 @pytest.fixture(scope="session", autouse=True)

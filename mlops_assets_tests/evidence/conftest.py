@@ -1,5 +1,6 @@
 """Real evidence for the tests: a small model really fitted on real data, and a ledger really written."""
 
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -33,6 +34,9 @@ class Declared:
 def declaration_of(name: str) -> Declaration:
     path = ROOT / "mlops_assets" / "defs" / "models" / name / "defs.yaml"
     return Declaration(**{**yaml.safe_load(path.read_text())["attributes"], "name": name})
+
+
+SBA = declaration_of(MODEL).model_dump(mode="json")
 
 
 @pytest.fixture(scope="session")
@@ -117,18 +121,58 @@ def clock() -> Clock:
     return Clock(ISSUED)
 
 
-@pytest.fixture
-def ledger(tmp_path: Path, clock: Callable[[], datetime]) -> Ledger:
-    return Ledger(f"sqlite:///{tmp_path / 'ledger.db'}", SigningKey.generate(), clock=clock)
+@dataclass(frozen=True)
+class Written:
+    """A ledger's file and what is needed to go on writing it: a test works on a copy."""
+
+    path: Path
+    head_key: SigningKey
+    keys: dict[str, SigningKey]
+    until: datetime
+
+    @classmethod
+    def of(cls, folder: Path, tell: Callable[[Life], None]) -> "Written":
+        """The people enrolled, and then what is told."""
+        clock, head_key, path = Clock(at("2003-01-01")), SigningKey.generate(), folder / "ledger.db"
+        life = Life(Ledger(f"sqlite:///{path}", head_key, clock=clock), clock, declaration=SBA)
+        life.enrol()
+        tell(life)
+        life.ledger.close()
+        return cls(path, head_key, life.keys, clock.at)
+
+
+@pytest.fixture(scope="session")
+def people_alone(tmp_path_factory: pytest.TempPathFactory) -> Written:
+    return Written.of(tmp_path_factory.mktemp("people"), lambda life: None)
+
+
+@pytest.fixture(scope="session")
+def three_years(tmp_path_factory: pytest.TempPathFactory) -> Written:
+    return Written.of(tmp_path_factory.mktemp("years"), _three_years)
 
 
 @pytest.fixture
-def life(ledger: Ledger, clock: Clock) -> Life:
-    """A model about which nothing is recorded but the people around it."""
-    clock.at = at("2003-01-01")
-    found = Life(ledger, clock, declaration=declaration_of(MODEL).model_dump(mode="json"))
-    found.enrol()
-    return found
+def written(request: pytest.FixtureRequest) -> Written:
+    """What has happened before the test begins."""
+    return request.getfixturevalue("three_years" if "lived" in request.fixturenames else "people_alone")
+
+
+@pytest.fixture
+def ledger(request: pytest.FixtureRequest, tmp_path: Path, clock: Clock) -> Ledger:
+    """Empty, where the test asks for nobody's life."""
+    path = tmp_path / "ledger.db"
+    if "life" not in request.fixturenames:
+        return Ledger(f"sqlite:///{path}", SigningKey.generate(), clock=clock)
+    written: Written = request.getfixturevalue("written")
+    shutil.copy(written.path, path)
+    clock.at = written.until
+    return Ledger(f"sqlite:///{path}", written.head_key, clock=clock)
+
+
+@pytest.fixture
+def life(ledger: Ledger, clock: Clock, written: Written) -> Life:
+    """A model about which nothing is recorded but the people around it, or what `lived` says."""
+    return Life(ledger, clock, declaration=SBA, keys=dict(written.keys))
 
 
 @pytest.fixture
@@ -137,6 +181,10 @@ def lived(life: Life) -> Ledger:
 
     Every signature in it counts.
     """
+    return life.ledger
+
+
+def _three_years(life: Life) -> None:
     life.adopt(when="2003-08-01")
     life.register("1", "2003-09-01")
     life.decide("1", "leakage", "failed", value=0.96, threshold=0.9, reason="term_months leaks")
@@ -158,4 +206,3 @@ def lived(life: Life) -> Ledger:
     other.adopt(when="2015-01-01")
     other.register("1")
     other.promote("1", None)
-    return life.ledger
