@@ -12,16 +12,21 @@ from mlops_assets.governance.adoption import audit_policies
 from mlops_assets.governance.verification import verify_all
 from mlops_assets.inspection.kept_files import changed_files
 from mlops_assets.inspection.lookup import predictions_digest
+from mlops_assets.inspection.recorded_tables import kept_with_version, require_recorded
 from mlops_assets.inspection.versions import verify_artifact
 from mlops_assets.ledger.anchors import Anchor
-from mlops_assets.ledger.events.versions import SnapshotTaken, VersionRegistered
+from mlops_assets.ledger.events.versions import EvidenceStored, SnapshotTaken, VersionRegistered
 from mlops_assets.ledger.events.windows import WindowScored
 from mlops_assets.ledger.records import Record
+from mlops_assets.monitoring.window_results import OUTCOMES
 from mlops_assets.platform import Platform
 from mlops_assets.release.audit import audit_promotions
 from mlops_assets.release.reconciliation import reconcile
 from mlops_assets.stores.home import exposed
+from mlops_assets.stores.lake import WINDOW
+from mlops_assets.stores.results import OF
 
+SCORED_ROWS = "scored_rows"
 FEATURES = "features"
 """Table of the rows that versions are made from."""
 
@@ -53,7 +58,7 @@ def check_everything(platform: Platform, anchors: Iterable[Anchor] = ()) -> list
         "registry": _registry(platform),
         "artifact": _artifacts(platform),
         "evidence": kept,
-        "lake": _lake(platform),
+        "lake": lake_problems(platform),
         "home": ({"where": "home", "what": what} for what in exposed(platform.home)),
     }
     return [*found, *(row for where, rows in parts.items() for row in _to_the_end(where, rows))]
@@ -92,7 +97,8 @@ def _artifacts(platform: Platform) -> Iterator[dict[str, Any]]:
             }
 
 
-def _lake(platform: Platform) -> Iterator[dict[str, Any]]:
+def lake_problems(platform: Platform) -> Iterator[dict[str, Any]]:
+    """Tables of the lake whose rows are not those on record, each with where and what."""
     seen: set[tuple[str, int, str]] = set()
     for record in platform.ledger.of(SnapshotTaken):
         event = record.event
@@ -111,6 +117,10 @@ def _lake(platform: Platform) -> Iterator[dict[str, Any]]:
                 yield {"where": "lake", "what": what}
     for record in platform.ledger.of(WindowScored):
         yield from _scored(platform, record, newest=latest[record.model, record.subject].seq == record.seq)
+        yield from _scored_rows(platform, record)
+    for model, window in sorted(latest):
+        yield from _outcomes(platform, model, window)
+    yield from _kept_with_versions(platform)
 
 
 def _scored(platform: Platform, record: Record[WindowScored], *, newest: bool) -> Iterator[dict[str, Any]]:
@@ -127,6 +137,48 @@ def _scored(platform: Platform, record: Record[WindowScored], *, newest: bool) -
         # Readers of the table see its newest version: one that was written past the scoring is no prediction of ours.
         what = f"{table}, window {window}: its newest version holds other rows than record {record.seq} says"
         yield {"where": "lake", "what": f"{what}; version {event.predictions_version} holds those"}
+
+
+def _scored_rows(platform: Platform, record: Record[WindowScored]) -> Iterator[dict[str, Any]]:
+    """The input rows of one run over a window, as they were scored."""
+    table, window, event = f"{record.model}/{SCORED_ROWS}", record.subject, record.event
+    if event.rows_digest is None:
+        return
+    registered = platform.ledger.state().model(record.model).version(event.version).registration
+    by = registered.event.declaration["id"] if registered else None
+    try:
+        rows = platform.lake.read(table, version=event.rows_version, window=window).drop(WINDOW)
+        newest = platform.lake.read(table, window=window).drop(WINDOW)
+    except Exception as error:  # a version that cannot be read is lost evidence, whatever the reason
+        yield {"where": "lake", "what": f"{table}, window {window}: cannot be read: {error}"}
+        return
+    runs = platform.ledger.of(WindowScored, model=record.model, subject=window)
+    if rows_digest(rows, by=by) != event.rows_digest:
+        yield {"where": "lake", "what": f"{table}, window {window}: rows differ from record {record.seq}"}
+    elif runs[-1].seq == record.seq and rows_digest(newest, by=by) != event.rows_digest:
+        what = f"{table}, window {window}: its newest version holds other rows than record {record.seq} says"
+        yield {"where": "lake", "what": what}
+
+
+def _outcomes(platform: Platform, model: str, window: str) -> Iterator[dict[str, Any]]:
+    """The outcomes that the window was last measured on."""
+    results, table = platform.window_results(model, window), f"{model}/outcomes"
+    if not results.has(OUTCOMES):
+        return
+    try:
+        require_recorded(platform.lake, table, window, results.read(OUTCOMES).digest, by="id", remedy=table)
+    except Exception as error:  # whatever cannot be read is not whole
+        yield {"where": "lake", "what": str(error)}
+
+
+def _kept_with_versions(platform: Platform) -> Iterator[dict[str, Any]]:
+    """Reference rows and losses that windows are compared with."""
+    kept = {(r.model, r.subject, r.event.name) for r in platform.ledger.of(EvidenceStored) if f"{OF}v" in r.subject}
+    for model, subject, name in sorted(kept):
+        try:
+            kept_with_version(platform, model, name, subject.partition(f"{OF}v")[2])
+        except Exception as error:  # whatever cannot be read is not whole
+            yield {"where": "lake", "what": str(error)}
 
 
 def _features(platform: Platform, registration: Record[VersionRegistered]) -> Iterator[dict[str, Any]]:

@@ -26,8 +26,8 @@ class ChangedPredictions(MlopsAssetsError, RuntimeError):
 
 
 def predictions_digest(rows: pl.DataFrame) -> str:
-    """Digest of a window's predictions as `window_scored` records it: of all but the reasons."""
-    return rows_digest(rows.drop(WINDOW, "reasons", strict=False), by="prediction_id")
+    """Digest of a window's predictions as `window_scored` records it."""
+    return rows_digest(rows.drop(WINDOW, strict=False), by="prediction_id")
 
 
 @dataclass(frozen=True)
@@ -139,7 +139,13 @@ def scored_row(platform: Platform, name: PredictionId) -> pl.DataFrame:
     (run, predicted), *_ = _runs_with(platform, name)
     registration = registered(platform.ledger.state().model(name.model), name.version)
     column = registration.event.declaration["id"]
-    found = run.read(platform, "scored_rows").filter(pl.col(column) == predicted["id"])
+    rows, recorded = run.read(platform, "scored_rows"), run.record.event.rows_digest
+    if recorded is not None and rows_digest(rows, by=column) != recorded:
+        raise ChangedPredictions(
+            f"{name}: the scored rows of the window {name.window} in the lake are not those that record "
+            f"{run.record.seq} says were scored: `mlops verify`"
+        )
+    found = rows.filter(pl.col(column) == predicted["id"])
     if found.height:
         return found[0]
     raise NotFound(f"{name}: its input row is not in the window {name.window} of {name.model}/scored_rows")

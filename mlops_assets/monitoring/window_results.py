@@ -27,10 +27,12 @@ class OutcomesResult:
     Attributes:
         content: digest of the outcomes as the source has them; by it a verdict is known to be out of date.
         delta_version: of the table that holds them; None where the source has no outcomes yet.
+        digest: of the rows of that table; None where there are none.
     """
 
     content: str
     delta_version: int | None = None
+    digest: str | None = None
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from mlops_assets.datasets.windows import window_of_key
+from mlops_assets.inspection.recorded_tables import REFERENCE_SAMPLE, kept_with_version
 from mlops_assets.monitoring.window_results import DRAWING
 from mlops_assets.pipeline.context import StageError
 from mlops_assets.pipeline.stages.scored_window import scored_window
@@ -42,7 +43,7 @@ def draw_window(platform: Platform, model: str, window: str) -> Path:
         raise StageError(f"{model}: the window {window} holds no row, so there is nothing to draw")
     seed = made.training.seed % 2**32
     drawn = np.random.default_rng(seed).choice(rows.height, min(PAGE_ROWS, rows.height), replace=False)
-    known = scored.reference_sample(platform.lake)
+    known = kept_with_version(platform, scored.model, REFERENCE_SAMPLE, scored.version)
     reference = known.select(list(made.features)).sample(min(PAGE_ROWS, known.height), seed=seed)
     roles = {name: feature.role.value for name, feature in made.features.items()}
     return draw(reference, rows[np.sort(drawn)], roles, platform.window_results(model, window).path(*DRAWING))

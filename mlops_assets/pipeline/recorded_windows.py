@@ -12,6 +12,7 @@ from mlops_assets.datasets.snapshot import split
 from mlops_assets.declaration.declaration import Declaration
 from mlops_assets.features.frame import target_vector
 from mlops_assets.governance.approval_subject import registered
+from mlops_assets.inspection.recorded_tables import REFERENCE_SAMPLE, kept_with_version
 from mlops_assets.inspection.versions import load_verified
 from mlops_assets.ledger.events.windows import HealthVerdict, WindowScored
 from mlops_assets.ledger.ledger import Record
@@ -32,7 +33,6 @@ from mlops_assets.platform import Platform
 from mlops_assets.release.champion import champion_state
 from mlops_assets.response.alarm_precision import JudgedWindow, judged_windows
 from mlops_assets.statistics.profile import Profile
-from mlops_assets.stores.lake import WINDOW
 from mlops_assets.stores.results import ResultError, VersionResults
 
 LOOKED_AT = 8
@@ -86,8 +86,7 @@ class Champion:
     @cached_property
     def reference_sample(self) -> pl.DataFrame:
         """Training rows that were kept with the version, for what counts cannot tell."""
-        kept = self.platform.lake.read(f"{self.model}/reference_sample", window=f"v{self.registration.subject}")
-        return kept.drop(WINDOW, strict=False)
+        return kept_with_version(self.platform, self.model, REFERENCE_SAMPLE, self.registration.subject)
 
     def score(self, rows: pl.DataFrame) -> np.ndarray:
         """Scores of rows; of several classes, one column each."""

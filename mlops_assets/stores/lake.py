@@ -213,15 +213,18 @@ class WindowWriter:
 
     @property
     def columns(self) -> list[str]:
-        """Of the rows."""
-        return [] if self._empty is None else [name for name in self._empty.columns if name != WINDOW]
+        """Of the rows, under the names they were given."""
+        return [] if self._empty is None else [_given(name) for name in self._empty.columns if name != WINDOW]
 
     def read(self, column: str) -> pl.Series:
         """One column of all rows so far, the only one that is in memory where there are several pieces."""
         assert self._empty is not None
+        stored = next(name for name in self._empty.columns if _given(name) == column)
         if len(self._pieces) < 2:
-            return (self._empty if self._only is None else self._only)[column]
-        return pl.scan_parquet(self._pieces, glob=False).select(column).collect(engine="streaming")[column]
+            return (self._empty if self._only is None else self._only)[stored].alias(column)
+        return (
+            pl.scan_parquet(self._pieces, glob=False).select(stored).collect(engine="streaming")[stored].alias(column)
+        )
 
     def commit(self) -> Written:
         """Let the rows take the place of those the window had; they are read in the order in which they were added, unless
@@ -351,7 +354,12 @@ def _as_stored(names: Sequence[str]) -> dict[str, str]:
 def _as_named(frame: pl.LazyFrame) -> pl.LazyFrame:
     """The columns under the names they were given."""
     stored = [name for name in frame.collect_schema().names() if name.startswith(CASED)]
-    return frame.rename({name: name.partition(":")[2] for name in stored}) if stored else frame
+    return frame.rename({name: _given(name) for name in stored}) if stored else frame
+
+
+def _given(stored: str) -> str:
+    """The name that a column was given, from the one that it has in the table."""
+    return stored.partition(":")[2] if stored.startswith(CASED) else stored
 
 
 def _writable(frame: pl.DataFrame) -> pl.DataFrame:

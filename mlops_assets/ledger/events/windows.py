@@ -44,9 +44,10 @@ class WindowScored(Event):
         reasons: refused rows by reason.
         content_digest: of the inputs alone, to recognise a batch that was delivered twice.
         sent_twice: rows whose inputs occur more than once.
-        predictions_digest: of the predictions.
+        predictions_digest: of the predictions, reasons included.
         predictions_version: Delta version of the predictions.
         rows_version: Delta version of the scored rows.
+        rows_digest: of the scored rows.
         source_digest: of the source as it was.
         rescoring_of: number of the record of the window's first scoring, whose predictions stay on record; None for the first.
     """
@@ -70,6 +71,7 @@ class WindowScored(Event):
     predictions_digest: Digest | None = None
     predictions_version: int | None = None
     rows_version: int | None = None
+    rows_digest: Digest | None = None
     source_digest: str | None = None
     rescoring_of: int | None = None
 

@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 
 from mlops_assets.datasets.pieces import StoredRows
+from mlops_assets.inspection.recorded_tables import REFERENCE_SAMPLE, kept_with_version
 from mlops_assets.inspection.versions import load_verified
 from mlops_assets.monitoring.inputs.attribution import (
     FEWEST_ROWS,
@@ -42,8 +43,9 @@ def drift(context: StageContext) -> StageResult:
     platform, thresholds = context.platform, context.policy.monitoring
     scored = scored_window(platform.ledger, context.declaration, window_of(context))
     made = platform.version_results(scored.run_id)
+    scored.require_recorded(platform.lake)
     rows = scored.rows(platform.lake)
-    known = scored.reference_sample(platform.lake)
+    known = kept_with_version(platform, scored.model, REFERENCE_SAMPLE, scored.version)
     verdict = judge_inputs(platform.lake, scored, made, rows, thresholds, known)
     pipeline = load_verified(platform, scored.declaration, scored.version)
     drivers = drivers_of_scores(pipeline, scored, made, rows, thresholds.alpha)

@@ -10,6 +10,7 @@ import polars as pl
 from mlops_assets.declaration.declaration import Declaration
 from mlops_assets.declaration.terms import RESERVED_PREFIX
 from mlops_assets.evaluation.estimators import prepare
+from mlops_assets.inspection.recorded_tables import keep_with_version, kept_with_version
 from mlops_assets.monitoring.outcomes.grades import quality_losses
 from mlops_assets.monitoring.outcomes.performance import split_classes
 from mlops_assets.monitoring.outcomes.reference_performance import ReferencePerformance
@@ -17,19 +18,22 @@ from mlops_assets.monitoring.outcomes.segments import Segment, find_segment
 from mlops_assets.pipeline.stages.matured_outcomes import Matured
 from mlops_assets.pipeline.stages.predictions import SCORED_ROWS
 from mlops_assets.pipeline.stages.scored_window import ScoredWindow
+from mlops_assets.platform import Platform
 from mlops_assets.statistics.profile import Profile
-from mlops_assets.stores.lake import Lake, LakeError
+from mlops_assets.stores.lake import LakeError
 
 TABLE = "held_out_losses"
 LOSS = RESERVED_PREFIX + "loss"
 MOST_ROWS = 20_000
 
 
-def keep_losses(lake: Lake, declaration: Declaration, version: int, rows: pl.DataFrame, losses: np.ndarray) -> None:
+def keep_losses(
+    platform: Platform, declaration: Declaration, version: int, rows: pl.DataFrame, losses: np.ndarray
+) -> None:
     """Keep a bounded sample of the held-out rows of a version: features and loss.
 
     Args:
-        lake: to write to.
+        platform: to write to.
         declaration: of the version.
         version: its number.
         rows: held out.
@@ -38,16 +42,16 @@ def keep_losses(lake: Lake, declaration: Declaration, version: int, rows: pl.Dat
     chosen = _sample(rows.height, declaration)
     kept = rows.select(list(declaration.features))[chosen]
     kept = kept.with_columns(pl.Series(LOSS, losses[chosen], dtype=pl.Float64))
-    lake.write_window(f"{declaration.name}/{TABLE}", f"v{version}", kept)
+    keep_with_version(platform, declaration.name, TABLE, version, kept)
 
 
 def changed_segment(
-    lake: Lake, scored: ScoredWindow, profile: Profile, known: Matured, reference: ReferencePerformance
+    platform: Platform, scored: ScoredWindow, profile: Profile, known: Matured, reference: ReferencePerformance
 ) -> Segment | None:
     """The part of the window that most of the additional loss comes from; None where there is none.
 
     Args:
-        lake: with the losses that were kept with the version.
+        platform: with the losses that were kept with the version.
         scored: the window.
         profile: of the version's reference.
         known: predictions and outcomes of the window.
@@ -56,7 +60,7 @@ def changed_segment(
     declaration = scored.declaration
     features = list(declaration.features)
     try:
-        before = lake.read(f"{scored.model}/{TABLE}", window=f"v{scored.version}")
+        before = kept_with_version(platform, scored.model, TABLE, scored.version)
     except LakeError:
         return None
     if before.is_empty():
@@ -66,7 +70,7 @@ def changed_segment(
     chosen = chosen[measured[chosen]]
     id_ = declaration.id
     wanted = known.ids[chosen].alias(id_)
-    rows = lake.scan(f"{scored.model}/{SCORED_ROWS}", window=scored.window.key).select(id_, *features)
+    rows = platform.lake.scan(f"{scored.model}/{SCORED_ROWS}", window=scored.window.key).select(id_, *features)
     named = rows.filter(pl.col(id_).is_in(wanted.implode())).collect(engine="streaming")
     now = wanted.to_frame().join(named, on=id_, how="left", maintain_order="left")
     columns = {name: profile.columns[name] for name in features}

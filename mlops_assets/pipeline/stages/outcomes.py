@@ -39,7 +39,7 @@ def outcomes(context: StageContext) -> StageResult:
     rows = now.rows_of(window).select(name for name in read if name == EVENT_TIME or name in now.source.columns)
     recorded = record_outcomes(platform.lake, rows, declaration, window)
     content = outcomes_by_window(rows, declaration).get(window.key, NONE_KNOWN)
-    results.write(OUTCOMES, OutcomesResult(content, recorded.written.version))
+    results.write(OUTCOMES, OutcomesResult(content, recorded.written.version, recorded.digest))
     return StageResult(
         metadata={
             "known": recorded.known,

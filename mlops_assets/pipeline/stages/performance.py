@@ -10,6 +10,7 @@ from typing import Any
 from mlops_assets.declaration.declaration import Declaration
 from mlops_assets.evaluation.performance import plain
 from mlops_assets.governance.approval_subject import registered
+from mlops_assets.inspection.recorded_tables import require_recorded
 from mlops_assets.ledger.canonical import digest
 from mlops_assets.ledger.events.windows import EstimateChecked
 from mlops_assets.ledger.ledger import Ledger
@@ -18,7 +19,7 @@ from mlops_assets.monitoring.outcomes.performance import WindowPerformance, meas
 from mlops_assets.monitoring.outcomes.reference_performance import ReferencePerformance
 from mlops_assets.monitoring.outcomes.reliability import Checked, Reliability, check_window, reliability_of
 from mlops_assets.monitoring.severity import at_least
-from mlops_assets.monitoring.window_results import DRIFT, PERFORMANCE, PerformanceResult
+from mlops_assets.monitoring.window_results import DRIFT, OUTCOMES, PERFORMANCE, PerformanceResult
 from mlops_assets.pipeline.context import StageContext, StageResult, window_of
 from mlops_assets.pipeline.stages.decisions import severity_check
 from mlops_assets.pipeline.stages.held_out_losses import changed_segment
@@ -46,12 +47,13 @@ def performance(context: StageContext) -> StageResult:
     scored = scored_window(ledger, context.declaration, window)
     made = platform.version_results(scored.run_id)
     reference = made.read(REFERENCE_PERFORMANCE)
+    _require_recorded(platform, scored, results)
     labels = labels_of(made.read(REFERENCE_PROFILE), scored.declaration)
     known = matured(platform.lake, scored, scored.version, scored.declaration, reference.classes, labels)
     found = measure_part(reference, known, scored, thresholds)
     segment = None
     if found.measurable and found.severity != "none":
-        segment = changed_segment(platform.lake, scored, made.read(REFERENCE_PROFILE), known, reference)
+        segment = changed_segment(platform, scored, made.read(REFERENCE_PROFILE), known, reference)
     # From scores alone, as if nothing had matured: where something has, estimates are compared with it.
     estimate = estimate_performance(
         reference,
@@ -75,6 +77,14 @@ def performance(context: StageContext) -> StageResult:
         data_version=evidence,
         decisions=[severity_check(found.severity, reason, evidence)],
     )
+
+
+def _require_recorded(platform: Platform, scored: ScoredWindow, results: WindowResults) -> None:
+    """Refuse predictions, rows or outcomes of the window that are not those on record."""
+    scored.require_recorded(platform.lake)
+    if results.has(OUTCOMES):
+        table, digest = f"{scored.model}/outcomes", results.read(OUTCOMES).digest
+        require_recorded(platform.lake, table, scored.window.key, digest, by="id", remedy=table)
 
 
 def measure_part(

@@ -32,15 +32,13 @@ from mlops_assets.pipeline.context import StageContext, StageError, StageResult,
 from mlops_assets.pipeline.late_rows import late_incidents
 from mlops_assets.pipeline.stages.delivery import QUARANTINE, SCORED_ROWS, account_of, delivery
 from mlops_assets.pipeline.stages.versions import declaration_note
-from mlops_assets.pipeline.stages.window_scorers import REASONS, WindowScorers, load_scorers
+from mlops_assets.pipeline.stages.window_scorers import WindowScorers, load_scorers
 from mlops_assets.release.champion import verified_champion_state
 from mlops_assets.scoring.input_contract import check_in_pieces, scoring_columns
 from mlops_assets.scoring.outcome_content import NONE_KNOWN
 from mlops_assets.stores.lake import Lake, WindowWriter
 
 PREDICTIONS = "predictions"
-LEFT_OUT_OF_DIGEST = (REASONS,)
-"""Columns of the predictions that their digest is not over."""
 
 
 @dataclass
@@ -64,9 +62,10 @@ class Scoring:
 
 @dataclass(frozen=True)
 class Stored:
-    """What the lake holds after a run: digest and mean score of the predictions, rows, and the tables' versions."""
+    """What the lake holds after a run: digests and mean score of the predictions, rows, and the tables' versions."""
 
     digest: str
+    rows_digest: str
     mean: Any
     rows: int
     quarantined: int
@@ -152,13 +151,13 @@ def _score(
             predicted.add(piece)
             scoring.first = scoring.first or piece.select("prediction_id", "score", "prediction").head(3).to_dicts()
             del rows, piece  # what follows needs their memory
-        digested = [name for name in predicted.columns if name not in LEFT_OUT_OF_DIGEST]
-        digest = digest_by_column(digested, predicted.rows, predicted.read, by="prediction_id")
+        digest = digest_by_column(predicted.columns, predicted.rows, predicted.read, by="prediction_id")
+        of_rows = digest_by_column(rows_kept.columns, rows_kept.rows, rows_kept.read, by=declaration.id)
         mean = predicted.read("score").mean()
         kept_at, predicted_at = rows_kept.commit(), predicted.commit()
         if quarantine.rows or window.key in lake.windows(quarantine.table):
             quarantine.commit()
-    return Stored(digest, mean, predicted.rows, quarantine.rows, predicted_at.version, kept_at.version)
+    return Stored(digest, of_rows, mean, predicted.rows, quarantine.rows, predicted_at.version, kept_at.version)
 
 
 def _acceptable(
@@ -200,6 +199,7 @@ def _record(ledger: Ledger, model: str, window: Window, stored: Stored, body: di
         "predictions_digest": stored.digest,
         "predictions_version": stored.predictions_version,
         "rows_version": stored.rows_version,
+        "rows_digest": stored.rows_digest,
         "rescoring_of": runs[0].seq if runs else None,
     }
     key = f"scored/{model}/{window.key}/{stored.digest}/after/{runs[-1].seq if runs else 0}"

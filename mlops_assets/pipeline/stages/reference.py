@@ -10,6 +10,7 @@ from mlops_assets.datasets.internal_columns import PART
 from mlops_assets.datasets.windows import window_start_expr
 from mlops_assets.declaration.declaration import Declaration
 from mlops_assets.features.frame import target_vector
+from mlops_assets.inspection.recorded_tables import REFERENCE_SAMPLE, keep_with_version
 from mlops_assets.inspection.versions import load_verified
 from mlops_assets.ledger.events.versions import VersionRegistered
 from mlops_assets.ledger.ledger import Record
@@ -59,9 +60,9 @@ def reference_profile(context: StageContext) -> StageResult:
     sample = rows.drop(PART).sample(min(SAMPLE_ROWS, rows.height), seed=declaration.training.seed % 2**32)
     if declaration.event_time is not None:
         sample = sample.sort(declaration.event_time.column, maintain_order=True)
-    lake.write_window(context.table("reference_sample"), f"v{version}", sample)
+    keep_with_version(platform, context.model, REFERENCE_SAMPLE, version, sample)
     losses = row_losses(target_vector(holdout, declaration), scores, performance)
-    keep_losses(lake, declaration, version, holdout, losses)
+    keep_losses(platform, declaration, version, holdout, losses)
     return StageResult(
         metadata={
             "version": version,

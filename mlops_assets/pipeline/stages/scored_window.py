@@ -14,11 +14,12 @@ from mlops_assets.datasets.windows import Window
 from mlops_assets.declaration.declaration import Declaration
 from mlops_assets.features.frame import required_columns
 from mlops_assets.governance.approval_subject import registered
+from mlops_assets.inspection.recorded_tables import require_recorded
 from mlops_assets.ledger.events.versions import VersionRegistered
 from mlops_assets.ledger.events.windows import WindowScored
 from mlops_assets.ledger.ledger import Ledger
 from mlops_assets.ledger.records import Record
-from mlops_assets.pipeline.stages.predictions import SCORED_ROWS, scored_record
+from mlops_assets.pipeline.stages.predictions import PREDICTIONS, SCORED_ROWS, scored_record
 from mlops_assets.pipeline.stages.versions import declared_with
 from mlops_assets.stores.lake import Lake
 
@@ -59,16 +60,25 @@ class ScoredWindow:
         """The version that decided a share of the rows; None where the champion decided all."""
         return self.record.event.challenger if self.record.event.canary_share else None
 
+    def require_recorded(self, lake: Lake) -> None:
+        """Refuse predictions or rows of the window that are not those on record.
+
+        Raises:
+            ChangedRows: other rows are in the lake.
+        """
+        event, remedy = self.record.event, f"{self.model}/{PREDICTIONS}"
+        for table, digest, by in (
+            (PREDICTIONS, event.predictions_digest, "prediction_id"),
+            (SCORED_ROWS, event.rows_digest, self.declaration.id),
+        ):
+            require_recorded(lake, f"{self.model}/{table}", self.window.key, digest, by, remedy)
+
     def rows(self, lake: Lake) -> pl.DataFrame | StoredRows:
         """Identifier and what the model reads of the rows; those of a window that may not fit into memory stay in the lake."""
         stored = lake.scan(f"{self.model}/{SCORED_ROWS}", window=self.window.key)
         stored = stored.select(self.declaration.id, *required_columns(self.declaration))
         height = int(self.record.event.rows)
         return stored.collect() if height <= pieces.ROWS_AT_ONCE else StoredRows(stored, height)
-
-    def reference_sample(self, lake: Lake) -> pl.DataFrame:
-        """Reference rows that were kept with the version that scored the window."""
-        return lake.read(f"{self.model}/reference_sample", window=f"v{self.version}")
 
 
 def scored_window(ledger: Ledger, declaration: Declaration, window: Window) -> ScoredWindow:

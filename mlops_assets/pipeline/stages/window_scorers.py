@@ -21,6 +21,7 @@ from mlops_assets.governance.approval_subject import registered
 from mlops_assets.governance.approvals import approval_state
 from mlops_assets.governance.decisions import standing
 from mlops_assets.governance.exceptions import lifts
+from mlops_assets.inspection.recorded_tables import REFERENCE_SAMPLE, kept_with_version
 from mlops_assets.inspection.versions import load_verified
 from mlops_assets.ledger.events.versions import VersionRegistered
 from mlops_assets.ledger.ledger import Ledger, Record
@@ -30,7 +31,6 @@ from mlops_assets.policy.policy import Policy
 from mlops_assets.release.ladder import climb
 from mlops_assets.scoring.batch import score
 from mlops_assets.scoring.routing import route
-from mlops_assets.stores.lake import WINDOW
 
 REASONS = "reasons"
 BESIDE = ("version", "score", "prediction")
@@ -82,8 +82,7 @@ class Scorer:
     @cached_property
     def _typical_rows(self) -> Reference:
         """What rows are compared with: the sample of training rows that was kept with the version."""
-        table = f"{self.declaration.name}/reference_sample"
-        sample = self.platform.lake.read(table, window=f"v{self.version}").drop(WINDOW)
+        sample = kept_with_version(self.platform, self.declaration.name, REFERENCE_SAMPLE, self.version)
         return build_reference(self.pipeline, sample, self.declaration, self.registration.event.threshold)
 
 
