@@ -16,7 +16,7 @@ from mlops_assets.datasets.windows import Window, declared_windows, shift, windo
 from mlops_assets.declaration.declaration import Declaration
 from mlops_assets.ledger.state.model import ModelState, WindowVerdict
 from mlops_assets.pipeline.due import Due, Found, failure_cause, last_closed, open_failure
-from mlops_assets.pipeline.late_rows import notice_late_rows
+from mlops_assets.pipeline.stages.late_rows import notice_late_rows
 from mlops_assets.pipeline.stages.versions import declared_with
 from mlops_assets.platform import Platform
 from mlops_assets.scoring.outcome_content import NONE_KNOWN, outcomes_by_window

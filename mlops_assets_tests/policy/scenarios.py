@@ -30,8 +30,8 @@ from mlops_assets.monitoring.outcomes.performance import measure
 from mlops_assets.monitoring.outcomes.reference_performance import ReferencePerformance, build_reference
 from mlops_assets.monitoring.verdict.persistence import Earlier, after_persistence
 from mlops_assets.monitoring.verdict.triage import triage
-from mlops_assets.pipeline.late_rows import late_incidents
 from mlops_assets.pipeline.stages.evaluation import stability_settings
+from mlops_assets.pipeline.stages.late_rows import late_incidents
 from mlops_assets.policy.policy import Policy, PolicyError, read_policy
 from mlops_assets.release import interventions
 from mlops_assets.release.automation import allowed

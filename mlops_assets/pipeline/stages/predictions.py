@@ -29,8 +29,8 @@ from mlops_assets.ledger.events.windows import WindowScored
 from mlops_assets.ledger.ledger import Ledger, Record
 from mlops_assets.monitoring.inputs.batches import content_of, row_hashes
 from mlops_assets.pipeline.context import StageContext, StageError, StageResult, window_of
-from mlops_assets.pipeline.late_rows import late_incidents
 from mlops_assets.pipeline.stages.delivery import QUARANTINE, SCORED_ROWS, account_of, delivery
+from mlops_assets.pipeline.stages.late_rows import late_incidents
 from mlops_assets.pipeline.stages.versions import declaration_note
 from mlops_assets.pipeline.stages.window_scorers import WindowScorers, load_scorers
 from mlops_assets.release.champion import verified_champion_state
