@@ -37,29 +37,6 @@ print(json.dumps({
 """
 
 
-@pytest.fixture(scope="module")
-def wheel(tmp_path_factory) -> Path:
-    """Built as a release would be, from the files in the checkout, without network."""
-    folder = tmp_path_factory.mktemp("wheel")
-    built = subprocess.run(
-        [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "--no-index",
-         "--disable-pip-version-check", "-w", str(folder), str(ROOT)],
-        capture_output=True, text=True, timeout=900, check=False,
-    )  # fmt: skip
-    assert built.returncode == 0, built.stderr
-    (found,) = folder.glob("mlops_assets-*.whl")
-    return found
-
-
-@pytest.fixture(scope="module")
-def installed(wheel, tmp_path_factory) -> Path:
-    """The wheel unpacked: the only mlops_assets that the second project's Python sees."""
-    folder = tmp_path_factory.mktemp("site")
-    with zipfile.ZipFile(wheel) as archive:
-        archive.extractall(folder)
-    return folder
-
-
 def test_holds_every_file_of_the_package(wheel):
     tracked = subprocess.run(
         ["git", "ls-files", "-z", "mlops_assets"], cwd=ROOT, capture_output=True, text=True, check=False

@@ -29,7 +29,7 @@ from mlops_assets.evidence.packet.verifier_ledger import (
     check_signatures,
 )
 from mlops_assets.evidence.packet.verifier_signatures import Point, Wrong, open_envelope, parsed, public_point
-from mlops_assets.evidence.packet.verifier_version import check_addendum, check_version
+from mlops_assets.evidence.packet.verifier_version import check_addendum, check_version, gates_on_record
 
 SEAL = "packet.json"
 OLDEST_PYTHON = (3, 10)
@@ -89,6 +89,7 @@ def verify(path: Any, root: str | None = None, head: str | None = None, anchors:
         signed = check_signatures(rows, people, model, found["remarks"])
         check_recorded_files(files, rows, model, version)
         found["summary"] = check_version(files, rows, people, signed, model, version)
+        found["gates"] = gates_on_record(rows, model, version)
         found["since_card"] = check_addendum(files, rows, signed, model, version)
         issuer = next((p["name"] for p in people if p["key_id"] == found["head"]), None)
         found.update(root=people[0]["key_id"] if people else None, root_name=people[0]["name"] if people else None)
@@ -114,6 +115,7 @@ def report(found: dict[str, Any]) -> list[str]:
     withheld = found["records"] - found["shown"]
     lines = [
         f"whole: {found['summary']}",
+        *found["gates"],
         f"state of {found['as_of']}",
         f"{found['records']} records in one chain, {found['signatures']} signatures about the model",
         f"records about the model since its card, in the addendum: {found['since_card']}",

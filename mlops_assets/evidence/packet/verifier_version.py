@@ -68,6 +68,24 @@ def check_version(
     return f"version {version} of {model}: {counts}, promoted by record {promotion['seq']}"
 
 
+def gates_on_record(rows: list[Row], model: str, version: str) -> list[str]:
+    """What was not decided again: a gate needs the program that measured it; a line each for all gates, and for those whose
+    code belongs to the bank."""
+    about = [r for r in rows if (r["kind"], r["model"], r["subject"]) == ("gate_decision", model, version)]
+    latest = {r["body"]["gate"]: r["body"] for r in about}
+    if not latest:
+        return []
+    own = {gate: body["evidence"]["code"] for gate, body in latest.items() if "code" in body["evidence"]}
+    lines = [
+        f"decided again: policy, exceptions, validation, approvals; not decided again: the {len(latest)} gates, whose decisions "
+        "are taken from their records"
+    ]
+    return [
+        *lines,
+        *(f"gate {gate} is the bank's own, source with SHA-256 {code}" for gate, code in sorted(own.items())),
+    ]
+
+
 def named(promotion: Row) -> str:
     """The promotion, for a message."""
     return f"record {promotion['seq']} (promotion of version {promotion['subject']})"

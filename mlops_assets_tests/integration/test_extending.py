@@ -1,0 +1,232 @@
+"""The examples of `docs/how-to/extending.md`, written from that page into a second project on the wheel, and each used."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+import yaml
+
+from mlops_assets.registration import KINDS
+from mlops_assets_tests.documentation.extending import (
+    CANDIDATES,
+    FILES,
+    LIMITS,
+    LINES,
+    POINTS,
+    RULES,
+    SOURCE,
+    TRIAL,
+    write_files,
+)  # fmt: skip
+from mlops_assets_tests.integration.small_project import SNAPSHOT, TIMED, write_project
+
+pytestmark = pytest.mark.integration
+WINDOW = "2021-01-01"
+RUN = """
+import json, sys, warnings
+from datetime import timedelta
+warnings.simplefilter("ignore")
+from pathlib import Path
+from mlops_assets.evidence.packet.verifier import report
+from mlops_assets.inspection.packets import make_packet
+from mlops_assets.ledger.events.judgements import GateDecided
+from mlops_assets.ledger.events.versions import SnapshotTaken, VersionRegistered
+from mlops_assets.monitoring.window_results import DRIFT
+from mlops_assets.orchestration.demo.lifecycle import Demo
+from mlops_assets.pipeline.watch import watch
+from mlops_assets.platform import Platform
+from mlops_assets.response import outbox
+from mlops_assets.release.champion import champion_state
+
+platform = Platform.load(Path(sys.argv[1]))
+models = list(platform.project.declarations)
+demo = Demo(platform, say=lambda line: None)
+demo.run()
+watched = watch(platform, 0)
+ledger = platform.ledger
+later = outbox.send(platform.home.root, [], ledger.clock() + timedelta(minutes=2))
+registered = {m: ledger.latest_of(VersionRegistered, model=m) for m in models}
+print(json.dumps({
+    "failures": demo.failures,
+    "champions": {m: champion_state(ledger, m).champion for m in models},
+    "gates": {m: [r.event.body() for r in ledger.of(GateDecided, model=m) if r.event.gate == "certainty"] for m in models},
+    "algorithms": {m: r.event.algorithm for m, r in registered.items()},
+    "reading": list(ledger.latest_of(SnapshotTaken, model=sys.argv[2]).event.reading),
+    "drift": platform.window_results(sys.argv[2], sys.argv[3]).read(DRIFT).to_dict(),
+    "packet": report(make_packet(platform, sys.argv[2], 1, platform.home.root / "packet.zip")),
+    "actions": list(watched.actions),
+    "notices": watched.notices,
+    "waiting": len(later.waiting),
+    "problems": [str(p) for p in ledger.verify()],
+}, default=str))
+"""
+
+
+class Pager:
+    """A receiver on this machine, which is down for the first notice."""
+
+    def __init__(self) -> None:
+        self.received: list[dict[str, Any]] = []
+        self.refused = 0
+        pager = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                notice = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                if pager.refused == 0:
+                    pager.refused += 1
+                    self.send_error(503)
+                    return
+                pager.received.append(notice)
+                self.send_response(204)
+                self.end_headers()
+
+            def log_message(self, *_: Any) -> None:
+                pass
+
+        self.server = HTTPServer(("127.0.0.1", 0), Handler)
+        self.address = f"http://127.0.0.1:{self.server.server_port}/"
+
+
+@pytest.fixture(scope="module")
+def pager() -> Iterator[Pager]:
+    found = Pager()
+    thread = threading.Thread(target=found.server.serve_forever, daemon=True)
+    thread.start()
+    yield found
+    found.server.shutdown()
+    thread.join()
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory, installed, pager) -> tuple[Path, dict[str, str]]:
+    """A project whose registration, files, policy and declarations are those of the page, and the environment of its processes."""
+    root = tmp_path_factory.mktemp("second")
+    defs = write_project(root, TIMED, SNAPSHOT)
+    write_files(root)
+    with (root / "pyproject.toml").open("a") as file:
+        file.write("\n" + LINES)
+    # What installing the package with this entry point leaves behind.
+    point = re.sub(r"^\[project\.entry-points\.\"(.+)\"\]$", r"[\1]", POINTS, flags=re.MULTILINE).replace('"', "")
+    dist = root / "plugins" / "my_bank-1.0.dist-info"
+    dist.mkdir(parents=True)
+    (dist / "METADATA").write_text("Metadata-Version: 2.1\nName: my_bank\nVersion: 1.0\n")
+    (dist / "entry_points.txt").write_text(point)
+    for path in (defs.parent / "config" / "policy").glob("*.yaml"):
+        policy = yaml.safe_load(path.read_text())
+        policy["gates"].update(RULES["gates"])
+        policy["monitoring"].update(LIMITS["monitoring"])
+        path.write_text(yaml.safe_dump(policy))
+    table = pl.read_parquet(root / "data" / "late payments.parquet")
+    table.write_ndjson(root / SOURCE["source"]["settings"]["file"])
+
+    def declare(model: str, **changed: Any) -> None:
+        path = defs / "models" / model / "defs.yaml"
+        declared = yaml.safe_load(path.read_text())
+        declared["attributes"].update(changed)
+        path.write_text(yaml.safe_dump(declared, allow_unicode=True))
+
+    declare(TIMED, **SOURCE, **CANDIDATES, monitoring={"cadence": "month", "end": "2021-02-01"})
+    declare(SNAPSHOT, policy={"gates": {"certainty": {"max_share": 0.0}}})
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(("MLOPS_", "MLFLOW_", "DAGSTER_"))}
+    environment["PYTHONPATH"] = os.pathsep.join([str(installed), str(root / "plugins"), str(root)])
+    environment["MY_BANK_PAGER_URL"] = pager.address
+    return defs, environment
+
+
+def run(project, *words: str) -> subprocess.CompletedProcess[str]:
+    defs, environment = project
+    return subprocess.run(
+        [sys.executable, "-W", "ignore", *words],
+        cwd=defs.parents[1], env=environment, capture_output=True, text=True, timeout=900, check=False,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def lived(project) -> dict[str, Any]:
+    """What came of one life: trained, released, one window judged, people notified."""
+    done = run(project, "-c", RUN, str(project[0]), TIMED, WINDOW)
+    assert done.returncode == 0, done.stderr[-3000:]
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+@pytest.fixture(scope="module")
+def listed(project) -> dict[str, dict[str, Any]]:
+    """What `mlops extensions` says in a process of its own."""
+    done = run(project, "-c", "from mlops_assets.cli import main; main(['extensions', '--own', '--json'])")
+    assert done.returncode == 0, done.stderr
+    return {row["name"]: row for row in json.loads(done.stdout)}
+
+
+def test_the_page_has_an_example_of_each_kind_and_a_command_lists_them(listed):
+    assert {row["kind"] for row in listed.values()} == set(KINDS)
+    assert {row["target"].partition(":")[0].replace(".", "/") + ".py" for row in listed.values()} == set(FILES)
+    assert listed["pager"]["where"] == "the entry points of my_bank 1.0"
+    assert "[tool.mlops_assets.gates]" in listed["certainty"]["where"]
+
+
+def test_the_gate_permits_one_model_and_blocks_another(lived, listed):
+    assert lived["champions"] == {TIMED: 1, SNAPSHOT: None}
+    permitted, blocked = lived["gates"][TIMED][-1], lived["gates"][SNAPSHOT][-1]
+    assert (permitted["outcome"], permitted["threshold"]) == ("passed", RULES["gates"]["certainty"]["max_share"])
+    assert (blocked["outcome"], blocked["threshold"]) == ("failed", 0.0)
+    for decision in (permitted, blocked):
+        assert decision["evidence"]["code"] == listed["certainty"]["code"]
+        assert decision["details"]["measured"]["rows"] > 0
+
+
+def test_the_source_feeds_the_training(lived, listed):
+    assert f"read by source json_lines, code {listed['json_lines']['code']}" in lived["reading"]
+
+
+def test_the_candidate_wins(lived):
+    assert lived["algorithms"] == {TIMED: "sparse_linear", SNAPSHOT: "linear"}
+
+
+def test_the_statistic_is_in_the_drift_verdict(lived, listed):
+    columns = {c["name"]: {s["name"]: s for s in c["statistics"]} for c in lived["drift"]["columns"]}
+    shift = columns["days-granted"]["mean_shift"]
+    assert shift["code"] == listed["mean_shift"]["code"]
+    assert 0 <= shift["value"] < 1
+    assert 0 <= shift["p_value"] <= 1
+    assert "mean_shift" not in columns["größe"], "it is for numbers"
+
+
+def test_the_section_is_on_the_card_and_covered_by_its_digest(project, lived, listed):
+    folder = project[0].parents[1] / ".mlops" / "reports" / "cards" / TIMED / "v1"
+    assert f"Evidence of {TIMED} is kept for" in (folder / "card.html").read_text(encoding="utf-8")
+    own = json.loads((folder / "card.json").read_text(encoding="utf-8"))["own_sections"]["retention"]
+    assert own["code"] == listed["retention"]["code"]
+
+
+def test_the_report_is_written_by_the_job_of_the_fleet(project, lived):
+    page = (project[0].parents[1] / ".mlops" / "reports" / "tiers.html").read_text(encoding="utf-8")
+    assert f"medium: {TIMED}" in page
+
+
+def test_the_notifier_is_given_every_notice_and_again_what_it_could_not_send(lived, pager):
+    assert lived["notices"] == 1
+    assert any("notifier pager" in action and "503" in action for action in lived["actions"])
+    assert (pager.refused, lived["waiting"]) == (1, 0), "refused once, and sent again two minutes later"
+    assert [(notice["kind"], notice["model"]) for notice in pager.received] == [("promotion", TIMED)]
+
+
+def test_a_packet_says_which_gates_it_cannot_decide_again(lived, listed):
+    text = "\n".join(lived["packet"])
+    assert "not decided again: the 17 gates" in text
+    assert f"gate certainty is the bank's own, source with SHA-256 {listed['certainty']['code']}" in text
+    assert lived["problems"] == []
+
+
+def test_the_trial_on_the_page_runs(project):
+    done = run(project, "-c", TRIAL)
+    assert done.returncode == 0, done.stderr
