@@ -40,6 +40,10 @@ def loosened_policy(model: ModelState, people: People) -> list[Opening]:
     names = [field.split(":")[0].removeprefix("policy.") for field in fields]
     # To leave less to the service key is another rule and no laxer one.
     names = [n for n in names if not (n.startswith("automation.") and n in rows and rows[n]["after"] is False)]
+    # A gate that is registered no more is in neither policy as it is read now.
+    gates = record.event.policy.get("gates", {})
+    asked = (before.event.policy.get("gates") or {}).items()
+    names += [f"gates.{gate}.required" for gate, rule in asked if gate not in gates and rule.get("required")]
     if not names:
         return []
     fields = [f"{n} from {rows[n]['before']} to {rows[n]['after']}" if n in rows else n for n in names]

@@ -4,12 +4,15 @@ from datetime import timedelta
 
 import pytest
 
+from mlops_assets.extensions import Evidence, Finding, Gate, GateRule
 from mlops_assets.governance.adoption import adopt
 from mlops_assets.governance.exceptions import sign_exception, withdraw_exception
+from mlops_assets.registration import registered
 from mlops_assets.release.oversight import due
 from mlops_assets.release.promotion import promote
 from mlops_assets_tests.governance.world import MODEL, policy
 
+OWN = Gate("own", "Is it?", Evidence, GateRule, lambda e, r: Finding("passed", "r", "w"), stage="evaluation")
 POLICY = policy(exceptions={"roles": ["model-risk"], "max_days": 60})
 
 
@@ -44,6 +47,15 @@ def test_a_stricter_policy_and_a_signed_one_raise_nothing(world, change, signed,
     key = {"key": world.keys["risk"], "rationale": "agreed"} if signed else {}
     adopt(world.ledger, MODEL, policy(**change), **key)
     assert raised(world, policy(**change)) == [], why
+
+
+def test_a_required_gate_that_is_registered_no_more_is_raised(world):
+    with registered(OWN):
+        adopt(world.ledger, MODEL, policy())
+        assert raised(world, policy()) == []
+    adopt(world.ledger, MODEL, policy())
+    (summary,) = raised(world, policy())
+    assert "gates.own.required" in summary
 
 
 def test_a_laxer_policy_can_be_signed_afterwards_and_not_by_its_authors(world):
