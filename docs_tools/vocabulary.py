@@ -36,17 +36,17 @@ ACTIONS = {
 }
 STATUSES = {
     "champion": "It decides.",
-    "suspended": "It decided, and nothing decides until a resumption.",
-    "former champion": "A rollback returns to it.",
-    "refused": "A required gate failed or could not be measured.",
+    "suspended": "It is the champion, and nothing decides until a resumption.",
+    "former champion": "It decided, until another version was promoted.",
+    "refused": "A required gate failed.",
     "rejected": "A signed rejection counts.",
-    "blocked": "A finding, or a rejected or ended validation, blocks promotion.",
-    "waiting for approval": "Signatures or a validation are missing.",
+    "blocked": "A required gate has no passing decision: it could not be measured, or has not decided.",
+    "waiting for approval": "Signatures are missing.",
     "waiting for policy": "A changed policy is not in force yet.",
     "in shadow": "It scores every row and decides none.",
     "in canary": "It decides a small share of the rows.",
     "ready": "Nothing is missing; the next run promotes it.",
-    "superseded": "A later version took its place.",
+    "superseded": "A later version was registered before it was released.",
     "not released": "It was never promoted.",
     "retired": "The model has ended.",
 }
