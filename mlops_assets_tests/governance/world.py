@@ -1,6 +1,8 @@
 """A small bank for tests: people with keys, a ledger, versions, decisions, and a registry in memory."""
 
+import shutil
 from collections.abc import Mapping
+from copy import deepcopy
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -120,6 +122,14 @@ class World:
         """Sign approvals."""
         for name in names:
             sign_approval(self.ledger, self.keys[name], model, version, "evidence is sound", policy=policy)
+
+    def copy(self, folder: Path) -> "World":
+        """The same world in another folder, to be changed there."""
+        self.ledger.close()
+        shutil.copytree(self.folder, folder, dirs_exist_ok=True)
+        clock = Clock(self.clock.now)
+        ledger = Ledger(f"sqlite:///{folder}/ledger.db", self.keys["head"], folder / "anchor.json", clock=clock)
+        return World(folder, ledger, clock, self.keys, deepcopy(self.registry))
 
     def verify_artifact(self, model: str, version: int) -> str:
         """The artifact is what was registered."""
