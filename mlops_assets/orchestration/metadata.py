@@ -79,11 +79,10 @@ def _cell(value: Any) -> str:
 
 
 def check_metadata(result: "GateResult", tier: str, policy_digest: str, required: bool) -> dict[str, Any]:
-    """What a gate's check shows: value, threshold, rule, tier, policy, and why."""
+    """What a gate's check shows beside its description, which says why: value, threshold, rule, tier and policy."""
     return to_metadata(
         {
             "outcome": result.outcome.replace("_", " "),
-            "reason": result.reason,
             "value": result.value,
             "threshold": result.threshold,
             "rule": result.rule,
