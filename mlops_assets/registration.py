@@ -228,6 +228,17 @@ def loaded(line: Registration) -> tuple[Extension, str]:
     return _registry.load(line.kind, line.name)
 
 
+def unusable() -> list[str]:
+    """A line for everything that is registered, does not belong to this package, and cannot be imported or used."""
+    found = []
+    for line in registrations():
+        try:
+            _ = None if line.built_in else loaded(line)
+        except ExtensionError as error:
+            found.append(str(error))
+    return found
+
+
 def generation() -> int:
     """A number that grows with every line: what was read under another one may have to be read again."""
     _read_entry_points()

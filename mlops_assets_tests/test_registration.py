@@ -1,10 +1,16 @@
 """Names are registered once, from four places in one way, and what they stand for is imported when it is used."""
 
 import json
+import subprocess
+import sys
+from dataclasses import replace
 
+import dagster as dg
 import pytest
 
+from mlops_assets import build_definitions, extensions
 from mlops_assets.cli import main
+from mlops_assets.extensions import Finding, Report, Written
 from mlops_assets.gates import cost
 from mlops_assets.gates.registry import GATES
 from mlops_assets.registration import (
@@ -17,6 +23,7 @@ from mlops_assets.registration import (
     registered,
     registrations,
 )
+from mlops_assets_tests.integration.small_project import SNAPSHOT, write_project
 
 MODULE = '''\
 from dataclasses import dataclass
@@ -150,3 +157,35 @@ def test_the_command_lists_them_with_the_digest_of_their_code(tmp_path, monkeypa
     assert rows["listed_gate"]["code"] == code_digest("listed_gate")
     assert rows["listed_gate"]["error"] is None
     assert "cannot be imported" in rows["broken_gate"]["error"]
+    with pytest.raises(SystemExit) as checked:
+        main(["--project", str(tmp_path), "check"])
+    assert checked.value.code == 1
+    assert "broken_gate: no_such_module_at_all:GATE" in capsys.readouterr().err
+
+
+def test_the_base_classes_are_imported_without_the_heavy_libraries():
+    names = "Gate, GateRule, Statistic, Source, Notifier, Candidate, CardSection, Report"
+    heavy = ("dagster", "mlflow", "sklearn", "scipy", "pandas", "evidently", "matplotlib", "deltalake")
+    code = f"from mlops_assets.extensions import {names}; import sys; print([n for n in {heavy} if n in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_everything_offered_can_be_imported():
+    for name in extensions.__all__:
+        assert getattr(extensions, name) is not None
+    assert set(extensions.__all__) == set(extensions._HOME)
+
+
+def test_an_argument_of_build_definitions_registers_objects(tmp_path, monkeypatch):
+    monkeypatch.setenv("MLOPS_HOME", str(tmp_path / "home"))
+    monkeypatch.syspath_prepend(str(tmp_path))
+    defs = write_project(tmp_path, SNAPSHOT)
+    gate = replace(cost.GATE, name="own_gate", decide=lambda e, r: Finding("passed", "r", "w"))
+    report = Report("own_report", "One of the bank's own.", lambda given: Written())
+    repository = build_definitions(defs, extensions=[gate, report]).get_repository_def()
+    assert dg.AssetKey(["fleet", "own_report"]) in repository.asset_graph.materializable_asset_keys
+    key = dg.AssetCheckKey(dg.AssetKey([SNAPSHOT, "evaluation"]), "own_gate")
+    assert key in repository.asset_graph.asset_check_keys
+    with pytest.raises(ExtensionError, match="found 'cost' twice"):
+        build_definitions(defs, extensions=[cost.GATE])

@@ -8,6 +8,7 @@ from mlops_assets.commands.common import json_option, print_json
 from mlops_assets.errors import NOT_WELL
 from mlops_assets.platform import hold_to_policy
 from mlops_assets.project import Project
+from mlops_assets.registration import unusable
 
 
 @click.command()
@@ -21,8 +22,8 @@ def check(context: click.Context, model: str | None, with_data: bool, as_json: b
     """Check the declarations of all models, or of MODEL, and report every mistake at once.
 
     With --data the command also finds a source that is missing or cannot be read, columns that are missing, an event time
-    that is written in another format than declared, and a positive value that never occurs. The exit code is 1 when it
-    finds a mistake.
+    that is written in another format than declared, and a positive value that never occurs. Without MODEL it also imports
+    what the project registers. The exit code is 1 when it finds a mistake.
     """
     from mlops_assets.datasets.declared_data import data_mistakes
 
@@ -42,4 +43,7 @@ def check(context: click.Context, model: str | None, with_data: bool, as_json: b
     else:
         for row in rows:
             click.echo("\n".join(row["mistakes"]) if row["mistakes"] else f"{row['model']}: no mistake found")
-    return NOT_WELL if any(row["mistakes"] for row in rows) else 0
+    broken = unusable() if model is None else []
+    for line in broken:
+        click.echo(f"mlops: {line}", err=True)
+    return NOT_WELL if broken or any(row["mistakes"] for row in rows) else 0
