@@ -1,6 +1,6 @@
-"""What a bank's own project imports to add a gate: one object in one file, registered by one line.
+"""What a bank's own project imports to add a gate, a source, a notifier and the like: one object in one file, registered by one line.
 
-`docs/extending.md` shows a complete example of each kind. Nothing is defined here; each name is imported at first use.
+`docs/how-to/extending.md` shows a complete example of each kind. Nothing is defined here; each name is imported at first use.
 """
 
 from importlib import import_module
