@@ -92,8 +92,6 @@ def training_data(context: StageContext) -> StageResult:
             "snapshot digest": digest,
             "ledger record": record.seq,
             "strongest single features": screening_table(screening),
-            # More columns than this are cut off at the edge of the page, and everything beside them with it.
-            "first rows": rows.select(rows.columns[:6]).head(5).to_dicts(),
         },
         data_version=digest,
         decisions=record_decisions(ledger, context.policy, model, data_subject(digest), results),

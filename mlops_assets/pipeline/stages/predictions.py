@@ -50,14 +50,15 @@ class Scoring:
         outside: rows that a restriction of use refuses.
         flagged: rows that a restriction of use marks.
         hashes: of the inputs of every scored row.
-        first: a few predictions to show.
+        first: a few prediction ids to show. Rows are not shown: Dagster keeps what an asset shows in its event log, where it
+            stays when the rows themselves are removed.
     """
 
     tally: Tally
     outside: int = 0
     flagged: int = 0
     hashes: list[pl.Series] = field(default_factory=list)
-    first: list[dict[str, Any]] = field(default_factory=list)
+    first: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -149,7 +150,7 @@ def _score(
             scoring.hashes.append(row_hashes(rows, list(declaration.features)))
             piece = scorers.score(rows, window)
             predicted.add(piece)
-            scoring.first = scoring.first or piece.select("prediction_id", "score", "prediction").head(3).to_dicts()
+            scoring.first = scoring.first or piece["prediction_id"].head(3).to_list()
             del rows, piece  # what follows needs their memory
         digest = digest_by_column(predicted.columns, predicted.rows, predicted.read, by="prediction_id")
         of_rows = digest_by_column(rows_kept.columns, rows_kept.rows, rows_kept.read, by=declaration.id)
@@ -224,7 +225,7 @@ def _shown(
         "outside the approved population": scoring.outside or None,
         "quarantine reasons": [{"reason": k, "rows": v} for k, v in scoring.tally.summary.items()] or None,
         "mean score": stored.mean,
-        "first predictions": scoring.first or None,
+        "prediction ids, such as": scoring.first or None,
         "declaration": changed,
         "scored again": f"yes: record {first} keeps what was decided first" if first else None,
         "ledger record": record.seq,
