@@ -102,7 +102,7 @@ def log_e_above(sums: Sums, tolerance: float, scale: float) -> np.ndarray:
     return math.log(2) - 0.5 * np.log(spread) + z**2 / 2 + log_ndtr(z)
 
 
-def least_change(sums: Sums, log_needed: float, scale: float) -> np.ndarray:
+def least_change(sums: Sums, log_needed: np.ndarray, scale: float) -> np.ndarray:
     """Lower end of the confidence sequence: the largest tolerance that the e-process rejects, for each beginning.
 
     Args:

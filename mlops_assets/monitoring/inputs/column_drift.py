@@ -14,10 +14,10 @@ from mlops_assets.monitoring.inputs.faults import find_fault
 from mlops_assets.monitoring.severity import TOLERATED_DISTANCE, Severity, at_least
 from mlops_assets.monitoring.wording import shown_p
 from mlops_assets.policy.monitoring_thresholds import MonitoringThresholds
-from mlops_assets.statistics.between_periods import as_long_as
+from mlops_assets.statistics.between_periods import BetweenPeriods, as_long_as
 from mlops_assets.statistics.counting import ColumnCounts
 from mlops_assets.statistics.distances import kolmogorov_smirnov
-from mlops_assets.statistics.homogeneity import LEAST_EXPECTED, chi_square_two_sample
+from mlops_assets.statistics.homogeneity import LEAST_EXPECTED, TestResult, chi_square_two_sample
 from mlops_assets.statistics.implied_base_rate import implied_base_rate
 from mlops_assets.statistics.profile import ColumnProfile
 from mlops_assets.statistics.proportions import share_increase
@@ -163,14 +163,9 @@ def judge_column(
         if moved is not None:
             p_value = min(1.0, 1.5 * min(p_value, 2 * moved.p_value))
             extra = {"implied_base_rate": moved.window, "reference_base_rate": moved.reference}
-    sides = Compared(int(before.sum()), int(now.sum()))
-    if periods is not None:
-        freedom = periods.variance**2 / periods.squares if periods.squares else 1.0
-        sides = replace(sides, between=periods.variance, between_freedom=freedom, periods=periods.periods)
-    tolerance = TOLERATED_DISTANCE * thresholds.psi_watch
     return replace(
         base,
-        log_e=distance_evidence(test.statistic, test.freedom, sides, tolerance, level),
+        log_e=_evidence(test, int(before.sum()), int(now.sum()), periods, thresholds.psi_watch, level),
         value=psi(before, now),
         effect=net_psi(before, now, periods),
         variation=between_psi(periods),
@@ -180,6 +175,17 @@ def judge_column(
         ks=ks,
         **extra,
     )
+
+
+def _evidence(
+    test: TestResult, reference_rows: int, rows: int, periods: BetweenPeriods | None, watch: float, level: float
+) -> float:
+    """Logarithm of the e-value that the column's distance is above the tolerated one."""
+    sides = Compared(reference_rows, rows)
+    if periods is not None:
+        freedom = periods.variance**2 / periods.squares if periods.squares else 1.0
+        sides = replace(sides, between=periods.variance, between_freedom=freedom, periods=periods.periods)
+    return distance_evidence(test.statistic, test.freedom, sides, TOLERATED_DISTANCE * watch, level)
 
 
 def counts_enough(window: ColumnCounts) -> bool:
