@@ -43,3 +43,14 @@ def test_the_p_value_is_that_of_a_two_sided_z_test_on_means():
 def test_what_is_no_probability_implies_nothing(values, why):
     column = pl.Series("s", values, dtype=pl.Float64)
     assert implied(column, column) is None, why
+
+
+def test_scores_that_moved_otherwise_than_by_a_base_rate_do_not_agree():
+    reference = scores(20_000, 0.2, 1)
+    assert implied(reference, scores(4000, 0.35, 2)).agrees
+    assert implied(reference, scores(4000, 0.2, 3)).agrees
+    narrow = np.clip(reference.mean() + 0.3 * (scores(4000, 0.2, 4) - reference.mean()), 0, 1)
+    assert not implied(reference, narrow).agrees, "all scores near the mean: no weighting of the classes does that"
+    odds = np.log(reference[:4000] / (1 - reference[:4000]))
+    sharper = 1 / (1 + np.exp(-2.2 * odds))
+    assert not implied(reference, sharper).agrees, "scores that became more extreme on both sides"

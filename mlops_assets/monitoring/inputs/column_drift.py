@@ -160,7 +160,7 @@ def judge_column(
         extra["group"], extra["group_factor"] = grown_group(reference, window, level)
     elif is_score and fault is None:
         moved = implied_base_rate(reference, window, periods)
-        if moved is not None:
+        if moved is not None and moved.agrees:
             p_value = min(1.0, 1.5 * min(p_value, 2 * moved.p_value))
             extra = {"implied_base_rate": moved.window, "reference_base_rate": moved.reference}
     return replace(

@@ -15,6 +15,7 @@ from mlops_assets.declaration.terms import RESERVED_PREFIX
 from mlops_assets.monitoring.inputs.column_drift import ColumnDrift, comparable_counts, graded, judge_column
 from mlops_assets.monitoring.inputs.column_statistics import ColumnStatistic, measure_columns
 from mlops_assets.monitoring.inputs.faults import Fault
+from mlops_assets.monitoring.inputs.functions_of_time import functions_of_time
 from mlops_assets.monitoring.inputs.joint import JointDrift, compare_jointly
 from mlops_assets.monitoring.inputs.swapped_columns import find_swaps
 from mlops_assets.monitoring.inputs.value_faults import find_placeholders, find_unit_changes
@@ -31,6 +32,8 @@ CRITICAL_SHARE = 0.5
 """Broken or shifted features that carry this share of all importance make the window critical."""
 SCORE_COLUMN = RESERVED_PREFIX + "score"
 """Column of the model's own score beside the columns of a user's table."""
+BROKEN_AT_ANY_TIME = ("missing_column", "wrong_type", "missing_values", "infinite_values")
+"""Faults of a column whatever its values are."""
 LOOKS_LIKE_A_SWAP = ("", "new_categories", "renamed_category", "merged_category", "out_of_range")
 
 
@@ -123,6 +126,11 @@ def compare(
         )
         for name, column in profile.columns.items()
     ]
+    in_order = any(c.periods for c in profile.columns.values())
+    moving: frozenset[str] = frozenset()
+    if in_order and reference_sample is not None:
+        moving = functions_of_time(reference_sample, (n for n in profile.columns if n != score))
+        columns = [_expected(c) if c.name in moving else c for c in columns]
     if measurable:
         columns = _adjusted(_with_statistics(columns, profile, counts), thresholds)
         if sample is not None:
@@ -132,9 +140,9 @@ def compare(
     joint = None
     quiet = measurable and not any(c.fault or at_least(c.severity, "watch") for c in columns)
     if quiet and sample is not None and reference_sample is not None:
-        in_order = any(c.periods for c in profile.columns.values())
         periods = max(LEAST_PERIODS, ceil(profile.rows / counts.rows)) if in_order else 0
-        joint = compare_jointly(profile, reference_sample, sample, thresholds, periods=periods, score=score)
+        standing = Profile(profile.rows, {n: c for n, c in profile.columns.items() if n not in moving})
+        joint = compare_jointly(standing, reference_sample, sample, thresholds, periods=periods, score=score)
         columns = _with_swap(columns, joint)
     columns.sort(key=_rank)
     faults = tuple(c.name for c in columns if c.fault)
@@ -179,6 +187,22 @@ def _with_statistics(columns: list[ColumnDrift], profile: Profile, counts: Windo
     return [replace(c, statistics=found.get(c.name, ())) for c in columns]
 
 
+def _expected(column: ColumnDrift) -> ColumnDrift:
+    """A function of time without what is expected of it: new values, and others that are gone. Delivery faults stay."""
+    if column.fault in BROKEN_AT_ANY_TIME:
+        return column
+    return replace(
+        column,
+        severity="none",
+        reason="stands still within each period and changes with it, in the reference too: not compared",
+        fault="",
+        fault_strength=0.0,
+        p_value=None,
+        raw_p_value=None,
+        log_e=None,
+    )
+
+
 def _adjusted(columns: list[ColumnDrift], thresholds: MonitoringThresholds) -> list[ColumnDrift]:
     tested = [i for i, c in enumerate(columns) if c.raw_p_value is not None]
     adjusted = benjamini_hochberg([columns[i].raw_p_value or 0.0 for i in tested])
@@ -208,7 +232,9 @@ def _with_sample_faults(
     beyond = {
         c.name: profile.columns[c.name]
         for c in columns
-        if (not c.fault or c.fault_strength < 0.5) and _reaches_beyond(profile.columns[c.name], counts.columns[c.name])
+        if (not c.fault or c.fault_strength < 0.5)
+        and c.p_value is not None
+        and _reaches_beyond(profile.columns[c.name], counts.columns[c.name])
     }
     found: dict[str, Fault] = {
         **find_placeholders(suspects, sample, thresholds, beyond),

@@ -18,6 +18,7 @@ from mlops_assets.evaluation.estimators import Scored, estimate
 from mlops_assets.monitoring.outcomes.between_period_variation import BetweenPeriodVariation
 from mlops_assets.monitoring.outcomes.grades import came, quality_losses, said
 from mlops_assets.monitoring.outcomes.reference_performance import ReferencePerformance, slice_values
+from mlops_assets.statistics.delong import areas_from_counts
 from mlops_assets.statistics.homogeneity import chi_square_two_sample
 from mlops_assets.statistics.intervals import (
     normal_interval,
@@ -28,6 +29,10 @@ from mlops_assets.statistics.intervals import (
     z_of,
 )
 from mlops_assets.statistics.multiplicity import holm
+
+LEAST_GRADE_ROWS = 30
+MOST_UNKNOWN = 0.05
+"""Share of rows in grades that the reference hardly knows, beyond which nothing is foreseen."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +60,12 @@ class RankingChange:
     """Part of it that every window of the version shares: the reference's sampling."""
     between_error: float = 0.0
     """Part of `own_error` that is a period's difference."""
+    foreseen: float | None = None
+    """Quality of the window's scores if outcomes by grade were the reference's: what other inputs alone make of it."""
+    p_unforeseen: float | None = None
+    """One-sided, that quality did not fall below what was foreseen."""
+    smallest_in_a_run: float | None = None
+    """Smallest drop that as many windows as acting needs would rather show than miss: what they share is in each."""
 
 
 @dataclass(frozen=True)
@@ -145,8 +156,25 @@ def window_quality(reference: ReferencePerformance, rows: Scored) -> tuple[float
     return 1 - float(relative.mean()), float(relative.std(ddof=1)) / math.sqrt(rows.n)
 
 
-def ranking_change(reference: ReferencePerformance, rows: Scored, alpha: float, minimum_outcomes: int) -> RankingChange:
-    """One-sided z-test of a drop in quality; for an area the errors are DeLong's (window) and the reference's own."""
+def ranking_change(
+    reference: ReferencePerformance,
+    rows: Scored,
+    alpha: float,
+    minimum_outcomes: int,
+    *,
+    run: int = 1,
+    run_alpha: float = 0.01,
+) -> RankingChange:
+    """One-sided z-test of a drop in quality; for an area the errors are DeLong's (window) and the reference's own.
+
+    Args:
+        reference: to compare with.
+        rows: of the window.
+        alpha: level of the test.
+        minimum_outcomes: rows of the rarer outcome that either side needs (binary).
+        run: windows that must show a change before it is acted on.
+        run_alpha: level for the smallest loss that a run of windows would show.
+    """
     name = reference.quality_metric
     if reference.quality is None or reference.trivial_loss <= 0:
         return RankingChange(name, None, None, None, None, None, None, None, None, "the reference has no quality")
@@ -164,6 +192,10 @@ def ranking_change(reference: ReferencePerformance, rows: Scored, alpha: float, 
     error_before = _reference_error(reference)
     both = math.hypot(error, error_before, between.deviation)
     drop = reference.quality - value
+    freedom = between.freedom or _freedom(reference, rows, error_before, error)
+    foreseen = foreseen_quality(reference, rows)
+    fallen = z_of(foreseen - value, both) if foreseen is not None else None
+    of_run = math.hypot(error / math.sqrt(run), error_before, between.deviation)
     return RankingChange(
         metric=name,
         reference=reference.quality,
@@ -172,12 +204,40 @@ def ranking_change(reference: ReferencePerformance, rows: Scored, alpha: float, 
         high=interval.high,
         drop=drop,
         standard_error=both,
-        p_value=upper_tail(z_of(drop, both), between.freedom or _freedom(reference, rows, error_before, error)),
+        p_value=upper_tail(z_of(drop, both), freedom),
+        foreseen=foreseen,
+        p_unforeseen=upper_tail(fallen, freedom) if fallen is not None else None,
+        smallest_in_a_run=smallest_detectable(of_run, run_alpha, power=0.5),
         smallest_detectable=smallest_detectable(both, alpha),
         own_error=math.hypot(error * _uncertain(_fewer(rows)), between.deviation * _uncertain(between.freedom)),
         reference_error=error_before,
         between_error=between.deviation * _uncertain(between.freedom),
     )
+
+
+def foreseen_quality(reference: ReferencePerformance, rows: Scored) -> float | None:
+    """Quality of a window's scores if outcomes (others: losses) by fine grade were the reference's.
+
+    The reference reweighted to the window's scores: what is lost against it is another relation, what it lost against the
+    reference itself comes from other inputs. None where more than 5 % of the rows are in grades that the reference hardly
+    knows.
+    """
+    table = reference.fine
+    n = np.array(table.n, dtype=float)
+    grade = np.searchsorted(np.array(table.edges), said(rows), side="right")
+    window = np.bincount(grade, minlength=len(n)).astype(float)
+    if reference.quality is None or window[n < LEAST_GRADE_ROWS].sum() > MOST_UNKNOWN * rows.n:
+        return None
+    n = np.maximum(n, 1)
+    if rows.task is not Task.BINARY:
+        return 1 - float((window * np.array(table.loss) / n).sum() / rows.n) / reference.trivial_loss
+    rate = np.array(table.outcome) / n
+    if not 0 < float((window * rate).sum()) < rows.n:
+        return None
+    now, _ = areas_from_counts(window * rate, window * (1 - rate))
+    before, _ = areas_from_counts(n * rate, n * (1 - rate))
+    # Ties inside a grade hide a little of the ordering, on both sides alike.
+    return min(1.0, float(now) + reference.quality - float(before))
 
 
 def _fewer(rows: Scored) -> int:

@@ -165,9 +165,11 @@ def measure(
     reasons += [*fairness_reasons, *class_reasons]
     if matured_share < 1:
         reasons.append(f"{matured_share:.0%} of the window's outcomes are known")
+    graver = worst([fairness_severity, class_severity])
     return replace(
         base,
-        severity=worst([severity, fairness_severity, class_severity]),
+        # A loss that could not be seen is hidden by nothing else that was found to be in order.
+        severity=severity if graver == "none" else worst([severity, graver]),
         measurable=True,
         reasons=tuple(reasons),
         metrics=_metrics(reference, rows),
@@ -201,7 +203,9 @@ def _changes(reference: ReferencePerformance, rows: Scored, thresholds: Monitori
     y = np.array(rows.classes)[rows.y] if rows.classes else rows.y
     calibration = calibrate(y, rows.score, rows.task, classes=rows.classes or None, edges=edges)
     variation = reference.variation_of(rows.n)
-    ranking = ranking_change(reference, rows, level, thresholds.minimum_outcomes)
+    ranking = ranking_change(
+        reference, rows, level, thresholds.minimum_outcomes, run=thresholds.persistence_k, run_alpha=thresholds.alpha
+    )
     calibration = calibration_change(reference, rows, calibration, level)
     relation = compare_grades(
         reference.grades,

@@ -4,6 +4,7 @@ Belongs here: severity and sentences. An alarm needs evidence (a p-value, adjust
 Not here: the measurement (`performance.py`), and which kind of change it is (`verdict/`).
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -49,6 +50,9 @@ def judge(
     reasons = [reason for _, reason in found if reason]
     if not reasons:
         reasons.append(_no_change(reference, changes, groups))
+    unseen = too_coarse(reference, changes.ranking, thresholds)
+    if unseen and worst(severities) == "none":
+        return "not_measurable", [unseen, *reasons]
     if reference.task == "binary":
         reasons += _contradicted_grades(changes.calibration, thresholds.jeffreys_alpha)
     return worst(severities), reasons
@@ -70,6 +74,25 @@ def _ranking(
         f"model performance fell: {name} {ranking.window:.3f} against {ranking.reference:.3f} in the reference, "
         f"{WEIGHT[severity]} ({shown_p(changes.p_adjusted['ranking'])})"
     )
+
+
+def too_coarse(reference: ReferencePerformance, ranking: RankingChange, thresholds: MonitoringThresholds) -> str:
+    """Why a critical loss, twice what is worth acting on, would rather be missed than seen, and what would make it measurable;
+    empty where it would be seen."""
+    least, act = ranking.smallest_in_a_run, thresholds.performance_drop_act
+    if ranking.drop is None or least is None or ranking.own_error is None or least <= 2 * act:
+        return ""
+    name = metric_name(reference.quality_metric)
+    between, of_reference = ranking.between_error, ranking.reference_error or 0.0
+    sampling = math.sqrt(max(0.0, ranking.own_error**2 - between**2))
+    largest = max(between, of_reference, sampling)
+    if largest == between:
+        why = "the reference's own periods differ by that much: compare with a reference of the same season, or a longer one"
+    elif largest == of_reference:
+        why = f"the reference has {reference.n} rows: more held-out rows are needed"
+    else:
+        why = f"windows of about {(least / act / 2) ** 2:.1f} times as many outcomes are needed"
+    return f"a loss of {name} below {least:.3f} would rather be missed than seen, and {2 * act:g} is critical; {why}"
 
 
 def _calibration(

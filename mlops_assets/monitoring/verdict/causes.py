@@ -4,12 +4,12 @@ Belongs here: what a cause is. Causes are found in `input_causes.py` and `outcom
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mlops_assets.monitoring.inputs.drift import SCORE_COLUMN, DriftVerdict
 from mlops_assets.monitoring.inputs.faults import Fault
 from mlops_assets.monitoring.outcomes.performance import WindowPerformance
-from mlops_assets.monitoring.severity import Kind, Severity, at_least
+from mlops_assets.monitoring.severity import Kind, Severity, at_least, worst
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,7 @@ class Cause:
             the threshold for acting.
         estimated: rests on an estimate, not on outcomes.
         certain: a data-quality fault that no honest change looks like; it ranks before everything it may explain.
+        share: of all importance that the columns carry; None where it is not known.
         accumulated: found over several windows together; nothing has to be seen again before it is acted on.
     """
 
@@ -36,6 +37,17 @@ class Cause:
     estimated: bool = False
     certain: bool = False
     accumulated: bool = False
+    share: float | None = None
+
+
+def merged(first: Cause, second: Cause) -> Cause:
+    """Two signs of one change as one cause: the graver severity, the evidence of both."""
+    return replace(
+        first,
+        severity=worst([first.severity, second.severity]),
+        evidence=f"{first.evidence}; {second.evidence}",
+        weight=max(first.weight, second.weight),
+    )
 
 
 @dataclass(frozen=True)

@@ -50,7 +50,9 @@ def data_quality_causes(drift: DriftVerdict) -> list[Cause]:
     # Where much else has moved, a value that took a whole column may be a part of that change, not a fault.
     explained = moved >= MUCH_MOVED * max(len(others), 1) and max(c.fault_strength for c in broken) < UNMISTAKABLE
     certain = strength >= CERTAIN and not explained
-    return [Cause("data_quality", severity, text, names, carried * strength, certain=certain)]
+    known = any(c.importance is not None for c in drift.columns)
+    share = carried if known else None
+    return [Cause("data_quality", severity, text, names, carried * strength, certain=certain, share=share)]
 
 
 def implied_base_rate_causes(drift: DriftVerdict, score_column: str) -> list[Cause]:
@@ -76,7 +78,7 @@ def covariate_shift_causes(drift: DriftVerdict, score_column: str) -> list[Cause
     named = inputs or shifted
     examples = "; ".join(f"{column_name(c.name)}: {c.reason}" for c in named[:MOST_SHIFTED])
     if not inputs:
-        text = f"scores moved while no single input did ({examples})"
+        text = f"scores moved while no single input did ({examples}); the cause cannot be told from inputs and scores alone"
     else:
         columns = f"{len(inputs)} input{'s' if len(inputs) > 1 else ''} moved"
         columns += ", and the scores with them" if len(shifted) > len(inputs) else ""

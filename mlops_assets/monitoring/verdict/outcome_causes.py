@@ -8,7 +8,7 @@ import math
 from collections.abc import Sequence
 
 from mlops_assets.monitoring.inputs.column_drift import BASE_RATE_WATCH
-from mlops_assets.monitoring.outcomes.performance import WindowPerformance
+from mlops_assets.monitoring.outcomes.performance import TESTS, WindowPerformance
 from mlops_assets.monitoring.outcomes.performance_verdict import new_classes_verdict
 from mlops_assets.monitoring.outcomes.segments import Segment
 from mlops_assets.monitoring.severity import Severity, severity_of, worst
@@ -18,6 +18,10 @@ from mlops_assets.policy.monitoring_thresholds import MonitoringThresholds
 
 BESIDE_CALIBRATION = 5
 """The base rate's own test has the level over this number: it comes beside the three tests that share the level."""
+LEAST_ALIKE, MOST_ALIKE = 0.3, 3.0
+"""Shift of log-odds at the same score over that of the base rate, within which both may be one shift of labels."""
+CENSORED = 10
+"""So many times rarer than in the reference, an outcome looks censored."""
 SHIFTED_ALIKE = 0.5
 """Part of the base rate's change in log-odds that the same score must show for it to be more than other inputs."""
 
@@ -48,6 +52,13 @@ def relation_causes(
     evidence: list[str] = []
     severities: list[Severity] = []
     weights: list[float] = []
+    remainder = (
+        _unexplained_loss(performance, thresholds) if inputs_moved and not (base_rate_moved and not_an_area) else None
+    )
+    if loss is not None and remainder is not None:
+        # Inputs explain a part of the loss at most: what remains is another relation.
+        evidence, severities, weights = [remainder.evidence], [remainder.severity], [remainder.weight]
+        loss, explained = None, True
     if loss is not None and not explained:
         evidence, severities, weights = [loss.evidence], [loss.severity], [loss.weight]
         loss = None
@@ -70,6 +81,25 @@ def relation_causes(
         evidence.append(f"most of all {segment.text}")
         columns = (segment.column,)
     return [Cause("concept_drift", worst(severities), "; ".join(evidence), columns, max(weights))], loss
+
+
+def _unexplained_loss(performance: WindowPerformance, thresholds: MonitoringThresholds) -> Loss | None:
+    """The part of a loss that other inputs do not explain, where it is beyond chance and as large as their part."""
+    ranking = performance.ranking
+    if ranking is None or ranking.foreseen is None or ranking.p_unforeseen is None or ranking.window is None:
+        return None
+    by_inputs = max(0.0, (ranking.reference or 0.0) - ranking.foreseen)
+    remainder = ranking.foreseen - ranking.window
+    severity = severity_of(remainder, thresholds.performance_drop_watch, thresholds.performance_drop_act)
+    if severity == "none" or ranking.p_unforeseen >= thresholds.alpha / TESTS or remainder < by_inputs:
+        return None
+    share = min(1.0, remainder / (remainder + by_inputs))
+    text = (
+        f"model performance fell: {metric_name(ranking.metric)} {ranking.window:.3f} against {ranking.reference:.3f} in the "
+        f"reference; {1 - share:.0%} of the loss comes from other inputs, {share:.0%} from another relation "
+        f"({shown_p(ranking.p_unforeseen)})"
+    )
+    return Loss(severity, text, remainder / thresholds.performance_drop_act)
 
 
 def _loss(performance: WindowPerformance, thresholds: MonitoringThresholds) -> Loss | None:
@@ -119,7 +149,39 @@ def base_rate_causes(
     if severity == "none":
         return []
     text = _base_rate_evidence(performance, not_predicted)
-    return [Cause("label_shift", severity, text, (), max(calibration.size, whole) / act)]
+    if inputs and not moved_with_labels(performance, thresholds.alpha):
+        # Other inputs, and outcomes that did not follow as the scores foresaw: the labels did not shift, the relation did.
+        text = f"outcomes did not follow the inputs: {text}"
+        return [Cause("concept_drift", severity, text, (), calibration.size / act)]
+    return [Cause("label_shift", severity, text + _censored(performance), (), max(calibration.size, whole) / act)]
+
+
+def moved_with_labels(performance: WindowPerformance, alpha: float) -> bool:
+    """Whether the base rate itself moved, and outcomes at the same score as far as it did.
+
+    Under a shift of labels alone the log-odds at every score move by those of the base rate (Saerens, Latinne & Decaestecker
+    2002). Where the base rate stands still while the same scores have other outcomes, or one moves far more than the other,
+    something else changed. Only known for binary outcomes; others are taken to agree.
+    """
+    base, relation = performance.base_rate, performance.relation
+    if performance.task != "binary" or base is None or relation is None or relation.common_shift is None:
+        return True
+    before, now = base.reference or 0.0, base.window or 0.0
+    if base.p_value is None or base.p_value >= alpha or not (0 < before < 1 and 0 < now < 1):
+        return False
+    moved = math.log(now / (1 - now)) - math.log(before / (1 - before))
+    return moved != 0 and LEAST_ALIKE <= relation.common_shift / moved <= MOST_ALIKE
+
+
+def _censored(performance: WindowPerformance) -> str:
+    """A remark where hardly any outcome of one kind is left, as in windows whose outcomes are not complete yet."""
+    base = performance.base_rate
+    if performance.task != "binary" or base is None or not base.reference or base.window is None:
+        return ""
+    for value, rate, before in ((1, base.window, base.reference), (0, 1 - base.window, 1 - base.reference)):
+        if rate < before / CENSORED:
+            return f"; nearly all outcomes are {1 - value}: they look censored or immature"
+    return ""
 
 
 def _base_rate_evidence(performance: WindowPerformance, not_predicted: bool) -> str:

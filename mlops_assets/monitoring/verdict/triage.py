@@ -16,7 +16,7 @@ from mlops_assets.monitoring.outcomes.segments import Segment
 from mlops_assets.monitoring.severity import SEVERITIES, Kind, Severity, at_least, worst
 from mlops_assets.monitoring.verdict.accumulated import Accumulated
 from mlops_assets.monitoring.verdict.accumulated_causes import accumulated_causes
-from mlops_assets.monitoring.verdict.causes import Cause, Loss
+from mlops_assets.monitoring.verdict.causes import Cause, Loss, merged
 from mlops_assets.monitoring.verdict.input_causes import (
     batch_causes,
     covariate_shift_causes,
@@ -37,6 +37,8 @@ ADVICE: dict[Kind, str] = {
 }
 """What to do where no policy attaches an action."""
 NO_ACTION = "No action required; keep monitoring."
+EXPLAINS = 0.1
+"""Share of all importance from which broken columns may explain a loss, and block what would be done about it otherwise."""
 LOSS = "performance_loss"
 """Key of lost performance without a changed relation, among the actions of a policy and severities before persistence."""
 ANSWERED = ("data_quality", "covariate_shift", "label_shift", "concept_drift", LOSS)
@@ -113,7 +115,9 @@ def triage(
     found += accumulated_causes(accumulated, found, drift, thresholds, metric, score)
     unknown = _unknown(performance)
     if not found:
-        measurable = drift.severity != "not_measurable" or bool(performance and performance.measurable)
+        known = performance is not None and performance.measurable
+        coarse = performance is not None and known and performance.severity == "not_measurable"
+        measurable = not coarse and (drift.severity != "not_measurable" or known)
         severity: Severity = "none" if measurable else "not_measurable"
         return Health(severity, "none", (), (), (), _nothing_found(drift, performance, severity), {}, unknown)
     raw = _by_kind(found, loss)
@@ -121,7 +125,7 @@ def triage(
     ranked = _ranked(found, loss, lost, earlier, thresholds)
     first = ranked[0][0]
     severity = worst([held for _, held in ranked])
-    actions = _actions(first, severity, lost, response)
+    actions = _actions(ranked, severity, lost, response)
     causes = tuple(cause for cause, _ in ranked)
     reasons = (_finding(first, earlier), _follow_up(causes, severity, raw, actions))
     return Health(severity, first.kind, causes, actions, first.columns, reasons, raw, unknown)
@@ -138,7 +142,12 @@ def _with_outcomes(
     inputs = covariate_shift_causes(drift, score)
     base_rate = base_rate_causes(performance, thresholds, inputs, score)
     relation, loss = relation_causes(performance, thresholds, bool(inputs), bool(base_rate), segment)
-    if base_rate and all(c.columns == (score,) for c in inputs):
+    followed = [c for c in base_rate if c.kind == "concept_drift"]
+    if followed and relation:
+        # One changed relation: what grades show, and that outcomes as a whole did not follow the inputs.
+        relation = [merged(relation[0], followed[0])]
+        base_rate = []
+    if base_rate and not followed and all(c.columns == (score,) for c in inputs):
         # Scores that moved alone follow from the base rate, where inputs are related to the outcome.
         inputs = []
     return [*inputs, *relation, *base_rate], loss
@@ -192,11 +201,17 @@ def _order(cause: Cause) -> tuple[float, ...]:
 
 
 def _actions(
-    first: Cause, severity: Severity, lost: Severity, response: Mapping[str, Sequence[str]]
+    ranked: Sequence[tuple[Cause, Severity]], severity: Severity, lost: Severity, response: Mapping[str, Sequence[str]]
 ) -> tuple[str, ...]:
+    """What the policy attaches to the first cause; after a fault also what it attaches to a loss that the fault's columns are
+    too unimportant to explain. What broken data lose otherwise comes back when they are repaired."""
+    first = ranked[0][0]
     actions = tuple(response.get(first.kind, ())) if at_least(severity, "act") else ()
-    if at_least(lost, "act") and first.kind != "data_quality":
-        # What broken data lose comes back when they are repaired.
+    if first.kind == "data_quality" and first.share is not None and first.share < EXPLAINS:
+        others = [cause for cause, held in ranked[1:] if at_least(held, "act") and not cause.estimated]
+        taken = [action for cause in others for action in response.get(cause.kind, ())]
+        actions = tuple(dict.fromkeys([*actions, *taken]))
+    if at_least(lost, "act") and (first.kind != "data_quality" or (first.share is not None and first.share < EXPLAINS)):
         actions = tuple(dict.fromkeys([*actions, *response.get(LOSS, ())]))
     if first.estimated:
         # Without outcomes there is nothing new to learn from, and an estimate stops nothing.
@@ -211,6 +226,8 @@ def _unknown(performance: WindowPerformance | None) -> tuple[str, ...]:
 
 
 def _nothing_found(drift: DriftVerdict, performance: WindowPerformance | None, severity: Severity) -> tuple[str, ...]:
+    if severity == "not_measurable" and performance is not None and performance.measurable:
+        return (drift.reason, f"Performance is not measurable: {sentence(performance.reasons[0])}")
     if severity == "not_measurable":
         return (drift.reason, "The window is too small for a verdict; keep monitoring.")
     if performance is not None and performance.measurable:

@@ -8,6 +8,7 @@ import pytest
 from mlops_assets.monitoring.outcomes.between_period_variation import BetweenPeriodVariation
 from mlops_assets.monitoring.outcomes.performance import WindowPerformance, measure
 from mlops_assets.monitoring.outcomes.reference_performance import ReferencePerformance, build_reference
+from mlops_assets.monitoring.severity import at_least
 from mlops_assets.statistics.between_periods import extra_deviation
 
 MONTHS, ROWS = 12, 800
@@ -42,8 +43,8 @@ def windows(level: float, slope: float, *, ordered: bool, rounds: int = 25) -> I
     [(0.3, 0.0, "months with their own base rate"), (0.0, 0.3, "months with their own relation"), (0.3, 0.3, "both")],
 )
 def test_what_months_differ_by_is_no_alarm(level: float, slope: float, why: str) -> None:
-    allowed = sum(w.severity != "none" for w in windows(level, slope, ordered=True))
-    independent = sum(w.severity != "none" for w in windows(level, slope, ordered=False))
+    allowed = sum(at_least(w.severity, "watch") for w in windows(level, slope, ordered=True))
+    independent = sum(at_least(w.severity, "watch") for w in windows(level, slope, ordered=False))
     assert allowed <= 2, why
     assert independent >= allowed + 3, why
 
@@ -104,7 +105,7 @@ def test_classes_and_numbers_are_restless_too(task: str) -> None:
                 classes=classes,
                 times=pl.Series(np.repeat(np.arange(MONTHS), ROWS)) if ordered else None,
             )
-            severities[ordered] += measure(reference, y[-1], score[-1]).severity != "none"
+            severities[ordered] += at_least(measure(reference, y[-1], score[-1]).severity, "watch")
     assert severities[True] <= 1
     assert severities[False] >= 3
 

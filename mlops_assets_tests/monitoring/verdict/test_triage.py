@@ -278,3 +278,69 @@ def test_frames_are_not_changed():
     assert rows.equals(before)
     assert isinstance(rows, pl.DataFrame)
     assert np.isfinite(rows["amount"].to_numpy()).all()
+
+
+MOVED = drift(column("a", "act"), column(SCORE_COLUMN, "act"), column("c"))
+
+
+def outcomes_that_stay(n=6000):
+    """The scores fell with an input, and outcomes are as frequent as before."""
+    y, score = loans(n, 5)
+    logit = np.log(score / (1 - score))
+    return y, 1 / (1 + np.exp(-(logit - 1.5)))
+
+
+def test_no_label_shift_is_named_where_labels_did_not_shift(reference):
+    health = judged(MOVED, measure(reference, *outcomes_that_stay()))
+    assert {c.kind for c in health.causes} == {"concept_drift", "covariate_shift"}
+    health = judged(MOVED, measure(reference, *outcomes_that_stay()), [Earlier("2020-01", {"concept_drift": "act"})])
+    assert health.kind == "concept_drift"
+    assert "outcomes did not follow the inputs: the base rate is" in health.causes[0].evidence
+    with_labels = judged(MOVED, measure(reference, *more_positives(8000, 1.6)))
+    assert with_labels.kind == "label_shift"
+
+
+def test_a_loss_behind_moved_inputs_is_parted(reference):
+    lost = judged(SHIFTED, outcomes(reference, flip=0.3))
+    assert {c.kind for c in lost.causes} >= {"concept_drift", "covariate_shift"}
+    drifted = next(c for c in lost.causes if c.kind == "concept_drift")
+    assert "of the loss comes from other inputs, " in drifted.evidence
+    alike = judged(SHIFTED, alike_people(reference))
+    assert [c.kind for c in alike.causes] == ["covariate_shift"], "inputs explain all of it"
+
+
+@pytest.mark.parametrize(
+    ("importance", "actions", "why"),
+    [
+        (
+            0.02,
+            ("incident", "suspend", "retrain"),
+            "the model hardly uses the broken column: the loss has another cause",
+        ),
+        (0.4, ("incident", "suspend"), "the broken column may explain the loss"),
+        (None, ("incident", "suspend"), "nothing is known of importance"),
+    ],
+)
+def test_a_fault_blocks_retraining_only_where_it_may_explain_the_loss(reference, importance, actions, why):
+    rest = None if importance is None else 1 - importance
+    broken = column("a", "act", fault="unit_change", importance=importance)
+    earlier = [Earlier("2020-01", {"concept_drift": "act"})]
+    health = judged(drift(broken, column("b", importance=rest)), outcomes(reference, flip=0.3), earlier)
+    assert health.kind == "data_quality"
+    assert health.actions == actions, why
+
+
+def test_silence_that_could_hide_a_loss_is_not_measurable():
+    few = build_reference(*loans(120, 1), "binary", threshold=0.3)
+    health = judged(QUIET, measure(few, *loans(1000, 2)))
+    assert (health.severity, health.kind) == ("not_measurable", "none")
+    assert "Performance is not measurable: A loss of AUC below 0." in health.reasons[1]
+    assert "the reference has 120 rows: more held-out rows are needed" in health.reasons[1]
+    assert judged(SHIFTED, measure(few, *loans(1000, 2))).severity == "watch", "what inputs show stays"
+
+
+def test_outcomes_of_nearly_one_value_look_censored(reference):
+    y, score = loans(4000, 2)
+    health = judged(QUIET, measure(reference, np.where(np.arange(4000) % 20 == 0, y, 0), score))
+    assert health.kind == "label_shift"
+    assert "nearly all outcomes are 0: they look censored or immature" in health.reasons[0]
