@@ -5,14 +5,23 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from mlops_assets.api import drift, load, status, trace
-    from mlops_assets.orchestration.build import build_definitions, load_definitions
+    from mlops_assets.orchestration.build import build_definitions, code_locations, load_definitions
     from mlops_assets.orchestration.component import GovernedModel
 
-__all__ = ["GovernedModel", "build_definitions", "drift", "load", "load_definitions", "status", "trace"]
+__all__ = [
+    "GovernedModel",
+    "build_definitions",
+    "code_locations",
+    "drift",
+    "load",
+    "load_definitions",
+    "status",
+    "trace",
+]
 
 _HOME = {
     "GovernedModel": "mlops_assets.orchestration.component",
-    **dict.fromkeys(("build_definitions", "load_definitions"), "mlops_assets.orchestration.build"),
+    **dict.fromkeys(("build_definitions", "code_locations", "load_definitions"), "mlops_assets.orchestration.build"),
     **dict.fromkeys(("drift", "load", "status", "trace"), "mlops_assets.api"),
 }
 """Where each name is defined. It is imported at first use: the command line must not pay for importing Dagster."""

@@ -34,6 +34,7 @@ COMMANDS = {
     "init": ("init", "Start a project of your own."),
     "keys": ("people", "Create a key pair."),
     "lineage": ("lineage", "Export a model's lineage as OpenLineage events."),
+    "locations": ("locations", "Split a large project over code locations."),
     "packet": ("evidence", "Write the audit packet of a version."),
     "people": ("people", "Enrol, revoke and list the people who may sign."),
     "policy": ("policy", "Show, adopt and compare policies."),

@@ -32,13 +32,17 @@ DEFINITIONS = '''\
 from pathlib import Path
 
 import dagster as dg
-from mlops_assets import load_definitions
+from mlops_assets import code_locations, load_definitions
+
+DEFS = Path(__file__).parent / "defs"
+# In a large project: one code location for each folder of models, as `mlops locations` writes them.
+__getattr__ = code_locations(DEFS)
 
 
 @dg.definitions
 def defs() -> dg.Definitions:
     """One asset graph for every governed model."""
-    return load_definitions(Path(__file__).parent / "defs")
+    return load_definitions(DEFS)
 '''
 WORKSPACE = """\
 load_from:

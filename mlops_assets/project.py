@@ -19,6 +19,8 @@ from mlops_assets.errors import WRONG_CALL, MlopsAssetsError
 from mlops_assets.registration import generation, register_project
 from mlops_assets.stores.home import Home
 
+FLEET = "fleet"
+"""Name of what is over all models, and the attribute of its code location in a project that has several."""
 COMPONENT_TYPE = "mlops_assets.GovernedModel"
 SafeLoader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 """The parser in C, which is ten times as fast and knows lines as well; the one in Python where PyYAML was built without it."""
@@ -45,6 +47,12 @@ class DeclaredModel:
     declaration: Declaration | None = None
     error: str = ""
 
+    @property
+    def group(self) -> str:
+        """The folder that it shares with other models; empty where it is directly in `models`."""
+        above = self.path.parent.parent
+        return above.name if above.parent.name == "models" else ""
+
 
 @dataclass(frozen=True)
 class Project:
@@ -63,11 +71,9 @@ class Project:
             ExtensionError: an extension that cannot be registered.
         """
         defs = defs.resolve()
-        root = next((p for p in defs.parents if (p / "pyproject.toml").is_file()), None)
-        if root is None:
-            raise ProjectError(f"{defs}: no pyproject.toml in any folder above it, so the project's root is unknown")
+        root = cls.root_of(defs)
         register_project(root)
-        return cls(root, defs, _once(read_model(path) for path in sorted((defs / "models").glob("*/defs.yaml"))))
+        return cls(root, defs, _once(read_model(path) for path in declared_files(defs)))
 
     @staticmethod
     def root_of(defs: Path) -> Path:
@@ -129,6 +135,19 @@ class Project:
             known = ", ".join(m.name for m in self.models) or "none"
             raise ProjectError(f"{model}: no such model; declared are: {known}")
         return self.declarations[model]
+
+
+def declared_files(defs: Path) -> list[Path]:
+    """Every declaration of a project: `models/<name>/defs.yaml`, and in a large one `models/<group>/<name>/defs.yaml`."""
+    models = defs / "models"
+    grouped = (path for group in groups_of(defs) for path in (models / group).glob("*/defs.yaml"))
+    return sorted([*models.glob("*/defs.yaml"), *grouped])
+
+
+def groups_of(defs: Path) -> list[str]:
+    """The folders of `models` that hold models and are none themselves, by name."""
+    folders = {path.parent.parent for path in (defs / "models").glob("*/*/defs.yaml")}
+    return sorted(folder.name for folder in folders if not (folder / "defs.yaml").exists())
 
 
 def _once(models: Iterable[DeclaredModel]) -> tuple[DeclaredModel, ...]:

@@ -33,14 +33,14 @@ RUN_KEY = "dagster/run_key"
 WHY_TAG = "mlops/why"
 
 
-def sensors(declarations: Sequence[Declaration], jobs: Mapping[str, Any]) -> list[dg.SensorDefinition]:
-    """The sensors over these models; `jobs` by name, as the models' components made them.
+def model_sensors(declarations: Sequence[Declaration], jobs: Mapping[str, Any]) -> list[dg.SensorDefinition]:
+    """The sensors that start runs of these models; `jobs` by name, as the models' components made them.
 
     A sensor looks at the models that these definitions have jobs for: one that was declared since has none yet.
     """
     names = frozenset(d.name for d in declarations)
     timed = frozenset(d.name for d in declarations if d.has_time)
-    found = [watch]
+    found: list[dg.SensorDefinition] = []
     if names:
         found.append(_retraining(names, [jobs[job_name(name, "training")] for name in sorted(names)]))
         found.append(_release(names, [jobs[job_name(name, "release")] for name in sorted(names)]))

@@ -16,6 +16,8 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from mlops_assets.new_project import DEFINITIONS
+
 ROOT = Path(__file__).parents[2]
 WINDOWS = tuple(f"2021-0{month}-01" for month in range(1, 6))
 FAULTY_WINDOW = WINDOWS[1]
@@ -111,10 +113,7 @@ def write_project(root: Path, *models: str, rows: int = 1500) -> Path:
         f'[tool.dg.project]\nroot_module = "{name}"\nregistry_modules = []\n'
         f'code_location_target_module = "{name}.definitions"\n'
     )
-    (package / "definitions.py").write_text(
-        "from pathlib import Path\n\nimport dagster as dg\n\nfrom mlops_assets import load_definitions\n\n\n"
-        '@dg.definitions\ndef defs():\n    return load_definitions(Path(__file__).parent / "defs")\n'
-    )
+    (package / "definitions.py").write_text(DEFINITIONS)
     shutil.copyfile(ROOT / "dagster.yaml", root / "dagster.yaml")
     for folder in ("policy", "requirements"):
         shutil.copytree(ROOT / "mlops_assets" / "config" / folder, package / "config" / folder)
