@@ -8,6 +8,7 @@ import fcntl
 import hashlib
 import os
 import re
+import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -77,6 +78,10 @@ class LockTimeout(MlopsAssetsError, TimeoutError):
     """A lock was held by somebody else for longer than the caller would wait."""
 
 
+class LedgerUnreadable(MlopsAssetsError):
+    """The ledger's database does not answer, or does not hold a ledger."""
+
+
 class LedgerDatabase:
     """One migrated ledger database; safe to open from many processes at once.
 
@@ -120,7 +125,7 @@ class LedgerDatabase:
         return engine
 
     def _revision(self) -> str | None:
-        with self.engine.connect() as connection:
+        with self._named_errors(), self.engine.connect() as connection:
             if not sa.inspect(connection).has_table(VERSION_TABLE):
                 return None
             return connection.execute(sa.text(f"SELECT version_num FROM {VERSION_TABLE}")).scalar()
@@ -154,8 +159,21 @@ class LedgerDatabase:
         engine = self.engine
         if self.dialect == "postgresql":
             engine = engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
-        with engine.begin() as connection:
+        with self._named_errors(), engine.begin() as connection:
             yield connection
+
+    @contextmanager
+    def _named_errors(self) -> Iterator[None]:
+        """Say which database cannot be read, in place of the driver's error with its query."""
+        try:
+            yield
+        except (sa.exc.DBAPIError, sqlite3.DatabaseError) as error:
+            what = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
+            address = self.url.render_as_string(hide_password=True)
+            raise LedgerUnreadable(
+                f"the ledger's database {address} cannot be read ({what}). Is it reachable, and is it the ledger? If it was "
+                "damaged, restore it from a backup (`mlops restore`) and run `mlops verify`"
+            ) from error
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:

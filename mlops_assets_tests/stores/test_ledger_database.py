@@ -1,4 +1,5 @@
 import multiprocessing
+import sqlite3
 import subprocess
 import sys
 import time
@@ -8,8 +9,9 @@ import sqlalchemy as sa
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 
+from mlops_assets.ledger.ledger import Ledger
 from mlops_assets.stores import ledger_database
-from mlops_assets.stores.ledger_database import HEAD_REVISION, LedgerDatabase, LockTimeout
+from mlops_assets.stores.ledger_database import HEAD_REVISION, LedgerDatabase, LedgerUnreadable, LockTimeout
 
 
 def test_the_revision_the_code_needs_is_the_last_one_written():
@@ -88,3 +90,26 @@ def test_the_refusing_triggers_are_in_place(url):
             connection.execute(sa.text("ALTER TABLE ledger_records DISABLE TRIGGER ledger_records_refuse_change"))
     with database.reading() as connection:
         assert len(database.missing_guards(connection)) == 1
+
+
+@pytest.mark.parametrize(
+    ("harm", "what"),
+    [
+        ("DROP TABLE ledger_heads", "no such table: ledger_heads"),
+        ("ALTER TABLE ledger_records RENAME COLUMN digest TO other", "no such column"),
+        ("", "file is not a database"),
+    ],
+    ids=["a table is gone", "a column is gone", "no database"],
+)
+def test_a_damaged_database_is_named_without_a_query(tmp_path, harm, what):
+    path = tmp_path / "ledger.db"
+    Ledger(f"sqlite:///{path}").close()
+    if harm:
+        with sqlite3.connect(path) as connection:
+            connection.executescript(harm)
+    else:
+        path.write_bytes(b"no database" * 100)
+    with pytest.raises(LedgerUnreadable, match=what) as refused:
+        Ledger(f"sqlite:///{path}").verify()
+    assert "SELECT" not in str(refused.value)
+    assert "mlops restore" in str(refused.value)
