@@ -80,6 +80,7 @@ def attention(
     model = state.name
     found = [
         *_declaration(model, row),
+        *_changed(model, row),
         *_suspension(state),
         *_signatures(state),
         *_incidents(state, policy),
@@ -113,6 +114,15 @@ def _declaration(model: str, row: Mapping[str, Any]) -> list[AttentionItem]:
         detail = "The ledger has records of this model, and no declaration names it. Restore the declaration or retire the model."
         return [AttentionItem(model, "declaration", "now", "No longer declared", detail, line)]
     return [AttentionItem(model, "declaration", "now", "Declaration broken", str(row["error"]), "dg check defs")]
+
+
+def _changed(model: str, row: Mapping[str, Any]) -> list[AttentionItem]:
+    """A champion that was made under another declaration."""
+    if not row.get("declaration_changed"):
+        return []
+    title = "Declaration changed: retraining is due"
+    line = f"mlops retrain {model} --key KEY.pem --rationale TEXT"
+    return [AttentionItem(model, "retraining", "soon", title, row["declaration_changed"], line)]
 
 
 def _suspension(state: ModelState) -> list[AttentionItem]:
@@ -177,7 +187,7 @@ def _windows(model: str, state: ModelState, unjudged: Sequence[str]) -> list[Att
         else "No window has a verdict yet."
     )
     known = f"ended and not judged, so nothing is known about the model in {'it' if count == 1 else 'them'}."
-    detail = f"{span}: {known} {last} The sensor `arrivals` starts one at a time; where a run failed, Dagster says why."
+    detail = f"{span}: {known} {last} The sensor `arrivals` starts one at a time; where no rows have come, it says so, and where a run failed, Dagster does."
     return [AttentionItem(model, "window", "now", title, detail)]
 
 

@@ -9,6 +9,9 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
+from pydantic import ValidationError
+
+from mlops_assets.declaration.changes import retraining_note
 from mlops_assets.declaration.declaration import Declaration
 from mlops_assets.evidence.attention import UNDECLARED, attention, unjudged_windows
 from mlops_assets.evidence.version_status import required_gates, version_statuses
@@ -36,6 +39,7 @@ STATUS_FIELDS = (
     "exceptions",
     "evidence_missing",
     "unjudged_windows",
+    "declaration_changed",
     "needs_attention",
     "error",
     "alarm_precision",
@@ -170,6 +174,18 @@ def _work(
     }
 
 
+def declaration_changed(declaration: Declaration | None, state: ModelState) -> str | None:
+    """That a training would make another model than the champion, and what has changed; None where it would not."""
+    known = state.version(state.champion.champion or 0).registration
+    if declaration is None or known is None or known.event.declaration_digest == declaration.digest:
+        return None
+    try:
+        made = Declaration.model_validate(known.event.declaration)
+    except ValidationError:  # a declaration of an earlier release
+        return None
+    return retraining_note(made, declaration)
+
+
 def policy_of(name: str, tier: str | None, policies: Mapping[str, Any]) -> Any | None:
     """The effective policy of a model, or else that of its tier."""
     return policies.get(name) or (policies.get(tier) if tier else None)
@@ -196,6 +212,7 @@ def _row(model: DeclaredModel | None, state: ModelState, policies: Mapping[str, 
         "exceptions": [],
         "evidence_missing": evidence_missing(known, policy),
         "error": error,
+        "declaration_changed": declaration_changed(declaration, state),
         "lifecycle": TRIAL if trial else state.lifecycle,
         "version": known.version if known else None,
         "technique": registered.algorithm if registered else None,

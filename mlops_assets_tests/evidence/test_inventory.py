@@ -34,6 +34,17 @@ def test_status_fields_are_the_contract(lived: Ledger):
     assert canonical_json(found)
 
 
+def test_a_champion_made_under_another_declaration_asks_for_a_retraining(lived: Ledger):
+    assert rows(lived)["sba_loan_default"]["declaration_changed"] is None
+    declared = Models.sba.declaration
+    assert declared is not None
+    fewer = declared.model_copy(update={"features": {n: f for n, f in declared.features.items() if n != "bank_state"}})
+    found = inventory(lived, [Declared(MODEL, fewer)], {"high": RULES})
+    row = next(row for row in found if row["model"] == MODEL)
+    assert "input bank_state was removed" in row["declaration_changed"]
+    assert "Declaration changed: retraining is due" in [item["title"] for item in row["needs_attention"]]
+
+
 def test_a_model_with_a_life(lived: Ledger):
     row = rows(lived)["sba_loan_default"]
     assert (row["champion"], row["tier"], row["owner"]) == ("3", "high", "team:small-business-credit")

@@ -13,7 +13,7 @@ def test_a_policy_without_monitoring_has_the_defaults_of_tables_without_a_policy
 @pytest.mark.parametrize("name", ["psi", "performance_drop", "calibration", "bias", "relation", "fairness"])
 def test_watching_starts_below_acting(name):
     with pytest.raises(ValidationError, match=f"{name}_watch 0.9 is above {name}_act 0.5, expected at most that"):
-        MonitoringThresholds(**{f"{name}_watch": 0.9, f"{name}_act": 0.5})
+        MonitoringThresholds.model_validate({f"{name}_watch": 0.9, f"{name}_act": 0.5})
 
 
 def test_thresholds_never_change_after_reading():

@@ -10,6 +10,7 @@ import pytest
 
 from mlops_assets.governance.adoption import adopt
 from mlops_assets.governance.approvals import sign_approval
+from mlops_assets.governance.conclusions import Judgement, sign_conclusion
 from mlops_assets.governance.exceptions import sign_exception
 from mlops_assets.governance.findings import record_finding
 from mlops_assets.governance.validations import record_validation
@@ -65,6 +66,12 @@ def act(world: World, name: str, version: int) -> None:
         ),
         "validation, rejected": lambda: record_validation(
             ledger, keys["second"], POLICY, MODEL, version, "rejected", "unfit"
+        ),
+        "validation, approved with conditions": lambda: record_validation(
+            ledger, keys["second"], POLICY, MODEL, version, "approved_with_conditions", "ok", conditions=["small loans"]
+        ),
+        "conclusion on a clause": lambda: sign_conclusion(
+            ledger, keys["second"], MODEL, version, Judgement("sr_26_2", "V.1.a", "answered", "sound", "e" * 64)
         ),
         "critical finding": lambda: record_finding(
             ledger, keys["second"], MODEL, "critical", "weak", "developer", later, version=version

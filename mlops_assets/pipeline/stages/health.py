@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from mlops_assets.declaration.changes import retraining_note
 from mlops_assets.gates import contract
 from mlops_assets.ledger.canonical import digest
 from mlops_assets.ledger.events.windows import HealthVerdict, WindowScored
@@ -21,7 +22,6 @@ from mlops_assets.monitoring.window_results import DRIFT, OUTCOMES, PERFORMANCE,
 from mlops_assets.pipeline.context import StageContext, StageResult, window_of
 from mlops_assets.pipeline.stages.decisions import severity_check
 from mlops_assets.pipeline.stages.scored_window import ScoredWindow, scored_window
-from mlops_assets.pipeline.stages.versions import declaration_note
 from mlops_assets.pipeline.verdicts import among_the_fleet, earlier_windows, is_verdict_of
 from mlops_assets.policy.policy import Policy
 from mlops_assets.response.incidents import Incident, open_incident
@@ -85,7 +85,7 @@ def health(context: StageContext) -> StageResult:
         ledger, scored, measured.performance.performance, policy.monitoring.alpha, record.happened_at
     )
     reason = " ".join(found.reasons)
-    changed = declaration_note(scored.declaration, context.declaration)
+    changed = retraining_note(scored.declaration, context.declaration)
     return StageResult(
         metadata=_shown(found, record, fleet, incident, fairness, changed),
         data_version=content,

@@ -19,6 +19,7 @@ from mlops_assets.datasets.snapshot import digest_by_column
 from mlops_assets.datasets.sources import deliver, digest_of
 from mlops_assets.datasets.values import delivered_text
 from mlops_assets.datasets.windows import Window
+from mlops_assets.declaration.changes import retraining_note
 from mlops_assets.declaration.declaration import Declaration
 from mlops_assets.gates import contract
 from mlops_assets.gates.registry import decide
@@ -31,7 +32,6 @@ from mlops_assets.monitoring.inputs.batches import content_of, row_hashes
 from mlops_assets.pipeline.context import StageContext, StageError, StageResult, window_of
 from mlops_assets.pipeline.stages.delivery import QUARANTINE, SCORED_ROWS, account_of, delivery
 from mlops_assets.pipeline.stages.late_rows import late_incidents
-from mlops_assets.pipeline.stages.versions import declaration_note
 from mlops_assets.pipeline.stages.window_scorers import WindowScorers, load_scorers
 from mlops_assets.release.champion import verified_champion_state
 from mlops_assets.scoring.input_contract import check_in_pieces, scoring_columns
@@ -120,7 +120,7 @@ def predictions(context: StageContext) -> StageResult:
     )
     return StageResult(
         metadata={
-            **_shown(scorers, scoring, stored, record, declaration_note(made, context.declaration)),
+            **_shown(scorers, scoring, stored, record, retraining_note(made, context.declaration)),
             "where every row of the source is": accounted.table(),
             "rows that came after their window was scored": accounted.late_by_window or None,
             "incidents about late rows": [incident.id for incident in late] or None,

@@ -42,16 +42,6 @@ def declared_with(registration: Record[VersionRegistered], declaration: Declarat
     return made.model_copy(update={"source": declaration.source, "monitoring": declaration.monitoring})
 
 
-def declaration_note(made: Declaration, declaration: Declaration) -> str | None:
-    """What a reviewer must know where the model is declared otherwise than the version was; None where it is not."""
-    if made is declaration:
-        return None
-    changes = [f"input {name} was added" for name in declaration.features if name not in made.features]
-    changes += [f"input {name} was removed" for name in made.features if name not in declaration.features]
-    what = f" ({', '.join(changes)})" if changes else ""
-    return f"The declaration changed{what} after this version was made, so a retraining is due."
-
-
 def artifact_facts(
     platform: Platform, declaration: Declaration, registration: Record[VersionRegistered]
 ) -> dict[str, Any]:

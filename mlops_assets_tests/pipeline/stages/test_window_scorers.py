@@ -3,8 +3,9 @@
 import polars as pl
 import pytest
 
+from mlops_assets.declaration.changes import retraining_note
 from mlops_assets.ledger.records import Record
-from mlops_assets.pipeline.stages.versions import declaration_note, declared_with
+from mlops_assets.pipeline.stages.versions import declared_with
 from mlops_assets.pipeline.stages.window_scorers import cannot_score, decided, scores_of_version, undecided
 from mlops_assets.scoring.routing import route
 from mlops_assets_tests.ledger.made import registration
@@ -90,10 +91,10 @@ class TestADeclarationThatChanged:
     def test_an_unchanged_declaration_is_the_one_at_hand(self):
         now = declare()
         assert declared_with(self.record(), now) is now
-        assert declaration_note(now, now) is None
+        assert retraining_note(now, now) is None
 
     def test_the_reviewer_is_told_what_changed(self):
-        found = declaration_note(declared_with(self.record(), self.NOW), self.NOW)
+        found = retraining_note(declared_with(self.record(), self.NOW), self.NOW)
         assert found is not None
         assert "input flag was removed" in found
         assert found.endswith("so a retraining is due.")
