@@ -44,4 +44,4 @@ def _within_site(link: re.Match[str], source: str) -> str:
     if not target.exists():
         LOG.warning("%s: found a link to %s, expected a file of the repository", source, link[3])
     text = link[2].strip("`")
-    return f"`{text}`" if "/" in text or text.endswith(".md") else text
+    return f"`{text}`" if "/" in text or re.search(r"\.\w{2,4}$", text) else text
