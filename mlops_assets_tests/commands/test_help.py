@@ -8,6 +8,7 @@ import pytest
 
 from mlops_assets.cli import COMMANDS, cli
 from mlops_assets.commands.common import cell, one_line, print_table
+from mlops_assets.commands.requirements import SHOW, ShowsByDefault
 from mlops_assets_tests.commands.conftest import call_in
 
 NAMES = (
@@ -97,7 +98,8 @@ def test_documents_tell_of_commands_and_options_that_there_are(where: str, line:
     command = cli.get_command(click.Context(cli), words[0])
     assert command is not None, f"{where}: mlops {line}"
     if isinstance(command, click.Group) and len(words) > 1:
-        command = command.get_command(click.Context(command), words[1])
+        named = SHOW if isinstance(command, ShowsByDefault) and words[1] not in command.commands else words[1]
+        command = command.get_command(click.Context(command), named)
         assert command is not None, f"{where}: mlops {line}"
     known = {"--help", *(name for parameter in command.params for name in parameter.opts)}
     asked = {word for word in words if re.fullmatch(r"--?[a-z-]+", word)}
