@@ -43,7 +43,7 @@ ROWS = 2000
 FOLDERS = 10
 """Of models; each is a code location."""
 FIRST_TICK, LATER_TICK = 10.0, 1.0
-"""Seconds that a tick of a sensor may take at up to 1,000 models and 40 windows."""
+"""Processor seconds that a tick of a sensor may take at up to 1,000 models and 40 windows."""
 DEFINITIONS = 8.0
 """Processor seconds that the definitions of 300 models may take; of others in proportion."""
 LOCATION = 5.0
@@ -208,10 +208,14 @@ def ticks(folder: Path) -> dict[str, Any]:
         state, spent = None, {}
         for name in ("first", "later"):
             queries.clear()
-            begun = time.perf_counter()
+            begun, worked = time.perf_counter(), time.process_time()
             state = sensor(state)
-            spent |= {f"{name}_seconds": round(time.perf_counter() - begun, 2), f"{name}_queries": len(queries)}
-        met = spent["first_seconds"] < FIRST_TICK and spent["later_seconds"] < LATER_TICK
+            spent |= {
+                f"{name}_seconds": round(time.perf_counter() - begun, 2),
+                f"{name}_processor_seconds": round(time.process_time() - worked, 2),
+                f"{name}_queries": len(queries),
+            }
+        met = spent["first_processor_seconds"] < FIRST_TICK and spent["later_processor_seconds"] < LATER_TICK
         found[sensor.__name__] = {**spent, "aim": [FIRST_TICK, LATER_TICK], "met": met}
     return found
 
