@@ -144,6 +144,8 @@ def _whole(
             parts.append(resolved(part, known, own))
         except Exception as error:
             broken[part.name] = f"{paths[part.name]}: {_root_cause(error)}"
+    if os.environ.get(VALIDATING):
+        broken |= _mistakes_in_data(models, project.root)
     if broken and os.environ.get(VALIDATING):
         raise dg.DagsterInvalidDefinitionError("\n".join(broken.values()))
     declarations = [m.declaration for m in models if m.declaration is not None and m.name not in broken]
@@ -157,6 +159,15 @@ def _whole(
     everything = [d for name, d in project.declarations.items() if name not in broken]
     over_all = [fleet_definitions(everything)] if fleet else []
     return dg.Definitions.merge(*(part.definitions for part in (*parts, *others)), shared, *over_all)
+
+
+def _mistakes_in_data(models: Sequence[DeclaredModel], root: Path) -> dict[str, str]:
+    """What is wrong with each readable declaration in view of its data, where that is on this machine."""
+    from mlops_assets.datasets.declared_data import data_mistakes, is_at_hand
+
+    at_hand = [m for m in models if m.declaration is not None and is_at_hand(m.declaration)]
+    found = {model.name: "\n".join(data_mistakes(model, root)) for model in at_hand}
+    return {name: lines for name, lines in found.items() if lines}
 
 
 def fleet_definitions(declarations: Sequence[Declaration]) -> dg.Definitions:

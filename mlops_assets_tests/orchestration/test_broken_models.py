@@ -54,6 +54,25 @@ def test_checking_fails_with_every_reason(defs, monkeypatch, old, new, message, 
     assert message in str(refused.value), found
 
 
+def test_checking_finds_what_only_the_data_show(defs, monkeypatch):
+    monkeypatch.setenv(VALIDATING, "1")
+    good = (defs / "models" / TIMED / "defs.yaml").read_text(encoding="utf-8")
+    wrong = good.replace("    größe: categorical", "    grösse: categorical").replace(
+        'positive: "yes"', 'positive: "ja"'
+    )
+    path = declare(defs, TIMED, wrong)
+    missing = declare(
+        defs, SNAPSHOT, (defs / "models" / SNAPSHOT / "defs.yaml").read_text().replace("parcels.csv", "x.csv")
+    )
+    with pytest.raises(dg.DagsterInvalidDefinitionError) as error:
+        build_definitions(defs)
+    lines = str(error.value).splitlines()
+    assert any(line.startswith(str(path)) and "did you mean 'größe'" in line for line in lines)
+    assert any(line.startswith(str(path)) and "the positive value 'ja' never occurs" in line for line in lines)
+    assert any(line.startswith(str(missing)) and "file not found" in line for line in lines)
+    assert len(lines) == 3
+
+
 def test_materializing_it_fails_with_the_reason(defs, monkeypatch):
     monkeypatch.delenv(VALIDATING, raising=False)
     break_one(defs, *BROKEN[0][:2])
