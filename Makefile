@@ -31,9 +31,9 @@ demo: $(STAMP) ## the main job: four models from rows to champion, card and moni
 dev: $(STAMP) ## Dagster on port 3000, MLflow on port 5000 and the pages on port 3001, on what the demo left behind
 	@$(BIN)/mlops dev
 
-# Two processes, each with files of its own; the long ones first (mlops_assets_tests/conftest.py), so that both end at
-# about the same time. One thread for each: linear algebra on two threads in two processes waits for itself.
-TESTS = -m pytest -n 2 --dist loadgroup --no-loadscope-reorder
+# Two processes share the files, the long ones first (mlops_assets_tests/units.py), so that both end at about the same
+# time. One thread for each, because there are as many processes as cores.
+TESTS = -m pytest -n 2
 test coverage soak: export OMP_NUM_THREADS = 1
 test coverage soak: export OPENBLAS_NUM_THREADS = 1
 

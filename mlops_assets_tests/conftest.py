@@ -14,29 +14,32 @@ from mlops_assets_tests.effort import examples_for_all
 examples_for_all()
 
 
-@pytest.hookimpl(tryfirst=True)
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Mark tests over drawn examples."""
+    if getattr(getattr(item, "function", None), "is_hypothesis_test", False):
+        item.add_marker(pytest.mark.soak)
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Mark tests over drawn examples, and give two processes units of work of which the long ones come first.
+    """Where several processes share the tests, put the long ones first, so that all end at about the same time."""
+    if hasattr(config, "workerinput"):
+        from mlops_assets_tests.units import LIVED, unit
 
-    A unit is a file, so that what its tests share is made once. All tests on the project that was run once are one unit:
-    running it takes longer than any of them.
-    """
-    for item in items:
-        if getattr(getattr(item, "function", None), "is_hypothesis_test", False):
-            item.add_marker(pytest.mark.soak)
-    if not hasattr(config, "workerinput"):
-        return
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group("lived" if _lived(item) else item.nodeid.split("::")[0]))
-    items.sort(key=lambda item: 0 if _lived(item) else 1 if item.get_closest_marker("integration") else 2)
+        def turn(item: pytest.Item) -> int:
+            if unit(item.nodeid.split("::")[0]) == LIVED:
+                return 0
+            return 1 if item.get_closest_marker("integration") else 2
+
+        items.sort(key=turn)
 
 
-def _lived(item: pytest.Item) -> bool:
-    """Whether the test looks at the project below, not at something smaller of that name."""
-    if "lived" not in getattr(item, "fixturenames", ()):
-        return False
-    found = item._fixtureinfo.name2fixturedefs["lived"]  # type: ignore[attr-defined]
-    return found[-1].scope == "session"
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Hand out whole files, in the order above."""
+    from mlops_assets_tests.units import Units
+
+    config.option.loadscopereorder = False
+    return Units(config, log)
 
 
 @pytest.fixture(scope="session", autouse=True)
