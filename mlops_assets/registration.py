@@ -230,7 +230,7 @@ def loaded(line: Registration) -> tuple[Extension, str]:
 
 def unusable() -> list[str]:
     """A line for everything that is registered, does not belong to this package, and cannot be imported or used."""
-    found = []
+    found: list[str] = []
     for line in registrations():
         try:
             _ = None if line.built_in else loaded(line)
