@@ -148,9 +148,9 @@ def write_window_pages(reports: Path, model: ModelView, windows: Sequence[Window
 
 def rewrite_window_pages(platform: Platform, model: str) -> None:
     """Write the pages of a model's windows again, after one of the files that they link to was made."""
-    declared = [one for one in platform.project.models if one.name == model]
-    fleet = view(platform.ledger, declared, effective_policies(platform))
-    write_window_pages(platform.home.reports, fleet.models[0], windows_of(platform.home.reports, model))
+    fleet = view(platform.ledger, platform.project.models, effective_policies(platform))
+    drawn = next(one for one in fleet.models if one.name == model)
+    write_window_pages(platform.home.reports, drawn, windows_of(platform.home.reports, model))
 
 
 def _judged_windows(platform: Platform, model: str) -> list[str]:
