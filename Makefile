@@ -72,6 +72,7 @@ BENCHMARKS = \
   'fleet_false_alarms.py --periods 20' \
   'restless_streams.py --streams 4' \
   'published_streams.py --before 2 --after 1 --variants 03' \
+  'trait_streams.py --streams 1' \
   'fleet.py --models 4' \
   'orchestration.py --models 20' \
   'fairness_bootstrap.py' \
