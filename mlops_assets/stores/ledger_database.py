@@ -17,6 +17,7 @@ from pathlib import Path
 import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.engine import URL, Connection, Engine, make_url
+from sqlalchemy.exc import DBAPIError
 
 from mlops_assets.errors import MlopsAssetsError
 
@@ -167,7 +168,7 @@ class LedgerDatabase:
         """Say which database cannot be read, in place of the driver's error with its query."""
         try:
             yield
-        except (sa.exc.DBAPIError, sqlite3.DatabaseError) as error:
+        except (DBAPIError, sqlite3.DatabaseError) as error:
             what = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
             address = self.url.render_as_string(hide_password=True)
             raise LedgerUnreadable(

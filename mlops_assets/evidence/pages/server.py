@@ -57,7 +57,7 @@ class Handler(http.server.SimpleHTTPRequestHandler):
 
     def _may_be_sent(self) -> bool:
         # A page on another site can make a browser ask this server under that site's name (DNS rebinding).
-        port = self.server.server_address[1]
+        port = self.connection.getsockname()[1]
         if self.headers.get("Host") not in (f"{LOOPBACK}:{port}", f"localhost:{port}"):
             self.send_error(HTTPStatus.MISDIRECTED_REQUEST, "This server answers under its own address only")
             return False
