@@ -19,6 +19,7 @@ from scipy.signal import lfilter
 from mlops_assets.monitoring.inputs.drift import compare
 from mlops_assets.monitoring.outcomes.performance import measure
 from mlops_assets.monitoring.outcomes.reference_performance import build_reference
+from mlops_assets.monitoring.severity import at_least
 from mlops_assets.policy.monitoring_thresholds import MonitoringThresholds
 from mlops_assets.statistics.counting import count_window
 from mlops_assets.statistics.profile import build_profile
@@ -95,7 +96,7 @@ def inputs(stream: Stream, sizes: tuple[int, int], streams: int, generator: np.r
                     sample=window,
                     reference_sample=known[:: max(1, reference_rows // 5000)],
                 )
-                alarms[i] += found.severity != "none"
+                alarms[i] += at_least(found.severity, "watch")
             alarms[2] += psi_alarm(values[:reference_rows], values[start : start + rows])
             alarms[3] += 1
     return alarms
@@ -113,7 +114,7 @@ def outcomes(level: float, slope: float, streams: int, generator: np.random.Gene
         score, past = 1 / (1 + np.exp(1.5 - z)), times < MONTHS
         for i, order in enumerate((pl.Series(times[past]), None)):
             reference_performance = build_reference(y[past], score[past], "binary", threshold=0.3, times=order)
-            alarms[i] += measure(reference_performance, y[~past], score[~past]).severity != "none"
+            alarms[i] += at_least(measure(reference_performance, y[~past], score[~past]).severity, "watch")
         alarms[2] += 1
     return alarms
 
