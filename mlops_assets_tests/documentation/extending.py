@@ -1,7 +1,6 @@
 """The examples of `docs/how-to/extending.md`, as the page has them."""
 
 import re
-import sys
 import tomllib
 from importlib import import_module
 from pathlib import Path
@@ -9,6 +8,7 @@ from pathlib import Path
 import yaml
 
 from mlops_assets.registration import Extension
+from mlops_assets_tests.documentation.imported import importing_from
 
 PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "extending.md"
 _TEXT = PAGE.read_text(encoding="utf-8")
@@ -37,9 +37,6 @@ def write_files(folder: Path) -> None:
 def examples(folder: Path) -> list[Extension]:
     """The objects that the page registers for a project, imported from files in a folder."""
     write_files(folder)
-    sys.path.insert(0, str(folder))
-    try:
-        targets = [t for kind in tomllib.loads(LINES)["tool"]["mlops_assets"].values() for t in kind.values()]
+    targets = [t for kind in tomllib.loads(LINES)["tool"]["mlops_assets"].values() for t in kind.values()]
+    with importing_from(folder, targets[0].split(".")[0]):
         return [getattr(import_module(target.split(":")[0]), target.split(":")[1]) for target in targets]
-    finally:
-        sys.path.remove(str(folder))

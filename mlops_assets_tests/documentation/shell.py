@@ -18,6 +18,7 @@ from pathlib import Path
 
 from docs_tools.blocks import Block, logical_lines
 from mlops_assets_tests.commands.conftest import call_in
+from mlops_assets_tests.documentation.imported import importing_from
 
 PLAIN = re.compile(r"mlops [^|&;<>`()]*")
 LAUNCH = re.compile(r"dg launch --job (\w+)(?: --partition (\S+))?")
@@ -97,16 +98,12 @@ class Shell:
     def _launch(self, job: str, partition: str | None) -> tuple[int, str, str]:
         import dagster as dg
 
-        with self._here():
-            sys.path.insert(0, str(self.folder))
-            try:
-                definitions = import_module(f"{self.folder.name}.definitions").defs()
-                with dg.DagsterInstance.get() as instance:
-                    run = definitions.resolve_job_def(job).execute_in_process(
-                        instance=instance, partition_key=partition, raise_on_error=False
-                    )
-            finally:
-                sys.path.remove(str(self.folder))
+        with self._here(), importing_from(self.folder, self.folder.name):
+            definitions = import_module(f"{self.folder.name}.definitions").defs()
+            with dg.DagsterInstance.get() as instance:
+                run = definitions.resolve_job_def(job).execute_in_process(
+                    instance=instance, partition_key=partition, raise_on_error=False
+                )
         return int(not run.success), "", "" if run.success else f"{job} failed"
 
     @contextmanager

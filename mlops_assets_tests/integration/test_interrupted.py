@@ -124,6 +124,8 @@ def test_asked_to_stop_it_stops_and_says_how_to_go_on(tmp_path, sent: signal.Sig
     process = subprocess.Popen(
         [sys.executable, "-m", "mlops_assets", "--project", str(defs.parents[1]), "demo"],
         env={**environment, "PYTHONUNBUFFERED": "1"}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        # Whoever starts the tests in the background may have switched Ctrl-C off for everything below.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )  # fmt: skip
     assert process.stdout is not None
     assert any(" set-up " in line for line in process.stdout)
