@@ -2,6 +2,8 @@
 
 import re
 import tomllib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 
@@ -34,9 +36,10 @@ def write_files(folder: Path) -> None:
         path.write_text(text, encoding="utf-8")
 
 
-def examples(folder: Path) -> list[Extension]:
-    """The objects that the page registers for a project, imported from files in a folder."""
+@contextmanager
+def examples(folder: Path) -> Iterator[list[Extension]]:
+    """The objects that the page registers for a project; while the block runs, they are imported from files in a folder."""
     write_files(folder)
     targets = [t for kind in tomllib.loads(LINES)["tool"]["mlops_assets"].values() for t in kind.values()]
     with importing_from(folder, targets[0].split(".")[0]):
-        return [getattr(import_module(target.split(":")[0]), target.split(":")[1]) for target in targets]
+        yield [getattr(import_module(target.split(":")[0]), target.split(":")[1]) for target in targets]

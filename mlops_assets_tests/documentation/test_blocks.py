@@ -2,6 +2,7 @@
 
 import ast
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -124,9 +125,10 @@ def parse_dg(words: list[str]) -> None:
 
 
 @pytest.fixture(scope="module")
-def own(tmp_path_factory: pytest.TempPathFactory) -> list[Extension]:
+def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Extension]]:
     """What the page on extending registers, and its blocks name."""
-    return examples(tmp_path_factory.mktemp("extending"))
+    with examples(tmp_path_factory.mktemp("extending")) as found:
+        yield found
 
 
 @pytest.mark.parametrize("block", of("yaml"))
