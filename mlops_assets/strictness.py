@@ -5,6 +5,7 @@ property of the field and not of the code that reads it. Does not belong here: t
 `policy/`).
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal, Self
@@ -20,15 +21,15 @@ class Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False)
 
 
-class OpenPart(Part):
+class OpenPart(Part, ABC):
     """A part with a field for each thing of a kind that is registered: an unregistered name is an unknown field."""
 
     _current: ClassVar[tuple[int, type[BaseModel]] | None] = None
 
     @classmethod
+    @abstractmethod
     def parts(cls) -> Mapping[str, tuple[type[Part], str]]:
         """Name to the type of its field and a description, of everything registered now."""
-        raise NotImplementedError
 
     @classmethod
     def current(cls) -> type[Self]:

@@ -1,13 +1,17 @@
 """Which retraining requests are to be run: policy considers the new verdicts, and what is open is due."""
 
 from collections.abc import Collection
+from typing import cast
 
 from mlops_assets.datasets.windows import window_of_key
 from mlops_assets.ledger.events.windows import HealthVerdict
 from mlops_assets.ledger.ledger import Record
 from mlops_assets.ledger.state.model import ModelState
+from mlops_assets.monitoring.severity import Severity, at_least
+from mlops_assets.monitoring.wording import sentence
 from mlops_assets.pipeline.due import Due, Found, declared_among, failure_cause, last_closed, open_failure
 from mlops_assets.platform import Platform
+from mlops_assets.policy.policy import Policy
 from mlops_assets.response import retraining
 
 
@@ -56,18 +60,31 @@ def _considered(platform: Platform, verdict: Record[HealthVerdict]) -> str:
         window = window_of_key(verdict.subject, declaration.monitoring.cadence)
     except ValueError as error:  # the cadence was changed since; the verdicts of other models are considered
         return str(error)
+    policy = platform.policy(verdict.model)
+    kind, cause = _asking(found, policy)
     considered = retraining.consider(
         platform.ledger,
-        platform.policy(verdict.model),
+        policy,
         verdict.model,
-        cause=found.reasons[0],
-        kind=found.kind,
+        cause=cause,
+        kind=kind,
         window=window.start,
         until=window.end,
         cadence=declaration.monitoring.cadence,
         happened_at=verdict.happened_at,
     )
     return "" if considered.requested else considered.reason
+
+
+def _asking(found: HealthVerdict, policy: Policy) -> tuple[str, str]:
+    """Kind and text of the change that a retraining answers: the first one that the policy retrains for.
+
+    From which rows the next version learns depends on the kind, so a change that is merely named first does not decide it.
+    """
+    for cause in found.causes:
+        if at_least(cast(Severity, cause.severity), "act") and "retrain" in getattr(policy.response, cause.kind, ()):
+            return cause.kind, found.reasons[0] if cause.kind == found.kind else sentence(cause.evidence)
+    return found.kind, found.reasons[0]
 
 
 def _trained(model: ModelState, request: str) -> bool:

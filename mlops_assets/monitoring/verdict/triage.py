@@ -203,16 +203,21 @@ def _order(cause: Cause) -> tuple[float, ...]:
 def _actions(
     ranked: Sequence[tuple[Cause, Severity]], severity: Severity, lost: Severity, response: Mapping[str, Sequence[str]]
 ) -> tuple[str, ...]:
-    """What the policy attaches to the first cause; after a fault also what it attaches to a loss that the fault's columns are
-    too unimportant to explain. What broken data lose otherwise comes back when they are repaired."""
+    """What the policy attaches to the first cause, and to every other change that is to be acted on by itself.
+
+    After a fault the others count only where the fault's columns are too unimportant to explain them: what broken data lose
+    otherwise comes back when they are repaired.
+    """
     first = ranked[0][0]
-    actions = tuple(response.get(first.kind, ())) if at_least(severity, "act") else ()
-    if first.kind == "data_quality" and first.share is not None and first.share < EXPLAINS:
-        others = [cause for cause, held in ranked[1:] if at_least(held, "act") and not cause.estimated]
-        taken = [action for cause in others for action in response.get(cause.kind, ())]
-        actions = tuple(dict.fromkeys([*actions, *taken]))
-    if at_least(lost, "act") and (first.kind != "data_quality" or (first.share is not None and first.share < EXPLAINS)):
-        actions = tuple(dict.fromkeys([*actions, *response.get(LOSS, ())]))
+    actions = [*response.get(first.kind, ())] if at_least(severity, "act") else []
+    if first.kind != "data_quality" or (first.share is not None and first.share < EXPLAINS):
+        for cause, held in ranked[1:]:
+            # A fault that is not the first cause is reported, and sets no window aside.
+            if at_least(held, "act") and not cause.estimated and cause.kind != "data_quality":
+                actions += response.get(cause.kind, ())
+        if at_least(lost, "act"):
+            actions += response.get(LOSS, ())
+    actions = tuple(dict.fromkeys(actions))
     if first.estimated:
         # Without outcomes there is nothing new to learn from, and an estimate stops nothing.
         actions = tuple(a for a in actions if a not in ("retrain", "suspend"))

@@ -330,6 +330,18 @@ def test_a_fault_blocks_retraining_only_where_it_may_explain_the_loss(reference,
     assert health.actions == actions, why
 
 
+def test_a_second_change_that_is_to_be_acted_on_has_its_own_actions(reference):
+    """Inputs that moved further than anything else must not keep a model from learning that outcomes moved too."""
+    response = {"covariate_shift": ["watch", "incident"], "label_shift": ["incident", "retrain"]}
+    moved = drift(column("a", "critical"), column("b", "critical"), column("c", "critical"))
+    seen = [Earlier("2020-01", {"covariate_shift": "critical", "label_shift": "act"})]
+    for earlier, actions in (([], ()), (seen, ("watch", "incident", "retrain"))):
+        health = triage(moved, outcomes(reference, odds=1.2), earlier, RULES, response)
+        assert health.kind == "covariate_shift"
+        assert "label_shift" in {cause.kind for cause in health.causes}
+        assert health.actions == actions
+
+
 def test_silence_that_could_hide_a_loss_is_not_measurable():
     few = build_reference(*loans(120, 1), "binary", threshold=0.3)
     health = judged(QUIET, measure(few, *loans(1000, 2)))
