@@ -12,7 +12,7 @@ from mlops_assets.ledger.enrolment import enrol
 from mlops_assets.ledger.keys import SigningKey, key_path, load_or_new_key
 from mlops_assets.ledger.people import AUTOMATION, LEDGER, ROOT
 from mlops_assets.platform import ARTIFACT_KEY, HEAD_KEY, Platform
-from mlops_assets.stores.registry import migrate
+from mlops_assets.stores.mlflow_database import migrate
 
 ROOT_KEY = "root"
 SERVICE = "automation"

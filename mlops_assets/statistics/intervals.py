@@ -125,3 +125,8 @@ def smallest_detectable(standard_error: float, alpha: float, power: float = 0.8,
 
 def _expit(x: float) -> float:
     return 1 / (1 + math.exp(-x)) if x >= 0 else math.exp(x) / (1 + math.exp(x))
+
+
+def student_deviation(freedom: int) -> float:
+    """Standard deviation of Student's distribution: by how much an error that is known from few rows counts more."""
+    return math.sqrt(freedom / (freedom - 2)) if freedom > 2 else 1.0

@@ -18,7 +18,6 @@ from zipfile import ZIP_DEFLATED
 
 from mlops_assets.errors import MlopsAssetsError
 from mlops_assets.stores.home import Home, be_quiet
-from mlops_assets.stores.ledger_database import locked_file
 
 TRAINING_KEY = "mlops.training_key"
 MODEL_FILE = "model.skops"
@@ -26,7 +25,6 @@ EVIDENCE = "evidence"
 CANDIDATES = "candidates"
 """The evidence that a training leaves when it is finished."""
 DEV_SERVER = "http://127.0.0.1:5000"
-SETUP_SECONDS = 300.0
 PAGE = 1000
 """Results that MLflow is asked for at once; it allows no more models."""
 
@@ -67,7 +65,7 @@ class Registry:
         import mlflow
 
         if self._client is None:
-            _quiet_migrations()
+            quiet_migrations()
             self._client = mlflow.MlflowClient(self.home.tracking_uri, self.home.tracking_uri)
         # Some of MLflow's functions know one address a process; another project's registry may have been asked since.
         if mlflow.get_tracking_uri() != self.home.tracking_uri:
@@ -369,42 +367,7 @@ def evidence_bytes(content: Mapping[str, Any]) -> bytes:
     return json.dumps(content, sort_keys=True, allow_nan=False, ensure_ascii=False, separators=(",", ":")).encode()
 
 
-def migrate(home: Home) -> None:
-    """Create the embedded MLflow database; one that is there is only connected to.
-
-    MLflow's migration is many transactions: killed between two of them it leaves a database that MLflow refuses for
-    ever, and several processes in it at once fail. So one process at a time makes it under another name, and it gets its
-    own when it is whole.
-
-    Raises:
-        RegistryError: the database was made by another release of MLflow and has to be upgraded.
-    """
-    if not home.tracking_uri.startswith("sqlite:"):
-        return
-    from mlflow.exceptions import MlflowException
-
-    be_quiet()
-    home.mlflow.mkdir(parents=True, exist_ok=True)
-    database = Path(home.tracking_uri.removeprefix("sqlite:///"))
-    with locked_file(home.mlflow / ".setup.lock", timeout=SETUP_SECONDS, name="set-up of MLflow's database"):
-        if not database.exists():
-            from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
-
-            _quiet_migrations()
-            partial = database.with_name(f"{database.name}.partial")
-            partial.unlink(missing_ok=True)
-            SqlAlchemyStore(f"sqlite:///{partial}", (home.mlflow / "artifacts").as_uri()).engine.dispose()
-            partial.replace(database)
-        try:
-            Registry(home).client.search_experiments(max_results=1)
-        except MlflowException as error:
-            raise RegistryError(
-                f"MLflow cannot open {database}: {error.message}. Back it up, then run "
-                f"`mlflow db upgrade {home.tracking_uri}`"
-            ) from error
-
-
-def _quiet_migrations() -> None:
+def quiet_migrations() -> None:
     """Alembic announces every migration on the root logger."""
     import logging
 

@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 
 from mlops_assets.stores.home import Home
-from mlops_assets.stores.registry import EVIDENCE, TRAINING_KEY, Registry, RegistryError, evidence_bytes, migrate
+from mlops_assets.stores.mlflow_database import migrate
+from mlops_assets.stores.registry import EVIDENCE, TRAINING_KEY, Registry, RegistryError, evidence_bytes
 
 pytestmark = pytest.mark.integration
 MODEL = "loans"

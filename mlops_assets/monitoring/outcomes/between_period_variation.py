@@ -1,10 +1,11 @@
 """How far a model's outcomes differ between periods of its own reference: what no window can be blamed for.
 
 A model is a little better in one month than in another, and outcomes come and go with the season. Belongs here:
-measuring that on the reference's held-out rows. The tests of a window that allow for it are in `outcome_changes.py` and
-`relation.py`; the same for inputs is in `statistics/between_periods.py`.
+measuring that on the reference's held-out rows. The tests of a window that allow for it are in `ranking_change.py`,
+`outcome_changes.py` and `relation.py`; the same for inputs is in `statistics/between_periods.py`.
 """
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
@@ -201,3 +202,19 @@ def _relation(groups: list[Scored], edges: np.ndarray) -> tuple[float, float]:
     if not freedom:
         return 0.0, 1.0
     return max(0.0, statistic / freedom - 1) / float(np.mean(rows)), float(chi2.sf(statistic, freedom))
+
+
+@dataclass(frozen=True)
+class PeriodError:
+    """What the reference's periods add to the standard error of one quantity, and how well that is known."""
+
+    deviation: float = 0.0
+    freedom: int = 0
+    """Of Student's distribution; 0: the normal one, nothing is added."""
+
+
+def period_error(variation: BetweenPeriodVariation | None, deviation: float) -> PeriodError:
+    """The error that a window has because periods differ by `deviation` (a standard deviation)."""
+    if variation is None or deviation <= 0:
+        return PeriodError()
+    return PeriodError(deviation * math.sqrt(1 + 1 / variation.periods), variation.periods - 1)

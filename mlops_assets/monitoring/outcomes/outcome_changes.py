@@ -1,7 +1,7 @@
-"""The tests of a window's outcomes against the reference, one by one; put together in `performance.py`.
+"""The tests of a window's base rate, calibration and slices against the reference; put together in `performance.py`.
 
 Belongs here: a number, its uncertainty, its p-value, and the smallest change the test could have seen. Not here:
-severity. By how much the reference's own periods differ (`outcome_variation.py`) is part of every uncertainty.
+severity. By how much the reference's own periods differ (`between_period_variation.py`) is part of every uncertainty. The test of the quality is in `ranking_change.py`.
 """
 
 import math
@@ -14,58 +14,20 @@ import polars as pl
 from mlops_assets.declaration.declaration import Declaration
 from mlops_assets.declaration.terms import Task
 from mlops_assets.evaluation.calibration import Calibration
-from mlops_assets.evaluation.estimators import Scored, estimate
-from mlops_assets.monitoring.outcomes.between_period_variation import BetweenPeriodVariation
-from mlops_assets.monitoring.outcomes.grades import came, quality_losses, said
+from mlops_assets.evaluation.estimators import Scored
+from mlops_assets.monitoring.outcomes.between_period_variation import period_error
+from mlops_assets.monitoring.outcomes.grades import came, said
 from mlops_assets.monitoring.outcomes.reference_performance import ReferencePerformance, slice_values
-from mlops_assets.statistics.delong import areas_from_counts
 from mlops_assets.statistics.homogeneity import chi_square_two_sample
 from mlops_assets.statistics.intervals import (
-    normal_interval,
     smallest_detectable,
+    student_deviation,
     two_proportions_p,
     two_sided_p,
     upper_tail,
     z_of,
 )
 from mlops_assets.statistics.multiplicity import holm
-
-LEAST_GRADE_ROWS = 30
-MOST_UNKNOWN = 0.05
-"""Share of rows in grades that the reference hardly knows, beyond which nothing is foreseen."""
-
-
-@dataclass(frozen=True)
-class RankingChange:
-    """Change of quality: AUC (binary), or the share of the reference's trivial loss removed (others)."""
-
-    metric: str
-    reference: float | None
-    window: float | None
-    low: float | None
-    high: float | None
-    """Interval of the window's value."""
-    drop: float | None
-    """Reference minus window; negative is a gain."""
-    standard_error: float | None
-    """Of the drop, both sides' sampling counted."""
-    p_value: float | None
-    """One-sided, that the quality did not fall."""
-    smallest_detectable: float | None
-    """Smallest drop that this test sees with probability .8 at the rules' alpha."""
-    reason: str = ""
-    own_error: float | None = None
-    """Part of the standard error that the window adds itself, a period's difference among it."""
-    reference_error: float | None = None
-    """Part of it that every window of the version shares: the reference's sampling."""
-    between_error: float = 0.0
-    """Part of `own_error` that is a period's difference."""
-    foreseen: float | None = None
-    """Quality of the window's scores if outcomes by grade were the reference's: what other inputs alone make of it."""
-    p_unforeseen: float | None = None
-    """One-sided, that quality did not fall below what was foreseen."""
-    smallest_in_a_run: float | None = None
-    """Smallest drop that as many windows as acting needs would rather show than miss: what they share is in each."""
 
 
 @dataclass(frozen=True)
@@ -132,152 +94,6 @@ class SliceChange:
     reason: str
 
 
-@dataclass(frozen=True)
-class _Between:
-    """What the reference's periods add to the standard error of one quantity, and how well that is known."""
-
-    deviation: float = 0.0
-    freedom: int = 0
-    """Of Student's distribution; 0: the normal one, nothing is added."""
-
-
-def _between(variation: BetweenPeriodVariation | None, deviation: float) -> _Between:
-    if variation is None or deviation <= 0:
-        return _Between()
-    return _Between(deviation * math.sqrt(1 + 1 / variation.periods), variation.periods - 1)
-
-
-def window_quality(reference: ReferencePerformance, rows: Scored) -> tuple[float, float]:
-    """Quality of a window and its standard error, in the reference's unit."""
-    if rows.task is Task.BINARY:
-        found = estimate("roc_auc", rows)
-        return found.value, found.standard_error or 0.0
-    relative = quality_losses(rows) / reference.trivial_loss
-    return 1 - float(relative.mean()), float(relative.std(ddof=1)) / math.sqrt(rows.n)
-
-
-def ranking_change(
-    reference: ReferencePerformance,
-    rows: Scored,
-    alpha: float,
-    minimum_outcomes: int,
-    *,
-    run: int = 1,
-    run_alpha: float = 0.01,
-) -> RankingChange:
-    """One-sided z-test of a drop in quality; for an area the errors are DeLong's (window) and the reference's own.
-
-    Args:
-        reference: to compare with.
-        rows: of the window.
-        alpha: level of the test.
-        minimum_outcomes: rows of the rarer outcome that either side needs (binary).
-        run: windows that must show a change before it is acted on.
-        run_alpha: level for the smallest loss that a run of windows would show.
-    """
-    name = reference.quality_metric
-    if reference.quality is None or reference.trivial_loss <= 0:
-        return RankingChange(name, None, None, None, None, None, None, None, None, "the reference has no quality")
-    if rows.task is Task.BINARY:
-        fewer = min(int(rows.y.sum()), rows.n - int(rows.y.sum()))
-        fewer_before = _rarer(reference)
-        if min(fewer, fewer_before) < minimum_outcomes:
-            where = "the window" if fewer < minimum_outcomes else "the reference"
-            reason = f"{where} has {min(fewer, fewer_before)} outcomes of the rarer kind, fewer than {minimum_outcomes}"
-            return RankingChange(name, reference.quality, None, None, None, None, None, None, None, reason)
-    value, error = window_quality(reference, rows)
-    interval = normal_interval(value, error)
-    variation = reference.variation_of(rows.n)
-    between = _between(variation, variation.quality if variation else 0.0)
-    error_before = _reference_error(reference)
-    both = math.hypot(error, error_before, between.deviation)
-    drop = reference.quality - value
-    freedom = between.freedom or _freedom(reference, rows, error_before, error)
-    foreseen = foreseen_quality(reference, rows)
-    fallen = z_of(foreseen - value, both) if foreseen is not None else None
-    of_run = math.hypot(error / math.sqrt(run), error_before, between.deviation)
-    return RankingChange(
-        metric=name,
-        reference=reference.quality,
-        window=value,
-        low=interval.low,
-        high=interval.high,
-        drop=drop,
-        standard_error=both,
-        p_value=upper_tail(z_of(drop, both), freedom),
-        foreseen=foreseen,
-        p_unforeseen=upper_tail(fallen, freedom) if fallen is not None else None,
-        smallest_in_a_run=smallest_detectable(of_run, run_alpha, power=0.5),
-        smallest_detectable=smallest_detectable(both, alpha),
-        own_error=math.hypot(error * _uncertain(_fewer(rows)), between.deviation * _uncertain(between.freedom)),
-        reference_error=error_before,
-        between_error=between.deviation * _uncertain(between.freedom),
-    )
-
-
-def foreseen_quality(reference: ReferencePerformance, rows: Scored) -> float | None:
-    """Quality of a window's scores if outcomes (others: losses) by fine grade were the reference's.
-
-    The reference reweighted to the window's scores: what is lost against it is another relation, what it lost against the
-    reference itself comes from other inputs. None where more than 5 % of the rows are in grades that the reference hardly
-    knows.
-    """
-    table = reference.fine
-    n = np.array(table.n, dtype=float)
-    grade = np.searchsorted(np.array(table.edges), said(rows), side="right")
-    window = np.bincount(grade, minlength=len(n)).astype(float)
-    if reference.quality is None or window[n < LEAST_GRADE_ROWS].sum() > MOST_UNKNOWN * rows.n:
-        return None
-    n = np.maximum(n, 1)
-    if rows.task is not Task.BINARY:
-        return 1 - float((window * np.array(table.loss) / n).sum() / rows.n) / reference.trivial_loss
-    rate = np.array(table.outcome) / n
-    if not 0 < float((window * rate).sum()) < rows.n:
-        return None
-    now, _ = areas_from_counts(window * rate, window * (1 - rate))
-    before, _ = areas_from_counts(n * rate, n * (1 - rate))
-    # Ties inside a grade hide a little of the ordering, on both sides alike.
-    return min(1.0, float(now) + reference.quality - float(before))
-
-
-def _fewer(rows: Scored) -> int:
-    """Rows of the rarer outcome less one, from which the error of an AUC is known; 0 for other measures."""
-    return min(int(rows.y.sum()), rows.n - int(rows.y.sum())) - 1 if rows.task is Task.BINARY else 0
-
-
-def _uncertain(freedom: int) -> float:
-    """Standard deviation of Student's distribution: by how much an error that is known from few rows counts more."""
-    return math.sqrt(freedom / (freedom - 2)) if freedom > 2 else 1.0
-
-
-def _rarer(reference: ReferencePerformance) -> int:
-    """Rows of the reference with the rarer outcome (binary)."""
-    events = round(reference.outcome_mean * reference.n)
-    return min(events, reference.n - events)
-
-
-def _freedom(reference: ReferencePerformance, rows: Scored, error_before: float, error: float) -> int:
-    """Degrees of freedom of a drop of the AUC (Welch & Satterthwaite); 0, the normal distribution, for other measures.
-
-    The error of an AUC is known from about as many rows as have the rarer outcome: with few of them on one side, the normal
-    distribution rejects far too often.
-    """
-    if rows.task is not Task.BINARY or not (error_before or error):
-        return 0
-    fewer = min(int(rows.y.sum()), rows.n - int(rows.y.sum()))
-    parts = (error_before**2, _rarer(reference) - 1), (error**2, fewer - 1)
-    return max(1, int(sum(v for v, _ in parts) ** 2 / sum(v**2 / max(f, 1) for v, f in parts)))
-
-
-def _reference_error(reference: ReferencePerformance) -> float:
-    """Error of the reference's quality with its trivial loss held fixed, as it is held in the window."""
-    if Task(reference.task) is Task.BINARY:
-        return reference.quality_error or 0.0
-    mean = sum(reference.fine.loss) / reference.n
-    variance = max(0.0, sum(reference.fine.loss_squares) / reference.n - mean**2)
-    return math.sqrt(variance / reference.n) / reference.trivial_loss
-
-
 def base_rate_change(reference: ReferencePerformance, rows: Scored, alpha: float = 0.01) -> BaseRateChange:
     """Two-sided test of the outcome's distribution, and of the part that the scores did not foresee."""
     if rows.task is Task.MULTICLASS:
@@ -285,7 +101,7 @@ def base_rate_change(reference: ReferencePerformance, rows: Scored, alpha: float
     mean = float(rows.y.mean())
     spread = reference.outcome_spread
     variation = reference.variation_of(rows.n)
-    between = _between(variation, variation.outcome if variation else 0.0)
+    between = period_error(variation, variation.outcome if variation else 0.0)
     error = math.hypot(float(rows.y.std()) / math.sqrt(rows.n), spread / math.sqrt(reference.n), between.deviation)
     if rows.task is Task.BINARY and not between.freedom:
         p = two_proportions_p(round(reference.outcome_mean * reference.n), reference.n, int(rows.y.sum()), rows.n)
@@ -317,7 +133,7 @@ def _foreseen(reference: ReferencePerformance, rows: Scored) -> tuple[float | No
     foreseen = float((share * rate).sum())
     variance = float((share * noise).sum()) / rows.n + float((share**2 * noise / n).sum())
     variation = reference.variation_of(rows.n)
-    between = _between(variation, variation.residual[0] if variation else 0.0)
+    between = period_error(variation, variation.residual[0] if variation else 0.0)
     error = math.hypot(math.sqrt(variance), between.deviation)
     return foreseen, two_sided_p(z_of(float(came(rows).mean()) - foreseen, error), between.freedom)
 
@@ -360,7 +176,7 @@ def calibration_change(
     before = (sum(table.outcome) - sum(table.score)) / reference.n
     spread = math.sqrt(max(0.0, sum(table.residual_squares) / reference.n - before**2))
     variation = reference.variation_of(rows.n)
-    between = _between(variation, variation.residual[0] if variation else 0.0)
+    between = period_error(variation, variation.residual[0] if variation else 0.0)
     drawn = float(residual.std(ddof=1))
     if rows.task is Task.REGRESSION:
         unit = reference.outcome_spread
@@ -381,9 +197,9 @@ def calibration_change(
         smallest_detectable=smallest_detectable(error, alpha, two_sided=True),
         grades=tuple(asdict(grade) for grade in found.grades),
         p_grades=min((grade.p_adjusted for grade in found.grades), default=None),
-        own_error=math.hypot(drawn / math.sqrt(rows.n), between.deviation * _uncertain(between.freedom)),
+        own_error=math.hypot(drawn / math.sqrt(rows.n), between.deviation * student_deviation(between.freedom)),
         reference_error=spread / math.sqrt(reference.n),
-        between_error=between.deviation * _uncertain(between.freedom),
+        between_error=between.deviation * student_deviation(between.freedom),
         unit=unit,
     )
 
@@ -409,7 +225,7 @@ def _class_calibration_change(
     before = (counts - np.array(reference.class_scores)) / reference.n
     # The reference keeps sums alone: its residuals are taken to vary as the window's do.
     variation = reference.variation_of(rows.n)
-    between = [_between(variation, variation.residual[i] if variation else 0.0) for i in range(classes)]
+    between = [period_error(variation, variation.residual[i] if variation else 0.0) for i in range(classes)]
     variance = np.maximum(residuals.var(0, ddof=1), _least_variance(counts, reference.n, rows.score))
     drawn = np.sqrt(variance * (1 / rows.n + 1 / reference.n))
     errors = np.hypot(drawn, [one.deviation for one in between])

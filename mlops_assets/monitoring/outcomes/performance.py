@@ -34,14 +34,13 @@ from mlops_assets.monitoring.outcomes.group_changes import GroupChange, group_ch
 from mlops_assets.monitoring.outcomes.outcome_changes import (
     BaseRateChange,
     CalibrationChange,
-    RankingChange,
     SliceChange,
     base_rate_change,
     calibration_change,
-    ranking_change,
     slice_changes,
 )
 from mlops_assets.monitoring.outcomes.performance_verdict import Changes, judge, judge_groups, new_classes_verdict
+from mlops_assets.monitoring.outcomes.ranking_change import RankingChange, ranking_change
 from mlops_assets.monitoring.outcomes.reference_performance import ReferencePerformance, fairness_of
 from mlops_assets.monitoring.outcomes.relation import Relation, compare_grades
 from mlops_assets.monitoring.severity import TOLERATED, Severity, worst

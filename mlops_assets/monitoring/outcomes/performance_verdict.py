@@ -9,7 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from mlops_assets.monitoring.outcomes.group_changes import GroupChange
-from mlops_assets.monitoring.outcomes.outcome_changes import BaseRateChange, CalibrationChange, RankingChange
+from mlops_assets.monitoring.outcomes.outcome_changes import BaseRateChange, CalibrationChange
+from mlops_assets.monitoring.outcomes.ranking_change import RankingChange
 from mlops_assets.monitoring.outcomes.reference_performance import ReferencePerformance
 from mlops_assets.monitoring.outcomes.relation import Relation
 from mlops_assets.monitoring.severity import Severity, worst

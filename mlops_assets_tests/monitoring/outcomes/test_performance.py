@@ -9,8 +9,8 @@ from mlops_assets.declaration.declaration import Declaration
 from mlops_assets.declaration.terms import Task
 from mlops_assets.evaluation.estimators import prepare
 from mlops_assets.monitoring.inputs.drift import DriftVerdict
-from mlops_assets.monitoring.outcomes.outcome_changes import ranking_change
 from mlops_assets.monitoring.outcomes.performance import WindowPerformance, measure
+from mlops_assets.monitoring.outcomes.ranking_change import ranking_change
 from mlops_assets.monitoring.outcomes.reference_performance import ReferencePerformance, build_reference
 from mlops_assets.monitoring.severity import at_least
 from mlops_assets.monitoring.verdict.triage import triage
