@@ -112,17 +112,33 @@ def stop_all(processes: Sequence[subprocess.Popen[bytes]], patience: float = 20.
     """End servers and everything that they started; what does not end in time is killed."""
     for process in processes:
         _signal_group(process, signal.SIGTERM)
+    deadline = time.monotonic() + patience
     for process in processes:
-        try:
-            process.wait(patience)
-        except subprocess.TimeoutExpired:
-            _signal_group(process, signal.SIGKILL)
-            process.wait()
+        # A server may end before the processes that it started.
+        while _group_runs(process) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        _signal_group(process, signal.SIGKILL)
+        process.wait()
 
 
-def _signal_group(process: subprocess.Popen[bytes], number: int) -> None:
-    with contextlib.suppress(ProcessLookupError):
+def _signal_group(process: subprocess.Popen[bytes], number: int) -> bool:
+    """Send a signal to a server and what it started; returns whether any of them was there."""
+    try:
         os.killpg(process.pid, number)
+    except (ProcessLookupError, PermissionError):
+        # macOS says "not permitted" of a group in which only ended processes are left.
+        return False
+    return True
+
+
+def _group_runs(process: subprocess.Popen[bytes]) -> bool:
+    """Whether a server, or anything that it started, still runs."""
+    if process.poll() is None:
+        return True
+    with contextlib.suppress(ChildProcessError):
+        # As the first process of a container this one inherits what the server leaves, and has to collect it.
+        os.waitpid(-process.pid, os.WNOHANG)
+    return _signal_group(process, 0)
 
 
 def _taken(port: int) -> bool:
