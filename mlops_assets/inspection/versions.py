@@ -57,9 +57,9 @@ def verified(platform: Platform, registration: Record[VersionRegistered]) -> Ite
         ArtifactError: the version is not what was signed, or holds a symbolic link or anything else that is no file.
         RegistryError: it is gone.
     """
-    folder = platform.registry.folder(registration.model, int(registration.subject))
     public = artifact_public_key(platform)
-    with tempfile.TemporaryDirectory() as scratch:
+    stored = platform.registry.folder(registration.model, int(registration.subject))
+    with stored as folder, tempfile.TemporaryDirectory() as scratch:
         bundle = Path(scratch) / "model.sig"
         bundle.write_text(json.dumps(registration.event.signature))
         copy = Path(scratch) / "copy" / folder.name

@@ -143,37 +143,39 @@ class Registry:
         created = self.client.create_model_version(model, model_uri, run_id=run_id, tags=dict(tags))
         return int(created.version)
 
-    def folder(self, model: str, version: int) -> Path:
-        """Local folder with the artifacts of a version (downloaded where the store is remote).
+    @contextmanager
+    def folder(self, model: str, version: int) -> Iterator[Path]:
+        """Local folder with the artifacts of a version, valid within the context.
 
         Raises:
             RegistryError: the version, or its artifacts, are gone.
         """
-        from mlflow.artifacts import download_artifacts
-        from mlflow.exceptions import MlflowException
+        with tempfile.TemporaryDirectory() as scratch:
+            yield self._artifacts(f"models:/{model}/{version}", scratch, f"{model} version {version}: its artifacts")
 
-        _ = self.client
-        try:
-            return Path(download_artifacts(artifact_uri=f"models:/{model}/{version}"))
-        except (MlflowException, OSError) as error:
-            raise RegistryError(
-                f"{model} version {version}: its artifacts cannot be read from MLflow: {error}"
-            ) from error
-
-    def stored(self, model_uri: str) -> Path:
-        """Local folder of a logged model that need not be registered.
+    @contextmanager
+    def stored(self, model_uri: str) -> Iterator[Path]:
+        """Local folder of a logged model that need not be registered, valid within the context.
 
         Raises:
             RegistryError: it is gone.
         """
-        from mlflow.artifacts import download_artifacts
+        with tempfile.TemporaryDirectory() as scratch:
+            yield self._artifacts(model_uri, scratch, f"{model_uri}:")
+
+    def _artifacts(self, uri: str, scratch: str, what: str) -> Path:
+        """Where the artifacts of `uri` are: in the store itself if it is on this machine, otherwise in `scratch`."""
         from mlflow.exceptions import MlflowException
+        from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+        from mlflow.store.artifact.local_artifact_repo import LocalArtifactRepository
 
         _ = self.client
         try:
-            return Path(download_artifacts(artifact_uri=model_uri))
+            repository = get_artifact_repository(uri)
+            local = isinstance(getattr(repository, "repo", None), LocalArtifactRepository)
+            return Path(repository.download_artifacts("", None if local else scratch))
         except (MlflowException, OSError) as error:
-            raise RegistryError(f"{model_uri}: cannot be read from MLflow: {error}") from error
+            raise RegistryError(f"{what} cannot be read from MLflow: {error}") from error
 
     # ---------------------------------------------------------------- runs and evidence
 
@@ -229,7 +231,10 @@ class Registry:
 
         _ = self.client
         try:
-            data = Path(download_artifacts(run_id=run_id, artifact_path=f"{EVIDENCE}/{name}.json")).read_bytes()
+            # Without a folder of ours MLflow makes one for each call and leaves it behind.
+            with tempfile.TemporaryDirectory() as scratch:
+                path = download_artifacts(run_id=run_id, artifact_path=f"{EVIDENCE}/{name}.json", dst_path=scratch)
+                data = Path(path).read_bytes()
             recorded = self.book.digest(run_id, name) if self.book is not None else None
             if recorded is not None and (found := hashlib.sha256(data).hexdigest()) != recorded:
                 raise RegistryError(

@@ -194,7 +194,8 @@ class TestTheRegistry:
 class TestTheArtifact:
     @pytest.fixture
     def folder(self, attacked):
-        found = attacked.registry.folder(TIMED, 1)
+        with attacked.registry.folder(TIMED, 1) as stored:
+            found = stored
         kept = found.with_name("kept")
         shutil.copytree(found, kept)
         yield found

@@ -66,9 +66,9 @@ def test_registered_twice_is_one_version(registry, trained):
     other = registry.register(MODEL, uri, run, {TRAINING_KEY: "k2"})
     assert (first, again, other) == (1, 1, 2)
     assert registry.versions(MODEL)[1] == {TRAINING_KEY: "k1", "mlops.tier": "low"}
-    folder = registry.folder(MODEL, first)
-    assert (folder / "MLmodel").is_file()
-    assert not list(folder.rglob("*.pkl")), "no pickle in the registry"
+    with registry.folder(MODEL, first) as folder:
+        assert (folder / "MLmodel").is_file()
+        assert not list(folder.rglob("*.pkl")), "no pickle in the registry"
 
 
 @pytest.mark.parametrize("task", ["binary", "multiclass", "regression"])
@@ -92,7 +92,8 @@ def test_plain_mlflow_takes_whole_numbers_and_gives_probabilities_beside_labels(
     uri = registry.log_model(run, pipeline, inputs.head(2), [], ["numpy==2"])
     version = registry.register(name, uri, run, {TRAINING_KEY: task})
     registry.set_alias(name, "champion", version)
-    assert not list(registry.folder(name, version).rglob("*.pkl"))
+    with registry.folder(name, version) as folder:
+        assert not list(folder.rglob("*.pkl"))
 
     loaded = mlflow.pyfunc.load_model(f"models:/{name}@champion")
     whole = pd.DataFrame({"a": np.array([1, 20, 5], dtype="int64"), "kind": ["x", "y", "z"]})
@@ -115,7 +116,8 @@ def test_two_projects_in_one_process_do_not_mix(registry, trained, tmp_path):
     other = Registry(home)
     other.log_evidence(other.client.create_run(other.experiment(MODEL)).info.run_id, "said", {"a": 2})
     assert registry.evidence(run, "said") == {"a": 1}
-    assert (registry.folder(MODEL, 1) / "MLmodel").is_file()
+    with registry.folder(MODEL, 1) as folder:
+        assert (folder / "MLmodel").is_file()
 
 
 def test_everything_is_what_each_model_has(registry, trained, monkeypatch):
@@ -131,8 +133,21 @@ def test_everything_is_what_each_model_has(registry, trained, monkeypatch):
 
 
 def test_a_version_that_is_not_there(registry):
-    with pytest.raises(RegistryError, match="loans version 99: its artifacts cannot be read"):
-        registry.folder(MODEL, 99)
+    refused = pytest.raises(RegistryError, match="loans version 99: its artifacts cannot be read")
+    with refused, registry.folder(MODEL, 99):
+        pass
+
+
+def test_reading_leaves_nothing_in_the_temporary_folder(registry, trained, tmp_path, monkeypatch):
+    """A daemon that reads evidence for months would fill the disk."""
+    run, uri = trained
+    version = registry.register(MODEL, uri, run, {TRAINING_KEY: "k1"})
+    registry.log_evidence(run, "kept", {"a": 1})
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    with registry.folder(MODEL, version) as folder, registry.stored(uri) as stored:
+        assert (folder / "MLmodel").read_bytes() == (stored / "MLmodel").read_bytes()
+    assert registry.evidence(run, "kept") == {"a": 1}
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_an_unknown_model_has_nothing(registry):

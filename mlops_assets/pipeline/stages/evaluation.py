@@ -360,8 +360,8 @@ def cost_of(platform: Platform, held: HeldOut) -> Mapping[str, Any]:
     try:
         return results.read(COST)
     except RegistryError:
-        folder = platform.registry.folder(held.declaration.name, held.version)
-        size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+        with platform.registry.folder(held.declaration.name, held.version) as folder:
+            size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
         found = measure_cost(held.pipeline, held.score, held.rows, size).to_dict()
         results.write(COST, found)
         return found

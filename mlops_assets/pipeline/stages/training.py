@@ -103,6 +103,8 @@ def store_best(
         trusted_types(declaration),
         pinned_requirements(),
     )
+    with registry.stored(uri) as folder:
+        artifact_digest = canonical_digest(folder)
     found = Candidates(
         training_key=key_of(declaration, data_digest),
         chosen=selection.chosen.label,
@@ -117,7 +119,7 @@ def store_best(
         probe=probe_digests(pipeline, probe, declaration),
         seed=declaration.training.seed,
         model_uri=uri,
-        artifact_digest=canonical_digest(registry.stored(uri)),
+        artifact_digest=artifact_digest,
     )
     platform.version_results(run_id).write(CANDIDATES, found)
     log_bill(platform, run_id)
@@ -171,7 +173,8 @@ def register(platform: Platform, declaration: Declaration, trained: Candidates, 
         StageError: what is stored is not what was trained.
     """
     registry, model = platform.registry, declaration.name
-    digest = canonical_digest(registry.stored(trained.model_uri))
+    with registry.stored(trained.model_uri) as folder:
+        digest = canonical_digest(folder)
     if digest != trained.artifact_digest:
         raise StageError(
             f"{model}: the model of run {run_id} was changed after it was trained: it has digest {digest[:12]}, "
@@ -185,7 +188,9 @@ def register(platform: Platform, declaration: Declaration, trained: Candidates, 
         "mlops.tier": declaration.tier.value,
     }
     version = registry.register(model, trained.model_uri, run_id, tags)
-    if (digest := canonical_digest(registry.folder(model, version))) != trained.artifact_digest:
+    with registry.folder(model, version) as folder:
+        digest = canonical_digest(folder)
+    if digest != trained.artifact_digest:
         raise StageError(
             f"{model}: version {version} in MLflow has digest {digest[:12]}, expected "
             f"{trained.artifact_digest[:12]} as trained in run {run_id}; delete the version there and run this again"
@@ -212,6 +217,8 @@ def record_version(
     asked = platform.ledger.state().model(declaration.name).requests.get(request) if request else None
     folder = next((m.path.parent for m in platform.project.models if m.name == declaration.name), None)
     fit = feature_rows(platform.lake, snapshot, "fit")
+    with platform.registry.folder(declaration.name, version) as stored:
+        signature = sign_artifact(platform, stored)
     return platform.ledger.append(
         VersionRegistered(
             algorithm=trained.chosen,
@@ -231,7 +238,7 @@ def record_version(
             code_authors=code_authors(folder) if folder else (),
             request=request,
             threshold=threshold_of(declaration, target_vector(fit, declaration)),
-            signature=sign_artifact(platform, platform.registry.folder(declaration.name, version)),
+            signature=signature,
         ),
         model=declaration.name,
         subject=str(version),

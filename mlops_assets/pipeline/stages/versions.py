@@ -46,8 +46,8 @@ def artifact_facts(
     platform: Platform, declaration: Declaration, registration: Record[VersionRegistered]
 ) -> dict[str, Any]:
     """What the artifact gate needs to know about a stored version."""
-    folder = platform.registry.folder(registration.model, int(registration.subject))
-    report = inspect(folder, declaration)
+    with platform.registry.folder(registration.model, int(registration.subject)) as folder:
+        report = inspect(folder, declaration)
     try:
         verify_signature(platform, registration)
         signature = "valid"
