@@ -23,12 +23,14 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Where several processes share the tests, put the long ones first, so that all end at about the same time."""
     if hasattr(config, "workerinput"):
-        from mlops_assets_tests.units import LIVED, unit
+        from mlops_assets_tests.units import SHARED, unit
+
+        order = list(SHARED)
 
         def turn(item: pytest.Item) -> int:
-            if unit(item.nodeid.split("::")[0]) == LIVED:
-                return 0
-            return 1 if item.get_closest_marker("integration") else 2
+            if (shared := unit(item.nodeid.split("::")[0])) in SHARED:
+                return order.index(shared)
+            return len(order) + (item.get_closest_marker("integration") is None)
 
         items.sort(key=turn)
 

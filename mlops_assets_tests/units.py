@@ -13,18 +13,27 @@ from xdist.scheduler import LoadScopeScheduling
 ROOT = Path(__file__).parents[1]
 LIVED = "lived"
 """The unit of all files that look at the project which `conftest.lived` runs once: running it takes longer than they do."""
-ASKS = re.compile(r"^ *def \w+\([^)]*\blived\b", re.MULTILINE)
-ASKS_BY_COMMANDS = re.compile(r"^ *def \w+\([^)]*\b(?:lived|own|mlops)\b", re.MULTILINE)
-"""Functions that ask for it; in `commands/` also for what the conftest there makes of it."""
+SHARED = {LIVED: (LIVED,), "tutorial": ("tutorial",), "wheel": ("wheel", "installed")}
+"""What a session makes once for several files, and the fixtures by which they ask for it."""
+
+
+def _asks(fixtures: tuple[str, ...]) -> re.Pattern[str]:
+    """Functions that ask for one of these fixtures."""
+    return re.compile(rf"^ *def \w+\([^)]*\b(?:{'|'.join(fixtures)})\b", re.MULTILINE)
 
 
 @cache
 def unit(path: str) -> str:
-    """The unit of a file of tests: its path, or `LIVED`. In `evidence/`, the name means something smaller."""
+    """The unit of a file of tests: its path, or what it shares with others. In `evidence/`, `lived` means something smaller."""
     if "/evidence/" in path:
         return path
-    asks = ASKS_BY_COMMANDS if "/commands/" in path else ASKS
-    return LIVED if asks.search((ROOT / path).read_text(encoding="utf-8")) else path
+    text = (ROOT / path).read_text(encoding="utf-8")
+    for name, fixtures in SHARED.items():
+        # `commands/` asks for the lived project by what the conftest there makes of it, too.
+        also = ("own", "mlops") if name == LIVED and "/commands/" in path else ()
+        if _asks(fixtures + also).search(text):
+            return name
+    return path
 
 
 class Units(LoadScopeScheduling):

@@ -164,7 +164,7 @@ def run(project, *words: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.fixture(scope="module")
-def lived(project) -> dict[str, Any]:
+def life(project) -> dict[str, Any]:
     """What came of one life: trained, released, one window judged, people notified."""
     done = run(project, "-c", RUN, str(project[0]), TIMED, WINDOW)
     assert done.returncode == 0, done.stderr[-3000:]
@@ -186,9 +186,9 @@ def test_the_page_has_an_example_of_each_kind_and_a_command_lists_them(listed):
     assert "[tool.mlops_assets.gates]" in listed["certainty"]["where"]
 
 
-def test_the_gate_permits_one_model_and_blocks_another(lived, listed):
-    assert lived["champions"] == {TIMED: 1, SNAPSHOT: None}
-    permitted, blocked = lived["gates"][TIMED][-1], lived["gates"][SNAPSHOT][-1]
+def test_the_gate_permits_one_model_and_blocks_another(life, listed):
+    assert life["champions"] == {TIMED: 1, SNAPSHOT: None}
+    permitted, blocked = life["gates"][TIMED][-1], life["gates"][SNAPSHOT][-1]
     assert (permitted["outcome"], permitted["threshold"]) == ("passed", RULES["gates"]["certainty"]["max_share"])
     assert (blocked["outcome"], blocked["threshold"]) == ("failed", 0.0)
     for decision in (permitted, blocked):
@@ -196,16 +196,16 @@ def test_the_gate_permits_one_model_and_blocks_another(lived, listed):
         assert decision["details"]["measured"]["rows"] > 0
 
 
-def test_the_source_feeds_the_training(lived, listed):
-    assert f"read by source json_lines, code {listed['json_lines']['code']}" in lived["reading"]
+def test_the_source_feeds_the_training(life, listed):
+    assert f"read by source json_lines, code {listed['json_lines']['code']}" in life["reading"]
 
 
-def test_the_candidate_wins(lived):
-    assert lived["algorithms"] == {TIMED: "sparse_linear", SNAPSHOT: "linear"}
+def test_the_candidate_wins(life):
+    assert life["algorithms"] == {TIMED: "sparse_linear", SNAPSHOT: "linear"}
 
 
-def test_the_statistic_is_in_the_drift_verdict(lived, listed):
-    columns = {c["name"]: {s["name"]: s for s in c["statistics"]} for c in lived["drift"]["columns"]}
+def test_the_statistic_is_in_the_drift_verdict(life, listed):
+    columns = {c["name"]: {s["name"]: s for s in c["statistics"]} for c in life["drift"]["columns"]}
     shift = columns["days-granted"]["mean_shift"]
     assert shift["code"] == listed["mean_shift"]["code"]
     assert 0 <= shift["value"] < 1
@@ -213,39 +213,39 @@ def test_the_statistic_is_in_the_drift_verdict(lived, listed):
     assert "mean_shift" not in columns["größe"], "it is for numbers"
 
 
-def test_the_section_is_on_the_card_and_covered_by_its_digest(project, lived, listed):
+def test_the_section_is_on_the_card_and_covered_by_its_digest(project, life, listed):
     folder = project[0].parents[1] / ".mlops" / "reports" / "cards" / TIMED / "v1"
     assert f"Evidence of {TIMED} is kept for" in (folder / "card.html").read_text(encoding="utf-8")
     own = json.loads((folder / "card.json").read_text(encoding="utf-8"))["own_sections"]["retention"]
     assert own["code"] == listed["retention"]["code"]
 
 
-def test_the_report_is_written_by_the_job_of_the_fleet(project, lived):
+def test_the_report_is_written_by_the_job_of_the_fleet(project, life):
     page = (project[0].parents[1] / ".mlops" / "reports" / "tiers.html").read_text(encoding="utf-8")
     assert f"medium: {TIMED}" in page
 
 
-def test_the_notifier_is_given_every_notice_and_again_what_it_could_not_send(lived, pager):
-    assert lived["notices"] == 1
-    assert any("notifier pager" in action and "503" in action for action in lived["actions"])
-    assert (pager.refused, lived["waiting"]) == (1, 0), "refused once, and sent again two minutes later"
+def test_the_notifier_is_given_every_notice_and_again_what_it_could_not_send(life, pager):
+    assert life["notices"] == 1
+    assert any("notifier pager" in action and "503" in action for action in life["actions"])
+    assert (pager.refused, life["waiting"]) == (1, 0), "refused once, and sent again two minutes later"
     assert [(notice["kind"], notice["model"]) for notice in pager.received] == [("promotion", TIMED)]
 
 
-def test_a_packet_says_which_gates_it_cannot_decide_again(lived, listed):
-    text = "\n".join(lived["packet"])
+def test_a_packet_says_which_gates_it_cannot_decide_again(life, listed):
+    text = "\n".join(life["packet"])
     assert "not decided again: the 17 gates" in text
     assert f"gate certainty is the bank's own, source with SHA-256 {listed['certainty']['code']}" in text
 
 
-def test_the_live_system_is_verified_and_the_version_trained_again(lived):
+def test_the_live_system_is_verified_and_the_version_trained_again(life):
     for name in ("verify", "replay"):
-        code, output = lived[name]
+        code, output = life[name]
         assert code in (0, None), output
 
 
-def test_the_gate_decides_again_under_another_policy(lived):
-    output = lived["diff"][1]
+def test_the_gate_decides_again_under_another_policy(life):
+    output = life["diff"][1]
     changes = [c for c in json.loads(output) if c["gate"] == "certainty"]
     assert [(c["model"], c["before"], c["after"], c["effect"]) for c in changes] == [
         (TIMED, "passed", "failed", "blocks")

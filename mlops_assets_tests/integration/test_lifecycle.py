@@ -211,3 +211,20 @@ def test_each_kind_of_record_has_a_sentence_or_a_table_of_its_own(lived):
     kinds = {record.kind for record in lived.ledger.records()}
     assert len(kinds) > 10
     assert kinds <= {event.KIND for event in (*EVENT_TEXTS, *QUIET, GateDecided)}
+
+
+def test_pages_load_nothing_from_elsewhere(lived):
+    """A page that is opened in a browser must not ask the network for a style or a script."""
+    reports = lived.platform.home.reports
+    outside = {}
+    for page in [reports / "fleet.html", *reports.rglob("card.html")]:
+        text = page.read_text(encoding="utf-8")
+        found = [
+            tag
+            for tag in ('src="http', "src='http", '<link rel="stylesheet" href="http', "@import url(http")
+            if tag in text
+        ]
+        if found:
+            outside[str(page.relative_to(reports))] = found
+    assert outside == {}
+    assert json.loads((reports / "inventory.json").read_text(encoding="utf-8"))
