@@ -87,14 +87,16 @@ def deliver(declaration: Declaration, root: Path, required: Sequence[str] = ()) 
     table = one_table(parts, declaration)
     require_columns(table.columns, required, name)
     notes += table.differences
-    _require_rows(table.rows, name)
     event_time = declaration.event_time
     if event_time is None or event_time.column not in table.columns:
+        _require_rows(table.rows, name)
         return Delivered(table.rows, table.columns, event_time, tuple(notes), tuple(problems))
     dtype = table.rows.collect_schema()[event_time.column]
-    values = table.rows.select(pl.col(event_time.column).drop_nulls().head(LOOKED_AT))
+    values = _first_values(table.rows, event_time.column, name)
+    if values.is_empty():
+        _require_rows(table.rows, name)
     try:
-        found = resolve(event_time, values.collect(engine="streaming").to_series())
+        found = resolve(event_time, values)
     except EventTimeError as error:
         raise SourceError(f"{name}: {error}") from error
     notes += [found.note] if found.note else []
@@ -341,6 +343,14 @@ def _scan_remote(url: str) -> pl.LazyFrame:
         return pl.scan_pyarrow_dataset(arrow_dataset.dataset(names, filesystem=file_system, format=kind))
     except Exception as error:
         raise SourceError(_unreadable(url, error)) from error
+
+
+def _first_values(frame: pl.LazyFrame, column: str, name: str) -> pl.Series:
+    """Some values of a column, by which it is told how it is written."""
+    try:
+        return frame.select(pl.col(column).drop_nulls().head(LOOKED_AT)).collect(engine="streaming").to_series()
+    except Exception as error:
+        raise SourceError(_unreadable(name, error)) from error
 
 
 def _require_rows(frame: pl.LazyFrame, name: str) -> None:

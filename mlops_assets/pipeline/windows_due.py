@@ -3,19 +3,21 @@
 Every look-up is over the fleet as a whole, so that it costs about the same for four models as for four hundred.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
+from functools import cache
 
 import polars as pl
 
 from mlops_assets.datasets.contract import AHEAD
 from mlops_assets.datasets.internal_columns import EVENT_TIME
-from mlops_assets.datasets.sources import deliver, digest_of
+from mlops_assets.datasets.sources import digest_of
 from mlops_assets.datasets.windows import Window, declared_windows, shift, window_of_key
 from mlops_assets.declaration.declaration import Declaration
 from mlops_assets.ledger.state.model import ModelState, WindowVerdict
 from mlops_assets.pipeline.due import Due, Found, failure_cause, last_closed, open_failure
+from mlops_assets.pipeline.stages.delivery import Delivery, delivery
 from mlops_assets.pipeline.stages.late_rows import notice_late_rows
 from mlops_assets.pipeline.stages.versions import declared_with
 from mlops_assets.platform import Platform
@@ -110,17 +112,21 @@ def _of_model(
     if last is None or last.model is not model or last.declared is not declared:
         made = _as_made(model, declared)
         last = _Looked(model, declared, made, _reach_key(made))
-    source = last.source
+    source, made = last.source, last.made
+    # A look at how far it reaches, one at its outcomes and one at late rows share what opening it costs.
+    opened = cache(lambda: delivery(made, platform.project.root))
     if source not in arrived:
-        arrived[source] = look(platform, last.made, known.get(source))
+        digest, before = digest_of(made.source, platform.project.root), known.get(source)
+        # A source whose content is as before is not read again.
+        arrived[source] = before if before and before.digest == digest else Arrived(digest, last_event(opened()))
     reach = arrived[source]
     # Windows end, and outcomes are due, at midnight in UTC.
     if (last.digest, last.day) != (reach.digest, now.date()):
         found, reason = _next_window(declared, reach, model, now)
         if found is None:
-            found = _judged_again(platform, last.made, reach, model, now)
+            found = _judged_again(platform, made, reach, model, now, opened)
             # The run of a window that is due counts late rows itself.
-            notice_late_rows(platform, last.made, reach.digest, model)
+            notice_late_rows(platform, made, reach.digest, model, opened)
         last = replace(last, digest=reach.digest, day=now.date(), found=found, reason=reason)
         _LOOKED[place] = last
     return last.found, last.reason
@@ -159,12 +165,17 @@ def _next_window(declared: Declaration, reach: Arrived, model: ModelState, now: 
 
 
 def _judged_again(
-    platform: Platform, declaration: Declaration, reach: Arrived, model: ModelState, now: datetime
+    platform: Platform,
+    declaration: Declaration,
+    reach: Arrived,
+    model: ModelState,
+    now: datetime,
+    opened: Callable[[], Delivery],
 ) -> Due | None:
     """The first window whose outcomes are not those its verdict rests on, or have matured since."""
     # After a change of the cadence, verdicts on windows of another length stay as they are.
     verdicts = {w.key: v for w in declared_windows(declaration, now.date()) if (v := verdict_on(model, w))}
-    current = _outcomes(platform, declaration, reach) if verdicts else {}
+    current = _outcomes(platform, declaration, reach, opened) if verdicts else {}
     for window, verdict in sorted(verdicts.items()):
         content, mature = current.get(window, NONE_KNOWN), mature_at(declaration, window)
         if mature > now or window not in model.scored or open_failure(model, failure_cause("monitoring", window)):
@@ -190,28 +201,26 @@ _OUTCOMES_READ: dict[str, tuple[tuple[str, str], dict[str, str]]] = {}
 """By model: source and declaration that were read last, and the outcomes found; the sensor looks every minute."""
 
 
-def _outcomes(platform: Platform, declaration: Declaration, reach: Arrived) -> dict[str, str]:
+def _outcomes(
+    platform: Platform, declaration: Declaration, reach: Arrived, opened: Callable[[], Delivery]
+) -> dict[str, str]:
     """Digest of each window's outcomes as the source has them; an unchanged source is not read again."""
     place = f"{platform.project.defs}/{declaration.name}"
     state = (reach.digest, declaration.digest)
     kept = _OUTCOMES_READ.get(place)
     if kept is None or kept[0] != state:
-        kept = (state, outcomes_by_window(deliver(declaration, platform.project.root).rows, declaration))
+        kept = (state, outcomes_by_window(opened().source.rows, declaration))
         _OUTCOMES_READ[place] = kept
     return kept[1]
 
 
-def look(platform: Platform, declaration: Declaration, before: Arrived | None) -> Arrived:
-    """How far the source reaches now; one whose content is as before is not read again."""
-    digest = digest_of(declaration.source, platform.project.root)
-    if before is not None and before.digest == digest:
-        return before
-    assert declaration.event_time is not None
-    rows = deliver(declaration, platform.project.root, [declaration.event_time.column]).rows
+def last_event(opened: Delivery) -> date | None:
+    """The day of a source's last event; None where no row has a time."""
     # A time that was mistyped into the next century does not show how far the rows reach.
     latest = datetime.now(UTC).replace(tzinfo=None) + AHEAD
-    last = rows.select(pl.col(EVENT_TIME).filter(pl.col(EVENT_TIME) <= latest).max()).collect(engine="streaming").item()
-    return Arrived(digest, last.date() if last is not None else None)
+    times = opened.source.rows.select(pl.col(EVENT_TIME).filter(pl.col(EVENT_TIME) <= latest).max())
+    last = times.collect(engine="streaming").item()
+    return last.date() if last is not None else None
 
 
 def _reach_key(declaration: Declaration) -> str:

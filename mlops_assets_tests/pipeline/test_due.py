@@ -370,6 +370,24 @@ class TestALaterLook:
         world.due()
         assert looked_at == ["m001"]
 
+    def test_a_source_is_opened_once_for_all_that_a_look_asks_of_it(self, world, monkeypatch):
+        """How far it reaches, the outcomes in it, and the rows that came late."""
+        opened: list[str] = []
+        real = windows_due_module.delivery
+
+        def counted(declaration: Declaration, *rest: Any) -> Any:
+            opened.append(declaration.name)
+            return real(declaration, *rest)
+
+        monkeypatch.setattr(windows_due_module, "delivery", counted)
+        for model in world.declared:
+            world.deliver(model, corrected(0, "good"))
+        found, known = windows_due(world.platform, NOW)
+        assert [due.stages for due in found.due] == [JUDGED_AGAIN] * 3
+        assert opened == list(world.declared)
+        windows_due(world.platform, NOW, known)
+        assert opened == list(world.declared), "nor again while nothing of it is new"
+
     def test_another_day_is_another_look(self, world, looked_at):
         world.due()
         looked_at.clear()

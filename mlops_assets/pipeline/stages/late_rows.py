@@ -4,14 +4,14 @@ Belongs here: when they are looked for, and the incident. Counting them is `pipe
 scored again because of them: what was decided stays.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from mlops_assets.declaration.declaration import Declaration
 from mlops_assets.gates import contract
 from mlops_assets.ledger.events.windows import WindowScored
 from mlops_assets.ledger.ledger import Ledger
 from mlops_assets.ledger.state.model import ModelState
-from mlops_assets.pipeline.stages.delivery import delivery, late_rows
+from mlops_assets.pipeline.stages.delivery import Delivery, late_rows
 from mlops_assets.platform import Platform
 from mlops_assets.response.incidents import Incident, open_incident
 
@@ -20,7 +20,11 @@ _LOOKED_AT: dict[str, tuple[str, int]] = {}
 
 
 def notice_late_rows(
-    platform: Platform, declaration: Declaration, source_digest: str, model: ModelState
+    platform: Platform,
+    declaration: Declaration,
+    source_digest: str,
+    model: ModelState,
+    opened: Callable[[], Delivery],
 ) -> list[Incident]:
     """Open the incidents about late rows of a source that was changed since the last look.
 
@@ -29,18 +33,19 @@ def notice_late_rows(
         declaration: that the deciding version was made under.
         source_digest: of the source's content now.
         model: its state.
+        opened: opens the source.
     """
     last = model.latest.get(WindowScored.KIND, 0)
     place, state = f"{platform.project.defs}/{declaration.name}", (source_digest, last)
     if not last or _LOOKED_AT.get(place) == state:
         return []
-    found = late_rows(model, platform.lake, declaration, delivery(declaration, platform.project.root))
-    opened: list[Incident] = []
+    found = late_rows(model, platform.lake, declaration, opened())
+    incidents: list[Incident] = []
     if found:
         limit = platform.policy(declaration.name).gates.of(contract.GATE).max_late_share
-        opened = late_incidents(platform.ledger, model, found, limit)
+        incidents = late_incidents(platform.ledger, model, found, limit)
     _LOOKED_AT[place] = state
-    return opened
+    return incidents
 
 
 def late_incidents(
