@@ -93,6 +93,7 @@ def make_project(folder: Path, models: int) -> Path:
     defs = folder / PACKAGE / "defs"
     for part in ("policy", "requirements"):
         shutil.copytree(ROOT / "mlops_assets" / "config" / part, folder / PACKAGE / "config" / part)
+    shutil.copyfile(ROOT / "mlops_assets" / "config" / "tiering.yaml", folder / PACKAGE / "config" / "tiering.yaml")
     (folder / PACKAGE / "__init__.py").touch()
     shutil.copyfile(ROOT / "dagster.yaml", folder / "dagster.yaml")
     (folder / "pyproject.toml").write_text(

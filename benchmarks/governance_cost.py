@@ -167,6 +167,7 @@ def project(root: Path) -> Path:
     shutil.copytree(ROOT / "mlops_assets" / "defs" / "models" / MODEL, defs / "models" / MODEL)
     for folder in ("policy", "requirements"):
         shutil.copytree(ROOT / "mlops_assets" / "config" / folder, root / package / "config" / folder)
+    shutil.copyfile(ROOT / "mlops_assets" / "config" / "tiering.yaml", root / package / "config" / "tiering.yaml")
     (root / package / "__init__.py").touch()
     (root / "data").symlink_to(ROOT / "data")
     for name in ("dagster.yaml", "requirements.lock"):

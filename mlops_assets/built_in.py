@@ -33,6 +33,7 @@ BUILT_IN: Mapping[str, Mapping[str, str]] = {
         name: f"{PACKAGE}.evidence.card.sections:{name.upper()}"
         for name in (
             "summary",
+            "tier",
             "intended_use",
             "limitations",
             "data",

@@ -48,6 +48,7 @@ COMMANDS = {
     "setup": ("running", "Create folders, databases and the root key."),
     "status": ("fleet", "Show the fleet or one model, and what needs attention."),
     "suspend": ("operations", "Suspend a model at once."),
+    "tier": ("tier", "Assess the risk tier of a model, with a signature, and show it."),
     "trace": ("evidence", "Trace a prediction to the evidence behind it."),
     "validation": ("findings", "Record and list validations."),
     "verify": ("evidence", "Check a packet or the live system for tampering."),

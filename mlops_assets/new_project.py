@@ -1,6 +1,6 @@
 """The files that `mlops init` writes into an empty folder, to start a bank's own project.
 
-Policies and requirement profiles are copied from the example fleet and belong to the bank from then on; models are added
+Policies, the questions of tier assessments and requirement profiles are copied from the example fleet and belong to the bank from then on; models are added
 with `dg scaffold`. Not here: stores and keys, which `setup` creates.
 """
 
@@ -9,6 +9,7 @@ import shutil
 from pathlib import Path
 
 from mlops_assets.errors import MlopsAssetsError
+from mlops_assets.policy.tiering import FILE as TIERING
 
 PACKAGE = Path(__file__).parent
 NAME_PATTERN = re.compile(r"^[a-z][a-z0-9_]*$")
@@ -91,6 +92,7 @@ def write_project(folder: Path, name: str) -> list[Path]:
         for kind in ("policy", "requirements")
         for file in sorted((PACKAGE / "config" / kind).glob("*.yaml"))
     }
+    copies[package / "config" / TIERING] = PACKAGE / "config" / TIERING
     present = [str(path) for path in (*texts, *copies) if path.exists()]
     if present:
         raise NewProjectError(f"{folder}: found {present[0]} already, expected an empty folder; choose another folder")

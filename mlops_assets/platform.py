@@ -18,6 +18,7 @@ from mlops_assets.ledger.keys import key_id_of, key_path, load_or_new_key
 from mlops_assets.ledger.ledger import Ledger
 from mlops_assets.policy.policy import Policy, effective, load_policies
 from mlops_assets.policy.reading import PolicyError
+from mlops_assets.policy.tiering import Tiering, load_tiering
 from mlops_assets.project import DeclaredModel, Project, SafeLoader, line_of
 from mlops_assets.stores.home import Home, be_quiet
 from mlops_assets.stores.lake import Lake
@@ -89,6 +90,15 @@ class Platform:
     def policies(self) -> Mapping[str, Policy]:
         """Policy by tier."""
         return load_policies(self.project.config / "policy")
+
+    @cached_property
+    def tiering(self) -> Tiering:
+        """Questions and rules by which tiers are assessed.
+
+        Raises:
+            PolicyError: the project has none, or they have mistakes.
+        """
+        return load_tiering(self.project.config)
 
     def stores(self) -> tuple[Any, ...]:
         """What says that two platforms have the same stores: addresses, and which files the ledger and its keys are now.

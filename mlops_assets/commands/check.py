@@ -1,13 +1,15 @@
 """`mlops check`: declarations, and declarations against their data."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import click
 
-from mlops_assets.commands.common import json_option, print_json
+from mlops_assets.commands.common import json_option, one_line, print_json
 from mlops_assets.errors import NOT_WELL
-from mlops_assets.platform import hold_to_policy
-from mlops_assets.project import Project
+from mlops_assets.governance.copies import copies
+from mlops_assets.platform import Platform, hold_to_policy
+from mlops_assets.project import DeclaredModel, Project
 from mlops_assets.registration import unusable
 
 
@@ -23,13 +25,15 @@ def check(context: click.Context, model: str | None, with_data: bool, as_json: b
 
     With --data the command also finds a source that is missing or cannot be read, columns that are missing, an event time
     that is written in another format than declared, and a positive value that never occurs. Without MODEL it also imports
-    what the project registers. The exit code is 1 when it finds a mistake.
+    what the project registers. A model with the rows and the target of one that was retired or rejected is named as its copy.
+    The exit code is 1 when it finds a mistake.
     """
     from mlops_assets.datasets.declared_data import data_mistakes
 
     project = hold_to_policy(Project.find(Path(context.obj or Path())))
     if model is not None and model not in project.broken:
         project.declaration(model)
+    copies_of = _known_copies(project)
     rows = []
     for one in project.models:
         if model is not None and one.name != model:
@@ -37,13 +41,34 @@ def check(context: click.Context, model: str | None, with_data: bool, as_json: b
         mistakes = one.error.splitlines() if one.declaration is None else []
         if one.declaration is not None and with_data:
             mistakes = data_mistakes(one, project.root)
-        rows.append({"model": one.name, "mistakes": mistakes})
+        rows.append({"model": one.name, "mistakes": mistakes, "copies": copies_of(one)})
     if as_json:
         print_json(rows)
     else:
         for row in rows:
             click.echo("\n".join(row["mistakes"]) if row["mistakes"] else f"{row['model']}: no mistake found")
+            for text in row["copies"]:
+                click.echo(f"{row['model']}: {text}")
     broken = unusable() if model is None else []
     for line in broken:
         click.echo(f"mlops: {line}", err=True)
     return NOT_WELL if broken or any(row["mistakes"] for row in rows) else 0
+
+
+def _known_copies(project: Project) -> Callable[[DeclaredModel], list[str]]:
+    """What says of which ended models a declared one is a copy, in words; nothing where the project has no ledger yet."""
+    url = project.home.ledger_url
+    if url.startswith("sqlite:///") and not Path(url.removeprefix("sqlite:///")).is_file():
+        return lambda model: []
+    try:
+        state = Platform(project).ledger.state()
+    except Exception as error:  # declarations are checked whatever the state of the ledger
+        click.echo(f"mlops: whether a model is a copy of an ended one is not known: {one_line(error)}", err=True)
+        return lambda model: []
+
+    def texts(model: DeclaredModel) -> list[str]:
+        if model.declaration is None:
+            return []
+        return [copy.text for copy in copies(state, model.name, model.declaration.model_dump(mode="json"))]
+
+    return texts

@@ -54,7 +54,9 @@ def policy_adopt(context: click.Context, model: str, key_file: Path, rationale: 
     """Sign the policy declared for MODEL, so that it comes into force."""
     platform = open_platform(context)
     found = platform.policy(model)
-    record = adopt(platform.ledger, model, found, key=SigningKey.load(key_file), rationale=rationale)
+    developers = platform.project.declaration(model).developers
+    key = SigningKey.load(key_file)
+    record = adopt(platform.ledger, model, found, key=key, rationale=rationale, developers=developers)
     number = record.seq if record else "–"
     click.echo(f"{model}: policy {found.digest[:12]} in force (record {number})")
 

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from mlops_assets.evidence.pages.event_text import event_text
 from mlops_assets.evidence.reading import day, label, minute, short
 from mlops_assets.ledger.canonical import iso, plain
+from mlops_assets.ledger.events.champion import Promotion
 from mlops_assets.ledger.ledger import Ledger
 from mlops_assets.ledger.state.model import ModelState
 from mlops_assets.ledger.state.versions import Decision, VersionState
@@ -46,6 +47,8 @@ class ModelAsOf:
         since: when it became champion.
         ended: how the model was suspended or retired: `kind`, `person`, `rationale`, `at`, `record`; None while it decides.
         policy_digest: policy under which the champion was promoted.
+        tier: under which the champion was promoted, and its assessment then: `tier`, `person`, `role`, `expires`, `record`;
+            without one that counted, `tier` alone. None without a champion.
         decisions: gate decisions of the champion: gate, outcome, reason, whether that policy requires it (None: not
             recorded), record, digest.
         approvers: whose approval of it counts: person, role, record.
@@ -67,6 +70,7 @@ class ModelAsOf:
     since: str | None
     ended: dict[str, Any] | None
     policy_digest: str | None
+    tier: dict[str, Any] | None
     decisions: tuple[dict[str, Any], ...]
     approvers: tuple[dict[str, Any], ...]
     card_digest: str | None
@@ -127,6 +131,7 @@ def _model_as_of(state: ModelState, known: ModelState, at: datetime, later: Iter
         since=iso(state.changes[-1].at) if state.changes and champion else None,
         ended=_ended(state),
         policy_digest=promoted.policy_digest if promoted else None,
+        tier=promoted_tier(state, promoted) if promoted else None,
         decisions=_decisions(version, promoted.policy_digest, promoted.policy) if version and promoted else (),
         approvers=_approvers(version) if version else (),
         card_digest=version.card.event.digest if version and version.card else None,
@@ -166,6 +171,27 @@ def _ended(state: ModelState) -> dict[str, Any] | None:
         "kind": record.kind, "person": event.person, "role": event.role, "rationale": event.rationale,
         "at": iso(record.happened_at), "record": record.seq,
     }  # fmt: skip
+
+
+def promoted_tier(state: ModelState, promoted: Promotion) -> dict[str, Any]:
+    """The tier that a version was promoted under, and the assessment that the promotion counted, if one did."""
+    tier = promoted.policy.get("tier")
+    found = next((r for r in state.assessments if r.seq == promoted.assessment), None)
+    if found is None:
+        return {"tier": tier}
+    event = found.event
+    return {
+        "tier": tier, "assessed": event.tier, "person": event.person, "role": event.role, "expires": iso(event.expires),
+        "record": found.seq,
+    }  # fmt: skip
+
+
+def tier_text(tier: Mapping[str, Any]) -> str:
+    """`promoted_tier` in words."""
+    if "record" not in tier:
+        return f"{tier['tier']}, without an assessment that counted"
+    signer = f"{tier['person']} ({tier['role']}, record {tier['record']})"
+    return f"{tier['tier']}, assessed as {tier['assessed']} by {signer}"
 
 
 class _GateRule(BaseModel):
@@ -232,6 +258,7 @@ def _model_lines(row: ModelAsOf, at: str) -> list[str]:
     lines += _verdict_lines(row, at)
     if row.champion:
         passed = sum(d["outcome"] == "passed" for d in row.decisions)
+        lines += [f"  tier: {tier_text(row.tier)}"] if row.tier else []
         lines.append(f"  gates: {passed} of {len(row.decisions)} passed; policy {short(row.policy_digest)}")
         lines += [f"    {_not_passed(d)}" for d in row.decisions if d["outcome"] != "passed"]
         people = ", ".join(f"{a['person']} ({a['role']}, record {a['record']})" for a in row.approvers)

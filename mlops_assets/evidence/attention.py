@@ -30,8 +30,8 @@ class AttentionItem:
 
     Attributes:
         model: name.
-        kind: `declaration`, `suspension`, `intervention`, `window`, `incident`, `approval`, `policy`, `finding`, `exception`,
-            `validation`, `evidence` or `retraining`.
+        kind: `declaration`, `suspension`, `intervention`, `window`, `incident`, `tier`, `approval`, `policy`, `finding`,
+            `exception`, `validation`, `evidence`, `retraining` or `copy`.
         urgency: `now`; `soon`, with an end within `SOON`; `open`, without a date that presses.
         title: what it is, in a few words.
         detail: why, in one or two sentences.
@@ -86,11 +86,13 @@ def attention(
         *_incidents(state, policy),
         *_windows(model, state, unjudged),
         *_versions(model, statuses or {}),
+        *_tier(model, row, at),
         *_findings(model, row, at),
         *_exceptions(model, row, at, policy),
         *_validation(model, row, at),
         *_evidence(model, row, stale),
         *_requests(model, state),
+        *_copies(model, row),
     ]
     return sorted(found, key=lambda item: ORDER.index(item.urgency))
 
@@ -195,10 +197,35 @@ def _versions(model: str, statuses: Mapping[str, VersionStatus]) -> list[Attenti
     found = waiting(statuses)
     if found is None:
         return []
-    kind = "policy" if found.status == "waiting for policy" else "approval"
+    kinds = {"waiting for policy": "policy", "waiting for assessment": "tier"}
+    kind = kinds.get(found.status, "approval")
     who = ", ".join(f"{count} × {role}" if count > 1 else role for role, count in found.missing)
     title = f"Version {found.version} is {found.status}"
     return [AttentionItem(model, kind, "now", title, found.reason, line, who) for line in found.commands]
+
+
+def _tier(model: str, row: Mapping[str, Any], at: datetime) -> list[AttentionItem]:
+    """The assessment of the tier of a model that is in use, where the next version could not be promoted without another."""
+    tier = row.get("tier_assessment")
+    if not tier or row["champion"] is None:
+        return []
+    expires = moment(tier.get("expires"))
+    line, who = tier["command"], ", ".join(tier["roles"])
+    if tier["objection"]:
+        title = "The tier must be assessed" if tier["problem"] else "The declared tier is too low"
+        detail = f"The champion decides on. No further version can be promoted: {tier['objection']}."
+        return [AttentionItem(model, "tier", "soon", title, detail, line, who, _date(expires))]
+    if tier["problem"] or not _within(expires, at):
+        return []
+    title = f"The assessment of the tier expires on {day(expires)}"
+    return [AttentionItem(model, "tier", "soon", title, "It has to be made again.", line, who, _date(expires))]
+
+
+def _copies(model: str, row: Mapping[str, Any]) -> list[AttentionItem]:
+    return [
+        AttentionItem(model, "copy", "open", f"A copy of {copy['model']}, which was {copy['ended']}", copy["text"])
+        for copy in row.get("copies") or ()
+    ]
 
 
 def _findings(model: str, row: Mapping[str, Any], at: datetime) -> list[AttentionItem]:

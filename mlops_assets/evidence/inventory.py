@@ -15,7 +15,9 @@ from mlops_assets.declaration.changes import retraining_note
 from mlops_assets.declaration.declaration import Declaration
 from mlops_assets.evidence.attention import UNDECLARED, attention, unjudged_windows
 from mlops_assets.evidence.version_status import required_gates, version_statuses
+from mlops_assets.governance.copies import copies
 from mlops_assets.governance.exceptions import objection
+from mlops_assets.governance.tiers import tier_standing
 from mlops_assets.ledger.canonical import iso
 from mlops_assets.ledger.events.judgements import ExceptionGranted
 from mlops_assets.ledger.ledger import Ledger
@@ -23,6 +25,7 @@ from mlops_assets.ledger.state.judgements import Finding, GrantedException
 from mlops_assets.ledger.state.model import LedgerState, ModelState
 from mlops_assets.ledger.state.response import Incident
 from mlops_assets.ledger.state.versions import VersionState
+from mlops_assets.policy.policy import Policy
 from mlops_assets.response.alarm_precision import fleet_precision
 
 STATUS_FIELDS = (
@@ -100,6 +103,7 @@ def inventory(
         granted, objected = exceptions_in_force(state, policy, at)
         row["exceptions"] = [_exception(e) for e in granted]
         row["exceptions_refused"] = [*refused_exceptions(ledger, found, name, at), *objected]
+        row |= _tier_and_copies(found, declared.get(name), state, policy, at)
         row["alarm_precision"] = [p.to_dict() for p in earned.get(name, [])]
         row |= _work(ledger, declared.get(name), state, row, policy, at, stale or {})
         rows.append(row)
@@ -149,6 +153,23 @@ def refused_exceptions(ledger: Ledger, found: LedgerState, model: str, at: datet
         if not isinstance(event, ExceptionGranted) or event.expires > at:
             rows.append({"gate": one.subject, "record": one.seq, "why": one.reason})
     return rows
+
+
+def _tier_and_copies(
+    found: LedgerState, model: DeclaredModel | None, state: ModelState, policy: Any | None, at: datetime
+) -> dict[str, Any]:
+    """The assessment of the model's tier, and the retired or refused models that it is a copy of."""
+    declaration = model.declaration if model else None
+    if declaration is None:
+        return {"tier_assessment": None, "copies": []}
+    content = declaration.model_dump(mode="json")
+    known = state.subject_version
+    data = known.registration.event.data_digest if known and known.registration else None
+    tier = tier_standing(state, policy, content, at).to_dict() if isinstance(policy, Policy) else None
+    return {
+        "tier_assessment": tier,
+        "copies": [copy.to_dict() for copy in copies(found, state.name, content, data)],
+    }
 
 
 def _work(

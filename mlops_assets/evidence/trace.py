@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
+from mlops_assets.evidence.as_of import promoted_tier, tier_text
 from mlops_assets.evidence.reading import cell, day, first, label, minute, moment, number, text
 from mlops_assets.ledger.canonical import iso, plain
 from mlops_assets.ledger.events.champion import Promotion
@@ -42,6 +43,7 @@ class Trace:
         data: training data: digest, and what its snapshot's record holds.
         artifact: digests of artifact, features, declaration, environment, and the code version.
         policy_digest: policy under which the version was promoted.
+        tier: under which it was promoted, and the assessment that counted; None before a promotion.
         gates: decisions on the version under that policy: gate, outcome, value, threshold, reason, record.
         exceptions: exceptions for the version's gates that were in force then.
         approvals: person, role, decision, rationale, record; those with a signature that counts.
@@ -61,6 +63,7 @@ class Trace:
     data: dict[str, Any]
     artifact: dict[str, Any]
     policy_digest: str | None
+    tier: dict[str, Any] | None
     gates: tuple[dict[str, Any], ...]
     exceptions: tuple[dict[str, Any], ...]
     approvals: tuple[dict[str, Any], ...]
@@ -110,6 +113,7 @@ def trace(ledger: Ledger, prediction: Mapping[str, Any], at: datetime | None = N
         data=data,
         artifact=_fields(registered, ARTIFACT_FIELDS) if registered else {},
         policy_digest=promoted.event.policy_digest if promoted else None,
+        tier=promoted_tier(state, promoted.event) if promoted else None,
         gates=tuple(_gate(decision) for decision in gates.values()),
         exceptions=tuple(
             {"gate": e.gate, "reason": e.reason, "person": e.person, "expires": iso(e.expires), "record": e.seq}
@@ -227,6 +231,8 @@ def trace_text(found: Trace) -> str:
     lines += [f"  {label(k).lower():<22} {cell(v)}" for k, v in {**found.data, **found.artifact}.items()]
     if found.policy_digest:
         lines.append(f"  {'policy':<22} {found.policy_digest}")
+    if found.tier:
+        lines.append(f"  {'tier':<22} {tier_text(found.tier)}")
     lines += ["Gates", *(_gate_line(gate) for gate in found.gates)]
     lines += [f"  exception to {e['gate']} until {day(e['expires'])}: {e['reason']}" for e in found.exceptions]
     lines.append("Approvals")

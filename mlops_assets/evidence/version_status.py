@@ -13,6 +13,7 @@ from mlops_assets.governance.approval_subject import NotRegistered
 from mlops_assets.governance.approvals import approval_state
 from mlops_assets.governance.decisions import standing
 from mlops_assets.governance.exceptions import lifts
+from mlops_assets.governance.tiers import tier_standing
 from mlops_assets.ledger.ledger import Ledger
 from mlops_assets.ledger.state.model import ModelState
 from mlops_assets.ledger.state.versions import VersionState
@@ -26,6 +27,7 @@ Status = Literal[
     "refused",
     "rejected",
     "blocked",
+    "waiting for assessment",
     "waiting for approval",
     "waiting for policy",
     "in shadow",
@@ -119,6 +121,12 @@ def _waiting(ledger: Ledger, policy: Policy, model: str, version: str) -> Versio
     if gates.blocking:
         open_gates = [g.gate for g in gates.blocking]
         return VersionStatus(version, "blocked", _gates("blocked: no passing decision of", open_gates))
+    registration = known.version(version).registration
+    tier = tier_standing(known, policy, registration.event.declaration if registration else {}, now)
+    if tier.too_low:
+        return VersionStatus(
+            version, "waiting for assessment", f"{_sentence(tier.objection)}.", commands=(tier.command,)
+        )
     approvals = approval_state(state, policy, model, version, now)
     if approvals.status == "rejected":
         people = ", ".join(f"{person} ({role})" for person, role, _ in approvals.rejections)
@@ -139,9 +147,13 @@ def _waiting(ledger: Ledger, policy: Policy, model: str, version: str) -> Versio
         return VersionStatus(
             version,
             "in shadow" if step.name == "shadow" else "in canary",
-            f"{step.reason[:1].upper()}{step.reason[1:]}.",
+            f"{_sentence(step.reason)}.",
         )
     return VersionStatus(version, "ready", "Nothing is missing; the next run of the `release` sensor promotes it.")
+
+
+def _sentence(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:]}"
 
 
 def _gates(what: str, gates: list[str]) -> str:

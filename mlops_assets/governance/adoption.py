@@ -2,12 +2,12 @@
 
 A policy is a file that anybody with the repository can edit, so a change of the requirements on a model is a record: the
 whole policy, what differs from the one before, when it was first seen, and under whose account. Where the policy in force
-requires it, the change counts only with a signature; until then nothing is promoted under the new one. The former policy
-governs, so that no file can free itself of its own rule.
+requires it, the change counts only with a signature, never an author's; until then nothing is promoted under the new one.
+The former policy governs, so that no file can free itself of its own rule.
 """
 
 import getpass
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,9 +46,12 @@ class Adoption:
 def adoption(model: ModelState, policy: Policy) -> Adoption:
     """Whether `policy` is in force for `model`, and who must still agree to it."""
     latest = model.policy
-    if latest is not None and latest.event.policy_digest == policy.digest:
-        return Adoption(policy.digest, latest, ())
     roles = latest.event.authority.adoption.roles if latest is not None else policy.adoption.roles
+    if latest is not None and latest.event.policy_digest == policy.digest:
+        # Somebody may have signed who built a version later: then another person has to.
+        by_author = (latest.event.person or "").casefold() in model.authors
+        if not (roles and by_author):
+            return Adoption(policy.digest, latest, ())
     return Adoption(policy.digest, None, roles)
 
 
@@ -59,6 +62,7 @@ def adopt(
     *,
     key: SigningKey | None = None,
     rationale: str = "",
+    developers: Collection[str] = (),
     root: PublicKey | None = None,
 ) -> Record[PolicyAdopted] | None:
     """Take a policy into force, if it is not in force already; with a key, sign for one that nobody signed.
@@ -69,13 +73,14 @@ def adopt(
         policy: the model's effective policy.
         key: of the signer; needed where the former policy (for the first one, this policy) names roles.
         rationale: why; needed with `key`.
+        developers: declared ones: where a role must sign, neither they nor any version's authors may.
         root: root key, when known from outside the ledger.
 
     Returns:
         The record by which it is in force; None where a signature is missing.
 
     Raises:
-        NotAllowed: the key is not enrolled, or lacks a role that is required.
+        NotAllowed: the key is not enrolled, lacks a role that is required, or is an author's.
         ValueError: a signature without a rationale.
     """
     state = ledger.state(root=root).model(model)
@@ -100,7 +105,10 @@ def adopt(
         subjects = {"policy": policy.digest, **({"former": before.policy_digest} if before else {})}
         predicate = {**body, "rationale": rationale.strip(), "follows": follows}
         purpose = PolicyAdopted.PURPOSE
-        body = sign_act(ledger, key, purpose, model, subjects, predicate, roles=current.roles or None, root=root)
+        barred = state.authors | {name.strip().casefold() for name in developers} if current.roles else frozenset()
+        body = sign_act(
+            ledger, key, purpose, model, subjects, predicate, roles=current.roles or None, barred=barred, root=root
+        )
     # Named by what it follows: of several processes that see the change at once, one records it.
     name = f"policy/{model}/{policy.digest}/after/{follows}"
     return ledger.append(PolicyAdopted.model_validate(body), model=model, subject=policy.digest[:12], key=name)

@@ -1,7 +1,7 @@
-"""What a policy says about people and the service key once a model is in use: incidents, automation, adoption.
+"""What a policy says about people and the service key: incidents, automation, interventions, tiers, adoption.
 
-Only data is here. Incidents are `response.incidents`', the service key's acts `release.automation`'s, and
-taking a policy into force `governance.adoption`'s.
+Only data is here. Incidents are `response.incidents`', the service key's acts `release.automation`'s, assessments of
+tiers `governance.tiers`', and taking a policy into force `governance.adoption`'s.
 """
 
 from typing import Annotated
@@ -9,7 +9,7 @@ from typing import Annotated
 from pydantic import Field, field_validator
 
 from mlops_assets.ledger.people import AUTOMATION, LEDGER, NO_JUDGES
-from mlops_assets.strictness import FalseStricter, Part, Stricter
+from mlops_assets.strictness import FalseStricter, LowerInt, Part, Stricter
 
 Roles = Annotated[tuple[str, ...], Stricter("fewer")]
 
@@ -70,15 +70,36 @@ class InterventionRule(Part):
         return rules
 
 
-class AdoptionRule(Part):
-    """How a changed policy comes into force."""
+class AssessmentRule(Part):
+    """Who assesses the risk tier of a model, and for how long that counts.
 
-    roles: Annotated[tuple[str, ...], Stricter("fixed")] = ()
-    """Roles, a holder of one of which must sign the change; none: it is recorded when it is first seen."""
+    Without an assessment that counts, a model must meet what the highest tier requires.
+    """
+
+    roles: Roles = ("model-risk", "validator")
+    """Roles that may sign an assessment, never an author; none: no assessment counts."""
+    max_days: LowerInt = Field(default=365, ge=1)
+    """Longest time, in days, until an assessment expires."""
 
     @field_validator("roles")
     @classmethod
-    def _people(cls, roles: tuple[str, ...]) -> tuple[str, ...]:
-        if machines := sorted(set(NO_JUDGES) & set(roles)):
-            raise ValueError(f"found {', '.join(machines)}, expected roles of people who judge")
-        return roles
+    def _judges(cls, roles: tuple[str, ...]) -> tuple[str, ...]:
+        return _people_who_judge(roles)
+
+
+class AdoptionRule(Part):
+    """How a changed policy comes into force."""
+
+    roles: Annotated[tuple[str, ...], Stricter("fixed")] = ("model-risk", "validator")
+    """Roles, a holder of one of which must sign it, never an author; none: it is recorded when it is first seen."""
+
+    @field_validator("roles")
+    @classmethod
+    def _judges(cls, roles: tuple[str, ...]) -> tuple[str, ...]:
+        return _people_who_judge(roles)
+
+
+def _people_who_judge(roles: tuple[str, ...]) -> tuple[str, ...]:
+    if machines := sorted(set(NO_JUDGES) & set(roles)):
+        raise ValueError(f"found {', '.join(machines)}, expected roles of people who judge")
+    return roles

@@ -17,7 +17,14 @@ from pydantic import BaseModel, Field, ValidationError, model_validator
 from mlops_assets.gates.registry import RegisteredGateRules, gate_rules
 from mlops_assets.ledger.canonical import digest
 from mlops_assets.ledger.people import NO_JUDGES
-from mlops_assets.policy.conduct_rules import AdoptionRule, ApprovalRule, AutomationRule, IncidentRule, InterventionRule
+from mlops_assets.policy.conduct_rules import (
+    AdoptionRule,
+    ApprovalRule,
+    AssessmentRule,
+    AutomationRule,
+    IncidentRule,
+    InterventionRule,
+)
 from mlops_assets.policy.monitoring_thresholds import MonitoringThresholds
 from mlops_assets.policy.reading import PolicyError, explain_field, read_document
 from mlops_assets.strictness import (
@@ -172,6 +179,8 @@ class Policy(Part):
     retention_days: HigherInt = Field(default=3650, ge=1)
     """Least number of days for which data, evidence and logs of a version are kept after it retired; nothing is erased
     here, before or after it: the lake keeps every version that a record names."""
+    assessment: AssessmentRule = Field(default_factory=AssessmentRule)
+    """Who assesses the tier of a model, and for how long that counts."""
     adoption: AdoptionRule = Field(default_factory=AdoptionRule)
     """How a changed policy comes into force."""
 

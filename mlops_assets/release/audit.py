@@ -2,12 +2,13 @@
 
 from collections.abc import Iterator
 
-from mlops_assets.governance.approval_subject import NotRegistered
+from mlops_assets.governance.approval_subject import NotRegistered, registered
 from mlops_assets.governance.approvals import approval_state
 from mlops_assets.governance.decisions import standing
 from mlops_assets.governance.exceptions import lifts
 from mlops_assets.governance.findings import blocking
 from mlops_assets.governance.restrictions import RestrictionError
+from mlops_assets.governance.tiers import tier_standing
 from mlops_assets.governance.validations import objections, standing_validation
 from mlops_assets.ledger.chain import Problem
 from mlops_assets.ledger.events.champion import Intervention, Promotion
@@ -80,12 +81,18 @@ def _promotion(record: Record, event: Promotion, state: LedgerState) -> list[str
         approvals = approval_state(state, policy, record.model, version)
         validation = standing_validation(model, version)
         step = climb(model, policy, version)
+        tier = tier_standing(model, policy, registered(model, version).event.declaration, then)
     except (NotRegistered, LedgerTampered, RestrictionError) as error:
         return [str(error)]
     reasons = [f"gate {gate.gate} was {gate.state}" for gate in gates.blocking]
     adopted = model.policy
     if adopted is not None and adopted.event.policy_digest != policy.digest:
         reasons.append(f"the policy {policy.digest[:12]} was not in force then")
+    if tier.too_low:
+        why = tier.problem or f"it was assessed as tier {tier.required}"
+        reasons.append(f"it was declared as tier {tier.declared}: {why}")
+    if event.assessment not in (None, tier.counted):
+        reasons.append(f"it names record {event.assessment} as assessment of the tier, which did not count then")
     if approvals.status != "approved":
         reasons.append(f"it was {approvals.status} then")
     reasons += [f"finding {finding.id} ({finding.severity}) was open" for finding in blocking(model, policy, version)]

@@ -14,12 +14,14 @@ from mlops_assets.errors import MlopsAssetsError
 from mlops_assets.governance.adoption import adoption
 from mlops_assets.governance.approval_subject import NotRegistered, approval_subject, registered
 from mlops_assets.governance.approvals import ApprovalState, approval_state
+from mlops_assets.governance.copies import copies
 from mlops_assets.governance.decisions import standing
 from mlops_assets.governance.exceptions import lifts
 from mlops_assets.governance.findings import blocking
+from mlops_assets.governance.tiers import tier_standing
 from mlops_assets.governance.validations import objections, standing_validation
 from mlops_assets.governance.verification import head_key_problems
-from mlops_assets.ledger.events.champion import Approver, ExceptionUsed, LadderStep
+from mlops_assets.ledger.events.champion import Approver, CopyOf, ExceptionUsed, LadderStep
 from mlops_assets.ledger.events.champion import Promotion as PromotionEvent
 from mlops_assets.ledger.events.judgements import (
     Approval,
@@ -31,6 +33,7 @@ from mlops_assets.ledger.events.judgements import (
     PolicyAdopted,
     ValidationRecorded,
 )
+from mlops_assets.ledger.events.tiers import TierAssessed
 from mlops_assets.ledger.events.versions import CardIssued, VersionRegistered
 from mlops_assets.ledger.events.windows import WindowScored
 from mlops_assets.ledger.keys import PublicKey
@@ -89,6 +92,7 @@ EVIDENCE = (
     FindingClosed.KIND,
     ValidationRecorded.KIND,
     PolicyAdopted.KIND,
+    TierAssessed.KIND,
     WindowScored.KIND,
 )
 """Records about a model that a promotion rests on: none may come between looking them up and writing it. The same holds
@@ -211,6 +215,9 @@ def _evidence(
         reasons.append(
             f"the policy {policy.digest[:12]} is not in force until {roles} signs it: mlops policy adopt {name}"
         )
+    registration = registered(model, version).event
+    tier = tier_standing(model, policy, registration.declaration, at)
+    reasons += [tier.objection] if tier.objection else []
     reasons += _missing_approvals(approvals)
     reasons += [f"finding {f.id} ({f.severity}) is open: {f.summary}" for f in blocking(model, policy, version)]
     validation = standing_validation(model, version)
@@ -230,6 +237,11 @@ def _evidence(
         approvals=tuple(seq for _, _, seq in approvals.counted),
         approvers=tuple(Approver(person=person, role=role) for person, role, _ in approvals.counted),
         validation=validation.seq if validation is not None else None,
+        assessment=tier.counted,
+        copies=tuple(
+            CopyOf(model=copy.model, ended=copy.ended, record=copy.record, same=copy.same)
+            for copy in copies(state, name, registration.declaration, registration.data_digest)
+        ),
         ladder=LadderStep(step=step.name, reason=step.reason),
     )
     return event, reasons

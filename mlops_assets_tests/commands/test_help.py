@@ -60,7 +60,7 @@ def test_whatever_prints_a_table_prints_json(words: tuple[str, ...]) -> None:
 def test_whatever_is_signed_says_why(words: tuple[str, ...], command: click.Command) -> None:
     options = {name for parameter in command.params for name in parameter.opts}
     if "--key" in options and words[0] not in ("people", "retention"):
-        assert options & {"--rationale", "--reason", "--note", "--summary", "--response"}
+        assert options & {"--rationale", "--reason", "--note", "--summary", "--response", "--answers"}
 
 
 def test_an_error_is_one_line_even_when_it_says_nothing() -> None:

@@ -7,13 +7,14 @@ from typing import Any, TypeVar
 
 from mlops_assets.governance.approval_subject import approval_subject
 from mlops_assets.ledger.enrolment import enrol
-from mlops_assets.ledger.events import champion, judgements, response, versions, windows
+from mlops_assets.ledger.events import champion, judgements, response, tiers, versions, windows
 from mlops_assets.ledger.events.base import Event, SignedEvent
 from mlops_assets.ledger.keys import SigningKey
 from mlops_assets.ledger.ledger import Ledger
 from mlops_assets.ledger.records import Record
 from mlops_assets.ledger.signatures import sign_statement
 from mlops_assets.policy.policy import Policy
+from mlops_assets_tests.governance.assessments import statement
 
 MODEL = "sba_loan_default"
 ROLES = {"root": "root", "developer": "developer", "validator": "validator", "model-risk": "model-risk"}
@@ -25,6 +26,8 @@ POLICY = Policy.model_validate(
         "tier": "high",
         "approvals": [{"role": "validator", "count": 1}, {"role": "model-risk", "count": 1}],
         "exceptions": {"roles": ["model-risk"], "max_days": 200},
+        # Most tests are about what comes after a policy has come into force.
+        "adoption": {"roles": []},
     }
 )
 
@@ -90,6 +93,15 @@ class Life:
             policy_digest=policy.digest, tier=policy.tier, policy=policy.model_dump(mode="json")
         )
         return self.write(event, policy.digest[:12], when)
+
+    def assess(
+        self, person: str, tier: str, expires: str, when: str | None = None, **fields: Any
+    ) -> Record[tiers.TierAssessed]:
+        """An assessment of the model's tier as its declaration is."""
+        follows = self.ledger.state().model(self.model).last_seq(tiers.TierAssessed.KIND)
+        signs = statement(dict(self.declaration), tier, at(expires), follows, **fields)
+        event = self.sign(person, tiers.TierAssessed, {"rules": signs["rules_digest"]}, **signs)
+        return self.write(event, tier, when)
 
     def snapshot(self, version: str, when: str | None = None, rows: int = 1000) -> Record[versions.SnapshotTaken]:
         """A snapshot whose digest is the version's number 64 times."""

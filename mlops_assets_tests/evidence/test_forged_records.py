@@ -28,7 +28,7 @@ from mlops_assets.governance.exceptions import lifts
 from mlops_assets.governance.findings import blocking
 from mlops_assets.governance.validations import standing_validation
 from mlops_assets.ledger.canonical import plain
-from mlops_assets.ledger.events import champion, judgements, response
+from mlops_assets.ledger.events import champion, judgements, response, tiers
 from mlops_assets.ledger.events.base import Event, SignedEvent
 from mlops_assets.ledger.events.registry import EVENTS
 from mlops_assets.ledger.keys import SigningKey
@@ -40,6 +40,7 @@ from mlops_assets.pipeline.stages.release import exceptions_in_force, findings_o
 from mlops_assets.response.incidents import incidents
 from mlops_assets_tests.evidence.conftest import Declared, declaration_of
 from mlops_assets_tests.evidence.life import MODEL, POLICY, ROLES, Life, at
+from mlops_assets_tests.governance.assessments import statement
 
 MARKER = "words of the forger"
 NOW = at("2016-01-01")
@@ -226,6 +227,11 @@ def _policy(life: Life, opened: Record) -> Act:
     return Act(judgements.PolicyAdopted, NEXT_POLICY.digest[:12], {"policy": NEXT_POLICY.digest}, fields)
 
 
+def _assessment(life: Life, opened: Record) -> Act:
+    fields = statement(dict(life.declaration), "low", at("2016-09-01"), purpose=MARKER)
+    return Act(tiers.TierAssessed, "low", {"rules": fields["rules_digest"]}, fields, "validator")
+
+
 def _intervention(event: type[champion.Intervention], subject: str, **more: Any) -> Callable[[Life, Record], Act]:
     def made(life: Life, opened: Record) -> Act:
         if event is champion.Resumption:
@@ -266,6 +272,7 @@ ACTS: tuple[Callable[[Life, Record], Act], ...] = (
     _validation,
     _conclusion,
     _policy,
+    _assessment,
     _intervention(champion.Rollback, "2", former=3, version="2"),
     _intervention(champion.Suspension, "3"),
     _intervention(champion.Resumption, "3"),
@@ -276,7 +283,7 @@ ACTS: tuple[Callable[[Life, Record], Act], ...] = (
 )
 NAMES = (
     *("approval", "exception", "withdrawal", "finding", "response", "extension", "closure", "validation"),
-    *("conclusion", "policy"),
+    *("conclusion", "policy", "assessment"),
     *("rollback", "suspension", "resumption", "retirement", "acknowledgement", "incident closure", "retraining"),
 )
 

@@ -83,6 +83,7 @@ def _model(model: ModelState) -> dict[str, Any]:
             for name, known in model.versions.items()
         },
         "policies": [record.event.policy_digest for record in model.policies],
+        "assessments": [[record.event.tier, iso(record.event.expires)] for record in model.assessments],
         "exceptions": {e.gate: iso(e.withdrawn_at) if e.withdrawn_at else None for e in model.exceptions},
         "findings": {
             finding.id: [finding.severity, iso(finding.due), finding.response, finding.closed_by]
@@ -105,6 +106,7 @@ def write_life(life: Life, registry: MemoryRegistry) -> None:
     enrol(life.ledger, life.keys["root"], "the-ledger", life.ledger.head_key.public, ["ledger"])
     revoke(life.ledger, life.keys["root"], "second", "left the bank")
     life.adopt(RULES)
+    life.assess("model-risk", "high", "2027-02-01")
     _version(life, registry, "1")
     life.validate(
         "validator", "1", "approved_with_conditions", "sound for its use", "2027-03-01", conditions=("small loans",)

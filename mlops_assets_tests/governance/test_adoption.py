@@ -5,7 +5,9 @@ import pytest
 from mlops_assets.governance.adoption import adopt, adoption, audit_policies, changes
 from mlops_assets.governance.verification import not_counted
 from mlops_assets.ledger.canonical import digest
+from mlops_assets.ledger.enrolment import enrol
 from mlops_assets.ledger.people import NotAllowed
+from mlops_assets.policy.policy import Policy
 from mlops_assets_tests.governance.world import MODEL, policy
 from mlops_assets_tests.ledger.raw import raw
 
@@ -120,3 +122,28 @@ def test_a_decision_under_a_policy_that_was_not_in_force_is_named(world):
 )
 def test_changes(before, after, rows):
     assert changes(before, after) == rows
+
+
+@pytest.mark.parametrize("declared", [True, False], ids=["declared", "of a version"])
+def test_an_author_who_holds_the_role_may_not_sign(world, declared):
+    enrol(world.ledger, world.keys["root"], "developer", world.keys["developer"].public, ["developer", "model-risk"])
+    developers = ("Developer",) if declared else ()
+    if not declared:
+        world.register()
+    with pytest.raises(NotAllowed, match="developer built"):
+        adopt(world.ledger, MODEL, HELD, key=world.keys["developer"], rationale="mine", developers=developers)
+
+
+def test_what_an_author_signed_is_signed_again_by_another(world):
+    """Before there is a version, the ledger does not know who will have built it."""
+    enrol(world.ledger, world.keys["root"], "developer", world.keys["developer"].public, ["developer", "model-risk"])
+    adopt(world.ledger, MODEL, HELD, key=world.keys["developer"], rationale="mine")
+    assert not adoption(world.ledger.state().model(MODEL), HELD).waiting
+    world.register()
+    assert adoption(world.ledger.state().model(MODEL), HELD).waiting
+    adopt(world.ledger, MODEL, HELD, key=world.keys["risk"], rationale="as it is")
+    assert not adoption(world.ledger.state().model(MODEL), HELD).waiting
+
+
+def test_a_policy_that_says_nothing_about_it_is_signed():
+    assert Policy(tier="low", approvals=()).adoption.roles == ("model-risk", "validator")

@@ -153,5 +153,7 @@ def policy(**changes: object) -> Policy:
     content: dict[str, object] = {
         "tier": "high",
         "approvals": [{"role": "validator", "count": 1}, {"role": "model-risk", "count": 1}],
+        # Most tests are about what comes after a policy has come into force.
+        "adoption": {"roles": []},
     }
     return Policy.model_validate(content | changes)

@@ -117,6 +117,7 @@ def write_project(root: Path, *models: str, rows: int = 1500) -> Path:
     shutil.copyfile(ROOT / "dagster.yaml", root / "dagster.yaml")
     for folder in ("policy", "requirements"):
         shutil.copytree(ROOT / "mlops_assets" / "config" / folder, package / "config" / folder)
+    shutil.copyfile(ROOT / "mlops_assets" / "config" / "tiering.yaml", package / "config" / "tiering.yaml")
     for model in models or MODELS:
         declare(defs, model, WRITERS[model](root / "data", rows))
     return defs

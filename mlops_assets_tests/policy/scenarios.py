@@ -22,6 +22,7 @@ from mlops_assets.governance.approvals import approval_state
 from mlops_assets.governance.decisions import blocks
 from mlops_assets.governance.exceptions import sign_exception
 from mlops_assets.governance.findings import blocking, record_finding
+from mlops_assets.governance.tiers import assess, tier_standing
 from mlops_assets.governance.validations import objections, record_validation
 from mlops_assets.monitoring.inputs.column_statistics import ColumnStatistic, alarm
 from mlops_assets.monitoring.inputs.drift import compare
@@ -62,6 +63,7 @@ from mlops_assets_tests.gates import (
     test_stability,
     test_volume,
 )
+from mlops_assets_tests.governance.assessments import TIERING, answers, declared
 from mlops_assets_tests.governance.world import MODEL, START, World, build
 from mlops_assets_tests.ledger.made import health_verdict
 from mlops_assets_tests.monitoring.outcomes.test_group_changes import declaration as with_groups
@@ -489,6 +491,15 @@ def intervened(kind: str) -> Callable[[World, Policy], object]:
     return act
 
 
+def assessed(world: World, policy: Policy) -> object:
+    """Whether an assessment counts that was signed under the lower tier's policy, which lets everybody, for 200 days."""
+    free = {**policy.model_dump(), "assessment": {"roles": ["model-risk", "validator"], "max_days": 200}, "tier": "low"}
+    declaration = declared(MODEL)
+    assess(world.ledger, world.keys["validator"], Policy.model_validate(free), TIERING, declaration, answers("low"))
+    content = declaration.model_dump(mode="json")
+    return tier_standing(world.ledger.state().model(MODEL), policy, content, world.clock.now).problem
+
+
 def adopted_next(world: World, policy: Policy) -> object:
     adopt(world.ledger, MODEL, policy, key=world.keys["risk"], rationale="as it is")
     following = Policy.model_validate({**policy.model_dump(), "validity_days": 30})
@@ -562,6 +573,8 @@ REST: dict[str, Scenario] = {
         for kind in ("suspension", "resumption", "rollback", "retirement")
     },
     "validity_days": Scenario(100, 500, in_a_world(expired)),
+    "assessment.roles": Scenario(["validator"], ["model-risk"], in_a_world(assessed)),
+    "assessment.max_days": Scenario(200, 30, in_a_world(assessed)),
     "adoption.roles": Scenario([], ["model-risk"], in_a_world(adopted_next)),
 }
 COMMON = (

@@ -39,6 +39,8 @@ class CardInputs:
         explanations: Importance and reason codes.
         decisions: Gate decisions, as recorded in the ledger (gate, outcome, value, threshold, rule, reason).
         policy: The effective policy, or a summary with its digest and tier.
+        tier: The declared tier and its assessment: `TierStanding.to_dict()`.
+        copies: Retired or refused models that the model is a copy of; empty: none.
         exceptions: Signed exceptions that are in force; an empty list: there are none.
         findings: The validators' findings; an empty list: there are none.
         approvals: State of the approvals. They are signed over the card's digest, so they are not part of it.
@@ -68,6 +70,8 @@ class CardInputs:
     explanations: Mapping[str, Any] | None = None
     decisions: Sequence[Mapping[str, Any]] | None = None
     policy: Mapping[str, Any] | None = None
+    tier: Mapping[str, Any] | None = None
+    copies: Sequence[Mapping[str, Any]] | None = None
     exceptions: Sequence[Mapping[str, Any]] | None = None
     findings: Sequence[Mapping[str, Any]] | None = None
     approvals: Mapping[str, Any] | None = None

@@ -1,4 +1,4 @@
-"""The sections of a card that show decisions: gates, exceptions, findings, approvals, earlier versions, and digests.
+"""The sections of a card that show decisions: tier, gates, exceptions, findings, approvals, earlier versions, and digests.
 
 Not here: what was measured (`measurements`), and what the declaration says (`declared`).
 """
@@ -12,6 +12,27 @@ from mlops_assets.evidence.reading import cell, day, label, leftovers, number, s
 from mlops_assets.ledger.canonical import plain
 
 OUTCOME_TONES: dict[str, Tone] = {"passed": "plain", "failed": "bad", "not_measurable": "warn"}
+
+
+def tier(inputs: CardInputs) -> list[Block]:
+    """The declared tier, its assessment with answers and reasons, and models that this one is a copy of."""
+    if inputs.tier is None:
+        return [Missing("the tier and its assessment")]
+    found = inputs.tier
+    facts = [("Declared tier", cell(found.get("declared"))), ("Least tier required", cell(found.get("required")))]
+    blocks: list[Block] = []
+    if found.get("record"):
+        facts += [
+            ("Assessed tier", cell(found.get("assessed"))),
+            ("Assessed by", f"{found.get('person')} ({found.get('role')}), record {found.get('record')}"),
+            ("Counts until", day(found.get("expires"))),
+        ]
+        columns = (("asked", "Question"), ("answer", "Answer"), ("meaning", "Meaning"), ("why", "Reason"))
+        blocks.append(table(found.get("answers") or [], columns))
+    said = found.get("objection") or found.get("problem")
+    warnings = [f"{said[:1].upper()}{said[1:]}."] if said else []
+    warnings += [str(copy.get("text")) for copy in inputs.copies or ()]
+    return [Facts(tuple(facts)), *blocks, *(Paragraph(text, tone="warn") for text in warnings)]
 
 
 def decisions(inputs: CardInputs) -> list[Block]:

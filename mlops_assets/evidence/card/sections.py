@@ -38,6 +38,7 @@ class CardSection(Extension):
 CARD_SECTIONS: Known[CardSection] = Known(CardSection)
 
 SUMMARY = CardSection("summary", "Summary", declared.summary)
+TIER = CardSection("tier", "Risk tier", decided.tier)
 INTENDED_USE = CardSection("intended_use", "Intended use", declared.intended_use)
 LIMITATIONS = CardSection("limitations", "Assumptions and limitations", declared.limitations)
 DATA = CardSection("data", "Data", declared.data)

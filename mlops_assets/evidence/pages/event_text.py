@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from mlops_assets.evidence.reading import day, label, number, short
-from mlops_assets.ledger.events import champion, judgements, people, response, versions, windows
+from mlops_assets.ledger.events import champion, judgements, people, response, tiers, versions, windows
 from mlops_assets.ledger.events.base import Event, UnknownEvent
 from mlops_assets.ledger.records import Record
 from mlops_assets.ledger.state.versions import DATA_SUBJECT
@@ -90,7 +90,11 @@ def _promotion(event: champion.Promotion, subject: str) -> str:
     count = len(event.approvals)
     signatures = f", with {count} signature{'' if count == 1 else 's'}" if count else ""
     place = f"champion and replaced version {event.former}" if event.former is not None else "the first champion"
-    return f"Version {subject} became {place}{signatures}."
+    copies = "".join(
+        f" It has the {copy.same} of {copy.model}, which was {copy.ended} (record {copy.record})."
+        for copy in event.copies
+    )
+    return f"Version {subject} became {place}{signatures}.{copies}"
 
 
 def _approval(event: judgements.Approval, subject: str) -> str:
@@ -137,10 +141,16 @@ def _conclusion(event: judgements.ClauseConcluded, subject: str) -> str:
     return f"{event.person} concluded on {event.profile} {event.clause}, version {subject}: {outcome}{_because(event.rationale)}."
 
 
+def _assessment(event: tiers.TierAssessed, subject: str) -> str:
+    reasons = "; ".join(f"{name.replace('_', ' ')} {one.answer}, {one.why}" for name, one in event.answers.items())
+    return f"Tier {subject} assessed by {event.person} until {day(event.expires)}{_because(reasons)}."
+
+
 EVENT_TEXTS: Mapping[type[Event], Callable[[Any, str], str]] = {
     judgements.ValidationRecorded: _validation,
     judgements.ClauseConcluded: _conclusion,
     windows.HealthVerdict: _verdict,
+    tiers.TierAssessed: _assessment,
     champion.Promotion: _promotion,
     judgements.Approval: _approval,
     judgements.ExceptionGranted: _exception,

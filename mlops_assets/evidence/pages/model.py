@@ -29,6 +29,7 @@ STATUS_TONES = {
     "refused": "act",
     "rejected": "act",
     "blocked": "act",
+    "waiting for assessment": "watch",
     "waiting for approval": "watch",
     "waiting for policy": "watch",
     "in shadow": "watch",

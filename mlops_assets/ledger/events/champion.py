@@ -37,6 +37,24 @@ class Approver(BaseModel):
     role: str
 
 
+class CopyOf(BaseModel):
+    """A retired or refused model that the promoted one is a copy of.
+
+    Attributes:
+        model: its name.
+        ended: `retired` or `rejected`.
+        record: number of the record by which it was.
+        same: what is the same.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    model: str
+    ended: str
+    record: int
+    same: str
+
+
 class LadderStep(BaseModel):
     """Where a version stood on the release ladder when it was promoted.
 
@@ -64,6 +82,8 @@ class Promotion(Event):
         approvals: numbers of the approvals that counted.
         approvers: who approved.
         validation: number of the validation that counted, or None.
+        assessment: number of the tier's assessment that counted, or None: then the policy is that of the highest tier.
+        copies: retired or refused models with the same rows and target: a warning.
         ladder: where the version stood on the ladder.
     """
 
@@ -78,6 +98,8 @@ class Promotion(Event):
     approvals: tuple[int, ...] = ()
     approvers: tuple[Approver, ...] = ()
     validation: int | None = None
+    assessment: int | None = None
+    copies: tuple[CopyOf, ...] = ()
     ladder: LadderStep
 
 

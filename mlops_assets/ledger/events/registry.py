@@ -5,7 +5,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from mlops_assets.ledger.events import champion, judgements, people, response, versions, windows
+from mlops_assets.ledger.events import champion, judgements, people, response, tiers, versions, windows
 from mlops_assets.ledger.events.base import Event, UnknownEvent
 
 EVENTS: tuple[type[Event], ...] = (
@@ -26,6 +26,7 @@ EVENTS: tuple[type[Event], ...] = (
     judgements.ValidationRecorded,
     judgements.ClauseConcluded,
     judgements.PolicyAdopted,
+    tiers.TierAssessed,
     champion.Promotion,
     champion.Rollback,
     champion.Suspension,

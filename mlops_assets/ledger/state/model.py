@@ -10,6 +10,7 @@ from datetime import date, datetime
 
 from mlops_assets.ledger.events.champion import Intervention
 from mlops_assets.ledger.events.judgements import PolicyAdopted
+from mlops_assets.ledger.events.tiers import TierAssessed
 from mlops_assets.ledger.people import People
 from mlops_assets.ledger.records import Record
 from mlops_assets.ledger.state.champion import ChampionChange, ChampionState
@@ -54,6 +55,7 @@ class ModelState:
         versions: by number, in order of number.
         data_decisions: latest decision of each gate by subject (`data:<digest>`), made before there was a version.
         policies: that came into force, in order.
+        assessments: of its tier, in order.
         exceptions: in order.
         findings: by id.
         incidents: by id.
@@ -75,6 +77,7 @@ class ModelState:
     versions: Mapping[str, VersionState] = field(default_factory=dict)
     data_decisions: Mapping[str, Mapping[str, Decision]] = field(default_factory=dict)
     policies: tuple[Record[PolicyAdopted], ...] = ()
+    assessments: tuple[Record[TierAssessed], ...] = ()
     exceptions: tuple[GrantedException, ...] = ()
     findings: Mapping[str, Finding] = field(default_factory=dict)
     incidents: Mapping[str, Incident] = field(default_factory=dict)

@@ -140,6 +140,8 @@ class Demo:
         if champion is not None:
             self._say(model, f"version {champion} is champion already")
             return
+        # Before the training, so that the card says what was assessed.
+        self._say_all(model, Signers(self.platform, model).assess())
         if self._unfinished(model):
             self._train(Due(model, "training", "first training", "first"))
         self.sign(model)
@@ -179,10 +181,10 @@ class Demo:
         version = registration.subject
         roles = Signers(platform, model, version)
         signed = roles.adopt()
-        signed += (judged := [*roles.validate(), *roles.except_gates()])
+        signed += (judged := [*roles.assess(), *roles.validate(), *roles.except_gates()])
         self._say_all(model, signed)
         if judged:
-            # The card holds the validation and the exceptions in force, and it is what people sign.
+            # The card holds the assessment, the validation and the exceptions in force, and it is what people sign.
             keys = [asset_key(model, name) for name in ("model_card", "approval")]
             tags = {REQUEST_TAG: registration.event.request} if registration.event.request else {}
             self._execute(job_name(model, "training"), {**tags, MODEL_TAG: model}, selection=keys)

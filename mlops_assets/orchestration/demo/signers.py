@@ -1,4 +1,4 @@
-"""The demo's signatures: what its three roles adopt, validate, except and approve, each with a key made for the trial.
+"""The demo's signatures: what its three roles assess, adopt, validate, except and approve, with keys made for the trial.
 
 Belongs here: who signs what in the demo. Not here: what a signature means and who may give it (`governance/`), or when the
 demo asks for one (`lifecycle.py`). Each function returns what was signed, in the words that the demo prints.
@@ -11,7 +11,9 @@ from mlops_assets.governance.adoption import adopt, adoption
 from mlops_assets.governance.approvals import sign_approval
 from mlops_assets.governance.decisions import standing
 from mlops_assets.governance.exceptions import sign_exception
+from mlops_assets.governance.tiers import assess, tier_standing
 from mlops_assets.governance.validations import record_validation, standing_validation
+from mlops_assets.ledger.events.tiers import TierAnswer
 from mlops_assets.ledger.keys import SigningKey, load_key
 from mlops_assets.platform import Platform
 from mlops_assets.policy.policy import Policy
@@ -36,22 +38,39 @@ EXCEPTION_DAYS = 30
 
 @dataclass(frozen=True)
 class Signers:
-    """The roles of the demo, looking at one version.
+    """The roles of the demo, looking at one model.
 
     Attributes:
         platform: the project with their keys.
         model: name.
-        version: number of the version.
+        version: number of the version; empty before there is one.
     """
 
     platform: Platform
     model: str
-    version: str
+    version: str = ""
 
     @property
     def policy(self) -> Policy:
         """The policy in force."""
         return self.platform.policy(self.model)
+
+    def assess(self) -> list[str]:
+        """Assess the tier of the model as the declared one, where no assessment counts."""
+        ledger, policy, project = self.platform.ledger, self.policy, self.platform.project
+        declaration = project.declaration(self.model)
+        content = declaration.model_dump(mode="json")
+        if tier_standing(ledger.state().model(self.model), policy, content, ledger.clock()).counts:
+            return []
+        role = next((role for role in policy.assessment.roles if role in PEOPLE), None)
+        given = self.platform.tiering.example(policy.tier)
+        if role is None or given is None:
+            lacking = f"a role among {' or '.join(policy.assessment.roles) or 'nobody'}" if given else "answers to it"
+            return [f"nobody assesses its tier: the demo has not {lacking}"]
+        why = f"Demo answer: one from which the declared tier {policy.tier} follows; nobody looked at the model."
+        answers = {name: TierAnswer(answer=answer, why=why) for name, answer in given.items()}
+        record = assess(ledger, self._key(role), policy, self.platform.tiering, declaration, answers)
+        return [f"tier {record.event.tier} assessed by {role}, until {record.event.expires:%Y-%m-%d}"]
 
     def adopt(self) -> list[str]:
         """Sign the policy of the model where policy says that somebody must."""
@@ -61,7 +80,7 @@ class Signers:
             return []
         role = next((role for role in waiting.roles if role in PEOPLE), None)
         if role is None:
-            return [f"its policy waits for a signature by {' or '.join(waiting.roles)}, whom the demo does not have"]
+            return [f"its policy waits for a signature by {' or '.join(waiting.roles)}, and the demo has no such role"]
         rationale = f"Demo signature of the role {role}: the policy of tier {policy.tier} as it was shipped."
         adopt(ledger, self.model, policy, key=self._key(role), rationale=rationale)
         return [f"policy of tier {policy.tier} signed by {role}"]

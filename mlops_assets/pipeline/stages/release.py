@@ -15,8 +15,10 @@ from mlops_assets.gates.gate import GateInputs
 from mlops_assets.gates.registry import decide_stage
 from mlops_assets.governance.adoption import adoption
 from mlops_assets.governance.approvals import approval_state
+from mlops_assets.governance.copies import copies
 from mlops_assets.governance.decisions import Standing, standing
 from mlops_assets.governance.exceptions import lifts, objection
+from mlops_assets.governance.tiers import tier_standing
 from mlops_assets.governance.validations import standing_validation
 from mlops_assets.inspection.versions import verify_artifact
 from mlops_assets.ledger.canonical import digest
@@ -135,6 +137,8 @@ def card_inputs(
         explanations={"importance": explained.importance, "reason_codes": explained.reason_codes},
         decisions=[{**r.event.body(), "record": r.seq} for r in ledger.of(GateDecided, model=model, subject=version)],
         policy=policy.model_dump(mode="json") | {"digest": policy.digest},
+        tier=tier_on_record(ledger, policy, registered),
+        copies=copies_on_record(ledger, registered),
         exceptions=exceptions_in_force(ledger, policy, model, version),
         findings=findings_on_record(ledger, model),
         environment={
@@ -160,6 +164,19 @@ def card_inputs(
         risk_register=[r.model_dump() for r in declaration.card.risks] or None,
         changes=earlier_versions(ledger, model, int(version)),
     )
+
+
+def tier_on_record(ledger: Ledger, policy: Policy, registered: Record[VersionRegistered]) -> dict[str, Any]:
+    """The tier of the version's model and its assessment, as they stand now."""
+    model, declaration = ledger.state().model(registered.model), registered.event.declaration
+    return tier_standing(model, policy, declaration, ledger.clock()).to_dict()
+
+
+def copies_on_record(ledger: Ledger, registered: Record[VersionRegistered]) -> list[dict[str, Any]]:
+    """Retired or refused models with the rows and the target of the version."""
+    event = registered.event
+    found = copies(ledger.state(), registered.model, event.declaration, event.data_digest)
+    return [copy.to_dict() for copy in found]
 
 
 def exceptions_in_force(ledger: Ledger, policy: Policy, model: str, version: str) -> list[dict[str, Any]]:
@@ -232,6 +249,7 @@ def approval(context: StageContext) -> StageResult:
             "not counted": [{"record": s, "person": p, "why": w} for s, p, w in state.refused] or None,
             "to supply what is missing": f"```\n{state.command}\n```" if state.command else None,
             "policy": policy_in_force(ledger, policy, model),
+            "tier": tier_on_record(ledger, policy, registered)["objection"] or f"{policy.tier}, as required",
             "gates that block": [{"gate": g.gate, "state": g.state, "why": g.reason} for g in gates.blocking] or None,
             "gates under exception": [
                 {

@@ -8,11 +8,12 @@ from typing import Any
 from mlops_assets.governance.adoption import adopt
 from mlops_assets.ledger.canonical import iso
 from mlops_assets.ledger.enrolment import enrol
-from mlops_assets.ledger.events import champion, judgements, response
+from mlops_assets.ledger.events import champion, judgements, response, tiers
 from mlops_assets.ledger.events.base import Event
 from mlops_assets.ledger.keys import SigningKey
 from mlops_assets.ledger.signatures import sign_statement
 from mlops_assets.response.incidents import open_incident
+from mlops_assets_tests.governance.assessments import statement
 from mlops_assets_tests.governance.world import MODEL, World, policy
 from mlops_assets_tests.ledger.raw import raw
 
@@ -213,7 +214,15 @@ def policy_adopted(world: World) -> Act:
     }  # fmt: skip
     return Act(
         judgements.PolicyAdopted, NEXT.digest[:12], {"policy": NEXT.digest}, statement,
-        "risk", "model-risk", ("validator", "validator"), "", ("rationale", "longer"),
+        "risk", "model-risk", ("validator", "validator"), "model-risk", ("rationale", "longer"),
+    )  # fmt: skip
+
+
+def tier_assessed(world: World) -> Act:
+    signs = statement({}, "low", world.clock.now + timedelta(days=9))
+    return Act(
+        tiers.TierAssessed, "low", {"rules": signs["rules_digest"]}, signs,
+        "validator", "validator", ("root", "root"), "validator", ("purpose", "another"),
     )  # fmt: skip
 
 
@@ -306,6 +315,7 @@ ACTS: dict[str, Callable[[World], Act]] = {
     "validation_recorded": validation_recorded,
     "clause_concluded": clause_concluded,
     "policy_adopted": policy_adopted,
+    "tier_assessed": tier_assessed,
     "rollback": rollback,
     "suspension": suspension,
     "resumption": resumption,

@@ -1,4 +1,4 @@
-"""What judgements of people change, and when they count: approvals, exceptions, findings, validations, policies."""
+"""What judgements of people change, and when they count: approvals, exceptions, findings, validations, policies, tiers."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from mlops_assets.ledger.canonical import digest
-from mlops_assets.ledger.events import judgements
+from mlops_assets.ledger.events import judgements, tiers
 from mlops_assets.ledger.people import NO_JUDGES, Signed
 from mlops_assets.ledger.records import Record
 from mlops_assets.ledger.state.acts import FoldContext, NotCounted, opened, require_role, require_same, signed
@@ -15,6 +15,7 @@ from mlops_assets.ledger.state.judgements import SIGNING_SLACK, Extension, Findi
 from mlops_assets.ledger.state.model import ModelState
 from mlops_assets.ledger.state.reducers.common import registered, with_version
 from mlops_assets.ledger.state.versions import GivenApproval
+from mlops_assets.ledger.tiering import tier_of
 
 SUBJECT_DIGITS = 12
 """Characters of a policy's digest that are the subject of the record by which it comes into force."""
@@ -196,17 +197,47 @@ def policy_adopted(model: ModelState, record: Record[judgements.PolicyAdopted], 
     roles = (latest.event.authority if latest else own).adoption.roles
     # A signature that nobody had to give is held to the same rules: a record names no signer who did not sign.
     if roles or event.envelope is not None or event.person is not None:
-        _signed_adoption(record, context, roles or None, latest.seq if latest else 0)
+        # Without a role that is required, an author's signature is no more than none, and `release.loosening` says so.
+        barred = model.authors if roles else frozenset()
+        _signed_adoption(record, context, roles or None, barred, latest.seq if latest else 0)
     require_same("policy", event.policy_digest[:SUBJECT_DIGITS], record.subject)
     return replace(model, policies=(*model.policies, record))
 
 
 def _signed_adoption(
-    record: Record[judgements.PolicyAdopted], context: FoldContext, roles: tuple[str, ...] | None, follows: int
+    record: Record[judgements.PolicyAdopted],
+    context: FoldContext,
+    roles: tuple[str, ...] | None,
+    barred: frozenset[str],
+    follows: int,
 ) -> None:
     event = record.event
     found = opened(context, record, event.PURPOSE, event.signed_fields())
     require_role(found, str(event.role), roles, event.PURPOSE)
+    if found.person.casefold() in barred:
+        raise NotCounted(f"{found.person} built this version and may not sign its policy")
     require_same("policy", found.statement.subjects.get("policy"), event.policy_digest)
     if event.follows != follows:
         raise NotCounted(f"signed after record {event.follows}, recorded after {follows}: a replay")
+
+
+def tier_assessed(model: ModelState, record: Record[tiers.TierAssessed], context: FoldContext) -> ModelState:
+    """An assessment of the tier by somebody who built no version; whether policy accepts it is `governance.tiers`'."""
+    event = record.event
+    found = signed(context, record, barred=model.authors)
+    if event.role in NO_JUDGES:
+        raise NotCounted(f"{event.role} is no role of somebody who judges a model")
+    require_same("tier", event.tier, record.subject)
+    require_same("rules", found.statement.subjects.get("rules"), event.rules_digest)
+    if digest(event.rules) != event.rules_digest:
+        raise NotCounted("the rules in it are not those whose digest it names")
+    try:
+        follows_from = tier_of(event.rules, event.given)
+    except ValueError as error:
+        raise NotCounted(str(error)) from None
+    if follows_from != event.tier:
+        raise NotCounted(f"it says tier {event.tier}, and tier {follows_from} follows from its answers")
+    before = model.assessments[-1].seq if model.assessments else 0
+    if event.follows != before:
+        raise NotCounted(f"signed after record {event.follows}, recorded after {before}: a replay")
+    return replace(model, assessments=(*model.assessments, record))

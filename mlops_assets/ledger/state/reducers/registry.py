@@ -6,7 +6,7 @@ a clock or a policy file: what a policy says about signatures is read from the `
 
 from collections.abc import Mapping
 
-from mlops_assets.ledger.events import champion, judgements, response, versions, windows
+from mlops_assets.ledger.events import champion, judgements, response, tiers, versions, windows
 from mlops_assets.ledger.events.base import Event
 from mlops_assets.ledger.state.reducers import champion as on_champion
 from mlops_assets.ledger.state.reducers import judgements as on_judgements
@@ -30,6 +30,7 @@ REDUCERS: Mapping[type[Event], Reducer] = {
     judgements.ValidationRecorded: on_judgements.validation_recorded,
     judgements.ClauseConcluded: on_judgements.clause_concluded,
     judgements.PolicyAdopted: on_judgements.policy_adopted,
+    tiers.TierAssessed: on_judgements.tier_assessed,
     champion.Promotion: on_champion.promotion,
     champion.Rollback: on_champion.rollback,
     champion.Suspension: on_champion.suspension,
