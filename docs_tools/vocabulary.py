@@ -41,6 +41,7 @@ STATUSES = {
     "refused": "A required gate failed.",
     "rejected": "A signed rejection counts.",
     "blocked": "A required gate has no passing decision: it could not be measured, or has not decided.",
+    "waiting for assessment": "Its tier must be assessed, or declared higher.",
     "waiting for approval": "Signatures are missing.",
     "waiting for policy": "A changed policy is not in force yet.",
     "in shadow": "It scores every row and decides none.",

@@ -15,9 +15,11 @@ from mlops_assets.cli import cli
 from mlops_assets.commands.requirements import SHOW, ShowsByDefault
 from mlops_assets.declaration.declaration import Declaration
 from mlops_assets.policy.policy import Policy, read_policy
+from mlops_assets.policy.tiering import Answers
 from mlops_assets.registration import Extension, registered
 from mlops_assets_tests.documentation.conftest import DOCS
 from mlops_assets_tests.documentation.extending import PAGE, examples
+from mlops_assets_tests.governance.assessments import TIERING
 
 ROOT = DOCS.parent
 BLOCKS = [block for page in [ROOT / "README.md", *sorted(DOCS.rglob("*.md"))] for block in blocks_of(page)]
@@ -144,6 +146,9 @@ def _check_yaml(block: Block) -> None:
     if block.tag == "policy":
         tier = read_policy(ROOT / "mlops_assets" / "config" / "policy" / "medium.yaml").model_dump(mode="json")
         Policy.model_validate(merged(tier, content))
+    elif set(content) == set(Answers.model_fields):
+        given = Answers.model_validate(content).answers
+        TIERING.tier({name: one.answer for name, one in given.items()})
     elif "attributes" in content:
         Declaration.model_validate({"name": "a_model", **content["attributes"]})
     else:
