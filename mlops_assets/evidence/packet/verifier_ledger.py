@@ -33,6 +33,7 @@ PURPOSES = {
     "finding_closed": "finding-closure/v1",
     "validation_recorded": "validation/v1",
     "clause_concluded": "clause-conclusion/v1",
+    "tier_assessed": "tier-assessment/v1",
     "incident_acknowledged": "incident-acknowledgement/v1",
     "incident_closed": "incident-closure/v1",
     "rollback": "rollback/v1",

@@ -6,6 +6,7 @@ from typing import Any
 from mlops_assets.evidence.packet.verifier_files import check_file
 from mlops_assets.evidence.packet.verifier_ledger import Act, Row, instant
 from mlops_assets.evidence.packet.verifier_signatures import Wrong, parsed
+from mlops_assets.evidence.packet.verifier_tier import authors_before, check_tier
 
 SIGNING_SLACK = timedelta(seconds=60)
 JUDGED = (
@@ -22,6 +23,7 @@ JUDGED = (
         "validation_recorded",
         "clause_concluded",
         "policy_adopted",
+        "tier_assessed",
         "promotion",
         "rollback",
         "suspension",
@@ -57,6 +59,7 @@ def check_version(
     policy = parsed(files["policy.json"], "policy.json")
     before = [r for r in rows if r["model"] == model and r["seq"] < promotion["seq"]]
     check_policy(before, signed, promotion)
+    check_tier(before, signed, promotion, policy, body["declaration"])
     authors = authors_of(body)
     check_gates(before, promotion, registered[0], policy, version)
     for exception in promotion["body"]["exceptions"]:
@@ -77,7 +80,7 @@ def gates_on_record(rows: list[Row], model: str, version: str) -> list[str]:
         return []
     own = {gate: body["evidence"]["code"] for gate, body in latest.items() if "code" in body["evidence"]}
     lines = [
-        f"decided again: policy, exceptions, validation, approvals; not decided again: the {len(latest)} gates, whose decisions "
+        f"decided again: policy, tier, exceptions, validation, approvals; not decided again: the {len(latest)} gates, whose decisions "
         "are taken from their records"
     ]
     return [
@@ -108,7 +111,8 @@ def check_policy(before: list[Row], signed: dict[int, Act], promotion: Row) -> N
             _, subjects, statement = act
             follows = latest["seq"] if latest else 0
             agreed = (subjects.get("policy"), statement.get("follows")) == (row["body"]["policy_digest"], follows)
-            if not agreed or statement.get("role") not in roles:
+            by_author = str(statement.get("person")).casefold() in authors_before(before, row["seq"])
+            if not agreed or by_author or statement.get("role") not in roles:
                 continue
         latest = row
     if latest is not None and latest["body"]["policy_digest"] != promotion["body"]["policy_digest"]:

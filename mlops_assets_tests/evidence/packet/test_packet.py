@@ -26,6 +26,7 @@ from mlops_assets.ledger.anchors import kept_anchor, sign_head
 from mlops_assets.ledger.canonical import canonical_json, digest, digest_text, iso
 from mlops_assets.ledger.enrolment import revoke
 from mlops_assets.ledger.events.champion import ExceptionUsed, LadderStep, Promotion
+from mlops_assets.ledger.events.tiers import TierAssessed
 from mlops_assets.ledger.events.versions import CardIssued, EvidenceStored, VersionRegistered
 from mlops_assets.ledger.events.windows import HealthVerdict
 from mlops_assets.ledger.keys import SigningKey
@@ -33,8 +34,10 @@ from mlops_assets.ledger.ledger import Ledger
 from mlops_assets.ledger.records import content_digest, record_digest
 from mlops_assets.ledger.signatures import sign_statement
 from mlops_assets.policy.policy import Policy
+from mlops_assets.release.audit import audit_promotions
 from mlops_assets.release.promotion import promote
-from mlops_assets_tests.governance.world import MODEL, World, build, policy
+from mlops_assets_tests.governance.assessments import statement
+from mlops_assets_tests.governance.world import MODEL, START, World, build, policy
 from mlops_assets_tests.ledger.raw import raw
 
 CARD = canonical_json({"model": MODEL, "version": "1"})
@@ -639,3 +642,55 @@ def test_a_promotion_of_an_unknown_developers_version_is_no_promotion(tmp_path: 
     monkeypatch.setattr("mlops_assets.evidence.packet.packet.audit_promotions", lambda *_, **__: [])
     with pytest.raises(PacketError, match="the developers ghost were not enrolled"):
         write_packet(tmp_path / "p.zip", world.ledger, MODEL, "1", parts(rules))
+
+
+def assessed(tier: str, **fields: object) -> Callable[[World], None]:
+    """Somebody assesses the tier of the model as it is declared in the packet, past the functions that would refuse it."""
+
+    def write(world: World) -> None:
+        person = str(fields.pop("person", "validator"))
+        role = str(fields.pop("role", "validator"))
+        signs = {**statement({"name": MODEL}, tier, world.clock.now + timedelta(days=9)), **fields}
+        added = {"model": MODEL, "person": person, "role": role, "signed_at": iso(world.clock())}
+        subjects = {"rules": signs["rules_digest"]}
+        envelope = sign_statement(world.keys[person], subjects, TierAssessed.PURPOSE, {**signs, **added})
+        world.ledger.append(raw("tier_assessed", {**signs, **added, "envelope": envelope}), model=MODEL, subject=tier)
+
+    return write
+
+
+@pytest.mark.parametrize(
+    ("before", "problem"),
+    [
+        (assessed("low"), None),
+        (lambda world: None, "no assessment of its tier counted"),
+        (assessed("medium"), "record 25 assesses medium"),
+        (assessed("low", person="developer", role="developer"), "no assessment of its tier counted"),
+        (assessed("low", parts={"purpose": "a" * 64}), "no assessment of its tier counted"),
+        (assessed("low", expires="2026-01-05T09:00:00.000000Z"), "no assessment of its tier counted"),
+        (assessed("low", expires="2036-01-05T09:00:00.000000Z"), "no assessment of its tier counted"),
+        (assessed("low", answers=statement({}, "medium", START)["answers"]), "no assessment of its tier counted"),
+        (assessed("low", rules={"questions": {}, "rules": [], "otherwise": "low"}, answers={}), "no assessment"),
+        (assessed("low", follows=3), "no assessment of its tier counted"),
+    ],
+    ids=["as it should be", "none", "a higher tier", "an author", "for another purpose", "expired", "for too long",
+         "other answers", "other rules than their digest", "a replay"],
+)  # fmt: skip
+def test_the_verifier_decides_the_tier_again(tmp_path: Path, monkeypatch, before: Callable[[World], None], problem):
+    world, rules = build(tmp_path), policy(tier="low", approvals=[])
+    register(world)
+    world.decide(rules)
+    card = CardIssued(digest=digest_text(CARD), path="cards", missing=(), files={"card.html": file_digest(CARD_PAGE)})
+    world.ledger.append(card, model=MODEL, subject="1")
+    before(world)
+    past_promote(world, rules)
+    problems = audit_promotions(world.ledger, model=MODEL)
+    assert bool(problems) is bool(problem), "the audit of the live ledger says the same"
+    monkeypatch.setattr("mlops_assets.evidence.packet.packet.audit_promotions", lambda *_, **__: [])
+    path = tmp_path / "p.zip"
+    if problem is None:
+        found = write_packet(path, world.ledger, MODEL, "1", parts(rules))
+        assert found["ok"], found
+        return
+    with pytest.raises(PacketError, match=problem):
+        write_packet(path, world.ledger, MODEL, "1", parts(rules))
