@@ -298,11 +298,11 @@ def test_a_changed_policy_waits_for_the_signature_that_the_one_in_force_asks_for
     tier = own("policy", "show", NUMBER, "--json").json["tier"]
     (path,) = own.root.rglob(f"policy/{tier}.yaml")
     text = path.read_text(encoding="utf-8")
-    first = re.sub(r"(?m)^(adoption:\n(?:  .*\n)*?  roles: )\[\]", r"\1[model-risk]", text)
+    first = re.sub(r"(?m)^(adoption:\n(?:  .*\n)*?  roles: )\[model-risk, validator\]", r"\1[model-risk]", text)
     assert first != text
     path.write_text(first, encoding="utf-8")
-    assert "in force from the next run on" in own("policy", "show", NUMBER).out, (
-        "nobody had to sign under the former one"
+    assert "waits for a signature as model-risk or validator" in own("policy", "show", NUMBER).out, (
+        "as the former one says"
     )
     adopt = ("policy", "adopt", NUMBER, "--rationale", "from now on signed")
     assert "in force (record" in own(*adopt, "--key", own.key("validator")).out
@@ -313,3 +313,35 @@ def test_a_changed_policy_waits_for_the_signature_that_the_one_in_force_asks_for
     signed = own(*adopt, "--key", own.key("model-risk"))
     assert signed.code == 0, signed.err
     assert own("policy", "show", NUMBER).out.splitlines()[1].startswith("in force since 20")
+
+
+def test_a_tier_is_assessed_from_answers_in_a_file(own: Own, tmp_path) -> None:
+    asked = own("tier", "questions", NUMBER)
+    assert asked.code == 0
+    path = tmp_path / "answers.yaml"
+    path.write_text(asked.out, encoding="utf-8")
+    given = ("tier", "assess", NUMBER, "--answers", path, "--key")
+    refused(own(*given, own.key("model-risk")), 2, "why")
+    filled = asked.out
+    for answer in ("low", "low", "advises", "none"):
+        filled = filled.replace('answer: ""', f"answer: {answer}", 1).replace('why: ""', "why: totals of a building", 1)
+    path.write_text(filled, encoding="utf-8")
+    refused(own(*given, own.key("developer")), 1, "developer built")
+    signed = own(*given, own.key("model-risk"))
+    assert signed.code == 0, signed.err
+    assert f"model-risk (model-risk) assessed {NUMBER} as tier low" in signed.out
+    shown = own("tier", "show", NUMBER, "--json").json
+    assert (shown["assessed"], shown["required"], shown["problem"]) == ("low", "low", "")
+    assert {answer["why"] for answer in shown["answers"]} == {"totals of a building"}
+
+
+def test_a_declared_tier_below_the_assessed_one_ends_with_1(own: Own, tmp_path) -> None:
+    path = tmp_path / "answers.yaml"
+    given = {"materiality": "high", "complexity": "low", "autonomy": "advises", "people_affected": "none"}
+    lines = [f"  {name}: {{answer: {answer}, why: the accounts}}" for name, answer in given.items()]
+    path.write_text("\n".join([f"model: {SNAPSHOT}", "answers:", *lines]), encoding="utf-8")
+    answer = own("tier", "assess", SNAPSHOT, "--answers", path, "--key", own.key("model-risk"))
+    assert answer.code == 1
+    assert "cannot be promoted: it is declared as tier low, and model-risk assessed it as tier high" in answer.out
+    listed = own("tier", "show")
+    assert listed.code == 1
