@@ -35,6 +35,7 @@ BUILT_IN: Mapping[str, Mapping[str, str]] = {
             "summary",
             "tier",
             "intended_use",
+            "supplier",
             "limitations",
             "data",
             "features",

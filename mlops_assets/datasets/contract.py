@@ -20,6 +20,7 @@ from mlops_assets.datasets.reading import Kind, kind_of, read_as_declared
 from mlops_assets.datasets.survey import Survey
 from mlops_assets.datasets.values import canonical_text, delivered_text, text_of
 from mlops_assets.declaration.declaration import Declaration
+from mlops_assets.declaration.external import External
 from mlops_assets.declaration.terms import Task
 from mlops_assets.errors import MlopsAssetsError
 
@@ -245,6 +246,10 @@ def _rules(
     for name in declaration.features:
         if name in schema:
             rules += _feature_rules(name, declaration, schema)
+    if declaration.external is not None:
+        rules += _prediction_rules(declaration, declaration.external, schema)
+        if with_target:
+            rules += _version_rules(declaration.external, schema)
     event_time = declaration.event_time
     if event_time is not None and event_time.column in schema:
         name, latest = event_time.column, now.astimezone(UTC).replace(tzinfo=None) + AHEAD
@@ -271,6 +276,29 @@ def _feature_rules(name: str, declaration: Declaration, schema: pl.Schema) -> li
         allowed = [text_of(value) for value in feature.allowed]
         rules.append(Rule(name, f"{name}: not an allowed value", canonical_text(dtype, column).is_in(allowed)))
     return rules
+
+
+def _prediction_rules(declaration: Declaration, external: External, schema: pl.Schema) -> list[Rule]:
+    """A prediction that others made is there, and a probability where one is expected."""
+    name, column = external.score, pl.col(external.score)
+    if name not in schema:
+        return []
+    rules = [_present(name, schema), Rule(name, f"{name}: infinite", column.is_finite())]
+    if declaration.task is Task.BINARY:
+        rules.append(Rule(name, f"{name}: not a probability (0 to 1)", column.is_between(0, 1) | ~column.is_finite()))
+    if external.decision is not None and external.decision in schema:
+        rules.append(_present(external.decision, schema))
+    return rules
+
+
+def _version_rules(external: External, schema: pl.Schema) -> list[Rule]:
+    """A row of the reference was scored by the version that is declared; in production other versions are an incident."""
+    name = external.version_column
+    if name is None or name not in schema:
+        return []
+    return [
+        Rule(name, f"{name}: not the declared version {external.version}", pl.col(name).eq_missing(external.version))
+    ]
 
 
 def _present(name: str, schema: pl.Schema) -> Rule:

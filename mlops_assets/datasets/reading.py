@@ -69,6 +69,10 @@ def kind_of(name: str, declaration: Declaration) -> Kind:
         if declaration.task is Task.REGRESSION:
             return Kind.NUMBER
         return _code([declaration.target.positive] if declaration.task is Task.BINARY else [])
+    if declaration.external is not None and name == declaration.external.score:
+        return Kind.NUMBER
+    if declaration.external is not None and name == declaration.external.decision:
+        return _code([declaration.external.decision_positive])
     grouped = [p.column for p in declaration.protected if p.bins] + [s.column for s in declaration.slices if s.bins]
     return Kind.NUMBER if name in grouped else Kind.CODE
 

@@ -32,13 +32,14 @@ class Split:
     Attributes:
         fit: rows the model is fitted on.
         holdout: rows kept for evaluation and reference, never seen in fitting.
-        method: `time` when the holdout is the latest rows, `hash` when it is a seeded stratified draw.
-        cut: first day of the holdout; none for method `hash`.
+        method: `time` when the holdout is the latest rows, `hash` when it is a seeded stratified draw, `none` when nothing is
+            fitted here and all rows are held out.
+        cut: first day of the holdout; none for other methods than `time`.
     """
 
     fit: pl.DataFrame
     holdout: pl.DataFrame
-    method: Literal["time", "hash"]
+    method: Literal["time", "hash", "none"]
     cut: date | None
 
 
@@ -234,6 +235,9 @@ def split(frame: pl.DataFrame, declaration: Declaration) -> Split:
     Raises:
         ValueError: when there are fewer than two rows.
     """
+    if declaration.external is not None:
+        # Nothing is fitted on any row.
+        return Split(frame.clear(), frame, "none", None)
     if frame.height < 2:
         raise ValueError(f"found {frame.height} training row(s); at least two are needed to hold some out")
     if declaration.event_time is not None:

@@ -9,7 +9,7 @@ import json
 import re
 from typing import Any, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, SerializerFunctionWrapHandler, field_validator, model_serializer, model_validator
 
 from mlops_assets.declaration.columns import (
     EventTimeText,
@@ -19,9 +19,10 @@ from mlops_assets.declaration.columns import (
     SliceText,
     TargetText,
 )
+from mlops_assets.declaration.external import External
 from mlops_assets.declaration.monitoring import Monitoring
 from mlops_assets.declaration.source import Source
-from mlops_assets.declaration.terms import RESERVED_PREFIX, Part, Role, Task, Tier
+from mlops_assets.declaration.terms import RESERVED_PREFIX, Origin, Part, Role, Task, Tier
 from mlops_assets.declaration.texts import CardText
 from mlops_assets.declaration.training import BUILT_IN_CANDIDATES, Candidate, CandidateText, Training
 from mlops_assets.plain_text import refuse_hidden
@@ -76,8 +77,13 @@ class Declaration(Part):
     """When a row happened; nothing for one snapshot, which then has no windows and no monitoring."""
     target: TargetText = Field(examples=["default"])
     """What is predicted."""
-    features: dict[str, FeatureText] = Field(min_length=1, examples=[{"employees": "numeric"}])
-    """The model's inputs by column name, in whatever order; `employees: numeric` is short for `employees: {role: numeric}`."""
+    features: dict[str, FeatureText] = Field(default_factory=dict, examples=[{"employees": "numeric"}])
+    """The model's inputs by column name, in whatever order; `employees: numeric` is short for `employees: {role: numeric}`.
+    A model of `origin: external` may have none, where its supplier does not say what it reads."""
+    origin: Origin = Field(default=Origin.TRAINED, examples=["external"])
+    """trained (here), or external: a vendor or another team scores, and the predictions arrive with the rows."""
+    external: External | None = None
+    """With `origin: external`: where the predictions are, and who supplies them."""
     protected: tuple[ProtectedText, ...] = Field(default=(), examples=[["sex"]])
     """Protected attributes; they are inputs only where they are also listed under features."""
     slices: tuple[SliceText, ...] = Field(default=(), examples=[["naics_sector"]])
@@ -132,6 +138,13 @@ class Declaration(Part):
                     "your tables; rename it in the source, for example in a query"
                 )
         taken = {self.id: "id", self.target.column: "target"}
+        for name in self.external.columns if self.external else ():
+            if name in (self.id, self.target.column) or (self.event_time and name == self.event_time.column):
+                raise ValueError(
+                    f"external: {name!r} is the id, event_time or target column and cannot be a prediction"
+                )
+            if name in self.features:
+                raise ValueError(f"external: {name!r} is a prediction and cannot be an input as well")
         if self.event_time is not None:
             taken.setdefault(self.event_time.column, "event_time")
         for name in self.features:
@@ -147,6 +160,32 @@ class Declaration(Part):
             if repeated:
                 raise ValueError(f"{kind}: {', '.join(repeated)} listed twice")
         return self
+
+    @model_validator(mode="after")
+    def _fits_origin(self) -> Self:
+        external = self.origin is Origin.EXTERNAL
+        if external and self.external is None:
+            raise ValueError(
+                "external is missing: with origin external, say in which column the score is, and whose it is"
+            )
+        if not external and self.external is not None:
+            raise ValueError("external goes with origin: external")
+        if external and self.task is Task.MULTICLASS:
+            raise ValueError("origin external is for binary and regression tasks, found task 'multiclass'")
+        if external and self.candidates != type(self).model_fields["candidates"].default:
+            raise ValueError("candidates are for models that are trained here; leave them out with origin external")
+        if not external and not self.features:
+            raise ValueError("features is empty: expected at least one input")
+        return self
+
+    @model_serializer(mode="wrap")
+    def _without_what_is_usual(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        # Most models are trained here: their digests do not depend on what other origins need.
+        content = handler(self)
+        if self.origin is Origin.TRAINED:
+            for name in ("origin", "external"):
+                content.pop(name, None)
+        return content
 
     @model_validator(mode="after")
     def _settings_fit_task_and_time(self) -> Self:
@@ -172,6 +211,7 @@ class Declaration(Part):
         """Every column the declaration reads, in a fixed order, each once."""
         names = [self.id, *([self.event_time.column] if self.event_time else []), self.target.column]
         names += [*self.features, *(p.column for p in self.protected), *(s.column for s in self.slices)]
+        names += self.external.columns if self.external else ()
         return tuple(dict.fromkeys(names))
 
     def features_of(self, *roles: Role) -> tuple[str, ...]:

@@ -24,6 +24,15 @@ class Task(StrEnum):
     REGRESSION = "regression"
 
 
+class Origin(StrEnum):
+    """Who makes the model."""
+
+    TRAINED = "trained"
+    """It is trained here."""
+    EXTERNAL = "external"
+    """Others score; their predictions arrive with the rows."""
+
+
 class Role(StrEnum):
     """How a feature's values are to be read."""
 

@@ -23,7 +23,7 @@ DAY_IN_MICROSECONDS = 86_400_000_000
 
 
 def to_model_frame(frame: pl.DataFrame, declaration: Declaration) -> "pd.DataFrame":
-    """The declared features as a pandas frame with fixed types, columns in declared order.
+    """The declared features as a pandas frame with fixed types, columns in declared order; last a score that others gave.
 
     Numeric, boolean, ordinal and date features become float64 with NaN where missing or infinite: booleans 0 or 1,
     ordinals with `allowed` their position in it, dates the days from the date to the event time (positive when the
@@ -35,10 +35,11 @@ def to_model_frame(frame: pl.DataFrame, declaration: Declaration) -> "pd.DataFra
     """
     import pandas as pd
 
-    missing = [name for name in declaration.features if name not in frame.columns]
+    missing = [name for name in (*declaration.features, *given_scores(declaration)) if name not in frame.columns]
     if missing:
         raise KeyError(f"features not in the frame: {', '.join(map(repr, missing))}; found {frame.columns}")
     exprs = [_feature_expr(name, frame.schema, declaration) for name in declaration.features]
+    exprs += [pl.col(name).cast(pl.Float64) for name in given_scores(declaration)]
     ready = frame.select(exprs)
     columns = {
         name: ready[name].to_numpy() if ready[name].dtype == pl.Float64 else _text_objects(ready[name])
@@ -55,10 +56,27 @@ def _text_objects(texts: pl.Series) -> np.ndarray:
 
 
 def required_columns(declaration: Declaration) -> tuple[str, ...]:
-    """Columns that `to_model_frame` reads: the features, and the event time where a date is measured from it."""
+    """Columns that `to_model_frame` reads: the features, the event time where a date is measured from it, and the score of a
+    model that others run."""
     event = declaration.event_time
     dated = event is not None and bool(declaration.features_of(Role.DATE))
-    return tuple(dict.fromkeys([*declaration.features, *([event.column] if event is not None and dated else [])]))
+    named = [
+        *declaration.features,
+        *([event.column] if event is not None and dated else []),
+        *given_scores(declaration),
+    ]
+    return tuple(dict.fromkeys(named))
+
+
+def given_scores(declaration: Declaration) -> tuple[str, ...]:
+    """The column with the score of a model that others run; none of a model that scores here."""
+    return () if declaration.external is None else (declaration.external.score,)
+
+
+def given_predictions(declaration: Declaration) -> tuple[str, ...]:
+    """The columns of a prediction that others made: score, and decision where they decide; none of a model that scores here."""
+    external = declaration.external
+    return given_scores(declaration) + ((external.decision,) if external and external.decision else ())
 
 
 def number_features(declaration: Declaration) -> tuple[str, ...]:

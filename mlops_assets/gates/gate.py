@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     import numpy as np
     import polars as pl
 
-GateOutcome = Literal["passed", "failed", "not_measurable"]
+GateOutcome = Literal["passed", "failed", "not_measurable", "not_applicable"]
 GateStage = Literal["training_data", "challenger", "evaluation", "fairness", "explanations", "model_card"]
 """Stages that gates decide on."""
 
@@ -86,7 +86,7 @@ class Finding:
     """What a gate's `decide` answers.
 
     Attributes:
-        outcome: `not_measurable` is never a pass.
+        outcome: `not_measurable` is never a pass; `not_applicable` is for models that run elsewhere (`Gate.without`).
         rule: the rule in words, such as `roc_auc, lower bound, at least 0.6`.
         reason: why, in a sentence or two, with names and numbers.
         value: what was compared with the threshold, in the gate's own unit; None where there is no single number.
@@ -257,6 +257,19 @@ class Gate(Extension, Generic[E, R]):
             evidence={"measured": digest(measured), **known.files},
         )
 
+    def without(self, reason: str) -> GateResult:
+        """What is recorded where the gate cannot apply to the model: no pass, and the reason."""
+        return GateResult(
+            gate=self.name,
+            outcome="not_applicable",
+            value=None,
+            threshold=None,
+            rule=self.question,
+            reason=f"not applicable: {reason}",
+            details={"not_applicable": reason},
+            evidence={"reason": digest(reason)},
+        )
+
     def failed(self, error: Exception) -> GateResult:
         """What an error while measuring or deciding leads to: never a pass, and the reason is on record."""
         text = str(error) if isinstance(error, EvidenceError) else f"gate {self.name}: {type(error).__name__}: {error}"
@@ -276,8 +289,9 @@ def _objection(finding: Any) -> str:
     """What is wrong with what `decide` returned; empty where nothing is."""
     if not isinstance(finding, Finding):
         return f"{type(finding).__name__}, expected Finding"
-    if finding.outcome not in get_args(GateOutcome):
-        return f"the outcome {finding.outcome!r}, expected one of {', '.join(get_args(GateOutcome))}"
+    decided = [outcome for outcome in get_args(GateOutcome) if outcome != "not_applicable"]
+    if finding.outcome not in decided:
+        return f"the outcome {finding.outcome!r}, expected one of {', '.join(decided)}"
     for name in ("value", "threshold"):
         number = getattr(finding, name)
         if number is not None and not (isinstance(number, int | float) and isfinite(number)):

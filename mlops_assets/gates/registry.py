@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 from pydantic import PlainValidator, SerializeAsAny
 
+from mlops_assets.gates.applicability import not_applicable
 from mlops_assets.gates.gate import E, Gate, GateInputs, GateResult, GateRule, R
 from mlops_assets.registration import Known, generation
 from mlops_assets.strictness import OpenPart, Part
@@ -93,11 +94,16 @@ def decide(gate: str, measured: Mapping[str, Any], rules: GateRules) -> GateResu
 
 
 def decide_stage(stage: str, inputs: GateInputs, rules: GateRules) -> list[GateResult]:
-    """Let every gate of a stage decide. One that cannot, whatever the error, is not measurable, and the reason is recorded."""
+    """Let every gate of a stage decide. One that cannot, whatever the error, is not measurable, and the reason is recorded; so is
+    that of one that cannot apply to the model."""
     results: list[GateResult] = []
+    without = not_applicable(inputs.declaration)
     for gate in gates_of(stage):
         try:
-            result = gate.result(gate.measured(inputs), rules.of(gate))
+            if gate.name in without:
+                result = gate.without(without[gate.name])
+            else:
+                result = gate.result(gate.measured(inputs), rules.of(gate))
         except Exception as error:  # a gate of somebody else's may raise whatever it likes
             result = gate.failed(error)
         results.append(_named(result))

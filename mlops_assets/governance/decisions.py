@@ -5,10 +5,12 @@ a decision (`mlops_assets/gates/`) and nothing acts on one (`mlops_assets/releas
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Literal, cast
 
+from mlops_assets.declaration.declaration import Declaration
+from mlops_assets.gates.applicability import not_applicable
 from mlops_assets.gates.gate import GateResult
 from mlops_assets.gates.registry import CODE, GATES
 from mlops_assets.ledger.canonical import digest, plain
@@ -19,7 +21,7 @@ from mlops_assets.ledger.state.model import ModelState
 from mlops_assets.ledger.state.versions import DATA_SUBJECT, Decision
 from mlops_assets.policy.policy import Policy
 
-GateState = Literal["passed", "failed", "not_measurable", "missing", "excepted"]
+GateState = Literal["passed", "failed", "not_measurable", "not_applicable", "missing", "excepted"]
 
 
 @dataclass(frozen=True)
@@ -177,6 +179,7 @@ def standing(
         _gate_standing(name, policy, _of_code(found.get(name), codes.get(name)), (lifts or {}).get(name), moment)
         for name in policy.gates.names
     )
+    gates = tuple(_if_applicable(gate, _without(model, str(version))) for gate in gates)
     return Standing(model.name, str(version), policy.digest, gates)
 
 
@@ -201,6 +204,21 @@ def blocks(policy: Policy, gate: str, outcome: str, absent: bool) -> bool:
     if outcome == "not_measurable":
         return rule.required and (getattr(rule, "absence_blocks", True) if absent else rule.not_measurable_blocks)
     return rule.required and outcome != "passed"
+
+
+def _without(model: ModelState, version: str) -> Mapping[str, str]:
+    """Gates that cannot apply to a version, by the declaration that it was registered with."""
+    registration = model.version(version).registration
+    if registration is None or registration.event.declaration.get("origin", "trained") == "trained":
+        return {}
+    return not_applicable(Declaration.model_validate(registration.event.declaration))
+
+
+def _if_applicable(gate: GateStanding, without: Mapping[str, str]) -> GateStanding:
+    """A gate that is recorded as not applicable does not block where that is so, and blocks where it is not."""
+    if gate.state != "not_applicable" or (gate.required and gate.gate not in without):
+        return gate
+    return replace(gate, blocks=False)
 
 
 def _of_code(decision: Decision | None, code: str | None) -> Decision | None:

@@ -116,6 +116,8 @@ def _replay(record: Record[GateDecided], ours: Policy, theirs: Policy) -> Change
     def change(before: str, after: str | None, was: bool, now: bool | None, reason: str) -> Change:
         return Change(record.model, record.subject, gate, record.seq, before, after, was, now, reason)
 
+    if recorded == "not_applicable":
+        return None
     if evidence is None:
         was = blocks(ours, gate, recorded, False)
         return change(recorded, None, was, None, "the record keeps no evidence that the gate could decide on again")

@@ -111,6 +111,7 @@ def prediction_row(platform: Platform, text: str) -> dict[str, Any]:
     zoned = {k: v.replace(tzinfo=UTC) if isinstance(v, datetime) and v.tzinfo is None else v for k, v in found.items()}
     return {
         **zoned,
+        **given_with(platform, name),
         "model": name.model,
         "version": name.version,
         "window": name.window,
@@ -128,6 +129,18 @@ def prediction_row(platform: Platform, text: str) -> dict[str, Any]:
             for again, row in later
         ],
     }
+
+
+def given_with(platform: Platform, name: PredictionId) -> dict[str, Any]:
+    """Of a model that others run, what came with the prediction: the supplier's version, identifier and decision."""
+    registration = registered(platform.ledger.state().model(name.model), name.version)
+    external = registration.event.declaration.get("external")
+    if not external:
+        return {}
+    row = scored_row(platform, name).to_dicts()[0]
+    columns = {"version": "version_column", "prediction_id": "prediction_id", "decision": "decision"}
+    given = {what: row.get(external[field]) for what, field in columns.items() if external.get(field)}
+    return {"supplier": external["supplier"], "given": given}
 
 
 def scored_row(platform: Platform, name: PredictionId) -> pl.DataFrame:

@@ -15,6 +15,7 @@ from mlops_assets.scoring.batch import score
 from mlops_assets.scoring.prediction_id import parse
 from mlops_assets.training.artifact import canonical_digest, save
 from mlops_assets.training.candidates import refit
+from mlops_assets.training.given_scores import given_pipeline
 from mlops_assets.training.reproducibility import code_version, environment_digest
 
 ROUNDING = 1e-12
@@ -48,9 +49,13 @@ def replay_version(platform: Platform, model: str, version: int) -> dict[str, An
             f"{model} version {version}: found no snapshot of its training rows in record {event.snapshot_record}"
         )
     rows = platform.lake.read(snapshot.event.table, version=snapshot.event.delta_version)
-    candidate = next(c for c in declaration.candidates if c.label == event.algorithm)
     with tempfile.TemporaryDirectory() as folder:
-        save(refit(declaration, candidate, split(rows, declaration).fit), Path(folder), declaration)
+        if declaration.external is None:
+            candidate = next(c for c in declaration.candidates if c.label == event.algorithm)
+            made = refit(declaration, candidate, split(rows, declaration).fit)
+        else:
+            made = given_pipeline(declaration)
+        save(made, Path(folder), declaration)
         digest = canonical_digest(Path(folder))
     return {
         "equal": digest == event.artifact_digest,

@@ -51,13 +51,13 @@ def requirement_findings(
     state = platform.ledger.state().model(model)
     version = state.subject_version.version if state.subject_version else ""
     artefacts = [*_card_artefacts(platform, model, version), *artefacts_of_ledger(state, version)]
-    conclusions = conclusions_of(state, version)
+    conclusions, vendor = conclusions_of(state, version), declaration.external is not None
     named = platform.policy(model).gates.of(completeness.GATE).blocking_profiles
     for profile in profiles:
         if why := not_applicable(profile, declaration, named):
             yield profile, (), why
         else:
-            yield profile, assess(profile, artefacts, at or datetime.now(UTC), version, conclusions), ""
+            yield profile, assess(profile, artefacts, at or datetime.now(UTC), version, conclusions, vendor=vendor), ""
 
 
 def clause_finding(platform: Platform, profile: str, clause: str, model: str) -> ClauseFinding:

@@ -184,7 +184,8 @@ def _check(policy: "Policy", result: "GateResult") -> dg.AssetCheckResult:
     grave = (
         result.outcome == "failed"
         if windowed
-        else blocks(policy, result.gate, result.outcome, bool(result.details.get("absent")))
+        else result.outcome != "not_applicable"
+        and blocks(policy, result.gate, result.outcome, bool(result.details.get("absent")))
     )
     return dg.AssetCheckResult(
         check_name=result.gate,

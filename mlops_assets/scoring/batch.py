@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 
 from mlops_assets.datasets.event_times import event_time_expr
+from mlops_assets.datasets.values import text_of
 from mlops_assets.declaration.declaration import Declaration
 from mlops_assets.declaration.terms import Task
 from mlops_assets.features.frame import to_model_frame
@@ -77,7 +78,9 @@ def score(
     if declaration.task is Task.REGRESSION:
         return identity.with_columns(pl.Series("score", scores), pl.Series("prediction", scores))
     if declaration.task is Task.BINARY:
-        decided = (scores >= threshold).astype(np.int64)
+        decided = _given_decisions(frame, declaration)
+        if decided is None:
+            decided = (scores >= threshold).astype(np.int64)
         return identity.with_columns(pl.Series("score", scores), pl.Series("prediction", decided))
     classes = [str(label) for label in pipeline.named_steps["model"].classes_]
     chosen = scores.argmax(axis=1)
@@ -86,6 +89,14 @@ def score(
         pl.Series("prediction", [classes[i] for i in chosen], dtype=pl.String),
         *(pl.Series(f"score:{label}", scores[:, i]) for i, label in enumerate(classes)),
     )
+
+
+def _given_decisions(frame: pl.DataFrame, declaration: Declaration) -> np.ndarray | None:
+    """What the supplier of a model decided: 1 for the positive outcome, else 0; None where the score alone decides."""
+    external = declaration.external
+    if external is None or external.decision is None:
+        return None
+    return (frame[external.decision] == text_of(external.decision_positive)).cast(pl.Int64).to_numpy()
 
 
 def decision_threshold(declaration: Declaration, share_of_positives: float) -> float | None:

@@ -17,14 +17,16 @@ from mlops_assets.datasets.internal_columns import EVENT_TIME, FAULT
 from mlops_assets.datasets.pieces import pieces
 from mlops_assets.datasets.survey import survey
 from mlops_assets.declaration.declaration import Declaration
+from mlops_assets.features.frame import given_predictions
 
 
 def scoring_columns(declaration: Declaration, found: list[str]) -> tuple[str, ...]:
-    """Columns that scoring reads: id, event time and features always, protected and slice columns where delivered.
+    """Columns that scoring reads: id, event time, features and a score that others gave always; protected and slice columns,
+    and what else comes with a score, where delivered.
 
     Group columns serve monitoring alone, so a feed that may not carry them can still be scored.
     """
-    needed = {declaration.id, *declaration.features}
+    needed = {declaration.id, *declaration.features, *given_predictions(declaration)}
     if declaration.event_time is not None:
         needed.add(declaration.event_time.column)
     declared = contract.declared_columns(declaration, with_target=False)

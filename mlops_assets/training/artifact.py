@@ -29,9 +29,10 @@ from mlops_assets.stores.registry import MODEL_FILE
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
 
-# Beyond what skops itself trusts, and harmless to load: node tables of trees, names of number types, and the folds and
+# Beyond what skops itself trusts, and harmless to load: the score that others gave, node tables of trees, names of number types, and the folds and
 # scorer that a search over parameters keeps.
 ALLOWED_TYPES = (
+    "mlops_assets.training.given_scores.GivenScores",
     "numpy.dtype",
     "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
     "sklearn.metrics._scorer._PassthroughScorer",

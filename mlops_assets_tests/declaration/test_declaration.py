@@ -61,7 +61,7 @@ WRONG = [
     ({"event_time": {"column": "approved", "format": "%d/%m/%Y", "time_zone": "UTC"}}, "no time of day", "days have no zone"),
     ({"features": {"MLOPS_window": "numeric"}}, "reserved for columns that are added", "it would meet an internal column"),
     ({"id": "mlops_id"}, "reserved for columns that are added", "it would meet an internal column"),
-    ({"features": {}}, "at least 1", "a model has inputs"),
+    ({"features": {}}, "at least one input", "a model has inputs"),
     ({"features": {"a": "number"}}, "'numeric', 'categorical'", "an unknown role"),
     ({"features": {"a": {"role": "categorical", "minimum": 1}}}, "minimum and maximum are for numeric", "names have no order"),
     ({"features": {"a": {"role": "numeric", "minimum": 2, "maximum": 1}}}, r"minimum 2.0 is above maximum 1.0", "an empty range"),

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from mlops_assets.declaration.declaration import Declaration
 from mlops_assets.declaration.texts import CardText
 from mlops_assets.evidence.card.card import CardInputs
 from mlops_assets.evidence.requirements.artefacts import (
@@ -31,6 +32,7 @@ from mlops_assets.evidence.requirements.profiles import (
     read_profile,
 )
 from mlops_assets.ledger.ledger import Ledger
+from mlops_assets_tests.declaration.test_external import VENDOR, declared
 from mlops_assets_tests.evidence.conftest import ISSUED, ROOT
 from mlops_assets_tests.evidence.life import Life, at
 
@@ -72,9 +74,29 @@ def test_every_artefact_can_come_from_somewhere(card_inputs: CardInputs, lived: 
         risk_register=[{"risk": "x"}],
     )
     state = lived.state().model("sba_loan_default")
-    made = {a.name for a in (*artefacts_of_card(full), *artefacts_of_ledger(state, "3"))}
+    bought = replace(full, declaration=vendors_model(VENDOR_FACTS))
+    made = {a.name for a in (*artefacts_of_card(full), *artefacts_of_card(bought), *artefacts_of_ledger(state, "3"))}
     supplied_by_hand = {"conformity_attachment", "signature", "adverse_action_notice"}
     assert set(ARTEFACTS) - made == supplied_by_hand
+
+
+VENDOR_FACTS = {
+    **VENDOR,
+    "contract": "MSA 1",
+    "right_to_audit": True,
+    "version_notices": "by mail",
+    "documents": [{"title": "Validation report", "sha256": 64 * "a"}],
+}
+
+
+def test_facts_about_a_supplier_count_only_where_all_are_declared(card_inputs: CardInputs):
+    for facts, there in ((VENDOR_FACTS, True), (VENDOR, False)):
+        found = artefacts_of_card(replace(card_inputs, declaration=vendors_model(facts)))
+        assert ("supplier" in {a.name for a in found}) is there
+
+
+def vendors_model(facts: dict) -> Declaration:
+    return declared(external=facts)
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from mlops_assets.ledger.ledger import Ledger
 from mlops_assets.policy.policy import Policy, PolicyError, effective, load_policies, read_policy
 from mlops_assets.policy.recorded import recorded_policy
 from mlops_assets.registration import code_digest, registered
+from mlops_assets_tests.declaration.test_external import declared
 
 CONFIG = Path(__file__).parents[2] / "mlops_assets" / "config" / "policy"
 POLICY = {"tier": "low", "approvals": []}
@@ -44,7 +45,10 @@ def few(**changed) -> Gate:
 def results(gate: Gate, rules: dict | None = None) -> GateResult:
     """What the stage of the gate records of it."""
     with registered(gate):
-        found = {r.gate: r for r in decide_stage(gate.stage, GateInputs(None), gate_rules(rules))}
+        found = {
+            r.gate: r
+            for r in decide_stage(gate.stage, GateInputs(declared(origin="trained", external=None)), gate_rules(rules))
+        }
         assert found["cost"].outcome == "not_measurable", "nothing was measured for it, and the stage goes on"
         return found["few"]
 

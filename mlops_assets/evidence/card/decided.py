@@ -11,7 +11,12 @@ from mlops_assets.evidence.card.card import CardInputs
 from mlops_assets.evidence.reading import cell, day, label, leftovers, number, short, table
 from mlops_assets.ledger.canonical import plain
 
-OUTCOME_TONES: dict[str, Tone] = {"passed": "plain", "failed": "bad", "not_measurable": "warn"}
+OUTCOME_TONES: dict[str, Tone] = {
+    "passed": "plain",
+    "failed": "bad",
+    "not_measurable": "warn",
+    "not_applicable": "muted",
+}
 
 
 def tier(inputs: CardInputs) -> list[Block]:

@@ -64,7 +64,7 @@ def summary(inputs: CardInputs) -> list[Block]:
     if inputs.decisions is not None:
         outcomes = [str(x.get("outcome")) for x in inputs.decisions]
         text = f"{outcomes.count('passed')} of {len(outcomes)} passed"
-        for outcome in ("failed", "not_measurable"):
+        for outcome in ("failed", "not_measurable", "not_applicable"):
             if outcome in outcomes:
                 text += f", {outcomes.count(outcome)} {outcome.replace('_', ' ')}"
         facts.append(("Gates", text))
@@ -106,6 +106,34 @@ def limitations(inputs: CardInputs) -> list[Block]:
         blocks.append(Bullets(items, title) if items else Missing(f"{title.lower()} (`card.{field}`)"))
     if card.simplifications:
         blocks.append(Bullets(card.simplifications, "Simplifications made because of the data"))
+    return blocks
+
+
+def supplier(inputs: CardInputs) -> list[Block] | str:
+    """Who runs a model that is not trained here, and what is declared of the agreement and of the supplier's documents."""
+    external = inputs.declaration.external
+    if external is None:
+        return "The model is trained here."
+    audit = {True: "yes", False: "no", None: NOTHING}[external.right_to_audit]
+    facts = (
+        ("Supplier", external.supplier),
+        ("Supplier's version", external.version),
+        ("Agreement", external.contract or NOTHING),
+        ("Agreement ends", day(external.contract_until) if external.contract_until else NOTHING),
+        ("Right to audit", audit),
+        ("Notices of new versions", external.version_notices or NOTHING),
+        ("Score is read from", external.score),
+        ("Decision is read from", external.decision or "the score and the threshold"),
+        ("Version is read from", external.version_column or NOTHING),
+    )
+    blocks: list[Block] = [Facts(facts)]
+    if external.documents:
+        rows = [
+            {"title": d.title, "dated": day(d.dated) if d.dated else NOTHING, "sha256": d.sha256}
+            for d in external.documents
+        ]
+        blocks.append(table(rows, (("title", "Document"), ("dated", "Dated"), ("sha256", "SHA-256"))))
+    blocks += [Missing(f"{label(name).lower()} (`external.{name}`)") for name in external.missing_facts]
     return blocks
 
 

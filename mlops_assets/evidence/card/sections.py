@@ -11,6 +11,7 @@ from typing import ClassVar, cast, get_args
 from mlops_assets.evidence.blocks import Block, Figure, Missing, Paragraph, Section, SectionStatus
 from mlops_assets.evidence.card import decided, declared, measurements, production
 from mlops_assets.evidence.card.card import CardInputs
+from mlops_assets.gates.applicability import not_applicable
 from mlops_assets.registration import Extension, Known
 
 Builder = Callable[[CardInputs], list[Block] | str]
@@ -40,6 +41,7 @@ CARD_SECTIONS: Known[CardSection] = Known(CardSection)
 SUMMARY = CardSection("summary", "Summary", declared.summary)
 TIER = CardSection("tier", "Risk tier", decided.tier)
 INTENDED_USE = CardSection("intended_use", "Intended use", declared.intended_use)
+SUPPLIER = CardSection("supplier", "Supplier", declared.supplier)
 LIMITATIONS = CardSection("limitations", "Assumptions and limitations", declared.limitations)
 DATA = CardSection("data", "Data", declared.data)
 FEATURES = CardSection("features", "Features", declared.features)
@@ -65,6 +67,17 @@ RISK_REGISTER = CardSection("risk_register", "Risk register", declared.risk_regi
 PROVENANCE = CardSection("provenance", "Provenance", decided.provenance)
 
 
+GATE_OF_SECTION = {
+    "candidates": "stability",
+    "robustness": "robustness",
+    "stability": "stability",
+    "cost": "cost",
+    "software": "artifact",
+    "explanations": "reason_codes",
+}
+"""Sections that show what a gate measured, and have nothing to show where the gate cannot apply to the model."""
+
+
 def sections_of(inputs: CardInputs) -> tuple[Section, ...]:
     """Every section of a card, in order."""
     return tuple(_section(section, inputs) for section in CARD_SECTIONS.values())
@@ -73,7 +86,8 @@ def sections_of(inputs: CardInputs) -> tuple[Section, ...]:
 def _section(section: CardSection, inputs: CardInputs) -> Section:
     code = CARD_SECTIONS.code(section.name)
     if code is None:
-        content = section.build(inputs)
+        without = not_applicable(inputs.declaration).get(GATE_OF_SECTION.get(section.name, ""))
+        content = f"Not applicable: {without}." if without else section.build(inputs)
     else:
         try:
             content = _checked(section.build(inputs))

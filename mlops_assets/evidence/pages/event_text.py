@@ -65,7 +65,12 @@ def _because(why: str | None) -> str:
 
 
 def _gate(event: judgements.GateDecided, subject: str, required: Collection[str] | None = None) -> str:
-    verbs = {"passed": "passed", "failed": "refused", "not_measurable": "could not measure"}
+    verbs = {
+        "passed": "passed",
+        "failed": "refused",
+        "not_measurable": "could not measure",
+        "not_applicable": "does not apply to",
+    }
     optional = bool(required) and event.gate not in (required or ())
     verb = "failed for" if optional and event.outcome == "failed" else verbs[event.outcome]
     about = f"version {subject}"

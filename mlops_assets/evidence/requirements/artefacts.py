@@ -50,6 +50,7 @@ ARTEFACTS: dict[str, tuple[str, Stage]] = {
     "robustness": ("Robustness", "card"),
     "signature": ("Signature of the artifact", "approval"),
     "slices": ("Performance by segment", "card"),
+    "supplier": ("Supplier, agreement, right to audit, notices of versions, and documents with their digests", "card"),
     "tier": ("Risk tier", "card"),
     "validation_due": ("Date until which the validation counts", "approval"),
     "validation_report": ("Validation report", "approval"),
@@ -130,6 +131,7 @@ def artefacts_of_card(
         "risk_register": inputs.risk_register,
         "robustness": inputs.robustness,
         "slices": inputs.slices if d.slices else None,
+        "supplier": d.external if d.external and not d.external.missing_facts else None,
         "tier": d.tier,
     }
     place = {"digest": digest, "of_version": version, "record": record, "file": file}

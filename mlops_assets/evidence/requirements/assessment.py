@@ -122,6 +122,8 @@ def assess(
     at: datetime,
     version: str = "",
     conclusions: Iterable[Conclusion] = (),
+    *,
+    vendor: bool = False,
 ) -> tuple[ClauseFinding, ...]:
     """Whether each clause of a profile has its evidence, in the profile's order.
 
@@ -131,12 +133,13 @@ def assess(
         at: The moment of the question (UTC).
         version: An artefact about another version is stale; "" asks about the model only.
         conclusions: of people about the version; the last one about a clause counts, while its evidence is the same.
+        vendor: Whether others run the model.
     """
     concluded = {(c.profile, c.clause): c for c in conclusions}
     present: dict[str, list[Artefact]] = {}
     for artefact in artefacts:
         present.setdefault(artefact.name, []).append(artefact)
-    found = (_assess_clause(profile.profile, clause, present, at, version) for clause in profile.clauses)
+    found = (_assess_clause(profile.profile, clause, present, at, version) for clause in _about(profile, vendor))
     return tuple(_judged(one, concluded.get((profile.profile, one.clause))) for one in found)
 
 
@@ -161,13 +164,18 @@ def completeness_evidence(
         inputs: What the card was made from.
         card_digest: The card's digest; None when there is no card.
     """
-    artefacts = artefacts_of_card(inputs)
+    artefacts, vendor = artefacts_of_card(inputs), inputs.declaration.external is not None
     asked = [
         {"profile": f.profile, "item": f"{f.clause}: {f.asked}", "status": f.verdict, "missing": list(f.missing)}
         for p in profiles
-        for f in due_at_card(assess(p, artefacts, inputs.issued_at, inputs.version))
+        for f in due_at_card(assess(p, artefacts, inputs.issued_at, inputs.version, vendor=vendor))
     ]
     return {"asked": asked, "card_digest": card_digest}
+
+
+def _about(profile: Profile, vendor: bool) -> list[Clause]:
+    """The clauses of a profile; those about vendors' models count for one as any other does."""
+    return [c.model_copy(update={"vendor_only": c.vendor_only and not vendor}) for c in profile.clauses]
 
 
 def _assess_clause(

@@ -15,7 +15,7 @@ class GateDecided(Event):
 
     Attributes:
         gate: name of the gate.
-        outcome: `passed`, `failed` or `not_measurable`.
+        outcome: `passed`, `failed`, `not_measurable`, or `not_applicable` of a model that runs elsewhere.
         value: what was compared with the threshold, in the gate's unit; None where there is no single number.
         threshold: the limit, in the gate's unit; None where there is no single number.
         rule: the rule in words.
@@ -29,7 +29,7 @@ class GateDecided(Event):
     KIND: ClassVar[str] = "gate_decision"
 
     gate: str
-    outcome: Literal["passed", "failed", "not_measurable"]
+    outcome: Literal["passed", "failed", "not_measurable", "not_applicable"]
     value: float | None
     threshold: float | None
     rule: str

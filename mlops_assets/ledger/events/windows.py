@@ -49,6 +49,7 @@ class WindowScored(Event):
         rows_version: Delta version of the scored rows.
         rows_digest: of the scored rows.
         source_digest: of the source as it was.
+        given_versions: of a model that others run, rows by the supplier's version.
         rescoring_of: number of the record of the window's first scoring, whose predictions stay on record; None for the first.
     """
 
@@ -73,6 +74,7 @@ class WindowScored(Event):
     rows_version: int | None = None
     rows_digest: Digest | None = None
     source_digest: str | None = None
+    given_versions: dict[str, int] = Field(default_factory=dict)
     rescoring_of: int | None = None
 
 

@@ -41,7 +41,7 @@ class Decision:
 
     Attributes:
         gate: name.
-        outcome: `passed`, `failed` or `not_measurable`.
+        outcome: `passed`, `failed`, `not_measurable` or `not_applicable`.
         value, threshold: what was compared, and the limit.
         rule, reason: in words.
         policy_digest: of the policy it was decided under.

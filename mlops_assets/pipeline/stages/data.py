@@ -38,6 +38,11 @@ from mlops_assets.training.history import HistoryChoice
 SNAPSHOT = "training_data"
 QUARANTINE = "quarantine"
 FEATURES = "features"
+HELD_OUT_BY = {
+    "time": "time: the latest days",
+    "hash": "seeded draw within each class",
+    "none": "all rows: nothing is fitted here",
+}
 
 
 def training_data(context: StageContext) -> StageResult:
@@ -190,7 +195,7 @@ def features(context: StageContext) -> StageResult:
         metadata={
             "rows to fit on": parts.fit.height,
             "rows held out": parts.holdout.height,
-            "held out by": "time: the latest days" if parts.method == "time" else "seeded draw within each class",
+            "held out by": HELD_OUT_BY[parts.method],
             "holdout starts": parts.cut.isoformat() if parts.cut else None,
             "inputs": [
                 {"feature": name, "role": f.role.value, "description": f.description}

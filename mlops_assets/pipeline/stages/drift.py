@@ -147,6 +147,8 @@ def drivers_of_scores(
     On a bounded sample, so that it costs the same for a thousand rows as for millions. Where it cannot be measured, `reason`
     says why and `features` is empty.
     """
+    if scored.declaration.external is not None:
+        return {"features": [], "reason": "not measured: the model cannot be called with other inputs"}
     if rows.height < FEWEST_ROWS:
         return {"features": [], "reason": f"{rows.height} rows, fewer than {FEWEST_ROWS}: not compared"}
     declaration = scored.declaration

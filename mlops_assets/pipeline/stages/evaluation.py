@@ -41,6 +41,7 @@ from mlops_assets.ledger.ledger import Record
 from mlops_assets.pipeline.context import StageContext, StageResult
 from mlops_assets.pipeline.stages.data import feature_rows
 from mlops_assets.pipeline.stages.decisions import current_snapshot, current_version, record_decisions
+from mlops_assets.pipeline.stages.external import without_explanations
 from mlops_assets.pipeline.stages.tables import disparity_table, evaluation_picture, group_table, worst_slices
 from mlops_assets.pipeline.stages.versions import classes_of, declared_with, scored_rows
 from mlops_assets.pipeline.training_results import (
@@ -130,8 +131,10 @@ def evaluation(context: StageContext) -> StageResult:
             "repeated trainings": [
                 {"over": kind, **{k: found.stability[kind][k] for k in ("spread", "churn")}}
                 for kind in ("seeds", "resamples")
-            ],
-            "cost": [{k: v for k, v in found.cost.items() if k not in ("rows", "repeats")}],
+                if kind in found.stability
+            ]
+            or None,
+            "cost": [{k: v for k, v in found.cost.items() if k not in ("rows", "repeats")}] if found.cost else None,
             "picture": evaluation_picture(found.performance, found.calibration),
             "evidence digest": digest,
         },
@@ -156,7 +159,7 @@ def measure_version(
     """
     declaration, y, scores = held.declaration, held.target, held.scores
     task, seed = declaration.task, declaration.training.seed
-    chosen = next(c for c in declaration.candidates if c.label == held.registered.event.algorithm)
+    here = declaration.external is None
     return Evaluation(
         performance=evaluate(y, scores, task, threshold=held.threshold, classes=held.classes, seed=seed).to_dict(),
         comparison=against,
@@ -172,26 +175,38 @@ def measure_version(
             seed=seed,
         ).to_dict(),
         calibration=calibrate(y, scores, task, classes=held.classes).to_dict(),
-        robustness=probe(
-            held.score,
-            held.rows,
-            declaration,
-            y,
-            threshold=held.threshold,
-            classes=held.classes,
-            settings=ProbeSettings(seed=seed),
-        ).to_dict(),
-        stability=measure_stability(
-            declaration,
-            chosen,
-            fit,
-            held.rows,
-            threshold=held.threshold,
-            classes=held.classes,
-            settings=stability_settings(rules),
-        ).to_dict(),
+        robustness=measure_robustness(held) if here else {},
+        stability=measure_repeats(held, fit, rules) if here else {},
         cost=cost,
     )
+
+
+def measure_robustness(held: HeldOut) -> dict[str, Any]:
+    """What small errors in the inputs change."""
+    return probe(
+        held.score,
+        held.rows,
+        held.declaration,
+        held.target,
+        threshold=held.threshold,
+        classes=held.classes,
+        settings=ProbeSettings(seed=held.declaration.training.seed),
+    ).to_dict()
+
+
+def measure_repeats(held: HeldOut, fit: pl.DataFrame, rules: GateRules) -> dict[str, Any]:
+    """What repeated trainings of the chosen candidate differ by."""
+    declaration = held.declaration
+    chosen = next(c for c in declaration.candidates if c.label == held.registered.event.algorithm)
+    return measure_stability(
+        declaration,
+        chosen,
+        fit,
+        held.rows,
+        threshold=held.threshold,
+        classes=held.classes,
+        settings=stability_settings(rules),
+    ).to_dict()
 
 
 def stability_settings(rules: GateRules) -> StabilitySettings:
@@ -249,21 +264,20 @@ def explanations(context: StageContext) -> StageResult:
     """Measure what drives the scores, give reasons for adverse decisions, and test whether they are faithful."""
     platform, declaration = context.platform, context.declaration
     held = held_out(platform, declaration, context.request)
-    importance = permutation_importance(held.pipeline, held.rows, declaration).to_dict()
-    reference = build_reference(held.pipeline, held.rows, declaration, held.threshold)
     limits = ReasonLimits(least=context.policy.gates.of(reason_codes_gate.GATE).min_contribution)
-    reasons = examine_reason_codes(
-        held.pipeline, held.rows, declaration, held.threshold, reference, limits=limits
-    ).to_dict()
+    found = explain(held, limits) if declaration.external is None else without_explanations(declaration)
+    importance, reasons = found.importance, found.reason_codes
     results = platform.version_results(held.registered.event.run_id)
-    digest = results.write(EXPLANATIONS, Explanations(importance, reasons))
+    digest = results.write(EXPLANATIONS, found)
     return StageResult(
         metadata={
             "version": held.version,
-            "importance": importance["features"][:20],
-            "frequent reasons": [{"feature": k, "decisions": v} for k, v in list(reasons["frequent"].items())[:10]]
+            "importance": importance["features"][:20] or importance.get("reason"),
+            "frequent reasons": [
+                {"feature": k, "decisions": v} for k, v in list(reasons.get("frequent", {}).items())[:10]
+            ]
             or None,
-            "examples": list(reasons["examples"])[:3] or None,
+            "examples": list(reasons.get("examples", ()))[:3] or None,
             "evidence digest": digest,
         },
         data_version=digest,
@@ -275,6 +289,14 @@ def explanations(context: StageContext) -> StageResult:
             decide_stage("explanations", held.inputs({"reason_codes": reasons}), context.policy.gates),
         ),
     )
+
+
+def explain(held: HeldOut, limits: ReasonLimits) -> Explanations:
+    """Importance of the features, and reasons of adverse decisions with how true they are."""
+    reference = build_reference(held.pipeline, held.rows, held.declaration, held.threshold)
+    reasons = examine_reason_codes(held.pipeline, held.rows, held.declaration, held.threshold, reference, limits=limits)
+    importance = permutation_importance(held.pipeline, held.rows, held.declaration)
+    return Explanations(importance.to_dict(), reasons.to_dict())
 
 
 def held_out(platform: Platform, declaration: Declaration, request: str | None) -> HeldOut:
@@ -355,7 +377,10 @@ def not_compared(held: HeldOut, margin: float, reason: str) -> dict[str, Any]:
 
 
 def cost_of(platform: Platform, held: HeldOut) -> Mapping[str, Any]:
-    """What the version costs to run, measured once: another timing would be other evidence, and void every approval."""
+    """What the version costs to run, measured once: another timing would be other evidence, and void every approval. Nothing of
+    a model that runs elsewhere."""
+    if held.declaration.external is not None:
+        return {}
     results = platform.version_results(held.registered.event.run_id)
     try:
         return results.read(COST)

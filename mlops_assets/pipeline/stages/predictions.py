@@ -4,6 +4,7 @@ Belongs here: reading the window's rows, the input contract, restrictions of use
 run. Which versions score, and which of them decides a row, is in `window_scorers.py`.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
@@ -21,6 +22,7 @@ from mlops_assets.datasets.values import delivered_text
 from mlops_assets.datasets.windows import Window
 from mlops_assets.declaration.changes import retraining_note
 from mlops_assets.declaration.declaration import Declaration
+from mlops_assets.features.frame import given_scores
 from mlops_assets.gates import contract
 from mlops_assets.gates.registry import decide
 from mlops_assets.governance import restrictions
@@ -31,6 +33,7 @@ from mlops_assets.ledger.ledger import Ledger, Record
 from mlops_assets.monitoring.inputs.batches import content_of, row_hashes
 from mlops_assets.pipeline.context import StageContext, StageError, StageResult, window_of
 from mlops_assets.pipeline.stages.delivery import QUARANTINE, SCORED_ROWS, account_of, delivery
+from mlops_assets.pipeline.stages.external import given_versions, version_incidents
 from mlops_assets.pipeline.stages.late_rows import late_incidents
 from mlops_assets.pipeline.stages.window_scorers import WindowScorers, load_scorers
 from mlops_assets.release.champion import verified_champion_state
@@ -50,6 +53,7 @@ class Scoring:
         outside: rows that a restriction of use refuses.
         flagged: rows that a restriction of use marks.
         hashes: of the inputs of every scored row.
+        versions: of a model that others run, rows by the supplier's version.
         first: a few prediction ids to show. Rows are not shown: Dagster keeps what an asset shows in its event log, where it
             stays when the rows themselves are removed.
     """
@@ -58,6 +62,7 @@ class Scoring:
     outside: int = 0
     flagged: int = 0
     hashes: list[pl.Series] = field(default_factory=list)
+    versions: Counter[str] = field(default_factory=Counter)
     first: list[str] = field(default_factory=list)
 
 
@@ -108,8 +113,10 @@ def predictions(context: StageContext) -> StageResult:
             "content_digest": content.digest,
             "sent_twice": content.sent_twice,
             "source_digest": digest_of(context.declaration.source, root),
+            "given_versions": dict(sorted(scoring.versions.items())),
         },
     )  # fmt: skip
+    changed = version_incidents(ledger, made, window.key, scoring.versions)
     checked = decide("contract", scoring.tally.to_dict(), context.policy.gates)
     accounted = account_of(ledger, platform.lake, context.declaration, now)
     late = late_incidents(
@@ -123,6 +130,7 @@ def predictions(context: StageContext) -> StageResult:
             **_shown(scorers, scoring, stored, record, retraining_note(made, context.declaration)),
             "where every row of the source is": accounted.table(),
             "rows that came after their window was scored": accounted.late_by_window or None,
+            "incidents about the supplier's version": [incident.id for incident in changed] or None,
             "incidents about late rows": [incident.id for incident in late] or None,
         },
         data_version=stored.digest,
@@ -147,7 +155,8 @@ def _score(
         )
         for rows in regrouped(_acceptable(delivered, scorers.read, limits, quarantine, scoring)):
             rows_kept.add(rows)
-            scoring.hashes.append(row_hashes(rows, list(declaration.features)))
+            scoring.hashes.append(row_hashes(rows, [*declaration.features, *given_scores(declaration)]))
+            scoring.versions += given_versions(declaration, rows)
             piece = scorers.score(rows, window)
             predicted.add(piece)
             scoring.first = scoring.first or piece["prediction_id"].head(3).to_list()
@@ -218,6 +227,8 @@ def _shown(
         "challenger that cannot score": scorers.note or None,
         "share of rows it decided as a canary": scorers.share or None,
         "rows scored": stored.rows,
+        "rows by the supplier's version": [{"version": k, "rows": v} for k, v in sorted(scoring.versions.items())]
+        or None,
         "quarantined": stored.quarantined,
         "copies left out": scoring.tally.copies or None,
         "how the source was read": list(record.event.reading) or None,

@@ -14,7 +14,7 @@ from mlops_assets.inspection.recorded_tables import REFERENCE_SAMPLE, keep_with_
 from mlops_assets.inspection.versions import load_verified
 from mlops_assets.ledger.events.versions import VersionRegistered
 from mlops_assets.ledger.ledger import Record
-from mlops_assets.monitoring.inputs.attribution import sample_size, score_importance
+from mlops_assets.monitoring.inputs.attribution import Importances, sample_size, score_importance
 from mlops_assets.monitoring.outcomes.reference_performance import ReferencePerformance, build_reference
 from mlops_assets.pipeline.context import StageContext, StageResult
 from mlops_assets.pipeline.stages.data import feature_rows
@@ -44,19 +44,11 @@ def reference_profile(context: StageContext) -> StageResult:
     scores = scored_rows(pipeline, holdout, declaration)
     profile = profile_of(rows, holdout, scores, declaration)
     performance = performance_of(registered, pipeline, rows, holdout, scores, declaration)
-    most, repeats = sample_size(len(declaration.features))
-    drivers = score_importance(
-        lambda frame: scored_rows(pipeline, frame, declaration),
-        holdout,
-        list(declaration.features),
-        rows=most,
-        repeats=repeats,
-        seed=declaration.training.seed,
-    )
     results = platform.version_results(registered.event.run_id)
     digest = results.write(REFERENCE_PROFILE, profile)
     results.write(REFERENCE_PERFORMANCE, performance)
-    results.write(REFERENCE_ATTRIBUTION, drivers)
+    if declaration.external is None:
+        results.write(REFERENCE_ATTRIBUTION, drivers_of(pipeline, holdout, declaration))
     sample = rows.drop(PART).sample(min(SAMPLE_ROWS, rows.height), seed=declaration.training.seed % 2**32)
     if declaration.event_time is not None:
         sample = sample.sort(declaration.event_time.column, maintain_order=True)
@@ -73,6 +65,19 @@ def reference_profile(context: StageContext) -> StageResult:
             "profile digest": digest,
         },
         data_version=profile.digest,
+    )
+
+
+def drivers_of(pipeline: Any, holdout: pl.DataFrame, declaration: Declaration) -> Importances:
+    """How far each feature moves the scores of held-out rows."""
+    most, repeats = sample_size(len(declaration.features))
+    return score_importance(
+        lambda frame: scored_rows(pipeline, frame, declaration),
+        holdout,
+        list(declaration.features),
+        rows=most,
+        repeats=repeats,
+        seed=declaration.training.seed,
     )
 
 

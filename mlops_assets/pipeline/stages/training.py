@@ -19,6 +19,7 @@ from mlops_assets.ledger.ledger import Record
 from mlops_assets.pipeline.context import StageContext, StageError, StageResult
 from mlops_assets.pipeline.stages.data import feature_rows
 from mlops_assets.pipeline.stages.decisions import carry_over, current_snapshot, record_decisions
+from mlops_assets.pipeline.stages.external import given_candidate, given_threshold
 from mlops_assets.pipeline.stages.versions import (
     artifact_facts,
     log_bill,
@@ -61,8 +62,12 @@ def candidates(context: StageContext) -> StageResult:
         shown = _shown(platform.version_results(known).read(CANDIDATES), registry.run_url(known))
         return StageResult(metadata={**shown, "note": "same inputs as before: not trained again"}, data_version=key)
     rows = feature_rows(lake, snapshot, "fit")
-    trained = fit_candidates(declaration, rows, lambda compared: best(compared).chosen)
-    probe = probe_rows(feature_rows(lake, snapshot, "holdout"), declaration)
+    held = feature_rows(lake, snapshot, "holdout")
+    probe = probe_rows(held, declaration)
+    if declaration.external is None:
+        trained = fit_candidates(declaration, rows, lambda compared: best(compared).chosen)
+    else:
+        rows, trained = held, given_candidate(declaration)
     with context.mlflow_run() as run_id:
         for candidate in trained.fitted:
             with registry.candidate_run(context.model, run_id, candidate.label) as nested:
@@ -216,7 +221,7 @@ def record_version(
     repository = repository_state(platform.project.root)
     asked = platform.ledger.state().model(declaration.name).requests.get(request) if request else None
     folder = next((m.path.parent for m in platform.project.models if m.name == declaration.name), None)
-    fit = feature_rows(platform.lake, snapshot, "fit")
+    threshold = version_threshold(platform, declaration, snapshot)
     with platform.registry.folder(declaration.name, version) as stored:
         signature = sign_artifact(platform, stored)
     return platform.ledger.append(
@@ -237,7 +242,7 @@ def record_version(
             trained_by=asked.record.event.person if asked else "",
             code_authors=code_authors(folder) if folder else (),
             request=request,
-            threshold=threshold_of(declaration, target_vector(fit, declaration)),
+            threshold=threshold,
             signature=signature,
         ),
         model=declaration.name,
@@ -255,6 +260,17 @@ def key_of(declaration: Declaration, data_digest: str) -> str:
         environment_digest(environment()),
         declaration.training.seed,
     )
+
+
+def version_threshold(platform: Platform, declaration: Declaration, snapshot: Record) -> float | None:
+    """Score from which on the version predicts positive: declared, or as its supplier's decisions show, or the share of
+    positives among the rows it was fitted on (of a model that others run: among the reference rows)."""
+    rows = feature_rows(platform.lake, snapshot, "fit" if declaration.external is None else "holdout")
+    if declaration.external is not None and declaration.decision_threshold is None:
+        seen = given_threshold(declaration, rows)
+        if seen is not None:
+            return seen
+    return threshold_of(declaration, target_vector(rows, declaration))
 
 
 def threshold_of(declaration: Declaration, target: np.ndarray) -> float | None:

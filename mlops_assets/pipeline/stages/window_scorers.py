@@ -156,7 +156,8 @@ def load_scorers(
     ledger, model = platform.ledger, declaration.name
     registration = registered(ledger.state().model(model), version)
     champion = Scorer(platform, registration, declared_with(registration, declaration))
-    with_reasons = policy.gates.of(reason_codes_gate.GATE).required and declaration.task is Task.BINARY
+    explained = declaration.task is Task.BINARY and declaration.external is None
+    with_reasons = policy.gates.of(reason_codes_gate.GATE).required and explained
     waiting = waiting_challenger(ledger, model, version)
     if waiting is None:
         return WindowScorers(champion, with_reasons=with_reasons)
