@@ -46,6 +46,7 @@ COMMANDS = {
     "retrain": ("operations", "Request a retraining."),
     "rollback": ("operations", "Roll back to a former champion."),
     "setup": ("running", "Create folders, databases and the root key."),
+    "signer": ("signer", "Hold the machine's keys as another account, and sign what the rules allow."),
     "status": ("fleet", "Show the fleet or one model, and what needs attention."),
     "suspend": ("operations", "Suspend a model at once."),
     "tier": ("tier", "Assess the risk tier of a model, with a signature, and show it."),

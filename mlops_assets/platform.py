@@ -14,8 +14,9 @@ from sqlalchemy.engine import make_url
 
 from mlops_assets.declaration.declaration import Declaration
 from mlops_assets.governance.stored_evidence import EvidenceBook
-from mlops_assets.ledger.keys import key_id_of, key_path, load_or_new_key
+from mlops_assets.ledger.keys import SigningKey, key_id_of, key_path, load_or_new_key, public_path
 from mlops_assets.ledger.ledger import Ledger
+from mlops_assets.ledger.signing.client import RemoteKey
 from mlops_assets.policy.policy import Policy, effective, load_policies
 from mlops_assets.policy.reading import PolicyError
 from mlops_assets.policy.tiering import Tiering, load_tiering
@@ -81,10 +82,16 @@ class Platform:
         """The record of what was decided."""
         self.home.create()
         root = key_id_of(self.home.root_key) if self.home.root_key else None
-        head = load_or_new_key(HEAD_KEY, self.home.keys)
+        head = self.machine_key(HEAD_KEY)
         return Ledger(
             self.home.ledger_url, head, self.home.anchors, root=root, cache=self.home.root / "ledger_state.json"
         )
+
+    def machine_key(self, name: str) -> SigningKey:
+        """One of the machine's keys: the signer's where one is configured (`MLOPS_SIGNER`), otherwise a file, made if missing."""
+        if self.home.signer is not None:
+            return RemoteKey(self.home.signer, name, public_path(key_path(name, self.home.keys)))
+        return load_or_new_key(name, self.home.keys)
 
     @cached_property
     def policies(self) -> Mapping[str, Policy]:
@@ -105,7 +112,11 @@ class Platform:
 
         A ledger that was restored is another file at the same address, and a head key that was renewed another key.
         """
-        named = [key_path(HEAD_KEY, self.home.keys), *([Path(self.home.root_key)] if self.home.root_key else [])]
+        head = key_path(HEAD_KEY, self.home.keys)
+        named = [
+            head if self.home.signer is None else public_path(head),
+            *([Path(self.home.root_key)] if self.home.root_key else []),
+        ]
         address = make_url(self.home.ledger_url)
         if address.get_backend_name() == "sqlite" and address.database:
             named.append(Path(address.database))

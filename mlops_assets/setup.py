@@ -9,7 +9,7 @@ from pathlib import Path
 
 from mlops_assets.governance.adoption import adopt
 from mlops_assets.ledger.enrolment import enrol
-from mlops_assets.ledger.keys import SigningKey, key_path, load_or_new_key
+from mlops_assets.ledger.keys import SigningKey, key_path, load_or_new_key, public_path
 from mlops_assets.ledger.people import AUTOMATION, LEDGER, ROOT
 from mlops_assets.platform import ARTIFACT_KEY, HEAD_KEY, Platform
 from mlops_assets.stores.mlflow_database import migrate
@@ -31,7 +31,11 @@ def prepare(platform: Platform) -> None:
     migrate(home)
     enrol_missing(platform, {ROOT_KEY: (ROOT,), HEAD_KEY: (LEDGER,)})
     # Made now, so that what a second machine needs is there to be copied before the first version is registered.
-    load_or_new_key(ARTIFACT_KEY, home.keys)
+    artifacts = platform.machine_key(ARTIFACT_KEY)
+    if home.signer is not None:
+        # Whoever only reads needs the public halves, and no signer.
+        for name, key in ((HEAD_KEY, platform.machine_key(HEAD_KEY)), (ARTIFACT_KEY, artifacts)):
+            public_path(key_path(name, home.keys)).write_text(key.public.pem)
     for model in platform.project.declarations:
         adopt(platform.ledger, model, platform.policy(model))
 
@@ -42,8 +46,12 @@ def enrol_service(platform: Platform) -> bool:
     Its private half lies where `MLOPS_AUTOMATION_KEY` says, by default under the home's `keys/`.
     """
     path = service_key_path(platform)
-    key = SigningKey.load(path) if path.exists() else SigningKey.generate()
-    if not path.exists():
+    if platform.home.signer is not None:
+        key = platform.machine_key(SERVICE)
+    elif path.exists():
+        key = SigningKey.load(path)
+    else:
+        key = SigningKey.generate()
         key.save(path)
     if any(p.person == SERVICE and p.key == key.public and p.ended is None for p in platform.ledger.people().periods):
         return False
@@ -55,6 +63,10 @@ def enrol_service(platform: Platform) -> bool:
 def service_key(platform: Platform) -> SigningKey | None:
     """The service key, where there is one."""
     path = service_key_path(platform)
+    if platform.home.signer is not None:
+        # It counts where somebody has enrolled it; otherwise what it would do asks a person.
+        enrolled = any(p.person == SERVICE and p.ended is None for p in platform.ledger.people().periods)
+        return platform.machine_key(SERVICE) if enrolled else None
     return SigningKey.load(path) if path.exists() else None
 
 
@@ -76,5 +88,6 @@ def enrol_missing(platform: Platform, people: Mapping[str, Sequence[str]]) -> li
     root = load_or_new_key(ROOT_KEY, folder) if missing else None
     for name, roles in missing.items():
         assert root is not None
-        enrol(platform.ledger, root, name, load_or_new_key(name, folder).public, roles)
+        key = platform.machine_key(name) if LEDGER in roles else load_or_new_key(name, folder)
+        enrol(platform.ledger, root, name, key.public, roles)
     return list(missing)

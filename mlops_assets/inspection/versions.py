@@ -11,8 +11,9 @@ from typing import Any
 from mlops_assets.declaration.declaration import Declaration
 from mlops_assets.governance.approval_subject import registered
 from mlops_assets.ledger.events.versions import VersionRegistered
-from mlops_assets.ledger.keys import SigningKey, key_path, load_or_new_key, public_path
+from mlops_assets.ledger.keys import SigningKey, key_path, public_path
 from mlops_assets.ledger.records import Record
+from mlops_assets.ledger.signing.client import RemoteKey
 from mlops_assets.platform import ARTIFACT_KEY, Platform
 from mlops_assets.training.artifact import ArtifactError, canonical_digest, load, sign_folder, verify_folder
 
@@ -22,9 +23,10 @@ LARGEST = 2 * 1024**3
 
 def sign_artifact(platform: Platform, folder: Path) -> dict[str, Any]:
     """Sign a stored model; the bundle is kept in the ledger, out of reach of whoever can write to the registry."""
-    load_or_new_key(ARTIFACT_KEY, platform.home.keys)
+    key = platform.machine_key(ARTIFACT_KEY)
+    held = key if isinstance(key, RemoteKey) else key_path(ARTIFACT_KEY, platform.home.keys)
     with tempfile.TemporaryDirectory() as scratch:
-        signed = sign_folder(folder, key_path(ARTIFACT_KEY, platform.home.keys), Path(scratch) / "model.sig")
+        signed = sign_folder(folder, held, Path(scratch) / "model.sig")
         return json.loads(signed.read_text())
 
 

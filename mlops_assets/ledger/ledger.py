@@ -32,6 +32,7 @@ from mlops_assets.ledger.records import (
     same,
 )
 from mlops_assets.ledger.seals import own_key_objection, tail_objection
+from mlops_assets.ledger.signing.client import RemoteKey
 from mlops_assets.stores.ledger_database import BUSY_SECONDS, heads_table, records_table
 
 E = TypeVar("E", bound=Event)
@@ -84,6 +85,7 @@ class Ledger(LedgerReader):
         Raises:
             Conflict: `expect` no longer holds.
             ClockWentBack: this machine's clock is behind the last record.
+            SignerUnavailable, SignerRefused: another process holds the head key, and did not sign; nothing is written.
             LedgerTampered: the database no longer holds what its anchor says it held, or ends with records that nobody with
                 a ledger key wrote.
             ValueError: the record cannot be written as text, or `key` belongs to a record of another kind or model.
@@ -154,7 +156,11 @@ class Ledger(LedgerReader):
         connection.execute(sa.insert(records_table), rows)
         head = None
         if self.head_key is not None:
-            head = sign_head(self.head_key, seq, previous)
+            if isinstance(self.head_key, RemoteKey):
+                # The signer sees the records themselves, and refuses what does not follow the head before.
+                head = self.head_key.sign_head(rows)
+            else:
+                head = sign_head(self.head_key, seq, previous)
             connection.execute(sa.insert(heads_table), [head.to_dict()])
         return result, head
 

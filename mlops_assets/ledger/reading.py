@@ -25,6 +25,7 @@ from mlops_assets.ledger.records import (
     select,
 )
 from mlops_assets.ledger.seals import lost_anchor, other_anchor, sealed_until, tail_objection
+from mlops_assets.ledger.signing.client import RemoteKey
 from mlops_assets.ledger.state.cache import StateCache
 from mlops_assets.ledger.state.model import LedgerState
 from mlops_assets.ledger.state.reader import StateReader
@@ -65,7 +66,9 @@ class LedgerReader:
         self.root = root
         self.clock = clock
         self._counting_since: int | None = None
-        self._reader = StateReader(self, StateCache(cache, head_key) if cache is not None and head_key else None)
+        # A key that another process holds signs no cache: its content could not be checked there.
+        local = None if isinstance(head_key, RemoteKey) else head_key
+        self._reader = StateReader(self, StateCache(cache, local) if cache is not None and local else None)
 
     def sealed_head(self, since: int | None = None) -> Anchor | None:
         """The latest signed head, when the ledger ends under it and its key counts; None for an empty ledger.

@@ -31,6 +31,7 @@ class Home:
         tracking_uri: MLflow tracking URI.
         root_key: PEM file, or key id, of the root key as the bank knows it from elsewhere; empty: not known.
         automation_key: PEM file of the service key; empty: `keys/automation.pem`.
+        signer: socket of the process that holds the machine's keys; None: they are files under `keys/`.
         advisories: file, folder or zip of known vulnerabilities that the bank supplies; None: none.
     """
 
@@ -39,6 +40,7 @@ class Home:
     tracking_uri: str
     root_key: str = ""
     automation_key: str = ""
+    signer: Path | None = None
     advisories: Path | None = None
 
     @classmethod
@@ -52,6 +54,7 @@ class Home:
             tracking_uri=environment.get("MLFLOW_TRACKING_URI") or f"sqlite:///{root / 'mlflow' / 'mlflow.db'}",
             root_key=environment.get("MLOPS_ROOT_KEY") or "",
             automation_key=environment.get("MLOPS_AUTOMATION_KEY") or "",
+            signer=Path(named).expanduser() if (named := environment.get("MLOPS_SIGNER")) else None,
             advisories=(project_root / Path(named).expanduser())
             if (named := environment.get("MLOPS_ADVISORIES"))
             else None,

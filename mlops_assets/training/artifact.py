@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlops_assets.declaration.declaration import Declaration
 from mlops_assets.errors import MlopsAssetsError
+from mlops_assets.ledger.keys import SigningKey
 from mlops_assets.stores.registry import MODEL_FILE
 
 if TYPE_CHECKING:
@@ -224,12 +225,12 @@ def _loaded(buffer: bytes, trusted: tuple[str, ...]) -> "Pipeline":
     return skops.io.loads(buffer, trusted=list(trusted))
 
 
-def sign_folder(folder: Path, key_pem: Path, signature_path: Path) -> Path:
+def sign_folder(folder: Path, key: Path | SigningKey, signature_path: Path) -> Path:
     """Sign every file below `folder` with an EC P-256 private key, offline (OpenSSF model signing, Sigstore bundle).
 
     Args:
         folder: the model's folder; the signature must lie outside it.
-        key_pem: private key file.
+        key: private key file, or a key that another process holds.
         signature_path: where the signature is written.
 
     Raises:
@@ -241,12 +242,35 @@ def sign_folder(folder: Path, key_pem: Path, signature_path: Path) -> Path:
         raise ArtifactError(f"{signature_path}: the signature must lie outside the folder it signs, {folder}")
     signature_path.parent.mkdir(parents=True, exist_ok=True)
     try:
-        config = model_signing.signing.Config().use_elliptic_key_signer(private_key=key_pem)
+        config = model_signing.signing.Config()
+        if isinstance(key, Path):
+            config.use_elliptic_key_signer(private_key=key)
+        else:
+            config._signer = _signer_with(key)
         config.set_hashing_config(_hashing(folder))
         config.sign(folder, signature_path)
     except Exception as error:
         raise ArtifactError(f"{folder}: cannot be signed ({type(error).__name__}: {error})") from error
     return signature_path
+
+
+def _signer_with(key: SigningKey) -> Any:
+    """Model signing's signer for EC keys, with a key that is no file: the library takes none otherwise."""
+    from cryptography.hazmat.primitives.serialization import load_pem_public_key
+    from model_signing._signing import sign_ec_key
+
+    class Held:
+        def sign(self, message: bytes, _: Any) -> bytes:
+            return key.sign(message)
+
+        def public_key(self) -> Any:
+            return load_pem_public_key(key.public.pem.encode())
+
+    class Signer(sign_ec_key.Signer):
+        def __init__(self) -> None:
+            self._private_key = Held()  # pyright: ignore[reportAttributeAccessIssue]
+
+    return Signer()
 
 
 def verify_folder(folder: Path, public_key_pem: Path | bytes, signature_path: Path) -> None:

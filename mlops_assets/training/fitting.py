@@ -5,6 +5,10 @@ Not here: the algorithms (`algorithms/`), and which candidate wins (`selection.p
 
 import importlib
 import math
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -83,6 +87,27 @@ def _seeded(estimator: Any, seed: int) -> Any:
     return estimator
 
 
+SECRET = re.compile(
+    r"PASSWORD|PASSWD|SECRET|TOKEN|CREDENTIAL|(_|^)KEY(_|$)|KEY_ID|_URL$|_URI$|_DSN$|^MLOPS_SIGNER$|^MLOPS_SOURCE_",
+    re.I,
+)
+"""Names of environment variables that hold a key, a password or the address of a store."""
+
+
+@contextmanager
+def without_secrets() -> Iterator[None]:
+    """The environment without whatever names a key, a password or the address of a store, for code that fits a model.
+
+    Processes that this code starts inherit it. What the process itself holds in memory stays there: code that runs in it can
+    read that, so that keys belong into another account's process (`mlops signer`).
+    """
+    taken = {name: os.environ.pop(name) for name in tuple(os.environ) if SECRET.search(name)}
+    try:
+        yield
+    finally:
+        os.environ.update(taken)
+
+
 def fit(candidate: Candidate, declaration: Declaration, features: Any, target: np.ndarray) -> "Pipeline":
     """The declared features' transformer and the candidate's estimator, fitted together.
 
@@ -94,14 +119,15 @@ def fit(candidate: Candidate, declaration: Declaration, features: Any, target: n
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.pipeline import Pipeline
 
-    estimator, form = build_estimator(candidate, declaration, len(target))
+    with without_secrets():
+        estimator, form = build_estimator(candidate, declaration, len(target))
     threads = CANDIDATES[candidate.algorithm].threads if candidate.algorithm in CANDIDATES else 1
     if threads > 1:
         # Fitting side by side changes nothing; predicting side by side would add trees up in the order in which threads finish.
         estimator.set_params(n_jobs=threads)
     pipeline = Pipeline([("features", build_transformer(declaration, form)), ("model", estimator)])
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), without_secrets():
             warnings.simplefilter("ignore", ConvergenceWarning)
             pipeline.fit(features, target)
     except Exception as error:
