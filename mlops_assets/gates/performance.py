@@ -11,7 +11,7 @@ from pydantic import Field
 
 from mlops_assets.declaration.terms import Task
 from mlops_assets.gates.gate import Evidence, EvidenceError, Finding, Gate, GateOutcome, GateRule, show, worst
-from mlops_assets.strictness import HigherInt, HigherLimit, LowerFloat, Stricter
+from mlops_assets.strictness import HigherInt, HigherLimit, LowerFloat, LowerInt, Stricter
 
 FLOORS = {
     Task.BINARY: (("roc_auc", "min_auc"),),
@@ -39,6 +39,8 @@ class PerformanceRule(GateRule):
         Literal["ignore", "no_worse", "better"], Stricter("ordered", ("ignore", "no_worse", "better"))
     ] = "no_worse"
     """What a challenger must be, at the confidence of the paired interval."""
+    max_attempts: LowerInt = Field(default=10, ge=1)
+    """Most comparisons with a champion on the same held-out rows; after them only other rows can tell."""
 
 
 @dataclass(frozen=True)
@@ -64,13 +66,23 @@ class PairedDifference(Evidence):
     Attributes:
         metric: that is compared.
         difference: challenger minus champion.
-        low, high: ends of the paired interval.
+        low, high: ends of the paired interval, each at the one-sided level `alpha`.
+        champion_version: that it was compared with.
+        holdout: SHA-256 of which rows are held out, and of their outcomes; empty where nothing was compared.
+        attempt: which comparison on these rows it is, from 1.
+        alpha: level that is left for it, of those of all attempts on these rows.
+        fitted_rows: held-out rows that the champion was fitted on and that were left out; None: not known any more.
     """
 
     metric: str
     difference: float | None
     low: float | None
     high: float | None
+    champion_version: int | None = None
+    holdout: str = ""
+    attempt: int = 1
+    alpha: float = 0.025
+    fitted_rows: int | None = None
 
     def verdict(self, margin: float) -> Verdict:
         """What the interval says against the margin.
@@ -157,7 +169,11 @@ def _against_champion(pair: PairedDifference, rule: PerformanceRule) -> tuple[Ga
         return "passed", "the policy does not compare with the champion"
     verdict = pair.verdict(rule.champion_margin)
     numbers = f"{pair.metric} {show(pair.difference)} ({show(pair.low)} to {show(pair.high)})"
-    text = f"against the champion {verdict.replace('_', ' ')}: {numbers}"
+    text = f"against the champion {verdict.replace('_', ' ')}: {numbers}{_attempt(pair, rule)}"
+    if pair.attempt > rule.max_attempts:
+        return "not_measurable", (
+            f"{text}; these held-out rows are spent: retrain on a later period or on new rows, so that others are held out"
+        )
     if verdict == "worse":
         return "failed", text
     if verdict == "undecidable":
@@ -167,12 +183,27 @@ def _against_champion(pair: PairedDifference, rule: PerformanceRule) -> tuple[Ga
     return "passed", text
 
 
+def _attempt(pair: PairedDifference, rule: PerformanceRule) -> str:
+    """Which attempt on these rows it was, its level, and rows that were left out."""
+    if not pair.holdout:
+        return ""
+    text = f"; attempt {pair.attempt} of at most {rule.max_attempts} on these held-out rows, one-sided level {show(pair.alpha)}"
+    if pair.fitted_rows:
+        text += f", without {pair.fitted_rows} rows that the champion was fitted on"
+    if pair.fitted_rows is None:
+        text += "; which rows the champion was fitted on is not known, so that none could be left out"
+    return text
+
+
 def _rule_text(floors: list[tuple[str, float]], rule: PerformanceRule) -> str:
     text = ", ".join(f"{name}, lower bound, at least {show(floor)}" for name, floor in floors) or "no floor"
     text += f", on {rule.min_outcomes} rows or more of each outcome (classification)"
     if rule.against_champion != "ignore":
         required = rule.against_champion.replace("_", " ")
-        text += f"; against the champion {required} (margin {show(rule.champion_margin)})"
+        text += (
+            f"; against the champion {required} (margin {show(rule.champion_margin)}), "
+            f"in at most {rule.max_attempts} attempts on the same held-out rows"
+        )
     return text
 
 

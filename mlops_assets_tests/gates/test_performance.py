@@ -9,6 +9,9 @@ from mlops_assets.evaluation.comparison import compare
 from mlops_assets.evaluation.estimators import prepare
 from mlops_assets.evaluation.performance import measure_metric
 from mlops_assets.gates.gate import EvidenceError
+from mlops_assets.pipeline.stages.held_out import HOLDOUT_ALPHA
+from mlops_assets.statistics.alpha_spending import level_of_attempt
+from mlops_assets_tests.effort import share
 from mlops_assets_tests.gates.checks import Case, F, N, P, Shown, check, check_shown, decided
 
 
@@ -16,7 +19,7 @@ def metric(value, low, high, note="") -> dict[str, Any]:
     return {"value": value, "low": low, "high": high, "note": note}
 
 
-def performance(low=0.7, task="binary", comparison=None, skill=None) -> dict[str, Any]:
+def performance(low: float | None = 0.7, task="binary", comparison=None, skill=None) -> dict[str, Any]:
     area = metric(None if low is None else low + 0.02, low, None if low is None else low + 0.04, "one class only")
     other = metric(skill, skill, skill)
     metrics = {
@@ -30,6 +33,19 @@ def performance(low=0.7, task="binary", comparison=None, skill=None) -> dict[str
 def pair(low, high) -> dict[str, Any]:
     middle = None if low is None else (low + high) / 2
     return {"metric": "roc_auc", "difference": middle, "low": low, "high": high}
+
+
+def tried(attempt, fitted_rows: int | None = 0) -> dict[str, Any]:
+    """A clear pass as a comparison with that number on the same held-out rows."""
+    alpha = 0.05 / attempt / (attempt + 1)
+    found = {
+        "champion_version": 1,
+        "holdout": "ab" * 32,
+        "attempt": attempt,
+        "alpha": alpha,
+        "fitted_rows": fitted_rows,
+    }
+    return {**pair(0.0, 0.02), **found}
 
 
 CASES: list[Case] = [
@@ -52,6 +68,9 @@ CASES: list[Case] = [
     ({"against_champion": "better"}, performance(comparison=pair(0.0001, 0.02)), P, "better, as asked"),
     ({"against_champion": "better"}, performance(comparison=pair(0.0, 0.02)), F, "not surely better"),
     ({"against_champion": "ignore"}, performance(comparison=pair(-0.2, -0.1)), P, "not compared"),
+    ({"max_attempts": 2}, performance(comparison=tried(2)), P, "the last attempt on these rows"),
+    ({"max_attempts": 2}, performance(comparison=tried(3)), N, "the held-out rows are spent"),
+    ({"against_champion": "ignore", "max_attempts": 2}, performance(comparison=tried(3)), P, "nothing is spent"),
 ]
 
 SHOWN: list[Shown] = [
@@ -70,6 +89,19 @@ SHOWN: list[Shown] = [
     ({"min_auc": None}, performance(0.7), 0.7, None, ["no floor"]),
     ({"min_auc": 0.6}, performance(None), None, 0.6, ["1000 rows (one class only)"]),
     ({"against_champion": "ignore"}, performance(comparison=pair(-1, 1)), 0.7, 0.6, ["does not compare"]),
+    (
+        {},
+        performance(comparison=tried(2, fitted_rows=30)),
+        0.7,
+        0.6,
+        [
+            "in at most 10 attempts on the same held-out rows",
+            "attempt 2 of at most 10 on these held-out rows, one-sided level 0.008333",
+            "without 30 rows that the champion was fitted on",
+        ],
+    ),
+    ({}, performance(comparison=tried(1, fitted_rows=None)), 0.7, 0.6, ["was fitted on is not known"]),
+    ({"max_attempts": 1}, performance(comparison=tried(2)), 0.7, 0.6, ["are spent: retrain on a later period"]),
 ]
 
 
@@ -140,3 +172,28 @@ def test_a_challenger_worse_by_the_margin_passes_no_more_often_than_stated(posit
         rule = {"min_auc": None, "min_outcomes": 2, "champion_margin": 0.01}
         passed += decided("performance", rule, {**found, "comparison": against}).outcome == P
     assert passed / 200 <= 0.025 + 3 * 0.011
+
+
+LIVES = share(120, 2000)
+
+
+@pytest.mark.soak
+def test_of_ten_challengers_worse_by_the_margin_one_passes_no_more_often_than_stated() -> None:
+    """The same held-out rows asked ten times, the champion's scores the same each time: once 19.5 % of them let one pass."""
+    rng = np.random.default_rng(17)
+    y = np.r_[np.ones(100, int), np.zeros(400, int)]
+    lift = [np.sqrt(2) * ndtri(area) for area in (0.75, 0.74)]
+    rule = {"min_auc": None, "champion_margin": 0.01}
+    passed = 0
+    for _ in range(LIVES):
+        common = rng.normal(size=len(y)) * 0.9
+        champion = ndtr(common + rng.normal(size=len(y)) * np.sqrt(0.19) + y * lift[0])
+        for attempt in range(1, 11):
+            challenger = ndtr(common + rng.normal(size=len(y)) * np.sqrt(0.19) + y * lift[1])
+            confidence = 1 - 2 * level_of_attempt(attempt, HOLDOUT_ALPHA)
+            against = compare(y, champion, challenger, "binary", confidence=confidence).to_dict()
+            found = {**measured(y, challenger), "comparison": {**against, "holdout": "ab", "attempt": attempt}}
+            if decided("performance", rule, found).outcome == P:
+                passed += 1
+                break
+    assert passed / LIVES <= HOLDOUT_ALPHA + 3 * np.sqrt(HOLDOUT_ALPHA * (1 - HOLDOUT_ALPHA) / LIVES)

@@ -182,6 +182,7 @@ GATES: dict[str, Scenario] = {
         min_outcomes=(50, 500, {**test_performance.performance(), "rarest": 100}),
         champion_margin=(0.01, 0.02, test_performance.performance(comparison=PAIR)),
         against_champion=("ignore", "better", test_performance.performance(comparison=PAIR)),
+        max_attempts=(10, 2, test_performance.performance(comparison=test_performance.tried(3))),
     ),
     **on(
         "slices",

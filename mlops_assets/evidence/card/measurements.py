@@ -129,8 +129,25 @@ def comparison(inputs: CardInputs) -> list[Block]:
         return [Missing("comparison with the champion")]
     if not c:
         return [Paragraph("There was no champion to compare with. Gates and approvals alone decide.")]
-    blocks = sentences(c.get("reason"))
-    return [*blocks, *leftovers(c, ("reason", "champion_performance", "curves"))]
+    blocks: list[Block] = [*sentences(c.get("reason")), *_attempt(c)]
+    known = ("reason", "champion_performance", "curves", "holdout", "attempt", "alpha", "fitted_rows")
+    return [*blocks, *leftovers(c, known)]
+
+
+def _attempt(c: Mapping[str, Any]) -> list[Block]:
+    """Which comparison on these held-out rows it was, its level, and which rows were left out."""
+    if not c.get("holdout"):
+        return []
+    text = (
+        f"This is comparison {c['attempt']} with a champion on these held-out rows ({c['holdout'][:12]}). Each end of its "
+        f"interval has the one-sided level {number(c['alpha'])}, its part of the level of all comparisons on these rows."
+    )
+    left_out = c.get("fitted_rows")
+    if left_out is None:
+        text += " Which rows the champion was fitted on is not known, so that none could be left out."
+    else:
+        text += f" The champion was fitted on {number(left_out) if left_out else 'none'} of them{', which are left out' if left_out else ''}."
+    return [Paragraph(text)]
 
 
 def slices(inputs: CardInputs) -> list[Block] | str:

@@ -49,6 +49,15 @@ class GateDecided(Event):
         """Whether there was nothing to measure."""
         return bool(self.details.get("absent"))
 
+    @property
+    def compared_on(self) -> tuple[str, str] | None:
+        """Digest of the held-out rows on which the version was compared with a champion, and that champion; None without one."""
+        measured = self.measured
+        found = measured.get("comparison") if isinstance(measured, dict) else None
+        if not isinstance(found, dict) or not found.get("holdout"):
+            return None
+        return str(found["holdout"]), str(found.get("champion_version"))
+
 
 class Approval(SignedEvent):
     """A signed decision on a version. The record's subject is the version.

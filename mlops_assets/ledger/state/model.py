@@ -53,6 +53,7 @@ class ModelState:
         waiting: signatures on a change of the champion state that needs more of them under the policy in force.
         changes: every change of the version that decides, in order.
         versions: by number, in order of number.
+        holdouts: comparisons on held-out rows, by the digest of the rows: version and champion of each, in order of its first.
         data_decisions: latest decision of each gate by subject (`data:<digest>`), made before there was a version.
         policies: that came into force, in order.
         assessments: of its tier, in order.
@@ -75,6 +76,7 @@ class ModelState:
     waiting: tuple[Record[Intervention], ...] = ()
     changes: tuple[ChampionChange, ...] = ()
     versions: Mapping[str, VersionState] = field(default_factory=dict)
+    holdouts: Mapping[str, tuple[tuple[str, str], ...]] = field(default_factory=dict)
     data_decisions: Mapping[str, Mapping[str, Decision]] = field(default_factory=dict)
     policies: tuple[Record[PolicyAdopted], ...] = ()
     assessments: tuple[Record[TierAssessed], ...] = ()

@@ -207,8 +207,10 @@ def features(context: StageContext) -> StageResult:
     )
 
 
-def feature_rows(lake: Lake, snapshot: Record, part: str | None = None) -> pl.DataFrame:
-    """Rows of the features table that belong to a snapshot: all, `fit` or `holdout`.
+def feature_rows(
+    lake: Lake, snapshot: Record, part: str | None = None, *, columns: Sequence[str] | None = None
+) -> pl.DataFrame:
+    """Rows of the features table that belong to a snapshot: all, `fit` or `holdout`; of all columns, or of those named.
 
     Raises:
         StageError: the snapshot has no features yet.
@@ -219,7 +221,7 @@ def feature_rows(lake: Lake, snapshot: Record, part: str | None = None) -> pl.Da
         raise StageError(
             f"{snapshot.model}: no features of snapshot {snapshot.subject[:12]}; materialize {table} first"
         )
-    rows = lake.read(table, version=version)
+    rows = lake.read(table, version=version, columns=None if columns is None else [*columns, PART])
     return rows if part is None else rows.filter(pl.col(PART) == part).drop(PART)
 
 

@@ -1,20 +1,11 @@
 """Stages that look at a registered version on rows it was not fitted on: `evaluation`, `fairness`, `explanations`."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-import numpy as np
 import polars as pl
 
-from mlops_assets.datasets.contract import ContractError
-from mlops_assets.datasets.internal_columns import ROW
-from mlops_assets.datasets.reading import read_expr
-from mlops_assets.datasets.sources import deliver
-from mlops_assets.declaration.declaration import Declaration
 from mlops_assets.evaluation.calibration import calibrate
-from mlops_assets.evaluation.comparison import QUALITY_METRIC, compare
 from mlops_assets.evaluation.contributions import build_reference
 from mlops_assets.evaluation.cost import measure_cost
 from mlops_assets.evaluation.estimators import prepare
@@ -25,25 +16,20 @@ from mlops_assets.evaluation.performance import evaluate
 from mlops_assets.evaluation.robustness import ProbeSettings, probe
 from mlops_assets.evaluation.slices import measure_slices
 from mlops_assets.evaluation.stability import StabilitySettings, measure_stability
-from mlops_assets.features.frame import target_vector
 from mlops_assets.gates import fairness as fairness_gate
 from mlops_assets.gates import performance as performance_gate
 from mlops_assets.gates import reason_codes as reason_codes_gate
 from mlops_assets.gates import slices as slices_gate
 from mlops_assets.gates import stability as stability_gate
 from mlops_assets.gates.fairness import FairnessRule
-from mlops_assets.gates.gate import GateInputs, GateResult
+from mlops_assets.gates.gate import GateResult
 from mlops_assets.gates.registry import GateRules, decide_stage
-from mlops_assets.governance.approval_subject import registered as registration_of
-from mlops_assets.inspection.versions import load_verified
-from mlops_assets.ledger.events.versions import VersionRegistered
-from mlops_assets.ledger.ledger import Record
 from mlops_assets.pipeline.context import StageContext, StageResult
 from mlops_assets.pipeline.stages.data import feature_rows
-from mlops_assets.pipeline.stages.decisions import current_snapshot, current_version, record_decisions
+from mlops_assets.pipeline.stages.decisions import current_snapshot, record_decisions
 from mlops_assets.pipeline.stages.external import without_explanations
+from mlops_assets.pipeline.stages.held_out import HeldOut, against_champion, held_out
 from mlops_assets.pipeline.stages.tables import disparity_table, evaluation_picture, group_table, worst_slices
-from mlops_assets.pipeline.stages.versions import classes_of, declared_with, scored_rows
 from mlops_assets.pipeline.training_results import (
     COST,
     EVALUATION,
@@ -53,60 +39,10 @@ from mlops_assets.pipeline.training_results import (
     Explanations,
 )
 from mlops_assets.platform import Platform
-from mlops_assets.release.champion import champion_state
-from mlops_assets.scoring.input_contract import check
 from mlops_assets.stores.registry import RegistryError
 
 SEARCHED = 12
 """Features whose values the search for worse slices combines."""
-
-
-@dataclass(frozen=True)
-class HeldOut:
-    """Held-out rows with what a version predicts of them.
-
-    Attributes:
-        declaration: under which the version was made.
-        registered: record of its registration.
-        pipeline: the fitted pipeline.
-        rows: held out.
-        target: outcomes of the rows.
-        scores: of the rows; shape (n,), or (n, classes).
-        threshold: binary: predicted positive from this score on.
-        classes: multiclass: labels in the order of the scores' columns.
-    """
-
-    declaration: Declaration
-    registered: Record[VersionRegistered]
-    pipeline: Any
-    rows: pl.DataFrame
-    target: np.ndarray
-    scores: np.ndarray
-    threshold: float | None
-    classes: list[str] | None
-
-    @property
-    def version(self) -> int:
-        """Number of the version."""
-        return int(self.registered.subject)
-
-    def score(self, rows: pl.DataFrame) -> np.ndarray:
-        """The version's scores of other rows."""
-        return scored_rows(self.pipeline, rows, self.declaration)
-
-    def inputs(self, measured: Mapping[str, Any]) -> GateInputs:
-        """What gates are given: these rows, and what was measured of the version, by the name of the gate that reads it."""
-        return GateInputs(
-            declaration=self.declaration,
-            measured=measured,
-            version=self.version,
-            rows=self.rows,
-            target=self.target,
-            scores=self.scores,
-            threshold=self.threshold,
-            classes=self.classes,
-            score=self.score,
-        )
 
 
 def evaluation(context: StageContext) -> StageResult:
@@ -297,83 +233,6 @@ def explain(held: HeldOut, limits: ReasonLimits) -> Explanations:
     reasons = examine_reason_codes(held.pipeline, held.rows, held.declaration, held.threshold, reference, limits=limits)
     importance = permutation_importance(held.pipeline, held.rows, held.declaration)
     return Explanations(importance.to_dict(), reasons.to_dict())
-
-
-def held_out(platform: Platform, declaration: Declaration, request: str | None) -> HeldOut:
-    """Held-out rows of the current snapshot with the scores of the version that was trained on it."""
-    registered = current_version(platform.ledger, declaration, request)
-    pipeline = load_verified(platform, declaration, int(registered.subject))
-    rows = feature_rows(platform.lake, current_snapshot(platform.ledger, declaration, request), "holdout")
-    return HeldOut(
-        declaration=declaration,
-        registered=registered,
-        pipeline=pipeline,
-        rows=rows,
-        target=target_vector(rows, declaration),
-        scores=scored_rows(pipeline, rows, declaration),
-        threshold=registered.event.threshold,
-        classes=classes_of(pipeline, declaration),
-    )
-
-
-def against_champion(platform: Platform, held: HeldOut, margin: float) -> dict[str, Any]:
-    """The paired comparison with the champion on the same rows; empty where there is none, or it is this version."""
-    declaration = held.declaration
-    champion = champion_state(platform.ledger, declaration.name).deciding
-    if champion is None or champion == held.version:
-        return {}
-    made = declared_with(registration_of(platform.ledger.state().model(declaration.name), champion), declaration)
-    try:
-        same, rows = rows_for(made, held, platform.project.root)
-    except ContractError as error:
-        return {
-            **not_compared(held, margin, f"version {champion} cannot score these rows: {error}"),
-            "champion": champion,
-        }
-    found = compare(
-        held.target[same],
-        scored_rows(load_verified(platform, made, champion), rows, made),
-        held.scores[same],
-        declaration.task,
-        margin,
-        threshold=held.threshold,
-        classes=held.classes,
-        seed=declaration.training.seed,
-    )
-    return {**found.to_dict(), "champion": champion}
-
-
-def rows_for(made: Declaration, held: HeldOut, root: Path) -> tuple[np.ndarray, pl.DataFrame]:
-    """The held-out rows as another declaration reads them, and their positions among the held-out rows.
-
-    Columns that the snapshot does not have are read from the source again.
-
-    Raises:
-        ContractError: the source does not have them either.
-    """
-    rows = held.rows
-    if all(name in rows.columns for name in made.features):
-        return np.arange(rows.height), rows
-    identifiers = rows[made.id]
-    source = deliver(made, root).rows
-    known = read_expr(made.id, source.collect_schema(), made).is_in(identifiers.implode())
-    read = check(source.filter(known), made).accepted
-    numbered = rows.select(made.id).with_row_index(ROW).join(read, on=made.id, how="inner", maintain_order="left")
-    return numbered[ROW].to_numpy(), numbered.drop(ROW)
-
-
-def not_compared(held: HeldOut, margin: float, reason: str) -> dict[str, Any]:
-    """A comparison that could not be made, as the performance gate reads it."""
-    return {
-        "metric": QUALITY_METRIC[held.declaration.task],
-        "n": 0,
-        "difference": None,
-        "low": None,
-        "high": None,
-        "margin": margin,
-        "verdict": "undecidable",
-        "reason": reason,
-    }
 
 
 def cost_of(platform: Platform, held: HeldOut) -> Mapping[str, Any]:

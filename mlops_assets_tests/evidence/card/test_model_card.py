@@ -211,3 +211,18 @@ def test_the_phrases_of_adverse_action_notices_stand_beside_the_meaning_of_the_f
     text = card_markdown(build_card(card_inputs)).replace("\\", "")
     assert "| Meaning | Phrase in adverse-action notices |" in text
     assert "| Credit limit (NT dollar). | Credit limit |" in text
+
+
+@pytest.mark.parametrize(
+    ("fitted", "words"),
+    [
+        (30, "was fitted on 30 of them, which are left out"),
+        (0, "was fitted on none of them."),
+        (None, "was fitted on is not known"),
+    ],
+)
+def test_the_comparison_says_which_attempt_on_the_rows_it_was(card_inputs: CardInputs, fitted: int | None, words: str):
+    compared = {"reason": "no worse", "holdout": "ab" * 32, "attempt": 2, "alpha": 1 / 120, "fitted_rows": fitted}
+    text = card_markdown(build_card(replace(card_inputs, comparison=compared)))
+    assert "This is comparison 2 with a champion on these held-out rows (abababababab)" in text
+    assert words in text

@@ -42,7 +42,7 @@ def card_issued(model: ModelState, record: Record[versions.CardIssued], _: FoldC
 
 
 def gate_decided(model: ModelState, record: Record[judgements.GateDecided], _: FoldContext) -> ModelState:
-    """The latest decision of each gate under each policy."""
+    """The latest decision of each gate under each policy, and the comparison on held-out rows that it rests on."""
     event = record.event
     decision = Decision(
         event.gate, event.outcome, event.value, event.threshold, event.rule, event.reason, event.policy_digest, event.tier,
@@ -51,7 +51,20 @@ def gate_decided(model: ModelState, record: Record[judgements.GateDecided], _: F
     if record.subject.startswith(DATA_SUBJECT):
         found = {**model.data_decisions.get(record.subject, {}), event.gate: decision}
         return replace(model, data_decisions={**model.data_decisions, record.subject: found})
+    model = _counted(model, record)
     known = model.version(record.subject)
     under = {**known.decisions.get(event.policy_digest, {}), event.gate: decision}
     decisions = {**known.decisions, event.policy_digest: under}
     return with_version(model, replace(known, decisions=decisions, latest_policy=event.policy_digest))
+
+
+def _counted(model: ModelState, record: Record[judgements.GateDecided]) -> ModelState:
+    """With the comparison on held-out rows that the decision rests on; the same one, decided again, counts once."""
+    compared = record.event.compared_on
+    if compared is None:
+        return model
+    holdout, champion = compared
+    made, pair = model.holdouts.get(holdout, ()), (record.subject, champion)
+    if pair in made:
+        return model
+    return replace(model, holdouts={**model.holdouts, holdout: (*made, pair)})
