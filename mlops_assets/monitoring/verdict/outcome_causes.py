@@ -35,16 +35,26 @@ def new_class_causes(performance: WindowPerformance, thresholds: MonitoringThres
 def relation_causes(
     performance: WindowPerformance,
     thresholds: MonitoringThresholds,
-    inputs_moved: bool,
+    inputs: Sequence[Cause],
     base_rate_moved: bool,
     segment: Segment | None,
+    score: str,
 ) -> tuple[list[Cause], Loss | None]:
     """A changed relation between inputs and outcome, or quality that was lost without one.
 
     Lost quality alone is no evidence of a changed relation where inputs have moved: among rows that are more alike a model
     ranks worse, though each score means what it meant. Nor is it where the base rate has moved, unless quality is an AUC,
     which a common shift leaves as it is.
+
+    Args:
+        performance: of the window.
+        thresholds: of the policy.
+        inputs: causes that inputs and score show.
+        base_rate_moved: whether outcomes are more or less frequent than predicted.
+        segment: the part of the rows that a changed relation is confined to, where there is one.
+        score: column of the scores.
     """
+    inputs_moved = bool(inputs)
     unchanged_relation = performance.p_adjusted.get("relation", 1.0) >= thresholds.alpha
     loss = _loss(performance, thresholds)
     not_an_area = performance.ranking is not None and performance.ranking.metric != "roc_auc"
@@ -53,7 +63,9 @@ def relation_causes(
     severities: list[Severity] = []
     weights: list[float] = []
     remainder = (
-        _unexplained_loss(performance, thresholds) if inputs_moved and not (base_rate_moved and not_an_area) else None
+        _unexplained_loss(performance, thresholds, "scores" if all(c.columns == (score,) for c in inputs) else "inputs")
+        if inputs_moved and not (base_rate_moved and not_an_area)
+        else None
     )
     if loss is not None and remainder is not None:
         # Inputs explain a part of the loss at most: what remains is another relation.
@@ -83,8 +95,11 @@ def relation_causes(
     return [Cause("concept_drift", worst(severities), "; ".join(evidence), columns, max(weights))], loss
 
 
-def _unexplained_loss(performance: WindowPerformance, thresholds: MonitoringThresholds) -> Loss | None:
-    """The part of a loss that other inputs do not explain, where it is beyond chance and as large as their part."""
+def _unexplained_loss(performance: WindowPerformance, thresholds: MonitoringThresholds, moved: str) -> Loss | None:
+    """The part of a loss that other inputs do not explain, where it is beyond chance and as large as their part.
+
+    `moved` is what moved, in words: inputs, or scores where no input moved.
+    """
     ranking = performance.ranking
     if ranking is None or ranking.foreseen is None or ranking.p_unforeseen is None or ranking.window is None:
         return None
@@ -96,7 +111,7 @@ def _unexplained_loss(performance: WindowPerformance, thresholds: MonitoringThre
     share = min(1.0, remainder / (remainder + by_inputs))
     text = (
         f"model performance fell: {metric_name(ranking.metric)} {ranking.window:.3f} against {ranking.reference:.3f} in the "
-        f"reference; {1 - share:.0%} of the loss comes from other inputs, {share:.0%} from another relation "
+        f"reference; {1 - share:.0%} of the loss comes from other {moved}, {share:.0%} from another relation "
         f"({shown_p(ranking.p_unforeseen)})"
     )
     return Loss(severity, text, remainder / thresholds.performance_drop_act)
@@ -161,14 +176,17 @@ def moved_with_labels(performance: WindowPerformance, alpha: float) -> bool:
 
     Under a shift of labels alone the log-odds at every score move by those of the base rate (Saerens, Latinne & Decaestecker
     2002). Where the base rate stands still while the same scores have other outcomes, or one moves far more than the other,
-    something else changed. Only known for binary outcomes; others are taken to agree.
+    something else changed. Only known for binary outcomes; others are taken to agree. Where too little is known of the same
+    scores, as when hardly any of them is in the reference's range, the base rate alone tells.
     """
     base, relation = performance.base_rate, performance.relation
-    if performance.task != "binary" or base is None or relation is None or relation.common_shift is None:
+    if performance.task != "binary" or base is None:
         return True
     before, now = base.reference or 0.0, base.window or 0.0
     if base.p_value is None or base.p_value >= alpha or not (0 < before < 1 and 0 < now < 1):
         return False
+    if relation is None or relation.common_shift is None:
+        return True
     moved = math.log(now / (1 - now)) - math.log(before / (1 - before))
     return moved != 0 and LEAST_ALIKE <= relation.common_shift / moved <= MOST_ALIKE
 

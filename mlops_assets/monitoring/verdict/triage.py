@@ -141,7 +141,7 @@ def _with_outcomes(
     """Causes beside data quality where outcomes are known, and performance that was lost without a changed relation."""
     inputs = covariate_shift_causes(drift, score)
     base_rate = base_rate_causes(performance, thresholds, inputs, score)
-    relation, loss = relation_causes(performance, thresholds, bool(inputs), bool(base_rate), segment)
+    relation, loss = relation_causes(performance, thresholds, inputs, bool(base_rate), segment, score)
     followed = [c for c in base_rate if c.kind == "concept_drift"]
     if followed and relation:
         # One changed relation: what grades show, and that outcomes as a whole did not follow the inputs.

@@ -300,6 +300,18 @@ def test_no_label_shift_is_named_where_labels_did_not_shift(reference):
     assert with_labels.kind == "label_shift"
 
 
+def test_scores_that_are_turned_round_are_no_label_shift(reference):
+    """As when a supplier delivers the probability of the other outcome: no label moved, and the relation is another one."""
+    turned = drift(column(SCORE_COLUMN, "critical"), column("c"))
+    for rows in (500, 6000):
+        y, score = loans(rows, 5)
+        health = judged(turned, measure(reference, y, 1 - score))
+        assert health.kind == "concept_drift"
+        assert "label_shift" not in {c.kind for c in health.causes}
+        assert "AUC" in health.causes[0].evidence
+        assert "other inputs" not in health.causes[0].evidence, "no input moved"
+
+
 def test_a_loss_behind_moved_inputs_is_parted(reference):
     lost = judged(SHIFTED, outcomes(reference, flip=0.3))
     assert {c.kind for c in lost.causes} >= {"concept_drift", "covariate_shift"}
