@@ -7,6 +7,7 @@ Belongs here: keys, dependencies, descriptions, checks, partitions and freshness
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cache
+from inspect import signature
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from mlops_assets.policy.policy import Policy
 
 MODEL_TAG = "mlops/model"
+RESULT = "result"
+"""Name of the output of an asset's operation, as `@dg.asset` calls it."""
 
 
 def asset_key(model: str, stage: str) -> dg.AssetKey:
@@ -67,6 +70,13 @@ def build_assets(
     ]
 
 
+def _compute(context: dg.AssetExecutionContext) -> dg.MaterializeResult: ...
+
+
+SIGNATURE = signature(_compute)
+"""Of the function that computes an asset."""
+
+
 def _build(
     declaration: Declaration,
     stage: StageSpec,
@@ -75,35 +85,60 @@ def _build(
     metadata: Mapping[str, Any],
 ) -> dg.AssetsDefinition:
     model, key = declaration.name, asset_key(declaration.name, stage.name)
-    deps = [asset_key(model, name) for name in stage.deps]
+    upstream = [asset_key(model, name) for name in stage.deps]
     if stage.reads_source:
-        deps.append(dg.AssetKey(list(declaration.source.key)))
+        upstream.append(dg.AssetKey(list(declaration.source.key)))
+    description, version = f"{stage.description}\n\n_{declaration.purpose}_", _stage_code(code, stage)
+    shown = {**schema_of(declaration, stage.name), **metadata}
+    checks = [
+        dg.AssetCheckSpec(gate, asset=key, blocking=gate in stage.blocking, description=question(gate))
+        for gate in stage.gates
+    ]
+    checks_by_output = {check.get_python_identifier(): check for check in checks}
+    keys_by_input = {upstream_key.to_python_identifier(): upstream_key for upstream_key in upstream}
 
-    @dg.asset(
-        key=key,
-        deps=deps,
-        description=f"{stage.description}\n\n_{declaration.purpose}_",
-        metadata={**schema_of(declaration, stage.name), **metadata},
-        group_name=model,
-        owners=owners_of(declaration),
-        kinds=set(stage.kinds),
-        tags={"mlops/tier": declaration.tier.value, "mlops/task": declaration.task.value},
-        op_tags={MODEL_TAG: model},
-        code_version=_stage_code(code, stage),
-        partitions_def=partitions,
-        freshness_policy=window_freshness(declaration, datetime.now(UTC).date()) if partitions else None,
-        check_specs=[
-            dg.AssetCheckSpec(gate, asset=key, blocking=gate in stage.blocking, description=question(gate))
-            for gate in stage.gates
-        ],
-        required_resource_keys={"platform", *stage.resources},
-    )
     def stage_asset(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
         stage_context = open_context(context, declaration)
         result = stage.load()(stage_context)
         return _materialized(stage, result, stage_context.policy, lineage_of(declaration, stage.name))
 
-    return stage_asset
+    # Dagster asks for it many times; without this it is worked out each time, for each asset of each model.
+    stage_asset.__signature__ = SIGNATURE
+    computation = dg.op(
+        name=key.to_python_identifier(),
+        description=description,
+        ins={name: dg.In(dg.Nothing) for name in keys_by_input},
+        out={
+            RESULT: dg.Out(
+                dg.Nothing, description=description, metadata=shown, io_manager_key="io_manager", code_version=version
+            ),
+            **{name: dg.Out(None) for name in checks_by_output},
+        },
+        tags={MODEL_TAG: model},
+        code_version=version,
+        required_resource_keys={"platform", *stage.resources},
+    )(stage_asset)
+    spec = dg.AssetSpec(
+        key,
+        deps=upstream,
+        description=description,
+        metadata=shown,
+        group_name=model,
+        owners=owners_of(declaration),
+        kinds=set(stage.kinds),
+        tags={"mlops/tier": declaration.tier.value, "mlops/task": declaration.task.value},
+        code_version=version,
+        partitions_def=partitions,
+        freshness_policy=window_freshness(declaration, datetime.now(UTC).date()) if partitions else None,
+    )
+    # What `@dg.asset` makes, without its inspection of the same function and its copies of the same spec for every model.
+    return dg.AssetsDefinition(
+        keys_by_input_name=keys_by_input,
+        keys_by_output_name={RESULT: key},
+        node_def=computation,
+        specs=[spec],
+        check_specs_by_output_name=checks_by_output,
+    )
 
 
 def _model_code(declaration: Declaration) -> str:

@@ -81,7 +81,11 @@ def load_definitions(
         return build_definitions(defs, resources=resources, extensions=extensions, location=location)
 
     if not is_run():
-        return whole()
+        with collecting_later():
+            found = whole()
+            # Dagster asks for both next, and takes what is there already; the jobs are as many objects again as the assets.
+            found.get_repository_def().get_all_jobs()
+        return found
     _make_ready(defs, extensions)
     found = run_repository(Path(defs), resources or {}, lambda: whole().get_repository_def())
     # Dagster takes a repository from such a function as well; only the annotation of the decorator does not say so.
