@@ -69,11 +69,12 @@ def demo(context: click.Context, processes: int) -> int:
 def introduce(platform: Platform, processes: int) -> None:
     """Say what is about to happen, before the first seconds of imports."""
     names = list(platform.project.declarations)
-    at_a_time = min(processes, len(names))
+    several = len(names) > 1
+    which = f"{len(names)} models ({', '.join(names)}), each" if several else f"the model {', '.join(names)},"
+    at_once = f"; {min(processes, len(names))} at a time" if several else ""
     click.echo(
-        f"Demo: {len(names)} models ({', '.join(names)}), each from its rows to a champion, then through every monitoring "
-        f"window\nthat has ended; {at_a_time} at a time. The roles' signatures are made with trial keys. It can be stopped "
-        "and started again.\n"
+        f"Demo: {which} from its rows to a champion, then through every monitoring window\nthat has ended{at_once}. The "
+        "roles' signatures are made with trial keys. It can be stopped and started again.\n"
     )
 
 

@@ -365,7 +365,7 @@ def gates_text(gates: Sequence[GateStanding]) -> str:
     """How many gates passed or could not measure, and the names of those that failed."""
     failed = [f"{g.gate} failed{'' if g.required else ' (not required)'}" for g in gates if g.state == "failed"]
     counts = Counter(gate.state for gate in gates if gate.state != "failed")
-    return ", ".join([counted(counts, "passed", "excepted", "not_measurable", "missing"), *failed])
+    return ", ".join([counted(counts, "passed", "excepted", "not_measurable", "not_applicable", "missing"), *failed])
 
 
 def only(platform: Platform, model: str) -> Platform:
