@@ -345,3 +345,17 @@ def test_a_declared_tier_below_the_assessed_one_ends_with_1(own: Own, tmp_path) 
     assert "cannot be promoted: it is declared as tier low, and model-risk assessed it as tier high" in answer.out
     listed = own("tier", "show")
     assert listed.code == 1
+
+
+def test_a_copy_of_a_retired_model_is_named(own: Own) -> None:
+    (path,) = own.root.rglob(f"models/{SNAPSHOT}/defs.yaml")
+    copy = path.parents[1] / "parcel_sorter" / "defs.yaml"
+    copy.parent.mkdir()
+    copy.write_text(path.read_text(encoding="utf-8"), encoding="utf-8")
+    if own("status", SNAPSHOT, "--json").json[0]["lifecycle"] != "retired":
+        assert own("retire", SNAPSHOT, "--key", own.key("model-risk"), "--rationale", "replaced by a scale").code == 0
+    checked = own("check", "parcel_sorter", "--json")
+    assert checked.code == 0
+    ((text,),) = [row["copies"] for row in checked.json]
+    assert f"It has the source and target of {SNAPSHOT}, which was retired" in text
+    assert text in own("check", "parcel_sorter").out

@@ -142,7 +142,7 @@ class Life:
         )  # fmt: skip
         return self.write(event, version)
 
-    def promote(self, version: str, former: int | None) -> Record[champion.Promotion]:
+    def promote(self, version: str, former: int | None, **fields: Any) -> Record[champion.Promotion]:
         """A promotion that rests on every decision and approval of the version."""
         about = approval_subject(self.ledger.state().model(self.model), version, POLICY.digest)
         approvals = self.ledger.of(judgements.Approval, model=self.model, subject=version)
@@ -150,7 +150,7 @@ class Life:
             former=former, digests=about.subjects, policy_digest=POLICY.digest, policy=POLICY.model_dump(mode="json"),
             decisions=tuple(record.seq for record in about.decisions.values()), approvals=tuple(r.seq for r in approvals),
             approvers=tuple(champion.Approver(person=r.event.person, role=r.event.role) for r in approvals),
-            ladder=champion.LadderStep(step="champion", reason="nothing to climb"),
+            ladder=champion.LadderStep(step="champion", reason="nothing to climb"), **fields,
         )  # fmt: skip
         return self.write(event, version)
 

@@ -127,3 +127,16 @@ def test_a_gate_that_did_not_pass_is_named_with_its_reason(life: Life, gate: str
     (row,) = as_of(life.ledger, life.clock.at)
     assert row.decisions[0]["required"] is (gate == "label_bias")
     assert words.format(seq=decided.seq) in as_of_text([row], life.clock.at)
+
+
+def test_the_tier_of_a_champion_and_who_assessed_it(life: Life):
+    life.release("1", "2004-01-01")
+    (row,) = as_of(life.ledger, life.clock.at)
+    assert row.tier == {"tier": "high"}
+    assert "tier: high, without an assessment that counted" in as_of_text([row], life.clock.at)
+    assessed = life.assess("validator", "medium", "2099-01-01")
+    life.register("2")
+    life.promote("2", 1, assessment=assessed.seq)
+    (row,) = as_of(life.ledger, life.clock.at)
+    text = as_of_text([row], life.clock.at)
+    assert f"tier: high, assessed as medium by validator (validator, record {assessed.seq})" in text

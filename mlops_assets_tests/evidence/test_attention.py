@@ -1,5 +1,6 @@
 """What needs a person: each state that asks for one, with its urgency, its command and who may run it."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -134,3 +135,47 @@ def test_stale_evidence_is_named(life: Life) -> None:
         "Evidence out of date",
         "sr_26_2 V.1: validation_report: older than 365 days",
     )
+
+
+def of_tier(life: Life, days: float = 0.0) -> list[AttentionItem]:
+    """What the inventory asks about the tier of the model, were its declared tier low."""
+    low = POLICY.model_copy(update={"tier": "low"})
+    (row,) = inventory(life.ledger, [SBA], {MODEL: low}, life.clock.at + days * DAY)
+    return [AttentionItem(**item) for item in row["needs_attention"] if item["kind"] == "tier"]
+
+
+def test_the_tier_is_asked_for_before_it_expires_and_after_it_has_ended(life: Life) -> None:
+    life.release("1", "2003-09-20")
+    (missing,) = of_tier(life)
+    assert (missing.urgency, missing.title) == ("soon", "The tier must be assessed")
+    assert missing.command == f"mlops tier assess {MODEL} --answers FILE --key KEY.pem"
+    declared = replace(life, declaration=SBA.declaration.model_dump(mode="json"))
+    declared.assess("validator", "low", "2004-09-01")
+    assert of_tier(life) == []
+    (soon,) = of_tier(life, 320)
+    assert (soon.title, soon.due) == ("The assessment of the tier expires on 2004-09-01", "2004-09-01")
+    (ended,) = of_tier(life, 400)
+    assert "expired on 2004-09-01" in ended.detail
+    declared.assess("validator", "medium", "2004-09-01")
+    assert of_tier(life)[0].title == "The declared tier is too low"
+
+
+def test_a_version_without_an_assessment_waits_for_one_before_it_waits_for_people(life: Life) -> None:
+    life.adopt(when="2003-09-19")
+    low = POLICY.model_copy(update={"tier": "low"})
+    life.register("1", "2003-09-20")
+    for gate in POLICY.gates.required:
+        life.decide("1", gate, policy_digest=low.digest)
+    (row,) = inventory(life.ledger, [SBA], {MODEL: low}, life.clock.at)
+    (item,) = [item for item in row["needs_attention"] if item["kind"] == "tier"]
+    assert (item["urgency"], item["title"]) == ("now", "Version 1 is waiting for assessment")
+    assert f"mlops tier questions {MODEL}" in item["detail"]
+
+
+def test_a_copy_of_a_retired_model_is_named(life: Life) -> None:
+    other = replace(life, model="former", declaration=SBA.declaration.model_dump(mode="json"))
+    other.release("1", "2003-09-20")
+    other.intervene("model-risk", champion.Retirement, "1", "replaced by a rule")
+    rows = {row["model"]: row for row in inventory(life.ledger, [SBA], {MODEL: POLICY}, life.clock.at)}
+    assert [copy["model"] for copy in rows[MODEL]["copies"]] == ["former"]
+    assert "A copy of former, which was retired" in [item["title"] for item in rows[MODEL]["needs_attention"]]

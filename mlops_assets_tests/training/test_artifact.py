@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from mlops_assets.declaration.training import Candidate
 from mlops_assets.features.frame import to_model_frame
+from mlops_assets.ledger.keys import SigningKey
 from mlops_assets.training.artifact import (
     MODEL_FILE,
     ArtifactError,
@@ -203,3 +204,11 @@ def test_a_signature_holds_until_anything_changes(stored: Path, attack: object, 
     attack(stored)  # type: ignore[operator]
     with pytest.raises(ArtifactError, match="does not hold"):
         verify_folder(stored, public, signature)
+
+
+def test_a_key_that_is_no_file_signs_as_one_in_a_file_does(stored: Path, tmp_path: Path) -> None:
+    key = SigningKey.generate()
+    signature = sign_folder(stored, key, tmp_path / "model.sig")
+    verify_folder(stored, key.public.pem.encode(), signature)
+    with pytest.raises(ArtifactError, match="does not hold"):
+        verify_folder(stored, SigningKey.generate().public.pem.encode(), signature)

@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from mlops_assets.governance.verification import verify_all
+from mlops_assets.inspection.versions import artifact_public_key, sign_artifact
 from mlops_assets.ledger.anchors import read_anchor
 from mlops_assets.ledger.enrolment import enrol
 from mlops_assets.ledger.events.windows import WindowDue
@@ -26,6 +27,10 @@ from mlops_assets.ledger.signatures import sign_statement
 from mlops_assets.ledger.signing.client import RemoteKey, SignerRefused, SignerUnavailable, ask
 from mlops_assets.ledger.signing.rules import SEAL
 from mlops_assets.ledger.signing.server import Signer, SignerError, answer_one, serve
+from mlops_assets.platform import Platform
+from mlops_assets.setup import enrol_service, prepare, service_key
+from mlops_assets.training.artifact import verify_folder
+from mlops_assets_tests.integration.small_project import SNAPSHOT, write_project
 
 ACCOUNT = "nobody"
 AS_ACCOUNT = Path(__file__).with_name("as_account.py")
@@ -256,3 +261,29 @@ def test_a_file_that_is_no_socket_is_left_alone(tmp_path):
     with pytest.raises(SignerError, match="in use"):
         serve(Signer(tmp_path / "keys"), tmp_path / "x", ())
     assert (tmp_path / "x").read_text() == "mine"
+
+
+def test_a_project_is_set_up_with_it_and_has_no_private_key_of_the_machine(running, tmp_path, monkeypatch):
+    running.start()
+    monkeypatch.setenv("MLOPS_SIGNER", str(running.socket))
+    for name in ("MLOPS_HOME", "MLOPS_LEDGER_URL", "MLFLOW_TRACKING_URI"):
+        monkeypatch.delenv(name, raising=False)
+    platform = Platform.load(write_project(tmp_path / "bank", SNAPSHOT, rows=10))
+    prepare(platform)
+    assert {path.name for path in platform.home.keys.glob("*.pem")} == {
+        "root.pem", "root.pub.pem", "ledger.pub.pem", "artifacts.pub.pem",
+    }  # fmt: skip
+    assert service_key(platform) is None
+    assert enrol_service(platform)
+    assert not enrol_service(platform), "once"
+    assert isinstance(service_key(platform), RemoteKey)
+    folder = tmp_path / "model"
+    folder.mkdir()
+    (folder / "model.skops").write_bytes(b"weights")
+    signature = tmp_path / "model.sig"
+    signature.write_text(json.dumps(sign_artifact(platform, folder)))
+    verify_folder(folder, artifact_public_key(platform), signature)
+    assert verify_all(platform.ledger) == []
+    running.end()
+    # Reading needs no signer.
+    assert len(Platform.load(platform.project.defs).ledger.state().people.periods) == 3
