@@ -352,7 +352,7 @@ def test_a_copy_of_a_retired_model_is_named(own: Own) -> None:
     copy = path.parents[1] / "parcel_sorter" / "defs.yaml"
     copy.parent.mkdir()
     copy.write_text(path.read_text(encoding="utf-8"), encoding="utf-8")
-    if own("status", SNAPSHOT, "--json").json[0]["lifecycle"] != "retired":
+    if own("status", SNAPSHOT, "--json").json["lifecycle"] != "retired":
         assert own("retire", SNAPSHOT, "--key", own.key("model-risk"), "--rationale", "replaced by a scale").code == 0
     checked = own("check", "parcel_sorter", "--json")
     assert checked.code == 0
