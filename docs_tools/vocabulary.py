@@ -24,6 +24,7 @@ KINDS = {
 OUTCOMES = {
     "passed": "The evidence meets the rule.",
     "failed": "The evidence does not meet the rule.",
+    "not_applicable": "The gate needs the model itself, which others run; the reason is recorded. Never a pass.",
     "not_measurable": "The evidence does not suffice to decide. Never a pass; whether it blocks is the rule's `not_measurable_blocks`.",
 }
 ACTIONS = {

@@ -73,6 +73,7 @@ def _places(declaration: Declaration) -> Iterator[tuple[str, Place]]:
     named += [(name, ("features", name)) for name in declaration.features]
     named += [(p.column, ("protected", i)) for i, p in enumerate(declaration.protected)]
     named += [(s.column, ("slices", i)) for i, s in enumerate(declaration.slices)]
+    named += [(name, ("external",)) for name in (declaration.external.columns if declaration.external else ())]
     first: dict[str, Place] = {}
     for name, place in named:
         first.setdefault(name, place)

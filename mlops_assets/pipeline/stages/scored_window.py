@@ -12,7 +12,7 @@ from mlops_assets.datasets import pieces
 from mlops_assets.datasets.pieces import StoredRows
 from mlops_assets.datasets.windows import Window
 from mlops_assets.declaration.declaration import Declaration
-from mlops_assets.features.frame import required_columns
+from mlops_assets.features.frame import given_scores, required_columns
 from mlops_assets.governance.approval_subject import registered
 from mlops_assets.inspection.recorded_tables import require_recorded
 from mlops_assets.ledger.events.versions import VersionRegistered
@@ -76,7 +76,10 @@ class ScoredWindow:
     def rows(self, lake: Lake) -> pl.DataFrame | StoredRows:
         """Identifier and what the model reads of the rows; those of a window that may not fit into memory stay in the lake."""
         stored = lake.scan(f"{self.model}/{SCORED_ROWS}", window=self.window.key)
-        stored = stored.select(self.declaration.id, *required_columns(self.declaration))
+        # A score that others gave is looked at as the score, and is no input.
+        given = given_scores(self.declaration)
+        read = [name for name in required_columns(self.declaration) if name not in given]
+        stored = stored.select(self.declaration.id, *read)
         height = int(self.record.event.rows)
         return stored.collect() if height <= pieces.ROWS_AT_ONCE else StoredRows(stored, height)
 
