@@ -106,7 +106,11 @@ def test_eight_processes_at_once_leave_one_champion(url, tmp_path):
 def test_processes_killed_at_random_leave_a_state_that_is_repaired(url, tmp_path):
     ledger, dice = prepare(url, tmp_path), random.Random(7)
     registry = FileRegistry(tmp_path)
-    for turn in range(share(8, 50)):
+    turns = share(8, 50)
+    for turn in range(10 * turns):
+        # On a busy machine it takes more turns until a version is promoted before the processes are killed.
+        if turn >= turns and len(ledger.records(kind="promotion")) > 1:
+            break
         enough = acknowledged(tmp_path) + dice.randint(15, 30)
         workers = start(url, tmp_path, seed=1000 * turn)
         wait_for("some records of this turn", lambda enough=enough: acknowledged(tmp_path) >= enough)

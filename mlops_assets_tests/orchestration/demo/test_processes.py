@@ -114,10 +114,13 @@ def test_a_process_that_is_in_the_middle_of_something_ends_too() -> None:
     with crew(shout, 1, said.append) as others:
         waiting: queue.SimpleQueue[str] = queue.SimpleQueue()
         waiting.put("endless")
-        threading.Thread(target=others.feed, args=(*others.members[0], waiting), daemon=True).start()
+        feeding = threading.Thread(target=others.feed, args=(*others.members[0], waiting), daemon=True)
+        feeding.start()
         while not said:
             time.sleep(0.05)
         process = others.members[0][0]
+    # Both threads wait for the process; the one that did not collect it knows of its end a moment later.
+    feeding.join(60)
     assert process.exitcode is not None
 
 
