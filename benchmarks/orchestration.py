@@ -8,7 +8,7 @@ judged weeks as asked for; each tenth has a second version that waits. The model
 
 Each figure is printed beside its aim. `definitions` are processor seconds without imports: all definitions with their jobs
 resolved, as many trivial assets of a plain Dagster project, and the largest code location. `run` are seconds from the launch of
-a run to its first step, by Dagster's default launcher: of a model's job, and of a project of one asset. Ticks are those of the
+a run to its first step, by Dagster's default launcher, the least of three: of a model's job, and of a project of one asset. Ticks are those of the
 functions that sensors call; a first one is that of a process that has just started, a later one finds nothing new. `queries`
 are the ledger's.
 """
@@ -50,6 +50,8 @@ LOCATION = 5.0
 """Processor seconds that a code location of 100 models may take; of others in proportion."""
 FIRST_STEP = 3.0
 """Seconds by which the first step of a model's run may be later than that of a project of one asset."""
+TURNS = 3
+"""Launches of each run, of which the fastest counts."""
 PLAIN = """\
 import dagster as dg
 
@@ -235,23 +237,28 @@ def _counted(platform: Any) -> list[str]:
 
 def definitions(folder: Path) -> dict[str, Any]:
     """Processor seconds to make Dagster's definitions: of the fleet, of as many trivial assets, of one code location."""
+    from mlops_assets import project
     from mlops_assets.orchestration.build import load_definitions
-    from mlops_assets.project import Project
+    from mlops_assets.pipeline.stage_table import STAGES
 
     defs = folder / fleet.PACKAGE / "defs"
 
     def spent(load: Callable[[], Any]) -> tuple[float, Any]:
+        # As in a process that has just started: every declaration is read.
+        project._declaration.cache_clear()  # pyright: ignore[reportPrivateUsage]
         begun = time.process_time()
         repository = load().get_repository_def()
         repository.get_all_jobs()
         return round(time.process_time() - begun, 2), repository
 
-    models = Project.load(defs).models
+    models = project.Project.load(defs).models
     name, members = Counter(model.group for model in models).most_common(1)[0]
+    load_definitions(defs, location=name)  # imports what the others would be charged for
+    # First, and forgotten: objects that stay would make the collection of garbage dearer for the others. One asset is the source.
+    plain = spent(lambda: _plain(len(models), len(STAGES) + 1))[0]
+    location = spent(lambda: load_definitions(defs, location=name))[0]
     seconds, whole = spent(lambda: load_definitions(defs))
     assets = len(whole.asset_graph.get_all_asset_keys())
-    plain, _ = spent(lambda: _plain(len(models), assets // len(models)))
-    location, _ = spent(lambda: load_definitions(defs, location=name))
     aims = DEFINITIONS * len(models) / 300, LOCATION * members / 100
     found = {"assets": assets, "processor_seconds": seconds, "aim": round(aims[0], 2), "met": seconds < aims[0]}
     one = {"models": members, "processor_seconds": location, "aim": round(aims[1], 2), "met": location < aims[1]}
@@ -275,14 +282,18 @@ def _plain(models: int, assets: int) -> Any:
 
 def runs(folder: Path) -> dict[str, Any]:
     """Seconds from the launch of a run to its first step: of a model's release, and of a project of one asset."""
+    ours_each: list[float] = []
+    plain_each: list[float] = []
     with tempfile.TemporaryDirectory() as scratch:
         bare = Path(scratch) / "bare"
         bare.mkdir()
         (bare / "one_asset.py").write_text(PLAIN)
-        plain = _first_step(bare, "one_asset", "only_job", Path(scratch) / "plain")
-        ours = _first_step(
-            folder, f"{fleet.PACKAGE}.definitions", f"{fleet.names(1)[0]}__release", Path(scratch) / "ours"
-        )
+        # In turn, and the least of each: whatever else the machine does comes and goes.
+        for turn in range(TURNS):
+            plain_each.append(_first_step(bare, "one_asset", "only_job", Path(scratch) / f"plain_{turn}"))
+            module, job = f"{fleet.PACKAGE}.definitions", f"{fleet.names(1)[0]}__release"
+            ours_each.append(_first_step(folder, module, job, Path(scratch) / f"ours_{turn}"))
+    ours, plain = min(ours_each), min(plain_each)
     later = round(ours - plain, 2)
     return {"run": {"seconds": ours, "plain": plain, "later": later, "aim": FIRST_STEP, "met": later < FIRST_STEP}}
 
