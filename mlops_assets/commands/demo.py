@@ -51,6 +51,8 @@ def demo(context: click.Context, processes: int) -> int:
     introduce(platform, processes)
     run = Demo(platform, say=say, stop=interrupted(), processes=processes)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    reported = sys.unraisablehook
+    sys.unraisablehook = lambda unraisable: None if is_interrupt(unraisable.exc_type) else reported(unraisable)
     try:
         run.run()
     except KeyboardInterrupt:
@@ -58,12 +60,22 @@ def demo(context: click.Context, processes: int) -> int:
         sys.stdout.flush()
         # Python itself would end with the signal instead, if the interrupt came while a library was being imported.
         os._exit(STOPPED)
+    finally:
+        sys.unraisablehook = reported
     click.echo(f"\ndone in {time.monotonic() - started:.0f} s\n")
     summary(platform)
     if run.failures:
         click.echo("\nFailed:\n" + "\n".join(f"  {line}" for line in run.failures), err=True)
         return NOT_WELL
     return 0
+
+
+def is_interrupt(kind: type[BaseException]) -> bool:
+    """Whether an exception that Python cannot raise is the wish to stop, which the run hears of in another way.
+
+    An interrupt that arrives while an object is being collected can only be reported, and would be with a traceback.
+    """
+    return issubclass(kind, KeyboardInterrupt)
 
 
 def introduce(platform: Platform, processes: int) -> None:
