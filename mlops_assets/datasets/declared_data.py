@@ -5,6 +5,7 @@ the gates decide.
 """
 
 import difflib
+import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -25,7 +26,8 @@ Found = tuple[Place, str]
 
 def data_mistakes(model: DeclaredModel, root: Path) -> list[str]:
     """What is wrong with a declaration in view of its data, a line each with file and line: a source that cannot be read,
-    columns that are missing, an event time in another format, a target that has not the declared positive value.
+    columns that are missing, an event time in another format, a target that has not the declared positive value, a document of
+    a supplier that is not the declared one.
 
     Args:
         model: one that could be read.
@@ -35,7 +37,7 @@ def data_mistakes(model: DeclaredModel, root: Path) -> list[str]:
     node = yaml.compose(model.path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
     return [
         f"{model.path}:{line_of(node, ('attributes', *place))}: {'.'.join(map(str, place))}: {text}"
-        for place, text in _mistakes(model.declaration, root)
+        for place, text in (*_of_documents(model.declaration, root), *_mistakes(model.declaration, root))
     ]
 
 
@@ -78,6 +80,27 @@ def _places(declaration: Declaration) -> Iterator[tuple[str, Place]]:
     for name, place in named:
         first.setdefault(name, place)
     yield from first.items()
+
+
+def _of_documents(declaration: Declaration, root: Path) -> Iterator[Found]:
+    """Whether the supplier's documents are there, and what was declared of them."""
+    for number, document in enumerate(declaration.external.documents if declaration.external else ()):
+        if not document.path:
+            continue
+        place, path = ("external", "documents", number), root / document.path
+        if not path.is_file():
+            yield (
+                place,
+                f"there is no file {document.path}; correct the path, or leave it out where the file is kept elsewhere",
+            )
+            continue
+        with path.open("rb") as stream:
+            found = hashlib.file_digest(stream, "sha256").hexdigest()
+        if found != document.sha256:
+            yield (
+                place,
+                f"{document.path} has the SHA-256 {found}, declared is {document.sha256}: it was exchanged or changed",
+            )
 
 
 def _of_target(declaration: Declaration, found: Delivered) -> Iterator[Found]:

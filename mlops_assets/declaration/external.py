@@ -19,7 +19,7 @@ class Document(Part):
     sha256: str = Field(examples=["9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"])
     """SHA-256 of the file, so that it cannot be exchanged unseen."""
     path: str = Field(default="", examples=["vendor/validation_2026.pdf"])
-    """Where the file is, from the project's root; empty where it is kept elsewhere. `mlops check` compares its digest."""
+    """Where the file is, from the project's root; empty where it is kept elsewhere. `mlops check --data` compares its digest."""
     dated: date | None = None
     """The day it was issued."""
 

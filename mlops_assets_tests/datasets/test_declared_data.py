@@ -1,3 +1,4 @@
+import hashlib
 from pathlib import Path
 
 import polars as pl
@@ -6,6 +7,8 @@ import pytest
 from mlops_assets.datasets.declared_data import data_mistakes
 from mlops_assets.project import DeclaredModel
 from mlops_assets_tests.datasets.test_deliver import declared, month
+from mlops_assets_tests.declaration.test_external import VENDOR
+from mlops_assets_tests.declaration.test_external import declared as declared_external
 
 DECLARED = "attributes:\n  target: bad\n  features:\n    age: numeric\n"
 
@@ -40,3 +43,30 @@ def test_every_mistake_in_view_of_the_data_is_found(
     mistakes = data_mistakes(DeclaredModel("m", path, declared("a.parquet")), tmp_path)
     assert len(mistakes) == len(found)
     assert all(text in mistake for text, mistake in zip(found, mistakes, strict=True))
+
+
+def test_a_document_of_a_supplier_is_compared_with_its_declared_digest(tmp_path: Path) -> None:
+    report = tmp_path / "report.pdf"
+    report.write_bytes(b"as it was handed over")
+    digest = hashlib.sha256(report.read_bytes()).hexdigest()
+    documents = [
+        {"title": "Validation report", "sha256": digest, "path": "report.pdf"},
+        {"title": "Kept elsewhere", "sha256": digest},
+        {"title": "Not there", "sha256": digest, "path": "gone.pdf"},
+    ]
+    model = declared_external(external={**VENDOR, "documents": documents})
+    path = tmp_path / "defs.yaml"
+    path.write_text(DECLARED)
+
+    def of_documents() -> list[str]:
+        found = data_mistakes(DeclaredModel("m", path, model), tmp_path)
+        return [text for text in found if "external.documents" in text]
+
+    (gone,) = of_documents()
+    assert "external.documents.2: there is no file gone.pdf" in gone
+    report.write_bytes(b"as somebody would have liked it")
+    exchanged, _ = of_documents()
+    assert (
+        f"report.pdf has the SHA-256 {hashlib.sha256(report.read_bytes()).hexdigest()}, declared is {digest}"
+        in exchanged
+    )
