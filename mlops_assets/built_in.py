@@ -25,7 +25,7 @@ BUILT_IN: Mapping[str, Mapping[str, str]] = {
         "wasserstein": "mlops_assets.statistics.distances:WASSERSTEIN",
     },
     "sources": {
-        "files": "mlops_assets.datasets.sources:FILES",
+        "files": "mlops_assets.datasets.file_source:FILES",
         "query": "mlops_assets.datasets.sources:QUERY",
     },
     "candidates": _in("training.algorithms", "CANDIDATE", "linear", "hist_gradient_boosting", "random_forest"),

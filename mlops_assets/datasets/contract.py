@@ -1,50 +1,31 @@
-"""The contract that rows must meet, built from the declaration and judged by pandera.
+"""The contract that rows must meet, judged by pandera.
 
-Belongs here: the rules, and parting a frame into accepted rows, collapsed copies, and quarantined rows with every reason.
-Not here: how many bad rows are too many (a gate decides that), and reading values (`reading.py`).
+Belongs here: parting a frame into accepted rows, collapsed copies, and quarantined rows with every reason.
+Not here: the rules (`contract_rules.py`), how many bad rows are too many (a gate decides that), and reading values (`reading.py`).
 """
 
 import difflib
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
 import polars as pl
 
-from mlops_assets.datasets.event_times import event_time_expr
+from mlops_assets.datasets.contract_rules import Rule, rules_of
 from mlops_assets.datasets.internal_columns import EVENT_TIME, FAULT, REASONS, UNREADABLE
-from mlops_assets.datasets.reading import Kind, kind_of, read_as_declared
+from mlops_assets.datasets.reading import read_as_declared
 from mlops_assets.datasets.survey import Survey
 from mlops_assets.datasets.values import canonical_text, delivered_text, text_of
 from mlops_assets.declaration.declaration import Declaration
-from mlops_assets.declaration.external import External
 from mlops_assets.declaration.terms import Task
 from mlops_assets.errors import MlopsAssetsError
-
-AHEAD = timedelta(days=1)
-"""How far in the future an event may lie: clocks and time zones differ."""
 
 
 class ContractError(MlopsAssetsError, ValueError):
     """A table cannot be checked at all: a declared column is not there."""
-
-
-@dataclass(frozen=True)
-class Rule:
-    """One thing that must hold for a row.
-
-    Attributes:
-        column: the column it is about.
-        reason: what is wrong with a row that breaks it; also the name of the pandera check.
-        holds: expression over the coerced frame, true where the row is good; null counts as good.
-    """
-
-    column: str
-    reason: str
-    holds: pl.Expr
 
 
 @dataclass(frozen=True)
@@ -164,7 +145,7 @@ def check(
     judged = read.frame.with_columns([mask.alias(UNREADABLE + name) for name, mask in read.unreadable.items()])
     repeats = _repeats(judged, declaration.id) if whole is None else _inside(whole, first, delivered.height)
     copy = pl.Series(np.isin(np.arange(delivered.height), repeats.copies.to_numpy()), dtype=pl.Boolean)
-    rules = _rules(declaration, judged, repeats.conflicts, with_target=with_target, now=now or datetime.now(UTC))
+    rules = rules_of(declaration, judged, repeats.conflicts, with_target=with_target, now=now or datetime.now(UTC))
     failed = [(rule, mask & ~copy) for rule, mask in _broken(judged, rules)]
     failed = [(rule, mask) for rule, mask in failed if mask.any()]
     reasons = _join_reasons(delivered, failed)
@@ -227,86 +208,6 @@ class _Repeats:
     conflicts: pl.Series
 
 
-def _rules(
-    declaration: Declaration, frame: pl.DataFrame, conflicts: pl.Series, *, with_target: bool, now: datetime
-) -> list[Rule]:
-    schema = frame.schema
-    rules = [
-        Rule(
-            name.removeprefix(UNREADABLE), _unreadable_reason(name.removeprefix(UNREADABLE), declaration), ~pl.col(name)
-        )
-        for name in schema.names()
-        if name.startswith(UNREADABLE)
-    ]
-    if declaration.id in schema:
-        rules.append(_present(declaration.id, schema))
-        if len(conflicts):
-            unique = ~pl.int_range(pl.len()).is_in(conflicts.implode())
-            rules.append(Rule(declaration.id, f"{declaration.id}: not unique", unique))
-    for name in declaration.features:
-        if name in schema:
-            rules += _feature_rules(name, declaration, schema)
-    if declaration.external is not None:
-        rules += _prediction_rules(declaration, declaration.external, schema)
-        if with_target:
-            rules += _version_rules(declaration.external, schema)
-    event_time = declaration.event_time
-    if event_time is not None and event_time.column in schema:
-        name, latest = event_time.column, now.astimezone(UTC).replace(tzinfo=None) + AHEAD
-        rules.append(_present(name, schema))
-        rules.append(Rule(name, f"{name}: in the future", event_time_expr(event_time) <= latest))
-    if with_target:
-        name = declaration.target.column
-        rules.append(_present(name, schema))
-        if schema[name].is_float():
-            rules.append(Rule(name, f"{name}: infinite", pl.col(name).is_finite()))
-    return rules
-
-
-def _feature_rules(name: str, declaration: Declaration, schema: pl.Schema) -> list[Rule]:
-    feature, column, dtype = declaration.features[name], pl.col(name), schema[name]
-    rules = [] if feature.nullable else [_present(name, schema)]
-    if dtype.is_float():
-        rules.append(Rule(name, f"{name}: infinite", column.is_finite()))
-    if dtype.is_numeric() and feature.minimum is not None:
-        rules.append(Rule(name, f"{name}: below minimum {text_of(feature.minimum)}", column >= feature.minimum))
-    if dtype.is_numeric() and feature.maximum is not None:
-        rules.append(Rule(name, f"{name}: above maximum {text_of(feature.maximum)}", column <= feature.maximum))
-    if feature.allowed is not None:
-        allowed = [text_of(value) for value in feature.allowed]
-        rules.append(Rule(name, f"{name}: not an allowed value", canonical_text(dtype, column).is_in(allowed)))
-    return rules
-
-
-def _prediction_rules(declaration: Declaration, external: External, schema: pl.Schema) -> list[Rule]:
-    """A prediction that others made is there, and a probability where one is expected."""
-    name, column = external.score, pl.col(external.score)
-    if name not in schema:
-        return []
-    rules = [_present(name, schema), Rule(name, f"{name}: infinite", column.is_finite())]
-    if declaration.task is Task.BINARY:
-        rules.append(Rule(name, f"{name}: not a probability (0 to 1)", column.is_between(0, 1) | ~column.is_finite()))
-    if external.decision is not None and external.decision in schema:
-        rules.append(_present(external.decision, schema))
-    return rules
-
-
-def _version_rules(external: External, schema: pl.Schema) -> list[Rule]:
-    """A row of the reference was scored by the version that is declared; in production other versions are an incident."""
-    name = external.version_column
-    if name is None or name not in schema:
-        return []
-    return [
-        Rule(name, f"{name}: not the declared version {external.version}", pl.col(name).eq_missing(external.version))
-    ]
-
-
-def _present(name: str, schema: pl.Schema) -> Rule:
-    """A value is there. One that cannot be read has a reason of its own; it is not missing as well."""
-    unreadable = pl.col(UNREADABLE + name) if UNREADABLE + name in schema else pl.lit(False)
-    return Rule(name, f"{name}: missing", pl.col(name).is_not_null() | unreadable)
-
-
 def _repeats(frame: pl.DataFrame, name: str) -> _Repeats:
     nothing = pl.Series([], dtype=pl.Int64)
     if name not in frame.columns or not _any_repeated(frame[name]):
@@ -332,16 +233,6 @@ def _any_repeated(ids: pl.Series) -> bool:
     """Whether a known value is there twice."""
     known = ids.drop_nulls()
     return known.n_unique() < len(known)
-
-
-def _unreadable_reason(name: str, declaration: Declaration) -> str:
-    reasons = {
-        Kind.IDENTIFIER: "not an identifier with an exact form (a float beyond 2**53, an infinite number or a nested value)",
-        Kind.EVENT_TIME: "not a time that can be read",
-        Kind.TIME: "not a date that can be read",
-        Kind.BOOLEAN: "not true or false",
-    }
-    return f"{name}: {reasons.get(kind_of(name, declaration), 'not a number')}"
 
 
 def _pandera_check(expression: pl.Expr) -> Callable[[Any], pl.LazyFrame]:

@@ -14,6 +14,8 @@ from mlops_assets.declaration.columns import EPOCH_FORMATS, EventTime
 from mlops_assets.errors import MlopsAssetsError
 
 TIME = pl.Datetime("us")
+AHEAD = timedelta(days=1)
+"""How far in the future an event may lie: clocks and time zones differ."""
 ISO_FORMATS = (
     "%Y-%m-%d",
     "%Y-%m-%d %H:%M:%S%.f",

@@ -153,6 +153,14 @@ def first_line(error: Exception) -> str:
     return lines[0][:200] if lines else ""
 
 
+def unreadable(name: str, error: Exception) -> str:
+    """What is said of something that is there and cannot be read."""
+    return (
+        f"{name}: cannot be read; it is damaged, cut short, or not the format its name says "
+        f"({type(error).__name__}: {first_line(error)}). Deliver it again."
+    )
+
+
 def _finished(base: Path, files: list[Path]) -> Files:
     reasons = {file: unfinished(str(file.relative_to(base)), file.stat().st_size) for file in files}
     found = tuple(file for file, reason in reasons.items() if not reason)

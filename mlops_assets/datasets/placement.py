@@ -11,7 +11,7 @@ from functools import cached_property
 import numpy as np
 import polars as pl
 
-from mlops_assets.datasets.contract import AHEAD
+from mlops_assets.datasets.event_times import AHEAD
 from mlops_assets.datasets.internal_columns import EVENT_TIME, ROW
 from mlops_assets.datasets.windows import midnight
 

@@ -10,7 +10,7 @@ from functools import cache
 
 import polars as pl
 
-from mlops_assets.datasets.contract import AHEAD
+from mlops_assets.datasets.event_times import AHEAD
 from mlops_assets.datasets.internal_columns import EVENT_TIME
 from mlops_assets.datasets.sources import digest_of
 from mlops_assets.datasets.windows import Window, declared_windows, shift, window_of_key
