@@ -71,9 +71,10 @@ def demo(context: click.Context, processes: int) -> int:
 
 
 def is_interrupt(kind: type[BaseException]) -> bool:
-    """Whether an exception that Python cannot raise is the wish to stop, which the run hears of in another way.
+    """Whether an exception that Python could only report is an interrupt.
 
-    An interrupt that arrives while an object is being collected can only be reported, and would be with a traceback.
+    One that arrives while an object is being collected cannot be raised. Python would print a traceback; the run hears of the
+    wish to stop by the signal's file descriptor.
     """
     return issubclass(kind, KeyboardInterrupt)
 

@@ -30,8 +30,8 @@ from mlops_assets.stores.registry import MODEL_FILE
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
 
-# Beyond what skops itself trusts, and harmless to load: the score that others gave, node tables of trees, names of number types, and the folds and
-# scorer that a search over parameters keeps.
+# Beyond what skops itself trusts, and harmless to load: the score that others gave, node tables of trees, names of number
+# types, and the folds and scorer that a search over parameters keeps.
 ALLOWED_TYPES = (
     "mlops_assets.training.given_scores.GivenScores",
     "numpy.dtype",

@@ -1,7 +1,7 @@
 """The rows that a version is measured on, and how it compares on them with the champion.
 
-Belongs here: which rows those are, which of them the champion has not seen either, and the how-manieth look at them a
-comparison is. Not here: the statistics of the comparison (`evaluation/comparison.py`), and what follows from it
+Belongs here: which rows those are, which of them the champion has not seen either, and how many comparisons were made on
+them before. Not here: the statistics of the comparison (`evaluation/comparison.py`), and what follows from it
 (`gates/performance.py`).
 """
 
