@@ -8,7 +8,8 @@ ledger first, so it can be stopped anywhere and started again.
 import os
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property, partial
@@ -19,6 +20,7 @@ import dagster as dg
 from dagster._core.instance.ref import InstanceRef
 
 from mlops_assets.datasets.windows import declared_windows
+from mlops_assets.errors import MlopsAssetsError
 from mlops_assets.governance.decisions import GateStanding, Standing, standing
 from mlops_assets.governance.exceptions import lifts
 from mlops_assets.ledger.events.champion import Promotion
@@ -45,6 +47,7 @@ from mlops_assets.project import read_declaration
 from mlops_assets.release.champion import champion_state
 from mlops_assets.response.retraining import REQUEST_TAG
 from mlops_assets.setup import enrol_missing, prepare
+from mlops_assets.stores.ledger_database import LockTimeout
 
 REFUSED = Path("demo") / "sba_loan_with_term.yaml"
 RUNNING_TAG = "mlops/demo"
@@ -57,6 +60,11 @@ NOT_CAPTURED = {"module": "dagster._core.storage.noop_compute_log_manager", "cla
 SEVERITIES = ("none", "watch", "act", "critical", "not_measurable")
 LONGEST_REASON = 170
 """Characters of a reason that the demo prints; the page and the ledger have all of it."""
+LOCK = "demo"
+
+
+class AlreadyRunning(MlopsAssetsError):
+    """Another demo works on the same home or ledger."""
 
 
 @dataclass
@@ -81,10 +89,12 @@ class Demo:
         """From set-up to the fleet page.
 
         Raises:
+            AlreadyRunning: another demo works on the same home or ledger.
             KeyboardInterrupt: somebody asked to stop.
         """
         models, home = by_work(self.platform), self.platform.home
         with (
+            alone(self.platform),
             unsynchronised(home.dagster, home.mlflow),
             crew(partial(beside, self.platform.project.defs), min(self.processes, len(models)) - 1, self.say) as others,
         ):
@@ -297,6 +307,24 @@ class Demo:
     def _say_all(self, about: str, texts: list[str]) -> None:
         for text in texts:
             self._say(about, text)
+
+
+@contextmanager
+def alone(platform: Platform) -> Iterator[None]:
+    """Hold the demo's lock: two at once would run the same steps, and each would end the other's runs as interrupted.
+
+    Raises:
+        AlreadyRunning: another demo holds it.
+    """
+    with ExitStack() as held:
+        try:
+            held.enter_context(platform.ledger.lock(LOCK, timeout=0))
+        except LockTimeout as error:
+            raise AlreadyRunning(
+                f"another `mlops demo` is at work on the ledger of {platform.home.root}; wait until it has ended, or set "
+                "MLOPS_HOME to another folder"
+            ) from error
+        yield
 
 
 def beside(defs: Path, say: Callable[[str], None]) -> Callable[[str], list[str]]:
