@@ -15,7 +15,7 @@ import numpy as np
 import polars as pl
 
 from mlops_assets.datasets.contract_rules import Rule, rules_of
-from mlops_assets.datasets.internal_columns import EVENT_TIME, FAULT, REASONS, UNREADABLE
+from mlops_assets.datasets.internal_columns import EVENT_TIME, FAULT, REASONS, RECORDED_AT, UNREADABLE
 from mlops_assets.datasets.reading import read_as_declared
 from mlops_assets.datasets.survey import Survey
 from mlops_assets.datasets.values import canonical_text, delivered_text, text_of
@@ -173,7 +173,7 @@ def check(
 
 def extra_columns(found: Sequence[str], wanted: Sequence[str]) -> tuple[str, ...]:
     """Delivered columns that the declaration does not read."""
-    return tuple(name for name in found if name not in wanted and name not in (EVENT_TIME, FAULT))
+    return tuple(name for name in found if name not in wanted and name not in (EVENT_TIME, FAULT, RECORDED_AT))
 
 
 def declared_columns(declaration: Declaration, *, with_target: bool = True) -> tuple[str, ...]:

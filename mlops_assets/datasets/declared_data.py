@@ -11,9 +11,10 @@ from pathlib import Path
 
 import yaml
 
+from mlops_assets.datasets.delivered import deliver
 from mlops_assets.datasets.event_times import EventTimeError
 from mlops_assets.datasets.reading import read_expr
-from mlops_assets.datasets.sources import Delivered, SourceError, deliver
+from mlops_assets.datasets.sources import Delivered, SourceError
 from mlops_assets.datasets.values import text_of
 from mlops_assets.declaration.declaration import Declaration
 from mlops_assets.declaration.terms import Task

@@ -47,13 +47,16 @@ class Delivered:
     problems: tuple[str, ...] = ()
 
 
-def deliver(declaration: Declaration, root: Path, required: Sequence[str] = ()) -> Delivered:
+def deliver(
+    declaration: Declaration, root: Path, required: Sequence[str] = (), *, may_be_empty: bool = False
+) -> Delivered:
     """Open the declared source as the declaration reads it.
 
     Args:
         declaration: the model.
         root: the project's root; relative paths start here.
         required: columns that must be there.
+        may_be_empty: whether a table without rows is no mistake.
 
     Raises:
         SourceError: the source is missing, unreadable or empty, lacks one of `required`, or writes its event time in
@@ -68,11 +71,12 @@ def deliver(declaration: Declaration, root: Path, required: Sequence[str] = ()) 
     notes += table.differences
     event_time = declaration.event_time
     if event_time is None or event_time.column not in table.columns:
-        _require_rows(table.rows, name)
+        if not may_be_empty:
+            _require_rows(table.rows, name)
         return Delivered(table.rows, table.columns, event_time, tuple(notes), tuple(problems))
     dtype = table.rows.collect_schema()[event_time.column]
     values = _first_values(table.rows, event_time.column, name)
-    if values.is_empty():
+    if values.is_empty() and not may_be_empty:
         _require_rows(table.rows, name)
     try:
         found = resolve(event_time, values)

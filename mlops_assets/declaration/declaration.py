@@ -21,6 +21,7 @@ from mlops_assets.declaration.columns import (
 )
 from mlops_assets.declaration.external import External
 from mlops_assets.declaration.monitoring import Monitoring
+from mlops_assets.declaration.outcomes import Outcomes
 from mlops_assets.declaration.source import Source
 from mlops_assets.declaration.terms import RESERVED_PREFIX, Origin, Part, Role, Task, Tier
 from mlops_assets.declaration.texts import CardText
@@ -84,6 +85,8 @@ class Declaration(Part):
     """trained (here), or external: a vendor or another team scores, and the predictions arrive with the rows."""
     external: External | None = None
     """With `origin: external`: where the predictions are, and who supplies them."""
+    outcomes: Outcomes | None = None
+    """Where outcomes are, when they come from another source than the inputs."""
     protected: tuple[ProtectedText, ...] = Field(default=(), examples=[["sex"]])
     """Protected attributes; they are inputs only where they are also listed under features."""
     slices: tuple[SliceText, ...] = Field(default=(), examples=[["naics_sector"]])
@@ -170,6 +173,8 @@ class Declaration(Part):
             )
         if not external and self.external is not None:
             raise ValueError("external goes with origin: external")
+        if self.outcomes is not None and self.outcomes.event_day is not None and self.event_time is None:
+            raise ValueError("outcomes.event_day needs event_time: a snapshot without time has no day to agree with")
         if external and self.task is Task.MULTICLASS:
             raise ValueError("origin external is for binary and regression tasks, found task 'multiclass'")
         if external and self.candidates != type(self).model_fields["candidates"].default:
@@ -182,6 +187,8 @@ class Declaration(Part):
     def _without_what_is_usual(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
         # Most models are trained here: their digests do not depend on what other origins need.
         content = handler(self)
+        if self.outcomes is None:
+            content.pop("outcomes", None)
         if self.origin is Origin.TRAINED:
             for name in ("origin", "external"):
                 content.pop(name, None)
@@ -205,6 +212,11 @@ class Declaration(Part):
     def has_time(self) -> bool:
         """Whether rows have a time, and so the model has windows."""
         return self.event_time is not None
+
+    @property
+    def sources(self) -> tuple[Source, ...]:
+        """Where its rows are: the source, and that of the outcomes where it is another one."""
+        return (self.source,) if self.outcomes is None else (self.source, self.outcomes.source)
 
     @property
     def columns(self) -> tuple[str, ...]:

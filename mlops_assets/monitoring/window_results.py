@@ -5,7 +5,7 @@ Belongs here: the fields of each result and their JSON. Not here: how a result i
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from mlops_assets.evaluation.performance import plain
@@ -28,11 +28,13 @@ class OutcomesResult:
         content: digest of the outcomes as the source has them; by it a verdict is known to be out of date.
         delta_version: of the table that holds them; None where the source has no outcomes yet.
         digest: of the rows of that table; None where there are none.
+        reports: of a source of outcomes of its own, how many of its reports are in which place, and why some are in quarantine.
     """
 
     content: str
     delta_version: int | None = None
     digest: str | None = None
+    reports: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -87,7 +87,7 @@ def _build(
     model, key = declaration.name, asset_key(declaration.name, stage.name)
     upstream = [asset_key(model, name) for name in stage.deps]
     if stage.reads_source:
-        upstream.append(dg.AssetKey(list(declaration.source.key)))
+        upstream += [dg.AssetKey(list(source.key)) for source in declaration.sources]
     description, version = f"{stage.description}\n\n_{declaration.purpose}_", _stage_code(code, stage)
     shown = {**schema_of(declaration, stage.name), **metadata}
     checks = [

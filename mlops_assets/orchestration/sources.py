@@ -12,16 +12,19 @@ from mlops_assets.declaration.source import Source
 def source_specs(declarations: Sequence[Declaration]) -> list[dg.AssetSpec]:
     """One external asset a source, however many models read it; a source that is another asset has its own already."""
     readers: dict[tuple[str, ...], list[Declaration]] = defaultdict(list)
+    where: dict[tuple[str, ...], Source] = {}
     for declaration in declarations:
-        if declaration.source.asset is None:
-            readers[declaration.source.key].append(declaration)
+        for source in declaration.sources:
+            if source.asset is None:
+                where[source.key] = source
+                readers[source.key].append(declaration)
     return [
         dg.AssetSpec(
             dg.AssetKey(list(key)),
             description=f"Read by {', '.join(d.name for d in used)}.",
             group_name="sources",
             kinds={"table"},
-            metadata=_where(used[0].source),
+            metadata=_where(where[key]),
         )
         for key, used in readers.items()
     ]

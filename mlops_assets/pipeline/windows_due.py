@@ -10,9 +10,9 @@ from functools import cache
 
 import polars as pl
 
+from mlops_assets.datasets.delivered import content_digest
 from mlops_assets.datasets.event_times import AHEAD
 from mlops_assets.datasets.internal_columns import EVENT_TIME
-from mlops_assets.datasets.sources import digest_of
 from mlops_assets.datasets.windows import Window, declared_windows, shift, window_of_key
 from mlops_assets.declaration.declaration import Declaration
 from mlops_assets.ledger.state.model import ModelState, WindowVerdict
@@ -116,7 +116,7 @@ def _of_model(
     # A look at how far it reaches, one at its outcomes and one at late rows share what opening it costs.
     opened = cache(lambda: delivery(made, platform.project.root))
     if source not in arrived:
-        digest, before = digest_of(made.source, platform.project.root), known.get(source)
+        digest, before = content_digest(made, platform.project.root), known.get(source)
         # A source whose content is as before is not read again.
         arrived[source] = before if before and before.digest == digest else Arrived(digest, last_event(opened()))
     reach = arrived[source]
@@ -226,6 +226,9 @@ def last_event(opened: Delivery) -> date | None:
 def _reach_key(declaration: Declaration) -> str:
     """What decides how far a source reaches: models that declare it alike share one look at it."""
     assert declaration.event_time is not None
+    if declaration.outcomes is not None:
+        # Which row an outcome belongs to is declared by each model.
+        return f"{declaration.name} {declaration.digest}"
     return f"{declaration.source.model_dump_json()} {declaration.event_time.model_dump_json()}"
 
 

@@ -15,7 +15,8 @@ bad news
 wherever the
   outcomes are used;
 - *unknown*: an outcome of an id that was never predicted is set apart, never joined, never dropped silently;
-- *empty*: an outcome without value or id is set apart as well.
+- *withdrawn*: a later recording without a value takes the outcome back; the prediction waits for another one;
+- *empty*: an outcome without value or id that takes nothing back is set apart as well.
 """
 
 from collections.abc import Mapping, Sequence
@@ -62,6 +63,8 @@ class OutcomeSummary:
     """Recordings that say again what was said before."""
     corrected: int
     """Predictions whose outcome was changed by a later recording."""
+    withdrawn: int
+    """Recordings that take back what was recorded before."""
     unknown: int
     """Recordings of ids that were never predicted."""
     empty: int
@@ -92,7 +95,7 @@ class MaturedOutcomes:
     history: pl.DataFrame
     """Every recording looked at: `id`, `outcome`, `recorded_at`, `position` (order among those of the id) and `status`:
     `counts`,
-    `repeated`, `superseded`, `unknown`, `empty`."""
+    `repeated`, `superseded`, `withdrawn`, `unknown`, `empty`."""
     summary: OutcomeSummary
 
 
@@ -170,6 +173,7 @@ def join_outcomes(
             recordings=history.height,
             repeated=int((status == "repeated").sum()),
             corrected=int((standing["corrections"] > 0).sum()),
+            withdrawn=int((status == "withdrawn").sum()),
             unknown=int((status == "unknown").sum()),
             empty=int((status == "empty").sum()),
             future=future,
@@ -199,6 +203,8 @@ def in_all(parts: Sequence[OutcomeSummary], outcomes: pl.LazyFrame) -> OutcomeSu
         recordings=(~future).sum().cast(pl.Int64), future=future.sum().cast(pl.Int64), empty=empty.sum().cast(pl.Int64)
     ).collect(engine="streaming")
     counts = total.row(0, named=True)
+    # A recording without a value of a prediction that had one takes it back, and is not empty; the parts know these.
+    counts["empty"] -= sums["withdrawn"]
     # What is no recording of a prediction, and not empty, is one of an id that was never predicted.
     predicted = sums["recordings"] - sums["empty"] - sums["unknown"]
     unknown = counts["recordings"] - counts["empty"] - predicted
@@ -254,6 +260,9 @@ def _history(recorded: pl.DataFrame, predicted: pl.Series) -> pl.DataFrame:
         position = pl.when(pl.col("status") == "counts").then(pl.lit(1, pl.Int64))
         return marked.with_columns(position=position).select(HISTORY)
     marked = marked.sort("id", "recorded_at", maintain_order=True, nulls_last=True)
+    had_one = (pl.col("status") == "counts").cum_sum().over("id") > 0
+    taken_back = pl.col("outcome").is_null() & pl.col("recorded_at").is_not_null() & had_one
+    marked = marked.with_columns(status=pl.when(taken_back).then(pl.lit("counts")).otherwise(pl.col("status")))
     known = marked.filter(pl.col("status") == "counts").with_columns(
         position=pl.int_range(1, pl.len() + 1, dtype=pl.Int64).over("id"),
         repeats=pl.col("outcome").eq_missing(pl.col("outcome").shift(1).over("id")),
@@ -261,7 +270,9 @@ def _history(recorded: pl.DataFrame, predicted: pl.Series) -> pl.DataFrame:
     # What counts is the first recording of the last value: repeating it later does not make it later.
     last_change = pl.col("position").filter(~pl.col("repeats")).max().over("id")
     known = known.with_columns(
-        status=pl.when(pl.col("position") > 1, pl.col("repeats"))
+        status=pl.when(pl.col("outcome").is_null())
+        .then(pl.lit("withdrawn"))
+        .when(pl.col("position") > 1, pl.col("repeats"))
         .then(pl.lit("repeated"))
         .when(pl.col("position") == last_change)
         .then(pl.lit("counts"))

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from mlops_assets.scoring import blake2s
+from mlops_assets.datasets import blake2s
 
 SNAPSHOT = "snapshot"
 PATTERN = re.compile(r"^([a-z][a-z0-9_]{0,62}):(\d{4}-\d{2}-\d{2}|snapshot):v([0-9A-Za-z._-]+):([0-9a-f]{32})$")

@@ -8,10 +8,11 @@ import polars as pl
 
 from mlops_assets.datasets.accounting import Account, Disposition, account_of_snapshot
 from mlops_assets.datasets.contract import Checked, check, declared_columns
+from mlops_assets.datasets.delivered import deliver
 from mlops_assets.datasets.internal_columns import PART
 from mlops_assets.datasets.screening import Screening, screen
 from mlops_assets.datasets.snapshot import rows_digest, select_training, split
-from mlops_assets.datasets.sources import Delivered, deliver
+from mlops_assets.datasets.sources import Delivered
 from mlops_assets.declaration.declaration import Declaration
 from mlops_assets.declaration.terms import Task
 from mlops_assets.gates.gate import GateInputs, GateResult

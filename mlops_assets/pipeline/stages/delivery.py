@@ -12,9 +12,10 @@ from pathlib import Path
 import polars as pl
 
 from mlops_assets.datasets.accounting import Account, Disposition, Periods, account, ids_by_window
+from mlops_assets.datasets.delivered import deliver
 from mlops_assets.datasets.placement import Placement, place
 from mlops_assets.datasets.reading import read_expr
-from mlops_assets.datasets.sources import Delivered, deliver
+from mlops_assets.datasets.sources import Delivered
 from mlops_assets.datasets.windows import Window, declared_windows, first_day, shift
 from mlops_assets.declaration.declaration import Declaration
 from mlops_assets.ledger.events.versions import SnapshotTaken

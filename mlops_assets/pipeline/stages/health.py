@@ -147,7 +147,10 @@ def verdict_body(found: Health, scored: ScoredWindow, policy: Policy, measured: 
         "window_end": scored.window.end,
         "severity": found.severity,
         "kind": found.kind,
-        "reasons": list(found.reasons),
+        "reasons": [
+            *found.reasons,
+            *([selective] if (selective := measured.performance.outcomes.get("selective")) else []),
+        ],
         "causes": [
             {"kind": c.kind, "severity": c.severity, "evidence": c.evidence, "columns": list(c.columns)}
             for c in found.causes

@@ -14,10 +14,10 @@ import numpy as np
 import polars as pl
 
 from mlops_assets.datasets.contract import ContractError
+from mlops_assets.datasets.delivered import deliver
 from mlops_assets.datasets.internal_columns import ROW
 from mlops_assets.datasets.reading import read_expr
 from mlops_assets.datasets.snapshot import rows_digest
-from mlops_assets.datasets.sources import deliver
 from mlops_assets.declaration.declaration import Declaration
 from mlops_assets.evaluation.comparison import QUALITY_METRIC, compare
 from mlops_assets.features.frame import target_vector

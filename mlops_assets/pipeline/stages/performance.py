@@ -25,6 +25,7 @@ from mlops_assets.pipeline.stages.decisions import severity_check
 from mlops_assets.pipeline.stages.held_out_losses import changed_segment
 from mlops_assets.pipeline.stages.matured_outcomes import Matured, labels_of, matured
 from mlops_assets.pipeline.stages.scored_window import ScoredWindow, scored_window
+from mlops_assets.pipeline.stages.selective_outcomes import selective_outcomes
 from mlops_assets.pipeline.stages.tables import (
     change_table,
     check_table,
@@ -66,8 +67,9 @@ def performance(context: StageContext) -> StageResult:
     checks = record_check(ledger, scored, estimate, found)
     record = record_of_estimates(ledger, context.model, window.key)
     canary = canary_performance(platform, scored, context.declaration, thresholds)
+    selective = selective_outcomes(platform.lake, scored, known, scored.declaration)
     result = PerformanceResult.of(
-        found, scored.version, estimate, record, known.summary.to_dict(),
+        found, scored.version, estimate, record, {**known.summary.to_dict(), "selective": selective},
         segment=segment, checks=tuple(checks), canary=canary, canary_version=scored.canary,
     )  # fmt: skip
     evidence = results.write(PERFORMANCE, result)
@@ -177,6 +179,7 @@ def _shown(
         "verdict": "; ".join(found.reasons),
         "outcomes known": found.n,
         "share of outcomes known": known.share,
+        "which rows have outcomes": result.outcomes["selective"] or None,
         "version": result.version,
         "metrics": metric_table(found),
         "tests": change_table(found),

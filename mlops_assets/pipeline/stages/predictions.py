@@ -14,10 +14,10 @@ import polars as pl
 
 from mlops_assets.datasets.accounting import ids_by_window
 from mlops_assets.datasets.contract import Tally, extra_columns
+from mlops_assets.datasets.delivered import content_digest, deliver
 from mlops_assets.datasets.internal_columns import REASONS as QUARANTINE_REASONS
 from mlops_assets.datasets.pieces import regrouped
 from mlops_assets.datasets.snapshot import digest_by_column
-from mlops_assets.datasets.sources import deliver, digest_of
 from mlops_assets.datasets.values import delivered_text
 from mlops_assets.datasets.windows import Window
 from mlops_assets.declaration.changes import retraining_note
@@ -112,7 +112,7 @@ def predictions(context: StageContext) -> StageResult:
             # Of inputs alone, so that a batch delivered twice under new identifiers is recognised.
             "content_digest": content.digest,
             "sent_twice": content.sent_twice,
-            "source_digest": digest_of(context.declaration.source, root),
+            "source_digest": content_digest(context.declaration, root),
             "given_versions": dict(sorted(scoring.versions.items())),
         },
     )  # fmt: skip

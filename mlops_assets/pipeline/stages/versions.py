@@ -39,7 +39,9 @@ def declared_with(registration: Record[VersionRegistered], declaration: Declarat
     if registration.event.declaration_digest == declaration.digest:
         return declaration
     made = Declaration.model_validate(registration.event.declaration)
-    return made.model_copy(update={"source": declaration.source, "monitoring": declaration.monitoring})
+    return made.model_copy(
+        update={"source": declaration.source, "outcomes": declaration.outcomes, "monitoring": declaration.monitoring}
+    )
 
 
 def artifact_facts(

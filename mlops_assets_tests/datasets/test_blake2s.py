@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlops_assets.scoring import blake2s
+from mlops_assets.datasets import blake2s
 
 
 @given(st.lists(st.text(alphabet="a0é€", max_size=70), max_size=12))
