@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 
 from mlops_assets.governance.approval_subject import NotRegistered, registered
-from mlops_assets.governance.approvals import approval_state
-from mlops_assets.governance.decisions import standing
+from mlops_assets.governance.approvals import ApprovalState, approval_state
+from mlops_assets.governance.decisions import Standing, standing
 from mlops_assets.governance.exceptions import lifts
 from mlops_assets.governance.findings import blocking
 from mlops_assets.governance.restrictions import RestrictionError
@@ -19,7 +19,7 @@ from mlops_assets.ledger.people import KINDS as PEOPLE_KINDS
 from mlops_assets.ledger.records import Record
 from mlops_assets.ledger.state.champion import CHAMPION_KINDS
 from mlops_assets.ledger.state.fold import Fold
-from mlops_assets.ledger.state.model import LedgerState
+from mlops_assets.ledger.state.model import LedgerState, ModelState
 from mlops_assets.policy.recorded import UnreadablePolicy, recorded_policy
 from mlops_assets.release import automation
 from mlops_assets.release.ladder import climb
@@ -85,6 +85,8 @@ def _promotion(record: Record, event: Promotion, state: LedgerState) -> list[str
     except (NotRegistered, LedgerTampered, RestrictionError) as error:
         return [str(error)]
     reasons = [f"gate {gate.gate} was {gate.state}" for gate in gates.blocking]
+    reasons += _named_wrongly(event, gates, approvals)
+    reasons += _other_snapshot(model, version)
     adopted = model.policy
     if adopted is not None and adopted.event.policy_digest != policy.digest:
         reasons.append(f"the policy {policy.digest[:12]} was not in force then")
@@ -104,3 +106,30 @@ def _promotion(record: Record, event: Promotion, state: LedgerState) -> list[str
     if event.former != model.champion.champion:
         reasons.append(f"it names {event.former} as former champion, which was {model.champion.champion}")
     return reasons
+
+
+def _named_wrongly(event: Promotion, gates: Standing, approvals: ApprovalState) -> list[str]:
+    """Records that a promotion says it rests on, and which did not count then."""
+    lifted = {gate.lift.seq for gate in gates.excepted if gate.lift is not None}
+    said = (
+        ("gate decision", event.decisions, gates.decisions),
+        ("approval", event.approvals, [seq for _, _, seq in approvals.counted]),
+        ("exception", [used.seq for used in event.exceptions], lifted),
+    )
+    return [
+        f"it names record {seq} as {what}, which did not count then"
+        for what, named, counted in said
+        for seq in named
+        if seq not in counted
+    ]
+
+
+def _other_snapshot(model: ModelState, version: str) -> list[str]:
+    """Whether the registration names a snapshot that is on record with other rows."""
+    registration = registered(model, version).event
+    other = [s for s in model.snapshots if s.seq == registration.snapshot_record]
+    return [
+        f"its registration names record {taken.seq} as its snapshot, which has other rows"
+        for taken in other
+        if taken.data_digest != registration.data_digest
+    ]

@@ -44,6 +44,9 @@ PURPOSES = {
     "key_revoked": "revocation/v1",
 }
 """Kinds that only count with a signature, and the purpose for which it was given. Their records repeat what was signed."""
+MACHINES = ("automation", "ledger")
+BY_MACHINE = ("suspension", "rollback")
+"""Kinds that the service key may sign, where policy lets it."""
 NEWEST_SCHEMA = 1
 """Newest schema version of a record's body that this program reads."""
 
@@ -198,12 +201,13 @@ def check_signatures(rows: list[Row], people: list[Row], model: str, remarks: li
         if row["model"] != model or (row["kind"] not in PURPOSES and envelope is None):
             continue
         what = f"record {row['seq']} ({row['kind']} {row['subject']})"
+        # What was recorded before, counted or not, counts for nothing when it is recorded again.
+        payload = envelope.get("payload") if isinstance(envelope, dict) else None
+        first = used.setdefault((row["kind"], str(payload)), row["seq"]) if payload is not None else row["seq"]
         try:
-            signed[row["seq"]] = read_act(people, row, what)
-            first = used.setdefault((row["kind"], str(envelope["payload"])), row["seq"])
             if first != row["seq"]:
-                del signed[row["seq"]]
                 raise Wrong(f"the same signed statement is record {first}: a replay")
+            signed[row["seq"]] = read_act(people, row, what)
         except (Wrong, KeyError, TypeError, ValueError) as error:
             remarks.append(f"{what} does not count: {error}")
     return signed
@@ -219,6 +223,8 @@ def read_act(people: list[Row], row: Row, what: str) -> Act:
     subjects, statement = open_envelope(body["envelope"], person["point"], purpose, what)
     if statement.get("model") != row["model"] or statement.get("role") not in person["roles"]:
         raise Wrong(f"signed for {statement.get('model')} as {statement.get('role')}, which {person['name']} may not")
+    if row["kind"] in PURPOSES and row["kind"] not in BY_MACHINE and statement["role"] in MACHINES:
+        raise Wrong(f"signed as {statement['role']}, a role of a machine")
     if statement.get("person") != person["name"]:
         raise Wrong(f"signed by {person['name']} in the name of {statement.get('person')}")
     if row["kind"] in PURPOSES:

@@ -3,6 +3,7 @@
 from datetime import timedelta
 from typing import Any
 
+from mlops_assets.evidence.packet.verifier_judgements import authors_before
 from mlops_assets.evidence.packet.verifier_ledger import Act, Row, instant, sha256
 from mlops_assets.evidence.packet.verifier_signatures import Wrong, canonical
 
@@ -53,17 +54,6 @@ def standing_assessment(
         return None
     body = latest["body"]
     return latest if instant(body["expires"]) > then and body["parts"] == assessed_parts(declaration) else None
-
-
-def authors_before(rows: list[Row], seq: int | None) -> set[str]:
-    """Who had built a version of the model before a record, in lower case; None: before the last of the rows."""
-    found: set[str] = set()
-    for row in rows:
-        if row["kind"] == "version_registered" and (seq is None or row["seq"] < seq):
-            body = row["body"]
-            names = [*body["developers"], body.get("trained_by"), *body.get("code_authors", ())]
-            found |= {str(name).strip().casefold() for name in names if name and str(name).strip()}
-    return found
 
 
 def tier_of(rules: Row, answers: Row) -> str | None:

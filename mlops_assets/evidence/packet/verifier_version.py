@@ -3,10 +3,18 @@
 from datetime import timedelta
 from typing import Any
 
+from mlops_assets.evidence.packet.verifier_champion import changes, check_stood, named
 from mlops_assets.evidence.packet.verifier_files import check_file
-from mlops_assets.evidence.packet.verifier_ledger import Act, Row, instant
-from mlops_assets.evidence.packet.verifier_signatures import Wrong, parsed
-from mlops_assets.evidence.packet.verifier_tier import authors_before, check_tier
+from mlops_assets.evidence.packet.verifier_judgements import (
+    adoptions,
+    authors_before,
+    authors_of,
+    registration_of,
+    validations,
+)
+from mlops_assets.evidence.packet.verifier_ledger import MACHINES, Act, Row, instant, sha256
+from mlops_assets.evidence.packet.verifier_signatures import Wrong, canonical, parsed
+from mlops_assets.evidence.packet.verifier_tier import check_tier
 
 SIGNING_SLACK = timedelta(seconds=60)
 JUDGED = (
@@ -39,36 +47,49 @@ JUDGED = (
 def check_version(
     files: dict[str, bytes], rows: list[Row], people: list[Row], signed: dict[int, Act], model: str, version: str
 ) -> str:
-    """The version's digests, policy, gates, exceptions, validation and approvals; gives back a summary."""
+    """The version's digests, and every change of the model's champion decided again; gives back a summary."""
     mine = [r for r in rows if r["model"] == model and r["subject"] == version]
-    registered = [r for r in mine if r["kind"] == "version_registered"]
-    if not registered:
+    registered = registration_of(mine, version)
+    if registered is None:
         raise Wrong(f"version {version} of {model} was never registered")
-    body = registered[0]["body"]
-    if any(r["body"].get("artifact_digest") != body.get("artifact_digest") for r in registered):
-        raise Wrong(f"version {version} was registered with different artifacts")
-    check_file(files, "declaration.json", body.get("declaration_digest"), "the version was registered with")
-    cards = [r for r in mine if r["kind"] == "card_issued"]
-    if cards:
-        check_file(files, "card/card.json", cards[-1]["body"]["digest"], "the ledger names")
+    check_file(files, "declaration.json", registered["body"]["declaration_digest"], "the version was registered with")
     promotions = [r for r in mine if r["kind"] == "promotion"]
+    if promotions:
+        named_policy = promotions[-1]["body"]["policy_digest"]
+        check_file(files, "policy.json", named_policy, "the version was promoted under")
+    for promotion, before, champion in changes(rows, signed, model):
+        check_promotion(before, people, signed, promotion, champion)
+    conflicting = {r["body"]["artifact_digest"] for r in mine if r["kind"] == "version_registered"}
+    if len(conflicting) > 1:
+        raise Wrong(f"version {version} was registered with different artifacts")
     if not promotions:
         return f"version {version} of {model} was registered and never promoted"
-    promotion = promotions[-1]
-    check_file(files, "policy.json", promotion["body"]["policy_digest"], "the version was promoted under")
-    policy = parsed(files["policy.json"], "policy.json")
-    before = [r for r in rows if r["model"] == model and r["seq"] < promotion["seq"]]
+    body = promotions[-1]["body"]
+    counts = f"{len(body['decisions'])} gates, {len(body['approvals'])} approvals"
+    return f"version {version} of {model}: {counts}, promoted by record {promotions[-1]['seq']}"
+
+
+def check_promotion(
+    before: list[Row], people: list[Row], signed: dict[int, Act], promotion: Row, champion: Row
+) -> None:
+    """One promotion, of this version or of another: everything that it rested on held, and nothing stood in its way."""
+    what, version, policy = named(promotion), promotion["subject"], promotion["body"]["policy"]
+    registered = registration_of(before, version)
+    if registered is None:
+        raise Wrong(f"{what}: the version was not registered then")
+    if sha256(canonical(policy)) != promotion["body"]["policy_digest"]:
+        raise Wrong(f"{what}: the policy in it is not the one whose digest it names")
     check_policy(before, signed, promotion)
-    check_tier(before, signed, promotion, policy, body["declaration"])
-    authors = authors_of(body)
-    check_gates(before, promotion, registered[0], policy, version)
+    check_tier(before, signed, promotion, policy, registered["body"]["declaration"])
+    check_snapshot(before, registered)
+    check_gates(before, promotion, registered, policy)
+    authors = authors_of(registered["body"])
     for exception in promotion["body"]["exceptions"]:
-        check_exception(before, signed, promotion, exception, policy, authors, version)
-    check_validation(before, signed, promotion, policy, version)
-    check_developers(people, promotion, policy, body["developers"])
-    check_approvals(before, signed, promotion, policy, authors, version)
-    counts = f"{len(promotion['body']['decisions'])} gates, {len(promotion['body']['approvals'])} approvals"
-    return f"version {version} of {model}: {counts}, promoted by record {promotion['seq']}"
+        check_exception(before, signed, promotion, exception, policy, authors)
+    check_validation(before, signed, promotion, policy)
+    check_developers(people, promotion, policy, registered["body"]["developers"])
+    check_approvals(before, signed, promotion, policy, authors)
+    check_stood(before, signed, promotion, policy, registered, champion)
 
 
 def gates_on_record(rows: list[Row], model: str, version: str) -> list[str]:
@@ -89,69 +110,64 @@ def gates_on_record(rows: list[Row], model: str, version: str) -> list[str]:
     ]
 
 
-def named(promotion: Row) -> str:
-    """The promotion, for a message."""
-    return f"record {promotion['seq']} (promotion of version {promotion['subject']})"
-
-
-def authors_of(registered: Row) -> set[str]:
-    """Who built the version, in lower case."""
-    built = [*registered["developers"], registered.get("trained_by"), *registered.get("code_authors", ())]
-    return {str(name).strip().casefold() for name in built if name and str(name).strip()}
-
-
 def check_policy(before: list[Row], signed: dict[int, Act], promotion: Row) -> None:
     """The policy of the promotion was the one in force, where any had come into force."""
-    latest: Row | None = None
-    for row in (r for r in before if r["kind"] == "policy_adopted"):
-        governing = (latest or row)["body"]["policy"]
-        roles = governing.get("adoption", {}).get("roles") or ()
-        if roles:
-            act: Act = signed.get(row["seq"], ("", {}, {}))
-            _, subjects, statement = act
-            follows = latest["seq"] if latest else 0
-            agreed = (subjects.get("policy"), statement.get("follows")) == (row["body"]["policy_digest"], follows)
-            by_author = str(statement.get("person")).casefold() in authors_before(before, row["seq"])
-            if not agreed or by_author or statement.get("role") not in roles:
-                continue
-        latest = row
-    if latest is not None and latest["body"]["policy_digest"] != promotion["body"]["policy_digest"]:
+    in_force = [adopted["body"]["policy_digest"] for adopted in adoptions(before, signed)][-1:]
+    if in_force and in_force[0] != promotion["body"]["policy_digest"]:
         raise Wrong(f"{named(promotion)} is under a policy that was not in force then")
 
 
-def check_gates(before: list[Row], promotion: Row, registered: Row, policy: Row, version: str) -> None:
-    """Every gate that the policy requires had decided, and passed unless an exception lifts it; the approved digests are
-    those of the records."""
-    what, body = named(promotion), promotion["body"]
+def check_snapshot(before: list[Row], registered: Row) -> None:
+    """The rows that the version was trained on were recorded before it: a snapshot with the digest of its registration."""
+    seq, data = registered["body"].get("snapshot_record"), registered["body"]["data_digest"]
+    if not seq:
+        return  # registered from rows that were never recorded as a snapshot: there is nothing to compare
+    taken = next((row for row in before if row["seq"] == seq), None)
+    if taken is None or (taken["kind"], taken["subject"]) != ("snapshot_taken", data) or seq > registered["seq"]:
+        raise Wrong(f"{named(registered)} names record {seq} as its snapshot, which is none of its rows")
+
+
+def check_gates(before: list[Row], promotion: Row, registered: Row, policy: Row) -> None:
+    """Every gate that the policy requires had decided, and passed unless an exception lifts it; the digests that were
+    approved are those of the records."""
+    what, body, version = named(promotion), promotion["body"], promotion["subject"]
     lifted = {exception["gate"] for exception in body["exceptions"]}
+    latest: dict[str, Row] = {}
+    for row in (r for r in before if r["kind"] == "gate_decision" and r["subject"] == version):
+        if row["seq"] > registered["seq"] and row["body"]["policy_digest"] == body["policy_digest"]:
+            latest[row["body"]["gate"]] = row
+    counting = {row["seq"] for row in latest.values()}
+    for seq in body["decisions"]:
+        if seq not in counting:
+            why = "which is no gate decision on this version under its policy, or not the last one of the gate"
+            raise Wrong(f"{what} rests on record {seq}, {why}")
+    for gate, rule in policy["gates"].items():
+        decision = latest.get(gate)
+        if decision is None or decision["seq"] not in body["decisions"]:
+            if rule.get("required"):
+                raise Wrong(f"{what}: the policy requires gate {gate}, and no decision on it is named")
+            continue
+        outcome = decision["body"]["outcome"]
+        if outcome == "not_applicable" and gate in gates_without(registered["body"]["declaration"]):
+            continue
+        if outcome != "passed" and gate not in lifted and blocks(policy, gate, decision["body"]):
+            raise Wrong(f"{what}: gate {gate} was {outcome} (record {decision['seq']}), and no exception lifts it")
+    check_digests(before, promotion, registered, latest)
+
+
+def check_digests(before: list[Row], promotion: Row, registered: Row, latest: dict[str, Row]) -> None:
+    """What the approvals were signed over is what the ledger held: registration, policy, files, card and gates."""
+    what, body = named(promotion), promotion["body"]
     expected = {"registration": registered["digest"], "policy": body["policy_digest"]}
     for name in ("artifact", "data", "declaration", "features"):
         if registered["body"].get(name + "_digest"):
             expected[name] = registered["body"][name + "_digest"]
-    cards = [r for r in before if r["kind"] == "card_issued" and r["subject"] == version]
+    cards = [r for r in before if r["kind"] == "card_issued" and r["subject"] == promotion["subject"]]
     if cards:
         expected["card"] = cards[-1]["body"]["digest"]
-    by_seq = {r["seq"]: r for r in before}
-    for seq in body["decisions"]:
-        decision = by_seq.get(seq)
-        if decision is None or (decision["kind"], decision["subject"]) != ("gate_decision", version):
-            raise Wrong(f"{what} rests on record {seq}, which is no gate decision on this version before it")
-        gate, outcome = decision["body"]["gate"], decision["body"]["outcome"]
-        expected[f"gate:{gate}"] = decision["digest"]
-        if outcome == "not_applicable" and gate in gates_without(registered["body"]["declaration"]):
-            continue
-        if outcome != "passed" and gate not in lifted and blocks(policy, gate, decision["body"]):
-            raise Wrong(f"{what}: gate {gate} was {outcome} (record {seq}), and no exception lifts it")
-    for decision in before:
-        about = (decision["kind"], decision["subject"], decision["body"].get("policy_digest"))
-        later = decision["seq"] > max(body["decisions"], default=0)
-        if later and about == ("gate_decision", version, body["policy_digest"]):
-            raise Wrong(f"{what} leaves out record {decision['seq']}, a later decision on the version")
-    for gate, rule in policy["gates"].items():
-        if rule.get("required") and f"gate:{gate}" not in expected and gate not in lifted:
-            raise Wrong(f"{what}: the policy requires gate {gate}, and no decision on it is named")
-    for name, value in expected.items():
-        if body["digests"].get(name) != value:
+    expected.update({f"gate:{gate}": row["digest"] for gate, row in latest.items()})
+    for name in (*expected, *(n for n in body["digests"] if n not in expected)):
+        if body["digests"].get(name) != expected.get(name):
             raise Wrong(f"{what}: its digest of {name} is not the ledger's")
 
 
@@ -176,15 +192,19 @@ def blocks(policy: Row, gate: str, decided: Row) -> bool:
 
 
 def check_exception(
-    before: list[Row], signed: dict[int, Act], promotion: Row, used: Row, policy: Row, authors: set[str], version: str
+    before: list[Row], signed: dict[int, Act], promotion: Row, used: Row, policy: Row, authors: set[str]
 ) -> None:
     """An exception was signed before the promotion by somebody who may, and was in force for this gate and version."""
-    what, then = f"the exception to gate {used['gate']}", instant(promotion["recorded_at"])
+    what, then, version = (
+        f"the exception to gate {used['gate']}",
+        instant(promotion["recorded_at"]),
+        promotion["subject"],
+    )
     row = next((r for r in before if r["seq"] == used["seq"]), None)
     act = signed.get(used["seq"])
     if row is None or act is None or row["kind"] != "exception_granted":
         raise Wrong(f"{what} is no signed record before the promotion")
-    person, _, statement = act
+    person, subjects, statement = act
     if statement["gate"] != used["gate"] or statement["version"] not in (None, version):
         raise Wrong(f"{what} was signed for gate {statement['gate']} of version {statement['version']}")
     if instant(statement["expires"]) <= then:
@@ -192,8 +212,12 @@ def check_exception(
     rule = policy["exceptions"]
     if statement["role"] not in rule["roles"]:
         raise Wrong(f"{what} was signed as {statement['role']}, which the policy does not allow")
-    if person.casefold() in authors:
+    # An exception for every version is no matter of any version's author.
+    if person.casefold() in authors | authors_before(before, row["seq"], statement["version"]):
         raise Wrong(f"{what} was signed by {person}, who built this version")
+    registered = registration_of(before, version)
+    if statement["version"] and registered and subjects.get("registration") != registered["digest"]:
+        raise Wrong(f"{what} was signed for another registration of version {version}")
     if instant(statement["expires"]) - instant(row["recorded_at"]) > timedelta(rule["max_days"]) + SIGNING_SLACK:
         raise Wrong(f"{what} lasts longer than the {rule['max_days']} days that the policy allows")
     for other in before:
@@ -202,18 +226,20 @@ def check_exception(
             raise Wrong(f"{what} had been withdrawn by record {other['seq']}")
 
 
-def check_validation(before: list[Row], signed: dict[int, Act], promotion: Row, policy: Row, version: str) -> None:
+def check_validation(before: list[Row], signed: dict[int, Act], promotion: Row, policy: Row) -> None:
     """The last validation before the promotion did not reject the version, and had not ended."""
-    kinds = [r for r in before if r["kind"] == "validation_recorded" and r["subject"] == version]
-    validations = [r for r in kinds if r["seq"] in signed]
-    if not validations:
+    counting = validations(before, signed, promotion["subject"])
+    if not counting:
         if policy.get("validation", {}).get("required"):
             raise Wrong(f"{named(promotion)}: the policy requires a validation, and none is signed before it")
         return
-    last = validations[-1]
+    last = counting[-1]
     if last["body"]["outcome"] == "rejected":
         raise Wrong(f"{named(promotion)}: {last['body']['person']} had rejected the version (record {last['seq']})")
-    if instant(last["body"]["valid_until"]) <= instant(promotion["recorded_at"]):
+    ends = instant(last["body"]["valid_until"])
+    if "validity_days" in policy:
+        ends = min(ends, instant(last["recorded_at"]) + timedelta(policy["validity_days"]))
+    if ends <= instant(promotion["recorded_at"]):
         raise Wrong(f"{named(promotion)}: the validation of record {last['seq']} had ended")
 
 
@@ -225,18 +251,18 @@ def check_developers(people: list[Row], promotion: Row, policy: Row, developers:
         raise Wrong(f"{named(promotion)}: the developers {', '.join(unknown)} were not enrolled when it was approved")
 
 
-def check_approvals(
-    before: list[Row], signed: dict[int, Act], promotion: Row, policy: Row, authors: set[str], version: str
-) -> None:
+def check_approvals(before: list[Row], signed: dict[int, Act], promotion: Row, policy: Row, authors: set[str]) -> None:
     """Enough different people, none of them an author, in the required roles, over exactly these digests; and nobody's
     rejection of them stood."""
-    what, digests = named(promotion), promotion["body"]["digests"]
+    what, version, digests = named(promotion), promotion["subject"], promotion["body"]["digests"]
     required = {rule["role"]: rule["count"] for rule in policy["approvals"]}
     roles, names = [], []
     for seq in promotion["body"]["approvals"]:
         if seq >= promotion["seq"] or seq not in signed or signed[seq][2].get("decision") != "approve":
             raise Wrong(f"{what} counts record {seq}, which is no signed approval")
         name, subjects, approval = signed[seq]
+        if approval["role"] in (*MACHINES, "root"):
+            raise Wrong(f"{what} counts record {seq}, signed as {approval['role']}, which judges no model")
         if approval["version"] != version or subjects != digests:
             raise Wrong(f"{what}: the approval of record {seq} was signed over other digests")
         if name.casefold() in authors:
