@@ -1,0 +1,396 @@
+"""Attacks on a promotion by somebody who has the machine and the ledger's head key: one table for live ledger and packet.
+
+Each row is done in a world in which version 1 was registered, decided on, approved and carded, and nothing was promoted. It
+says what the audit of the live ledger and what the stand-alone verifier answer. Not here: files of a packet that were
+changed after it was written (`test_packet.py`, `test_verifier_files.py`).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from mlops_assets.gates.gate import GateResult
+from mlops_assets.governance.adoption import adopt
+from mlops_assets.governance.approval_subject import approval_subject
+from mlops_assets.governance.approvals import sign_approval
+from mlops_assets.governance.decisions import record
+from mlops_assets.governance.exceptions import sign_exception, withdraw_exception
+from mlops_assets.governance.findings import record_finding
+from mlops_assets.governance.validations import record_validation
+from mlops_assets.ledger.canonical import iso
+from mlops_assets.ledger.enrolment import enrol, revoke
+from mlops_assets.ledger.events.champion import ExceptionUsed, LadderStep, Promotion
+from mlops_assets.ledger.ledger import Ledger
+from mlops_assets.ledger.records import Record
+from mlops_assets.ledger.signatures import sign_statement
+from mlops_assets.policy.policy import Policy
+from mlops_assets.release.interventions import resume, retire, suspend
+from mlops_assets_tests.governance.world import MODEL, Clock, World, policy
+from mlops_assets_tests.ledger.made import unsigned
+from mlops_assets_tests.ledger.raw import raw
+
+Do = Callable[[World, Policy], None]
+
+
+@dataclass(frozen=True)
+class Attack:
+    """One attack.
+
+    Attributes:
+        name: what is tried.
+        do: the attack.
+        live: part of what the audit of the live ledger says.
+        packet: part of what the verifier says of a packet.
+    """
+
+    name: str
+    do: Do
+    live: str
+    packet: str
+
+
+def past_promote(world: World, rules: Policy, version: int = 1, **changes: Any) -> None:
+    """A promotion written past `promote`, resting on all that is on record, with changes."""
+    state = world.ledger.state().model(MODEL)
+    about = approval_subject(state, version, rules.digest)
+    given = [a for a in state.version(version).approvals if a.record.event.decision == "approve"]
+    event = Promotion(
+        former=state.champion.champion, digests=dict(about.subjects), policy_digest=rules.digest,
+        policy=rules.model_dump(mode="json"), decisions=tuple(d.seq for d in about.decisions.values()),
+        approvals=tuple(a.record.seq for a in given),
+        exceptions=tuple(ExceptionUsed(gate=e.gate, seq=e.seq, expires=e.expires) for e in state.exceptions),
+        ladder=LadderStep(step="champion", reason="nothing to climb"),
+    )  # fmt: skip
+    world.ledger.append(event.model_copy(update=changes), model=MODEL, subject=str(version))
+
+
+def signed(world: World, kind: str, purpose: str, subjects: dict[str, str], **fields: Any) -> Record:
+    """A signed record written past the function that would refuse it."""
+    person = fields.pop("person")
+    subject = fields.pop("about", "1")
+    says = {"model": MODEL, "person": person, "signed_at": iso(world.clock()), **fields}
+    envelope = sign_statement(world.keys[person], subjects, purpose, says)
+    return world.ledger.append(raw(kind, {**says, "envelope": envelope}), model=MODEL, subject=subject)
+
+
+def approval(world: World, rules: Policy, person: str, role: str) -> Record:
+    about = approval_subject(world.ledger.state().model(MODEL), 1, rules.digest)
+    says = {"version": "1", "decision": "approve", "rationale": "sound", "role": role, "person": person}
+    decisions = {gate: found.seq for gate, found in about.decisions.items()}
+    return signed(world, "approval", "approval/v1", dict(about.subjects), decisions=decisions, **says)
+
+
+def rejected(world: World, rules: Policy) -> None:
+    sign_approval(world.ledger, world.keys["second"], MODEL, 1, "not fit", "reject", policy=rules)
+    past_promote(world, rules)
+
+
+def rejected_in_validation(world: World, rules: Policy) -> None:
+    ends = world.clock() + timedelta(days=90)
+    record_validation(world.ledger, world.keys["second"], rules, MODEL, 1, "rejected", "unsound", valid_until=ends)
+    past_promote(world, rules)
+
+
+def validated_by_its_author(world: World, rules: Policy) -> None:
+    ends = world.clock() + timedelta(days=90)
+    last = record_validation(
+        world.ledger, world.keys["second"], rules, MODEL, 1, "rejected", "unsound", valid_until=ends
+    )
+    registered = world.ledger.state().model(MODEL).version(1).registration
+    assert registered is not None
+    signed(
+        world, "validation_recorded", "validation/v1", {"registration": registered.digest}, person="developer",
+        role="developer", version="1", outcome="approved", summary="sound", valid_until=iso(ends), conditions=[],
+        restrictions=[], follows=last.seq,
+    )  # fmt: skip
+    past_promote(world, rules)
+
+
+def policy_without_gates(world: World, rules: Policy) -> None:
+    adopt(world.ledger, MODEL, rules)
+    lax = policy(approvals=[], gates={gate: {"required": False} for gate in rules.gates.names})
+    past_promote(world, lax)
+
+
+def superseded_policy(world: World, rules: Policy) -> None:
+    adopt(world.ledger, MODEL, rules)
+    adopt(world.ledger, MODEL, policy(validity_days=30))
+    past_promote(world, rules)
+
+
+def policy_that_nobody_signed(world: World, rules: Policy) -> None:
+    """The policy in force asks for a signature under the next one, and the next one comes without."""
+    strict = policy(adoption={"roles": ["model-risk"]})
+    adopt(world.ledger, MODEL, strict, key=world.keys["risk"], rationale="start")
+    body = {"policy_digest": rules.digest, "tier": rules.tier, "policy": rules.model_dump(mode="json"), "changes": []}
+    body |= {"before": strict.digest, "account": "", "envelope": None, "person": None}
+    world.ledger.append(raw("policy_adopted", body), model=MODEL, subject=rules.digest[:12])
+    past_promote(world, rules)
+
+
+def failing(world: World, rules: Policy) -> None:
+    """Gate performance fails, and is approved all the same."""
+    world.decide(rules, performance="failed")
+    world.approve(rules, "validator", "risk")
+
+
+def exception(person: str, role: str, days: int) -> Do:
+    def do(world: World, rules: Policy) -> None:
+        if person == "developer":
+            enrol(world.ledger, world.keys["root"], person, world.keys[person].public, ["developer", "model-risk"])
+        failing(world, rules)
+        expires = world.clock() + timedelta(days=days)
+        says = {
+            "version": None,
+            "gate": "performance",
+            "reason": "pilot",
+            "expires": iso(expires),
+            "about": "performance",
+        }
+        granted = signed(
+            world, "exception_granted", "exception/v1", {"policy": rules.digest}, person=person, role=role, **says
+        )
+        past_promote(world, rules, exceptions=(ExceptionUsed(gate="performance", seq=granted.seq, expires=expires),))
+
+    return do
+
+
+def withdrawn_exception(world: World, rules: Policy) -> None:
+    failing(world, rules)
+    expires = world.clock() + timedelta(days=30)
+    granted = sign_exception(world.ledger, world.keys["risk"], rules, MODEL, "performance", "under review", expires)
+    withdraw_exception(world.ledger, world.keys["risk"], MODEL, granted.seq, "settled")
+    past_promote(world, rules)
+
+
+def failed_gate(world: World, rules: Policy) -> None:
+    failing(world, rules)
+    past_promote(world, rules)
+
+
+def second_version(world: World, rules: Policy, *, approved: bool = True, time: bool = False) -> None:
+    world.register(2, time=time)
+    world.decide(rules, 2)
+    if approved:
+        world.approve(rules, "validator", "risk", version=2)
+
+
+def approvals_of_another_version(world: World, rules: Policy) -> None:
+    past_promote(world, rules)
+    second_version(world, rules, approved=False)
+    theirs = tuple(a.record.seq for a in world.ledger.state().model(MODEL).version(1).approvals)
+    past_promote(world, rules, 2, approvals=theirs)
+
+
+def approved_afterwards(world: World, rules: Policy) -> None:
+    world.decide(rules, performance="not_measurable")
+    world.decide(rules)
+    head = world.ledger.last()
+    assert head is not None
+    past_promote(world, rules, approvals=(head.seq + 2, head.seq + 3))
+    world.approve(rules, "validator", "risk")
+
+
+def anew(world: World, rules: Policy) -> None:
+    """Every gate decides anew, so that what was approved before does not count."""
+    world.decide(rules, performance="failed")
+    world.decide(rules)
+
+
+def enrolled_afterwards(world: World, rules: Policy) -> None:
+    anew(world, rules)
+    world.approve(rules, "risk")
+    early = approval(world, rules, "stranger", "validator")
+    enrol(world.ledger, world.keys["root"], "stranger", world.keys["stranger"].public, ["validator"])
+    mine = world.ledger.state().model(MODEL).version(1).approvals[-1].record.seq
+    past_promote(world, rules, approvals=(mine, early.seq))
+
+
+def revoked_before(world: World, rules: Policy) -> None:
+    anew(world, rules)
+    world.approve(rules, "risk")
+    revoke(world.ledger, world.keys["root"], "second", "has left")
+    late = approval(world, rules, "second", "validator")
+    mine = world.ledger.state().model(MODEL).version(1).approvals[-1].record.seq
+    past_promote(world, rules, approvals=(mine, late.seq))
+
+
+def approved_by_an_author(world: World, rules: Policy) -> None:
+    anew(world, rules)
+    enrol(world.ledger, world.keys["root"], "developer", world.keys["developer"].public, ["developer", "validator"])
+    world.approve(rules, "risk")
+    own = approval(world, rules, "developer", "validator")
+    mine = world.ledger.state().model(MODEL).version(1).approvals[-1].record.seq
+    past_promote(world, rules, approvals=(mine, own.seq))
+
+
+def replayed_approval(world: World, rules: Policy) -> None:
+    """The validator approves, then rejects; the approval is recorded again."""
+    old = next(a.record for a in world.ledger.state().model(MODEL).version(1).approvals)
+    sign_approval(world.ledger, world.keys["validator"], MODEL, 1, "not fit", "reject", policy=rules)
+    world.ledger.append(raw("approval", old.event.body()), model=MODEL, subject="1")
+    past_promote(world, rules)
+
+
+def gate_by_other_code(world: World, rules: Policy) -> None:
+    """A gate decides again with another program after the version was approved."""
+    result = GateResult("cost", "passed", 0.9, 0.7, "rule", "reason", {}, {"evidence": "a" * 64, "code": "b" * 64})
+    record(world.ledger, MODEL, 1, result, rules)
+    past_promote(world, rules)
+
+
+def gates_under_another_policy(world: World, rules: Policy) -> None:
+    other = policy(validity_days=77)
+    about = approval_subject(world.ledger.state().model(MODEL), 1, rules.digest)
+    decisions = tuple(d.seq for d in about.decisions.values())
+    past_promote(world, other, decisions=decisions, digests={**about.subjects, "policy": other.digest})
+
+
+def open_finding(world: World, rules: Policy) -> Record:
+    due = world.clock() + timedelta(days=9)
+    return record_finding(world.ledger, world.keys["second"], MODEL, "critical", "it leaks", "developer", due)
+
+
+def past_a_finding(world: World, rules: Policy) -> None:
+    open_finding(world, rules)
+    past_promote(world, rules)
+
+
+def finding_closed_by_its_author(world: World, rules: Policy) -> None:
+    found = open_finding(world, rules)
+    signed(
+        world, "finding_closed", "finding-closure/v1", {"finding": found.digest}, person="developer", role="developer",
+        id=found.subject, note="done", about=found.subject,
+    )  # fmt: skip
+    past_promote(world, rules)
+
+
+def two_champions(world: World, rules: Policy) -> None:
+    past_promote(world, rules)
+    second_version(world, rules)
+    past_promote(world, rules, 2, former=None)
+
+
+def while_suspended(world: World, rules: Policy) -> None:
+    past_promote(world, rules)
+    suspend(world.ledger, world.registry, MODEL, world.keys["risk"], "look into it")
+    second_version(world, rules)
+    past_promote(world, rules, 2)
+
+
+def after_the_end(world: World, rules: Policy) -> None:
+    past_promote(world, rules)
+    second_version(world, rules)
+    retire(world.ledger, world.registry, MODEL, world.keys["risk"], "product ended")
+    past_promote(world, rules, 2)
+
+
+def past_the_ladder(world: World, rules: Policy) -> None:
+    past_promote(world, rules)
+    second_version(world, rules, time=True)
+    past_promote(world, rules, 2)
+
+
+def unsigned_rollback(world: World, rules: Policy) -> None:
+    past_promote(world, rules)
+    second_version(world, rules)
+    past_promote(world, rules, 2)
+    last = world.ledger.last()
+    assert last is not None
+    world.ledger.append(unsigned("rollback", "1", last.seq), model=MODEL, subject="1")
+
+
+def suspension_left_out(world: World, rules: Policy) -> None:
+    """The ledger is written again without a suspension, and sealed; the resumption after it stays."""
+    past_promote(world, rules)
+    suspend(world.ledger, world.registry, MODEL, world.keys["risk"], "look into it")
+    resume(world.ledger, world.registry, MODEL, world.keys["risk"], "settled", world.verify_artifact)
+    written_again(world, lambda r: r.kind != "suspension")
+
+
+def gate_left_out(world: World, rules: Policy) -> None:
+    """The ledger is written again without one gate's decision, and sealed."""
+    past_promote(world, rules)
+    gone = next(r for r in world.ledger.records(kind="gate_decision"))
+    written_again(world, lambda r: r.seq != gone.seq)
+
+
+def written_again(world: World, keep: Callable[[Record], bool]) -> None:
+    """Another ledger in the world's place: the records that are kept, each at its time, under heads signed again."""
+    records = world.ledger.records()
+    world.ledger.close()
+    folder = Path(world.folder) / "again"
+    folder.mkdir()
+    clock = Clock()
+    ledger = Ledger(f"sqlite:///{folder}/ledger.db", world.keys["head"], folder / "anchor.json", clock=clock)
+    for one in (r for r in records if keep(r)):
+        clock.now = one.recorded_at - timedelta(milliseconds=1)
+        ledger.append(
+            raw(one.kind, one.body), model=one.model, subject=one.subject, happened_at=one.happened_at, key=one.key
+        )
+    world.ledger = ledger
+
+
+PROMOTED_PAST = (
+    Attack("a signed rejection", rejected, "it was rejected then", "second had rejected the version"),
+    Attack(
+        "a validation that rejected it", rejected_in_validation, "rejected it in validation", "second had rejected"
+    ),
+    Attack(
+        "a rejection that an author validated away", validated_by_its_author, "rejected it in validation",
+        "second had rejected",
+    ),
+    Attack("a failed gate", failed_gate, "gate performance was failed", "gate performance was failed"),
+    Attack("an open finding", past_a_finding, "finding loans-F1 (critical) was open", "finding loans-F1"),
+    Attack(
+        "a finding that its author closed", finding_closed_by_its_author, "finding loans-F1 (critical) was open",
+        "finding loans-F1",
+    ),
+    Attack("a suspension", while_suspended, "the model was suspended", "the model was suspended"),
+    Attack("a retirement", after_the_end, "retired", "had been retired"),
+    Attack("the release ladder", past_the_ladder, "it was on the ladder (shadow)", "it was on the release ladder"),
+)  # fmt: skip
+
+AUTHORITY = (
+    Attack("a policy without gates", policy_without_gates, "was not in force then", "was not in force then"),
+    Attack("a policy that was replaced", superseded_policy, "was not in force then", "was not in force then"),
+    Attack("a policy nobody signed", policy_that_nobody_signed, "was not in force then", "was not in force then"),
+    Attack(
+        "an author's exception of 3,000 days", exception("developer", "model-risk", 3000), "gate performance was failed",
+        "by developer, who built this version",
+    ),
+    Attack(
+        "an exception of 3,000 days", exception("risk", "model-risk", 3000), "gate performance was failed",
+        "lasts longer than the 90 days",
+    ),
+    Attack(
+        "an exception in a role without authority", exception("second", "validator", 30), "gate performance was failed",
+        "which the policy does not allow",
+    ),
+    Attack("a withdrawn exception", withdrawn_exception, "gate performance was failed", "had been withdrawn by record"),
+    Attack(
+        "approvals of another version", approvals_of_another_version, "it was pending then",
+        "was signed over other digests",
+    ),
+    Attack("an approval after the promotion", approved_afterwards, "it was pending then", "is no signed approval"),
+    Attack("an approval by somebody enrolled later", enrolled_afterwards, "it was pending then", "is no signed approval"),
+    Attack("an approval with a revoked key", revoked_before, "it was pending then", "is no signed approval"),
+    Attack("an approval by an author", approved_by_an_author, "it was pending then", "built this version and approved"),
+    Attack("an approval recorded again after the rejection", replayed_approval, "it was rejected then", "had rejected"),
+)  # fmt: skip
+
+RECORDS = (
+    Attack("a gate decided by other code since", gate_by_other_code, "it was pending then", "over other digests"),
+    Attack(
+        "gates decided under another policy", gates_under_another_policy, "gate performance was missing",
+        "which is no gate decision on this version under its policy",
+    ),
+    Attack("two champions at once", two_champions, "it names None as former champion", "names None as former champion"),
+    Attack("a rollback nobody signed", unsigned_rollback, "signature", "carries no signature that counts"),
+    Attack("a suspension left out", suspension_left_out, "a replay", "a replay"),
+    Attack("a gate's decision left out", gate_left_out, "gate contract was missing", "is no gate decision"),
+)  # fmt: skip
+
+ATTACKS = (*PROMOTED_PAST, *AUTHORITY, *RECORDS)
