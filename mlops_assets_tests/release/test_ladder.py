@@ -1,6 +1,7 @@
 import pytest
 
 from mlops_assets.ledger.events.champion import Promotion
+from mlops_assets.ledger.events.judgements import Approval, GateDecided
 from mlops_assets.release.audit import audit_promotions
 from mlops_assets.release.ladder import climb
 from mlops_assets.release.promotion import PromotionRefused, promote
@@ -98,7 +99,13 @@ def test_a_canary_alone_needs_no_shadow(beside):
 
 def test_a_promotion_written_past_the_ladder_is_named(beside):
     first = beside.ledger.latest_of(Promotion).event
-    beside.ledger.append(first.model_copy(update={"former": 1}), model=MODEL, subject="2")
+    # All that it rests on is version 2's own and counted: only the windows in shadow are missing.
+    named = {
+        "former": 1,
+        "decisions": tuple(r.seq for r in beside.ledger.of(GateDecided, model=MODEL, subject="2")),
+        "approvals": tuple(r.seq for r in beside.ledger.of(Approval, model=MODEL, subject="2")),
+    }
+    beside.ledger.append(first.model_copy(update=named), model=MODEL, subject="2")
     assert ["on the ladder (shadow)" in p.message for p in audit_promotions(beside.ledger)] == [True]
 
 
