@@ -138,7 +138,22 @@ def _group_runs(process: subprocess.Popen[bytes]) -> bool:
     with contextlib.suppress(ChildProcessError):
         # As the first process of a container this one inherits what the server leaves, and has to collect it.
         os.waitpid(-process.pid, os.WNOHANG)
-    return _signal_group(process, 0)
+    return _signal_group(process, 0) and not _all_ended(process.pid)
+
+
+def _all_ended(group: int) -> bool:
+    """Whether every process of a group has ended and only waits for its parent to collect it; False where nothing tells.
+
+    A signal reaches these, too. In a container whose first process collects nothing they stay.
+    """
+    states = []
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            # After the name in brackets, which may hold anything: state, parent, group.
+            state, _, of_group = path.read_text(errors="replace").rpartition(")")[2].split()[:3]
+            if of_group == str(group):
+                states.append(state)
+    return bool(states) and set(states) <= {"Z", "X"}
 
 
 def _taken(port: int) -> bool:

@@ -1,5 +1,7 @@
 """`mlops dev`: what is refused at once, and how servers end."""
 
+import os
+import signal
 import socket
 import subprocess
 import sys
@@ -52,6 +54,32 @@ def test_stopping_ends_what_a_server_has_started(tmp_path, first, patience) -> N
     while runs(state) and time.monotonic() < deadline:
         time.sleep(0.01)
     assert not runs(state)
+
+
+LEFT = """
+import os, subprocess, sys, time
+ended = subprocess.Popen([sys.executable, "-c", "import time; print('ready', flush=True); time.sleep(600)"], stdout=subprocess.PIPE)
+ended.stdout.readline()
+os.setsid()
+print(os.getpid(), flush=True)
+time.sleep(600)
+"""
+
+
+def test_stopping_does_not_wait_for_what_has_ended_and_nobody_collects(tmp_path: Path) -> None:
+    patience = 60
+    # The child leaves the server's group, stays, and never asks after its own child, which is still in the group.
+    command = [sys.executable, "-c", SERVER, LEFT]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, start_new_session=True) as process:
+        assert process.stdout is not None
+        left = int(process.stdout.readline())
+        try:
+            started = time.monotonic()
+            stop_all([process], patience=patience)
+            assert time.monotonic() - started < patience
+            os.killpg(process.pid, 0)  # the group is still there
+        finally:
+            os.kill(left, signal.SIGKILL)
 
 
 def runs(state: Path) -> bool:
