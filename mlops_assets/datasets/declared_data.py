@@ -11,7 +11,7 @@ from pathlib import Path
 
 import yaml
 
-from mlops_assets.datasets.delivered import deliver
+from mlops_assets.datasets.delivered import deliver, settled_outcomes
 from mlops_assets.datasets.event_times import EventTimeError
 from mlops_assets.datasets.reading import read_expr
 from mlops_assets.datasets.sources import Delivered, SourceError
@@ -63,6 +63,8 @@ def _mistakes(declaration: Declaration, root: Path) -> Iterator[Found]:
         close = difflib.get_close_matches(name, found.columns, n=1)
         hint = f"did you mean {close[0]!r}?" if close else f"the table has {', '.join(map(repr, found.columns[:12]))}"
         yield place, f"the table has no column {name!r}; {hint}"
+    if declaration.outcomes is not None and not missing:
+        yield from _of_outcomes(declaration, root)
     if declaration.task is Task.BINARY and declaration.target.column not in missing:
         yield from _of_target(declaration, found)
 
@@ -102,6 +104,19 @@ def _of_documents(declaration: Declaration, root: Path) -> Iterator[Found]:
                 place,
                 f"{document.path} has the SHA-256 {found}, declared is {document.sha256}: it was exchanged or changed",
             )
+
+
+def _of_outcomes(declaration: Declaration, root: Path) -> Iterator[Found]:
+    """Whether the reports of a source of outcomes find their rows."""
+    settled = settled_outcomes(declaration, root)
+    if settled.otherwise is not None:
+        yield ("outcomes",), str(settled.otherwise)
+    elif settled.reports.height and not settled.standing.height:
+        why = "; ".join(f"{reason} ({count})" for reason, count in settled.reasons.items())
+        yield (
+            ("outcomes",),
+            f"none of {settled.reports.height} reports gives a row its outcome: {why or settled.counts}",
+        )
 
 
 def _of_target(declaration: Declaration, found: Delivered) -> Iterator[Found]:

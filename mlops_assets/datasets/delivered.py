@@ -37,11 +37,12 @@ def deliver(declaration: Declaration, root: Path, required: Sequence[str] = ()) 
             f"{declaration.outcomes.source.described} as well; expected it in one of them. Rename one, or leave out `outcomes`."
         )
     reports = _reports(declaration, root)
+    settled = _settled(declaration, inputs, reports)
     return replace(
         inputs,
-        rows=join(inputs.rows, declaration, _settled(declaration, inputs, reports).standing),
+        rows=join(inputs.rows, declaration, settled.standing),
         columns=(*inputs.columns, target),
-        notes=(*inputs.notes, *(f"outcomes: {note}" for note in reports.notes)),
+        notes=(*inputs.notes, *(f"outcomes: {note}" for note in (*reports.notes, *settled.remarks))),
         problems=(*inputs.problems, *reports.problems),
     )
 

@@ -32,6 +32,29 @@ from mlops_assets.declaration.terms import RESERVED_PREFIX, Origin, Role
 KEY, DAY, VALUE, STATUS, GIVEN = (RESERVED_PREFIX + name for name in ("key", "day", "value", "status", "given"))
 PLACES = ("counts", "open", "repeated", "superseded", "withdrawn", "quarantined")
 ON = [KEY, DAY]
+NO_ROW = "about no row of the inputs"
+
+
+@dataclass(frozen=True)
+class WrittenOtherwise:
+    """Reports about no row whose identifier is that of a row but for how it is written.
+
+    Attributes:
+        reports: how many.
+        reported: identifier in one of them.
+        row: the same identifier in the inputs.
+    """
+
+    reports: int
+    reported: str
+    row: str
+
+    def __str__(self) -> str:
+        said = "report is" if self.reports == 1 else "reports are"
+        return (
+            f"{self.reports} {said} about no row only because identifiers are written in two ways: found {self.reported!r}, "
+            f"which is {self.row!r} in the inputs. Write them in one way in both sources"
+        )
 
 
 @dataclass(frozen=True)
@@ -42,10 +65,12 @@ class Settled:
         reports: `KEY`, `DAY` (missing where only the identifier joins), `VALUE` (as the target is read), `RECORDED_AT`, `STATUS`
             (one of `PLACES`), `REASONS` (of those in quarantine), in the order of the source.
         delivered: the same reports as they were delivered, as text.
+        otherwise: reports that find no row because of how their identifier is written; None where there are none.
     """
 
     reports: pl.DataFrame
     delivered: pl.DataFrame
+    otherwise: WrittenOtherwise | None
 
     @property
     def counts(self) -> dict[str, int]:
@@ -67,6 +92,17 @@ class Settled:
     def reasons(self) -> dict[str, int]:
         """Quarantined reports by reason, most frequent first."""
         return dict(Counter(self.reports[REASONS].drop_nulls().to_list()).most_common())
+
+    @property
+    def remarks(self) -> list[str]:
+        """What somebody should know who trains or scores with these outcomes."""
+        found = []
+        if unusable := self.counts["quarantined"]:
+            why = "; ".join(f"{reason} ({count})" for reason, count in self.reasons.items())
+            found.append(f"{unusable} of {self.reports.height} reports are quarantined: {why}")
+        if self.otherwise is not None:
+            found.append(str(self.otherwise))
+        return found
 
 
 def reported_as(declaration: Declaration) -> Declaration:
@@ -131,10 +167,21 @@ def settle(delivered: pl.DataFrame, declaration: Declaration, keys: pl.DataFrame
     )
     status = pl.when(pl.col(REASONS).is_not_null()).then(pl.lit("quarantined")).otherwise(pl.col(STATUS))
     as_text = [delivered_text(schema[name], pl.col(name)).alias(name) for name in names]
+    placed = placed.with_columns(status.alias(STATUS))
     return Settled(
-        placed.with_columns(status.alias(STATUS)).select(KEY, DAY, VALUE, RECORDED_AT, STATUS, REASONS),
+        placed.select(KEY, DAY, VALUE, RECORDED_AT, STATUS, REASONS),
         delivered.select(as_text),
+        _written_otherwise(placed.filter(pl.col(REASONS) == NO_ROW), keys) if outcomes.prediction_id is None else None,
     )
+
+
+def _written_otherwise(reports: pl.DataFrame, keys: pl.DataFrame) -> WrittenOtherwise | None:
+    """Reports about no row that would be about one without zeros in front, `.0` at the end, spaces and capitals."""
+    bare = pl.col(KEY).str.strip_chars().str.to_lowercase().str.replace(r"\.0+$", "").str.strip_chars_start("0")
+    rows = keys.select(pl.col(KEY).alias("row"), bare.alias("bare")).unique("bare", maintain_order=True)
+    found = reports.with_columns(bare.alias("bare")).join(rows, on="bare", maintain_order="left")
+    found = found.filter(pl.col(KEY) != pl.col("row"))
+    return WrittenOtherwise(found.height, found[KEY][0], found["row"][0]) if found.height else None
 
 
 def _own_fault(declaration: Declaration) -> pl.Expr:
@@ -150,7 +197,7 @@ def _own_fault(declaration: Declaration) -> pl.Expr:
     unreadable = pl.col(GIVEN) & pl.col(VALUE).is_null() & ~pl.col("withdrawn")
     checks += [
         (unreadable, f"{column}: cannot be read"),
-        (pl.col("rows").is_null(), "about no row of the inputs"),
+        (pl.col("rows").is_null(), NO_ROW),
         (pl.col("rows") > 1, "about several rows of the inputs"),
     ]
     fault = pl.lit(None, dtype=pl.String)

@@ -70,3 +70,33 @@ def test_a_document_of_a_supplier_is_compared_with_its_declared_digest(tmp_path:
         f"report.pdf has the SHA-256 {hashlib.sha256(report.read_bytes()).hexdigest()}, declared is {digest}"
         in exchanged
     )
+
+
+@pytest.mark.parametrize(
+    ("identifiers", "said"),
+    [
+        (
+            ["1", "b"],
+            ":4: outcomes: 1 report is about no row only because identifiers are written in two ways: found '1', ",
+        ),
+        (["x", "y"], ":4: outcomes: none of 2 reports gives a row its outcome: about no row of the inputs (2)"),
+        (["001", "x"], None),
+    ],
+    ids=["zeros in front", "none joins", "some join"],
+)
+def test_outcomes_that_do_not_find_their_rows(tmp_path: Path, identifiers: list[str], said: str | None) -> None:
+    inputs = {
+        "application": ["001", "b"],
+        "decided_on": ["2023-11-01"] * 2,
+        "income": [1, 2],
+        "vendor_score": [0.1, 0.2],
+    }
+    pl.DataFrame({**inputs, "request": ["r1", "r2"]}).write_csv(tmp_path / "inputs.csv")
+    pl.DataFrame({"application": identifiers, "defaulted": [1, 0]}).write_csv(tmp_path / "outcomes.csv")
+    outcomes = {"source": {"path": "outcomes.csv"}}
+    model = declared_external(source={"path": "inputs.csv"}, outcomes=outcomes, origin="trained", external=None)
+    path = tmp_path / "defs.yaml"
+    path.write_text("attributes:\n  target: defaulted\n  source: {path: inputs.csv}\n  outcomes: {}\n")
+    found = [m for m in data_mistakes(DeclaredModel("m", path, model), tmp_path) if ": outcomes: " in m]
+    assert len(found) == (said is not None)
+    assert said is None or said in found[0]

@@ -64,6 +64,16 @@ def test_untidy_reports_without_a_time(settled):
     assert "zz" in found.quarantined["application"].to_list()
 
 
+@pytest.mark.parametrize(("reported", "row"), [("7", "007"), ("007", "7"), ("A7 ", "a7"), ("7.0", "007")])
+def test_an_identifier_that_is_written_in_another_way_is_named(settled, reported, row):
+    inputs = {**INPUTS, "application": [row, "b", "c", "d"]}
+    found, target = settled({"application": [reported, "b", "zz"], "defaulted": [1, 1, 1]}, inputs)
+    assert target["b"] == "1"
+    assert (found.otherwise.reports, found.otherwise.row) == (1, row)
+    assert "2 of 3 reports are quarantined: about no row of the inputs (2)" in found.remarks
+    assert f"which is {row!r} in the inputs" in found.remarks[1]
+
+
 def test_corrections_and_withdrawals_in_whatever_order_they_come(settled):
     reports = {
         "application": ["a", "a", "b", "b", "c", "c", "c", "d", "d", "d"],
