@@ -71,7 +71,7 @@ def rules_of(
         rules.append(Rule(name, f"{name}: in the future", event_time_expr(event_time) <= latest))
     if with_target:
         name = declaration.target.column
-        rules.append(_present(name, schema))
+        rules.append(_present(name, schema, never_known(declaration)))
         if schema[name].is_float():
             rules.append(Rule(name, f"{name}: infinite", pl.col(name).is_finite()))
     return rules
@@ -115,10 +115,18 @@ def _version_rules(external: External, schema: pl.Schema) -> list[Rule]:
     ]
 
 
-def _present(name: str, schema: pl.Schema) -> Rule:
+def never_known(declaration: Declaration) -> str:
+    """The reason of rows that train on nothing because no outcome of theirs can be known, as declared; empty where every row
+    must have an outcome."""
+    if declaration.outcomes is None or not declaration.outcomes.selective.strip():
+        return ""
+    return f"{declaration.target.column}: no outcome, as declared (outcomes.selective)"
+
+
+def _present(name: str, schema: pl.Schema, reason: str = "") -> Rule:
     """A value is there. One that cannot be read has a reason of its own; it is not missing as well."""
     unreadable = pl.col(UNREADABLE + name) if UNREADABLE + name in schema else pl.lit(False)
-    return Rule(name, f"{name}: missing", pl.col(name).is_not_null() | unreadable)
+    return Rule(name, reason or f"{name}: missing", pl.col(name).is_not_null() | unreadable)
 
 
 def _unreadable_reason(name: str, declaration: Declaration) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import yaml
 
-from mlops_assets.datasets.delivered import deliver, settled_outcomes
+from mlops_assets.datasets.delivered import OutcomeSourceError, deliver, settled_outcomes
 from mlops_assets.datasets.event_times import EventTimeError
 from mlops_assets.datasets.reading import read_expr
 from mlops_assets.datasets.sources import Delivered, SourceError
@@ -53,6 +53,9 @@ def _mistakes(declaration: Declaration, root: Path) -> Iterator[Found]:
         found = deliver(declaration, root)
     except EventTimeError as error:
         yield ("event_time",), str(error)
+        return
+    except OutcomeSourceError as error:
+        yield ("outcomes",), str(error).removeprefix("outcomes: ")
         return
     except SourceError as error:
         yield ("source",), str(error)

@@ -16,6 +16,10 @@ from mlops_assets.datasets.sources import Delivered, SourceError, digest_of
 from mlops_assets.declaration.declaration import Declaration
 
 
+class OutcomeSourceError(SourceError):
+    """A source of outcomes of its own is missing, or cannot be read as declared."""
+
+
 def deliver(declaration: Declaration, root: Path, required: Sequence[str] = ()) -> Delivered:
     """Open the declared source as the declaration reads it, with the outcomes of a source of their own where one is declared.
 
@@ -25,14 +29,15 @@ def deliver(declaration: Declaration, root: Path, required: Sequence[str] = ()) 
         required: columns that must be there.
 
     Raises:
-        SourceError: a source is missing, unreadable or empty, lacks a column, or writes a time in another way than declared.
+        OutcomeSourceError: the source of the outcomes is missing, unreadable, lacks a column, or has the outcome as the other does.
+        SourceError: the same of the source of the inputs, or it is empty.
     """
     if declaration.outcomes is None:
         return sources.deliver(declaration, root, required)
     target = declaration.target.column
     inputs = sources.deliver(declaration, root, [name for name in required if name != target])
     if target in inputs.columns:
-        raise SourceError(
+        raise OutcomeSourceError(
             f"{declaration.source.described}: found the column {target!r}, which `outcomes` declares in "
             f"{declaration.outcomes.source.described} as well; expected it in one of them. Rename one, or leave out `outcomes`."
         )
@@ -43,7 +48,7 @@ def deliver(declaration: Declaration, root: Path, required: Sequence[str] = ()) 
         rows=join(inputs.rows, declaration, settled.standing),
         columns=(*inputs.columns, target),
         notes=(*inputs.notes, *(f"outcomes: {note}" for note in (*reports.notes, *settled.remarks))),
-        problems=(*inputs.problems, *reports.problems),
+        problems=(*inputs.problems, *(f"outcomes: {problem}" for problem in reports.problems)),
     )
 
 
@@ -71,7 +76,10 @@ def content_digest(declaration: Declaration, root: Path) -> str:
 def _reports(declaration: Declaration, root: Path) -> Delivered:
     read = reported_as(declaration)
     # No outcome may be known yet.
-    return sources.deliver(read, root, read.columns, may_be_empty=True)
+    try:
+        return sources.deliver(read, root, read.columns, may_be_empty=True)
+    except SourceError as error:
+        raise OutcomeSourceError(f"outcomes: {error}") from error
 
 
 def _settled(declaration: Declaration, inputs: Delivered, reports: Delivered) -> Settled:

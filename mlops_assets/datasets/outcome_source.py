@@ -6,12 +6,12 @@ is in exactly one place:
 - `counts`: it is the outcome of its row;
 - `open`: it has no value yet;
 - `repeated`: it says again what an earlier one said;
-- `superseded`: a later one says something else, or withdraws it;
+- `superseded`: a later one counts or withdraws it in its place;
 - `withdrawn`: it withdraws what was reported before;
 - `quarantined`: it is about no row or about several, has no identifier or time, cannot be read, or contradicts another report and
-  nothing says which one is later.
+  nothing later settles it.
 
-Not here: what happens to a verdict when an outcome changes (`pipeline/due.py`).
+Not here: what happens to a verdict when an outcome changes (`pipeline/windows_due.py`).
 """
 
 from collections import Counter
@@ -217,11 +217,12 @@ def _in_order(reports: pl.DataFrame, *, timed: bool) -> pl.DataFrame:
     what = pl.when("withdrawn").then(pl.lit("-")).otherwise(pl.lit("+") + pl.col(VALUE).cast(pl.String))
     known = reports.filter(said).with_columns(what.alias("what")).sort(*ON, RECORDED_AT, ROW, nulls_last=True)
     at_once = [*ON, RECORDED_AT] if timed else ON
-    known = known.with_columns(
-        against=pl.col("what").n_unique().over(at_once) > 1,
-        new=(pl.col("what") != pl.col("what").shift(1).over(ON)).fill_null(True),
-    )
-    known = known.with_columns(against=pl.col("against").any().over(ON), run=pl.col("new").cum_sum().over(ON))
+    known = known.with_columns(clash=pl.col("what").n_unique().over(at_once) > 1)
+    differs = pl.col("what") != pl.col("what").shift(1).over(ON)
+    # A later report settles those that contradict each other, whichever of them it agrees with.
+    new = (differs | pl.col("clash").shift(1).over(ON)).fill_null(True)
+    known = known.with_columns(against=pl.col("clash").last().over(ON), new=new)
+    known = known.with_columns(run=pl.col("new").cum_sum().over(ON))
     last = pl.col("run") == pl.col("run").max().over(ON)
     status = (
         pl.when(~pl.col("new"))
@@ -232,8 +233,8 @@ def _in_order(reports: pl.DataFrame, *, timed: bool) -> pl.DataFrame:
         .then(pl.lit("withdrawn"))
         .otherwise(pl.lit("counts"))
     )
-    reason = "contradicts another report about the same row, and " + (
-        "both were recorded at the same time" if timed else "no recorded_at says which one is later"
+    reason = "the last reports about its row contradict each other: " + (
+        "they were recorded at the same time" if timed else "no recorded_at says which one is later"
     )
     settled = known.select(ROW, status.alias(STATUS), pl.when("against").then(pl.lit(reason)).alias("contradicts"))
     return pl.concat([settled, waiting])

@@ -57,7 +57,7 @@ def test_untidy_reports_without_a_time(settled):
     expected = {"counts": 2, "repeated": 1, "open": 1, "quarantined": 4}
     assert {k: v for k, v in found.counts.items() if v} == expected
     assert found.reasons == {
-        "contradicts another report about the same row, and no recorded_at says which one is later": 2,
+        "the last reports about its row contradict each other: no recorded_at says which one is later": 2,
         "about no row of the inputs": 1,
         "no identifier that can be read": 1,
     }
@@ -76,22 +76,22 @@ def test_an_identifier_that_is_written_in_another_way_is_named(settled, reported
 
 def test_corrections_and_withdrawals_in_whatever_order_they_come(settled):
     reports = {
-        "application": ["a", "a", "b", "b", "c", "c", "c", "d", "d", "d"],
-        "defaulted": ["1", "0", "1", None, "1", None, "0", "0", "1", "1"],
-        "status": ["", "", "", "withdrawn", "", "withdrawn", "", "", "", ""],
+        "application": ["a", "a", "a", "b", "b", "c", "c", "c", "d", "d", "d"],
+        "defaulted": ["1", "0", "1", "1", None, "1", None, "0", "1", "0", "1"],
+        "status": ["", "", "", "", "withdrawn", "", "withdrawn", "", "", "", ""],
         "reported": [
-            "2024-02-01", "2024-01-01",  # the correction comes before what it corrects
+            "2024-02-01", "2024-01-01", "2024-01-01",  # the correction settles a contradiction that comes after it
             "2024-01-01", "2024-02-01",
             "2024-01-01", "2024-02-01", "2024-03-01",
-            "2024-01-01", "2024-01-01", "2024-01-02",
+            "2024-01-01", "2024-01-02", "2024-01-02",
         ],
     }  # fmt: skip
     found, target = settled(reports, outcomes=TIMED)
     assert target == {"a": "1", "b": None, "c": "0", "d": None}
-    counts = {"counts": 2, "superseded": 4, "withdrawn": 1, "quarantined": 3}
+    counts = {"counts": 2, "superseded": 5, "withdrawn": 1, "quarantined": 3}
     assert {k: v for k, v in found.counts.items() if v} == counts
     assert list(found.reasons) == [
-        "contradicts another report about the same row, and both were recorded at the same time"
+        "the last reports about its row contradict each other: they were recorded at the same time"
     ]
 
 

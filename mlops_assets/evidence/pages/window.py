@@ -126,11 +126,11 @@ def _performance(evidence: WindowEvidence) -> list[Block]:
         {"metric": label(name), "value": _interval(found), "reference": evidence.references.get(name)}
         for name, found in metrics.items()
     ]
+    matured = f"{number(evidence.outcomes)} outcomes have" if evidence.outcomes else "no outcome has"
+    matured += " matured, too few to measure" if evidence.outcomes else " matured"
     if not rows:
-        return [Paragraph("Nothing was measured: no outcome of this window has matured.", "muted")]
-    note = (
-        f"{number(evidence.outcomes)} matured outcomes." if evidence.metrics else "Estimated: no outcome has matured."
-    )
+        return [Paragraph(f"Nothing was measured: {matured}.", "muted")]
+    note = f"{number(evidence.outcomes)} matured outcomes." if evidence.metrics else f"Estimated: {matured}."
     blocks: list[Block] = [table(rows, note=f"{note} Reference: held-out rows of the version.", limit=60)]
     if evidence.estimates and not evidence.estimates.startswith("no estimate"):
         blocks.append(Paragraph(as_sentence(f"estimates made before outcomes were known: {evidence.estimates}")))

@@ -8,6 +8,7 @@ import polars as pl
 
 from mlops_assets.datasets.accounting import Account, Disposition, account_of_snapshot
 from mlops_assets.datasets.contract import Checked, check, declared_columns
+from mlops_assets.datasets.contract_rules import never_known
 from mlops_assets.datasets.delivered import deliver
 from mlops_assets.datasets.internal_columns import PART
 from mlops_assets.datasets.screening import Screening, screen
@@ -172,13 +173,27 @@ def decide_data(
         declaration: the model.
         rules: the policy's.
     """
-    screened = screening.to_dict()
+    screened, judged = screening.to_dict(), of_rows_with_outcomes(evidence, declaration)
     measured = {
-        "contract": evidence,
-        "volume": volume_evidence(rows, evidence, declaration),
+        "contract": judged,
+        "volume": volume_evidence(rows, judged, declaration),
         **dict.fromkeys(("leakage", "label_bias", "proxy"), screened),
     }
     return decide_stage("training_data", GateInputs(declaration, measured, rows=rows), rules)
+
+
+def of_rows_with_outcomes(evidence: dict[str, Any], declaration: Declaration) -> dict[str, Any]:
+    """What the contract check found, without the rows that can have no outcome, as declared: these are no fault of the data."""
+    without = evidence["reasons"].get(never_known(declaration), 0)
+    if not without:
+        return evidence
+    rows, quarantined = evidence["rows"] - without, evidence["quarantined"] - without
+    return {
+        **evidence,
+        "rows": rows,
+        "quarantined": quarantined,
+        "quarantined_share": quarantined / rows if rows else 0.0,
+    }
 
 
 def features(context: StageContext) -> StageResult:
