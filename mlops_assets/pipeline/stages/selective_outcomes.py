@@ -9,6 +9,7 @@ from math import sqrt
 import polars as pl
 from scipy.stats import norm
 
+from mlops_assets.datasets.contract_rules import never_known
 from mlops_assets.declaration.declaration import Declaration
 from mlops_assets.declaration.terms import Task
 from mlops_assets.pipeline.stages.matured_outcomes import Matured
@@ -21,6 +22,14 @@ FEWEST = 30
 MOST_ALIKE = 0.5
 """Outcomes are selective where the one share is less than this part of the other."""
 ALPHA = 1e-6
+MEASURED = (
+    "What is measured is about the rows with outcomes alone, and not about all rows scored; where the reference has outcomes "
+    "of other rows, the difference may come from that."
+)
+INPUTS = (
+    "The reference has no rows without an outcome, and the window has: inputs and scores that differ from the reference may "
+    "differ for that reason."
+)
 
 
 def selective_outcomes(lake: Lake, scored: ScoredWindow, known: Matured, declaration: Declaration) -> str:
@@ -32,16 +41,9 @@ def selective_outcomes(lake: Lake, scored: ScoredWindow, known: Matured, declara
         known: predictions of the window that have outcomes.
         declaration: the model.
     """
-    if not len(known.truth):
-        return ""
-    about = (
-        "What is measured is about the rows with outcomes alone, and not about all rows scored; where the reference has outcomes "
-        "of other rows, the difference may come from that."
-    )
-    declared = declaration.outcomes.selective.strip() if declaration.outcomes is not None else ""
-    if declared:
-        return f"Outcomes are selective, as declared: {declared.rstrip('.')}. {about}"
-    if declaration.task is not Task.BINARY or known.summary.not_due:
+    if never_known(declaration):
+        return as_declared(declaration, measured=bool(len(known.truth)))
+    if not len(known.truth) or declaration.task is not Task.BINARY or known.summary.not_due:
         return ""
     rows = lake.read(f"{scored.model}/{PREDICTIONS}", window=scored.window.key, columns=["id", "prediction"])
     counted = rows.group_by("prediction").agg(
@@ -53,7 +55,19 @@ def selective_outcomes(lake: Lake, scored: ScoredWindow, known: Matured, declara
     seen = unlike(*found[0], *found[1])
     if not seen:
         return ""
-    return f"Outcomes are selective: {seen}. {about}"
+    return f"Outcomes are selective: {seen}. {MEASURED}"
+
+
+def as_declared(declaration: Declaration, *, measured: bool) -> str:
+    """What is said where it is declared which rows can never have an outcome.
+
+    Args:
+        declaration: with `outcomes.selective`.
+        measured: whether outcomes of the window are known.
+    """
+    assert declaration.outcomes is not None
+    said = f"Outcomes are selective, as declared: {declaration.outcomes.selective.strip().rstrip('.')}. {INPUTS}"
+    return f"{said} {MEASURED}" if measured else said
 
 
 def unlike(rows_0: int, known_0: int, rows_1: int, known_1: int) -> str:

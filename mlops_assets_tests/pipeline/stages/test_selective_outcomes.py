@@ -5,7 +5,7 @@ import pytest
 
 from mlops_assets.datasets.contract import check
 from mlops_assets.pipeline.stages.data import of_rows_with_outcomes, volume_evidence
-from mlops_assets.pipeline.stages.selective_outcomes import unlike
+from mlops_assets.pipeline.stages.selective_outcomes import INPUTS, MEASURED, as_declared, unlike
 from mlops_assets_tests.declaration.test_external import declared
 
 
@@ -43,6 +43,9 @@ def test_rows_that_can_have_no_outcome_are_no_fault_of_the_data(selective, share
             "defaulted": ["0", "1", "1", "0", None, None, None, None],
         }
     )
+    if selective:
+        assert as_declared(declaration, measured=False).endswith(f"have outcomes. {INPUTS}")
+        assert as_declared(declaration, measured=True).endswith(MEASURED)
     found = check(rows, declaration)
     judged = of_rows_with_outcomes(found.to_dict(), declaration)
     assert judged["quarantined_share"] == share
