@@ -1,16 +1,25 @@
-"""Faster databases for the length of a trial: Dagster's event log and MLflow's SQLite without waiting for the disk.
+"""The databases of a demo: Dagster's event log and MLflow's SQLite do not wait for the disk, and one demo at a time uses them.
 
-Belongs here: that setting and its limits. The ledger's database is never touched: it is the evidence, and waits for the disk
-at each record.
+The ledger's database is never made faster: it is the evidence, and waits for the disk at each record.
 """
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Engine, event
+
+from mlops_assets.errors import MlopsAssetsError
+from mlops_assets.platform import Platform
+from mlops_assets.stores.ledger_database import LockTimeout
+
+LOCK = "demo"
+
+
+class AlreadyRunning(MlopsAssetsError):
+    """Another demo works on the same home or ledger."""
 
 
 @contextmanager
@@ -34,3 +43,21 @@ def unsynchronised(*folders: Path) -> Iterator[None]:
         yield
     finally:
         event.remove(Engine, "connect", connected)
+
+
+@contextmanager
+def alone(platform: Platform) -> Iterator[None]:
+    """Hold the demo's lock: two at once would run the same steps, and each would end the other's runs as interrupted.
+
+    Raises:
+        AlreadyRunning: another demo holds it.
+    """
+    with ExitStack() as held:
+        try:
+            held.enter_context(platform.ledger.lock(LOCK, timeout=0))
+        except LockTimeout as error:
+            raise AlreadyRunning(
+                f"another `mlops demo` is at work on the ledger of {platform.home.root}; wait until it has ended, or set "
+                "MLOPS_HOME to another folder"
+            ) from error
+        yield

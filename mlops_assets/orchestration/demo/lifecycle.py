@@ -7,9 +7,7 @@ ledger first, so it can be stopped anywhere and started again.
 
 import os
 import time
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property, partial
@@ -20,8 +18,7 @@ import dagster as dg
 from dagster._core.instance.ref import InstanceRef
 
 from mlops_assets.datasets.windows import declared_windows
-from mlops_assets.errors import MlopsAssetsError
-from mlops_assets.governance.decisions import GateStanding, Standing, standing
+from mlops_assets.governance.decisions import Standing, standing
 from mlops_assets.governance.exceptions import lifts
 from mlops_assets.ledger.events.champion import Promotion
 from mlops_assets.ledger.events.judgements import GateDecided
@@ -30,8 +27,9 @@ from mlops_assets.ledger.events.windows import HealthVerdict
 from mlops_assets.orchestration.assets import MODEL_TAG, asset_key
 from mlops_assets.orchestration.build import build_definitions
 from mlops_assets.orchestration.component import GovernedModel
-from mlops_assets.orchestration.demo.databases import unsynchronised
+from mlops_assets.orchestration.demo.databases import alone, unsynchronised
 from mlops_assets.orchestration.demo.processes import crew, interrupted
+from mlops_assets.orchestration.demo.progress import Told, gates_text, shortened
 from mlops_assets.orchestration.demo.signers import PEOPLE, Signers
 from mlops_assets.orchestration.fleet import FLEET_JOB
 from mlops_assets.orchestration.jobs import job_name
@@ -47,7 +45,6 @@ from mlops_assets.project import read_declaration
 from mlops_assets.release.champion import champion_state
 from mlops_assets.response.retraining import REQUEST_TAG
 from mlops_assets.setup import enrol_missing, prepare
-from mlops_assets.stores.ledger_database import LockTimeout
 
 REFUSED = Path("demo") / "sba_loan_with_term.yaml"
 RUNNING_TAG = "mlops/demo"
@@ -57,14 +54,6 @@ QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 # Capturing what stages print takes four more processes a run, and redirects what other processes of the demo say here.
 # Stages print nothing: what they log is in the run's events.
 NOT_CAPTURED = {"module": "dagster._core.storage.noop_compute_log_manager", "class": "NoOpComputeLogManager"}
-SEVERITIES = ("none", "watch", "act", "critical", "not_measurable")
-LONGEST_REASON = 170
-"""Characters of a reason that the demo prints; the page and the ledger have all of it."""
-LOCK = "demo"
-
-
-class AlreadyRunning(MlopsAssetsError):
-    """Another demo works on the same home or ledger."""
 
 
 @dataclass
@@ -309,24 +298,6 @@ class Demo:
             self._say(about, text)
 
 
-@contextmanager
-def alone(platform: Platform) -> Iterator[None]:
-    """Hold the demo's lock: two at once would run the same steps, and each would end the other's runs as interrupted.
-
-    Raises:
-        AlreadyRunning: another demo holds it.
-    """
-    with ExitStack() as held:
-        try:
-            held.enter_context(platform.ledger.lock(LOCK, timeout=0))
-        except LockTimeout as error:
-            raise AlreadyRunning(
-                f"another `mlops demo` is at work on the ledger of {platform.home.root}; wait until it has ended, or set "
-                "MLOPS_HOME to another folder"
-            ) from error
-        yield
-
-
 def beside(defs: Path, say: Callable[[str], None]) -> Callable[[str], list[str]]:
     """In a further process: what takes one model of the project through its life and returns what failed."""
     demo = Demo(Platform.load(defs), say=say, stop=interrupted())
@@ -343,36 +314,6 @@ def beside(defs: Path, say: Callable[[str], None]) -> Callable[[str], list[str]]
     return live
 
 
-@dataclass
-class Told:
-    """What was said of a model's windows: a line where the state changes, and a count of all.
-
-    Attributes:
-        counts: windows by severity.
-        last: severity and kind of the last line.
-    """
-
-    counts: Counter[str] = field(default_factory=Counter)
-    last: tuple[str, str] = ("none", "none")
-
-    def line(self, window: str, verdict: HealthVerdict) -> str:
-        """The line about a window; empty where it is as the window before."""
-        self.counts[verdict.severity] += 1
-        now = (verdict.severity, verdict.kind)
-        if now == self.last:
-            return ""
-        self.last = now
-        if verdict.severity == "none":
-            return f"window {window}: nothing changed any more"
-        kind = "" if verdict.kind == "none" else f" ({verdict.kind.replace('_', ' ')})"
-        return f"window {window}: {verdict.severity.replace('_', ' ')}{kind}. {verdict.reasons[0]}"
-
-    @property
-    def summary(self) -> str:
-        """How many windows had which severity."""
-        return counted(self.counts, *SEVERITIES)
-
-
 def by_work(platform: Platform) -> list[str]:
     """Models in the order in which processes take them: those with most windows to judge first."""
     today = datetime.now(UTC).date()
@@ -384,28 +325,10 @@ def by_work(platform: Platform) -> list[str]:
     return sorted(declared, key=lambda name: -windows[name])
 
 
-def counted(counts: Mapping[str, int], *order: str) -> str:
-    """How many there are of each, in that order."""
-    return ", ".join(f"{counts[name]} {name.replace('_', ' ')}" for name in order if counts.get(name))
-
-
-def gates_text(gates: Sequence[GateStanding]) -> str:
-    """How many gates passed or could not measure, and the names of those that failed."""
-    failed = [f"{g.gate} failed{'' if g.required else ' (not required)'}" for g in gates if g.state == "failed"]
-    counts = Counter(gate.state for gate in gates if gate.state != "failed")
-    return ", ".join([counted(counts, "passed", "excepted", "not_measurable", "not_applicable", "missing"), *failed])
-
-
 def only(platform: Platform, model: str) -> Platform:
     """The same project with this one model, so that what is due is asked for it alone."""
     project = platform.project
     return Platform(replace(project, models=tuple(m for m in project.models if m.name == model)))
-
-
-def shortened(text: str, length: int = LONGEST_REASON) -> str:
-    """The text on one line, cut between words where it is longer than `length`."""
-    text = " ".join(text.split())
-    return text if len(text) <= length else f"{text[:length].rsplit(' ', 1)[0].rstrip(',;:')} …"
 
 
 def _reason(result: dg.ExecuteInProcessResult) -> str:

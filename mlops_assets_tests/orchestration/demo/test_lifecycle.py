@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from mlops_assets.orchestration.demo.lifecycle import AlreadyRunning, Demo, alone
+from mlops_assets.orchestration.demo.databases import AlreadyRunning, alone
+from mlops_assets.orchestration.demo.lifecycle import Demo
 from mlops_assets.platform import Platform
 from mlops_assets_tests.integration.small_project import write_project
 
