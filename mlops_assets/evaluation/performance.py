@@ -13,12 +13,18 @@ import numpy as np
 
 from mlops_assets.declaration.terms import Task
 from mlops_assets.evaluation.curves import curves_of
-from mlops_assets.evaluation.estimators import METRICS, NotMeasurable, Scored, estimate, prepare, row_losses
+from mlops_assets.evaluation.estimators import METRICS, Estimate, NotMeasurable, Scored, estimate, prepare, row_losses
 from mlops_assets.evaluation.metrics import CATALOGUE, MAIN_METRIC
-from mlops_assets.evaluation.ordering import average_precisions, bootstrap_ordering, ks_statistics, order_counts
+from mlops_assets.evaluation.ordering import (
+    average_precisions,
+    binned_order,
+    ks_interval,
+    ks_statistics,
+    order_counts,
+)
 from mlops_assets.statistics.delong import area_interval
-from mlops_assets.statistics.intervals import Interval, logit_interval, normal_interval, wilson_interval
-from mlops_assets.statistics.resampling import percentile_interval
+from mlops_assets.statistics.intervals import LARGEST_SHARE, Interval, logit_interval, skewed_interval, wilson_interval
+from mlops_assets.statistics.resampling import percentile_interval, resample_poisson
 
 RESAMPLES = 200
 BETWEEN_0_AND_1 = ("macro_auc", "f1", "macro_f1", "balanced_accuracy")
@@ -98,9 +104,10 @@ def evaluate(
         seed: of the bootstrap.
         with_curves: also give the points of the plots.
 
-    Intervals: DeLong on the logit scale with Student's quantile (areas), Wilson (shares), normal with influence-function standard errors
-    (losses and ratios), Poisson bootstrap on score bins (`pr_auc`, `ks`; reflected for `ks`, whose resamples lie too
-    high on few rows). All assume independent rows.
+    Intervals: DeLong on the logit scale with Student's quantile (areas), Wilson (shares), influence-function standard errors
+    with a correction for skewness (losses and ratios), Poisson bootstrap on score bins (`pr_auc`, `ks`). All assume
+    independent rows. Where errors have so heavy a tail that one row carries a quarter of a metric's variance, its note
+    says that the interval may be too short: nothing in the rows tells how large an error that is not among them would be.
 
     Raises:
         ValueError: input that does not fit the task, with what was found and expected.
@@ -150,7 +157,7 @@ def _metric(name: str, rows: Scored, trivial: dict[str, float], confidence: floa
     error = found.standard_error
     if rows.n < 2 or error is None:
         return Metric(name, found.value, None, None, None, facts.higher_is_better, note="one row has no spread")
-    interval = _interval(name, rows, found.value, error, confidence)
+    interval = _interval(name, rows, found, error, confidence)
     if interval is None:
         note = f"{rarest_outcome(rows)} rows of the rarer outcome: too few for an interval"
         return Metric(name, found.value, None, None, None, facts.higher_is_better, note=note)
@@ -158,26 +165,51 @@ def _metric(name: str, rows: Scored, trivial: dict[str, float], confidence: floa
     note = ""
     if name == "mape" and (left_out := int((rows.y == 0).sum())):
         note = f"{left_out} of {rows.n} rows have target 0 and are left out"
+    largest = _largest_share(found)
+    if rows.task is Task.REGRESSION and largest > LARGEST_SHARE:
+        note = "; ".join(
+            part
+            for part in (note, f"one row carries {largest:.0%} of the variance: the interval may be too short")
+            if part
+        )
     skill = _skill(name, found.value, base)
     return Metric(name, found.value, interval.low, interval.high, error, facts.higher_is_better, base, skill, note)
 
 
-def _interval(name: str, rows: Scored, value: float, error: float, confidence: float) -> Interval | None:
+def _largest_share(found: Estimate) -> float:
+    """Share of the variance of a metric that a single row carries."""
+    squares = found.influence**2 if found.influence is not None else np.zeros(1)
+    return float(squares.max() / squares.sum()) if squares.sum() > 0 else 0.0
+
+
+def _interval(name: str, rows: Scored, found: Estimate, error: float, confidence: float) -> Interval | None:
+    value = found.value
     if name in ("roc_auc", "gini"):
         area = value if name == "roc_auc" else (value + 1) / 2
         spread = error if name == "roc_auc" else error / 2
-        found = area_interval(area, spread, rarest_outcome(rows) or 0, confidence)
-        return found if name == "roc_auc" or found is None else Interval(2 * found.low - 1, 2 * found.high - 1)
+        bounds = area_interval(area, spread, rarest_outcome(rows) or 0, confidence)
+        return bounds if name == "roc_auc" or bounds is None else Interval(2 * bounds.low - 1, 2 * bounds.high - 1)
     share = _share_counts(name, rows)
     if share is not None:
         return wilson_interval(*share, confidence)
     if name in BETWEEN_0_AND_1:
         return logit_interval(value, error, confidence)
-    plain_interval = normal_interval(value, error, confidence)
+    skewness = _skewness(found, error)
+    if name == "rmse":
+        squared = skewed_interval(value**2, 2 * value * error, skewness, rows.n, confidence)
+        return Interval(math.sqrt(max(0.0, squared.low)), math.sqrt(max(0.0, squared.high)))
+    plain_interval = skewed_interval(value, error, skewness, rows.n, confidence)
     floor = 0.0 if CATALOGUE[name].higher_is_better is False else -math.inf
     return Interval(
         max(floor, plain_interval.low), min(1.0 if name in ("r2", "log_loss_skill") else math.inf, plain_interval.high)
     )
+
+
+def _skewness(found: Estimate, error: float) -> float:
+    """Skewness of the influence values."""
+    if found.influence is None or not error:
+        return 0.0
+    return float(np.mean((found.influence / (error * math.sqrt(len(found.influence)))) ** 3))
 
 
 def _share_counts(name: str, rows: Scored) -> tuple[float, float] | None:
@@ -206,12 +238,14 @@ def _ordering_metric(name: str, rows: Scored, trivial: dict[str, float], confide
         return Metric(name, None, None, None, None, True, note=reason)
     compute = average_precisions if name == "pr_auc" else ks_statistics
     value = float(compute(*order_counts(rows.y, rows.score)))
-    draws = compute(*bootstrap_ordering(rows.y, rows.score, RESAMPLES, seed))
+    table = binned_order(rows.y, rows.score)
+    drawn = resample_poisson(table, RESAMPLES, seed)
+    draws = compute(drawn[:, 0], drawn[:, 1])
     interval = percentile_interval(draws, confidence)
+    if name == "ks" and interval is not None:
+        interval = ks_interval(value, table, drawn, confidence)
     base = trivial.get(name)
     low, high = (interval.low, interval.high) if interval else (None, None)
-    if name == "ks" and interval is not None:
-        low, high = max(0.0, 2 * value - interval.high), min(1.0, 2 * value - interval.low)
     error = float(np.nanstd(draws, ddof=1))
     return Metric(name, value, low, high, error, True, base, _skill(name, value, base))
 

@@ -2,10 +2,12 @@ import json
 
 import numpy as np
 import pytest
+from scipy.stats import binom, norm
 from sklearn import metrics
 
 from mlops_assets.evaluation.performance import Performance, evaluate
 from mlops_assets_tests.cost import times_as_much
+from mlops_assets_tests.effort import share
 
 
 def binary(n=2000, seed=1, slope=2.0):
@@ -98,10 +100,49 @@ def test_intervals_cover_the_truth_as_often_as_they_say(task):
         for name, metric in found.metrics.items():
             value = truth.value(name)
             covered[name] += metric.low is not None and metric.low <= value <= metric.high
-    # KS is a maximum: biased upwards on few rows, which the reflected interval only partly makes good.
-    floors = {name: 0.8 if name == "ks" else 0.89 for name in covered}
-    short = {name: count / repeats for name, count in covered.items() if count / repeats < floors[name]}
-    assert not short
+    assert not {name: count / repeats for name, count in covered.items() if count / repeats < 0.89}
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("apart", [0.0, 0.3, 1.0])
+def test_the_interval_of_a_distance_between_score_distributions_holds_it(apart):
+    """A maximum over all scores: percentile and reflected bootstrap intervals held it in 78 to 90 of 100 cases."""
+    true, repeats = float(2 * norm.cdf(apart / 2) - 1), share(80, 2000)
+    held = 0
+    for seed in range(repeats):
+        generator = np.random.default_rng([19, seed])
+        y = (generator.random(300) < 0.2).astype(int)
+        score = 1 / (1 + np.exp(1 - apart * y - generator.normal(size=300)))
+        found = evaluate(y, score, "binary", with_curves=False).metrics["ks"]
+        held += found.low is not None and found.low <= true <= found.high
+    assert held >= binom.isf(0.999, repeats, 0.94)
+
+
+HEAVY = {
+    "Laplace errors": (lambda g, n: g.laplace(size=n), 2.0, 0.9),
+    "skewed errors": (lambda g, n: np.exp(0.75 * g.normal(size=n)) - np.exp(0.28125), 1.3248, 0.86),
+    "errors with infinite fourth moment": (lambda g, n: g.standard_t(3, n), 3.0, 0.74),
+}
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("errors", HEAVY)
+def test_intervals_of_squared_errors_under_heavy_tails(errors):
+    """With a finite fourth moment they hold about what they state; without one they say that they may be too short."""
+    draw, variance, least = HEAVY[errors]
+    true = {"rmse": variance**0.5, "r2": 4 / (4 + variance)}
+    held, noted, repeats = dict.fromkeys(true, 0), 0, share(80, 2000)
+    for seed in range(repeats):
+        generator = np.random.default_rng([20, seed])
+        x = generator.normal(size=1000)
+        found = evaluate(2 * x + draw(generator, 1000), 2 * x, "regression", with_curves=False)
+        for name, value in true.items():
+            metric = found.metrics[name]
+            held[name] += metric.low is not None and metric.low <= value <= metric.high
+        noted += "interval may be too short" in found.metrics["rmse"].note
+    assert min(held.values()) >= binom.isf(0.999, repeats, least), held
+    if "infinite" in errors:
+        assert noted > 0.6 * repeats
 
 
 def test_standard_errors_equal_a_row_bootstrap():

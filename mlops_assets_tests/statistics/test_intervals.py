@@ -5,6 +5,7 @@ from scipy import stats
 from mlops_assets.statistics.intervals import (
     logit_interval,
     normal_quantile,
+    skewed_interval,
     smallest_detectable,
     two_proportions_p,
     two_sided_p,
@@ -40,6 +41,25 @@ def test_wilson_refuses_impossible_counts(successes, n):
 def test_tails_equal_scipy(z):
     assert upper_tail(z) == pytest.approx(stats.norm.sf(z), rel=1e-10)
     assert two_sided_p(z) == pytest.approx(2 * stats.norm.sf(abs(z)), rel=1e-10)
+
+
+def test_an_interval_is_longer_on_the_side_of_the_tail():
+    right, none = skewed_interval(1.0, 0.1, 3.0, 100), skewed_interval(1.0, 0.1, 0.0, 100)
+    assert (none.low, none.high) == pytest.approx((1 - 0.196, 1 + 0.196), abs=1e-4)
+    assert right.high - 1 > none.high - 1 > 1 - right.low
+    left = skewed_interval(1.0, 0.1, -3.0, 100)
+    assert (1 - left.low, left.high - 1) == pytest.approx((right.high - 1, 1 - right.low))
+
+
+@pytest.mark.parametrize(("n", "shape"), [(100, 1.0), (400, 0.5)])
+def test_the_mean_of_skewed_numbers_is_held_as_often_as_stated(n, shape):
+    drawn = np.random.default_rng(3).gamma(shape, 1 / shape, (4000, n))
+    mean, spread = drawn.mean(1), drawn.std(1)
+    skewness = (((drawn - mean[:, None]) / spread[:, None]) ** 3).mean(1)
+    held = [
+        found.low <= 1 <= found.high for found in map(skewed_interval, mean, spread / n**0.5, skewness, [n] * len(mean))
+    ]
+    assert np.mean(held) == pytest.approx(0.95, abs=0.012)
 
 
 def test_logit_interval_stays_inside():
