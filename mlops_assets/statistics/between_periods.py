@@ -1,8 +1,8 @@
 """How much the periods of a reference differ from each other by themselves, beyond what drawing rows would give.
 
 Rows of a stream are not independent draws: neighbours are alike, months have their own mix. A test that takes them for
-independent calls every window changed. What the reference's own periods show is the reference_performance instead: an extra
-variance, measured once, that each later test adds to the one of drawing rows.
+independent calls every window changed. The variance between the reference's own periods is
+measured once, and each later test adds it to the one of drawing rows.
 """
 
 from dataclasses import dataclass

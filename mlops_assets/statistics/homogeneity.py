@@ -27,7 +27,7 @@ class TestResult:
 
 
 def chi_square_two_sample(
-    reference: np.ndarray, window: np.ndarray, periods: BetweenPeriods | None = None
+    reference: np.ndarray, window: np.ndarray, periods: BetweenPeriods | None = None, *, cut_on_reference: bool = False
 ) -> TestResult:
     """Pearson's chi-square test of homogeneity of two count vectors over the same k cells.
 
@@ -40,9 +40,15 @@ def chi_square_two_sample(
     the squares give e² / f degrees of freedom (Satterthwaite's second-order correction, Rao & Scott 1984), and since S
     is known from K periods only, X² / e is held against an F distribution.
 
+    Where the cells were cut at the reference's own quantiles, its counts are fixed and the cells' true shares are what
+    varies, as a Dirichlet vector does. Divided by shares that are too small by chance, X² then has a longer tail than
+    chi-square: with 10 rows a cell it rejects 3 % at 1 %. The Freeman-Tukey statistic 4 nₑ Σ (√p − √q)² (1950), of the same
+    asymptotic distribution, is that of roots, whose variance hardly depends on the share; the smaller of the two counts.
+
     Args:
         reference, window: counts, shape (k,).
         periods: how much the reference's own periods differ; None: rows are independent.
+        cut_on_reference: whether the cells were cut at quantiles of these reference rows.
 
     Returns:
         Effect: Cramér's V, 0 (same) to 1 (disjoint). With one cell left nothing can differ: p-value 1.
@@ -56,6 +62,10 @@ def chi_square_two_sample(
     expected = np.outer(table.sum(axis=1), table.sum(axis=0)) / total
     statistic = float(((table - expected) ** 2 / expected).sum())
     freedom = table.shape[1] - 1
+    if cut_on_reference:
+        shares = table / table.sum(axis=1, keepdims=True)
+        apart = float(((np.sqrt(shares[0]) - np.sqrt(shares[1])) ** 2).sum())
+        statistic = min(statistic, 4 * float(table.sum(axis=1).prod() / total) * apart)
     if periods is None or not periods.variance:
         p_value = float(chi2.sf(statistic, freedom))
     else:

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from scipy.stats import chi2_contingency, false_discovery_control
+from scipy.stats import binom, chi2_contingency, false_discovery_control
 
 from mlops_assets.statistics.homogeneity import chi_square_two_sample, merge_sparse
 from mlops_assets.statistics.multiplicity import benjamini_hochberg
@@ -46,6 +46,27 @@ def test_p_values_are_uniform_when_nothing_changed():
     ]
     assert np.mean(np.array(p) < 0.05) == pytest.approx(0.05, abs=0.02)
     assert np.mean(np.array(p) < 0.5) == pytest.approx(0.5, abs=0.05)
+
+
+def test_cells_cut_at_quantiles_of_few_rows_keep_the_level():
+    """True shares of 20 cells with 10 reference rows each are a Dirichlet vector; windows are much larger."""
+    generator = np.random.default_rng(2)
+    reference, shares = np.full(20, 10), generator.dirichlet(np.full(20, 10), 2000)
+    p = np.array(
+        [
+            [chi_square_two_sample(reference, w, cut_on_reference=cut).p_value for cut in (True, False)]
+            for w in generator.multinomial(5000, shares)
+        ]
+    )
+    alarms = (p < 0.01).sum(0)
+    assert alarms[0] <= binom.isf(0.001, 2000, 0.01)
+    assert alarms[1] > 2 * 0.01 * 2000, "Pearson's statistic alone"
+    # A shift is still seen: two cells become twice as frequent.
+    moved = np.full(20, 0.9 / 18)
+    moved[:2] = 0.1
+    moved /= moved.sum()
+    found = chi_square_two_sample(np.full(20, 200), generator.multinomial(5000, moved), cut_on_reference=True)
+    assert found.p_value < 1e-6
 
 
 def test_benjamini_hochberg_by_hand():

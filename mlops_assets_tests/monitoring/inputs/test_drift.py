@@ -4,10 +4,13 @@ import math
 import numpy as np
 import polars as pl
 import pytest
+from scipy.stats import binom
 
 from mlops_assets.monitoring.inputs.drift import SCORE_COLUMN, DriftVerdict, compare
+from mlops_assets.monitoring.severity import at_least
 from mlops_assets.statistics.counting import count_window
 from mlops_assets.statistics.profile import build_profile
+from mlops_assets_tests.effort import share
 from mlops_assets_tests.monitoring.streams import ROLES, RULES, customers, judge
 
 C = pl.col
@@ -268,3 +271,17 @@ def test_a_rare_value_that_is_missing_from_a_stretch_is_no_broken_feed():
     quiet = pl.DataFrame({"bog": np.zeros(2000, dtype=int), "kind": ["dry"] * 2000})
     found = compare(profile, count_window(quiet, profile), RULES)
     assert (found.severity, found.faults) == ("none", ())
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize(("rows", "columns"), [(2000, 20), (5000, 5)])
+def test_bins_cut_on_two_hundred_rows_keep_the_stated_rate(rows: int, columns: int) -> None:
+    """Windows are larger than the reference, so that its error is all there is."""
+    names, alarms, windows = [f"x{i}" for i in range(columns)], 0, share(20, 1000)
+    for seed in range(windows):
+        generator = np.random.default_rng([21, seed])
+        before, now = (pl.DataFrame(generator.normal(size=(n, columns)), schema=names) for n in (200, rows))
+        profile = build_profile(before, dict.fromkeys(names, "numeric"))
+        found = compare(profile, count_window(now, profile), RULES)
+        alarms += at_least(found.severity, "watch")
+    assert alarms <= binom.isf(0.001, windows, 0.01)

@@ -48,27 +48,6 @@ def test_columns_that_fit_at_each_others_place(window: pl.DataFrame, faults: set
     assert found.severity == "act"
 
 
-def words(seed: int, rates: np.ndarray, number: int) -> pl.DataFrame:
-    """Columns that are 1 in few rows, as words in texts are."""
-    generator = np.random.default_rng(seed)
-    return pl.DataFrame({f"w{i}": (generator.random(number) < rate).astype(int) for i, rate in enumerate(rates)})
-
-
-@pytest.mark.parametrize("with_reference", [True, False])
-def test_rare_words_that_changed_their_frequency_are_no_swap(with_reference: bool) -> None:
-    claimed = 0
-    for seed in range(6):
-        generator = np.random.default_rng(seed)
-        rates = generator.uniform(0.005, 0.06, 99)
-        moved = np.clip(rates * np.exp(generator.normal(0, 0.9, 99) * (generator.random(99) < 0.5)), 0.001, 0.5)
-        reference, window = words(seed + 100, rates, 600), words(seed + 200, moved, 400)
-        profile = build_profile(reference, dict.fromkeys(reference.columns, "numeric"))
-        known = reference if with_reference else None
-        found = compare(profile, count_window(window, profile), RULES, sample=window, reference_sample=known)
-        claimed += any(c.fault == "swapped" for c in found.columns)
-    assert claimed == 0
-
-
 def test_two_flags_are_swapped_where_their_correlations_say_so() -> None:
     def flags(seed: int) -> pl.DataFrame:
         generator = np.random.default_rng(seed)
