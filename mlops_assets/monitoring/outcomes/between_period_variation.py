@@ -15,7 +15,7 @@ import polars as pl
 
 from mlops_assets.declaration.terms import Task
 from mlops_assets.evaluation.estimators import NotMeasurable, Scored, estimate, trivial_losses
-from mlops_assets.monitoring.outcomes.grades import GradeTable, quality_losses, said, tabulate
+from mlops_assets.monitoring.outcomes.grades import GradeTable, grade_score, quality_losses, tabulate
 from mlops_assets.monitoring.outcomes.relation import compare_grades
 from mlops_assets.statistics.between_periods import (
     LEAST_PERIODS,
@@ -77,7 +77,7 @@ def measure_variation(rows: Scored, times: pl.Series, grades: int) -> tuple[Betw
     parted = number_periods(times)
     if parted is None:
         return ()
-    edges = equal_frequency_edges(said(rows), grades)
+    edges = equal_frequency_edges(grade_score(rows), grades)
     trivial = float(trivial_losses(rows).mean())
     found: list[tuple[BetweenPeriodVariation, _Chance]] = []
     for count in (k for k in PERIODS if k <= parted.finest):

@@ -80,7 +80,7 @@ def estimate_performance(
     """
     task = Task(reference.task)
     score = np.asarray(score, dtype=float)
-    said = score.max(1) if task is Task.MULTICLASS else score
+    predicted = score.max(1) if task is Task.MULTICLASS else score
     method = "expected confusion of calibrated scores" if task is Task.BINARY else "expected loss by grade"
 
     def answer(abstained: bool, reason: str, shift=None, outside=None, metrics=None) -> PerformanceEstimate:
@@ -98,11 +98,11 @@ def estimate_performance(
 
     if len(score) < minimum_rows:
         return answer(True, f"{len(score)} rows, fewer than {minimum_rows}")
-    if not np.isfinite(said).all():
-        return answer(True, f"{int((~np.isfinite(said)).sum())} scores are NaN or infinite")
+    if not np.isfinite(predicted).all():
+        return answer(True, f"{int((~np.isfinite(predicted)).sum())} scores are NaN or infinite")
     table = reference.fine
     known = np.array(table.n, dtype=float)
-    grade = np.searchsorted(np.array(table.edges), said, side="right")
+    grade = np.searchsorted(np.array(table.edges), predicted, side="right")
     window = np.bincount(grade, minlength=len(known)).astype(float)
     shift = _stability_index(known, window)
     outside = float(window[known < LEAST_GRADE_ROWS].sum() / len(score))

@@ -1,4 +1,4 @@
-"""Rows by grade of the score: what was said and what came, as sums that every later test is made of.
+"""Rows by grade of the score: scores and outcomes, as sums that every later test is made of.
 
 Belongs here: the table and how it is counted. Not here: tests on it (`relation.py`, `outcome_changes.py`).
 """
@@ -40,13 +40,13 @@ def fine_grades(rows: int) -> int:
     return max(2, min(FINE_GRADES, rows // FINE_GRADE_ROWS))
 
 
-def said(rows: Scored) -> np.ndarray:
+def grade_score(rows: Scored) -> np.ndarray:
     """The number a grade is made of: the score, or the probability of the class that is predicted."""
     return rows.score.max(1) if rows.task is Task.MULTICLASS else rows.score
 
 
-def came(rows: Scored) -> np.ndarray:
-    """The outcome that belongs to `said`: the outcome, or whether the class that was predicted is right."""
+def grade_outcome(rows: Scored) -> np.ndarray:
+    """The outcome that belongs to `grade_score`: the outcome, or whether the class that was predicted is right."""
     return (rows.predicted == rows.y).astype(float) if rows.task is Task.MULTICLASS else rows.y.astype(float)
 
 
@@ -57,7 +57,7 @@ def quality_losses(rows: Scored) -> np.ndarray:
 
 def tabulate(rows: Scored, edges: np.ndarray) -> GradeTable:
     """Sums by grade."""
-    score, outcome, losses = said(rows), came(rows), quality_losses(rows)
+    score, outcome, losses = grade_score(rows), grade_outcome(rows), quality_losses(rows)
     grade = assign_bins(score, np.asarray(edges, dtype=float))
     size = len(edges) + 1
 

@@ -74,7 +74,7 @@ def learned_scores(
             ).fit(known[~held], outcome[~held])
             for rows, into, mine in ((known, scores[0], held), (new, scores[1], _fold(len(now)) == fold)):
                 if mine.any():
-                    into[mine] = _said(model, rows[mine], task, classes)
+                    into[mine] = _predicted(model, rows[mine], task, classes)
     return scores
 
 
@@ -83,16 +83,16 @@ def _fold(rows: int) -> np.ndarray:
     return (np.arange(rows) * FOLDS * BLOCKS_A_FOLD // max(rows, 1)) % FOLDS
 
 
-def _said(model: object, rows: np.ndarray, task: Task, classes: int) -> np.ndarray:
+def _predicted(model: object, rows: np.ndarray, task: Task, classes: int) -> np.ndarray:
     if task is Task.REGRESSION:
         return model.predict(rows)  # type: ignore[attr-defined]
     known = np.asarray(model.classes_, dtype=int)  # type: ignore[attr-defined]
     # A fold without a rare class gives it no probability; a little for all keeps losses finite.
-    said = np.full((len(rows), max(classes, 2)), 1e-6)
+    probability = np.full((len(rows), max(classes, 2)), 1e-6)
     # Fitted on one class alone, the model still gives two columns.
-    said[:, known] += model.predict_proba(rows) if len(known) > 1 else 1.0  # type: ignore[attr-defined]
-    said /= said.sum(axis=1, keepdims=True)
-    return said if task is Task.MULTICLASS else said[:, 1]
+    probability[:, known] += model.predict_proba(rows) if len(known) > 1 else 1.0  # type: ignore[attr-defined]
+    probability /= probability.sum(axis=1, keepdims=True)
+    return probability if task is Task.MULTICLASS else probability[:, 1]
 
 
 def _numbers(frame: pl.DataFrame, columns: Sequence[ColumnProfile]) -> np.ndarray:

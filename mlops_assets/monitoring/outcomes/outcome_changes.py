@@ -16,7 +16,7 @@ from mlops_assets.declaration.terms import Task
 from mlops_assets.evaluation.calibration import Calibration
 from mlops_assets.evaluation.estimators import Scored
 from mlops_assets.monitoring.outcomes.between_period_variation import period_error
-from mlops_assets.monitoring.outcomes.grades import came, said
+from mlops_assets.monitoring.outcomes.grades import grade_outcome, grade_score
 from mlops_assets.monitoring.outcomes.reference_performance import ReferencePerformance, slice_values
 from mlops_assets.statistics.homogeneity import chi_square_two_sample
 from mlops_assets.statistics.intervals import (
@@ -38,11 +38,11 @@ class BaseRateChange:
     window: float | None
     p_value: float | None
     """Two-sided, that the outcome is distributed as in the reference."""
-    foreseen: float | None
+    expected: float | None
     """What the reference's outcomes by grade give on the window's scores: the part of the change that the inputs
     explain."""
-    p_unforeseen: float | None
-    """Two-sided, that the window's outcome is what was foreseen."""
+    p_unexpected: float | None
+    """Two-sided, that the window's outcome is what was expected."""
     smallest_detectable: float | None
     """Multiclass: of the share of any one class."""
     classes: dict[str, dict[str, float]]
@@ -107,35 +107,35 @@ def base_rate_change(reference: ReferencePerformance, rows: Scored, alpha: float
         p = two_proportions_p(round(reference.outcome_mean * reference.n), reference.n, int(rows.y.sum()), rows.n)
     else:
         p = two_sided_p(z_of(mean - reference.outcome_mean, error), between.freedom)
-    foreseen, p_unforeseen = _foreseen(reference, rows)
+    expected, p_unexpected = _expected(reference, rows)
     return BaseRateChange(
-        reference.outcome_mean, mean, p, foreseen, p_unforeseen, smallest_detectable(error, alpha, two_sided=True), {}
+        reference.outcome_mean, mean, p, expected, p_unexpected, smallest_detectable(error, alpha, two_sided=True), {}
     )
 
 
-def _foreseen(reference: ReferencePerformance, rows: Scored) -> tuple[float | None, float | None]:
+def _expected(reference: ReferencePerformance, rows: Scored) -> tuple[float | None, float | None]:
     """Mean outcome if outcomes by grade were those of the reference, and a test of the window against it."""
     table = reference.grades
     n = np.array(table.n, dtype=float)
-    grade = np.searchsorted(np.array(table.edges), said(rows), side="right")
+    grade = np.searchsorted(np.array(table.edges), grade_score(rows), side="right")
     share = np.bincount(grade, minlength=len(n)) / rows.n
     if (share[n == 0] > 0).any():
         return None, None
     n = np.maximum(n, 1)
     rate = np.array(table.outcome) / n
-    # Where scores inside a grade moved, so did what was foreseen.
+    # Where scores inside a grade moved, so did what was expected.
     if rows.task is Task.REGRESSION:
-        inside = np.bincount(grade, said(rows), minlength=len(n)) / np.maximum(share * rows.n, 1)
+        inside = np.bincount(grade, grade_score(rows), minlength=len(n)) / np.maximum(share * rows.n, 1)
         rate = rate + np.where(share > 0, inside - np.array(table.score) / n, 0.0)
         noise = np.array(table.residual_squares) / n
     else:
         noise = rate * (1 - rate)
-    foreseen = float((share * rate).sum())
+    expected = float((share * rate).sum())
     variance = float((share * noise).sum()) / rows.n + float((share**2 * noise / n).sum())
     variation = reference.variation_of(rows.n)
     between = period_error(variation, variation.residual[0] if variation else 0.0)
     error = math.hypot(math.sqrt(variance), between.deviation)
-    return foreseen, two_sided_p(z_of(float(came(rows).mean()) - foreseen, error), between.freedom)
+    return expected, two_sided_p(z_of(float(grade_outcome(rows).mean()) - expected, error), between.freedom)
 
 
 def _class_shares(reference: ReferencePerformance, rows: Scored, alpha: float) -> BaseRateChange:
@@ -170,7 +170,7 @@ def calibration_change(
     """
     if rows.task is Task.MULTICLASS:
         return _class_calibration_change(reference, rows, found, alpha)
-    residual = came(rows) - said(rows)
+    residual = grade_outcome(rows) - grade_score(rows)
     window = float(residual.mean())
     table = reference.grades
     before = (sum(table.outcome) - sum(table.score)) / reference.n
@@ -183,7 +183,7 @@ def calibration_change(
     else:
         rate = sum(table.outcome) / reference.n
         unit = min(rate, 1 - rate)
-        floor = float(_least_variance(reference.n * rate, reference.n, said(rows)))
+        floor = float(_least_variance(reference.n * rate, reference.n, grade_score(rows)))
         drawn, spread = (math.sqrt(max(one**2, floor)) for one in (drawn, spread))
     error = math.hypot(drawn / math.sqrt(rows.n), spread / math.sqrt(reference.n), between.deviation)
     change = window - before

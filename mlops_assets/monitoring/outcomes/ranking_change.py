@@ -13,7 +13,7 @@ import numpy as np
 from mlops_assets.declaration.terms import Task
 from mlops_assets.evaluation.estimators import Scored, estimate
 from mlops_assets.monitoring.outcomes.between_period_variation import period_error
-from mlops_assets.monitoring.outcomes.grades import quality_losses, said
+from mlops_assets.monitoring.outcomes.grades import grade_score, quality_losses
 from mlops_assets.monitoring.outcomes.reference_performance import ReferencePerformance
 from mlops_assets.statistics.delong import areas_from_counts
 from mlops_assets.statistics.intervals import (
@@ -26,7 +26,7 @@ from mlops_assets.statistics.intervals import (
 
 LEAST_GRADE_ROWS = 30
 MOST_UNKNOWN = 0.05
-"""Share of rows in grades that the reference hardly knows, beyond which nothing is foreseen."""
+"""Share of rows in grades that the reference hardly knows, beyond which nothing is expected."""
 
 
 @dataclass(frozen=True)
@@ -54,10 +54,10 @@ class RankingChange:
     """Part of it that every window of the version shares: the reference's sampling."""
     between_error: float = 0.0
     """Part of `own_error` that is a period's difference."""
-    foreseen: float | None = None
+    expected: float | None = None
     """Quality of the window's scores if outcomes by grade were the reference's: what other inputs alone make of it."""
-    p_unforeseen: float | None = None
-    """One-sided, that quality did not fall below what was foreseen."""
+    p_unexpected: float | None = None
+    """One-sided, that quality did not fall below what was expected."""
     smallest_in_a_run: float | None = None
     """Smallest drop that as many windows as acting needs would rather show than miss: what they share is in each."""
 
@@ -108,8 +108,8 @@ def ranking_change(
     both = math.hypot(error, error_before, between.deviation)
     drop = reference.quality - value
     freedom = between.freedom or _freedom(reference, rows, error_before, error)
-    foreseen = foreseen_quality(reference, rows)
-    fallen = z_of(foreseen - value, both) if foreseen is not None else None
+    expected = expected_quality(reference, rows)
+    fallen = z_of(expected - value, both) if expected is not None else None
     of_run = math.hypot(error / math.sqrt(run), error_before, between.deviation)
     return RankingChange(
         metric=name,
@@ -120,8 +120,8 @@ def ranking_change(
         drop=drop,
         standard_error=both,
         p_value=upper_tail(z_of(drop, both), freedom),
-        foreseen=foreseen,
-        p_unforeseen=upper_tail(fallen, freedom) if fallen is not None else None,
+        expected=expected,
+        p_unexpected=upper_tail(fallen, freedom) if fallen is not None else None,
         smallest_in_a_run=smallest_detectable(of_run, run_alpha, power=0.5),
         smallest_detectable=smallest_detectable(both, alpha),
         own_error=math.hypot(
@@ -132,7 +132,7 @@ def ranking_change(
     )
 
 
-def foreseen_quality(reference: ReferencePerformance, rows: Scored) -> float | None:
+def expected_quality(reference: ReferencePerformance, rows: Scored) -> float | None:
     """Quality of a window's scores if outcomes (others: losses) by fine grade were the reference's.
 
     The reference reweighted to the window's scores: what is lost against it is another relation, what it lost against the
@@ -141,7 +141,7 @@ def foreseen_quality(reference: ReferencePerformance, rows: Scored) -> float | N
     """
     table = reference.fine
     n = np.array(table.n, dtype=float)
-    grade = np.searchsorted(np.array(table.edges), said(rows), side="right")
+    grade = np.searchsorted(np.array(table.edges), grade_score(rows), side="right")
     window = np.bincount(grade, minlength=len(n)).astype(float)
     if reference.quality is None or window[n < LEAST_GRADE_ROWS].sum() > MOST_UNKNOWN * rows.n:
         return None

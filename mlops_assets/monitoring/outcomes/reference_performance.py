@@ -34,7 +34,7 @@ from mlops_assets.monitoring.outcomes.between_period_variation import (
     measure_variation,
     variation_of,
 )
-from mlops_assets.monitoring.outcomes.grades import GRADES, GradeTable, fine_grades, said, tabulate
+from mlops_assets.monitoring.outcomes.grades import GRADES, GradeTable, fine_grades, grade_score, tabulate
 from mlops_assets.statistics.resampling import equal_frequency_edges
 
 VERSION = 1
@@ -172,8 +172,8 @@ def build_reference(
         score_spread=float(rows.score.std()),
         class_counts=tuple(np.bincount(rows.y, minlength=len(rows.classes)).tolist()) if rows.classes else (),
         class_scores=tuple(rows.score.sum(0).tolist()) if rows.classes else (),
-        grades=tabulate(rows, equal_frequency_edges(said(rows), grades)),
-        fine=tabulate(rows, equal_frequency_edges(said(rows), fine_grades(rows.n))),
+        grades=tabulate(rows, equal_frequency_edges(grade_score(rows), grades)),
+        fine=tabulate(rows, equal_frequency_edges(grade_score(rows), fine_grades(rows.n))),
         slice_edges=edges,
         slices=slice_values(rows, frame, declaration, edges),
         fairness=_fairness(rows, frame, declaration),

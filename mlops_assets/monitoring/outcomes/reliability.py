@@ -20,7 +20,7 @@ FEWEST_WINDOWS = 4
 
 @dataclass(frozen=True)
 class Checked:
-    """One window: what was estimated and what came."""
+    """One window: what was estimated and what was measured."""
 
     window: str
     metric: str
@@ -112,7 +112,7 @@ def reliability_of(found: Sequence[Checked], metric: str | None = None, *, absta
         faults.append("fewer than four of five held")
     if error > max(truth_spread, 0.01):
         faults.append(f"the mean error is above the spread of the truth ({truth_spread:.3f})")
-    said = f"of {len(checked)} estimates of {name} {covered} held the truth, mean error {error:.3f}"
+    record = f"of {len(checked)} estimates of {name} {covered} held the truth, mean error {error:.3f}"
     return Reliability(
         metric=name,
         windows=tuple(checked),
@@ -123,7 +123,7 @@ def reliability_of(found: Sequence[Checked], metric: str | None = None, *, absta
         coverage_low=wilson_interval(covered, len(checked)).low,
         direction=float(np.mean(directions)) if directions else None,
         trusted=not faults,
-        reason="; ".join([said, *faults]),
+        reason="; ".join([record, *faults]),
     )
 
 

@@ -74,12 +74,12 @@ def outcome_statistics(performance: WindowPerformance, alpha: float) -> dict[str
     if ranking is not None and ranking.drop is not None:
         found["performance_drop"] = max(0.0, ranking.drop) if adjusted.get("ranking", 1.0) < alpha else 0.0
     if calibration is not None and calibration.p_value is not None:
-        unforeseen = adjusted.get("calibration", 1.0) < alpha
+        unexpected = adjusted.get("calibration", 1.0) < alpha
         base = performance.base_rate
         # A base rate that the scores foresaw in part is judged by its whole size, as `triage` does where no input moved.
         surely = base is not None and base.p_value is not None and base.p_value < alpha / BESIDE_CALIBRATION
         found[level] = max(
-            calibration.size if unforeseen else 0.0, label_shift_size(performance) if unforeseen or surely else 0.0
+            calibration.size if unexpected else 0.0, label_shift_size(performance) if unexpected or surely else 0.0
         )
     if relation is not None and relation.unexplained is not None and performance.outcome_spread > 0:
         size = relation.unexplained / performance.outcome_spread

@@ -159,13 +159,13 @@ def compare_tables(
         roles, reference, {"to ignore": ignore, "for target, score, id or time": (target, score, identifier, time)}
     )
     remarks: list[str] = []
-    said = score
+    declared_score = score
     if target is None:
         target = outcome_by_name({n: r for n, r in roles.items() if n not in ignore}, before, now, remarks)
     if score is None and target:
         score = score_by_name({n: r for n, r in roles.items() if n not in (target, *ignore)}, now, remarks)
     named = _Named(tuple(ignore), identifier or "", target or "", score or "", time or "", in_order)
-    scored = named.score or (UNNAMED_SCORE if said is None else "")
+    scored = named.score or (UNNAMED_SCORE if declared_score is None else "")
     chosen = _choose(before, now, roles, named, (str(reference), str(current)))
     every, shared = chosen.every, chosen.shared
     try:

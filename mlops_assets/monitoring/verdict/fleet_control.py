@@ -91,8 +91,8 @@ def hold_to_fleet(health: Health, control: FleetControl, alpha: float) -> Health
     certain = any(cause.certain for cause in health.causes)
     if not at_least(health.severity, "act") or certain or control.models < 2 or control.adjusted < alpha:
         return health
-    said = (
+    why = (
         f"Watched and not acted on: among the windows of {control.models} models, {control.judged} of them judged by now, "
         f"one like this is to be expected by chance (p {control.adjusted:.2g} over the fleet, {alpha:g} is asked)."
     )
-    return replace(health, severity="watch", actions=(), reasons=(health.reasons[0], said))
+    return replace(health, severity="watch", actions=(), reasons=(health.reasons[0], why))

@@ -101,18 +101,18 @@ def _unexplained_loss(performance: WindowPerformance, thresholds: MonitoringThre
     `moved` is what moved, in words: inputs, or scores where no input moved.
     """
     ranking = performance.ranking
-    if ranking is None or ranking.foreseen is None or ranking.p_unforeseen is None or ranking.window is None:
+    if ranking is None or ranking.expected is None or ranking.p_unexpected is None or ranking.window is None:
         return None
-    by_inputs = max(0.0, (ranking.reference or 0.0) - ranking.foreseen)
-    remainder = ranking.foreseen - ranking.window
+    by_inputs = max(0.0, (ranking.reference or 0.0) - ranking.expected)
+    remainder = ranking.expected - ranking.window
     severity = severity_of(remainder, thresholds.performance_drop_watch, thresholds.performance_drop_act)
-    if severity == "none" or ranking.p_unforeseen >= thresholds.alpha / TESTS or remainder < by_inputs:
+    if severity == "none" or ranking.p_unexpected >= thresholds.alpha / TESTS or remainder < by_inputs:
         return None
     share = min(1.0, remainder / (remainder + by_inputs))
     text = (
         f"model performance fell: {metric_name(ranking.metric)} {ranking.window:.3f} against {ranking.reference:.3f} in the "
         f"reference; {1 - share:.0%} of the loss comes from other {moved}, {share:.0%} from another relation "
-        f"({shown_p(ranking.p_unforeseen)})"
+        f"({shown_p(ranking.p_unexpected)})"
     )
     return Loss(severity, text, remainder / thresholds.performance_drop_act)
 
@@ -218,7 +218,7 @@ def _base_rate_evidence(performance: WindowPerformance, not_predicted: bool) -> 
         return f"outcomes are {direction} the predictions by {abs(calibration.change):.3f} ({shown_p(p_value)})"
     name = "mean outcome" if performance.task == "regression" else "base rate"
     # By the reference's outcomes at these scores, so that a score that was never calibrated reads right too.
-    predicted = base.foreseen if base.foreseen is not None else base.window - calibration.change
+    predicted = base.expected if base.expected is not None else base.window - calibration.change
     return (
         f"the {name} is {base.window:.3f} against {base.reference:.3f} in the reference; the model predicted "
         f"{predicted:.3f} on average ({shown_p(p_value)})"

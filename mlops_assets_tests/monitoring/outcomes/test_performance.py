@@ -92,22 +92,22 @@ def test_no_change_raises_no_alarm(n):
 
 
 @pytest.mark.parametrize(
-    ("change", "ranking", "calibration", "relation", "foreseen", "reason"),
+    ("change", "ranking", "calibration", "relation", "expected", "reason"),
     [
         ({"shift": 0.8}, None, False, False, True, "another population: the scores foresee it"),
         ({"odds": 0.9}, False, True, False, False, "another base rate at the same risk: every grade moves alike"),
         ({"flip": 0.2}, True, True, True, False, "a fifth of the labels flipped: the relation changed"),
     ],
 )
-def test_kinds_are_told_apart(reference, change, ranking, calibration, relation, foreseen, reason):
+def test_kinds_are_told_apart(reference, change, ranking, calibration, relation, expected, reason):
     found = measure(reference, *loans(5000, 3, **change))
     if ranking is not None:
         assert (found.ranking.p_value < 1e-3) is ranking, reason
     assert (found.calibration.p_value < 1e-3) is calibration, reason
     assert (found.relation.p_beyond < 1e-3) is relation, reason
-    assert (found.base_rate.p_unforeseen > 0.01) is foreseen, reason
+    assert (found.base_rate.p_unexpected > 0.01) is expected, reason
     assert found.base_rate.p_value < 1e-6
-    assert (found.severity in ("act", "critical")) is not foreseen, found.reasons
+    assert (found.severity in ("act", "critical")) is not expected, found.reasons
 
 
 def test_direction_and_jeffreys_by_grade(reference):
@@ -145,7 +145,7 @@ def test_too_few_rows_are_not_measurable_with_the_reason(reference):
     rare = measure(reference, np.zeros(500, int), loans(500, 8)[1])
     assert rare.ranking.drop is None
     assert "0 outcomes of the rarer kind" in rare.ranking.reason
-    assert rare.severity == "act"  # no event where a fifth was foreseen is seen by calibration
+    assert rare.severity == "act"  # no event where a fifth was expected is seen by calibration
 
 
 def test_partial_outcomes_are_said(reference):
@@ -249,7 +249,7 @@ def test_a_rare_outcome_that_happens_to_be_missing_contradicts_no_score(task):
     assert not at_least(found.severity, "watch")
 
 
-def test_a_class_more_frequent_than_foreseen_is_named():
+def test_a_class_more_frequent_than_expected_is_named():
     """Sampled by class: which inputs a class has stays, how frequent it is does not, so scores foresee too little."""
 
     def rows(n, seed, weights=(1.0, 1.0, 1.0)):
@@ -268,8 +268,8 @@ def test_a_class_more_frequent_than_foreseen_is_named():
     share = found.base_rate.classes["c"]
     y, probability = rows(4000, 3, (1.0, 1.0, 3.0))
     assert share["window"] == pytest.approx((y == "c").mean())
-    foreseen = probability[:, 2].mean() + (np.array(reference.class_counts) - reference.class_scores)[2] / reference.n
-    assert share["window"] - found.calibration.change == pytest.approx(foreseen)
+    expected = probability[:, 2].mean() + (np.array(reference.class_counts) - reference.class_scores)[2] / reference.n
+    assert share["window"] - found.calibration.change == pytest.approx(expected)
     assert found.severity in ("watch", "act")
     drift = DriftVerdict(4000, 6000, "none", (), (), (), (), "No column moved.")
     health = triage(drift, found, [], MonitoringThresholds(), {})

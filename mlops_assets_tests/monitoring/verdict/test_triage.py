@@ -9,7 +9,7 @@ from mlops_assets.monitoring.inputs.drift import SCORE_COLUMN, DriftVerdict
 from mlops_assets.monitoring.inputs.faults import Fault
 from mlops_assets.monitoring.outcomes.performance import WindowPerformance, measure
 from mlops_assets.monitoring.outcomes.reference_performance import build_reference
-from mlops_assets.monitoring.severity import Severity
+from mlops_assets.monitoring.severity import Severity, at_least, worst
 from mlops_assets.monitoring.verdict.persistence import Earlier
 from mlops_assets.monitoring.verdict.triage import triage
 from mlops_assets_tests.monitoring.outcomes.test_performance import loans
@@ -74,6 +74,9 @@ def test_kind(reference, found, change, kind, why):
     assert health.kind == kind, why
     assert health.unknown == ()
     assert len(health.reasons) == 2
+    assert at_least(worst(["none", *(cause.severity for cause in health.causes)]), health.severity), (
+        "never above every cause"
+    )
     json.dumps(health.to_dict(), allow_nan=False)
 
 
@@ -214,7 +217,7 @@ def other_people(n, shift, seed=2):
     ("rows", "kinds", "why"),
     [
         (more_positives(8000, 1.2), ["label_shift"], "the scores foresaw a part of it, and moved because of it"),
-        (other_people(8000, 0.4), ["covariate_shift"], "all of it was foreseen: the same score means the same"),
+        (other_people(8000, 0.4), ["covariate_shift"], "all of it was expected: the same score means the same"),
     ],
 )
 def test_a_base_rate_is_told_from_other_people(reference, rows, kinds, why):
@@ -222,7 +225,7 @@ def test_a_base_rate_is_told_from_other_people(reference, rows, kinds, why):
     assert found.base_rate is not None
     assert found.calibration is not None
     assert found.base_rate.window / found.base_rate.reference > 1.2  # type: ignore[operator]
-    assert found.calibration.size < 0.25, "by what was not foreseen alone, neither would be worth a word"
+    assert found.calibration.size < 0.25, "by what was not expected alone, neither would be worth a word"
     score = column(SCORE_COLUMN, "watch", implied_base_rate=0.3, reference_base_rate=0.25)
     assert [c.kind for c in judged(drift(column("a"), score), found).causes] == kinds, why
 
