@@ -11,8 +11,9 @@ from pathlib import Path
 
 import yaml
 
-from mlops_assets.datasets.delivered import OutcomeSourceError, deliver, settled_outcomes
+from mlops_assets.datasets.delivered import OutcomeSourceError, deliver
 from mlops_assets.datasets.event_times import EventTimeError
+from mlops_assets.datasets.outcome_source import Settled
 from mlops_assets.datasets.reading import read_expr
 from mlops_assets.datasets.sources import Delivered, SourceError
 from mlops_assets.datasets.values import text_of
@@ -66,8 +67,8 @@ def _mistakes(declaration: Declaration, root: Path) -> Iterator[Found]:
         close = difflib.get_close_matches(name, found.columns, n=1)
         hint = f"did you mean {close[0]!r}?" if close else f"the table has {', '.join(map(repr, found.columns[:12]))}"
         yield place, f"the table has no column {name!r}; {hint}"
-    if declaration.outcomes is not None and not missing:
-        yield from _of_outcomes(declaration, root)
+    if found.reports is not None and not missing:
+        yield from _of_outcomes(found.reports)
     if declaration.task is Task.BINARY and declaration.target.column not in missing:
         yield from _of_target(declaration, found)
 
@@ -109,9 +110,8 @@ def _of_documents(declaration: Declaration, root: Path) -> Iterator[Found]:
             )
 
 
-def _of_outcomes(declaration: Declaration, root: Path) -> Iterator[Found]:
+def _of_outcomes(settled: Settled) -> Iterator[Found]:
     """Whether the reports of a source of outcomes find their rows."""
-    settled = settled_outcomes(declaration, root)
     if settled.otherwise is not None:
         yield ("outcomes",), str(settled.otherwise)
     elif settled.reports.height and not settled.standing.height:

@@ -49,16 +49,8 @@ def deliver(declaration: Declaration, root: Path, required: Sequence[str] = ()) 
         columns=(*inputs.columns, target),
         notes=(*inputs.notes, *(f"outcomes: {note}" for note in (*reports.notes, *settled.remarks))),
         problems=(*inputs.problems, *(f"outcomes: {problem}" for problem in reports.problems)),
+        reports=settled,
     )
-
-
-def settled_outcomes(declaration: Declaration, root: Path) -> Settled:
-    """Every report of a source of outcomes of its own, in its place.
-
-    Raises:
-        SourceError: one of the two sources cannot be read as declared.
-    """
-    return _settled(declaration, sources.deliver(declaration, root), _reports(declaration, root))
 
 
 def content_digest(declaration: Declaration, root: Path) -> str:

@@ -18,6 +18,7 @@ from mlops_assets.datasets.event_times import LOOKED_AT, EventTimeError, deliver
 from mlops_assets.datasets.file_source import scan_table
 from mlops_assets.datasets.files import SourceError, first_line, unreadable
 from mlops_assets.datasets.internal_columns import EVENT_TIME
+from mlops_assets.datasets.outcome_source import Settled
 from mlops_assets.datasets.parts import Part, one_table
 from mlops_assets.datasets.queries import read_query
 from mlops_assets.datasets.snapshot import rows_digest
@@ -38,6 +39,7 @@ class Delivered:
         event_time: as declared, with the format that is used.
         notes: how the source was read, a line each: what was guessed, files that were left out, and how files differ.
         problems: files that cannot be read; their rows are missing.
+        reports: of outcomes, each in its place, where the outcomes have a source of their own.
     """
 
     rows: pl.LazyFrame
@@ -45,6 +47,7 @@ class Delivered:
     event_time: EventTime | None = None
     notes: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
+    reports: Settled | None = None
 
 
 def deliver(

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlops_assets.datasets.delivered import content_digest, deliver, settled_outcomes
+from mlops_assets.datasets.delivered import content_digest, deliver
 from mlops_assets.datasets.outcome_source import PLACES
 from mlops_assets.datasets.sources import SourceError
 from mlops_assets.scoring.prediction_id import prediction_ids
@@ -32,10 +32,11 @@ def settled(tmp_path):
             source={"path": "inputs.csv"},
             outcomes={"source": {"path": "outcomes.csv"}, **(outcomes or {})},
         )
-        found = settled_outcomes(declaration, tmp_path)
+        delivered = deliver(declaration, tmp_path, declaration.columns)
+        found = delivered.reports
         assert sum(found.counts.values()) == pl.DataFrame(reports).height
         assert sum(found.reasons.values()) == found.counts["quarantined"] == found.quarantined.height
-        target = deliver(declaration, tmp_path, declaration.columns).rows.select("application", "defaulted").collect()
+        target = delivered.rows.select("application", "defaulted").collect()
         return found, dict(target.iter_rows())
 
     return of
@@ -170,7 +171,7 @@ def test_every_report_is_in_one_place_and_each_row_has_one_outcome_at_most(tmp_p
     pl.DataFrame(INPUTS).write_csv(root / "inputs.csv")
     frame.write_parquet(root / "outcomes.parquet")
     outcomes = {"source": {"path": "outcomes.parquet"}, **TIMED}
-    found = settled_outcomes(declared(**TRAINED, source={"path": "inputs.csv"}, outcomes=outcomes), root)
+    found = deliver(declared(**TRAINED, source={"path": "inputs.csv"}, outcomes=outcomes), root).reports
     assert set(found.reports["mlops_status"].unique()) <= set(PLACES)
     assert sum(found.counts.values()) == frame.height
     assert found.standing["mlops_key"].is_unique().all()

@@ -10,8 +10,8 @@ from typing import Any
 
 import polars as pl
 
-from mlops_assets.datasets.delivered import settled_outcomes
 from mlops_assets.datasets.internal_columns import EVENT_TIME, RECORDED_AT
+from mlops_assets.datasets.outcome_source import Settled
 from mlops_assets.datasets.pieces import pieces
 from mlops_assets.datasets.reading import read_expr
 from mlops_assets.datasets.snapshot import digest_by_column, rows_digest
@@ -21,7 +21,6 @@ from mlops_assets.monitoring.window_results import OUTCOMES, OutcomesResult
 from mlops_assets.pipeline.context import StageContext, StageResult, window_of
 from mlops_assets.pipeline.stages.delivery import delivery
 from mlops_assets.pipeline.stages.scored_window import scored_window
-from mlops_assets.platform import Platform
 from mlops_assets.scoring.outcome_content import NONE_KNOWN, outcome_text, outcomes_by_window
 from mlops_assets.scoring.outcomes import different
 from mlops_assets.stores.lake import WINDOW, Lake, Written
@@ -45,7 +44,8 @@ def outcomes(context: StageContext) -> StageResult:
         name for name in read if name in (EVENT_TIME, RECORDED_AT) or name in now.source.columns
     )
     recorded = record_outcomes(platform.lake, rows, declaration, window)
-    reports = keep_reports(platform, declaration) if declaration.outcomes is not None else None
+    settled = now.source.reports
+    reports = keep_reports(platform.lake, declaration.name, settled) if settled is not None else None
     content = outcomes_by_window(rows, declaration).get(window.key, NONE_KNOWN)
     results.write(OUTCOMES, OutcomesResult(content, recorded.written.version, recorded.digest, reports or {}))
     return StageResult(
@@ -65,12 +65,11 @@ def outcomes(context: StageContext) -> StageResult:
     )
 
 
-def keep_reports(platform: Platform, declaration: Declaration) -> dict[str, Any]:
+def keep_reports(lake: Lake, model: str, settled: Settled) -> dict[str, Any]:
     """Count every report of a source of outcomes of its own into its place, and keep those in quarantine with the reason."""
-    settled = settled_outcomes(declaration, platform.project.root)
     quarantined = settled.quarantined
     if quarantined.height:
-        platform.lake.write_snapshot(f"{declaration.name}/{QUARANTINE}", quarantined, rows_digest(quarantined))
+        lake.write_snapshot(f"{model}/{QUARANTINE}", quarantined, rows_digest(quarantined))
     return {"places": settled.counts, "reasons": settled.reasons}
 
 
