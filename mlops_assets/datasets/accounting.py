@@ -17,7 +17,7 @@ from mlops_assets.datasets.windows import Window, after_training_expr, window_st
 from mlops_assets.declaration.declaration import Declaration
 
 PLACES = (
-    "training", "before_training", "in_windows", "late", "copies", "quarantined", "not_due", "not_monitored",
+    "training", "without_outcome", "before_training", "in_windows", "late", "copies", "quarantined", "not_due", "not_monitored",
 )  # fmt: skip
 
 
@@ -29,16 +29,18 @@ class Disposition:
         accepted: rows that trained or were scored.
         quarantined: rows set apart with a reason.
         copies: rows that repeat another one in every column.
+        without_outcome: rows of which no outcome can be known, as declared, so that they do not train.
     """
 
     accepted: int
     quarantined: int = 0
     copies: int = 0
+    without_outcome: int = 0
 
     @property
     def rows(self) -> int:
         """All of them."""
-        return self.accepted + self.quarantined + self.copies
+        return self.accepted + self.quarantined + self.copies + self.without_outcome
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,7 @@ class Account:
     Attributes:
         rows: of the source.
         training: rows of the training period that train.
+        without_outcome: rows of the training period of which no outcome can be known, as declared (`outcomes.selective`).
         before_training: rows from before the training period.
         in_windows: rows of windows that have ended, scored or due to be scored.
         late: rows of a window that came after it was scored.
@@ -60,6 +63,7 @@ class Account:
 
     rows: int
     training: int = 0
+    without_outcome: int = 0
     before_training: int = 0
     in_windows: int = 0
     late: int = 0
@@ -113,7 +117,7 @@ def account(
     Args:
         placement: at what time each row is counted.
         periods: training period and windows.
-        training: what became of the rows of the training period; rows of it that are in none of the three are of windows
+        training: what became of the rows of the training period; rows of it that are in none of its places are of windows
             that the training leaves out.
         scored: what became of the rows of each scored window, by its start.
         late: rows of scored windows that came after the scoring, by the window's start.
@@ -147,8 +151,14 @@ def account(
 
 
 def account_of_snapshot(outcome: Disposition) -> Account:
-    """The account of a model without time: its rows train, are copies, or are quarantined."""
-    return Account(outcome.rows, training=outcome.accepted, copies=outcome.copies, quarantined=outcome.quarantined)
+    """The account of a model without time: its rows train, have no outcome, are copies, or are quarantined."""
+    return Account(
+        outcome.rows,
+        training=outcome.accepted,
+        without_outcome=outcome.without_outcome,
+        copies=outcome.copies,
+        quarantined=outcome.quarantined,
+    )
 
 
 def ids_by_window(source: pl.LazyFrame, declaration: Declaration) -> dict[str, str]:
@@ -178,11 +188,14 @@ def _distribute(rows: int, outcome: Disposition, counts: dict[str, int], accepte
     """Count rows of one period; the source may hold fewer than were read then, or rows that were left out."""
     quarantined = min(outcome.quarantined, rows)
     copies = min(outcome.copies, rows - quarantined)
-    taken = min(outcome.accepted, rows - quarantined - copies)
+    without = min(outcome.without_outcome, rows - quarantined - copies)
+    left = rows - quarantined - copies - without
+    taken = min(outcome.accepted, left)
     counts["quarantined"] += quarantined
     counts["copies"] += copies
+    counts["without_outcome"] += without
     counts[accepted] += taken
-    counts[rest] += rows - quarantined - copies - taken
+    counts[rest] += left - taken
 
 
 def _later(day: date | None, other: date) -> bool:

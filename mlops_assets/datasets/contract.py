@@ -1,6 +1,7 @@
 """The contract that rows must meet, judged by pandera.
 
-Belongs here: parting a frame into accepted rows, collapsed copies, and quarantined rows with every reason.
+Belongs here: parting a frame into accepted rows, rows without an outcome, collapsed copies, and quarantined rows with every
+reason.
 Not here: the rules (`contract_rules.py`), how many bad rows are too many (a gate decides that), and reading values (`reading.py`).
 """
 
@@ -14,7 +15,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from mlops_assets.datasets.contract_rules import Rule, rules_of
+from mlops_assets.datasets.contract_rules import Rule, never_known, rules_of
 from mlops_assets.datasets.internal_columns import EVENT_TIME, FAULT, REASONS, RECORDED_AT, UNREADABLE
 from mlops_assets.datasets.reading import read_as_declared
 from mlops_assets.datasets.survey import Survey
@@ -30,11 +31,13 @@ class ContractError(MlopsAssetsError, ValueError):
 
 @dataclass(frozen=True)
 class Checked:
-    """A frame parted by the contract: every row of the input is accepted, quarantined, or a copy.
+    """A frame parted by the contract: every row of the input is accepted, without an outcome, quarantined, or a copy.
 
     Attributes:
         accepted: rows that meet every rule, the declared columns in the types of `reading.py`.
         quarantined: rows that break a rule: the declared columns as text, as delivered, and `internal_columns.REASONS`.
+        without_outcome: rows that meet every rule but have no outcome, where it is declared that some never have one
+            (`outcomes.selective`); columns and types as in `accepted`.
         copies: rows that repeat an earlier row of the same identifier in every declared column; they are left out.
         summary: quarantined rows by reason, most frequent first; a row with two reasons counts in both.
         problems: faults of the table as a whole, that no single row is guilty of.
@@ -43,6 +46,7 @@ class Checked:
 
     accepted: pl.DataFrame
     quarantined: pl.DataFrame
+    without_outcome: pl.DataFrame
     copies: int = 0
     summary: dict[str, int] = field(default_factory=dict)
     problems: tuple[str, ...] = ()
@@ -51,7 +55,7 @@ class Checked:
     @property
     def rows(self) -> int:
         """Rows of the input."""
-        return self.accepted.height + self.quarantined.height + self.copies
+        return self.accepted.height + self.without_outcome.height + self.quarantined.height + self.copies
 
     @property
     def quarantined_share(self) -> float:
@@ -71,13 +75,14 @@ class Tally:
 
     Attributes:
         problems, extra_columns: as in `Checked`, of the table as a whole.
-        accepted, quarantined, copies: rows so far.
+        accepted, without_outcome, quarantined, copies: rows so far.
         reasons: rows by reason so far.
     """
 
     problems: tuple[str, ...] = ()
     extra_columns: tuple[str, ...] = ()
     accepted: int = 0
+    without_outcome: int = 0
     quarantined: int = 0
     copies: int = 0
     reasons: Counter[str] = field(default_factory=Counter)
@@ -85,6 +90,7 @@ class Tally:
     def add(self, piece: Checked) -> None:
         """Count a piece."""
         self.accepted += piece.accepted.height
+        self.without_outcome += piece.without_outcome.height
         self.quarantined += piece.quarantined.height
         self.copies += piece.copies
         self.reasons.update(piece.summary)
@@ -92,7 +98,7 @@ class Tally:
     @property
     def rows(self) -> int:
         """Rows of the table so far."""
-        return self.accepted + self.quarantined + self.copies
+        return self.accepted + self.without_outcome + self.quarantined + self.copies
 
     @property
     def summary(self) -> dict[str, int]:
@@ -104,6 +110,7 @@ class Tally:
         return {
             "rows": self.rows,
             "accepted": self.accepted,
+            "without_outcome": self.without_outcome,
             "quarantined": self.quarantined,
             "copies": self.copies,
             "quarantined_share": self.quarantined / self.rows if self.rows else 0.0,
@@ -148,22 +155,26 @@ def check(
     rules = rules_of(declaration, judged, repeats.conflicts, with_target=with_target, now=now or datetime.now(UTC))
     failed = [(rule, mask & ~copy) for rule, mask in _broken(judged, rules)]
     failed = [(rule, mask) for rule, mask in failed if mask.any()]
+    without = _without_outcome_only(delivered, failed, never_known(declaration))
+    failed = [(rule, mask & ~without) for rule, mask in failed]
     reasons = _join_reasons(delivered, failed)
     bad = reasons.is_not_null() & ~copy
-    accepted = read.frame.filter(~(bad | copy)) if bad.any() or copy.any() else read.frame
+    apart = bad | copy | without
+    accepted = read.frame.filter(~apart) if apart.any() else read.frame
     as_text = [delivered_text(delivered.schema[name], pl.col(name)).alias(name) for name in wanted]
     quarantined = delivered.filter(bad).select(as_text).with_columns(reasons.filter(bad))
     if declaration.id in wanted:
         # In its canonical form a row is found again, whatever type its identifier came in.
         ids = pl.DataFrame([read.frame[declaration.id].filter(bad), quarantined[declaration.id].alias(REASONS)])
         quarantined = quarantined.with_columns(ids.select(pl.coalesce(declaration.id, REASONS)).to_series())
-    counted = Counter({rule.reason: int(mask.sum()) for rule, mask in failed})
+    counted = Counter({rule.reason: int(mask.sum()) for rule, mask in failed if mask.any()})
     if FAULT in delivered.columns:
         counted.update(delivered[FAULT].filter(bad).drop_nulls().to_list())
     summary = dict(sorted(counted.items(), key=lambda item: (-item[1], item[0])))
     return Checked(
         accepted=accepted,
         quarantined=quarantined,
+        without_outcome=read.frame.filter(without),
         copies=int(copy.sum()),
         summary=summary,
         problems=_table_problems(accepted, declaration) if with_target else (),
@@ -267,6 +278,18 @@ def _broken(frame: pl.DataFrame, rules: list[Rule]) -> list[tuple[Rule, pl.Serie
         order = {rule.reason: position for position, rule in enumerate(rules)}
         return sorted(found, key=lambda item: order[item[0].reason])
     return []
+
+
+def _without_outcome_only(delivered: pl.DataFrame, failed: list[tuple[Rule, pl.Series]], reason: str) -> pl.Series:
+    """Rows that break no rule but the one that an outcome must be known, whose reason this is."""
+    found = pl.Series([False], dtype=pl.Boolean).new_from_index(0, delivered.height)
+    for rule, mask in failed:
+        if rule.reason == reason:
+            found = mask
+    for rule, mask in failed:
+        if rule.reason != reason:
+            found = found & ~mask
+    return found & delivered[FAULT].is_null() if FAULT in delivered.columns else found
 
 
 def _join_reasons(delivered: pl.DataFrame, failed: list[tuple[Rule, pl.Series]]) -> pl.Series:

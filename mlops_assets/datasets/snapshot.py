@@ -249,6 +249,22 @@ def split(frame: pl.DataFrame, declaration: Declaration) -> Split:
     return Split(frame.filter(~held), frame.filter(held), "hash", None)
 
 
+def held_out_alike(rows: pl.DataFrame, parts: Split, declaration: Declaration) -> pl.DataFrame:
+    """Of further rows of the training period, those that stand beside the held-out ones: of the same days, or the same share.
+
+    Args:
+        rows: that do not train, such as those without an outcome; columns as in `parts`.
+        parts: of the rows that train.
+        declaration: the model.
+    """
+    if parts.method == "none":
+        return rows
+    if parts.cut is not None:
+        assert declaration.event_time is not None
+        return rows.filter(event_time_expr(declaration.event_time) >= midnight(parts.cut))
+    return rows.filter(_hash_draw(rows, declaration))
+
+
 def _day_cut(frame: pl.DataFrame, declaration: Declaration) -> date | None:
     assert declaration.event_time is not None
     days = frame.select(event_time_expr(declaration.event_time).dt.date().alias("day")).to_series()

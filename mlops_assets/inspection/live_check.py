@@ -107,6 +107,10 @@ def lake_problems(platform: Platform) -> Iterator[dict[str, Any]]:
             continue
         seen.add(address)
         yield from _table(platform, f"snapshot {record.subject[:12]}", *address, by=event.ordered_by)
+        kept = event.without_outcome
+        if kept is not None:
+            name = f"rows without an outcome of snapshot {record.subject[:12]}"
+            yield from _table(platform, name, kept.table, kept.delta_version, kept.digest, by=event.ordered_by)
     for record in platform.ledger.of(VersionRegistered):
         yield from _features(platform, record)
     latest = {(r.model, r.subject): r for r in platform.ledger.of(WindowScored)}

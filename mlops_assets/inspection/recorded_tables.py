@@ -52,6 +52,28 @@ def require_recorded(lake: Lake, table: str, window: str, digest: str | None, by
         raise _changed(table, window, found, digest, remedy)
 
 
+def recorded_rows(lake: Lake, table: str, version: int, digest: str, by: str, remedy: str) -> pl.DataFrame:
+    """Rows of one version of a table, as they were recorded.
+
+    Args:
+        lake: that holds them.
+        table: name.
+        version: of the Delta table.
+        digest: on record, over all columns.
+        by: column that orders the rows.
+        remedy: what to materialize again.
+
+    Raises:
+        ChangedRows: other rows are there.
+        LakeError: there are none.
+    """
+    rows = lake.read(table, version=version)
+    found = rows_digest(rows, by=by)
+    if found != digest:
+        raise _changed(table, f"version {version}", found, digest, remedy)
+    return rows
+
+
 def keep_with_version(platform: Platform, model: str, table: str, version: int, rows: pl.DataFrame) -> None:
     """Write rows that belong to a version, and record their digest, which is also over their order."""
     platform.evidence_book.keep(model, f"{model}{OF}v{version}", table, _ordered_digest(rows))

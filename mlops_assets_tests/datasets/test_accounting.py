@@ -40,7 +40,15 @@ def test_every_row_is_in_one_place() -> None:
         {"2024-01-01": 1},
     )
     expected = Account(
-        10, 2, 1, in_windows=3, late=1, copies=1, quarantined=1, not_due=1, late_by_window={"2024-01-01": 1}
+        10,
+        2,
+        before_training=1,
+        in_windows=3,
+        late=1,
+        copies=1,
+        quarantined=1,
+        not_due=1,
+        late_by_window={"2024-01-01": 1},
     )
     assert found == expected
     assert found.table()[-1] == {"rows are": "in the source", "rows": 10}

@@ -7,11 +7,20 @@ import numpy as np
 import polars as pl
 import pytest
 
+from mlops_assets.datasets.outcome_source import NO_ROW
 from mlops_assets.evidence.packet.verifier import verify
 from mlops_assets.governance.decisions import standing
+from mlops_assets.inspection.live_check import lake_problems
 from mlops_assets.inspection.lookup import prediction_row
 from mlops_assets.inspection.packets import make_packet
+from mlops_assets.inspection.recorded_tables import ChangedRows
 from mlops_assets.inspection.replay import replay_version
+from mlops_assets.ledger.events.versions import SnapshotTaken
+from mlops_assets.monitoring.inputs.drift import SCORE_COLUMN
+from mlops_assets.monitoring.window_results import OUTCOMES as WINDOW_OUTCOMES
+from mlops_assets.pipeline.stages.data import rows_without_outcome
+from mlops_assets.pipeline.training_results import REFERENCE_PROFILE
+from mlops_assets.stores.lake import Lake
 from mlops_assets_tests.integration.lives import live
 from mlops_assets_tests.integration.small_project import declare, write_project
 
@@ -42,6 +51,15 @@ attributes:
   training: {until: 2021-01-01}
   monitoring: {cadence: month, end: 2021-03-01}
 """
+SELECTIVE = "card_approved"
+"""The same predictions; outcomes have a table of their own and are known of approved applicants alone."""
+OUTCOMES = """\
+  outcomes:
+    source: {path: data/outcomes.csv}
+    recorded_at: reported
+    withdrawn: {column: status, values: [withdrawn]}
+    selective: Only approved applicants have outcomes.
+"""
 
 
 def deliveries(rows=700):
@@ -70,14 +88,36 @@ def deliveries(rows=700):
     return pl.concat(found)
 
 
+def outcomes_of_approved(delivered):
+    """Reports of outcomes: one corrected, one withdrawn, and one about nobody."""
+    found = delivered.filter(pl.col("said") == "APPROVE").select(
+        "application", "defaulted", reported=pl.lit("2021-04-01"), status=pl.lit("known")
+    )
+    first, second = found["application"][0], found["application"][1]
+    further = pl.DataFrame(
+        {
+            "application": [first, second, "nobody"],
+            "defaulted": [1 - found["defaulted"][0], None, 1],
+            "reported": ["2021-05-01"] * 3,
+            "status": ["known", "withdrawn", "known"],
+        },
+        schema_overrides={"defaulted": found.schema["defaulted"]},
+    )
+    return pl.concat([found, further])
+
+
 @pytest.fixture(scope="module")
 def vendor(tmp_path_factory):
     root = tmp_path_factory.mktemp("vendor")
     sys.path.insert(0, str(root))
     defs = write_project(root, "parcel_kind")
     (defs / "models" / "parcel_kind" / "defs.yaml").unlink()
-    deliveries().write_csv(root / "data" / "vendor.csv")
+    delivered = deliveries()
+    delivered.write_csv(root / "data" / "vendor.csv")
     declare(defs, MODEL, DECLARATION)
+    delivered.drop("defaulted").write_csv(root / "data" / "inputs.csv")
+    outcomes_of_approved(delivered).write_csv(root / "data" / "outcomes.csv")
+    declare(defs, SELECTIVE, DECLARATION.replace("vendor.csv", "inputs.csv") + OUTCOMES)
     yield live(defs)
     sys.path.remove(str(root))
 
@@ -123,3 +163,40 @@ def test_its_packet_is_intact(vendor, tmp_path):
 
 def test_the_version_can_be_made_again_from_its_record(vendor):
     assert replay_version(vendor.platform, MODEL, 1)["equal"]
+
+
+def test_windows_are_compared_with_applicants_who_can_have_no_outcome_as_well(vendor):
+    state = vendor.ledger.state().model(SELECTIVE)
+    taken = vendor.ledger.of(SnapshotTaken, model=SELECTIVE)[-1]
+    without = taken.event.without_outcome
+    # Two of December's approved applicants: one has another outcome now, and one has none.
+    declined = deliveries().filter(pl.col("application").str.starts_with("12-"), pl.col("said") == "DECLINE").height
+    assert without.rows == declined + 1 == taken.event.account["without_outcome"]
+    assert taken.event.rows == 700 - without.rows
+    assert taken.event.quarantined == 0
+    quiet = state.window_verdicts["2021-01-01"]
+    assert quiet.severity == "none", quiet
+    performance = vendor.platform.version_results(state.version(1).registration.event.run_id).read(REFERENCE_PROFILE)
+    assert performance.rows == performance.columns[SCORE_COLUMN].rows == 700
+    assert performance.columns["defaulted"].rows == taken.event.rows
+
+
+def test_rows_without_an_outcome_that_were_changed_are_not_used(vendor, monkeypatch):
+    taken, lake = vendor.ledger.of(SnapshotTaken, model=SELECTIVE)[-1], vendor.platform.lake
+    kept = rows_without_outcome(lake, taken)
+    assert kept.height == taken.event.without_outcome.rows
+    assert not list(lake_problems(vendor.platform))
+    table, read = taken.event.without_outcome.table, Lake.read
+    changed = kept.with_columns(pl.col("income") + 1)
+    monkeypatch.setattr(Lake, "read", lambda lake, name, **how: changed if name == table else read(lake, name, **how))
+    with pytest.raises(ChangedRows, match=f"materialize {SELECTIVE}/training_data again"):
+        rows_without_outcome(lake, taken)
+    assert [table in problem["what"] for problem in lake_problems(vendor.platform)] == [True]
+
+
+def test_reports_of_outcomes_are_each_in_one_place(vendor):
+    kept = vendor.platform.window_results(SELECTIVE, "2021-01-01").read(WINDOW_OUTCOMES).reports
+    assert {place: count for place, count in kept["places"].items() if place not in ("counts", "superseded")} == {
+        "open": 0, "repeated": 0, "withdrawn": 1, "quarantined": 1,
+    }  # fmt: skip
+    assert kept["reasons"] == {NO_ROW: 1}

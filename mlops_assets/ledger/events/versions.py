@@ -3,9 +3,28 @@
 from datetime import date
 from typing import Any, ClassVar
 
-from pydantic import Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from mlops_assets.ledger.events.base import Digest, Event
+
+
+class RowsWithoutOutcome(BaseModel):
+    """Rows of the training period of which no outcome can be known, as declared. They do not train; windows are compared with
+    them as well.
+
+    Attributes:
+        rows: how many.
+        table: table in the lake.
+        delta_version: version of the Delta table.
+        digest: of the rows, in the order of the snapshot.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    rows: int
+    table: str
+    delta_version: int
+    digest: Digest
 
 
 class SnapshotTaken(Event):
@@ -28,6 +47,7 @@ class SnapshotTaken(Event):
         contract: what the contract check found.
         account: in which place each row of the source is.
         reading: how the source was read: guesses, and files that differ or were left out.
+        without_outcome: rows that have no outcome, as declared, or None.
     """
 
     KIND: ClassVar[str] = "snapshot_taken"
@@ -48,6 +68,7 @@ class SnapshotTaken(Event):
     contract: dict[str, Any] = Field(default_factory=dict)
     account: dict[str, Any] = Field(default_factory=dict)
     reading: tuple[str, ...] = ()
+    without_outcome: RowsWithoutOutcome | None = None
 
 
 class VersionRegistered(Event):

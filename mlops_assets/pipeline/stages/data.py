@@ -8,7 +8,6 @@ import polars as pl
 
 from mlops_assets.datasets.accounting import Account, Disposition, account_of_snapshot
 from mlops_assets.datasets.contract import Checked, check, declared_columns
-from mlops_assets.datasets.contract_rules import never_known
 from mlops_assets.datasets.delivered import deliver
 from mlops_assets.datasets.internal_columns import PART
 from mlops_assets.datasets.screening import Screening, screen
@@ -18,7 +17,8 @@ from mlops_assets.declaration.declaration import Declaration
 from mlops_assets.declaration.terms import Task
 from mlops_assets.gates.gate import GateInputs, GateResult
 from mlops_assets.gates.registry import GateRules, decide_stage
-from mlops_assets.ledger.events.versions import SnapshotTaken
+from mlops_assets.inspection.recorded_tables import recorded_rows
+from mlops_assets.ledger.events.versions import RowsWithoutOutcome, SnapshotTaken
 from mlops_assets.ledger.ledger import Record
 from mlops_assets.pipeline.context import StageContext, StageError, StageResult
 from mlops_assets.pipeline.stages.decisions import current_snapshot, data_subject, record_decisions
@@ -39,6 +39,8 @@ from mlops_assets.training.history import HistoryChoice
 
 SNAPSHOT = "training_data"
 QUARANTINE = "quarantine"
+WITHOUT_OUTCOME = "without_outcome"
+"""Rows of the training period of which no outcome can be known, as declared."""
 FEATURES = "features"
 HELD_OUT_BY = {
     "time": "time: the latest days",
@@ -57,6 +59,7 @@ def training_data(context: StageContext) -> StageResult:
     kept = lake.write_snapshot(context.table(SNAPSHOT), rows, digest)
     if checked.quarantined.height:
         lake.write_snapshot(context.table(QUARANTINE), checked.quarantined, quarantine)
+    without = keep_without_outcome(context, read.without_outcome)
     screening = screen(rows, declaration)
     evidence = checked.to_dict()
     evidence["problems"] = [*evidence["problems"], *read.source.problems]
@@ -78,16 +81,28 @@ def training_data(context: StageContext) -> StageResult:
             contract=evidence,
             account=read.account.to_dict(),
             reading=read.source.notes,
+            without_outcome=without,
         ),
         model=model,
         subject=digest,
-        key=f"snapshot/{model}/{digest}/{quarantine}/{declaration.digest}/{context.request or ''}",
+        key="/".join(
+            [
+                "snapshot",
+                model,
+                digest,
+                quarantine,
+                *([without.digest] if without else []),
+                declaration.digest,
+                context.request or "",
+            ]
+        ),
     )
     results = decide_data(rows, evidence, screening, declaration, context.policy.gates)
     return StageResult(
         metadata={
             "rows": rows.height,
             "quarantined": checked.quarantined.height,
+            "without an outcome, as declared": without.rows if without else None,
             "quarantine reasons": [{"reason": k, "rows": v} for k, v in checked.summary.items()] or None,
             "where every row of the source is": read.account.table(),
             "how the source was read": list(read.source.notes) or None,
@@ -113,6 +128,7 @@ class TrainingRows:
         source: as it is now.
         checked: rows of the training period against the contract.
         rows: the rows that train.
+        without_outcome: rows of the same period of which no outcome can be known, as declared.
         period: the events that train.
         choice: how far back a retraining reaches, where that was measured.
         left_out: windows that are left out.
@@ -122,6 +138,7 @@ class TrainingRows:
     source: Delivered
     checked: Checked
     rows: pl.DataFrame
+    without_outcome: pl.DataFrame
     period: TrainingPeriod
     choice: HistoryChoice | None
     left_out: tuple[str, ...]
@@ -140,25 +157,50 @@ def read_training_rows(context: StageContext) -> TrainingRows:
     if period.until is None:
         source = deliver(declaration, root, required)
         checked = check(source.rows, declaration)
-        accounted = account_of_snapshot(disposition(checked, checked.accepted))
-        return TrainingRows(source, checked, checked.accepted, period, None, (), accounted)
+        accounted = account_of_snapshot(disposition(checked, checked.accepted, checked.without_outcome))
+        return TrainingRows(source, checked, checked.accepted, checked.without_outcome, period, None, (), accounted)
     now = delivery(declaration, root, required)
     checked = check(now.placement.rows(now.source.rows, period.since, period.until), declaration)
     left_out = windows_left_out(ledger, context.model, request)
-    rows = outside(select_training(checked.accepted, declaration, period.until), declaration, left_out)
+    rows, without = (
+        outside(select_training(found, declaration, period.until), declaration, left_out)
+        for found in (checked.accepted, checked.without_outcome)
+    )
     choice = history_choice(ledger, declaration, request, rows)
     trained = period
     if choice is not None and choice.since is not None:
         trained = replace(period, since=choice.since)
-        rows = since(rows, declaration, choice.since)
-    training = (period.since, period.until, disposition(checked, rows))
+        rows, without = (since(found, declaration, choice.since) for found in (rows, without))
+    training = (period.since, period.until, disposition(checked, rows, without))
     accounted = account_of(ledger, context.platform.lake, declaration, now, training)
-    return TrainingRows(now.source, checked, rows, trained, choice, left_out, accounted)
+    return TrainingRows(now.source, checked, rows, without, trained, choice, left_out, accounted)
 
 
-def disposition(checked: Checked, rows: pl.DataFrame) -> Disposition:
+def disposition(checked: Checked, rows: pl.DataFrame, without_outcome: pl.DataFrame) -> Disposition:
     """What became of the rows of the training period."""
-    return Disposition(rows.height, checked.quarantined.height, checked.copies)
+    return Disposition(rows.height, checked.quarantined.height, checked.copies, without_outcome.height)
+
+
+def keep_without_outcome(context: StageContext, rows: pl.DataFrame) -> RowsWithoutOutcome | None:
+    """Write the rows that have no outcome beside the snapshot; None where there are none."""
+    if not rows.height:
+        return None
+    digest = rows_digest(rows, by=context.declaration.id)
+    kept = context.platform.lake.write_snapshot(context.table(WITHOUT_OUTCOME), rows, digest)
+    return RowsWithoutOutcome(rows=rows.height, table=kept.table, delta_version=kept.version, digest=digest)
+
+
+def rows_without_outcome(lake: Lake, snapshot: Record[SnapshotTaken]) -> pl.DataFrame | None:
+    """The rows that `keep_without_outcome` wrote beside a snapshot; None where it has none.
+
+    Raises:
+        ChangedRows: they are not those that were recorded.
+    """
+    kept = snapshot.event.without_outcome
+    if kept is None:
+        return None
+    remedy = f"{snapshot.model}/training_data"
+    return recorded_rows(lake, kept.table, kept.delta_version, kept.digest, snapshot.event.ordered_by, remedy)
 
 
 def decide_data(
@@ -173,27 +215,13 @@ def decide_data(
         declaration: the model.
         rules: the policy's.
     """
-    screened, judged = screening.to_dict(), of_rows_with_outcomes(evidence, declaration)
+    screened = screening.to_dict()
     measured = {
-        "contract": judged,
-        "volume": volume_evidence(rows, judged, declaration),
+        "contract": evidence,
+        "volume": volume_evidence(rows, evidence, declaration),
         **dict.fromkeys(("leakage", "label_bias", "proxy"), screened),
     }
     return decide_stage("training_data", GateInputs(declaration, measured, rows=rows), rules)
-
-
-def of_rows_with_outcomes(evidence: dict[str, Any], declaration: Declaration) -> dict[str, Any]:
-    """What the contract check found, without the rows that can have no outcome, as declared: these are no fault of the data."""
-    without = evidence["reasons"].get(never_known(declaration), 0)
-    if not without:
-        return evidence
-    rows, quarantined = evidence["rows"] - without, evidence["quarantined"] - without
-    return {
-        **evidence,
-        "rows": rows,
-        "quarantined": quarantined,
-        "quarantined_share": quarantined / rows if rows else 0.0,
-    }
 
 
 def features(context: StageContext) -> StageResult:
@@ -250,5 +278,5 @@ def volume_evidence(rows: pl.DataFrame, checked: dict[str, Any], declaration: De
         "rows": rows.height,
         "class_rows": {str(k): int(v) for k, v in counts.items()},
         "missing_target": sum(v for k, v in checked["reasons"].items() if k.startswith(f"{target}: missing")),
-        "delivered": checked["rows"],
+        "delivered": checked["rows"] - checked["without_outcome"],
     }

@@ -131,5 +131,6 @@ def _declared_training(ledger: Ledger, declaration: Declaration) -> tuple[date |
     for record in reversed(ledger.of(SnapshotTaken, model=declaration.name)):
         if record.event.until == until:
             found = record.event
-            return since, until, Disposition(found.rows, found.quarantined, found.contract.get("copies", 0))
+            without = found.without_outcome.rows if found.without_outcome else 0
+            return since, until, Disposition(found.rows, found.quarantined, found.contract.get("copies", 0), without)
     return since, until, Disposition(0)

@@ -7,6 +7,7 @@ import polars as pl
 
 from mlops_assets.datasets.event_times import event_time_expr
 from mlops_assets.datasets.internal_columns import PART
+from mlops_assets.datasets.snapshot import held_out_alike, split
 from mlops_assets.datasets.windows import window_start_expr
 from mlops_assets.declaration.declaration import Declaration
 from mlops_assets.features.frame import target_vector
@@ -15,14 +16,15 @@ from mlops_assets.inspection.versions import load_verified
 from mlops_assets.ledger.events.versions import VersionRegistered
 from mlops_assets.ledger.ledger import Record
 from mlops_assets.monitoring.inputs.attribution import Importances, sample_size, score_importance
+from mlops_assets.monitoring.inputs.drift import SCORE_COLUMN
 from mlops_assets.monitoring.outcomes.reference_performance import ReferencePerformance, build_reference
 from mlops_assets.pipeline.context import StageContext, StageResult
-from mlops_assets.pipeline.stages.data import feature_rows
+from mlops_assets.pipeline.stages.data import feature_rows, rows_without_outcome
 from mlops_assets.pipeline.stages.decisions import current_snapshot, current_version
 from mlops_assets.pipeline.stages.held_out_losses import keep_losses, row_losses
 from mlops_assets.pipeline.stages.tables import profile_table
-from mlops_assets.pipeline.stages.training_rows import request_record, since_change
-from mlops_assets.pipeline.stages.versions import classes_of, score_frame, score_roles, scored_rows
+from mlops_assets.pipeline.stages.training_rows import held_to_since, request_record, since, since_change
+from mlops_assets.pipeline.stages.versions import classes_of, score_column, scored_rows, target_role
 from mlops_assets.pipeline.training_results import REFERENCE_ATTRIBUTION, REFERENCE_PERFORMANCE, REFERENCE_PROFILE
 from mlops_assets.statistics.between_periods import LEAST_PERIODS
 from mlops_assets.statistics.profile import Profile, build_profile
@@ -39,17 +41,26 @@ def reference_profile(context: StageContext) -> StageResult:
     version = int(registered.subject)
     rows = feature_rows(lake, snapshot)
     request = request_record(ledger, context.model, context.request)
-    holdout = since_change(ledger, declaration, request, feature_rows(lake, snapshot, "holdout"))
+    held_out = feature_rows(lake, snapshot, "holdout")
+    holdout = since_change(ledger, declaration, request, held_out)
+    every, scored, without = rows.drop(PART), holdout, rows_without_outcome(lake, snapshot)
+    if without is not None:
+        # A window holds such rows as well: without them, its inputs and scores would seem to have moved.
+        beside = held_out_alike(without.select(every.columns), split(every, declaration), declaration)
+        began = held_to_since(ledger, declaration, request, held_out)
+        scored = pl.concat([holdout, beside if began is None else since(beside, declaration, began)])
+        every = pl.concat([every, without.select(every.columns)])
     pipeline = load_verified(platform, declaration, version)
-    scores = scored_rows(pipeline, holdout, declaration)
-    profile = profile_of(rows, holdout, scores, declaration)
+    all_scores = scored_rows(pipeline, scored, declaration)
+    scores = all_scores[: holdout.height]
+    profile = profile_of(every, scored, all_scores, holdout, declaration)
     performance = performance_of(registered, pipeline, rows, holdout, scores, declaration)
     results = platform.version_results(registered.event.run_id)
     digest = results.write(REFERENCE_PROFILE, profile)
     results.write(REFERENCE_PERFORMANCE, performance)
     if declaration.external is None:
         results.write(REFERENCE_ATTRIBUTION, drivers_of(pipeline, holdout, declaration))
-    sample = rows.drop(PART).sample(min(SAMPLE_ROWS, rows.height), seed=declaration.training.seed % 2**32)
+    sample = every.sample(min(SAMPLE_ROWS, every.height), seed=declaration.training.seed % 2**32)
     if declaration.event_time is not None:
         sample = sample.sort(declaration.event_time.column, maintain_order=True)
     keep_with_version(platform, context.model, REFERENCE_SAMPLE, version, sample)
@@ -60,6 +71,7 @@ def reference_profile(context: StageContext) -> StageResult:
             "version": version,
             "rows": profile.rows,
             "columns": profile_table(profile),
+            "of them without an outcome, as declared": without.height if without is not None else None,
             "held-out rows it is held to": holdout.height,
             "quality on them": performance.quality,
             "profile digest": digest,
@@ -81,14 +93,23 @@ def drivers_of(pipeline: Any, holdout: pl.DataFrame, declaration: Declaration) -
     )
 
 
-def profile_of(rows: pl.DataFrame, holdout: pl.DataFrame, scores: np.ndarray, declaration: Declaration) -> Profile:
-    """Inputs over all rows; score and target on held-out rows, because rows that a model was fitted on flatter it."""
+def profile_of(
+    rows: pl.DataFrame, scored: pl.DataFrame, scores: np.ndarray, holdout: pl.DataFrame, declaration: Declaration
+) -> Profile:
+    """What the columns of a window are compared with.
+
+    Args:
+        rows: all rows, for the inputs.
+        scored: rows that the model was not fitted on, since rows that it was fitted on flatter its score.
+        scores: theirs.
+        holdout: those of them that have an outcome, for the target.
+        declaration: the model.
+    """
     roles = {name: feature.role.value for name, feature in declaration.features.items()}
     inputs = build_profile(rows, roles, times=times_of(rows, declaration))
-    outputs = build_profile(
-        score_frame(scores, holdout, declaration), score_roles(declaration), times=times_of(holdout, declaration)
-    )
-    return Profile(inputs.rows, {**inputs.columns, **outputs.columns})
+    score = build_profile(score_column(scores), {SCORE_COLUMN: "score"}, times=times_of(scored, declaration))
+    target = build_profile(holdout, target_role(declaration), times=times_of(holdout, declaration))
+    return Profile(inputs.rows, {**inputs.columns, **score.columns, **target.columns})
 
 
 def performance_of(

@@ -26,10 +26,6 @@ MEASURED = (
     "What is measured is about the rows with outcomes alone, and not about all rows scored; where the reference has outcomes "
     "of other rows, the difference may come from that."
 )
-INPUTS = (
-    "The reference has no rows without an outcome, and the window has: inputs and scores that differ from the reference may "
-    "differ for that reason."
-)
 
 
 def selective_outcomes(lake: Lake, scored: ScoredWindow, known: Matured, declaration: Declaration) -> str:
@@ -66,7 +62,7 @@ def as_declared(declaration: Declaration, *, measured: bool) -> str:
         measured: whether outcomes of the window are known.
     """
     assert declaration.outcomes is not None
-    said = f"Outcomes are selective, as declared: {declaration.outcomes.selective.strip().rstrip('.')}. {INPUTS}"
+    said = f"Outcomes are selective, as declared: {declaration.outcomes.selective.strip().rstrip('.')}."
     return f"{said} {MEASURED}" if measured else said
 
 

@@ -93,11 +93,18 @@ def since_change(
     A new version decides after the change. Held to rows from before and after it, its quality would be a mean that neither
     has, and the step between them would pass for variation that explains every later loss.
     """
+    began = held_to_since(ledger, declaration, request, rows)
+    return rows if began is None else since(rows, declaration, began)
+
+
+def held_to_since(
+    ledger: Ledger, declaration: Declaration, request: Record[RetrainingRequested] | None, rows: pl.DataFrame
+) -> date | None:
+    """From which day on the held-out `rows` count; None where all of them do."""
     began = change_began(ledger, declaration, request, CHANGES_THE_WORLD)
-    if began is None:
-        return rows
-    recent = since(rows, declaration, began)
-    return recent if recent.height >= ENOUGH_ROWS else rows
+    if began is None or since(rows, declaration, began).height < ENOUGH_ROWS:
+        return None
+    return began
 
 
 def since(rows: pl.DataFrame, declaration: Declaration, day: date) -> pl.DataFrame:

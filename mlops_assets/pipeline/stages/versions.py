@@ -95,13 +95,11 @@ def classes_of(pipeline: Any, declaration: Declaration) -> list[str] | None:
     return [str(label) for label in pipeline.named_steps["model"].classes_]
 
 
-def score_frame(scores: np.ndarray, rows: pl.DataFrame, declaration: Declaration) -> pl.DataFrame:
-    """Score and target as columns to profile; of several classes, the probability of the likeliest."""
-    one = scores.max(axis=1) if scores.ndim == 2 else scores
-    return pl.DataFrame({SCORE_COLUMN: one, declaration.target.column: rows[declaration.target.column]})
+def score_column(scores: np.ndarray) -> pl.DataFrame:
+    """The score as a column to profile; of several classes, the probability of the likeliest."""
+    return pl.DataFrame({SCORE_COLUMN: scores.max(axis=1) if scores.ndim == 2 else scores})
 
 
-def score_roles(declaration: Declaration) -> dict[str, str]:
-    """How score and target are compared."""
-    target = "numeric" if declaration.task is Task.REGRESSION else "categorical"
-    return {SCORE_COLUMN: "score", declaration.target.column: target}
+def target_role(declaration: Declaration) -> dict[str, str]:
+    """How the target is compared."""
+    return {declaration.target.column: "numeric" if declaration.task is Task.REGRESSION else "categorical"}

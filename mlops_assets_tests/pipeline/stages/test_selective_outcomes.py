@@ -4,8 +4,8 @@ import polars as pl
 import pytest
 
 from mlops_assets.datasets.contract import check
-from mlops_assets.pipeline.stages.data import of_rows_with_outcomes, volume_evidence
-from mlops_assets.pipeline.stages.selective_outcomes import INPUTS, MEASURED, as_declared, unlike
+from mlops_assets.pipeline.stages.data import volume_evidence
+from mlops_assets.pipeline.stages.selective_outcomes import MEASURED, as_declared, unlike
 from mlops_assets_tests.declaration.test_external import declared
 
 
@@ -26,11 +26,11 @@ def test_shares_that_differ_are_said(refused, accepted, said):
 
 
 @pytest.mark.parametrize(
-    ("selective", "share", "missing"),
-    [("Only approved applicants have outcomes.", 0.25, 0), ("", 0.625, 4)],
+    ("selective", "without", "quarantined", "missing"),
+    [("Only approved applicants have outcomes.", 3, 2, 0), ("", 0, 5, 4)],
     ids=["declared", "not declared"],
 )
-def test_rows_that_can_have_no_outcome_are_no_fault_of_the_data(selective, share, missing):
+def test_rows_that_can_have_no_outcome_are_no_fault_of_the_data(selective, without, quarantined, missing):
     declaration = declared(
         origin="trained", external=None, features={"income": {"role": "numeric", "nullable": False}},
         outcomes={"source": {"path": "outcomes.csv"}, "selective": selective},
@@ -39,15 +39,18 @@ def test_rows_that_can_have_no_outcome_are_no_fault_of_the_data(selective, share
         {
             "application": [f"a{n}" for n in range(8)],
             "decided_on": ["2023-11-01"] * 8,
-            "income": [None, *range(7)],
+            "income": [None, *range(6), None],
             "defaulted": ["0", "1", "1", "0", None, None, None, None],
         }
     )
     if selective:
-        assert as_declared(declaration, measured=False).endswith(f"have outcomes. {INPUTS}")
+        assert as_declared(declaration, measured=False).endswith("have outcomes.")
         assert as_declared(declaration, measured=True).endswith(MEASURED)
     found = check(rows, declaration)
-    judged = of_rows_with_outcomes(found.to_dict(), declaration)
-    assert judged["quarantined_share"] == share
-    assert volume_evidence(found.accepted, judged, declaration)["missing_target"] == missing
-    assert found.quarantined.height == 5, "what can have no outcome is kept with the reason"
+    assert (found.without_outcome.height, found.quarantined.height, found.accepted.height) == (without, quarantined, 3)
+    assert found.to_dict()["quarantined_share"] == quarantined / 8
+    assert volume_evidence(found.accepted, found.to_dict(), declaration)["missing_target"] == missing
+    if selective:
+        assert found.without_outcome["application"].to_list() == ["a4", "a5", "a6"]
+        assert found.without_outcome.schema == found.accepted.schema
+        assert sum(found.summary.values()) == 3, "a row with a fault is in quarantine, with every reason"
