@@ -88,6 +88,7 @@ def enrol_missing(platform: Platform, people: Mapping[str, Sequence[str]]) -> li
     root = load_or_new_key(ROOT_KEY, folder) if missing else None
     for name, roles in missing.items():
         assert root is not None
-        key = platform.machine_key(name) if LEDGER in roles else load_or_new_key(name, folder)
+        # A name may have a colon, and a file's name not everywhere.
+        key = platform.machine_key(name) if LEDGER in roles else load_or_new_key(name.replace(":", "."), folder)
         enrol(platform.ledger, root, name, key.public, roles)
     return list(missing)

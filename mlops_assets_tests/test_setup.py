@@ -60,7 +60,9 @@ def test_people_are_enrolled_once(platform):
     assert enrol_missing(platform, {"validator": ("validator",)}) == []
     people = [period.person for period in platform.ledger.people().periods]
     assert people.count("validator") == 1
-    assert set(people) == {"root", "ledger", "validator"}
+    assert enrol_missing(platform, {"ada:cards": ("developer",)}) == ["ada:cards"]
+    people = [period.person for period in platform.ledger.people().periods]
+    assert set(people) == {"root", "ledger", "validator", "ada:cards"}
 
 
 def keys_of(folder: Path) -> dict[str, bytes]:

@@ -30,7 +30,7 @@ from mlops_assets.orchestration.component import GovernedModel
 from mlops_assets.orchestration.demo.databases import alone, unsynchronised
 from mlops_assets.orchestration.demo.processes import crew, interrupted
 from mlops_assets.orchestration.demo.progress import Told, gates_text, shortened
-from mlops_assets.orchestration.demo.signers import PEOPLE, Signers
+from mlops_assets.orchestration.demo.signers import PEOPLE, Signers, people_of
 from mlops_assets.orchestration.fleet import FLEET_JOB
 from mlops_assets.orchestration.jobs import job_name
 from mlops_assets.orchestration.resource import project_resources
@@ -97,7 +97,8 @@ class Demo:
     def set_up(self) -> None:
         """Folders, databases and keys; models whose declaration cannot be read are named."""
         prepare(self.platform)
-        enrol_missing(self.platform, PEOPLE)
+        declared = self.platform.project.declarations.values()
+        enrol_missing(self.platform, people_of(name for d in declared for name in d.developers))
         self._heed()
         self._say("set-up", f"databases and trial keys in {self.platform.home.root}; roles: {', '.join(PEOPLE)}")
         _end_interrupted_runs(self._instance)

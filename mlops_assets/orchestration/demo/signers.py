@@ -4,6 +4,7 @@ Belongs here: who signs what in the demo. Not here: what a signature means and w
 demo asks for one (`lifecycle.py`). Each function returns what was signed, in the words that the demo prints.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -34,6 +35,14 @@ EXCEPTED = {
 }
 """What the demo's `model-risk` signs: the gate refuses, a person answers for it, for a while."""
 EXCEPTION_DAYS = 30
+
+
+def people_of(developers: Iterable[str]) -> dict[str, tuple[str, ...]]:
+    """Whom the demo enrols, with their roles: its signers, and everybody whom declarations name as a developer.
+
+    No version can be approved while one of its developers is unknown; nobody signs as one of them here.
+    """
+    return {**{name.strip().casefold(): ("developer",) for name in developers}, **PEOPLE}
 
 
 @dataclass(frozen=True)
