@@ -14,7 +14,7 @@ from typing import Literal
 from mlops_assets.governance.approval_subject import ApprovalSubject, approval_subject
 from mlops_assets.ledger.canonical import iso
 from mlops_assets.ledger.events.judgements import Approval
-from mlops_assets.ledger.keys import PublicKey, SigningKey
+from mlops_assets.ledger.keys import PublicKey, SigningKey, home_keys
 from mlops_assets.ledger.ledger import Ledger
 from mlops_assets.ledger.people import NO_JUDGES, NotAllowed, People
 from mlops_assets.ledger.records import Record
@@ -243,8 +243,8 @@ def _command(
             name = signer.person if signer else f"NAME-OF-A-{role.upper()}"
             taken.add(name)
             several = f" --role {role}" if signer is None or len(signer.roles) > 1 else ""
-            line = f"mlops approve {about.model} {about.version} --key $MLOPS_HOME/keys/{shlex.quote(name)}.pem"
-            line += f'{several} --rationale "…"'
+            key = shlex.quote(str(home_keys() / f"{name}.pem"))
+            line = f'mlops approve {about.model} {about.version} --key {key}{several} --rationale "…"'
             lines.append(
                 line if signer else f"{line}    # nobody who may act is enrolled as {role}: mlops people enrol"
             )

@@ -24,14 +24,18 @@ def ready(world) -> World:
     return world
 
 
-def test_two_roles_by_two_people_approve(ready):
+def test_two_roles_by_two_people_approve(ready, monkeypatch):
+    monkeypatch.delenv("MLOPS_HOME", raising=False)
     pending = approval_state(ready.ledger.state(), POLICY, MODEL, 1, ready.clock.now)
     assert pending.status == "pending"
     assert pending.missing == (("validator", 1), ("model-risk", 1))
     assert pending.command.splitlines() == [
-        'mlops approve loans 1 --key $MLOPS_HOME/keys/second.pem --rationale "…"',
-        'mlops approve loans 1 --key $MLOPS_HOME/keys/risk.pem --rationale "…"',
+        'mlops approve loans 1 --key .mlops/keys/second.pem --rationale "…"',
+        'mlops approve loans 1 --key .mlops/keys/risk.pem --rationale "…"',
     ]
+    monkeypatch.setenv("MLOPS_HOME", "/srv/our bank")
+    elsewhere = approval_state(ready.ledger.state(), POLICY, MODEL, 1, ready.clock.now)
+    assert "--key '/srv/our bank/keys/second.pem' " in elsewhere.command
     ready.approve(POLICY, "validator", "risk")
     done = approval_state(ready.ledger.state(), POLICY, MODEL, 1)
     assert done.status == "approved"
