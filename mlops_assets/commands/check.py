@@ -24,11 +24,12 @@ def check(context: click.Context, model: str | None, with_data: bool, as_json: b
     """Check the declarations of all models, or of MODEL, and report every mistake at once.
 
     With --data the command also finds a source that is missing or cannot be read, columns that are missing, an event time
-    that is written in another format than declared, and a positive value that never occurs. Without MODEL it also imports
-    what the project registers. A model with the rows and the target of one that was retired or rejected is named as its copy.
+    that is written in another format than declared, a positive value that never occurs, and a model file that is not imported.
+    Without MODEL it also imports what the project registers. A model with the rows and the target of one that was retired or rejected is named as its copy.
     The exit code is 1 when it finds a mistake.
     """
     from mlops_assets.datasets.declared_data import data_mistakes
+    from mlops_assets.training.importing import imported_mistakes
 
     project = hold_to_policy(Project.find(Path(context.obj or Path())))
     if model is not None and model not in project.broken:
@@ -40,7 +41,7 @@ def check(context: click.Context, model: str | None, with_data: bool, as_json: b
             continue
         mistakes = one.error.splitlines() if one.declaration is None else []
         if one.declaration is not None and with_data:
-            mistakes = data_mistakes(one, project.root)
+            mistakes = [*data_mistakes(one, project.root), *imported_mistakes(one, project.root, project.home)]
         rows.append({"model": one.name, "mistakes": mistakes, "copies": copies_of(one)})
     if as_json:
         print_json(rows)

@@ -91,10 +91,11 @@ def _places(declaration: Declaration) -> Iterator[tuple[str, Place]]:
 
 def _of_documents(declaration: Declaration, root: Path) -> Iterator[Found]:
     """Whether the supplier's documents are there, and what was declared of them."""
-    for number, document in enumerate(declaration.external.documents if declaration.external else ()):
+    supplied, part = declaration.supplied, declaration.origin.value
+    for number, document in enumerate(supplied.documents if supplied else ()):
         if not document.path:
             continue
-        place, path = ("external", "documents", number), root / document.path
+        place, path = (part, "documents", number), root / document.path
         if not path.is_file():
             yield (
                 place,

@@ -118,6 +118,7 @@ def reported_as(declaration: Declaration) -> Declaration:
             "outcomes": None,
             "origin": Origin.TRAINED,
             "external": None,
+            "imported": None,
             "id": outcomes.prediction_id or outcomes.id or declaration.id,
             "event_time": outcomes.recorded_at,
             "target": target,

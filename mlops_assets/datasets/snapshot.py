@@ -33,8 +33,8 @@ class Split:
         fit: rows the model is fitted on.
         holdout: rows kept for evaluation and reference, never seen in fitting.
         method: `time` when the holdout is the latest rows, `hash` when it is a seeded stratified draw, `none` when nothing is
-            fitted here and all rows are held out.
-        cut: first day of the holdout; none for other methods than `time`.
+            fitted here and all rows are held out, but for those that are known to have trained the model elsewhere.
+        cut: first day of the holdout, where it is cut by time.
     """
 
     fit: pl.DataFrame
@@ -233,11 +233,10 @@ def split(frame: pl.DataFrame, declaration: Declaration) -> Split:
     holdout is drawn by a seeded hash of the id, the same share from each class.
 
     Raises:
-        ValueError: when there are fewer than two rows.
+        ValueError: when there are fewer than two rows, or none that did not train an imported model.
     """
-    if declaration.external is not None:
-        # Nothing is fitted on any row.
-        return Split(frame.clear(), frame, "none", None)
+    if not declaration.trained_here:
+        return _not_fitted(frame, declaration)
     if frame.height < 2:
         raise ValueError(f"found {frame.height} training row(s); at least two are needed to hold some out")
     if declaration.event_time is not None:
@@ -257,12 +256,27 @@ def held_out_alike(rows: pl.DataFrame, parts: Split, declaration: Declaration) -
         parts: of the rows that train.
         declaration: the model.
     """
-    if parts.method == "none":
-        return rows
     if parts.cut is not None:
         assert declaration.event_time is not None
         return rows.filter(event_time_expr(declaration.event_time) >= midnight(parts.cut))
+    if parts.method == "none":
+        return rows
     return rows.filter(_hash_draw(rows, declaration))
+
+
+def _not_fitted(frame: pl.DataFrame, declaration: Declaration) -> Split:
+    """Nothing is fitted here: all rows are held out, but for those that are known to have trained an imported model."""
+    cut = declaration.imported.trained_until if declaration.imported is not None else None
+    if cut is None or declaration.event_time is None:
+        return Split(frame.clear(), frame, "none", None)
+    late = event_time_expr(declaration.event_time) >= midnight(cut)
+    parts = Split(frame.filter(~late), frame.filter(late), "none", cut)
+    if parts.holdout.is_empty():
+        raise ValueError(
+            f"imported.trained_until is {cut}, and no row of the training period is of that day or later; expected some, on which "
+            "the model is evaluated"
+        )
+    return parts
 
 
 def _day_cut(frame: pl.DataFrame, declaration: Declaration) -> date | None:

@@ -17,6 +17,10 @@ def retraining_note(made: Declaration, now: Declaration) -> str | None:
         now: as the model declares it today.
     """
     changed = [part for part in TRAINED if _of(made, part) != _of(now, part)]
+    if made.origin is not now.origin:
+        changed.append("origin")
+    elif made.imported and now.imported and made.imported.sha256 != now.imported.sha256:
+        changed.append("imported file")
     if not changed:
         return None
     said = [part.replace("_", " ") for part in changed if part != "features"]
@@ -24,7 +28,8 @@ def retraining_note(made: Declaration, now: Declaration) -> str | None:
     said += [f"input {name} was removed" for name in made.features if name not in now.features]
     both = set(made.features) & set(now.features)
     said += [f"input {n}" for n in sorted(both) if _feature(made, n) != _feature(now, n)]
-    return f"The declaration changed ({', '.join(said)}) after this version was made, so a retraining is due."
+    due = "a retraining" if now.trained_here else "a new version"
+    return f"The declaration changed ({', '.join(said)}) after this version was made, so {due} is due."
 
 
 def _of(declaration: Declaration, part: str) -> Any:

@@ -20,9 +20,11 @@ from mlops_assets.declaration.columns import (
     TargetText,
 )
 from mlops_assets.declaration.external import External
+from mlops_assets.declaration.imported import Imported
 from mlops_assets.declaration.monitoring import Monitoring
 from mlops_assets.declaration.outcomes import Outcomes
 from mlops_assets.declaration.source import Source
+from mlops_assets.declaration.supplied import Supplied
 from mlops_assets.declaration.terms import RESERVED_PREFIX, Origin, Part, Role, Task, Tier
 from mlops_assets.declaration.texts import CardText
 from mlops_assets.declaration.training import BUILT_IN_CANDIDATES, Candidate, CandidateText, Training
@@ -82,9 +84,12 @@ class Declaration(Part):
     """The model's inputs by column name, in whatever order; `employees: numeric` is short for `employees: {role: numeric}`.
     A model of `origin: external` may have none, where its supplier does not say what it reads."""
     origin: Origin = Field(default=Origin.TRAINED, examples=["external"])
-    """trained (here), or external: a vendor or another team scores, and the predictions arrive with the rows."""
+    """trained (here); imported: others have trained it, and its file is scored here; or external: a vendor or another team
+    scores, and the predictions arrive with the rows."""
     external: External | None = None
     """With `origin: external`: where the predictions are, and who supplies them."""
+    imported: Imported | None = None
+    """With `origin: imported`: where the model's file is, which file it must be, and who supplies it."""
     outcomes: Outcomes | None = None
     """Where outcomes are, when they come from another source than the inputs."""
     protected: tuple[ProtectedText, ...] = Field(default=(), examples=[["sex"]])
@@ -167,31 +172,36 @@ class Declaration(Part):
     @model_validator(mode="after")
     def _fits_origin(self) -> Self:
         external = self.origin is Origin.EXTERNAL
-        if external and self.external is None:
-            raise ValueError(
-                "external is missing: with origin external, say in which column the score is, and whose it is"
-            )
-        if not external and self.external is not None:
-            raise ValueError("external goes with origin: external")
+        for part, origin, what in (
+            ("external", Origin.EXTERNAL, "in which column the score is, and whose it is"),
+            ("imported", Origin.IMPORTED, "where the model's file is, and whose it is"),
+        ):
+            if self.origin is origin and getattr(self, part) is None:
+                raise ValueError(f"{part} is missing: with origin {part}, say {what}")
+            if self.origin is not origin and getattr(self, part) is not None:
+                raise ValueError(f"{part} goes with origin: {part}")
         if self.outcomes is not None and self.outcomes.event_day is not None and self.event_time is None:
             raise ValueError("outcomes.event_day needs event_time: a snapshot without time has no day to agree with")
-        if external and self.task is Task.MULTICLASS:
-            raise ValueError("origin external is for binary and regression tasks, found task 'multiclass'")
-        if external and self.candidates != type(self).model_fields["candidates"].default:
-            raise ValueError("candidates are for models that are trained here; leave them out with origin external")
+        if not self.trained_here and self.task is Task.MULTICLASS:
+            raise ValueError(f"origin {self.origin.value} is for binary and regression tasks, found task 'multiclass'")
+        if not self.trained_here and self.candidates != type(self).model_fields["candidates"].default:
+            raise ValueError(
+                f"candidates are for models that are trained here; leave them out with origin {self.origin.value}"
+            )
         if not external and not self.features:
             raise ValueError("features is empty: expected at least one input")
+        self._fits_imported()
         return self
 
     @model_serializer(mode="wrap")
     def _without_what_is_usual(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
         # Most models are trained here: their digests do not depend on what other origins need.
         content = handler(self)
-        if self.outcomes is None:
-            content.pop("outcomes", None)
-        if self.origin is Origin.TRAINED:
-            for name in ("origin", "external"):
+        for name in ("outcomes", "external", "imported"):
+            if getattr(self, name) is None:
                 content.pop(name, None)
+        if self.trained_here:
+            content.pop("origin", None)
         return content
 
     @model_validator(mode="after")
@@ -207,6 +217,34 @@ class Declaration(Part):
         elif self.training.until is None:
             raise ValueError("training.until is missing: with event_time, say where the first training ends")
         return self
+
+    def _fits_imported(self) -> None:
+        imported = self.imported
+        if imported is None:
+            return
+        if imported.inputs and sorted(imported.inputs) != sorted(self.features):
+            raise ValueError(
+                f"imported.inputs: found {list(imported.inputs)}, expected each feature once: {list(self.features)}"
+            )
+        if imported.trained_until is None:
+            return
+        if self.event_time is None:
+            raise ValueError("imported.trained_until needs event_time: the rows of a snapshot without time have no day")
+        if self.training.until is not None and imported.trained_until >= self.training.until:
+            raise ValueError(
+                f"imported.trained_until is {imported.trained_until} and training.until is {self.training.until}: expected rows "
+                "between them, on which the model is evaluated"
+            )
+
+    @property
+    def trained_here(self) -> bool:
+        """Whether the model is fitted here, and so can be fitted again."""
+        return self.origin is Origin.TRAINED
+
+    @property
+    def supplied(self) -> Supplied | None:
+        """What is known of the supplier of a model that is not trained here."""
+        return self.external or self.imported
 
     @property
     def has_time(self) -> bool:

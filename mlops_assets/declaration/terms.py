@@ -29,6 +29,8 @@ class Origin(StrEnum):
 
     TRAINED = "trained"
     """It is trained here."""
+    IMPORTED = "imported"
+    """Others have trained it; its file is scored here."""
     EXTERNAL = "external"
     """Others score; their predictions arrive with the rows."""
 

@@ -43,9 +43,7 @@ def conditional_falls(
         For each row one number for each factor named, in the same order.
     """
     sign, draws = adverse_sign(declaration), min(DRAWS, len(pool))
-    spread = pool.std(0)
-    unit = np.where(spread > 0, spread, 1.0)
-    rows, others = matrix / unit, pool / unit
+    rows, others = comparable(matrix, pool)
     distance = _squared_distances(rows, others)
     before = one_score(model, matrix, declaration, None)
     falls = [[0.0] * len(factors) for factors in named]
@@ -94,6 +92,33 @@ def shapley_values(
         for order, gained in zip(orders, np.diff(scores, axis=1), strict=True):
             total[i, order] += gained
     return adverse_sign(declaration) * total / (2 * PERMUTATIONS)
+
+
+def comparable(matrix: np.ndarray, pool: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Both in standard deviations of the pool's columns.
+
+    The matrix of an imported model may have text and gaps: texts become their place in the alphabet, as ordinal codes do, and
+    a gap becomes the pool's median.
+    """
+    if pool.dtype == object:
+        matrix, pool = _coded(matrix, pool)
+    if np.isnan(pool).any() or np.isnan(matrix).any():
+        middle = np.array([np.median(known) if (known := c[~np.isnan(c)]).size else 0.0 for c in pool.T])
+        matrix, pool = (np.where(np.isnan(values), middle, values) for values in (matrix, pool))
+    spread = pool.std(0)
+    unit = np.where(spread > 0, spread, 1.0)
+    return matrix / unit, pool / unit
+
+
+def _coded(matrix: np.ndarray, pool: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Columns of text as whole numbers, other columns as they are."""
+    both = np.concatenate([matrix, pool])
+    columns = [
+        np.unique(column.astype(str), return_inverse=True)[1] if isinstance(column[0], str) else column
+        for column in both.T
+    ]
+    coded = np.column_stack(columns).astype(np.float64)
+    return coded[: len(matrix)], coded[len(matrix) :]
 
 
 def _squared_distances(first: np.ndarray, second: np.ndarray) -> np.ndarray:

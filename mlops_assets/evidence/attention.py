@@ -122,7 +122,8 @@ def _changed(model: str, row: Mapping[str, Any]) -> list[AttentionItem]:
     """A champion that was made under another declaration."""
     if not row.get("declaration_changed"):
         return []
-    title = "Declaration changed: retraining is due"
+    due = "retraining" if row["declaration_changed"].endswith("so a retraining is due.") else "a new version"
+    title = f"Declaration changed: {due} is due"
     line = f"mlops retrain {model} --key KEY.pem --rationale TEXT"
     return [AttentionItem(model, "retraining", "soon", title, row["declaration_changed"], line)]
 

@@ -273,10 +273,24 @@ def _prediction_lines(found: Trace) -> list[str]:
         yes_no = "yes, as a canary beside the champion" if found.role == "canary" else yes_no
         lines.append(f"  decided    {yes_no}")
     lines += [f"  reason     {reason}" for reason in found.reasons]
+    lines += _supplier_lines(row)
     return lines + [
         f"  again      {minute(run['at'])}, record {run['record']}: score {number(run['score'])}; the decision stays as above"
         for run in row.get("scored_again") or ()
     ]
+
+
+def _supplier_lines(row: Mapping[str, Any]) -> list[str]:
+    """Of a model that is not trained here, whose it is, and what came with the prediction or which file was scored."""
+    if not row.get("supplier"):
+        return []
+    lines = [f"  supplier   {row['supplier']}"]
+    given, imported = row.get("given") or {}, row.get("imported") or {}
+    lines += [f"  their {label(name).lower()}: {cell(value)}" for name, value in given.items()]
+    if imported:
+        version = f", their version {imported['version']}" if imported["version"] else ""
+        lines.append(f"  model file {imported['artifact']}{version}, SHA-256 {imported['sha256']}")
+    return lines
 
 
 def _gate_line(gate: Mapping[str, Any]) -> str:

@@ -15,6 +15,7 @@ import polars as pl
 from mlops_assets.declaration.declaration import Declaration
 from mlops_assets.declaration.terms import Role
 from mlops_assets.features.frame import number_features, to_model_frame
+from mlops_assets.features.passed_through import PassedThrough
 
 if TYPE_CHECKING:
     from sklearn.compose import ColumnTransformer
@@ -72,11 +73,13 @@ def build_transformer(declaration: Declaration, form: Form = "linear") -> "Colum
     return ColumnTransformer(parts, sparse_threshold=0.0, remainder="drop")
 
 
-def output_columns(transformer: "ColumnTransformer") -> dict[str, list[int]]:
+def output_columns(transformer: "ColumnTransformer | PassedThrough") -> dict[str, list[int]]:
     """Which columns of the fitted transformer's matrix come from which feature.
 
     Every feature has columns of its own, so replacing these columns replaces the feature exactly.
     """
+    if isinstance(transformer, PassedThrough):
+        return transformer.columns_of_features()
     blocks: dict[str, list[int]] = {}
     for name, fitted, columns in transformer.transformers_:
         start = transformer.output_indices_[name].start
@@ -102,13 +105,19 @@ def _encoded_widths(encoder: Any) -> list[int]:
     return widths
 
 
-def features_digest(transformer: "ColumnTransformer", frame: pl.DataFrame, declaration: Declaration) -> str:
+def features_digest(
+    transformer: "ColumnTransformer | PassedThrough", frame: pl.DataFrame, declaration: Declaration
+) -> str:
     """SHA-256 of the matrix that the fitted transformer makes of `frame`: equal exactly when the model sees the same.
 
-    Hashed: names of the output columns, the shape, and the values as little-endian float64 in row order.
+    Hashed: names of the output columns, the shape, and the values as little-endian float64 in row order; where some are text,
+    each value as Python writes it.
     """
-    matrix = np.asarray(transformer.transform(to_model_frame(frame, declaration)), dtype="<f8")
+    matrix = np.asarray(transformer.transform(to_model_frame(frame, declaration)))
     digest = hashlib.sha256("\n".join(transformer.get_feature_names_out()).encode())
     digest.update(f"\n{matrix.shape[0]}x{matrix.shape[1]}\n".encode())
-    digest.update(np.ascontiguousarray(matrix).tobytes())
+    if matrix.dtype == object:
+        digest.update("\n".join(map(repr, matrix.ravel().tolist())).encode())
+    else:
+        digest.update(np.ascontiguousarray(matrix, dtype="<f8").tobytes())
     return digest.hexdigest()

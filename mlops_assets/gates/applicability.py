@@ -17,6 +17,10 @@ OF_EXTERNAL: Mapping[str, str] = {
     "reason_codes": "the model cannot be called, so reasons of its decisions cannot be computed here; the supplier owes them",
 }
 """Gates that need the model itself, which nobody here has."""
+OF_IMPORTED: Mapping[str, str] = {
+    "stability": "the model was trained elsewhere, so it cannot be trained again here",
+}
+"""Gates that need the training of the model."""
 WITHOUT_INPUTS: Mapping[str, str] = {
     "leakage": "the supplier does not say what the model reads, so no input can be looked at",
     "proxy": "the supplier does not say what the model reads, so no input can be looked at",
@@ -26,6 +30,8 @@ WITHOUT_INPUTS: Mapping[str, str] = {
 
 def not_applicable(declaration: Declaration) -> Mapping[str, str]:
     """Gates that cannot apply to the model, with the reason; none to a model that is trained here."""
+    if declaration.imported is not None:
+        return OF_IMPORTED
     if declaration.external is None:
         return {}
     return OF_EXTERNAL if declaration.features else {**OF_EXTERNAL, **WITHOUT_INPUTS}

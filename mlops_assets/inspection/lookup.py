@@ -132,8 +132,15 @@ def prediction_row(platform: Platform, text: str) -> dict[str, Any]:
 
 
 def given_with(platform: Platform, name: PredictionId) -> dict[str, Any]:
-    """Of a model that others run, what came with the prediction: the supplier's version, identifier and decision."""
+    """Of a model that others run, what came with the prediction: the supplier's version, identifier and decision. Of one that
+    others trained, whose it is and which file."""
     registration = registered(platform.ledger.state().model(name.model), name.version)
+    imported = registration.event.declaration.get("imported")
+    if imported:
+        return {
+            "supplier": imported["supplier"],
+            "imported": {k: imported[k] for k in ("artifact", "version", "sha256")},
+        }
     external = registration.event.declaration.get("external")
     if not external:
         return {}

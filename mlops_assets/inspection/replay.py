@@ -13,9 +13,11 @@ from mlops_assets.ledger.events.versions import SnapshotTaken
 from mlops_assets.platform import Platform
 from mlops_assets.scoring.batch import score
 from mlops_assets.scoring.prediction_id import parse
+from mlops_assets.stores.model_files import read_declared
 from mlops_assets.training.artifact import canonical_digest, save
 from mlops_assets.training.candidates import refit
 from mlops_assets.training.given_scores import given_pipeline
+from mlops_assets.training.importing import imported_pipeline
 from mlops_assets.training.reproducibility import code_version, environment_digest
 
 ROUNDING = 1e-12
@@ -29,7 +31,8 @@ def same_number(found: Any, recorded: Any) -> bool:
 
 
 def replay_version(platform: Platform, model: str, version: int) -> dict[str, Any]:
-    """Train a version again from its snapshot, declaration and seed, and compare the content of the two models.
+    """Train a version again from its snapshot, declaration and seed, or read its file again where others trained it, and compare
+    the content of the two models.
 
     Returns:
         `equal`, both digests, and whether code and environment are those of the first training: where they are not,
@@ -37,6 +40,7 @@ def replay_version(platform: Platform, model: str, version: int) -> dict[str, An
 
     Raises:
         NotFound: the ledger has no snapshot of its training rows.
+        ModelFileError: the file of a model that others trained is gone, or is another one.
     """
     from mlops_assets.datasets.snapshot import split
 
@@ -50,7 +54,10 @@ def replay_version(platform: Platform, model: str, version: int) -> dict[str, An
         )
     rows = platform.lake.read(snapshot.event.table, version=snapshot.event.delta_version)
     with tempfile.TemporaryDirectory() as folder:
-        if declaration.external is None:
+        if declaration.imported is not None:
+            file = read_declared(declaration.imported, platform.project.root, platform.home)
+            made = imported_pipeline(declaration, file)
+        elif declaration.trained_here:
             candidate = next(c for c in declaration.candidates if c.label == event.algorithm)
             made = refit(declaration, candidate, split(rows, declaration).fit)
         else:

@@ -51,7 +51,7 @@ def requirement_findings(
     state = platform.ledger.state().model(model)
     version = state.subject_version.version if state.subject_version else ""
     artefacts = [*_card_artefacts(platform, model, version), *artefacts_of_ledger(state, version)]
-    conclusions, vendor = conclusions_of(state, version), declaration.external is not None
+    conclusions, vendor = conclusions_of(state, version), declaration.supplied is not None
     named = platform.policy(model).gates.of(completeness.GATE).blocking_profiles
     for profile in profiles:
         if why := not_applicable(profile, declaration, named):

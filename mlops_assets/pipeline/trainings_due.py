@@ -56,8 +56,8 @@ def trainings_due(platform: Platform, since: int, models: Collection[str] | None
 def _considered(platform: Platform, verdict: Record[HealthVerdict]) -> str:
     """Make a retraining request of a verdict where policy lets it; returns why none was made, or nothing."""
     declaration, found = platform.project.declarations[verdict.model], verdict.event
-    if declaration.external is not None:
-        return f"it is {declaration.external.supplier}'s model, which nobody here can train again; its incident asks the supplier"
+    if declaration.supplied is not None:
+        return f"it is {declaration.supplied.supplier}'s model, which nobody here can train again; its incident asks the supplier"
     try:
         window = window_of_key(verdict.subject, declaration.monitoring.cadence)
     except ValueError as error:  # the cadence was changed since; the verdicts of other models are considered

@@ -25,15 +25,21 @@ from typing import TYPE_CHECKING, Any
 from mlops_assets.declaration.declaration import Declaration
 from mlops_assets.errors import MlopsAssetsError
 from mlops_assets.ledger.keys import SigningKey
+from mlops_assets.stores.model_files import PICKLE_STARTS, PICKLE_SUFFIXES
 from mlops_assets.stores.registry import MODEL_FILE
+from mlops_assets.training.imported.estimator import ImportedModel
+from mlops_assets.training.imported.opened import ImportedModelError
 
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
 
-# Beyond what skops itself trusts, and harmless to load: the score that others gave, node tables of trees, names of number
-# types, and the folds and scorer that a search over parameters keeps.
+# Beyond what skops itself trusts, and harmless to load: the score that others gave, the model that others trained (what its
+# file holds is in the same skops file, and held to the same list), node tables of trees, names of number types, and the folds
+# and scorer that a search over parameters keeps.
 ALLOWED_TYPES = (
+    "mlops_assets.features.passed_through.PassedThrough",
     "mlops_assets.training.given_scores.GivenScores",
+    "mlops_assets.training.imported.estimator.ImportedModel",
     "numpy.dtype",
     "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
     "sklearn.metrics._scorer._PassthroughScorer",
@@ -42,8 +48,6 @@ ALLOWED_TYPES = (
     "sklearn.tree._tree.Tree",
 )
 UNSIGNED_FILES = ("registered_model_meta",)
-PICKLE_SUFFIXES = (".pkl", ".pickle", ".joblib", ".cloudpickle", ".dill")
-PICKLE_STARTS = tuple(bytes([0x80, protocol]) for protocol in range(2, 6))
 REMEMBERED = 4
 """Models of which a process remembers what it has read: champion and challenger, and those of the model before."""
 
@@ -85,8 +89,9 @@ class ArtifactReport:
 
 
 def trusted_types(declaration: Declaration) -> tuple[str, ...]:
-    """The allow-list: the project's own, and what the declaration trusts for the user's own algorithms."""
+    """The allow-list: the project's own, and what the declaration trusts for the user's own algorithms or an imported model."""
     own = {name for candidate in declaration.candidates for name in candidate.trusted_types}
+    own |= set(declaration.imported.trusted_types if declaration.imported else ())
     return tuple(sorted({*ALLOWED_TYPES, *own}))
 
 
@@ -94,7 +99,11 @@ def foreign_types(pipeline: "Pipeline", declaration: Declaration) -> tuple[str, 
     """Types in a fitted pipeline that are not on the allow-list, and would keep it from being stored."""
     import skops.io
 
-    buffer = skops.io.dumps(pipeline)
+    return refused_types(skops.io.dumps(pipeline), declaration)
+
+
+def refused_types(buffer: bytes, declaration: Declaration) -> tuple[str, ...]:
+    """Types in a skops file that are not on the allow-list, or that the declaration trusts and are no classes."""
     return tuple(sorted({*_foreign_types(buffer, declaration), *_no_classes(_own_types(buffer, declaration))}))
 
 
@@ -151,7 +160,21 @@ def load(folder: Path, declaration: Declaration, expected_digest: str | None = N
         problems.append(f"content digest is {report.digest[:12] or 'unknown'}, on record is {expected_digest[:12]}")
     if problems:
         raise ArtifactError(f"{folder}: not loaded: {'; '.join(problems)}. Restore the registered artifact.")
-    return _loaded(_model_file(folder).read_bytes(), tuple(trusted_types(declaration)))
+    pipeline = _loaded(_model_file(folder).read_bytes(), tuple(trusted_types(declaration)))
+    if declaration.imported is not None:
+        _require_file(pipeline, declaration.imported.sha256, folder)
+    return pipeline
+
+
+def _require_file(pipeline: "Pipeline", sha256: str, folder: Path) -> None:
+    """Check that a model that others trained is that of the declared file."""
+    model = getattr(pipeline, "named_steps", {}).get("model")
+    if not isinstance(model, ImportedModel):
+        raise ArtifactError(f"{folder}: not loaded: it holds a {type(model).__name__}, expected an imported model")
+    try:
+        model.require_file(sha256)
+    except ImportedModelError as error:
+        raise ArtifactError(f"{folder}: not loaded: {error}") from error
 
 
 def inspect(folder: Path, declaration: Declaration) -> ArtifactReport:

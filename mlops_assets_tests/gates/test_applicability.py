@@ -7,6 +7,7 @@ from mlops_assets.gates.applicability import not_applicable
 from mlops_assets.gates.gate import GateInputs
 from mlops_assets.gates.registry import decide_stage, gate_rules
 from mlops_assets.governance.decisions import GateStanding, _if_applicable, _without
+from mlops_assets_tests.declaration import test_imported
 from mlops_assets_tests.declaration.test_external import declared
 
 TRAINED = {"origin": "trained", "external": None}
@@ -24,6 +25,10 @@ def test_a_model_that_is_trained_here_has_every_gate():
     assert not not_applicable(declared(**TRAINED))
     outcomes = {r.outcome for r in decide_stage("challenger", GateInputs(declared(**TRAINED)), gate_rules())}
     assert outcomes == {"not_measurable"}
+
+
+def test_a_model_that_others_trained_lacks_its_training_alone():
+    assert set(not_applicable(test_imported.declared())) == {"stability"}
 
 
 def test_gates_on_inputs_apply_where_there_are_inputs():
@@ -46,5 +51,5 @@ def test_such_a_decision_blocks_a_model_that_it_is_not_true_of():
 
 
 def test_the_verifier_of_packets_knows_the_same_gates():
-    for declaration in (declared(), declared(features={}), declared(**TRAINED)):
+    for declaration in (declared(), declared(features={}), declared(**TRAINED), test_imported.declared()):
         assert set(gates_without(declaration.model_dump(mode="json"))) == set(not_applicable(declaration))

@@ -1,5 +1,7 @@
-"""A vendor's model from the first delivery to the incident of its unannounced version."""
+"""Models that are not trained here: a vendor's from the first delivery to the incident of its unannounced version, and another
+team's file from its import to the change that asks that team."""
 
+import hashlib
 import sys
 from datetime import date
 
@@ -14,13 +16,15 @@ from mlops_assets.inspection.live_check import lake_problems
 from mlops_assets.inspection.lookup import prediction_row
 from mlops_assets.inspection.packets import make_packet
 from mlops_assets.inspection.recorded_tables import ChangedRows
-from mlops_assets.inspection.replay import replay_version
+from mlops_assets.inspection.replay import replay_prediction, replay_version
 from mlops_assets.ledger.events.versions import SnapshotTaken
+from mlops_assets.ledger.events.windows import HealthVerdict
 from mlops_assets.monitoring.inputs.drift import SCORE_COLUMN
 from mlops_assets.monitoring.window_results import OUTCOMES as WINDOW_OUTCOMES
 from mlops_assets.pipeline.stages.data import rows_without_outcome
 from mlops_assets.pipeline.training_results import REFERENCE_PROFILE
 from mlops_assets.stores.lake import Lake
+from mlops_assets.stores.model_files import ModelFileError
 from mlops_assets_tests.integration.lives import live
 from mlops_assets_tests.integration.small_project import declare, write_project
 
@@ -62,6 +66,31 @@ OUTCOMES = """\
 """
 
 
+IMPORTED = "card_loss"
+
+
+def imported(sha256):
+    """The declaration of a model that another team trained, on the same table; its outcome changes from 2021 on."""
+    lines = DECLARATION.replace("defaults, as the vendor scores it", "is lost, as the group's model says").splitlines()
+    first, last = lines.index("  external:"), lines.index("  source: {path: data/vendor.csv}")
+    facts = f"{{artifact: group.skops, supplier: Group risk analytics, sha256: {sha256}, trained_until: 2020-12-08}}"
+    text = "\n".join([*lines[:first], f"  imported: {facts}", *lines[last:], ""])
+    # It takes no missing values, and a robustness probe would find that.
+    text = text.replace(
+        "{income: numeric, late: numeric}", "{income: &full {role: numeric, nullable: false}, late: *full}"
+    )
+    return text.replace("origin: external", "origin: imported").replace("target: defaulted", "target: lost")
+
+
+def group_model(table):
+    """A file of scikit-learn's kind, fitted elsewhere on the first week."""
+    import skops.io
+    from sklearn.linear_model import LogisticRegression
+
+    known = table.filter(pl.col("decided_on") < date(2020, 12, 8)).to_pandas()
+    return skops.io.dumps(LogisticRegression().fit(known[["late", "income"]], known["lost"]))
+
+
 def deliveries(rows=700):
     generator = np.random.default_rng(4)
     months = [(date(2020, 12, 1), "4.2"), (date(2021, 1, 1), "4.2"), (date(2021, 2, 1), "4.3")]
@@ -82,6 +111,7 @@ def deliveries(rows=700):
                     "by": version,
                     "request": [f"req-{start:%m}-{i}" for i in range(rows)],
                     "defaulted": (generator.random(rows) < p).astype(int),
+                    "lost": (generator.random(rows) < (p if start.year == 2020 else 1 - p)).astype(int),
                 }
             )
         )
@@ -118,6 +148,8 @@ def vendor(tmp_path_factory):
     delivered.drop("defaulted").write_csv(root / "data" / "inputs.csv")
     outcomes_of_approved(delivered).write_csv(root / "data" / "outcomes.csv")
     declare(defs, SELECTIVE, DECLARATION.replace("vendor.csv", "inputs.csv") + OUTCOMES)
+    (root / "group.skops").write_bytes(content := group_model(delivered))
+    declare(defs, IMPORTED, imported(hashlib.sha256(content).hexdigest()))
     yield live(defs)
     sys.path.remove(str(root))
 
@@ -200,3 +232,47 @@ def test_reports_of_outcomes_are_each_in_one_place(vendor):
         "open": 0, "repeated": 0, "withdrawn": 1, "quarantined": 1,
     }  # fmt: skip
     assert kept["reasons"] == {NO_ROW: 1}
+
+
+def test_an_imported_model_becomes_champion_with_every_gate_but_its_training(vendor):
+    state = vendor.ledger.state().model(IMPORTED)
+    gates = {g.gate: g.state for g in standing(state, 1, vendor.platform.policy(IMPORTED)).gates}
+    assert [gate for gate, found in gates.items() if found == "not_applicable"] == ["stability"]
+    assert {gates[name] for name in ("artifact", "parity", "performance", "robustness", "cost")} == {"passed"}
+    assert state.champion.deciding == 1
+    assert state.version(1).registration.event.algorithm == "imported_skops"
+
+
+def test_a_change_asks_those_who_trained_it(vendor):
+    model = vendor.ledger.state().model(IMPORTED)
+    incident = next(i for i in model.incidents.values() if i.kind == "concept_drift")
+    assert incident.summary.endswith(
+        "Nobody here can train it again: ask Group risk analytics for another version, or replace or stop the model."
+    )
+    verdict = vendor.ledger.latest_of(HealthVerdict, model=IMPORTED, subject="2021-02-01")
+    assert verdict.event.action == ("incident",)
+    assert not model.requests
+
+
+def test_its_predictions_and_its_file_are_on_record(vendor, tmp_path):
+    rows = vendor.platform.lake.read(f"{IMPORTED}/predictions", window="2021-01-01")
+    found = prediction_row(vendor.platform, rows["prediction_id"][0])
+    sha256 = hashlib.sha256((vendor.platform.project.root / "group.skops").read_bytes()).hexdigest()
+    assert found["imported"] == {"artifact": "group.skops", "version": "", "sha256": sha256}
+    assert replay_prediction(vendor.platform, rows["prediction_id"][0])["equal"]
+    assert replay_version(vendor.platform, IMPORTED, 1)["equal"]
+    make_packet(vendor.platform, IMPORTED, 1, tmp_path / "packet.zip")
+    assert verify(tmp_path / "packet.zip")["ok"]
+
+
+def test_a_changed_file_is_not_used_and_what_was_imported_still_scores(vendor):
+    path = vendor.platform.project.root / "group.skops"
+    content = path.read_bytes()
+    path.write_bytes(group_model(deliveries(600)))
+    try:
+        with pytest.raises(ModelFileError, match="changed or exchanged, and is not used"):
+            replay_version(vendor.platform, IMPORTED, 1)
+        rows = vendor.platform.lake.read(f"{IMPORTED}/predictions", window="2021-01-01")
+        assert replay_prediction(vendor.platform, rows["prediction_id"][0])["equal"]
+    finally:
+        path.write_bytes(content)

@@ -4,8 +4,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from mlops_assets.declaration.imported import Imported, ModelFormat
 from mlops_assets.stores.home import Home
 from mlops_assets.stores.mlflow_database import migrate
+from mlops_assets.stores.model_files import ModelFileError, read_model_file
 from mlops_assets.stores.registry import EVIDENCE, TRAINING_KEY, Registry, RegistryError, evidence_bytes
 
 pytestmark = pytest.mark.integration
@@ -259,3 +261,30 @@ def test_what_is_no_number_in_mlflows_database_hides_nothing(registry):
     database.close()
     assert registry.aliases("odd") == {"champion": 0}
     assert registry.everything()["odd"][1] == {"champion": 0}
+
+
+def test_a_model_of_another_server_is_read_by_its_address(registry, tmp_path):
+    import mlflow
+    import skops.io
+    from sklearn.linear_model import LogisticRegression
+
+    model = LogisticRegression().fit(pd.DataFrame({"a": np.arange(8.0)}), np.arange(8) > 3)
+    mlflow.set_experiment(experiment_id=registry.experiment("of_others"))
+    with mlflow.start_run():
+        for name, form in (("cards", "skops"), ("pickled", "cloudpickle")):
+            mlflow.sklearn.log_model(  # pyright: ignore[reportPrivateImportUsage]
+                model, name="model", registered_model_name=name, serialization_format=form, pip_requirements=["skops"]
+            )
+    own = Home.of(tmp_path, environment={})
+
+    def read(address):
+        declared = Imported(artifact=address, tracking_uri=registry.home.tracking_uri, supplier="Group")
+        return read_model_file(declared, tmp_path, own)
+
+    found = read("models:/cards/1")
+    assert (found.format, found.where) == (ModelFormat.SKOPS, "models:/cards/1 (model.skops)")
+    assert np.array_equal(skops.io.loads(found.content).coef_, model.coef_)
+    with pytest.raises(ModelFileError, match=r"models:/pickled/1 \(model.pkl\) is a pickle"):
+        read("models:/pickled/1")
+    with pytest.raises(ModelFileError, match=r"models:/cards/7 cannot be read from the MLflow server sqlite"):
+        read("models:/cards/7")

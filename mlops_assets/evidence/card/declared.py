@@ -3,11 +3,13 @@
 Not here: measurements (`measurements`), and what gates and people decided (`decided`).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mlops_assets.declaration.columns import Feature
 from mlops_assets.declaration.declaration import Declaration
+from mlops_assets.declaration.external import External
+from mlops_assets.declaration.imported import Imported
 from mlops_assets.evidence.blocks import Block, Bullets, Facts, Missing, Paragraph
 from mlops_assets.evidence.card.card import CardInputs
 from mlops_assets.evidence.reading import (
@@ -110,31 +112,63 @@ def limitations(inputs: CardInputs) -> list[Block]:
 
 
 def supplier(inputs: CardInputs) -> list[Block] | str:
-    """Who runs a model that is not trained here, and what is declared of the agreement and of the supplier's documents."""
-    external = inputs.declaration.external
-    if external is None:
+    """Who runs or has trained a model that is not trained here, and what is declared of the agreement and of the supplier's
+    documents."""
+    declaration = inputs.declaration
+    supplied = declaration.supplied
+    if supplied is None:
         return "The model is trained here."
-    audit = {True: "yes", False: "no", None: NOTHING}[external.right_to_audit]
+    audit = {True: "yes", False: "no", None: NOTHING}[supplied.right_to_audit]
     facts = (
-        ("Supplier", external.supplier),
-        ("Supplier's version", external.version),
-        ("Agreement", external.contract or NOTHING),
-        ("Agreement ends", day(external.contract_until) if external.contract_until else NOTHING),
+        ("Supplier", supplied.supplier),
+        ("Agreement", supplied.contract or NOTHING),
+        ("Agreement ends", day(supplied.contract_until) if supplied.contract_until else NOTHING),
         ("Right to audit", audit),
-        ("Notices of new versions", external.version_notices or NOTHING),
+        ("Notices of new versions", supplied.version_notices or NOTHING),
+        *(_given(declaration.external) if declaration.external else ()),
+        *(_imported(declaration.imported, inputs.candidates) if declaration.imported else ()),
+    )
+    blocks: list[Block] = [Facts(facts)]
+    if declaration.imported is not None and declaration.imported.trained_until is None:
+        blocks.append(
+            Paragraph(
+                "Which rows trained the model is not declared (`imported.trained_until`). Where they are among those that it is "
+                "evaluated on, the figures are better than the model.",
+                tone="warn",
+            )
+        )
+    if supplied.documents:
+        rows = [
+            {"title": d.title, "dated": day(d.dated) if d.dated else NOTHING, "sha256": d.sha256}
+            for d in supplied.documents
+        ]
+        blocks.append(table(rows, (("title", "Document"), ("dated", "Dated"), ("sha256", "SHA-256"))))
+    part = declaration.origin.value
+    blocks += [Missing(f"{label(name).lower()} (`{part}.{name}`)") for name in supplied.missing_facts]
+    return blocks
+
+
+def _given(external: External) -> tuple[tuple[str, str], ...]:
+    """How the predictions of a model that others run are read."""
+    return (
+        ("Supplier's version", external.version),
         ("Score is read from", external.score),
         ("Decision is read from", external.decision or "the score and the threshold"),
         ("Version is read from", external.version_column or NOTHING),
     )
-    blocks: list[Block] = [Facts(facts)]
-    if external.documents:
-        rows = [
-            {"title": d.title, "dated": day(d.dated) if d.dated else NOTHING, "sha256": d.sha256}
-            for d in external.documents
-        ]
-        blocks.append(table(rows, (("title", "Document"), ("dated", "Dated"), ("sha256", "SHA-256"))))
-    blocks += [Missing(f"{label(name).lower()} (`external.{name}`)") for name in external.missing_facts]
-    return blocks
+
+
+def _imported(imported: Imported, candidates: Sequence[Mapping[str, Any]] | None) -> tuple[tuple[str, str], ...]:
+    """Which file a model that others trained is, and what was found in it."""
+    found = candidates[0].get("parameters", {}) if candidates else {}
+    return (
+        ("Kind of model", str(found.get("model", NOTHING))),
+        ("Library that scores it", str(found.get("library", NOTHING))),
+        ("Supplier's version", imported.version or NOTHING),
+        ("Model file", imported.artifact),
+        ("SHA-256 of the file", imported.sha256),
+        ("Rows that trained it are before", day(imported.trained_until) if imported.trained_until else NOTHING),
+    )
 
 
 def data(inputs: CardInputs) -> list[Block]:

@@ -172,7 +172,10 @@ def check_digests(before: list[Row], promotion: Row, registered: Row, latest: di
 
 
 def gates_without(declaration: Row) -> tuple[str, ...]:
-    """Gates that may be recorded as not applicable: of a model that others run, those that need the model or its inputs."""
+    """Gates that may be recorded as not applicable: of a model that others run, those that need the model or its inputs; of one
+    that others trained, the one that needs its training."""
+    if declaration.get("origin") == "imported":
+        return ("stability",)
     if declaration.get("origin") != "external":
         return ()
     need_the_model = ("artifact", "parity", "robustness", "stability", "cost", "reason_codes")

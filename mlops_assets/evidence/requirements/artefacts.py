@@ -131,7 +131,7 @@ def artefacts_of_card(
         "risk_register": inputs.risk_register,
         "robustness": inputs.robustness,
         "slices": inputs.slices if d.slices else None,
-        "supplier": d.external if d.external and not d.external.missing_facts else None,
+        "supplier": d.supplied if d.supplied and not d.supplied.missing_facts else None,
         "tier": d.tier,
     }
     place = {"digest": digest, "of_version": version, "record": record, "file": file}

@@ -133,7 +133,7 @@ def assess(
         at: The moment of the question (UTC).
         version: An artefact about another version is stale; "" asks about the model only.
         conclusions: of people about the version; the last one about a clause counts, while its evidence is the same.
-        vendor: Whether others run the model.
+        vendor: whether others run the model, or have trained it.
     """
     concluded = {(c.profile, c.clause): c for c in conclusions}
     present: dict[str, list[Artefact]] = {}
@@ -164,7 +164,7 @@ def completeness_evidence(
         inputs: What the card was made from.
         card_digest: The card's digest; None when there is no card.
     """
-    artefacts, vendor = artefacts_of_card(inputs), inputs.declaration.external is not None
+    artefacts, vendor = artefacts_of_card(inputs), inputs.declaration.supplied is not None
     asked = [
         {"profile": f.profile, "item": f"{f.clause}: {f.asked}", "status": f.verdict, "missing": list(f.missing)}
         for p in profiles

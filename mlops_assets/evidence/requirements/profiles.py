@@ -38,7 +38,7 @@ class Clause(Part):
     max_age_days: int | None = Field(default=None, ge=1)
     """Older artefacts are stale; nothing: only an artefact's own expiry counts."""
     vendor_only: bool = False
-    """Whether the clause is about models of vendors only; those with `origin: external`."""
+    """Whether the clause is about models of vendors only; those with `origin: external` or `imported`."""
 
     @model_validator(mode="after")
     def _known(self) -> Self:

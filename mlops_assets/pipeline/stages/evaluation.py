@@ -95,7 +95,7 @@ def measure_version(
     """
     declaration, y, scores = held.declaration, held.target, held.scores
     task, seed = declaration.task, declaration.training.seed
-    here = declaration.external is None
+    callable_here = declaration.external is None
     return Evaluation(
         performance=evaluate(y, scores, task, threshold=held.threshold, classes=held.classes, seed=seed).to_dict(),
         comparison=against,
@@ -111,8 +111,8 @@ def measure_version(
             seed=seed,
         ).to_dict(),
         calibration=calibrate(y, scores, task, classes=held.classes).to_dict(),
-        robustness=measure_robustness(held) if here else {},
-        stability=measure_repeats(held, fit, rules) if here else {},
+        robustness=measure_robustness(held) if callable_here else {},
+        stability=measure_repeats(held, fit, rules) if declaration.trained_here else {},
         cost=cost,
     )
 

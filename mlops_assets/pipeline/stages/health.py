@@ -1,7 +1,7 @@
 """The stage `health`: one verdict for the window, and what the policy attaches to it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -64,6 +64,10 @@ def health(context: StageContext) -> StageResult:
         window_p_value(measured.drift.verdict, measured.performance.performance, accumulated),
     )  # fmt: skip
     found = hold_to_fleet(judge(ledger, policy, scored, measured, accumulated), fleet, policy.monitoring.alpha)
+    asked, summary = "retrain" in found.actions, found.reasons[0] if found.reasons else ""
+    if asked and (supplied := scored.declaration.supplied) is not None:
+        found = replace(found, actions=without_retraining(found.actions))
+        summary += f" Nobody here can train it again: ask {supplied.supplier} for another version, or replace or stop the model."
     body = verdict_body(found, scored, policy, measured)
     record, content = record_verdict(ledger, scored, body, fleet)
     incident = None
@@ -73,7 +77,7 @@ def health(context: StageContext) -> StageResult:
             context.model,
             kind=found.kind,
             severity=found.severity,
-            summary=found.reasons[0],
+            summary=summary,
             window=window.key,
             columns=found.columns if found.kind == "data_quality" else (),
             # A broken feed is one fault whoever scores; any other change is found against one version's reference.
@@ -91,6 +95,11 @@ def health(context: StageContext) -> StageResult:
         data_version=content,
         decisions=[severity_check(found.severity, reason, content)],
     )
+
+
+def without_retraining(actions: Sequence[str]) -> tuple[str, ...]:
+    """The actions for a model that nobody here can train again: where the policy retrains, an incident goes to a person."""
+    return tuple(dict.fromkeys("incident" if action == "retrain" else action for action in actions))
 
 
 def read_results(results: WindowResults, batch: Sequence[Fault]) -> Measured:

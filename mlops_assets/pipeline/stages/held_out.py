@@ -190,7 +190,7 @@ def fitted_rows(platform: Platform, registration: Record[VersionRegistered], hel
     """
     made = declared_with(registration, held.declaration)
     snapshot = platform.ledger.get(registration.event.snapshot_record)
-    elsewhere = made.external is not None or made.id not in held.rows.columns
+    elsewhere = not made.trained_here or made.id not in held.rows.columns
     if elsewhere or snapshot is None or not isinstance(snapshot.event, SnapshotTaken):
         return FittedRows(None)
     try:

@@ -20,6 +20,7 @@ from mlops_assets.pipeline.context import StageContext, StageError, StageResult
 from mlops_assets.pipeline.stages.data import feature_rows
 from mlops_assets.pipeline.stages.decisions import carry_over, current_snapshot, record_decisions
 from mlops_assets.pipeline.stages.external import given_candidate, given_threshold
+from mlops_assets.pipeline.stages.imported import imported_candidate
 from mlops_assets.pipeline.stages.versions import (
     artifact_facts,
     log_bill,
@@ -52,7 +53,8 @@ CHALLENGER = "challenger"
 
 
 def candidates(context: StageContext) -> StageResult:
-    """Fit and compare every declared algorithm; what was trained before from the same inputs is not trained again."""
+    """Fit and compare every declared algorithm, or read the file of a model that others trained; what was made before from the
+    same inputs is not made again."""
     platform, declaration = context.platform, context.declaration
     registry, lake = platform.registry, platform.lake
     snapshot = current_snapshot(platform.ledger, declaration, context.request)
@@ -64,8 +66,10 @@ def candidates(context: StageContext) -> StageResult:
     rows = feature_rows(lake, snapshot, "fit")
     held = feature_rows(lake, snapshot, "holdout")
     probe = probe_rows(held, declaration)
-    if declaration.external is None:
+    if declaration.trained_here:
         trained = fit_candidates(declaration, rows, lambda compared: best(compared).chosen)
+    elif declaration.imported is not None:
+        rows, trained = held, imported_candidate(platform, declaration, held)
     else:
         rows, trained = held, given_candidate(declaration)
     with context.mlflow_run() as run_id:
@@ -264,8 +268,8 @@ def key_of(declaration: Declaration, data_digest: str) -> str:
 
 def version_threshold(platform: Platform, declaration: Declaration, snapshot: Record) -> float | None:
     """Score from which on the version predicts positive: declared, or as its supplier's decisions show, or the share of
-    positives among the rows it was fitted on (of a model that others run: among the reference rows)."""
-    rows = feature_rows(platform.lake, snapshot, "fit" if declaration.external is None else "holdout")
+    positives among the rows it was fitted on (of a model that is not trained here: among the reference rows)."""
+    rows = feature_rows(platform.lake, snapshot, "fit" if declaration.trained_here else "holdout")
     if declaration.external is not None and declaration.decision_threshold is None:
         seen = given_threshold(declaration, rows)
         if seen is not None:

@@ -63,7 +63,9 @@ def training_period(declaration: Declaration, request: Record[RetrainingRequeste
 def history_choice(
     ledger: Ledger, declaration: Declaration, request: Record[RetrainingRequested] | None, rows: pl.DataFrame
 ) -> HistoryChoice | None:
-    """How far back a retraining reaches, measured; None where no change of the answer requires it."""
+    """How far back a retraining reaches, measured; None where no change of the answer requires it, or nothing is fitted here."""
+    if not declaration.trained_here:
+        return None
     began = change_began(ledger, declaration, request, CHANGES_THE_ANSWER)
     return None if began is None else choose_history(rows, declaration, began)
 

@@ -1,0 +1,9 @@
+"""The formats of model files that can be imported. Each holds data and no code; a format that is not here is refused."""
+
+from collections.abc import Mapping
+
+from mlops_assets.declaration.imported import ModelFormat
+from mlops_assets.training.imported import skops_file
+from mlops_assets.training.imported.opened import FileFormat
+
+FORMATS: Mapping[ModelFormat, FileFormat] = {ModelFormat.SKOPS: skops_file.FORMAT}
