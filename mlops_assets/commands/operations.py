@@ -1,6 +1,6 @@
 """`mlops rollback`, `suspend`, `resume`, `retire` and `retrain`: signed, recorded, effective at once."""
 
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 import click
@@ -75,15 +75,23 @@ def retire(context: click.Context, model: str, key_file: Path, rationale: str) -
 
 @click.command()
 @click.argument("model")
-@click.option("--until", type=click.DateTime(["%Y-%m-%d"]), help="Use training rows before this day; default: today.")
+@click.option(
+    "--until",
+    type=click.DateTime(["%Y-%m-%d"]),
+    help="Use training rows before this day; default: the first window that is not judged yet.",
+)
 @key_option
 @rationale_option
 @click.pass_context
 def retrain(context: click.Context, model: str, until: datetime | None, key_file: Path, rationale: str) -> int:
-    """Request a retraining of MODEL. The `retraining` sensor starts it."""
+    """Request a retraining of MODEL. The `retraining` sensor starts it.
+
+    Who signs the request is an author of the version that comes of it, and cannot approve that version.
+    """
     from mlops_assets.datasets.windows import window_start
     from mlops_assets.ledger.events.response import RetrainingRequested
     from mlops_assets.ledger.signed_acts import sign_act
+    from mlops_assets.pipeline.windows_due import trainable_until
     from mlops_assets.response import retraining
 
     if until is not None and until.date() > datetime.now(UTC).date():
@@ -92,7 +100,8 @@ def retrain(context: click.Context, model: str, until: datetime | None, key_file
         )
     platform = open_platform(context)
     declaration, policy = platform.project.declaration(model), platform.policy(model)
-    end = until.date() if until else _end_of_history(declaration.monitoring.end)
+    today = datetime.now(UTC).date()
+    end = until.date() if until else trainable_until(declaration, platform.ledger.state().model(model), today)
     window = window_start(end, declaration.monitoring.cadence)
     about = {"cause": rationale, "kind": "manual", "window": window.isoformat(), "until": end.isoformat()}
     envelope = sign_act(
@@ -120,14 +129,10 @@ def retrain(context: click.Context, model: str, until: datetime | None, key_file
         return NOT_WELL
     click.echo(
         f"{model}: retraining {considered.request.subject} requested (record {considered.request.seq}). "
-        f"The `retraining` sensor starts the job {model}__training."
+        f"The `retraining` sensor starts the job {model}__training, on rows before {considered.request.event.until}. "
+        f"{envelope['person']} is an author of the version that comes of it, and cannot approve it."
     )
     return 0
-
-
-def _end_of_history(end: date | None) -> date:
-    today = datetime.now(UTC).date()
-    return min(end, today) if end else today
 
 
 def _report(platform: Platform, model: str, record: Record[Intervention], done: str) -> None:

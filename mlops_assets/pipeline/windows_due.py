@@ -13,7 +13,7 @@ import polars as pl
 from mlops_assets.datasets.delivered import content_digest
 from mlops_assets.datasets.event_times import AHEAD
 from mlops_assets.datasets.internal_columns import EVENT_TIME
-from mlops_assets.datasets.windows import Window, declared_windows, shift, window_of_key
+from mlops_assets.datasets.windows import Window, declared_windows, first_day, shift, window_of_key
 from mlops_assets.declaration.declaration import Declaration
 from mlops_assets.ledger.state.model import ModelState, WindowVerdict
 from mlops_assets.pipeline.due import Due, Found, failure_cause, last_closed, open_failure
@@ -141,6 +141,17 @@ def _as_made(model: ModelState, declared: Declaration) -> Declaration:
 def verdict_on(model: ModelState, window: Window) -> WindowVerdict | None:
     """The last verdict on a window of that length."""
     return model.verdicts.get(f"{window.key}/{window.end.isoformat()}")
+
+
+def trainable_until(declared: Declaration, model: ModelState, today: date) -> date:
+    """Until when rows may train a version: to before the first window without a verdict, because that version will be judged on
+    the rows of that window; today where the model has no windows."""
+    first = declared.training.until or today
+    for window in declared_windows(declared, today):
+        if verdict_on(model, window) is None:
+            return min(max(first_day(declared, window), first), today)
+        first = max(first, window.end)
+    return min(first, today)
 
 
 def _next_window(declared: Declaration, reach: Arrived, model: ModelState, now: datetime) -> tuple[Due | None, str]:

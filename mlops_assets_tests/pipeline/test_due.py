@@ -19,7 +19,7 @@ from mlops_assets.pipeline import windows_due as windows_due_module
 from mlops_assets.pipeline.due import Due, Found
 from mlops_assets.pipeline.failures import give_up
 from mlops_assets.pipeline.trainings_due import trainings_due
-from mlops_assets.pipeline.windows_due import JUDGED_AGAIN, windows_due
+from mlops_assets.pipeline.windows_due import JUDGED_AGAIN, trainable_until, windows_due
 from mlops_assets.platform import Platform
 from mlops_assets.policy.policy import Policy
 from mlops_assets.scoring.outcome_content import outcomes_by_window
@@ -128,6 +128,24 @@ def test_windows_are_judged_in_order(tmp_path):
         assert (one.window, one.stages) == (window, ()), "all of the job"
         world.judge(window)
     assert world.due() == Found((), ("m000: every window that has ended has its verdict",))
+
+
+def test_a_version_is_not_trained_on_rows_that_it_will_be_judged_on(tmp_path):
+    world, declared, today = World(tmp_path), declare(name="m000"), NOW.date()
+
+    def until(declaration: Declaration = declared, today: date = today) -> str:
+        return trainable_until(declaration, world.ledger.state().model("m000"), today).isoformat()
+
+    assert until() == "2021-01-01", "no window is judged"
+    world.judge(*WINDOWS[:2])
+    assert until() == "2021-03-01", "the first window without a verdict"
+    world.judge(*WINDOWS[2:])
+    assert until() == "2021-06-01", "the window that has not ended will be judged"
+    ended = declare(monitoring={"cadence": "month", "end": "2021-04-01"})
+    assert until(ended) == "2021-04-01"
+    late = declare(monitoring={"cadence": "month", "start": "2021-09-01", "end": "2021-12-01"})
+    assert until(late) == "2021-06-15", "not later than today"
+    assert until(declare(event_time=None, training={}, monitoring={})) == "2021-06-15", "without time: every row"
 
 
 @pytest.mark.parametrize(

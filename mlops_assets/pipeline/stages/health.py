@@ -8,6 +8,7 @@ from typing import Any
 from mlops_assets.declaration.changes import retraining_note
 from mlops_assets.gates import contract
 from mlops_assets.ledger.canonical import digest
+from mlops_assets.ledger.events.versions import SnapshotTaken
 from mlops_assets.ledger.events.windows import HealthVerdict, WindowScored
 from mlops_assets.ledger.ledger import Ledger, Record
 from mlops_assets.monitoring.inputs.batches import BatchContent, faults_of_content
@@ -68,7 +69,8 @@ def health(context: StageContext) -> StageResult:
     if asked and (supplied := scored.declaration.supplied) is not None:
         found = replace(found, actions=without_retraining(found.actions))
         summary += f" Nobody here can train it again: ask {supplied.supplier} for another version, or replace or stop the model."
-    body = verdict_body(found, scored, policy, measured)
+    known = trained_on(ledger, scored)
+    body = verdict_body(found, scored, policy, measured, remarks=[known] if known else [])
     record, content = record_verdict(ledger, scored, body, fleet)
     incident = None
     if "incident" in found.actions:
@@ -146,8 +148,26 @@ def judge(
     )
 
 
-def verdict_body(found: Health, scored: ScoredWindow, policy: Policy, measured: Measured) -> dict[str, Any]:
-    """The verdict as it is recorded, but for what depends on other records."""
+def trained_on(ledger: Ledger, scored: ScoredWindow) -> str:
+    """That the version was trained on rows of the window, where it was; empty otherwise."""
+    record = ledger.get(scored.registration.event.snapshot_record)
+    if scored.declaration.supplied is not None or record is None or not isinstance(record.event, SnapshotTaken):
+        return ""
+    taken, window = record.event, scored.window
+    if taken.until is None or taken.until <= window.start or window.key in taken.windows_left_out:
+        return ""
+    if taken.since is not None and taken.since >= window.end:
+        return ""
+    return (
+        f"Version {scored.version} was trained on rows before {taken.until}, those of this window among them: what is measured "
+        "does not show how it does on new rows."
+    )
+
+
+def verdict_body(
+    found: Health, scored: ScoredWindow, policy: Policy, measured: Measured, remarks: Sequence[str] = ()
+) -> dict[str, Any]:
+    """The verdict as it is recorded, but for what depends on other records; `remarks` follow the reasons."""
     rules: Sequence[str] = ()
     if found.causes:
         drift, performance = measured.drift.verdict, measured.performance.performance
@@ -159,6 +179,7 @@ def verdict_body(found: Health, scored: ScoredWindow, policy: Policy, measured: 
         "reasons": [
             *found.reasons,
             *([selective] if (selective := measured.performance.outcomes.get("selective")) else []),
+            *remarks,
         ],
         "causes": [
             {"kind": c.kind, "severity": c.severity, "evidence": c.evidence, "columns": list(c.columns)}

@@ -1,0 +1,42 @@
+"""What a verdict says beside what was measured."""
+
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from mlops_assets.datasets.windows import window_of_key
+from mlops_assets.ledger.events.versions import SnapshotTaken
+from mlops_assets.ledger.ledger import Ledger
+from mlops_assets.pipeline.stages.health import trained_on
+from mlops_assets.pipeline.stages.scored_window import ScoredWindow
+from mlops_assets_tests.training.tables import declare
+
+DECLARED = declare()
+
+
+@pytest.mark.parametrize(
+    ("taken", "said", "why"),
+    [
+        ({"until": "2021-05-01"}, True, "all of its rows"),
+        ({"until": "2021-04-02"}, True, "some of its rows"),
+        ({"until": "2021-04-01"}, False, "trained on rows before it"),
+        ({"until": None}, False, "rows without time have no windows"),
+        ({"since": "2021-05-01", "until": "2021-06-01"}, False, "trained on rows after it"),
+        ({"until": "2021-05-01", "windows_left_out": ("2021-04-01",)}, False, "its rows were left out"),
+    ],
+)
+def test_a_window_that_the_version_was_trained_on_is_said_to_be_one(tmp_path, taken, said, why):
+    ledger = Ledger(f"sqlite:///{tmp_path / 'ledger.db'}")
+    body: dict[str, Any] = {"rows": 10, "quarantined": 0, "table": "t", "ordered_by": "row id", "delta_version": 0}
+    event = SnapshotTaken.model_validate({**body, "declaration_digest": DECLARED.digest, **taken})
+    record = ledger.append(event, model=DECLARED.name, subject="0" * 64)
+    scored = SimpleNamespace(
+        window=window_of_key("2021-04-01", DECLARED.monitoring.cadence),
+        registration=SimpleNamespace(event=SimpleNamespace(snapshot_record=record.seq)),
+        declaration=DECLARED,
+        version=2,
+    )
+    found = trained_on(ledger, cast(ScoredWindow, scored))
+    assert bool(found) is said, why
+    assert not said or found.startswith(f"Version 2 was trained on rows before {taken['until']}, those of this window")
