@@ -12,7 +12,7 @@ from mlops_assets.orchestration.assets import asset_key
 from mlops_assets.orchestration.calendar import cadences
 from mlops_assets.orchestration.metadata import page_link, to_metadata
 from mlops_assets.orchestration.resource import PlatformResource
-from mlops_assets.orchestration.watching import WATCH_JOB, fleet_watch, watch_job
+from mlops_assets.orchestration.watching import REPORT_KEY, WATCH_JOB, WATCH_KEY, fleet_watch, watch_job
 from mlops_assets.report import REPORTS, Report, ReportError, ReportInputs, write_report
 
 FLEET_JOB = "fleet__report"
@@ -30,11 +30,14 @@ def fleet_assets(declarations: Sequence[Declaration]) -> list[dg.AssetsDefinitio
 
 
 def _report(report: Report, models: Sequence[dg.AssetKey]) -> dg.AssetsDefinition:
-    """The asset of a registered report; one that reads no other is written after the models' assets."""
+    """The asset of a registered report; one that reads no other is written after the models' assets, and the page of the fleet
+    after the watch, whose records it shows."""
+    key = dg.AssetKey(["fleet", report.name])
+    reads = [dg.AssetKey(["fleet", name]) for name in report.reads]
 
     @dg.asset(
-        key=["fleet", report.name],
-        deps=[dg.AssetKey(["fleet", name]) for name in report.reads] or list(models),
+        key=key,
+        deps=[*(reads or models), *([WATCH_KEY] if key == REPORT_KEY else [])],
         group_name="fleet",
         kinds=set(report.kinds),
         metadata=page_link(report.page) if report.page else None,

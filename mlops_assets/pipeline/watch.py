@@ -54,9 +54,10 @@ class Watched:
 
 
 def newest_record(platform: Platform) -> int:
-    """Number of the last record that a look would take in; a first look starts here, and does not announce the past."""
-    newest = platform.ledger.latest((*NOTIFIED, *CHAMPION_KINDS))
-    return newest.seq if newest is not None else 0
+    """Number of the last record, of whatever kind: the pages show them all. A first look starts here, and does not announce the
+    past."""
+    head = platform.ledger.head()
+    return head.seq if head is not None else 0
 
 
 @dataclass(frozen=True)

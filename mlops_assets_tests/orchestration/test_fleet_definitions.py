@@ -55,6 +55,10 @@ def test_assets_tell_a_reviewer_what_they_are(specs, declarations):
             assert spec.tags["mlops/task"] == declarations[key[0]].task.value
 
 
+def test_the_page_is_written_after_the_watch_whose_records_it_shows(specs):
+    assert ("fleet", "watch") in {tuple(dep.asset_key.path) for dep in specs[("fleet", "fleet_report")].deps}
+
+
 def test_assets_lead_to_their_declaration(specs):
     for model in FLEET:
         references = specs[(model, "training_data")].metadata["dagster/code_references"].code_references
