@@ -16,10 +16,10 @@ from mlops_assets.evidence.pages import roi as roi_page
 from mlops_assets.evidence.pages import window as window_page
 from mlops_assets.evidence.pages.fleet import FleetView, Links, ModelView, render, view
 from mlops_assets.evidence.roi import RoiReport, measure_roi, read_assumptions
-from mlops_assets.evidence.window_evidence import WindowEvidence, window_evidence
+from mlops_assets.evidence.window_evidence import OutcomeReports, WindowEvidence, outcome_reports, window_evidence
 from mlops_assets.inspection.requirement_results import requirement_rows
 from mlops_assets.ledger.canonical import digest
-from mlops_assets.monitoring.window_results import DRAWING, DRIFT, PERFORMANCE
+from mlops_assets.monitoring.window_results import DRAWING, DRIFT, OUTCOMES, PERFORMANCE
 from mlops_assets.platform import Platform
 from mlops_assets.report import Report, ReportInputs, Written
 from mlops_assets.response.alarm_precision import alarm_precision
@@ -47,8 +47,23 @@ REPORTS = (
 
 def fleet_rows(platform: Platform) -> list[dict[str, Any]]:
     """The inventory of the project's models under the policies in force, with what needs attention."""
-    policies = effective_policies(platform)
-    return inventory(platform.ledger, platform.project.models, policies, stale=stale_evidence(platform))
+    policies, reports = effective_policies(platform), reports_of_outcomes(platform)
+    return inventory(
+        platform.ledger, platform.project.models, policies, stale=stale_evidence(platform), reports=reports
+    )
+
+
+def reports_of_outcomes(platform: Platform) -> dict[str, OutcomeReports]:
+    """By model whose outcomes have a source of their own: its reports as they were read for the last verdict."""
+    found: dict[str, OutcomeReports] = {}
+    state = platform.ledger.state()
+    for name, declaration in platform.project.declarations.items():
+        verdicts = state.model(name).window_verdicts.values() if declaration.outcomes is not None else ()
+        last = max(verdicts, key=lambda verdict: verdict.seq, default=None)
+        if last is not None:
+            shown = outcome_reports(WindowResults(platform.home.reports, name, last.window).shown(OUTCOMES))
+            found |= {name: shown} if shown is not None else {}
+    return found
 
 
 def stale_evidence(platform: Platform) -> dict[str, list[str]]:
@@ -83,7 +98,10 @@ def write_fleet_page(platform: Platform, *, check: bool = True) -> tuple[Path, l
     problems = [str(problem) for problem in platform.ledger.verify()] if check else None
     links = {m.name: links_of(reports, m.name, _judged_windows(platform, m.name)) for m in platform.project.models}
     policies, stale = effective_policies(platform), stale_evidence(platform)
-    fleet = view(platform.ledger, platform.project.models, policies, links=links, problems=problems, stale=stale)
+    fleet = view(
+        platform.ledger, platform.project.models, policies, links=links, problems=problems, stale=stale,
+        reports=reports_of_outcomes(platform),
+    )  # fmt: skip
     path = reports / PAGE
     path.parent.mkdir(parents=True, exist_ok=True)
     if (reports / ROI_PAGE).is_file():
@@ -160,7 +178,9 @@ def _judged_windows(platform: Platform, model: str) -> list[str]:
 def windows_of(reports: Path, model: str) -> list[WindowEvidence]:
     """What was measured in the model's windows, from the reports that are kept, in order of time."""
     stored = (WindowResults(reports, model, window) for window in windows_with_results(reports, model))
-    return [window_evidence(one.window, one.shown(DRIFT), one.shown(PERFORMANCE)) for one in stored]
+    return [
+        window_evidence(one.window, one.shown(DRIFT), one.shown(PERFORMANCE), one.shown(OUTCOMES)) for one in stored
+    ]
 
 
 def _state_of(model: ModelView) -> str:

@@ -11,8 +11,10 @@ from typing import Any, Literal
 
 from mlops_assets.datasets.windows import declared_windows
 from mlops_assets.declaration.declaration import Declaration
-from mlops_assets.evidence.reading import NOTHING, day, moment
+from mlops_assets.evidence.reading import NOTHING, as_sentence, day, moment
 from mlops_assets.evidence.version_status import VersionStatus, waiting
+from mlops_assets.evidence.window_evidence import OutcomeReports
+from mlops_assets.gates import contract
 from mlops_assets.ledger.events.champion import Resumption, Retirement, Rollback, Suspension
 from mlops_assets.ledger.state.model import ModelState
 
@@ -31,7 +33,7 @@ class AttentionItem:
     Attributes:
         model: name.
         kind: `declaration`, `suspension`, `intervention`, `window`, `incident`, `tier`, `approval`, `policy`, `finding`,
-            `exception`, `validation`, `evidence`, `retraining` or `copy`.
+            `exception`, `validation`, `evidence`, `outcomes`, `retraining` or `copy`.
         urgency: `now`; `soon`, with an end within `SOON`; `open`, without a date that presses.
         title: what it is, in a few words.
         detail: why, in one or two sentences.
@@ -62,6 +64,7 @@ def attention(
     statuses: Mapping[str, VersionStatus] | None = None,
     unjudged: Sequence[str] = (),
     stale: Sequence[str] = (),
+    reports: OutcomeReports | None = None,
     policy: Any | None = None,
 ) -> list[AttentionItem]:
     """Everything that is open about a model, the most urgent first.
@@ -73,6 +76,7 @@ def attention(
         statuses: of its versions, from `version_statuses`.
         unjudged: windows that have ended and have no verdict, from `unjudged_windows`.
         stale: evidence that is out of date, a text each.
+        reports: of outcomes, where they have a source of their own.
         policy: its effective policy, for the roles that may close an incident or grant an exception.
     """
     if state.champion.status == "retired":
@@ -91,6 +95,7 @@ def attention(
         *_exceptions(model, row, at, policy),
         *_validation(model, row, at),
         *_evidence(model, row, stale),
+        *_outcomes(model, reports, policy),
         *_requests(model, state),
         *_copies(model, row),
     ]
@@ -297,6 +302,17 @@ def _evidence(model: str, row: Mapping[str, Any], stale: Sequence[str]) -> list[
             AttentionItem(model, "evidence", "soon", "Evidence out of date", "; ".join(stale), "mlops requirements")
         )
     return found
+
+
+def _outcomes(model: str, reports: OutcomeReports | None, policy: Any | None) -> list[AttentionItem]:
+    """Reports of outcomes that could not be used: urgent from the share on that policy allows of the rows of a source."""
+    if reports is None or not reports.quarantined:
+        return []
+    gates = getattr(policy, "gates", None)
+    most = gates.of(contract.GATE).max_quarantined_share if gates is not None else 0.0
+    urgency: Urgency = "soon" if reports.quarantined > most * reports.total else "open"
+    detail = f"{as_sentence(reports.why)} They are in the table {model}/outcome_quarantine; a later report about the same row settles what contradicts."
+    return [AttentionItem(model, "outcomes", urgency, as_sentence(reports.summary).rstrip("."), detail)]
 
 
 def _requests(model: str, state: ModelState) -> list[AttentionItem]:

@@ -5,7 +5,7 @@ an inventory that guesses is worse than one with gaps.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
@@ -15,6 +15,7 @@ from mlops_assets.declaration.changes import retraining_note
 from mlops_assets.declaration.declaration import Declaration
 from mlops_assets.evidence.attention import UNDECLARED, attention, unjudged_windows
 from mlops_assets.evidence.version_status import required_gates, version_statuses
+from mlops_assets.evidence.window_evidence import OutcomeReports
 from mlops_assets.governance.copies import copies
 from mlops_assets.governance.exceptions import objection
 from mlops_assets.governance.tiers import tier_standing
@@ -80,6 +81,8 @@ def inventory(
     as_of: datetime | None = None,
     known_at: datetime | None = None,
     stale: Mapping[str, Sequence[str]] | None = None,
+    *,
+    reports: Mapping[str, OutcomeReports] | None = None,
 ) -> list[dict[str, Any]]:
     """One JSON-able row per model that is declared or that the ledger knows, by name.
 
@@ -90,6 +93,7 @@ def inventory(
         as_of: Only what had happened by then; None: everything.
         known_at: Only what was recorded by then; None: everything. For "what did we know on that day" give both.
         stale: Evidence that is out of date by model, a text each.
+        reports: Reports of outcomes by model, where they have a source of their own.
     """
     found = ledger.state(known_at, happened_until=as_of)
     at = as_of or datetime.now(UTC)
@@ -105,7 +109,8 @@ def inventory(
         row["exceptions_refused"] = [*refused_exceptions(ledger, found, name, at), *objected]
         row |= _tier_and_copies(found, declared.get(name), state, policy, at)
         row["alarm_precision"] = [p.to_dict() for p in earned.get(name, [])]
-        row |= _work(ledger, declared.get(name), state, row, policy, at, stale or {})
+        about = _Read(tuple((stale or {}).get(name, ())), (reports or {}).get(name))
+        row |= _work(ledger, declared.get(name), state, row, policy, at, about)
         rows.append(row)
     return rows
 
@@ -172,6 +177,14 @@ def _tier_and_copies(
     }
 
 
+@dataclass(frozen=True)
+class _Read:
+    """What is known of a model from elsewhere than its records: evidence out of date, and reports of outcomes."""
+
+    stale: tuple[str, ...]
+    reports: OutcomeReports | None
+
+
 def _work(
     ledger: Ledger,
     model: DeclaredModel | None,
@@ -179,13 +192,13 @@ def _work(
     row: Mapping[str, Any],
     policy: Any | None,
     at: datetime,
-    stale: Mapping[str, Sequence[str]],
+    about: _Read,
 ) -> dict[str, Any]:
     """What the versions wait for, which windows were not judged, and what needs a person."""
     statuses = version_statuses(ledger, policy, state)
     unjudged = unjudged_windows(model.declaration if model else None, state, at.date())
     items = attention(
-        row, state, at, statuses=statuses, unjudged=unjudged, stale=stale.get(state.name, ()), policy=policy
+        row, state, at, statuses=statuses, unjudged=unjudged, stale=about.stale, reports=about.reports, policy=policy
     )
     return {
         "version_status": [asdict(status) for status in statuses.values()],

@@ -5,7 +5,7 @@ report says nothing, is a gap and never a zero.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from mlops_assets.evidence.plots import Interval
@@ -41,6 +41,41 @@ class GroupRow:
 
 
 @dataclass(frozen=True)
+class OutcomeReports:
+    """What became of the reports of a source of outcomes of its own: of all of them, not of one window's.
+
+    Attributes:
+        places: how many are in which place, as `datasets/outcome_source.py` names them.
+        reasons: those in quarantine by reason.
+    """
+
+    places: Mapping[str, int]
+    reasons: Mapping[str, int]
+
+    @property
+    def quarantined(self) -> int:
+        """How many could not be used."""
+        return self.places.get("quarantined", 0)
+
+    @property
+    def total(self) -> int:
+        """How many there are."""
+        return sum(self.places.values())
+
+    @property
+    def summary(self) -> str:
+        """How many are in quarantine, of how many."""
+        verb = "is" if self.quarantined == 1 else "are"
+        return f"{self.quarantined:,} of {self.total:,} reports of outcomes {verb} in quarantine"
+
+    @property
+    def why(self) -> str:
+        """The reasons, most frequent first; empty where none is in quarantine."""
+        ordered = sorted(self.reasons.items(), key=lambda item: (-item[1], item[0]))
+        return "; ".join(f"{reason} ({count:,})" for reason, count in ordered)
+
+
+@dataclass(frozen=True)
 class WindowEvidence:
     """One window as measured.
 
@@ -55,6 +90,8 @@ class WindowEvidence:
         estimates: what estimates for earlier windows turned out to be worth.
         drivers: how what drives the scores differs from the reference.
         groups: of protected attributes.
+        joined: counts of the join of predictions with outcomes, by name (`scoring/outcomes.py`, `OutcomeSummary`).
+        reports: of a source of outcomes of its own, when the window's outcomes were read; None where there is none.
     """
 
     window: str
@@ -67,12 +104,17 @@ class WindowEvidence:
     estimates: str = ""
     drivers: str = ""
     groups: tuple[GroupRow, ...] = ()
+    joined: Mapping[str, Any] = field(default_factory=dict)
+    reports: OutcomeReports | None = None
 
 
 def window_evidence(
-    window: str, drift: Mapping[str, Any] | None, performance: Mapping[str, Any] | None
+    window: str,
+    drift: Mapping[str, Any] | None,
+    performance: Mapping[str, Any] | None,
+    outcomes: Mapping[str, Any] | None = None,
 ) -> WindowEvidence:
-    """Read one window's reports; None where there is none."""
+    """Read one window's results; None where there is none."""
     measured = (performance or {}).get("performance") or {}
     metrics = measured.get("metrics") or {}
     return WindowEvidence(
@@ -86,7 +128,15 @@ def window_evidence(
         estimates=((performance or {}).get("estimate_record") or {}).get("reason") or "",
         drivers=((drift or {}).get("attribution") or {}).get("reason") or "",
         groups=_groups(measured),
+        joined=(performance or {}).get("outcomes") or {},
+        reports=outcome_reports(outcomes),
     )
+
+
+def outcome_reports(outcomes: Mapping[str, Any] | None) -> OutcomeReports | None:
+    """The reports of outcomes in the result of the stage `outcomes`; None where outcomes come with the inputs."""
+    found = (outcomes or {}).get("reports") or {}
+    return OutcomeReports(found["places"], found["reasons"]) if found else None
 
 
 def leading_metric(windows: Sequence[WindowEvidence]) -> str:

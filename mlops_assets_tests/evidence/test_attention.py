@@ -7,6 +7,7 @@ import pytest
 
 from mlops_assets.evidence.attention import UNDECLARED, AttentionItem
 from mlops_assets.evidence.inventory import inventory
+from mlops_assets.evidence.window_evidence import OutcomeReports
 from mlops_assets.ledger.events import champion
 from mlops_assets_tests.evidence.conftest import Declared, declaration_of
 from mlops_assets_tests.evidence.life import MODEL, POLICY, Life, at
@@ -49,6 +50,21 @@ def test_a_version_that_waits_asks_only_for_signatures_that_are_missing(life: Li
     assert (one.who, "validator" in one.command, "model-risk" in one.command) == ("model-risk", False, True)
     life.approve("model-risk", "1")
     assert not [item for item in items(life) if item.kind == "approval"]
+
+
+@pytest.mark.parametrize(
+    ("counts", "quarantined", "urgency"),
+    [(9_990, 0, None), (11_628, 119, "open"), (9_000, 1_000, "soon")],
+    ids=["all could be used", "few could not", "more than policy allows"],
+)
+def test_outcome_reports_in_quarantine_are_named_with_the_reason(life: Life, counts, quarantined, urgency) -> None:
+    reasons = {"about no row of the inputs": quarantined} if quarantined else {}
+    reports = OutcomeReports({"counts": counts, "quarantined": quarantined}, reasons)
+    found = [item for item in items(life, reports={MODEL: reports}) if item.kind == "outcomes"]
+    assert [item.urgency for item in found] == ([urgency] if urgency else [])
+    for item in found:
+        assert item.title == f"{quarantined:,} of {counts + quarantined:,} reports of outcomes are in quarantine"
+        assert item.detail.startswith(f"About no row of the inputs ({quarantined:,}). They are in the table {MODEL}/")
 
 
 def test_windows_that_nobody_judged_are_not_shown_as_healthy(life: Life) -> None:

@@ -15,6 +15,7 @@ from mlops_assets.evidence.card.html import render as render_template
 from mlops_assets.evidence.inventory import DeclaredModel, inventory
 from mlops_assets.evidence.pages.event_text import event_text, is_logged
 from mlops_assets.evidence.reading import day, label, minute, number
+from mlops_assets.evidence.window_evidence import OutcomeReports
 from mlops_assets.ledger.events.judgements import GateDecided
 from mlops_assets.ledger.events.windows import HealthVerdict
 from mlops_assets.ledger.ledger import Ledger
@@ -162,6 +163,7 @@ def view(
     links: Mapping[str, Links] | None = None,
     problems: Sequence[str] | None = None,
     stale: Mapping[str, Sequence[str]] | None = None,
+    reports: Mapping[str, OutcomeReports] | None = None,
 ) -> FleetView:
     """Read what the page shows.
 
@@ -173,9 +175,10 @@ def view(
         links: Pages about each model, by name.
         problems: What `Ledger.verify` found, as texts; None when it was not run.
         stale: Evidence that is out of date by model, a text each.
+        reports: Reports of outcomes by model, where they have a source of their own.
     """
     records = ledger.records(happened_until=as_of)
-    rows = inventory(ledger, models, policies, as_of, stale=stale)
+    rows = inventory(ledger, models, policies, as_of, stale=stale, reports=reports)
     found = ledger.state(happened_until=as_of)
     by_model: dict[str, list[Record]] = {}
     for record in records:

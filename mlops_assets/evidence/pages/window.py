@@ -12,7 +12,7 @@ from mlops_assets.evidence.blocks import Block, Paragraph
 from mlops_assets.evidence.card.html import render as render_template
 from mlops_assets.evidence.plots import Interval
 from mlops_assets.evidence.reading import as_sentence, label, minute, number, table
-from mlops_assets.evidence.window_evidence import WindowEvidence
+from mlops_assets.evidence.window_evidence import OutcomeReports, WindowEvidence
 from mlops_assets.ledger.events.windows import HealthVerdict
 from mlops_assets.ledger.records import Record
 from mlops_assets.monitoring.wording import column_name
@@ -27,6 +27,15 @@ COLUMNS = (
     ("reference_null_share", "Missing in the reference"),
     ("reason", "Reason"),
 )
+PLACES = {
+    "counts": "the outcome of their row",
+    "open": "without a value yet",
+    "repeated": "say again what an earlier one said",
+    "superseded": "corrected or withdrawn by a later one",
+    "withdrawn": "withdraw an outcome",
+    "quarantined": "in quarantine",
+}
+"""What a report of an outcome is, by its place."""
 GROUP_COLUMNS = (
     ("attribute", "Attribute"),
     ("group", "Group"),
@@ -89,18 +98,19 @@ def render(
         after=links.after,
         links=links.reports,
         draw=links.draw if drift else "",
-        parts=parts(record.event, evidence, drift),
+        parts=parts(model, record.event, evidence, drift),
         minute=minute,
     )
 
 
 def parts(
-    verdict: HealthVerdict, evidence: WindowEvidence, drift: Mapping[str, Any] | None
+    model: str, verdict: HealthVerdict, evidence: WindowEvidence, drift: Mapping[str, Any] | None
 ) -> list[tuple[str, list[Block]]]:
     """Headings and their content; a part without content is left out."""
     found = [
         ("Causes", _causes(verdict)),
         ("Performance", _performance(evidence)),
+        ("Outcomes", _outcomes(model, evidence)),
         ("Columns", _columns(evidence, drift)),
         ("Groups of protected attributes", _groups(evidence)),
     ]
@@ -112,7 +122,7 @@ def _causes(verdict: HealthVerdict) -> list[Block]:
         {
             "cause": label(cause.kind),
             "severity": cause.severity.replace("_", " "),
-            "columns": list(cause.columns),
+            "columns": [column_name(name) for name in cause.columns],
             "evidence": cause.evidence,
         }
         for cause in verdict.causes
@@ -135,6 +145,43 @@ def _performance(evidence: WindowEvidence) -> list[Block]:
     if evidence.estimates and not evidence.estimates.startswith("no estimate"):
         blocks.append(Paragraph(as_sentence(f"estimates made before outcomes were known: {evidence.estimates}")))
     return blocks
+
+
+def _outcomes(model: str, evidence: WindowEvidence) -> list[Block]:
+    """Which predictions have an outcome, and what became of the reports where outcomes have a source of their own."""
+    blocks: list[Block] = []
+    joined = evidence.joined
+    if joined.get("predictions"):
+        of_those = [f"{number(joined['matured'])} have an outcome", f"{number(joined['missing'])} have none"]
+        of_those += [
+            f"{number(joined[name])} {said}"
+            for name, said in (
+                ("late", "came after they were due"),
+                ("corrected", "were changed by a later report"),
+            )
+            if joined.get(name)
+        ]
+        text = f"Of {number(joined['predictions'])} predictions, {number(joined['due'])} have an outcome that is due: {', '.join(of_those)}."
+        if taken := joined.get("withdrawn"):
+            text += f" {number(taken)} recorded outcome{' was' if taken == 1 else 's were'} withdrawn."
+        blocks.append(Paragraph(text))
+    if evidence.reports is not None:
+        rows = [{"reports": evidence.reports.places.get(place, 0), "place": said} for place, said in PLACES.items()]
+        blocks.append(
+            table(
+                [row for row in rows if row["reports"]],
+                (("place", "Reports of outcomes, of all windows"), ("reports", "Number")),
+                note=quarantine_note(model, evidence.reports),
+            )
+        )
+    return blocks
+
+
+def quarantine_note(model: str, reports: OutcomeReports) -> str:
+    """Which reports of outcomes could not be used, why, and where they are; empty where all could."""
+    if not reports.quarantined:
+        return ""
+    return f"In quarantine: {reports.why}. They are in the table {model}/outcome_quarantine."
 
 
 def _columns(evidence: WindowEvidence, drift: Mapping[str, Any] | None) -> list[Block]:

@@ -189,7 +189,19 @@ def test_a_window_page_has_its_verdict_its_groups_its_drivers_and_a_way_back(liv
     found = measure(reference, y, score, frame=frame, declaration=declared)
     drift = {"rows": 3000, "columns": [], "attribution": {"reason": "23% of what drives the scores moved"}}
     record = {"reason": "of 6 estimates of roc_auc 5 held the truth, mean error 0.010"}
-    last = window_evidence("2004-04-01", drift, {"performance": found.to_dict(), "estimate_record": record})
+    joined = {
+        "predictions": 3100,
+        "due": 3050,
+        "matured": 3000,
+        "missing": 50,
+        "late": 7,
+        "corrected": 0,
+        "withdrawn": 1,
+    }
+    performance = {"performance": found.to_dict(), "estimate_record": record, "outcomes": joined}
+    places = {"counts": 3000, "open": 0, "repeated": 2, "superseded": 1, "withdrawn": 1, "quarantined": 12}
+    outcomes = {"reports": {"places": places, "reasons": {"about no row of the inputs": 9, "bad90: cannot be read": 3}}}
+    last = window_evidence("2004-04-01", drift, performance, outcomes)
     (first, second, *_) = last.groups
     assert (first.group, first.measure, second.measure) == ("f", "selection_rate", "")
     assert abs(first.gap_now or 0.0) > abs(first.gap_then or 0.0)
@@ -200,6 +212,10 @@ def test_a_window_page_has_its_verdict_its_groups_its_drivers_and_a_way_back(liv
     for shown in (
         "Attribution: 23% of what drives the scores moved.",
         "of 6 estimates of roc_auc 5 held",
+        "Of 3,100 predictions, 3,050 have an outcome that is due: 3,000 have an outcome, 50 have none, 7 came after they were due.",
+        "1 recorded outcome was withdrawn.",
+        ">say again what an earlier one said</td>",
+        f"In quarantine: about no row of the inputs (9); bad90: cannot be read (3). They are in the table {SBA.name}/outcome_quarantine.",
         ">covariate shift<",
         "More new businesses.",
         'href="../../../models/m.html"',
