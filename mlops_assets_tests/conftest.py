@@ -1,7 +1,9 @@
 """What tests of several rooms share: an environment of their own, and a project that was run once."""
 
 import os
+import shutil
 import sys
+import tempfile
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +14,22 @@ import pytest
 from mlops_assets_tests.effort import examples_for_all
 
 examples_for_all()
+MEMORY = Path("/dev/shm")
+ROOM = 6 * 2**30
+"""Bytes that must be free there; the tests at once use less than a fifth of them."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Keep what the tests write in memory, where there is a file system for it with room.
+
+    Databases commit thousands of times, and each commit waits for the disk otherwise. Processes are killed in tests, the
+    machine is not: nothing that a test looks at depends on the disk. Whoever sets TMPDIR or --basetemp has it there.
+    """
+    if hasattr(config, "workerinput") or "TMPDIR" in os.environ:
+        return
+    if MEMORY.is_dir() and os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > ROOM:
+        os.environ["TMPDIR"] = str(MEMORY)
+        tempfile.tempdir = None
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:

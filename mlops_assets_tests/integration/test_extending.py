@@ -1,4 +1,7 @@
-"""The examples of `docs/how-to/extending.md`, written from that page into a second project on the wheel, and each used."""
+"""A second project that knows nothing but the built wheel, and whose processes may talk to nobody: it lives.
+
+It has the examples of `docs/how-to/extending.md`, written from that page, and each is used.
+"""
 
 import json
 import os
@@ -27,13 +30,14 @@ from mlops_assets_tests.documentation.extending import (
     TRIAL,
     write_files,
 )  # fmt: skip
-from mlops_assets_tests.integration.small_project import SNAPSHOT, TIMED, write_project
+from mlops_assets_tests.integration.small_project import FAULTY_WINDOW, SNAPSHOT, TIMED, write_project
 
 pytestmark = pytest.mark.integration
 WINDOW = "2021-01-01"
 RUN = """
 import json, sys, warnings
 from datetime import timedelta
+import mlops_assets
 warnings.simplefilter("ignore")
 from pathlib import Path
 from click.testing import CliRunner
@@ -44,6 +48,7 @@ from mlops_assets.ledger.events.judgements import GateDecided
 from mlops_assets.ledger.events.versions import SnapshotTaken, VersionRegistered
 from mlops_assets.monitoring.window_results import DRIFT
 from mlops_assets.orchestration.demo.lifecycle import Demo
+from mlops_assets.pipeline.drawing import draw_window
 from mlops_assets.pipeline.watch import watch
 from mlops_assets.platform import Platform
 from mlops_assets.response import outbox
@@ -55,6 +60,7 @@ demo = Demo(platform, say=lambda line: None)
 demo.run()
 watched = watch(platform, 0)
 ledger = platform.ledger
+draw_window(platform, sys.argv[2], sys.argv[4])
 later = outbox.send(platform.home.root, [], ledger.clock() + timedelta(minutes=2))
 
 def command(*words):
@@ -63,6 +69,8 @@ def command(*words):
 
 registered = {m: ledger.latest_of(VersionRegistered, model=m) for m in models}
 print(json.dumps({
+    "package": mlops_assets.__file__,
+    "windows": [r.subject for r in ledger.records(kind="health_verdict")],
     "failures": demo.failures,
     "champions": {m: champion_state(ledger, m).champion for m in models},
     "gates": {m: [r.event.body() for r in ledger.of(GateDecided, model=m) if r.event.gate == "certainty"] for m in models},
@@ -117,7 +125,7 @@ def pager() -> Iterator[Pager]:
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory, installed, pager) -> tuple[Path, dict[str, str]]:
+def project(tmp_path_factory, installed, guarded, pager) -> tuple[Path, dict[str, str]]:
     """A project whose registration, files, policy and declarations are those of the page, and the environment of its processes."""
     root = tmp_path_factory.mktemp("second")
     defs = write_project(root, TIMED, SNAPSHOT)
@@ -147,12 +155,11 @@ def project(tmp_path_factory, installed, pager) -> tuple[Path, dict[str, str]]:
         declared["attributes"].update(changed)
         path.write_text(yaml.safe_dump(declared, allow_unicode=True))
 
-    declare(TIMED, **SOURCE, **CANDIDATES, monitoring={"cadence": "month", "end": "2021-02-01"})
+    declare(TIMED, **SOURCE, **CANDIDATES, monitoring={"cadence": "month", "end": "2021-03-01"})
     declare(SNAPSHOT, policy={"gates": {"certainty": {"max_share": 0.0}}})
-    environment = {k: v for k, v in os.environ.items() if not k.startswith(("MLOPS_", "MLFLOW_", "DAGSTER_"))}
-    environment["PYTHONPATH"] = os.pathsep.join([str(installed), str(root / "plugins"), str(root)])
-    environment["MY_BANK_PAGER_URL"] = pager.address
-    return defs, environment
+    environment, _ = guarded
+    path = os.pathsep.join([environment["PYTHONPATH"], str(installed), str(root / "plugins"), str(root)])
+    return defs, {**environment, "PYTHONPATH": path, "MY_BANK_PAGER_URL": pager.address}
 
 
 def run(project, *words: str) -> subprocess.CompletedProcess[str]:
@@ -165,8 +172,8 @@ def run(project, *words: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture(scope="module")
 def life(project) -> dict[str, Any]:
-    """What came of one life: trained, released, one window judged, people notified."""
-    done = run(project, "-c", RUN, str(project[0]), TIMED, WINDOW)
+    """What came of one life: trained, released, two windows judged and one drawn, an incident, people notified."""
+    done = run(project, "-c", RUN, str(project[0]), TIMED, WINDOW, FAULTY_WINDOW)
     assert done.returncode == 0, done.stderr[-3000:]
     return json.loads(done.stdout.splitlines()[-1])
 
@@ -177,6 +184,19 @@ def listed(project) -> dict[str, dict[str, Any]]:
     done = run(project, "-c", "from mlops_assets.cli import main; main(['extensions', '--own', '--json'])")
     assert done.returncode == 0, done.stderr
     return {row["name"]: row for row in json.loads(done.stdout)}
+
+
+def test_it_lives_on_the_wheel(project, life, installed):
+    assert Path(life["package"]).is_relative_to(installed), "not the checkout's"
+    assert life["windows"] == [WINDOW, FAULTY_WINDOW]
+    assert (project[0].parents[1] / ".mlops" / "reports" / "fleet.html").is_file()
+
+
+def test_its_life_talks_to_nobody(project, life, guarded):
+    _, log = guarded
+    reports = project[0].parents[1] / ".mlops" / "reports"
+    assert list(reports.rglob("evidently.html")), "the page was drawn under the guard"
+    assert not log.exists(), log.read_text()
 
 
 def test_the_page_has_an_example_of_each_kind_and_a_command_lists_them(listed):
@@ -226,10 +246,13 @@ def test_the_report_is_written_by_the_job_of_the_fleet(project, life):
 
 
 def test_the_notifier_is_given_every_notice_and_again_what_it_could_not_send(life, pager):
-    assert life["notices"] == 1
+    assert life["notices"] == 2
     assert any("notifier pager" in action and "503" in action for action in life["actions"])
     assert (pager.refused, life["waiting"]) == (1, 0), "refused once, and sent again two minutes later"
-    assert [(notice["kind"], notice["model"]) for notice in pager.received] == [("promotion", TIMED)]
+    assert sorted((n["kind"], n["model"]) for n in pager.received) == [
+        ("incident_opened", TIMED),
+        ("promotion", TIMED),
+    ]
 
 
 def test_a_packet_says_which_gates_it_cannot_decide_again(life, listed):

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import polars as pl
@@ -16,48 +17,74 @@ from mlops_assets.platform import Platform
 from mlops_assets.release.champion import champion_state
 from mlops_assets.release.reconciliation import reconcile
 from mlops_assets_tests.effort import share
-from mlops_assets_tests.integration.small_project import ROOT, TIMED, WINDOWS, write_project
+from mlops_assets_tests.integration.small_project import ROOT, TIMED, WINDOWS, package_of, write_project
 
 pytestmark = pytest.mark.integration
 SEED = 20261121
 KILLS = share(3, 12)
-RUN = """
-import sys, warnings
+TRUNK = """
+import os, sys, warnings
 warnings.simplefilter("ignore")
 from pathlib import Path
 from mlops_assets.orchestration.demo.lifecycle import Demo
 from mlops_assets.platform import Platform
-
-def say(line):
-    print(line, flush=True)
-
-# What takes seconds and is paid by every start, so that the kills fall into the work and not into the imports.
 import mlflow, dagster_mlflow, sklearn.ensemble, fairlearn.metrics, pandera.polars
-say("ready")
-demo = Demo(Platform.load(Path(sys.argv[1])), say=say)
-demo.run()
-assert demo.failures == [], demo.failures
-say("done")
+
+def live(defs):
+    demo = Demo(Platform.load(Path(defs)), say=lambda line: print(line, flush=True))
+    demo.run()
+    assert demo.failures == [], demo.failures
+
+for line in sys.stdin:
+    child = os.fork()
+    if child == 0:
+        os.setsid()
+        os.dup2(os.open(sys.argv[2], os.O_WRONLY | os.O_CREAT | os.O_APPEND), 2)
+        os.dup2(2, 1)
+        try:
+            live(sys.argv[1])
+        except BaseException:
+            import traceback
+            traceback.print_exc()
+            os._exit(1)
+        os._exit(0)
+    print(child, flush=True)
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
 """
+"""A process that has imported what takes seconds, and forks one that lives for each line it is given: no start pays the imports
+anew, and the kills fall into the work. It prints the number of each process, and its exit code when it has ended."""
 
 
-def start(defs: Path) -> subprocess.Popen[str]:
-    environment = {k: v for k, v in os.environ.items() if not k.startswith(("MLOPS_", "MLFLOW_", "DAGSTER_HOME"))}
-    environment["PYTHONPATH"] = os.pathsep.join([str(ROOT), str(defs.parents[1])])
-    return subprocess.Popen(
-        [sys.executable, "-W", "ignore", "-c", RUN, str(defs)],
-        env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
-    )  # fmt: skip
+class Trunk:
+    """Starts the same life again and again."""
+
+    def __init__(self, defs: Path, log: Path):
+        self.log = log
+        environment = {k: v for k, v in os.environ.items() if not k.startswith(("MLOPS_", "MLFLOW_", "DAGSTER_HOME"))}
+        environment["PYTHONPATH"] = os.pathsep.join([str(ROOT), str(defs.parents[1])])
+        self.process = subprocess.Popen(
+            [sys.executable, "-W", "ignore", "-c", TRUNK, str(defs), str(log)],
+            env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        )  # fmt: skip
+
+    def start(self) -> int:
+        """The process id of a further life."""
+        assert self.process.stdin is not None
+        self.process.stdin.write("go\n")
+        self.process.stdin.flush()
+        return self.answer()
+
+    def answer(self) -> int:
+        assert self.process.stdout is not None
+        return int(self.process.stdout.readline())
 
 
-def wait_ready(process: subprocess.Popen[str]) -> None:
-    assert process.stdout is not None
-    lines = []
-    for line in process.stdout:
-        lines.append(line)
-        if line.strip() == "ready":
-            return
-    raise AssertionError("".join(lines))
+@pytest.fixture
+def trunk(tmp_path: Path) -> Iterator[Trunk]:
+    found = Trunk(write_project(tmp_path / "bank", TIMED), tmp_path / "said.log")
+    yield found
+    found.process.kill()
+    found.process.communicate()
 
 
 def end_state(platform: Platform) -> dict[str, object]:
@@ -80,25 +107,24 @@ def end_state(platform: Platform) -> dict[str, object]:
 
 
 @pytest.mark.soak
-def test_killed_anywhere_it_ends_in_the_same_state(lived, tmp_path):
+def test_killed_anywhere_it_ends_in_the_same_state(lived, trunk, tmp_path):
     draw = random.Random(SEED)
-    defs = write_project(tmp_path, TIMED)
     killed = 0
     for _ in range(KILLS):
-        process = start(defs)
-        wait_ready(process)
+        life = trunk.start()
         time.sleep(draw.uniform(0.5, 5.0))
-        if process.poll() is not None:
+        try:
+            os.killpg(life, signal.SIGKILL)
+        except ProcessLookupError:
+            trunk.answer()
             break
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait(120)
+        assert trunk.answer() == -signal.SIGKILL, trunk.log.read_text()[-3000:]
         killed += 1
     assert killed >= 2, "it was over before it was killed often enough: kill earlier"
-    last = start(defs)
-    said, _ = last.communicate(timeout=900)
-    assert last.returncode == 0, said[-3000:]
+    trunk.start()
+    assert trunk.answer() == 0, trunk.log.read_text()[-3000:]
 
-    platform = Platform.load(defs)
+    platform = Platform.load(tmp_path / "bank" / package_of(tmp_path / "bank") / "defs")
     disturbed, calm = end_state(platform), end_state(lived.platform)
     # The undisturbed project has more models; only this one is compared.
     calm["records"] = Counter({k: n for k, n in calm["records"].items() if k[1] == TIMED})  # type: ignore[union-attr]

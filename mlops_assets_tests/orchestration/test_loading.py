@@ -73,11 +73,6 @@ def environment_of(copy: Path) -> dict[str, str]:
     return {"PYTHONPATH": str(copy), "MLOPS_HOME": str(copy / "home"), "DAGSTER_HOME": "", "DO_NOT_TRACK": "1"}
 
 
-def test_dg_lists_the_component():
-    found = run("dg", "list", "components")
-    assert "mlops_assets.GovernedModel" in found.stdout, found.stderr
-
-
 def test_dg_scaffolds_a_model_that_loads(copy):
     made = run("dg", "scaffold", "defs", "mlops_assets.GovernedModel", "models/fifth", cwd=copy, **environment_of(copy))
     starter = copy / "mlops_assets" / "defs" / "models" / "fifth" / "defs.yaml"

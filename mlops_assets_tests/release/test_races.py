@@ -1,6 +1,5 @@
 """Several real processes at one model: exactly one champion at each moment, nothing lost, nothing broken."""
 
-import multiprocessing
 import random
 import time
 from collections.abc import Callable
@@ -14,7 +13,7 @@ from mlops_assets.ledger.state.champion import CHAMPION_KINDS as KINDS
 from mlops_assets.ledger.state.fold import Fold
 from mlops_assets.release.champion import champion_state
 from mlops_assets.release.reconciliation import reconcile, repair
-from mlops_assets_tests.effort import share
+from mlops_assets_tests.effort import many_processes, share
 from mlops_assets_tests.governance.world import MODEL, build
 from mlops_assets_tests.release.race_worker import POLICY, STOP, FileRegistry, open_ledger, work
 
@@ -39,8 +38,7 @@ def prepare(url: str, folder: Path) -> Ledger:
 
 
 def start(url: str, folder: Path, seed: int) -> list:
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["mlops_assets_tests.release.race_worker"])
+    context = many_processes()
     workers = [
         context.Process(target=work, args=(url, folder, seed + number, folder / f"report{number}"))
         for number in range(PROCESSES)

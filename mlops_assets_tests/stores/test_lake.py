@@ -1,4 +1,3 @@
-import multiprocessing
 import os
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -8,6 +7,7 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from mlops_assets.stores.lake import Lake, LakeError
+from mlops_assets_tests.effort import many_processes
 
 
 @pytest.fixture
@@ -138,7 +138,7 @@ def _write_many(root: Path, month: int) -> None:
 
 def test_processes_write_windows_of_one_table_at_once(lake):
     lake.write_window("m/said", "2020-12-01", frame(0))
-    start = multiprocessing.get_context("spawn")
+    start = many_processes()
     workers = [start.Process(target=_write_many, args=(lake.root, month)) for month in (1, 2)]
     for worker in workers:
         worker.start()
@@ -155,7 +155,7 @@ def _write_first(root: Path, month: int) -> None:
 
 
 def test_processes_make_the_table_at_once(lake):
-    start = multiprocessing.get_context("spawn")
+    start = many_processes()
     workers = [start.Process(target=_write_first, args=(lake.root, month)) for month in (1, 2, 3)]
     for worker in workers:
         worker.start()

@@ -1,8 +1,6 @@
-import multiprocessing
 import sqlite3
 import subprocess
 import sys
-import time
 
 import pytest
 import sqlalchemy as sa
@@ -12,6 +10,7 @@ from alembic.script import ScriptDirectory
 from mlops_assets.ledger.ledger import Ledger
 from mlops_assets.stores import ledger_database
 from mlops_assets.stores.ledger_database import HEAD_REVISION, LedgerDatabase, LedgerUnreadable, LockTimeout
+from mlops_assets_tests.effort import many_processes
 
 
 def test_the_revision_the_code_needs_is_the_last_one_written():
@@ -21,8 +20,8 @@ def test_the_revision_the_code_needs_is_the_last_one_written():
     assert ScriptDirectory.from_config(config).get_current_head() == HEAD_REVISION
 
 
-def opened(url: str, start: float, results) -> None:
-    time.sleep(max(0.0, start - time.time()))
+def opened(url: str, together, results) -> None:
+    together.wait(600)
     try:
         LedgerDatabase(url).dispose()
         results.put("ok")
@@ -32,10 +31,9 @@ def opened(url: str, start: float, results) -> None:
 
 @pytest.mark.integration
 def test_eight_processes_that_start_at_once_migrate_once(url):
-    context = multiprocessing.get_context("spawn")
-    results = context.Queue()
-    start = time.time() + 4
-    workers = [context.Process(target=opened, args=(url, start, results)) for _ in range(8)]
+    context = many_processes()
+    results, together = context.Queue(), context.Barrier(8)
+    workers = [context.Process(target=opened, args=(url, together, results)) for _ in range(8)]
     for worker in workers:
         worker.start()
     assert [results.get(timeout=600) for _ in workers] == ["ok"] * 8

@@ -11,6 +11,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -78,8 +79,8 @@ class Running:
         return said
 
 
-@pytest.fixture
-def running() -> Iterator[Running]:
+@contextmanager
+def folder_of_a_signer() -> Iterator[Running]:
     # pytest's own folders are closed to other accounts.
     folder = Path(tempfile.mkdtemp(prefix="signer-"))
     folder.chmod(0o755)
@@ -90,6 +91,22 @@ def running() -> Iterator[Running]:
     if found.process is not None:
         found.end(signal.SIGKILL)
     shutil.rmtree(folder)
+
+
+@pytest.fixture
+def running() -> Iterator[Running]:
+    with folder_of_a_signer() as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def asked() -> Iterator[Running]:
+    """One signer that runs through all tests that only ask, and in which nothing is sealed."""
+    with folder_of_a_signer() as found:
+        found.start()
+        yield found
+        assert found.process is not None
+        assert found.process.poll() is None, "it outlived every question"
 
 
 def opened(running: Running, folder: Path) -> Ledger:
@@ -124,15 +141,14 @@ def test_a_ledger_is_written_and_verified_with_a_key_that_this_account_cannot_re
     assert not running.socket.exists()
 
 
-def test_no_answer_holds_a_private_key(running):
-    running.start()
+def test_no_answer_holds_a_private_key(asked):
     for name in ("ledger", "artifacts", "automation"):
         for do in ("public", "private", "sign", "head", "save", None):
-            answer = json.dumps(ask(running.socket, {"do": do, "key": name, "message": "", "rows": []}))
+            answer = json.dumps(ask(asked.socket, {"do": do, "key": name, "message": "", "rows": []}))
             assert "PRIVATE" not in answer
             assert set(json.loads(answer)) <= {"pem", "refused"}, answer
     with pytest.raises(KeyRefused, match="never leaves the signer"):
-        RemoteKey(running.socket, "ledger").save(Path("x"))
+        RemoteKey(asked.socket, "ledger").save(Path("x"))
 
 
 def test_a_signer_that_is_killed_leaves_no_half_record_and_goes_on_afterwards(running, tmp_path):
@@ -209,14 +225,13 @@ def test_an_account_that_is_not_allowed_is_refused(running, tmp_path):
 @pytest.mark.parametrize(
     "sent", [b"", b"\n", b"[", b"[" * 100_000, b"\xff\xfe", b'"text"', b"{}", b'{"key": ["ledger"]}']
 )
-def test_whoever_asks_badly_ends_nothing(running, sent):
-    running.start()
+def test_whoever_asks_badly_ends_nothing(asked, sent):
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
-        connection.connect(str(running.socket))
+        connection.connect(str(asked.socket))
         connection.sendall(sent)
         connection.shutdown(socket.SHUT_WR)
         assert b"refused" in connection.recv(65536)
-    assert "pem" in ask(running.socket, {"do": "public", "key": "ledger"})
+    assert "pem" in ask(asked.socket, {"do": "public", "key": "ledger"})
 
 
 def test_a_ledger_with_its_key_is_taken_over(tmp_path):
@@ -246,12 +261,11 @@ def test_what_a_signer_does_not_start_with(tmp_path):
         Signer(folder)
 
 
-def test_two_signers_do_not_share_a_socket(running):
-    running.start()
-    keys = running.folder.parent / f"{running.folder.name}-second"
+def test_two_signers_do_not_share_a_socket(asked):
+    keys = asked.folder.parent / f"{asked.folder.name}-second"
     try:
         with pytest.raises(SignerError, match="in use"):
-            serve(Signer(keys), running.socket, ())
+            serve(Signer(keys), asked.socket, ())
     finally:
         shutil.rmtree(keys)
 
