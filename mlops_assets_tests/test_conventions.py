@@ -13,7 +13,19 @@ from mlops_assets.ledger.events.registry import BY_KIND
 PACKAGE = Path(mlops_assets.__file__).parent
 FILES = sorted(p for p in PACKAGE.rglob("*.py"))
 EVENTS = PACKAGE / "ledger" / "events"
-HEAVY = ("evidently", "mlflow", "shap", "sklearn", "fairlearn", "pyspark", "matplotlib", "plotly")
+HEAVY = (
+    "evidently",
+    "mlflow",
+    "shap",
+    "sklearn",
+    "fairlearn",
+    "pyspark",
+    "matplotlib",
+    "plotly",
+    "lightgbm",
+    "xgboost",
+    "onnxruntime",
+)
 READS_OF_CONTENT = re.compile(r"\.body(\[|\.get\()")
 STAND_ALONE = PACKAGE / "evidence" / "packet"
 """The verifier of a packet reads records by itself, without the package: that is what it is for."""

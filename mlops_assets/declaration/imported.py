@@ -15,9 +15,18 @@ class ModelFormat(StrEnum):
 
     SKOPS = "skops"
     """A scikit-learn model as skops stores it."""
+    LIGHTGBM = "lightgbm"
+    """LightGBM's text format; needs the extra `lightgbm`."""
+    XGBOOST = "xgboost"
+    """XGBoost's JSON or UBJSON format; needs the extra `xgboost`."""
 
 
-SUFFIXES = {".skops": ModelFormat.SKOPS}
+SUFFIXES = {
+    ".skops": ModelFormat.SKOPS,
+    ".lgb": ModelFormat.LIGHTGBM,
+    ".ubj": ModelFormat.XGBOOST,
+    ".xgb": ModelFormat.XGBOOST,
+}
 """Endings of file names that tell the format."""
 
 

@@ -21,6 +21,13 @@ LARGEST = 2 * 1024**3
 """Bytes of a model file."""
 DESCRIPTION = "MLmodel"
 PICKLE_STARTS = tuple(bytes([0x80, protocol]) for protocol in range(2, 6))
+FLAVORS = {
+    "sklearn": ("pickled_model", ModelFormat.SKOPS),
+    "lightgbm": ("data", ModelFormat.LIGHTGBM),
+    "xgboost": ("data", ModelFormat.XGBOOST),
+}
+"""Flavors of MLflow, with the key of the model file in their description and its format where its name does not tell it.
+MLflow says `pickled_model` even where it is no pickle."""
 KNOWN = ", ".join(one.value for one in ModelFormat)
 
 
@@ -115,23 +122,20 @@ def _of_folder(folder: Path, imported: Imported, where: str) -> ModelFile:
         raise ModelFileError(
             f"{where}: the MLflow model has the flavors {', '.join(map(str, flavors))}; expected a model file of the formats {KNOWN}"
         )
-    path = folder / found
+    name, usual = found
+    path = folder / name
     if not path.resolve().is_relative_to(folder.resolve()):
-        raise ModelFileError(f"{where}: {DESCRIPTION} names the file {found}, which is outside the model's folder")
-    format = imported.format or SUFFIXES.get(PurePosixPath(found).suffix.lower())
-    return _of_file(path, format, f"{where} ({found})")
+        raise ModelFileError(f"{where}: {DESCRIPTION} names the file {name}, which is outside the model's folder")
+    format = SUFFIXES.get(PurePosixPath(name).suffix.lower(), usual)
+    return _of_file(path, imported.format or format, f"{where} ({name})")
 
 
-def _described(flavors: Mapping[str, Any]) -> str | None:
-    """The model file that MLflow's description names, of the flavors whose files hold no code."""
-    for flavor, key in FILES.items():
+def _described(flavors: Mapping[str, Any]) -> tuple[str, ModelFormat] | None:
+    """The model file that MLflow's description names, of the flavors whose files hold no code, and their usual format."""
+    for flavor, (key, usual) in FLAVORS.items():
         if flavor in flavors:
-            return str(flavors[flavor][key])
+            return str(flavors[flavor][key]), usual
     return None
-
-
-FILES = {"sklearn": "pickled_model"}
-"""Flavors of MLflow, with the key of the model file in their description; MLflow names it so even where it is no pickle."""
 
 
 def _of_file(path: Path, format: ModelFormat | None, where: str) -> ModelFile:

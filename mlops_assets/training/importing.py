@@ -18,6 +18,7 @@ from mlops_assets.training.imported.estimator import ImportedModel
 from mlops_assets.training.imported.formats import FORMATS
 from mlops_assets.training.imported.opened import Asked, ImportedModelError, Opened
 from mlops_assets.training.imported.skops_file import types_in
+from mlops_assets.training.imported.trial import require_harmless
 
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
@@ -69,13 +70,15 @@ def _model(declaration: Declaration, file: ModelFile) -> ImportedModel:
         types_in(file.content)
         if refused := refused_types(file.content, declaration):
             raise ImportedModelError(foreign_message("the file", refused))
+    if reader.native:
+        require_harmless(file.format, file.content)
     held = reader.read(file.content, frozenset(trusted_types(declaration)))
     regression, positive = declaration.task is Task.REGRESSION, text_of(declaration.target.positive)
     opened = reader.open(held, Asked(regression, positive))
     features, names = inputs_in_order(declaration, opened)
     columns = list(declaration.features)
     text = set(declaration.features_of(Role.CATEGORICAL))
-    return ImportedModel(
+    model = ImportedModel(
         format=file.format.value,
         sha256=file.sha256,
         regression=regression,
@@ -83,6 +86,9 @@ def _model(declaration: Declaration, file: ModelFile) -> ImportedModel:
         inputs=[(name, columns.index(feature), feature in text) for feature, name in zip(features, names, strict=True)],
         held=held,
     )
+    # What is only found once it is known which inputs are text.
+    model.opened()
+    return model
 
 
 def inputs_in_order(declaration: Declaration, opened: Opened) -> tuple[list[str], list[str]]:

@@ -3,7 +3,11 @@
 from collections.abc import Mapping
 
 from mlops_assets.declaration.imported import ModelFormat
-from mlops_assets.training.imported import skops_file
+from mlops_assets.training.imported import lightgbm_file, skops_file, xgboost_file
 from mlops_assets.training.imported.opened import FileFormat
 
-FORMATS: Mapping[ModelFormat, FileFormat] = {ModelFormat.SKOPS: skops_file.FORMAT}
+FORMATS: Mapping[ModelFormat, FileFormat] = {
+    ModelFormat.SKOPS: skops_file.FORMAT,
+    ModelFormat.LIGHTGBM: lightgbm_file.FORMAT,
+    ModelFormat.XGBOOST: xgboost_file.FORMAT,
+}

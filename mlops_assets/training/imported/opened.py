@@ -1,6 +1,7 @@
 """What every format of a model file offers once the file is open, and the error of a file that is not imported."""
 
-from collections.abc import Callable, Mapping
+import importlib
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -23,12 +24,13 @@ class Asked:
     Attributes:
         regression: whether the task is regression; otherwise it is binary.
         positive: the declared positive value of a binary target, as text.
-        texts: features that are text, by the names under which the model gets them.
+        texts: features that are text, by the names under which the model gets them, in its order; None: not known yet, because
+            its names are not.
     """
 
     regression: bool
     positive: str
-    texts: tuple[str, ...] = ()
+    texts: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -55,10 +57,51 @@ class FileFormat:
     Attributes:
         read: from the file's bytes, and the types that it may hold, to what is stored with the version.
         open: from what is stored to a model that can be called.
+        native: whether a library's native code reads the file (`trial.py`).
     """
 
     read: Callable[[bytes, frozenset[str]], Any]
     open: Callable[[Any, Asked], Opened]
+    native: bool = False
+
+
+def library(name: str) -> Any:
+    """A library that scores files of a format, which is installed as an extra of that name.
+
+    Raises:
+        ImportedModelError: it is not installed.
+    """
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        raise ImportedModelError(
+            f"{name} scores files of this format and is not installed; install the extra: pip install 'mlops_assets[{name}]'"
+        ) from error
+
+
+def require_objective(found: str, asked: Asked, binary: Sequence[str], no_values: Sequence[str]) -> None:
+    """Check that a booster was trained for the task.
+
+    Args:
+        found: its objective, in the words of its library.
+        asked: the task.
+        binary: objectives whose prediction is a probability.
+        no_values: beginnings of those whose prediction is no value of a regression.
+
+    Raises:
+        ImportedModelError: it was trained for another one, or the file does not say for which.
+    """
+    if not found:
+        raise ImportedModelError(
+            "the file does not name the objective of its training, so what it predicts is not known"
+        )
+    if asked.regression and found.startswith(tuple(no_values)):
+        raise ImportedModelError(f"task is regression, and the model was trained with the objective {found!r}")
+    if not asked.regression and found not in binary:
+        raise ImportedModelError(
+            f"task is binary, and the model was trained with the objective {found!r}; expected one that gives a probability: "
+            f"{' or '.join(binary)}"
+        )
 
 
 def first_line(error: Exception) -> str:
