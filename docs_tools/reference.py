@@ -65,6 +65,22 @@ def policy() -> str:
     return "".join(parts)
 
 
+def notification() -> str:
+    """Every field of `config/notification.yaml`."""
+    from mlops_assets.notification.routes import Settings
+
+    parts = [
+        "# Notification\n\n" + NOTE,
+        "The file `config/notification.yaml`: who is told of what, and how. [Tell people](../how-to/notify.md) shows its use; "
+        "`mlops check` reports every mistake in it.\n\n",
+    ]
+    for model in _with_parts(Settings):
+        title = "The file" if model is Settings else model.__name__
+        linked = _with_parts(Settings)
+        parts += [f"## {title}\n\n", summary(model) + "\n\n", _field_table(fields_of(model), linked=linked), "\n"]
+    return "".join(parts)
+
+
 def gates() -> str:
     """Every gate: question, place, rule and evidence."""
     from mlops_assets.gates.registry import GATES
@@ -225,6 +241,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "reference/declaration.md": declaration,
     "reference/policy.md": policy,
     "reference/gates.md": gates,
+    "reference/notification.md": notification,
     "reference/assets.md": assets,
     "reference/commands.md": commands,
     "reference/records.md": records,

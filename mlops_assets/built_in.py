@@ -67,8 +67,8 @@ BUILT_IN: Mapping[str, Mapping[str, str]] = {
         "fleet_report": "mlops_assets.fleet_files:FLEET_REPORT",
     },
     "notifiers": {
-        "log": "mlops_assets.response.notification:LOG",
-        "file": "mlops_assets.response.notification:FILE",
+        "log": "mlops_assets.notification.notifiers:LOG",
+        "file": "mlops_assets.notification.notifiers:FILE",
     },
 }  # fmt: skip
 """Kind to name to `module:attribute`, in the order in which they are shown and used."""

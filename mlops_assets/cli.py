@@ -35,6 +35,7 @@ COMMANDS = {
     "keys": ("people", "Create a key pair."),
     "lineage": ("lineage", "Export a model's lineage as OpenLineage events."),
     "locations": ("locations", "Split a large project over code locations."),
+    "notice": ("notices", "List, try and send again what people are told."),
     "packet": ("evidence", "Write the audit packet of a version."),
     "people": ("people", "Enrol, revoke and list the people who may sign."),
     "policy": ("policy", "Show, adopt and compare policies."),

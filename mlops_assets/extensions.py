@@ -12,9 +12,10 @@ if TYPE_CHECKING:
     from mlops_assets.evidence.card.card import CardInputs
     from mlops_assets.evidence.card.sections import CardSection
     from mlops_assets.gates.gate import Evidence, Finding, Gate, GateInputs, GateRule
+    from mlops_assets.notification.notice import Notice
+    from mlops_assets.notification.notifiers import Notifier
     from mlops_assets.registration import ExtensionError, Settings, registered
     from mlops_assets.report import Report, ReportInputs, Written
-    from mlops_assets.response.notification import Notice, Notifier
     from mlops_assets.statistics.statistic import Change, Statistic, StatisticInputs, StatisticRule
     from mlops_assets.strictness import (
         HigherFloat,
@@ -75,7 +76,8 @@ _HOME = {
     **dict.fromkeys(("Report", "ReportInputs", "Written"), "mlops_assets.report"),
     "Candidate": "mlops_assets.training.algorithms.candidate",
     "Source": "mlops_assets.datasets.source",
-    **dict.fromkeys(("Notice", "Notifier"), "mlops_assets.response.notification"),
+    "Notice": "mlops_assets.notification.notice",
+    "Notifier": "mlops_assets.notification.notifiers",
     **dict.fromkeys(
         ("HigherFloat", "HigherInt", "HigherLimit", "LowerFloat", "LowerInt", "LowerLimit", "Stricter", "TrueStricter"),
         "mlops_assets.strictness",

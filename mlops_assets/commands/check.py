@@ -8,7 +8,10 @@ import click
 from mlops_assets.commands.common import json_option, one_line, print_json
 from mlops_assets.errors import NOT_WELL
 from mlops_assets.governance.copies import copies
+from mlops_assets.notification.channels import unusable_channels
+from mlops_assets.notification.routes import read_settings
 from mlops_assets.platform import Platform, hold_to_policy
+from mlops_assets.policy.reading import PolicyError
 from mlops_assets.project import DeclaredModel, Project
 from mlops_assets.registration import unusable
 
@@ -25,7 +28,8 @@ def check(context: click.Context, model: str | None, with_data: bool, as_json: b
 
     With --data the command also finds a source that is missing or cannot be read, columns that are missing, an event time
     that is written in another format than declared, a positive value that never occurs, and a model file that is not imported.
-    Without MODEL it also imports what the project registers. A model with the rows and the target of one that was retired or rejected is named as its copy.
+    Without MODEL it also imports what the project registers, and checks who is told of what. A model with the rows and the
+    target of one that was retired or rejected is named as its copy.
     The exit code is 1 when it finds a mistake.
     """
     from mlops_assets.datasets.declared_data import data_mistakes
@@ -50,10 +54,19 @@ def check(context: click.Context, model: str | None, with_data: bool, as_json: b
             click.echo("\n".join(row["mistakes"]) if row["mistakes"] else f"{row['model']}: no mistake found")
             for text in row["copies"]:
                 click.echo(f"{row['model']}: {text}")
-    broken = unusable() if model is None else []
+    broken = [*unusable(), *_notification_mistakes(project)] if model is None else []
     for line in broken:
         click.echo(f"mlops: {line}", err=True)
     return NOT_WELL if broken or any(row["mistakes"] for row in rows) else 0
+
+
+def _notification_mistakes(project: Project) -> list[str]:
+    """What is wrong with `config/notification.yaml`, and with what its channels need."""
+    try:
+        settings = read_settings(project.config)
+    except PolicyError as error:
+        return str(error).splitlines()
+    return unusable_channels(settings, project.root)
 
 
 def _known_copies(project: Project) -> Callable[[DeclaredModel], list[str]]:

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 
 from mlops_assets.governance.adoption import adopt
 from mlops_assets.inspection.versions import verify_artifact
-from mlops_assets.ledger.events.champion import Promotion, Retirement, Rollback, Suspension
-from mlops_assets.ledger.events.response import IncidentOpened, RetrainingRequested
 from mlops_assets.ledger.keys import SigningKey
 from mlops_assets.ledger.ledger import LedgerTampered
 from mlops_assets.ledger.people import NotAllowed
 from mlops_assets.ledger.state.champion import CHAMPION_KINDS
 from mlops_assets.ledger.state.model import ModelState
+from mlops_assets.notification.outbox import Outbox
+from mlops_assets.pipeline import notices
 from mlops_assets.platform import Platform
 from mlops_assets.policy.policy import Policy
 from mlops_assets.release import automation
@@ -23,13 +23,8 @@ from mlops_assets.release.interventions import InterventionRefused
 from mlops_assets.release.opening import Opening
 from mlops_assets.release.oversight import due
 from mlops_assets.release.reconciliation import doubtful_models, repair
-from mlops_assets.response import outbox
 from mlops_assets.response.incidents import open_incident
-from mlops_assets.response.notification import NOTIFIERS, damage_notice, notice_of
 from mlops_assets.setup import service_key
-
-NOTIFIED = tuple(e.KIND for e in (IncidentOpened, RetrainingRequested, Promotion, Rollback, Suspension, Retirement))
-"""Kinds of records that people are notified of."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +33,7 @@ class Watched:
 
     Attributes:
         last: number of the last record that was looked at.
-        notices: how many were sent.
+        notices: how many are new.
         actions: what was done or found, a sentence each.
     """
 
@@ -49,7 +44,7 @@ class Watched:
     @property
     def text(self) -> str:
         """In a sentence."""
-        sent = f"{self.notices} notices sent" if self.notices else "no new record to notify of"
+        sent = f"{self.notices} new notices" if self.notices else "no new record to notify of"
         return "; ".join([sent, *self.actions])
 
 
@@ -97,8 +92,8 @@ def reason_to_watch(platform: Platform, since: int) -> Reason | None:
         raise
     except Exception as error:  # a registry that cannot be read keeps nobody from being notified of the rest
         news.append(f"the registry cannot be read: {error}")
-    again = outbox.due_again(platform.home.root, ledger.clock())
-    news += [f"{again} notices are to be sent again"] if again else []
+    due_now = Outbox(platform.home.root).count_due(ledger.clock())
+    news += [f"{due_now} notices are due"] if due_now else []
     state, now = ledger.state(), ledger.clock()
     dates = [
         f"{name}: {opening.summary}"
@@ -129,11 +124,10 @@ def watch(platform: Platform, since: int) -> Watched:
         LedgerTampered: the ledger ends with what nobody who may seal it wrote; people are notified, and nothing is moved.
         RuntimeError: the registry could not be compared; everything else was done.
     """
-    ledger, home = platform.ledger, platform.home.root
     try:
-        ledger.sealed_head()
+        platform.ledger.sealed_head()
     except LedgerTampered as error:
-        outbox.send(home, [damage_notice(str(error), ledger.clock())], ledger.clock())
+        notices.send_damage(platform, str(error))
         raise
     # The number comes from Dagster: one beyond the ledger was written by somebody who would hide what is new.
     since = since if since <= newest_record(platform) else 0
@@ -145,11 +139,9 @@ def watch(platform: Platform, since: int) -> Watched:
         differing, unread = 0, error
     doubtful = _audited(platform, since)
     actions = _overseen(platform)
-    # Before an incident about a notifier is opened: the next look tells people of that one.
+    # Before an incident about a channel is opened: the next look tells people of that one.
     last = newest_record(platform)
-    fresh = ledger.records(kind=NOTIFIED, after=since)
-    sent = outbox.send(home, [notice_of(record) for record in fresh], ledger.clock())
-    _report_failing(platform, sent)
+    fresh, sent = notices.send(platform, since)
     problems = [one.text for one in sent.failed]
     if differing:
         actions.insert(0, f"the registry differed from the ledger in {differing} places and was put right")
@@ -157,26 +149,7 @@ def watch(platform: Platform, since: int) -> Watched:
         actions.insert(0, f"{doubtful} changes of champion do not rest on what they had to rest on")
     if unread is not None:
         raise RuntimeError(f"the registry could not be compared with the ledger: {unread}") from unread
-    return Watched(last, len(fresh), (*actions, *problems))
-
-
-def _report_failing(platform: Platform, sent: outbox.Sent) -> None:
-    """Open an incident about each notifier that keeps failing; the others tell people of it at the next look."""
-    for name, one in sent.to_report.items():
-        code = NOTIFIERS.code(name)
-        open_incident(
-            platform.ledger,
-            "",
-            kind="notifier_failing",
-            severity="act",
-            summary=f"Notifier {name}"
-            + (f" (code {code})" if code else "")
-            + f" failed {one.attempts} times in a row: "
-            f"{one.reason}. {sum(w.notifier == name for w in sent.waiting)} notices wait and are sent again.",
-            cause=f"notifier:{name}",
-            window=one.notice.key,
-            rule="watch",
-        )
+    return Watched(last, fresh, (*actions, *problems))
 
 
 def _reconciled(platform: Platform) -> int:

@@ -14,6 +14,7 @@ from docs_tools.blocks import Block, blocks_of, commands_of, logical_lines, miss
 from mlops_assets.cli import cli
 from mlops_assets.commands.requirements import SHOW, ShowsByDefault
 from mlops_assets.declaration.declaration import Declaration
+from mlops_assets.notification.routes import Settings as NotificationSettings
 from mlops_assets.policy.policy import Policy, read_policy
 from mlops_assets.policy.tiering import Answers
 from mlops_assets.registration import Extension, registered
@@ -149,6 +150,8 @@ def _check_yaml(block: Block) -> None:
     elif set(content) == set(Answers.model_fields):
         given = Answers.model_validate(content).answers
         TIERING.tier({name: one.answer for name, one in given.items()})
+    elif "channels" in content:
+        NotificationSettings.model_validate(content)
     elif "attributes" in content:
         Declaration.model_validate({"name": "a_model", **content["attributes"]})
     else:

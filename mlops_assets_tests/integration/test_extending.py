@@ -51,7 +51,8 @@ from mlops_assets.orchestration.demo.lifecycle import Demo
 from mlops_assets.pipeline.drawing import draw_window
 from mlops_assets.pipeline.watch import watch
 from mlops_assets.platform import Platform
-from mlops_assets.response import outbox
+from mlops_assets.notification.routes import Settings
+from mlops_assets.pipeline.notices import post_of
 from mlops_assets.release.champion import champion_state
 
 platform = Platform.load(Path(sys.argv[1]))
@@ -61,7 +62,7 @@ demo.run()
 watched = watch(platform, 0)
 ledger = platform.ledger
 draw_window(platform, sys.argv[2], sys.argv[4])
-later = outbox.send(platform.home.root, [], ledger.clock() + timedelta(minutes=2))
+later = post_of(platform, Settings()).send([], ledger.clock() + timedelta(minutes=2))
 
 def command(*words):
     done = CliRunner().invoke(cli, words, standalone_mode=False)
@@ -80,7 +81,7 @@ print(json.dumps({
     "packet": report(make_packet(platform, sys.argv[2], 1, platform.home.root / "packet.zip")),
     "actions": list(watched.actions),
     "notices": watched.notices,
-    "waiting": len(later.waiting),
+    "waiting": sum(later.waiting.values()),
     "verify": command("verify"),
     "diff": command("policy", "diff", "stricter", "--json"),
     "replay": command("replay", sys.argv[2], "1"),
@@ -247,7 +248,7 @@ def test_the_report_is_written_by_the_job_of_the_fleet(project, life):
 
 def test_the_notifier_is_given_every_notice_and_again_what_it_could_not_send(life, pager):
     assert life["notices"] == 2
-    assert any("notifier pager" in action and "503" in action for action in life["actions"])
+    assert any("channel pager" in action and "503" in action for action in life["actions"])
     assert (pager.refused, life["waiting"]) == (1, 0), "refused once, and sent again two minutes later"
     assert sorted((n["kind"], n["model"]) for n in pager.received) == [
         ("incident_opened", TIMED),

@@ -1,0 +1,147 @@
+"""Sending what is due: each channel's notices, alone or together, and what becomes of those that fail.
+
+A channel that fails keeps no other from sending. Not here: what is due (`outbox.py`), and the incident about a channel that
+keeps failing (`pipeline/watch.py`).
+"""
+
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from mlops_assets.notification.apprise_service import send_text
+from mlops_assets.notification.notice import Notice, digest_message
+from mlops_assets.notification.notifiers import NOTIFIERS
+from mlops_assets.notification.outbox import Held, Outbox
+from mlops_assets.notification.routes import Channel, Settings
+from mlops_assets.notification.webhook import NotSent, post
+
+REPORTED_AFTER = 3
+"""Rounds that failed in a row after which a channel is reported."""
+TRIED = 3
+"""Failures of a channel in a round after which its other notices wait for the next one: each may take a time limit."""
+LATER = timedelta(minutes=1)
+
+
+@dataclass(frozen=True)
+class Sent:
+    """What came of one round.
+
+    Attributes:
+        sent: notices that went out, once for each channel.
+        failed: what failed in this round.
+        given_up: of those, what is not tried again.
+        waiting: how many notices still wait, by channel.
+        rounds: of the channels that failed, how many rounds in a row did.
+    """
+
+    sent: int = 0
+    failed: tuple[Held, ...] = ()
+    given_up: tuple[Held, ...] = ()
+    waiting: Mapping[str, int] = field(default_factory=dict)
+    rounds: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def to_report(self) -> dict[str, Held]:
+        """By channel that failed often enough for somebody to look at it, a notice that it did not send."""
+        return {one.channel: one for one in reversed(self.failed) if self.rounds[one.channel] >= REPORTED_AFTER}
+
+
+@dataclass(frozen=True)
+class Post:
+    """Where notices are sent from.
+
+    Attributes:
+        home: folder of the project's stores.
+        root: the project's root.
+        settings: who is told of what.
+        told: kinds of records that people are told of where no route says otherwise.
+    """
+
+    home: Path
+    root: Path
+    settings: Settings
+    told: Collection[str]
+
+    def send(self, notices: Sequence[Notice], now: datetime) -> Sent:
+        """Write new notices to the outbox, and send what is due.
+
+        Args:
+            notices: new ones; one that was written before is not sent again.
+            now: the time.
+        """
+        outbox, channels = Outbox(self.home), self.channels
+        repeat = timedelta(hours=self.settings.repeat_after_hours)
+        for notice in notices:
+            outbox.add(notice, self._ways(notice, now), now, repeat)
+        known = outbox.waiting()
+        outbox.drop(sorted({one.channel for one in known} - set(channels)))
+        sent, failed, given_up, rounds = 0, list[Held](), list[Held](), dict[str, int]()
+        due = outbox.due(now)
+        for name, channel in channels.items():
+            mine = [one for one in due if one.channel == name]
+            missed: list[Held] = []
+            for tried in _bundles(mine, channel):
+                if len(missed) >= TRIED:
+                    outbox.postpone(tried, now + LATER, missed[-1].reason)
+                    continue
+                try:
+                    self.send_bundle(channel, [one.notice for one in tried], now)
+                except Exception as error:  # a way out may raise whatever it likes
+                    reason = str(error) if isinstance(error, NotSent) else f"{type(error).__name__}: {error}"
+                    given_up += outbox.mark_failed(tried, reason, now, self.give_up_after)
+                    missed += [replace(one, reason=reason) for one in tried]
+                else:
+                    outbox.mark_sent(tried, now)
+                    sent += len(tried)
+            if mine:
+                rounds[name] = outbox.failed_rounds(name, bool(missed))
+            failed += missed
+        waiting = Counter(one.channel for one in outbox.waiting())
+        return Sent(sent, tuple(failed), tuple(given_up), waiting, rounds)
+
+    @property
+    def give_up_after(self) -> timedelta:
+        """How long a channel is tried again."""
+        return timedelta(hours=self.settings.give_up_after_hours)
+
+    @property
+    def channels(self) -> dict[str, Channel]:
+        """All ways out: every registered notifier that no channel names, and the declared channels."""
+        named = {channel.notifier for channel in self.settings.channels.values()}
+        own = {name: Channel(notifier=name) for name in NOTIFIERS if name not in named}
+        return {**own, **self.settings.channels}
+
+    def send_bundle(self, channel: Channel, notices: Sequence[Notice], now: datetime) -> None:
+        """Send notices in one message; a webhook and a notifier take one at a time.
+
+        Raises:
+            NotSent: with the reason; a notifier may raise anything.
+        """
+        if channel.notifier is not None:
+            if channel.notifier not in NOTIFIERS:
+                raise NotSent(
+                    f"no notifier {channel.notifier!r} is registered; mlops extensions --kind notifiers lists them"
+                )
+            for notice in notices:
+                NOTIFIERS[channel.notifier].send(notice, self.home)
+        elif channel.webhook is not None:
+            for notice in notices:
+                post(channel, notice, self.settings.places, self.root, now)
+        elif channel.apprise is not None:
+            send_text(channel.apprise, digest_message(notices, self.settings.places))
+
+    def _ways(self, notice: Notice, now: datetime) -> dict[str, datetime]:
+        """A registered notifier that no channel names gets what people are told of, at once."""
+        named = {channel.notifier for channel in self.settings.channels.values()}
+        own = dict.fromkeys((n for n in NOTIFIERS if n not in named), now) if notice.kind in self.told else {}
+        return {**own, **self.settings.ways(notice, self.told, now)}
+
+
+def _bundles(held: Sequence[Held], channel: Channel) -> list[list[Held]]:
+    """What goes out in one message each: those that were collected in one, every other one alone."""
+    if channel.apprise is None:
+        return [[one] for one in held]
+    alone, together = [[one] for one in held if not one.together], [one for one in held if one.together]
+    return [*alone, together] if together else alone

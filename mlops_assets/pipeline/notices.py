@@ -1,0 +1,152 @@
+"""Which records people are told of, and what is said: each record with the model's tier and owner, and what to do next.
+
+Not here: who gets a notice and how it is sent (`notification/`), and when this runs (`watch.py`).
+"""
+
+import hashlib
+from collections.abc import Sequence
+
+from mlops_assets.evidence.pages.event_text import event_text
+from mlops_assets.evidence.version_status import version_statuses, waiting
+from mlops_assets.ledger.canonical import iso
+from mlops_assets.ledger.events.champion import Promotion, Retirement, Rollback, Suspension
+from mlops_assets.ledger.events.judgements import Approval, GateDecided, PolicyAdopted
+from mlops_assets.ledger.events.response import IncidentOpened, RetrainingRequested
+from mlops_assets.ledger.events.tiers import TierAssessed
+from mlops_assets.ledger.ledger import Record
+from mlops_assets.notification.delivery import Post, Sent
+from mlops_assets.notification.notice import SIGNATURE, TAMPERED, Notice, damage_notice, notice_of
+from mlops_assets.notification.routes import FILE, Settings, read_settings
+from mlops_assets.platform import Platform
+from mlops_assets.policy.reading import PolicyError
+from mlops_assets.response.incidents import open_incident
+
+RECORDS = tuple(e.KIND for e in (IncidentOpened, RetrainingRequested, Promotion, Rollback, Suspension, Retirement))
+"""Kinds of records that people are told of where no route says otherwise."""
+ASKING = tuple(e.KIND for e in (GateDecided, Approval, TierAssessed, PolicyAdopted))
+"""Kinds of records after which a version may wait for another signature than before."""
+TOLD = (*RECORDS, SIGNATURE, TAMPERED)
+
+
+def settings_of(platform: Platform) -> tuple[Settings, str]:
+    """Who is told of what, and why the file cannot be read; then the registered notifiers alone are used."""
+    try:
+        return read_settings(platform.project.config), ""
+    except PolicyError as error:
+        return Settings(), str(error)
+
+
+def send(platform: Platform, since: int) -> tuple[int, Sent]:
+    """Send notices of the records after `since`, and what waits and is due; open an incident about a channel that keeps failing.
+
+    Returns:
+        How many notices are new, and what came of sending.
+    """
+    settings, mistake = settings_of(platform)
+    if mistake:
+        open_incident(
+            platform.ledger,
+            "",
+            kind="notification_unreadable",
+            severity="act",
+            summary=f"config/{FILE} cannot be read, so that only registered notifiers tell people: {mistake}",
+            cause=f"notification_unreadable:{hashlib.sha256(mistake.encode()).hexdigest()[:16]}",
+            rule="watch",
+        )
+    kinds = settings.kinds(RECORDS)
+    records = platform.ledger.records(kind=kinds, after=since)
+    asked = {r.model for r in platform.ledger.records(kind=ASKING, after=since) if r.model}
+    found = [*(_notice(platform, record) for record in records), *_signatures(platform, sorted(asked))]
+    sent = post_of(platform, settings).send(found, platform.ledger.clock())
+    _report_failing(platform, sent)
+    return len(found), sent
+
+
+def send_damage(platform: Platform, damage: str) -> None:
+    """Tell people that the ledger does not hold."""
+    now = platform.ledger.clock()
+    post_of(platform, settings_of(platform)[0]).send([damage_notice(damage, now)], now)
+
+
+def post_of(platform: Platform, settings: Settings) -> Post:
+    """Where the project's notices are sent from."""
+    return Post(platform.home.root, platform.project.root, settings, TOLD)
+
+
+def _notice(platform: Platform, record: Record) -> Notice:
+    tier, owner = _facts(platform, record.model)
+    event = record.event
+    said = "" if isinstance(event, IncidentOpened) else event_text(record)
+    if isinstance(event, IncidentOpened):
+        roles: Sequence[str] = ()
+        if record.model in platform.project.declarations:
+            roles = platform.policy(record.model).incidents.close_roles
+        return notice_of(
+            record, tier=tier, owner=owner, roles=roles, action=f"mlops incident ack {record.subject} --key KEY.pem"
+        )
+    return notice_of(record, text=said, tier=tier, owner=owner)
+
+
+def _signatures(platform: Platform, models: Sequence[str]) -> list[Notice]:
+    """Of each model whose newest version waits for a person, that it does: once for each version and what it lacks."""
+    found = []
+    state = platform.ledger.state()
+    for model in models:
+        if model not in platform.project.declarations:
+            continue
+        one = waiting(version_statuses(platform.ledger, platform.policy(model), state.model(model)))
+        if one is None:
+            continue
+        tier, owner = _facts(platform, model)
+        lacking = hashlib.sha256(one.reason.encode()).hexdigest()[:12]
+        found.append(
+            Notice(
+                key=f"signature:{model}:{one.version}:{lacking}",
+                kind=SIGNATURE,
+                model=model,
+                severity="watch",
+                text=f"Version {one.version} is {one.status}. {one.reason}",
+                at=iso(platform.ledger.clock()),
+                details={"subject": one.version},
+                tier=tier,
+                owner=owner,
+                roles=tuple(role for role, _ in one.missing),
+                action=one.commands[0],
+            )
+        )
+    return found
+
+
+def _facts(platform: Platform, model: str) -> tuple[str, str]:
+    """Tier and owner of a declared model."""
+    declared = platform.project.declarations.get(model)
+    return (declared.tier.value, declared.owner) if declared is not None else ("", "")
+
+
+def _report_failing(platform: Platform, sent: Sent) -> None:
+    """Open an incident about each channel that keeps failing, and about what was given up; the others tell people of it."""
+    for name, one in sent.to_report.items():
+        open_incident(
+            platform.ledger,
+            "",
+            kind="notifier_failing",
+            severity="act",
+            summary=f"Channel {name} failed {sent.rounds[name]} times in a row: {one.reason}. {sent.waiting.get(name, 0)} "
+            f"notices wait and are sent again; mlops notice list shows them.",
+            cause=f"notifier:{name}",
+            window=one.notice.key,
+            rule="watch",
+        )
+    for name in sorted({one.channel for one in sent.given_up}):
+        lost = [one for one in sent.given_up if one.channel == name]
+        open_incident(
+            platform.ledger,
+            "",
+            kind="notices_undelivered",
+            severity="act",
+            summary=f"Channel {name}: {len(lost)} notices were given up after {lost[0].attempts + 1} attempts, the first "
+            f"about {lost[0].notice.model or 'the fleet'}: {lost[0].reason}. mlops notice resend sends them again.",
+            cause=f"undelivered:{name}",
+            window=lost[0].notice.key,
+            rule="watch",
+        )
