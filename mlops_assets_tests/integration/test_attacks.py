@@ -17,7 +17,7 @@ from mlops_assets.pipeline.watch import watch
 from mlops_assets.project import read_declaration
 from mlops_assets.release.champion import champion_state
 from mlops_assets.release.promotion import PromotionRefused, promote
-from mlops_assets.response.incidents import incidents
+from mlops_assets.response.incidents import incidents, open_incident
 from mlops_assets.stores.registry import RegistryError
 from mlops_assets.training.artifact import ArtifactError
 from mlops_assets_tests.integration.harm import Trap, verify
@@ -184,10 +184,11 @@ class TestTheRegistry:
         assert found.notices > 0
 
     def test_a_registry_that_cannot_be_read_keeps_nobody_from_being_told(self, attacked, monkeypatch, caplog):
+        open_incident(attacked.ledger, SNAPSHOT, kind="data_quality", severity="act", summary="a column is gone")
         monkeypatch.setattr(type(attacked.registry), "everything", lambda self: 1 / 0)
         with caplog.at_level("INFO"), pytest.raises(RuntimeError, match="could not be compared"):
             watch(attacked.platform, 0)
-        assert any(r.name == "mlops_assets.notification" for r in caplog.records)
+        assert "a column is gone" in [r.args[-1] for r in caplog.records if r.name == "mlops_assets.notification"]
         monkeypatch.undo()
 
 
