@@ -5,13 +5,13 @@ keeps failing (`pipeline/watch.py`).
 """
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
 from mlops_assets.notification.apprise_service import send_text
-from mlops_assets.notification.notice import Notice, digest_message
+from mlops_assets.notification.notice import UNACKNOWLEDGED, Notice, digest_message, escalated
 from mlops_assets.notification.notifiers import NOTIFIERS
 from mlops_assets.notification.outbox import Held, Outbox
 from mlops_assets.notification.routes import Channel, Settings
@@ -57,12 +57,14 @@ class Post:
         root: the project's root.
         settings: who is told of what.
         told: kinds of records that people are told of where no route says otherwise.
+        looked_at: whether somebody has acknowledged or closed the incident of a notice.
     """
 
     home: Path
     root: Path
     settings: Settings
     told: Collection[str]
+    looked_at: Callable[[Notice], bool] = lambda notice: False
 
     def send(self, notices: Sequence[Notice], now: datetime) -> Sent:
         """Write new notices to the outbox, and send what is due.
@@ -75,9 +77,12 @@ class Post:
         repeat = timedelta(hours=self.settings.repeat_after_hours)
         for notice in notices:
             outbox.add(notice, self._ways(notice, now), now, repeat)
+            outbox.add(escalated(notice), self.settings.escalations(notice, self.told, now), now)
         known = outbox.waiting()
         outbox.drop(sorted({one.channel for one in known} - set(channels)))
         sent, failed, given_up, rounds = 0, list[Held](), list[Held](), dict[str, int]()
+        needless = [one for one in outbox.due(now) if one.notice.kind == UNACKNOWLEDGED and self.looked_at(one.notice)]
+        outbox.mark_sent(needless, now, "acknowledged in time")
         due = outbox.due(now)
         for name, channel in channels.items():
             mine = [one for one in due if one.channel == name]

@@ -5,7 +5,7 @@ Belongs here: which facts a notice has, and its text. Not here: who gets it (`ro
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -19,6 +19,8 @@ LONGEST_TITLE = 160
 SHOWN = 50
 """Notices of one message that are written out."""
 TAMPERED = "ledger_tampered"
+UNACKNOWLEDGED = "incident_unacknowledged"
+"""Kind of a notice that nobody looks at an incident."""
 SIGNATURE = "signature_needed"
 """Kind of a notice that a version waits for a person."""
 
@@ -34,7 +36,8 @@ class Notice:
         severity: none, watch, act or critical.
         text: what happened, in a sentence.
         at: when, as ISO text.
-        details: what else is known: `incident` (its kind), `subject`, `window`, `columns`, `record` (its number).
+        details: what else is known: `incident` (its kind), `subject`, `window`, `columns`, `record` (its number), `recorded` (when,
+            as ISO text).
         tier: of the model.
         owner: of the model.
         roles: who is asked to act; empty: anybody who is enrolled, or nobody.
@@ -135,6 +138,7 @@ def notice_of(
     details = plain(
         {
             "record": record.seq,
+            "recorded": iso(record.recorded_at),
             "incident": event.kind if is_incident else None,
             "subject": record.subject,
             "window": getattr(event, "window", None),
@@ -156,6 +160,16 @@ def notice_of(
     )
 
 
+def escalated(notice: Notice) -> Notice:
+    """That nobody has acknowledged the incident of a notice."""
+    return replace(
+        notice,
+        key=f"{notice.key}:unacknowledged",
+        kind=UNACKNOWLEDGED,
+        text=f"Nobody has acknowledged this incident. {notice.text}",
+    )
+
+
 def damage_notice(damage: str, at: datetime) -> Notice:
     """That the ledger does not hold: no record can say so, because nothing is written to it any more. A new one each day."""
     key = f"ledger:{hashlib.sha256(damage.encode()).hexdigest()[:16]}:{at:%Y-%m-%d}"
@@ -168,6 +182,7 @@ def message(notice: Notice, places: Places) -> Message:
     about = details.get("incident")
     kind = TITLES.get(notice.kind, notice.kind.replace("_", " "))
     kind = f"{about}".replace("_", " ") if about else kind
+    kind += ", not acknowledged" if notice.kind == UNACKNOWLEDGED else ""
     lines = [f"What happened: {notice.text}"]
     if notice.model:
         facts = [f"{notice.tier} tier" if notice.tier else "", f"owner {notice.owner}" if notice.owner else ""]
@@ -201,7 +216,7 @@ def digest_message(notices: Sequence[Notice], places: Places) -> Message:
     parts = []
     for group in groups[:SHOWN]:
         first = message(group[0], places)
-        times = f" ({len(group)} times, last {group[-1].at[:16].replace('T', ' ')} UTC)" if len(group) > 1 else ""
+        times = f" ({len(group)} times, last {_minute(group[-1].at)})" if len(group) > 1 else ""
         parts.append(f"{first.title}{times}\n{first.body}")
     if len(groups) > SHOWN:
         parts.append(f"{len(groups) - SHOWN} more: mlops status")
@@ -209,9 +224,13 @@ def digest_message(notices: Sequence[Notice], places: Places) -> Message:
 
 
 def _since(notice: Notice) -> str:
-    at = f"{notice.at[:16].replace('T', ' ')} UTC"
-    window = notice.details.get("window")
-    return f"the window of {window} (recorded {at})" if window else at
+    window, recorded = notice.details.get("window"), str(notice.details.get("recorded", notice.at))
+    began = f"the window of {window}" if window else _minute(notice.at)
+    return began if recorded == notice.at and not window else f"{began}, recorded {_minute(recorded)}"
+
+
+def _minute(text: str) -> str:
+    return f"{text[:16].replace('T', ' ')} UTC"
 
 
 def _links(notice: Notice, places: Places) -> list[str]:

@@ -117,12 +117,12 @@ class Outbox:
         """What was given up."""
         return self._held("state = 'undelivered' ORDER BY rowid")
 
-    def mark_sent(self, held: Sequence[Held], now: datetime) -> None:
-        """They were sent."""
+    def mark_sent(self, held: Sequence[Held], now: datetime, reason: str = "") -> None:
+        """They were sent, or need not be any more, for this reason."""
         with self._open() as database:
             database.executemany(
-                "UPDATE notices SET state = 'sent', sent = ?, reason = '' WHERE channel = ? AND key = ?",
-                [(iso(now), one.channel, one.notice.key) for one in held],
+                "UPDATE notices SET state = 'sent', sent = ?, reason = ? WHERE channel = ? AND key = ?",
+                [(iso(now), reason, one.channel, one.notice.key) for one in held],
             )
 
     def mark_failed(self, held: Sequence[Held], reason: str, now: datetime, give_up_after: timedelta) -> list[Held]:

@@ -5,7 +5,7 @@ Belongs here: the fields of that file, which notices a route takes, and when a n
 """
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 from typing import Annotated, Literal
@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
+from mlops_assets.ledger.canonical import moment
 from mlops_assets.ledger.events.registry import BY_KIND
 from mlops_assets.notification.notice import Notice, Places
 from mlops_assets.policy.reading import read_document
@@ -126,6 +127,8 @@ class Route(_Part):
     """Names of models."""
     roles: tuple[str, ...] = ()
     """Roles that are asked to act."""
+    unacknowledged_hours: float | None = Field(default=None, gt=0, le=24 * 90)
+    """Incidents that nobody has acknowledged or closed so long after they were opened; other notices are not taken."""
     digest: Clock | None = None
     """Collected, and sent as one message a day at this time."""
     quiet: Quiet | None = None
@@ -133,6 +136,8 @@ class Route(_Part):
 
     @model_validator(mode="after")
     def _known_records(self) -> "Route":
+        if self.unacknowledged_hours is not None and self.digest is not None:
+            raise ValueError("unacknowledged_hours and digest are two times for one notice; expected one of them")
         unknown = [kind for kind in (self.records or ()) if kind not in BY_KIND] if self.records != "all" else []
         if unknown:
             raise ValueError(
@@ -158,10 +163,14 @@ class Route(_Part):
             and (not self.owners or notice.owner in self.owners)
             and (not self.models or notice.model in self.models)
             and (not self.roles or bool(set(self.roles) & set(notice.roles)))
+            and (self.unacknowledged_hours is None or bool(notice.details.get("incident")))
         )
 
     def due(self, notice: Notice, now: datetime, zone: ZoneInfo) -> datetime:
         """When the notice is to be sent; later than now: together with others."""
+        if self.unacknowledged_hours is not None:
+            opened = moment(str(notice.details.get("recorded", notice.at)))
+            now = max(now, opened + timedelta(hours=self.unacknowledged_hours))
         local = now.astimezone(zone)
         if self.digest is not None:
             return _next(time.fromisoformat(self.digest), local)
@@ -217,8 +226,17 @@ class Settings(_Part):
 
     def ways(self, notice: Notice, told: Collection[str], now: datetime) -> Mapping[str, datetime]:
         """Channel to when the notice is to be sent there; the earliest time where several routes lead to one."""
+        return self._ways([r for r in self.routes if r.unacknowledged_hours is None], notice, told, now)
+
+    def escalations(self, notice: Notice, told: Collection[str], now: datetime) -> Mapping[str, datetime]:
+        """Channel to when it is told that nobody has acknowledged the incident."""
+        return self._ways([r for r in self.routes if r.unacknowledged_hours is not None], notice, told, now)
+
+    def _ways(
+        self, routes: Sequence[Route], notice: Notice, told: Collection[str], now: datetime
+    ) -> dict[str, datetime]:
         zone, found = ZoneInfo(self.time_zone), dict[str, datetime]()
-        for route in self.routes:
+        for route in routes:
             if route.takes(notice, told):
                 when = route.due(notice, now, zone)
                 found |= {name: min(when, found.get(name, when)) for name in route.to}

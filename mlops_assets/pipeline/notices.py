@@ -70,7 +70,12 @@ def send_damage(platform: Platform, damage: str) -> None:
 
 def post_of(platform: Platform, settings: Settings) -> Post:
     """Where the project's notices are sent from."""
-    return Post(platform.home.root, platform.project.root, settings, TOLD)
+
+    def looked_at(notice: Notice) -> bool:
+        known = platform.ledger.state().model(notice.model).incidents.get(str(notice.details.get("subject")))
+        return known is not None and known.state != "open"
+
+    return Post(platform.home.root, platform.project.root, settings, TOLD, looked_at)
 
 
 def _notice(platform: Platform, record: Record) -> Notice:

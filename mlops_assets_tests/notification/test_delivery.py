@@ -4,6 +4,7 @@ import base64
 import hashlib
 import hmac
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -71,7 +72,7 @@ def test_a_message_says_what_happened_since_when_on_what_evidence_and_what_to_do
     for said in (
         "What happened: income is gone",
         "Model: m (high tier, owner team:cards)",
-        "Since: the window of 2025-12-01 (recorded 2026-01-05 11:59 UTC)",
+        "Since: the window of 2025-12-01, recorded 2026-01-05 11:59 UTC",
         "Columns: income",
         "Evidence: record 7 of the ledger (incident_opened)",
         "To act: validator, model-risk",
@@ -109,6 +110,18 @@ def test_the_quiet_hours_and_the_digest_end_in_one_message(post, mailbox):
     assert mailbox.subjects == ["3 notices: m"]
     assert "m: data quality (act) (2 times, last 2026-01-05 11:59 UTC)" in mailbox.texts[0]
     assert "age is new" in mailbox.texts[0]
+
+
+@pytest.mark.parametrize("acknowledged", [True, False])
+def test_an_incident_that_nobody_acknowledges_is_told_of_again(post, mailbox, acknowledged):
+    mine = post(MAIL, {"to": ["mail"], "unacknowledged_hours": 4})
+    mine = replace(mine, looked_at=lambda one: acknowledged)
+    mine.send([notice()], NOW)
+    mine.send([], NOW + 3.9 * HOUR)
+    assert mailbox.messages == []
+    mine.send([], NOW + 4 * HOUR)
+    assert mailbox.subjects == ([] if acknowledged else ["m: data quality, not acknowledged (act)"])
+    assert Outbox(mine.home).waiting() == []
 
 
 def test_a_mail_server_that_is_down_gets_it_later_and_others_are_told_at_once(post, mailbox, hook):

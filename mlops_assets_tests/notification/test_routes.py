@@ -111,6 +111,10 @@ def test_the_earliest_of_several_routes_counts():
         ),
         ("channels: {m: {notifier: log}}\nroutes: [{to: [m], digest: 8}]", "digest"),
         ("channels: {m: {notifier: log}}\nroutes: [{to: [m], digest: '24:00'}]", "expected a time of day"),
+        (
+            "channels: {m: {notifier: log}}\nroutes: [{to: [m], digest: '08:00', unacknowledged_hours: 4}]",
+            "two times for one notice",
+        ),
         ("time_zone: Moon/Base", "expected a time zone"),
         ("route: []", "route"),
     ],

@@ -1,6 +1,7 @@
 """People are told of what is new, with tier, owner and what to do next, and of a version that waits for them."""
 
 import json
+from datetime import timedelta
 from types import SimpleNamespace
 
 import pytest
@@ -10,7 +11,7 @@ from mlops_assets.ledger.ledger import Ledger
 from mlops_assets.notification.notice import SIGNATURE
 from mlops_assets.notification.notifiers import NOTICES
 from mlops_assets.pipeline.notices import ASKING, send, send_damage
-from mlops_assets.response.incidents import incidents, open_incident
+from mlops_assets.response.incidents import acknowledge, incidents, open_incident
 from mlops_assets_tests.evidence.life import MODEL, POLICY, Clock, Life, at
 from mlops_assets_tests.evidence.test_version_status import measured
 
@@ -40,6 +41,21 @@ def test_an_incident_comes_with_what_the_receiver_needs(bank):
     assert [(n["kind"], n["tier"], n["owner"]) for n in notices] == [("incident_opened", "high", "team:cards")]
     assert notices[0]["action"] == f"mlops incident ack {found.id} --key KEY.pem"
     assert notices[0]["roles"] == list(POLICY.incidents.close_roles)
+
+
+@pytest.mark.parametrize("acknowledged", [True, False])
+def test_an_incident_that_nobody_looks_at_is_told_of_later(bank, acknowledged):
+    (bank.folder / "notification.yaml").write_text(
+        "channels: {duty: {notifier: file}}\nroutes: [{to: [duty], unacknowledged_hours: 4}]"
+    )
+    found = open_incident(bank.life.ledger, MODEL, kind="data_quality", severity="act", summary="income is gone")
+    assert bank.told() == (1, [])
+    if acknowledged:
+        acknowledge(bank.life.ledger, bank.life.keys["validator"], found.id)
+    bank.life.clock.at += timedelta(hours=4)
+    _, notices = bank.told(bank.life.ledger.latest("incident_opened").seq)
+    told = "Nobody has acknowledged this incident. income is gone"
+    assert [n["text"] for n in notices] == ([] if acknowledged else [told])
 
 
 def test_a_version_that_waits_for_signatures_is_told_of_once_for_what_it_lacks(bank):
