@@ -33,7 +33,8 @@ class AttentionItem:
     Attributes:
         model: name.
         kind: `declaration`, `suspension`, `intervention`, `window`, `incident`, `tier`, `approval`, `policy`, `finding`,
-            `exception`, `validation`, `evidence`, `outcomes`, `retraining` or `copy`.
+            `exception`, `validation`, `evidence`, `outcomes`, `training`, `retraining` or
+            `copy`.
         urgency: `now`; `soon`, with an end within `SOON`; `open`, without a date that presses.
         title: what it is, in a few words.
         detail: why, in one or two sentences.
@@ -90,6 +91,7 @@ def attention(
         *_incidents(state, policy),
         *_windows(model, state, unjudged),
         *_versions(model, statuses or {}),
+        *_training(model, row, state),
         *_tier(model, row, at),
         *_findings(model, row, at),
         *_exceptions(model, row, at, policy),
@@ -195,7 +197,7 @@ def _windows(model: str, state: ModelState, unjudged: Sequence[str]) -> list[Att
         else "No window has a verdict yet."
     )
     known = f"ended and not judged, so nothing is known about the model in {'it' if count == 1 else 'them'}."
-    detail = f"{span}: {known} {last} The sensor `arrivals` starts one at a time; where no rows have come, it says so, and where a run failed, Dagster does."
+    detail = f"{span}: {known} {last} The sensor arrivals starts one at a time; where no rows have come, it says so, and where a run failed, Dagster does."
     return [AttentionItem(model, "window", "now", title, detail)]
 
 
@@ -208,6 +210,14 @@ def _versions(model: str, statuses: Mapping[str, VersionStatus]) -> list[Attenti
     who = ", ".join(f"{count} × {role}" if count > 1 else role for role, count in found.missing)
     title = f"Version {found.version} is {found.status}"
     return [AttentionItem(model, kind, "now", title, found.reason, line, who) for line in found.commands]
+
+
+def _training(model: str, row: Mapping[str, Any], state: ModelState) -> list[AttentionItem]:
+    """A declared model that nobody has trained."""
+    if row["error"] or state.versions or any(request.is_open for request in state.requests.values()):
+        return []
+    detail = "It is declared, and no version of it has been registered."
+    return [AttentionItem(model, "training", "soon", "Not trained yet", detail, f"dg launch --job {model}__training")]
 
 
 def _tier(model: str, row: Mapping[str, Any], at: datetime) -> list[AttentionItem]:

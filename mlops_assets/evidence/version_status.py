@@ -149,7 +149,7 @@ def _waiting(ledger: Ledger, policy: Policy, model: str, version: str) -> Versio
             "in shadow" if step.name == "shadow" else "in canary",
             f"{_sentence(step.reason)}.",
         )
-    return VersionStatus(version, "ready", "Nothing is missing; the next run of the `release` sensor promotes it.")
+    return VersionStatus(version, "ready", "Nothing is missing; the sensor release promotes it at its next look.")
 
 
 def _sentence(text: str) -> str:

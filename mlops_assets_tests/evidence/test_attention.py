@@ -52,6 +52,12 @@ def test_a_version_that_waits_asks_only_for_signatures_that_are_missing(life: Li
     assert not [item for item in items(life) if item.kind == "approval"]
 
 
+def test_a_model_that_nobody_has_trained_says_how(life: Life) -> None:
+    assert of_kind(items(life), "training").command == f"dg launch --job {MODEL}__training"
+    life.register("1", "2003-09-20")
+    assert not [item for item in items(life) if item.kind == "training"]
+
+
 @pytest.mark.parametrize(
     ("counts", "quarantined", "urgency"),
     [(9_990, 0, None), (11_628, 119, "open"), (9_000, 1_000, "soon")],
@@ -76,6 +82,7 @@ def test_windows_that_nobody_judged_are_not_shown_as_healthy(life: Life) -> None
     assert (found.urgency, found.title) == ("now", "2 windows without a verdict")
     assert "2003-10-01 to 2004-01-01" in found.detail
     assert "No window has a verdict yet." in found.detail
+    assert "`" not in found.detail, "neither a terminal nor a page renders Markdown"
     life.judge("2003-10-01", "2004-01-01", "none", version="1", when="2004-04-03")
     assert of_kind(items(life), "window").title == "1 window without a verdict"
 

@@ -127,7 +127,11 @@ def _causes(verdict: HealthVerdict) -> list[Block]:
         }
         for cause in verdict.causes
     ]
-    return [table(rows)] if rows else []
+    if not rows:
+        return []
+    lower = [cause for cause in verdict.causes if _rank(cause.severity) < _rank(verdict.severity)]
+    note = "Severity is that of this window alone. The verdict is lower until the change is seen in enough windows."
+    return [table(rows, note=note if lower else "")]
 
 
 def _performance(evidence: WindowEvidence) -> list[Block]:
@@ -139,7 +143,8 @@ def _performance(evidence: WindowEvidence) -> list[Block]:
     matured = f"{number(evidence.outcomes)} outcomes have" if evidence.outcomes else "no outcome has"
     matured += " matured, too few to measure" if evidence.outcomes else " matured"
     if not rows:
-        return [Paragraph(f"Nothing was measured: {matured}.", "muted")]
+        why = "no row was scored" if evidence.rows == 0 else matured
+        return [Paragraph(f"Nothing was measured: {why}.", "muted")]
     note = f"{number(evidence.outcomes)} matured outcomes." if evidence.metrics else f"Estimated: {matured}."
     blocks: list[Block] = [table(rows, note=f"{note} Reference: held-out rows of the version.", limit=60)]
     if evidence.estimates and not evidence.estimates.startswith("no estimate"):

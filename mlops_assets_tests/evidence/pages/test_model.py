@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from mlops_assets.evidence.blocks import Paragraph, Table
 from mlops_assets.evidence.pages import window as window_page
 from mlops_assets.evidence.pages.fleet import Links, ModelView, view
 from mlops_assets.evidence.pages.model import champion_gates, commands, render, versions
@@ -16,6 +17,7 @@ from mlops_assets.monitoring.outcomes.reference_performance import build_referen
 from mlops_assets.response.alarm_precision import Precision
 from mlops_assets_tests.evidence.conftest import Declared, at, declaration_of
 from mlops_assets_tests.evidence.life import Life
+from mlops_assets_tests.ledger.made import health_verdict
 from mlops_assets_tests.monitoring.outcomes.test_group_changes import declaration, people
 
 SBA = Declared("sba_loan_default", declaration_of("sba_loan_default"))
@@ -224,6 +226,21 @@ def test_a_window_page_has_its_verdict_its_groups_its_drivers_and_a_way_back(liv
         ">state</td>",
     ):
         assert shown in page, shown
+
+
+@pytest.mark.parametrize(
+    ("alone", "verdict", "lower"), [("critical", "watch", True), ("watch", "watch", False)], ids=["lower", "the same"]
+)
+def test_a_verdict_that_is_lower_than_its_cause_says_why(alone: str, verdict: str, lower: bool) -> None:
+    cause = {"kind": "covariate_shift", "severity": alone, "evidence": "scores moved", "columns": ["mlops_score"]}
+    event = health_verdict("2004-04-01", severity=verdict, causes=[cause])
+    shown = dict(window_page.parts(SBA.name, event, window_evidence("2004-04-01", {"rows": 0}, None), None))
+    (causes,), (measured,) = shown["Causes"], shown["Performance"]
+    assert isinstance(causes, Table)
+    assert isinstance(measured, Paragraph)
+    assert ("The verdict is lower until" in causes.note) is lower
+    assert causes.rows[0][2] == "model score"
+    assert measured.text == "Nothing was measured: no row was scored."
 
 
 def test_gates_show_which_are_required_and_which_an_exception_lifts(lived: Ledger, life: Life) -> None:
