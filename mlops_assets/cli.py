@@ -30,7 +30,7 @@ COMMANDS = {
     "exception": ("exceptions", "Grant, withdraw and list exceptions to gates."),
     "extensions": ("extensions", "List gates, statistics, sources, notifiers and whatever else is registered by name."),
     "finding": ("findings", "Record, answer, close and list findings."),
-    "incident": ("incidents", "List, acknowledge and close incidents."),
+    "incident": ("incidents", "List, acknowledge, close and time incidents."),
     "init": ("init", "Start a project of your own."),
     "keys": ("people", "Create a key pair."),
     "lineage": ("lineage", "Export a model's lineage as OpenLineage events."),

@@ -1,18 +1,23 @@
 """`mlops incident`: list, acknowledge and close incidents."""
 
+from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 
 import click
 
 from mlops_assets.commands.common import json_option, key_option, known_model, open_platform, print_json, print_table
+from mlops_assets.ledger.events.champion import Promotion
 from mlops_assets.ledger.keys import SigningKey
+from mlops_assets.ledger.state.response import Incident
 from mlops_assets.policy.conduct_rules import IncidentRule
 from mlops_assets.response import incidents
+from mlops_assets.response.incident_times import incident_times as times_of
 
 
 @click.group()
 def incident() -> None:
-    """List, acknowledge and close incidents."""
+    """List, acknowledge, close and time incidents."""
 
 
 @incident.command("list")
@@ -47,6 +52,47 @@ def incident_list(context: click.Context, model: str | None, everything: bool, a
         print_json(rows)
     else:
         print_table(rows, ["id", "model", "kind", "severity", "state", "window", "summary"])
+
+
+@incident.command("times")
+@click.option("--by", type=click.Choice(["kind", "model", "tier"]), default="kind", show_default=True, help="Group by.")
+@click.option("--since", type=click.DateTime(["%Y-%m-%d"]), help="Only incidents recorded on this day or later.")
+@json_option
+@click.pass_context
+def incident_times(context: click.Context, by: str, since: datetime | None, as_json: bool) -> None:
+    """Mean hours until incidents were detected, acknowledged and closed, and the age of those that are not.
+
+    Detection counts from the end of the window that an incident is about, or from the model's first promotion where that came
+    later; acknowledgement and closure from its record.
+    """
+    platform = open_platform(context)
+    declared = platform.project.declarations
+    groups: dict[str, Callable[[Incident], str]] = {
+        "kind": lambda one: one.kind,
+        "model": lambda one: one.model or "fleet",
+        "tier": lambda one: declared[one.model].tier.value if one.model in declared else "fleet",
+    }
+    found = [
+        one
+        for one in incidents.incidents(platform.ledger.state(), None)
+        if since is None or one.recorded_at.date() >= since.date()
+    ]
+    cadences = {name: one.monitoring.cadence for name, one in declared.items() if one.has_time}
+    promoted: dict[str, datetime] = {}
+    for record in platform.ledger.of(Promotion):
+        promoted.setdefault(record.model, record.recorded_at)
+    rows = [one.to_dict() for one in times_of(found, groups[by], platform.ledger.clock(), cadences, promoted)]
+    if as_json:
+        print_json(rows)
+    elif rows:
+        shown = [{name: _hours(value) for name, value in row.items()} for row in rows]
+        print_table(shown, list(rows[0]))
+    else:
+        click.echo("no incident was recorded")
+
+
+def _hours(value: object) -> object:
+    return f"{value:.1f}" if isinstance(value, float) else value
 
 
 @incident.command("ack")
