@@ -50,6 +50,7 @@ class CardInputs:
         monitoring_plan: Windows, statistics and actions.
         changes: Earlier versions and the reason for each replacement, oldest first; empty for a first version.
         validation: The validation report: outcome, valid_until, conditions.
+        conclusions: What people concluded about clauses of requirement profiles; empty or None: nobody has yet.
         risk_register: Risks and their mitigation.
     """
 
@@ -81,6 +82,7 @@ class CardInputs:
     monitoring_plan: Mapping[str, Any] | None = None
     changes: Sequence[Mapping[str, Any]] | None = None
     validation: Mapping[str, Any] | None = None
+    conclusions: Sequence[Mapping[str, Any]] | None = None
     risk_register: Sequence[Mapping[str, Any]] | None = None
 
     @property
@@ -94,6 +96,8 @@ class CardInputs:
         show and their code, because it follows from no evidence of this package."""
         evidence = self.evidence
         evidence.pop("approvals")
+        if not evidence["conclusions"]:
+            evidence.pop("conclusions")  # a card that was issued without them has the digest that it had
         if evidence["decisions"] is not None:
             evidence["decisions"] = [d for d in evidence["decisions"] if d.get("gate") not in DECIDED_ON_THE_CARD]
         own = {s.key: {"code": s.code, "blocks": plain(s.blocks)} for s in sections if s.code is not None}

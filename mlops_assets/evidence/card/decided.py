@@ -94,8 +94,28 @@ def exceptions(inputs: CardInputs) -> list[Block]:
     return [Table(shown.columns, shown.rows, tones=tuple(tones))]
 
 
+CONCLUSION_COLUMNS = (
+    ("profile", "Profile"),
+    ("clause", "Clause"),
+    ("outcome", "Outcome"),
+    ("rationale", "Reason"),
+    ("person", "Concluded by"),
+    ("role", "Role"),
+    ("record", "Record"),
+)
+
+
 def findings(inputs: CardInputs) -> list[Block] | str:
-    """Validation and findings that were recorded when the card was issued."""
+    """Validation, findings and conclusions about clauses that were recorded when the card was issued."""
+    found = _findings(inputs)
+    if not inputs.conclusions:
+        return found
+    rows = [{**one, "outcome": label(str(one["outcome"])).lower()} for one in map(plain, inputs.conclusions)]
+    shown = table(rows, CONCLUSION_COLUMNS, title="Conclusions about clauses of requirement profiles", limit=200)
+    return [*([Paragraph(found)] if isinstance(found, str) else found), shown]
+
+
+def _findings(inputs: CardInputs) -> list[Block] | str:
     required = ((inputs.policy or {}).get("validation") or {}).get("required", True)
     if inputs.validation is None and not required and inputs.findings is not None:
         none = "No independent validation was recorded when the card was issued; the policy of this tier requires none."

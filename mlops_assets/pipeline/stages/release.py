@@ -2,13 +2,14 @@
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal
 
 from mlops_assets.declaration.declaration import Declaration
 from mlops_assets.evidence.card.card import Card, CardInputs
 from mlops_assets.evidence.card.model_card import build_card, write_card
-from mlops_assets.evidence.requirements.assessment import completeness_evidence
+from mlops_assets.evidence.requirements.assessment import completeness_evidence, conclusions_of
 from mlops_assets.evidence.requirements.profiles import applicable, load_profiles
 from mlops_assets.gates import completeness
 from mlops_assets.gates.gate import GateInputs
@@ -161,6 +162,7 @@ def card_inputs(
         },
         monitoring_plan=monitoring_plan(declaration, policy),
         validation=validation_on_record(ledger, model, version),
+        conclusions=[asdict(one) for one in conclusions_of(ledger.state().model(model), version)],
         risk_register=[r.model_dump() for r in declaration.card.risks] or None,
         changes=earlier_versions(ledger, model, int(version)),
     )

@@ -226,3 +226,16 @@ def test_the_comparison_says_which_attempt_on_the_rows_it_was(card_inputs: CardI
     text = card_markdown(build_card(replace(card_inputs, comparison=compared)))
     assert "This is comparison 2 with a champion on these held-out rows (abababababab)" in text
     assert words in text
+
+
+def test_conclusions_about_clauses_are_listed_and_a_card_without_them_keeps_its_digest(card_inputs: CardInputs):
+    one = {
+        "profile": "sr_26_2", "clause": "V.1.a", "outcome": "not_answered", "rationale": "No proxy was examined.",
+        "person": "vera", "role": "validator", "evidence": "e" * 64, "record": 57,
+    }  # fmt: skip
+    assert build_card(replace(card_inputs, conclusions=[])).digest == build_card(card_inputs).digest
+    card = build_card(replace(card_inputs, conclusions=[one]))
+    assert card.digest != build_card(card_inputs).digest
+    assert card.missing == build_card(card_inputs).missing
+    shown = [line for line in card_markdown(card).replace("\\", "").splitlines() if "V.1.a" in line]
+    assert shown == ["| sr_26_2 | V.1.a | not answered | No proxy was examined. | vera | validator | 57 |"]
