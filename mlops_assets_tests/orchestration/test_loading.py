@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -98,5 +99,9 @@ def test_dg_check_fails_with_file_and_line(copy):
     finally:
         path.write_text(text, encoding="utf-8")
     assert bad.returncode != 0
+    # Dagster's own check of the YAML comes first, for one declaration of a component type: the one that the file system lists
+    # last. It says it in other words than the project's check, which sees all declarations.
     said = "".join((bad.stdout + bad.stderr).split())
-    assert f"card_default/defs.yaml:{line}:teir:unknownfield".replace(" ", "") in said, bad.stdout + bad.stderr
+    assert re.search(
+        rf"card_default/defs\.yaml:{line}(:teir:unknownfield|-mlops_assets\.GovernedModelattributes\.teir)", said
+    ), bad.stdout + bad.stderr
