@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import cached_property
 
 from mlops_assets.ledger.events.windows import Severity, WindowEvidence
 
@@ -25,7 +26,7 @@ class WindowVerdict:
         policy_digest: of the policy.
         outcomes: digest of the outcomes it rests on, or None.
         p_value: of the window among the fleet's, or None.
-        accumulates: what the window adds to the evidence over its version's windows, or None.
+        evidence: JSON text of what the window adds to the evidence over its version's windows, or None; read `accumulates`.
         arrived: number of the first verdict of this version on the window that rests on outcomes, or None.
         happened_at, recorded_at, seq: of the record.
     """
@@ -47,8 +48,17 @@ class WindowVerdict:
     happened_at: datetime
     recorded_at: datetime
     seq: int
-    accumulates: WindowEvidence | None = None
+    evidence: str | None = None
     arrived: int | None = None
+
+    @cached_property
+    def accumulates(self) -> WindowEvidence | None:
+        """What the window adds to the evidence over its version's windows, or None.
+
+        It has a number or two for each column, which the next verdict on the model needs and a look at the fleet does not:
+        kept as text, it is read, and checked, only by whoever asks.
+        """
+        return WindowEvidence.model_validate_json(self.evidence) if self.evidence is not None else None
 
 
 @dataclass(frozen=True)

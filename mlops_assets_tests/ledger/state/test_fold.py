@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from mlops_assets.governance.verification import verify_all
 from mlops_assets.ledger.enrolment import revoke
+from mlops_assets.ledger.events.windows import Distance, MeanChange, WindowEvidence
 from mlops_assets.ledger.keys import SigningKey
 from mlops_assets.ledger.ledger import Entry, Ledger
 from mlops_assets.ledger.state import cache as cache_module
@@ -18,6 +19,7 @@ from mlops_assets.release.promotion import promote
 from mlops_assets_tests.cost import times_as_much
 from mlops_assets_tests.effort import share
 from mlops_assets_tests.governance.world import MODEL, World, build, policy
+from mlops_assets_tests.ledger.made import health_verdict
 from mlops_assets_tests.ledger.raw import note, raw
 from mlops_assets_tests.ledger.state.acts import ACTS, settle
 from mlops_assets_tests.ledger.test_ledger import attack
@@ -190,3 +192,15 @@ def test_a_warm_state_costs_little_beside_the_first(busy):
     ledger.append_all([Entry(note(number), MODEL) for number in range(3000)])
     ledger.state()
     assert times_as_much(ledger.state, lambda: ledger.state(fresh=True)) < 1 / 10
+
+
+def test_evidence_of_windows_is_read_by_whoever_asks_for_it(kept):
+    """It is most of the state: a look at a fleet would pay for each column of each window of each model."""
+    columns = {f"x{place}": Distance(log_e=-29.055, size=0.1) for place in range(5)}
+    evidence = WindowEvidence(calibration=MeanChange(change=0.1 + 0.2, variance=1e-300, shared=0.0), inputs=columns)
+    kept().append(health_verdict("2026-01-01", accumulates=evidence), model=MODEL, subject="2026-01-01")
+    kept().state()
+    found = kept().state().model(MODEL).window_verdicts["2026-01-01"]
+    assert "WindowEvidence" not in str(cache_module._adapter().core_schema)
+    assert found.accumulates == evidence
+    assert found.accumulates is found.accumulates

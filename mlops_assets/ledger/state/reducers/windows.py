@@ -65,7 +65,7 @@ def health_verdict(model: ModelState, record: Record[windows.HealthVerdict], _: 
         happened_at=record.happened_at,
         recorded_at=record.recorded_at,
         seq=record.seq,
-        accumulates=event.accumulates,
+        evidence=event.accumulates.model_dump_json() if event.accumulates is not None else None,
         arrived=arrived,
     )
     return replace(model, verdicts={**model.verdicts, key: verdict})
