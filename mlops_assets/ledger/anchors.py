@@ -6,6 +6,7 @@ first; a copy of it in another place (a file here, every audit packet, wherever 
 
 import json
 import os
+import stat
 import tempfile
 import zipfile
 from dataclasses import asdict, dataclass
@@ -16,6 +17,8 @@ from mlops_assets.ledger.keys import PublicKey, SigningKey, decode, encode
 from mlops_assets.ledger.signatures import pae
 from mlops_assets.stores.ledger_database import locked_file
 
+LARGEST_FILE = 1024 * 1024
+LARGEST_SEAL = 32 * 1024 * 1024
 HEAD_TYPE = "application/vnd.mlops-assets.ledger-head+json"
 
 
@@ -67,16 +70,24 @@ def read_anchor(path: Path) -> Anchor | None:
         ValueError: the file is there and is not an anchor.
     """
     try:
-        content = json.loads(path.read_text())
+        content = json.loads(_small_file(path))
     except FileNotFoundError:
         return None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"anchor file {path} is not JSON: {error}") from None
     try:
         anchor = Anchor(int(content["seq"]), str(content["digest"]), str(content["key_id"]), str(content["signature"]))
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise ValueError(f"anchor file {path} holds no anchor: {error!r}") from None
     return _of_a_record(anchor, path)
+
+
+def _small_file(path: Path) -> str:
+    """The text of an anchor file; a pipe or a device would be waited for without end."""
+    status = path.stat()
+    if not stat.S_ISREG(status.st_mode) or status.st_size > LARGEST_FILE:
+        raise ValueError(f"expected a regular file of at most {LARGEST_FILE} bytes")
+    return path.read_text()
 
 
 def _of_a_record(anchor: Anchor, path: Path) -> Anchor:
@@ -92,16 +103,18 @@ def kept_anchor(path: Path) -> Anchor:
     Raises:
         ValueError: the file is neither.
     """
-    if not zipfile.is_zipfile(path):
+    if not path.is_file() or not zipfile.is_zipfile(path):
         found = read_anchor(path)
         if found is None:
             raise ValueError(f"found no anchor file {path}")
         return found
     try:
         with zipfile.ZipFile(path) as archive:
+            if archive.getinfo("packet.json").file_size > LARGEST_SEAL:
+                raise ValueError(f"packet.json unpacks to more than {LARGEST_SEAL} bytes")
             seal = json.loads(archive.read("packet.json"))
         return _of_a_record(Anchor(**json.loads(decode(seal["payload"]))["predicate"]["head"]), path)
-    except (KeyError, TypeError, ValueError, zipfile.BadZipFile) as error:
+    except Exception as error:  # a damaged or hostile ZIP ends in errors of many kinds
         raise ValueError(f"{path} is no audit packet with a head in it: {error!r}") from None
 
 

@@ -1,4 +1,8 @@
+import io
 import json
+import os
+import zipfile
+from pathlib import Path
 
 import pytest
 
@@ -34,3 +38,39 @@ def test_an_anchor_of_no_record_is_refused(tmp_path, seq):
     path.write_text(json.dumps({"seq": seq, "digest": "0" * 64, "key_id": "0" * 64, "signature": ""}))
     with pytest.raises(ValueError, match="expected one of record 1 or later"):
         kept_anchor(path)
+
+
+def packed(name: str, content: bytes) -> bytes:
+    target = io.BytesIO()
+    with zipfile.ZipFile(target, "w") as archive:
+        archive.writestr(name, content)
+    return target.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (b"[" * 100_000, "is not JSON"),
+        (b"[]", "holds no anchor"),
+        (b'{"seq": 1e999, "digest": "", "key_id": "", "signature": ""}', "holds no anchor"),
+        (b"\xff", "is not JSON"),
+        (b" " * 2_000_000, "at most 1048576 bytes"),
+        (packed("other.json", b"{}"), "is no audit packet"),
+        (packed("packet.json", b"[" * 100_000), "is no audit packet"),
+        (packed("packet.json", b'{"payload": "e30="}'), "is no audit packet"),
+        (packed("packet.json", b" " * 40_000_000), "is no audit packet"),
+        (packed("packet.json", b"{}").replace(b"{}", b"{]"), "is no audit packet"),
+    ],
+)
+def test_a_file_that_is_no_anchor_is_named(tmp_path, content, problem):
+    path = tmp_path / "kept"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=problem):
+        kept_anchor(path)
+
+
+def test_a_pipe_is_no_anchor_and_nobody_waits_for_it(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", Path("/dev/zero")):
+        with pytest.raises(ValueError, match="expected a regular file"):
+            kept_anchor(path)

@@ -5,19 +5,26 @@
 It checks, in this order, and names the first thing that is wrong: that every file is the one the packet was sealed with;
 that the ledger's records form one chain up to a signed head, and that none about the model is withheld; that people were
 enrolled by the root key; that what is signed about the model is signed by keys that counted there; that card, evidence and
-reports are those that the records name; that the version's promotion was right under the policy in force; that the
+reports of windows are those that the records name; that the version's promotion was right under the policy in force; that the
 addendum lists everything since the card. Exit code 0: whole; 1: not whole; 2: no packet.
 
 A packet that is whole was sealed by whoever holds the two keys it names: compare their ids, and the digest of this file,
 with what the bank gave you by another way.
 """
 
-from __future__ import annotations
+import sys
+
+OLDEST_PYTHON = (3, 10)
+if sys.version_info < OLDEST_PYTHON:
+    # Before all else: an older Python breaks off at what follows without a word on why.
+    needed, running = (".".join(str(part) for part in version[:2]) for version in (OLDEST_PYTHON, sys.version_info))
+    print(f"this program needs Python {needed} or later, found {running}", file=sys.stderr)
+    sys.exit(2)
 
 import argparse
 import hashlib
-import json
-import sys
+import io
+import os
 import zipfile
 from typing import Any
 
@@ -27,12 +34,32 @@ from mlops_assets.evidence.packet.verifier_ledger import (
     check_head_key,
     check_people,
     check_signatures,
+    instant,
 )
-from mlops_assets.evidence.packet.verifier_signatures import Point, Wrong, open_envelope, parsed, public_point
-from mlops_assets.evidence.packet.verifier_version import check_addendum, check_version, gates_on_record
+from mlops_assets.evidence.packet.verifier_signatures import (
+    LARGEST_JSON,
+    Point,
+    Wrong,
+    open_envelope,
+    parsed,
+    public_point,
+)
+from mlops_assets.evidence.packet.verifier_version import (
+    check_addendum,
+    check_now,
+    check_version,
+    gates_on_record,
+    read_addendum,
+)
 
 SEAL = "packet.json"
-OLDEST_PYTHON = (3, 10)
+FILES = (
+    *(SEAL, "ledger.jsonl", "declaration.json", "policy.json", "addendum.json", "addendum.md"),
+    *("README.txt", "verify.py"),
+)
+FOLDERS = ("keys/", "card/", "evidence/", "windows/", "reports/")
+LONGEST_LINE = 1000
+MOST_REMARKS = 100
 
 
 def check_seal(files: dict[str, bytes], head_pin: str | None) -> tuple[dict[str, Any], Point, str]:
@@ -44,6 +71,9 @@ def check_seal(files: dict[str, bytes], head_pin: str | None) -> tuple[dict[str,
     if head_pin and head_id != head_pin:
         raise Wrong(f"keys/head.pem is key {head_id}, expected {head_pin}")
     subjects, statement = open_envelope(envelope, point, "packet/v1", SEAL)
+    for name, kind in {"model": str, "version": str, "as_of": str, "head": dict}.items():
+        if not isinstance(statement, dict) or not isinstance(statement.get(name), kind):
+            raise Wrong(f"{SEAL} states no {name}, or something else under that name")
     for name in sorted(subjects):
         if name not in files:
             raise Wrong(f"{name} is missing")
@@ -52,7 +82,20 @@ def check_seal(files: dict[str, bytes], head_pin: str | None) -> tuple[dict[str,
     extra = sorted(set(files) - set(subjects) - {SEAL})
     if extra:
         raise Wrong(f"{extra[0]} was added after the packet was sealed")
+    for name in sorted(files):
+        if name not in FILES and name.split("/")[0] + "/" not in FOLDERS:
+            raise Wrong(f"{name} is no part of a packet")
     return statement, point, head_id
+
+
+def check_time(seal: dict[str, Any], rows: list[dict[str, Any]]) -> None:
+    """The state that the packet claims is that of its last record."""
+    if not rows:
+        return
+    last, stated = rows[-1], instant(seal["as_of"])
+    withheld_since = last["seq"] < seal["head"]["seq"]
+    if stated < instant(last["recorded_at"]) or (stated != instant(last["recorded_at"]) and not withheld_since):
+        raise Wrong(f"{SEAL} states {seal['as_of']} as its time, and record {last['seq']} is of {last['recorded_at']}")
 
 
 def check_keys(files: dict[str, bytes], people: list[dict[str, Any]]) -> None:
@@ -83,30 +126,43 @@ def verify(path: Any, root: str | None = None, head: str | None = None, anchors:
         model, version = seal["model"], seal["version"]
         found.update(model=model, version=version, as_of=seal["as_of"])
         rows = check_chain(files, seal, head_key, found["head"], anchors)
+        check_time(seal, rows)
         people = check_people(rows, root, found["remarks"])
         check_head_key(people, found["head"], seal["head"]["seq"])
         check_keys(files, people)
         signed = check_signatures(rows, people, model, found["remarks"])
         check_recorded_files(files, rows, model, version)
-        found["summary"] = check_version(files, rows, people, signed, model, version)
+        found["summary"], champion = check_version(files, rows, people, signed, model, version)
         found["gates"] = gates_on_record(rows, model, version)
         found["since_card"] = check_addendum(files, rows, signed, model, version)
+        check_now(read_addendum(files)[0], rows, signed, model, champion)
         issuer = next((p["name"] for p in people if p["key_id"] == found["head"]), None)
         found.update(root=people[0]["key_id"] if people else None, root_name=people[0]["name"] if people else None)
+        found["not_compared"] = not_compared(files)
         found.update(ok=True, records=seal["head"]["seq"], shown=len(rows), signatures=len(signed), issuer=issuer)
     except Wrong as error:
         found["problem"] = str(error)
     except (OSError, zipfile.BadZipFile, zipfile.LargeZipFile) as error:
-        found["problem"] = f"{path} cannot be read as a packet: {error}"
+        found["problem"] = f"it cannot be read as a packet: {error}"
         found["unreadable"] = True
-    except (KeyError, TypeError, ValueError, IndexError, AttributeError, RecursionError, NotImplementedError) as error:
-        found["problem"] = f"the packet is malformed: {type(error).__name__} {error}"
+    except Exception as error:  # whatever a hostile packet makes of this program, its examiner gets an answer
+        found["problem"] = f"the packet is malformed ({type(error).__name__}: {error})"
     return found
+
+
+def not_compared(files: dict[str, bytes]) -> list[str]:
+    """What is in the packet as its issuer wrote it: no record says what it should be."""
+    reports = sorted(name for name in files if name.startswith("reports/"))
+    program = hashlib.sha256(files["verify.py"]).hexdigest() if "verify.py" in files else None
+    texts = [name for name in ("README.txt", "addendum.md") if name in files]
+    return [*texts, "texts in addendum.json", *reports, *([f"verify.py, SHA-256 {program}"] if program else [])]
 
 
 def shown(text: Any) -> str:
     """Text for a terminal: a packet is written by others, and what it holds must not steer what its examiner sees."""
-    return "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in str(text))
+    line = str(text)
+    short = line if len(line) <= LONGEST_LINE else f"{line[:LONGEST_LINE]} … ({len(line)} characters)"
+    return "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in short)
 
 
 def report(found: dict[str, Any]) -> list[str]:
@@ -122,17 +178,30 @@ def report(found: dict[str, Any]) -> list[str]:
         f"sealed with head key {found['head']}{issuer}",
         f"people enrolled by root key {found['root']}, of {found['root_name']}",
     ]
+    lines.append(f"written by the issuer, and compared with no record: {'; '.join(found['not_compared'])}")
     if withheld:
         lines.insert(3, f"records of other models: {withheld}; their digests are in the chain, their content is not")
-    return [*lines, *(f"remark: {remark}" for remark in found["remarks"])]
+    remarks = found["remarks"]
+    more = [f"and {len(remarks) - MOST_REMARKS} remarks more"] if len(remarks) > MOST_REMARKS else []
+    return [*lines, *(f"remark: {remark}" for remark in remarks[:MOST_REMARKS]), *more]
+
+
+def read_anchor(path: str) -> dict[str, Any]:
+    """A head of the ledger that was kept elsewhere."""
+    if os.stat(path).st_size > LARGEST_JSON or not os.path.isfile(path):
+        raise Wrong(f"{path} is no file of a head")
+    with open(path, "rb") as file:
+        head = parsed(file.read(), path)
+    if not isinstance(head, dict) or type(head.get("seq")) is not int or not isinstance(head.get("digest"), str):
+        raise Wrong(f"{path} names no head: expected a JSON object with a whole number `seq` and a text `digest`")
+    return head
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line."""
-    if sys.version_info < OLDEST_PYTHON:
-        needed, running = (".".join(map(str, v[:2])) for v in (OLDEST_PYTHON, sys.version_info))
-        print(f"this program needs Python {needed} or later, found {running}", file=sys.stderr)
-        return 2
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a terminal that has no sign for a name still gets an answer
     parser = argparse.ArgumentParser(description="Check an audit packet, offline, with the standard library alone.")
     parser.add_argument("packet")
     parser.add_argument("--root", help="key id of the root key, as the bank gave it by another way")
@@ -145,16 +214,14 @@ def main(arguments: list[str] | None = None) -> int:
             print(f"--{name}: found {given!r}, expected a key id of 64 characters 0-9 and a-f", file=sys.stderr)
             return 2
     try:
-        anchors = []
-        for path in options.anchor:
-            with open(path, encoding="utf-8") as file:
-                anchors.append(json.load(file))
-    except (OSError, ValueError) as error:
-        print(f"the anchor cannot be read: {error}", file=sys.stderr)
+        anchors = [read_anchor(path) for path in options.anchor]
+    except (OSError, Wrong) as error:
+        print(f"the anchor cannot be read: {shown(error)}", file=sys.stderr)
         return 2
     found = verify(options.packet, options.root, options.head, anchors)
     if not found["ok"]:
-        print(f"NOT WHOLE: {shown(found['problem'])}", file=sys.stderr)
+        answer = f"{options.packet}:" if found.get("unreadable") else "NOT WHOLE:"
+        print(shown(f"{answer} {found['problem']}"), file=sys.stderr)
         return 2 if found.get("unreadable") else 1
     for line in report(found):
         print(shown(line))

@@ -25,8 +25,9 @@ def named(row: Row) -> str:
     return f"record {row['seq']} ({row['kind']}{about})"
 
 
-def changes(rows: list[Row], signed: dict[int, Act], model: str) -> Iterator[tuple[Row, list[Row], Row]]:
-    """Each promotion with the model's records before it and the champion then, after every intervention was checked.
+def changes(rows: list[Row], signed: dict[int, Act], model: str) -> Iterator[tuple[Row | None, list[Row], Row]]:
+    """Each promotion with the model's records before it and the champion then, after every intervention was checked;
+    at the end None with all of the model's records and the champion that they lead to.
 
     The champion is a mapping with `status`, `champion`, `former`, `seq` and `promoted`, as the ledger's own state has it.
     """
@@ -56,6 +57,7 @@ def changes(rows: list[Row], signed: dict[int, Act], model: str) -> Iterator[tup
         else:
             status = {"suspension": "suspended", "resumption": "active", "retirement": "retired"}[row["kind"]]
             now = {**now, "status": status, **seen}
+    yield None, mine, now
 
 
 def check_intervention(before: list[Row], signed: dict[int, Act], row: Row, now: Row) -> None:

@@ -23,7 +23,7 @@ LOCAL = struct.Struct("<4s5H3L2H")
 def read_files(path: Any) -> dict[str, bytes]:
     """Name to bytes of every file in the packet. Sizes are looked at before anything is unpacked."""
     size = plain_size(path)
-    with open(path, "rb") as raw, zipfile.ZipFile(raw) as archive:
+    with open(path, "rb") as raw, directory_of(raw) as archive:
         entries = archive.infolist()
         check_entries(entries)
         check_layout(raw, size, entries)
@@ -42,11 +42,21 @@ def read_files(path: Any) -> dict[str, bytes]:
         return found
 
 
+def directory_of(raw: Any) -> zipfile.ZipFile:
+    """The ZIP in an open file, with its directory read."""
+    try:
+        return zipfile.ZipFile(raw)
+    except (zipfile.BadZipFile, OSError):
+        raise
+    except Exception as error:  # of many kinds: an unknown version, names that are no text
+        raise Wrong(f"the packet's directory cannot be read: {error}") from None
+
+
 def plain_size(path: Any) -> int:
     """Size of a regular file that is small enough to be a packet."""
     status = os.stat(path)
     if not stat.S_ISREG(status.st_mode):
-        raise Wrong(f"{path} is no regular file")
+        raise OSError("it is no regular file")
     if status.st_size > LARGEST_TOTAL:
         raise Wrong(f"{path} has {status.st_size} bytes, expected at most {LARGEST_TOTAL}")
     return status.st_size
@@ -63,8 +73,10 @@ def check_entries(entries: list[zipfile.ZipInfo]) -> None:
             raise Wrong(f"the packet holds two files of the name {name}")
         names.add(name.casefold())
         parts = name.split("/")
-        if entry.is_dir() or "\\" in name or "\0" in name or any(part in ("", ".", "..") for part in parts):
+        if entry.is_dir() or "\\" in name or not name.isprintable() or any(part in ("", ".", "..") for part in parts):
             raise Wrong(f"the packet holds {name!r}, expected plain files with relative names only")
+        if entry.extra or entry.comment:
+            raise Wrong(f"{name} carries a comment or extra fields, and no packet has any")
         if entry.flag_bits & 0x1:
             raise Wrong(f"{name} is encrypted, and a packet is not")
         if entry.flag_bits & ~0x800 or entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
@@ -84,9 +96,11 @@ def check_layout(raw: Any, size: int, entries: list[zipfile.ZipInfo]) -> None:
     if size < END.size:
         raise Wrong("the packet ends before its directory")
     raw.seek(size - END.size)
-    signature, *_, directory_size, directory, comment = END.unpack(raw.read(END.size))
+    signature, *counts, directory_size, directory, comment = END.unpack(raw.read(END.size))
     if signature != b"PK\x05\x06" or comment or directory + directory_size + END.size != size:
         raise Wrong("the packet has data after its end, or before its beginning")
+    if counts != [0, 0, len(entries), len(entries)]:
+        raise Wrong(f"the packet's directory lists {len(entries)} files, and its end states another number")
     place = 0
     for entry in sorted(entries, key=lambda e: e.header_offset):
         if entry.header_offset != place:
@@ -98,9 +112,11 @@ def check_layout(raw: Any, size: int, entries: list[zipfile.ZipInfo]) -> None:
         _, _, flags, method, _, _, crc, packed, size_here, name_length, extra_length = LOCAL.unpack(content)
         here = (raw.read(name_length), flags, method, crc, packed, size_here)
         listed = (entry.filename.encode(), entry.flag_bits, entry.compress_type, entry.CRC, entry.compress_size)
+        if extra_length:
+            raise Wrong(f"{entry.filename} carries extra fields, and no packet has any")
         if here != (*listed, entry.file_size):
             raise Wrong(f"{entry.filename} is described in one way before its content and in another in the directory")
-        place += LOCAL.size + name_length + extra_length + entry.compress_size
+        place += LOCAL.size + name_length + entry.compress_size
     if place != directory:
         raise Wrong("the packet has data between its last file and its directory")
 

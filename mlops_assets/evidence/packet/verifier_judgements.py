@@ -23,12 +23,12 @@ def registration_of(before: list[Row], version: str, seq: int | None = None) -> 
 
 def authors_before(before: list[Row], seq: int | None, version: str | None = None) -> set[str]:
     """Who had built a version, or without one any version of the model, before a record; in lower case."""
-    versions = {row["subject"] for row in before if row["kind"] == "version_registered"}
-    found: set[str] = set()
-    for one in versions if version is None else {version}:
-        registered = registration_of(before, one, seq)
-        found |= authors_of(registered["body"]) if registered else set()
-    return found
+    first: dict[str, Row] = {}
+    for row in before:
+        if row["kind"] == "version_registered" and (seq is None or row["seq"] < seq):
+            first.setdefault(row["subject"], row)
+    built = first.values() if version is None else [first[version]] if version in first else []
+    return set().union(*(authors_of(registered["body"]) for registered in built))
 
 
 def authors_of(registered: Row) -> set[str]:

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from mlops_assets.evidence.packet.verifier_signatures import (
+    MALFORMED,
     Point,
     Wrong,
     canonical,
@@ -14,6 +15,7 @@ from mlops_assets.evidence.packet.verifier_signatures import (
     parsed,
     public_point,
     signed_by,
+    why,
 )
 
 Row = dict[str, Any]
@@ -74,8 +76,13 @@ def check_chain(
             continue
         seq, previous = len(digests) + 1, digests[-1] if digests else NOTHING_BEFORE
         values = parsed(line, f"record {seq}")
+        if not isinstance(values, list) or len(values) not in (len(ROW), len(WITHHELD)) or type(values[0]) is not int:
+            raise Wrong(f"line {seq} of ledger.jsonl is no record: expected a list of {len(ROW)} or {len(WITHHELD)}")
         if values[0] != seq:
             raise Wrong(f"record {seq} is missing: record {values[0]} stands in its place")
+        texts = [value for name, value in zip(ROW, values, strict=False) if (name, value) != ("key", None)]
+        if not all(isinstance(value, str) for value in texts[1:]):
+            raise Wrong(f"record {seq} holds something else than texts")
         if len(values) == len(WITHHELD):
             _, model_digest, content_digest = values
             if model_digest in shown:
@@ -92,6 +99,8 @@ def check_chain(
         if row["recorded_at"] < clock:
             raise Wrong(f"record {seq} was written before record {seq - 1}, by its own time")
         clock, row["body"] = row["recorded_at"], parsed(row["body"], f"the content of record {seq}")
+        if not isinstance(row["body"], dict):
+            raise Wrong(f"the content of record {seq} is no JSON object")
         digests.append(digest)
         rows.append(row)
     check_head(seal["head"], digests, head_key, head_id)
@@ -120,10 +129,10 @@ def check_people(rows: list[Row], root_pin: str | None, remarks: list[str]) -> l
         what = f"record {row['seq']} ({row['kind']} {row['subject']})"
         try:
             take_person(people, last, row, what, root_pin)
-        except (Wrong, KeyError, TypeError, ValueError) as error:
+        except (Wrong, *MALFORMED) as error:
             if not people:
-                raise Wrong(f"the ledger does not begin with its root's own enrolment: {error}") from None
-            remarks.append(f"{what} does not count: {error}")
+                raise Wrong(f"the ledger does not begin with its root's own enrolment: {why(error)}") from None
+            remarks.append(f"{what} does not count: {why(error)}")
     return people
 
 
@@ -208,8 +217,8 @@ def check_signatures(rows: list[Row], people: list[Row], model: str, remarks: li
             if first != row["seq"]:
                 raise Wrong(f"the same signed statement is record {first}: a replay")
             signed[row["seq"]] = read_act(people, row, what)
-        except (Wrong, KeyError, TypeError, ValueError) as error:
-            remarks.append(f"{what} does not count: {error}")
+        except (Wrong, *MALFORMED) as error:
+            remarks.append(f"{what} does not count: {why(error)}")
     return signed
 
 

@@ -19,11 +19,24 @@ SPKI_P256 = bytes.fromhex("3059301306072a8648ce3d020106082a8648ce3d0301070342000
 PAYLOAD_TYPE = "application/vnd.in-toto+json"
 PREDICATE_PREFIX = "urn:x-mlops-assets:"
 
+LARGEST_JSON = 32 * 1024 * 1024
+"""Bytes of the longest JSON text that is read: lists of nothing take twenty times their text in memory."""
+LONGEST_NUMBER = 40
+MALFORMED = (KeyError, TypeError, ValueError, IndexError, AttributeError, ArithmeticError, RecursionError)
+"""What reading a record of another form than expected ends in."""
+
 Point = tuple[int, int]
 
 
 class Wrong(Exception):
     """The first thing that is wrong."""
+
+
+def why(error: Exception) -> str:
+    """An error as a part of a sentence."""
+    if isinstance(error, Wrong):
+        return str(error)
+    return f"it has another form than expected ({type(error).__name__}: {error})"
 
 
 def add(p: tuple[int, int] | None, q: tuple[int, int] | None) -> tuple[int, int] | None:
@@ -105,8 +118,19 @@ def parsed(text: Any, what: str) -> Any:
             raise Wrong(f"{what} has a JSON object with the same name twice")
         return found
 
+    def whole(digits: str) -> int:
+        if len(digits) > LONGEST_NUMBER:
+            raise Wrong(f"{what} is no JSON of a packet: it holds a number of {len(digits)} digits")
+        return int(digits)
+
+    def no_number(name: str) -> None:
+        raise Wrong(f"{what} is no JSON: found {name}")
+
+    if len(text) > LARGEST_JSON:
+        raise Wrong(f"{what} is JSON of {len(text)} bytes, expected at most {LARGEST_JSON}")
+    hooks: dict[str, Any] = {"object_pairs_hook": once, "parse_int": whole, "parse_constant": no_number}
     try:
-        return json.loads(text if isinstance(text, str) else text.decode(), object_pairs_hook=once)
+        return json.loads(text if isinstance(text, str) else text.decode(), **hooks)
     except RecursionError:
         raise Wrong(f"{what} is nested too deeply") from None
     except ValueError as error:
@@ -134,9 +158,10 @@ def strictly_decoded(text: str) -> bytes:
 
 def open_envelope(envelope: Any, key: Point, purpose: str, what: str) -> tuple[dict[str, str], dict[str, Any]]:
     """Subjects and predicate of a statement whose signature is the key's."""
-    if not isinstance(envelope, dict) or len(envelope.get("signatures") or ()) != 1:
+    signatures = envelope.get("signatures") if isinstance(envelope, dict) else None
+    if not isinstance(signatures, list) or len(signatures) != 1 or not isinstance(signatures[0], dict):
         raise Wrong(f"{what} carries no signature")
-    payload, signature = strictly_decoded(envelope["payload"]), strictly_decoded(envelope["signatures"][0]["sig"])
+    payload, signature = strictly_decoded(envelope["payload"]), strictly_decoded(signatures[0]["sig"])
     if envelope.get("payloadType") != PAYLOAD_TYPE or not signed_by(key, signature, pae(PAYLOAD_TYPE, payload)):
         raise Wrong(f"{what}: the signature is not one of the key it names")
     statement = parsed(payload, what)

@@ -9,6 +9,7 @@ from mlops_assets.evidence.packet.verifier_judgements import (
     adoptions,
     authors_before,
     authors_of,
+    open_findings,
     registration_of,
     validations,
 )
@@ -17,6 +18,7 @@ from mlops_assets.evidence.packet.verifier_signatures import Wrong, canonical, p
 from mlops_assets.evidence.packet.verifier_tier import check_tier
 
 SIGNING_SLACK = timedelta(seconds=60)
+LIFECYCLES = {"none": "development", "active": "in use", "suspended": "suspended", "retired": "retired"}
 JUDGED = (
     *(
         "approval",
@@ -46,8 +48,9 @@ JUDGED = (
 
 def check_version(
     files: dict[str, bytes], rows: list[Row], people: list[Row], signed: dict[int, Act], model: str, version: str
-) -> str:
-    """The version's digests, and every change of the model's champion decided again; gives back a summary."""
+) -> tuple[str, Row]:
+    """The version's digests, and every change of the model's champion decided again; gives back a summary, and the
+    champion after the last record."""
     mine = [r for r in rows if r["model"] == model and r["subject"] == version]
     registered = registration_of(mine, version)
     if registered is None:
@@ -57,16 +60,20 @@ def check_version(
     if promotions:
         named_policy = promotions[-1]["body"]["policy_digest"]
         check_file(files, "policy.json", named_policy, "the version was promoted under")
+    champion: Row = {}
     for promotion, before, champion in changes(rows, signed, model):
-        check_promotion(before, people, signed, promotion, champion)
+        if promotion is not None:
+            check_promotion(before, people, signed, promotion, champion)
     conflicting = {r["body"]["artifact_digest"] for r in mine if r["kind"] == "version_registered"}
     if len(conflicting) > 1:
         raise Wrong(f"version {version} was registered with different artifacts")
     if not promotions:
-        return f"version {version} of {model} was registered and never promoted"
+        if "policy.json" in files:
+            raise Wrong("policy.json is in the packet, and the version was never promoted under any")
+        return f"version {version} of {model} was registered and never promoted", champion
     body = promotions[-1]["body"]
     counts = f"{len(body['decisions'])} gates, {len(body['approvals'])} approvals"
-    return f"version {version} of {model}: {counts}, promoted by record {promotions[-1]['seq']}"
+    return f"version {version} of {model}: {counts}, promoted by record {promotions[-1]['seq']}", champion
 
 
 def check_promotion(
@@ -288,14 +295,38 @@ def check_approvals(before: list[Row], signed: dict[int, Act], promotion: Row, p
             raise Wrong(f"{what}: {name} had rejected the version (record {seq})")
 
 
+def read_addendum(files: dict[str, bytes]) -> tuple[Row, list[Row]]:
+    """What the addendum says of the present, and its entries."""
+    if "addendum.json" not in files:
+        raise Wrong("addendum.json is missing")
+    addendum: Any = parsed(files["addendum.json"], "addendum.json")
+    now = addendum.get("now") if isinstance(addendum, dict) else None
+    entries = addendum.get("entries") if isinstance(addendum, dict) else None
+    if not isinstance(now, dict) or not isinstance(entries, list) or not all(isinstance(e, dict) for e in entries):
+        raise Wrong("addendum.json is no addendum: expected an object with `now` and a list of `entries`")
+    return now, entries
+
+
+def check_now(now: Row, rows: list[Row], signed: dict[int, Act], model: str, champion: Row) -> None:
+    """What the addendum says of champion and open findings is what the records lead to."""
+    version = champion["champion"] if champion["status"] != "retired" else None
+    found = {
+        "champion": None if version is None else str(version),
+        "lifecycle": LIFECYCLES[champion["status"]],
+        "open_findings": [f["subject"] for f in open_findings([r for r in rows if r["model"] == model], signed)],
+    }
+    stated = {**now, "open_findings": [finding["id"] for finding in now["open_findings"]]}
+    for name, value in found.items():
+        if stated.get(name) != value:
+            raise Wrong(f"addendum.json states {stated.get(name)} as {name.replace('_', ' ')}, which is {value}")
+
+
 def check_addendum(files: dict[str, bytes], rows: list[Row], signed: dict[int, Act], model: str, version: str) -> int:
     """The addendum lists every judgement on the model since the card, each as it is in the ledger; gives back how many."""
-    addendum: Any = parsed(files["addendum.json"], "addendum.json") if "addendum.json" in files else None
-    if addendum is None:
-        raise Wrong("addendum.json is missing")
+    _, entries = read_addendum(files)
     about_card = [r for r in rows if (r["kind"], r["model"], r["subject"]) == ("card_issued", model, version)]
     since = about_card[-1]["seq"] if about_card else 0
-    listed = {entry["record"]: entry for entry in addendum["entries"]}
+    listed = {entry["record"]: entry for entry in entries}
     for row in (r for r in rows if r["model"] == model and r["seq"] > since and r["kind"] in JUDGED):
         entry = listed.pop(row["seq"], None)
         if entry is None:
@@ -306,4 +337,4 @@ def check_addendum(files: dict[str, bytes], rows: list[Row], signed: dict[int, A
             raise Wrong(f"addendum.json counts record {row['seq']}, whose signature does not count")
     if listed:
         raise Wrong(f"addendum.json lists record {min(listed)}, which is none of this model since its card")
-    return len(addendum["entries"])
+    return len(entries)

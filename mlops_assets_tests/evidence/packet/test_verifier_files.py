@@ -43,10 +43,27 @@ def twice() -> bytes:
     return target.getvalue()
 
 
-def flagged(bits: int) -> bytes:
-    """Both descriptions of the first file say, by these bits, how it is stored."""
+def extra_here() -> bytes:
+    """A field before the content of the file that the directory does not list."""
+    content = bytearray(zipped(a=b"alpha"))
+    struct.pack_into("<H", content, 28, 4)
+    content[31:31] = b"more"
+    struct.pack_into("<L", content, len(content) - 6, content.index(b"PK\x01\x02"))
+    return bytes(content)
+
+
+def other_version(needed: int) -> bytes:
+    """The directory says that another program is needed."""
+    content = bytearray(zipped(a=b"alpha"))
+    struct.pack_into("<H", content, content.index(b"PK\x01\x02") + 6, needed)
+    return bytes(content)
+
+
+def flagged(bits: int, name: int = ord("a")) -> bytes:
+    """Both descriptions of the first file say, by these bits, how it is stored; with another byte as its name."""
     content = bytearray(zipped(a=b"alpha"))
     directory = content.index(b"PK\x01\x02")
+    content[30] = content[directory + 46] = name
     struct.pack_into("<H", content, 6, bits)
     struct.pack_into("<H", content, directory + 8, bits)
     return bytes(content)
@@ -95,6 +112,13 @@ def damaged() -> bytes:
         (lambda: entry("/etc/passwd"), "plain files with relative names only"),
         (lambda: entry("a\\b"), "plain files with relative names only"),
         (lambda: entry("a", external_attr=0o120777 << 16), "a link or a device"),
+        (lambda: entry("a\x1b[2J"), "plain files with relative names only"),
+        (lambda: entry("a", extra=b"\x99\x99\x04\x00more"), "carries a comment or extra fields"),
+        (lambda: entry("a", comment=b"more"), "carries a comment or extra fields"),
+        (extra_here, "carries extra fields"),
+        (lambda: zipped()[:-12] + b"\x07\x00" + zipped()[-10:], "its end states another number"),
+        (lambda: flagged(0x800, name=0xE9), "directory cannot be read"),
+        (lambda: other_version(200), "directory cannot be read"),
         (twice, "two files of the name a"),
         (lambda: zipped(a=b"1", A=b"2"), "two files of the name"),
         (lambda: flagged(0x1), "a is encrypted"),

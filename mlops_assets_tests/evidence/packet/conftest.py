@@ -1,0 +1,19 @@
+"""One packet for all tests that only look at it."""
+
+from pathlib import Path
+
+import pytest
+
+from mlops_assets.evidence.packet.packet import write_packet
+from mlops_assets.policy.policy import Policy
+from mlops_assets_tests.evidence.packet.made import live, parts
+from mlops_assets_tests.governance.world import MODEL, World
+
+
+@pytest.fixture(scope="session")
+def packet(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, World, Policy]:
+    folder = tmp_path_factory.mktemp("bank")
+    world, rules = live(folder)
+    path = folder / "packet.zip"
+    write_packet(path, world.ledger, MODEL, "1", parts(rules))
+    return path, world, rules
