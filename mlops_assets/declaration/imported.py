@@ -19,6 +19,8 @@ class ModelFormat(StrEnum):
     """LightGBM's text format; needs the extra `lightgbm`."""
     XGBOOST = "xgboost"
     """XGBoost's JSON or UBJSON format; needs the extra `xgboost`."""
+    ONNX = "onnx"
+    """A graph of standard operators; needs the extra `onnx`."""
 
 
 SUFFIXES = {
@@ -26,6 +28,7 @@ SUFFIXES = {
     ".lgb": ModelFormat.LIGHTGBM,
     ".ubj": ModelFormat.XGBOOST,
     ".xgb": ModelFormat.XGBOOST,
+    ".onnx": ModelFormat.ONNX,
 }
 """Endings of file names that tell the format."""
 

@@ -17,6 +17,7 @@ from mlops_assets.stores.model_files import read_declared
 from mlops_assets.training.artifact import canonical_digest, save
 from mlops_assets.training.candidates import refit
 from mlops_assets.training.given_scores import given_pipeline
+from mlops_assets.training.imported.estimator import ImportedModel
 from mlops_assets.training.importing import imported_pipeline
 from mlops_assets.training.reproducibility import code_version, environment_digest
 
@@ -24,10 +25,14 @@ ROUNDING = 1e-12
 """Largest difference of two scores, relative or absolute, that the order of additions explains."""
 
 
-def same_number(found: Any, recorded: Any) -> bool:
+SINGLE = 1e-6
+"""The same for a model that computes in single precision."""
+
+
+def same_number(found: Any, recorded: Any, rounding: float = ROUNDING) -> bool:
     """Whether two values are numbers that are equal but for rounding."""
     numbers = isinstance(found, int | float) and isinstance(recorded, int | float)
-    return numbers and math.isclose(found, recorded, rel_tol=ROUNDING, abs_tol=ROUNDING)
+    return numbers and math.isclose(found, recorded, rel_tol=rounding, abs_tol=rounding)
 
 
 def replay_version(platform: Platform, model: str, version: int) -> dict[str, Any]:
@@ -91,9 +96,11 @@ def replay_prediction(platform: Platform, text: str) -> dict[str, Any]:
     again = score(
         pipeline, row, declaration, registration.event.threshold, version=name.version, window=name.window
     ).to_dicts()[0]
+    model = pipeline.named_steps["model"]
+    rounding = SINGLE if isinstance(model, ImportedModel) and model.opened().single else ROUNDING
+    pairs = [(again[name], recorded[name]) for name in ("score", "prediction")]
     return {
-        "equal": same_number(again["score"], recorded["score"])
-        and (again["prediction"] == recorded["prediction"] or same_number(again["prediction"], recorded["prediction"])),
+        "equal": all(found == before or same_number(found, before, rounding) for found, before in pairs),
         "prediction": text,
         "recorded": recorded["score"],
         "replayed": again["score"],

@@ -25,6 +25,7 @@ FLAVORS = {
     "sklearn": ("pickled_model", ModelFormat.SKOPS),
     "lightgbm": ("data", ModelFormat.LIGHTGBM),
     "xgboost": ("data", ModelFormat.XGBOOST),
+    "onnx": ("data", ModelFormat.ONNX),
 }
 """Flavors of MLflow, with the key of the model file in their description and its format where its name does not tell it.
 MLflow says `pickled_model` even where it is no pickle."""

@@ -68,12 +68,8 @@ def require_scores(scores: np.ndarray, declaration: Declaration, where: str) -> 
         where: its file is, for the message.
 
     Raises:
-        ImportedModelError: a score is missing or infinite, or is no probability where the task is binary.
+        ImportedModelError: a score is no probability where the task is binary.
     """
-    if not np.isfinite(scores).all():
-        raise ImportedModelError(
-            f"{where}: {int((~np.isfinite(scores)).sum())} of {len(scores)} reference rows get NaN or infinity as their score"
-        )
     if declaration.task is Task.BINARY and len(scores) and (scores.min() < 0 or scores.max() > 1):
         raise ImportedModelError(
             f"{where}: scores of the reference rows reach from {scores.min():.4g} to {scores.max():.4g}, expected probabilities "

@@ -15,6 +15,7 @@ from mlops_assets.training.imported.formats import FORMATS
 from mlops_assets.training.imported.opened import Asked, ImportedModelError, Opened, first_line
 
 STORED = ("format", "sha256", "regression", "positive", "inputs", "held")
+TAKES = "Declare what it takes: `nullable: false` for features that may not be missing, `allowed` for the categories that it knows"
 
 
 class ImportedModel:
@@ -121,9 +122,12 @@ class ImportedModel:
             raise
         except Exception as error:  # whatever a model of another maker raises
             raise ImportedModelError(
-                f"the imported model does not score {len(matrix)} rows ({type(error).__name__}: {first_line(error)}). Declare what "
-                "it takes: `nullable: false` for features that may not be missing, `allowed` for the categories that it knows"
+                f"the imported model does not score {len(matrix)} rows ({type(error).__name__}: {first_line(error)}). {TAKES}"
             ) from error
         if found.shape != (len(matrix),):
             raise ImportedModelError(f"the imported model gives scores of shape {found.shape}, expected one a row")
+        if not np.isfinite(found).all():
+            raise ImportedModelError(
+                f"the imported model gives NaN or infinity for {int((~np.isfinite(found)).sum())} of {len(found)} rows. {TAKES}"
+            )
         return found

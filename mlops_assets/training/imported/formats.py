@@ -3,11 +3,12 @@
 from collections.abc import Mapping
 
 from mlops_assets.declaration.imported import ModelFormat
-from mlops_assets.training.imported import lightgbm_file, skops_file, xgboost_file
+from mlops_assets.training.imported import lightgbm_file, onnx_file, skops_file, xgboost_file
 from mlops_assets.training.imported.opened import FileFormat
 
 FORMATS: Mapping[ModelFormat, FileFormat] = {
     ModelFormat.SKOPS: skops_file.FORMAT,
     ModelFormat.LIGHTGBM: lightgbm_file.FORMAT,
     ModelFormat.XGBOOST: xgboost_file.FORMAT,
+    ModelFormat.ONNX: onnx_file.FORMAT,
 }

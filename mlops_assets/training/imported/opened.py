@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mlops_assets.datasets.values import text_of
 from mlops_assets.errors import MlopsAssetsError
 
 if TYPE_CHECKING:
@@ -42,12 +43,14 @@ class Opened:
         width: how many inputs it takes; None: the file does not say.
         scores: from a frame of the inputs, in its order, to one number a row: P(positive), or the predicted value.
         about: kind of model, and the library that scores it with its version.
+        single: whether it computes in single precision, so that a row alone and in a batch agree in seven digits only.
     """
 
     names: tuple[str, ...] | None
     width: int | None
     scores: Callable[["pd.DataFrame"], np.ndarray]
     about: Mapping[str, str]
+    single: bool = False
 
 
 @dataclass(frozen=True)
@@ -65,8 +68,8 @@ class FileFormat:
     native: bool = False
 
 
-def library(name: str) -> Any:
-    """A library that scores files of a format, which is installed as an extra of that name.
+def library(name: str, extra: str = "") -> Any:
+    """A library that scores files of a format, which is installed as an extra of that name unless another is given.
 
     Raises:
         ImportedModelError: it is not installed.
@@ -75,8 +78,31 @@ def library(name: str) -> Any:
         return importlib.import_module(name)
     except ImportError as error:
         raise ImportedModelError(
-            f"{name} scores files of this format and is not installed; install the extra: pip install 'mlops_assets[{name}]'"
+            f"{name} scores files of this format and is not installed; install the extra: pip install 'mlops_assets[{extra or name}]'"
         ) from error
+
+
+def positive_class(classes: Sequence[Any], positive: str, kind: str) -> int:
+    """Which of a model's two classes is the positive outcome.
+
+    Args:
+        classes: labels in the order of the probabilities.
+        positive: the declared positive value, as text.
+        kind: of the model, for the message.
+
+    Raises:
+        ImportedModelError: neither is the declared one, and they are no 0 and 1.
+    """
+    texts = [text_of(label.item() if isinstance(label, np.generic) else label) for label in classes]
+    if positive in texts and len(texts) == 2:
+        return texts.index(positive)
+    for coded in (["0", "1"], ["false", "true"]):
+        if sorted(texts) == coded:
+            return texts.index(coded[1])
+    raise ImportedModelError(
+        f"the {kind} in the file predicts the classes {', '.join(map(repr, texts))}; expected the declared positive value "
+        f"{positive!r} and one other, or 0 and 1"
+    )
 
 
 def require_objective(found: str, asked: Asked, binary: Sequence[str], no_values: Sequence[str]) -> None:

@@ -9,8 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mlops_assets.datasets.values import text_of
-from mlops_assets.training.imported.opened import Asked, FileFormat, ImportedModelError, Opened, first_line
+from mlops_assets.training.imported.opened import (
+    Asked,
+    FileFormat,
+    ImportedModelError,
+    Opened,
+    first_line,
+    positive_class,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -97,16 +103,7 @@ def _positive_column(estimator: Any, kind: str, positive: str) -> int:
     """Which column of the probabilities is that of the positive outcome."""
     if not hasattr(estimator, "predict_proba"):
         raise ImportedModelError(f"the {kind} in the file gives no probabilities: it has no `predict_proba`")
-    classes = [text_of(label.item() if isinstance(label, np.generic) else label) for label in estimator.classes_]
-    if positive in classes and len(classes) == 2:
-        return classes.index(positive)
-    for coded in (["0", "1"], ["false", "true"]):
-        if sorted(classes) == coded:
-            return classes.index(coded[1])
-    raise ImportedModelError(
-        f"the {kind} in the file predicts the classes {', '.join(map(repr, classes))}; expected the declared positive value "
-        f"{positive!r} and one other, or 0 and 1"
-    )
+    return positive_class(list(estimator.classes_), positive, kind)
 
 
 def _kind(estimator: Any) -> str:
