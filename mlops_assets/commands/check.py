@@ -29,10 +29,11 @@ def check(context: click.Context, model: str | None, with_data: bool, as_json: b
     With --data the command also finds a source that is missing or cannot be read, columns that are missing, an event time
     that is written in another format than declared, a positive value that never occurs, and a model file that is not imported.
     Without MODEL it also imports what the project registers, and checks who is told of what. A model with the rows and the
-    target of one that was retired or rejected is named as its copy.
+    target of one that was retired or rejected is named as its copy. What is no mistake and may not be meant, such as rows to train
+    on without an outcome, is printed as a remark.
     The exit code is 1 when it finds a mistake.
     """
-    from mlops_assets.datasets.declared_data import data_mistakes
+    from mlops_assets.datasets.declared_data import check_data
     from mlops_assets.training.importing import imported_mistakes
 
     project = hold_to_policy(Project.find(Path(context.obj or Path())))
@@ -43,16 +44,18 @@ def check(context: click.Context, model: str | None, with_data: bool, as_json: b
     for one in project.models:
         if model is not None and one.name != model:
             continue
-        mistakes = one.error.splitlines() if one.declaration is None else []
+        mistakes, remarks = one.error.splitlines() if one.declaration is None else [], ()
         if one.declaration is not None and with_data:
-            mistakes = [*data_mistakes(one, project.root), *imported_mistakes(one, project.root, project.home)]
-        rows.append({"model": one.name, "mistakes": mistakes, "copies": copies_of(one)})
+            found = check_data(one, project.root)
+            mistakes = [*found.mistakes, *imported_mistakes(one, project.root, project.home)]
+            remarks = found.remarks
+        rows.append({"model": one.name, "mistakes": mistakes, "remarks": list(remarks), "copies": copies_of(one)})
     if as_json:
         print_json(rows)
     else:
         for row in rows:
             click.echo("\n".join(row["mistakes"]) if row["mistakes"] else f"{row['model']}: no mistake found")
-            for text in row["copies"]:
+            for text in (*row["remarks"], *row["copies"]):
                 click.echo(f"{row['model']}: {text}")
     broken = [*unusable(), *_notification_mistakes(project)] if model is None else []
     for line in broken:

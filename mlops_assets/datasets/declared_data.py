@@ -7,12 +7,15 @@ the gates decide.
 import difflib
 import hashlib
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
+import polars as pl
 import yaml
 
 from mlops_assets.datasets.delivered import OutcomeSourceError, deliver
 from mlops_assets.datasets.event_times import EventTimeError
+from mlops_assets.datasets.internal_columns import EVENT_TIME
 from mlops_assets.datasets.outcome_source import Settled
 from mlops_assets.datasets.reading import read_expr
 from mlops_assets.datasets.sources import Delivered, SourceError
@@ -26,7 +29,20 @@ Place = tuple[str | int, ...]
 Found = tuple[Place, str]
 
 
-def data_mistakes(model: DeclaredModel, root: Path) -> list[str]:
+@dataclass(frozen=True)
+class DataCheck:
+    """A declaration compared with its data.
+
+    Attributes:
+        mistakes: what is wrong, a line each with file and line.
+        remarks: what is right as declared, and may not be what was meant.
+    """
+
+    mistakes: tuple[str, ...]
+    remarks: tuple[str, ...] = ()
+
+
+def check_data(model: DeclaredModel, root: Path) -> DataCheck:
     """What is wrong with a declaration in view of its data, a line each with file and line: a source that cannot be read,
     columns that are missing, an event time in another format, a target that has not the declared positive value, a document of
     a supplier that is not the declared one.
@@ -37,10 +53,12 @@ def data_mistakes(model: DeclaredModel, root: Path) -> list[str]:
     """
     assert model.declaration is not None
     node = yaml.compose(model.path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
-    return [
+    remarks: list[str] = []
+    mistakes = tuple(
         f"{model.path}:{line_of(node, ('attributes', *place))}: {'.'.join(map(str, place))}: {text}"
-        for place, text in (*_of_documents(model.declaration, root), *_mistakes(model.declaration, root))
-    ]
+        for place, text in (*_of_documents(model.declaration, root), *_mistakes(model.declaration, root, remarks))
+    )
+    return DataCheck(mistakes, tuple(remarks))
 
 
 def is_at_hand(declaration: Declaration) -> bool:
@@ -49,7 +67,8 @@ def is_at_hand(declaration: Declaration) -> bool:
     return source.path is not None and source.asset is None and "://" not in source.path
 
 
-def _mistakes(declaration: Declaration, root: Path) -> Iterator[Found]:
+def _mistakes(declaration: Declaration, root: Path, remarks: list[str]) -> Iterator[Found]:
+    """What is wrong; adds to `remarks`."""
     try:
         found = deliver(declaration, root)
     except EventTimeError as error:
@@ -69,6 +88,7 @@ def _mistakes(declaration: Declaration, root: Path) -> Iterator[Found]:
         yield place, f"the table has no column {name!r}; {hint}"
     if found.reports is not None and not missing:
         yield from _of_outcomes(found.reports)
+        remarks += _about_outcomes(declaration, found, found.reports)
     if declaration.task is Task.BINARY and declaration.target.column not in missing:
         yield from _of_target(declaration, found)
 
@@ -121,6 +141,31 @@ def _of_outcomes(settled: Settled) -> Iterator[Found]:
             ("outcomes",),
             f"none of {settled.reports.height} reports gives a row its outcome: {why or settled.counts}",
         )
+
+
+def _about_outcomes(declaration: Declaration, found: Delivered, settled: Settled) -> Iterator[str]:
+    """What may not be meant about a source of outcomes: rows to train on without one, reports that cannot be used, and a value
+    for withdrawals that no report has."""
+    outcomes = declaration.outcomes
+    assert outcomes is not None
+    if declaration.training.until is not None and not outcomes.selective:
+        known = read_expr(declaration.target.column, found.rows.collect_schema(), declaration).is_not_null()
+        trained = found.rows.filter(pl.col(EVENT_TIME) < declaration.training.until)
+        rows, without = trained.select(pl.len(), (~known).sum()).collect(engine="streaming").row(0)
+        if without:
+            yield (
+                f"outcomes: {without:,} of {rows:,} rows before {declaration.training.until} have no outcome ({without / rows:.1%}) "
+                "and count as quarantined; where they can never have one, say why under outcomes.selective"
+            )
+    # What is written in two ways is a mistake already.
+    yield from (f"outcomes: {remark}" for remark in settled.remarks if remark != str(settled.otherwise))
+    withdrawn = outcomes.withdrawn
+    if withdrawn is None or withdrawn.column not in settled.delivered.columns:
+        return
+    values = settled.delivered[withdrawn.column].drop_nulls().unique(maintain_order=True).to_list()
+    if values and not set(values) & set(withdrawn.values):
+        shown = ", ".join(map(repr, values[:6]))
+        yield f"outcomes.withdrawn: no report is withdrawn: {withdrawn.column!r} has {shown}, and never {' or '.join(map(repr, withdrawn.values))}"
 
 
 def _of_target(declaration: Declaration, found: Delivered) -> Iterator[Found]:

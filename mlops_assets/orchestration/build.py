@@ -167,10 +167,10 @@ def _whole(
 
 def _mistakes_in_data(models: Sequence[DeclaredModel], root: Path) -> dict[str, str]:
     """What is wrong with each readable declaration in view of its data, where that is on this machine."""
-    from mlops_assets.datasets.declared_data import data_mistakes, is_at_hand
+    from mlops_assets.datasets.declared_data import check_data, is_at_hand
 
     at_hand = [m for m in models if m.declaration is not None and is_at_hand(m.declaration)]
-    found = {model.name: "\n".join(data_mistakes(model, root)) for model in at_hand}
+    found = {model.name: "\n".join(check_data(model, root).mistakes) for model in at_hand}
     return {name: lines for name, lines in found.items() if lines}
 
 

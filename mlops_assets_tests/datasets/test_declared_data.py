@@ -4,7 +4,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from mlops_assets.datasets.declared_data import data_mistakes
+from mlops_assets.datasets.declared_data import check_data
 from mlops_assets.project import DeclaredModel
 from mlops_assets_tests.datasets.test_deliver import declared, month
 from mlops_assets_tests.declaration.test_external import VENDOR
@@ -40,7 +40,7 @@ def test_every_mistake_in_view_of_the_data_is_found(
         frame.write_parquet(tmp_path / "a.parquet")
     path = tmp_path / "defs.yaml"
     path.write_text(DECLARED)
-    mistakes = data_mistakes(DeclaredModel("m", path, declared("a.parquet")), tmp_path)
+    mistakes = check_data(DeclaredModel("m", path, declared("a.parquet")), tmp_path).mistakes
     assert len(mistakes) == len(found)
     assert all(text in mistake for text, mistake in zip(found, mistakes, strict=True))
 
@@ -59,7 +59,7 @@ def test_a_document_of_a_supplier_is_compared_with_its_declared_digest(tmp_path:
     path.write_text(DECLARED)
 
     def of_documents() -> list[str]:
-        found = data_mistakes(DeclaredModel("m", path, model), tmp_path)
+        found = check_data(DeclaredModel("m", path, model), tmp_path).mistakes
         return [text for text in found if "external.documents" in text]
 
     (gone,) = of_documents()
@@ -97,6 +97,39 @@ def test_outcomes_that_do_not_find_their_rows(tmp_path: Path, identifiers: list[
     model = declared_external(source={"path": "inputs.csv"}, outcomes=outcomes, origin="trained", external=None)
     path = tmp_path / "defs.yaml"
     path.write_text("attributes:\n  target: defaulted\n  source: {path: inputs.csv}\n  outcomes: {}\n")
-    found = [m for m in data_mistakes(DeclaredModel("m", path, model), tmp_path) if ": outcomes: " in m]
+    found = [m for m in check_data(DeclaredModel("m", path, model), tmp_path).mistakes if ": outcomes: " in m]
     assert len(found) == (said is not None)
     assert said is None or said in found[0]
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({}, ["2 of 3 rows before 2023-12-01 have no outcome (66.7%)", "1 of 3 reports are quarantined: about no row"]),
+        ({"selective": "Only approved ones."}, ["1 of 3 reports are quarantined"]),
+        (
+            {"selective": "Only approved ones.", "withdrawn": {"column": "status", "values": ["annulled"]}},
+            [
+                "1 of 3 reports are quarantined",
+                "no report is withdrawn: 'status' has 'final', 'withdrawn', and never 'annulled'",
+            ],
+        ),
+    ],
+    ids=["rows without an outcome", "declared so", "a value that no report has"],
+)
+def test_what_may_not_be_meant_about_outcomes_is_remarked(tmp_path: Path, changes: dict, said: list[str]) -> None:
+    inputs = {"application": ["a", "b", "c"], "decided_on": ["2023-11-01"] * 3, "income": [1, 2, 3]}
+    pl.DataFrame(inputs).write_csv(tmp_path / "inputs.csv")
+    reports = {
+        "application": ["a", "a", "z"],
+        "defaulted": [1, 0, 0],
+        "told": ["2024-02-01", "2024-03-01", "2024-03-01"],
+    }
+    pl.DataFrame({**reports, "status": ["final", "withdrawn", "final"]}).write_csv(tmp_path / "outcomes.csv")
+    outcomes = {"source": {"path": "outcomes.csv"}, "recorded_at": "told", **changes}
+    model = declared_external(source={"path": "inputs.csv"}, outcomes=outcomes, origin="trained", external=None)
+    path = tmp_path / "defs.yaml"
+    path.write_text("attributes:\n  target: defaulted\n  outcomes: {}\n")
+    remarks = check_data(DeclaredModel("m", path, model), tmp_path).remarks
+    assert len(remarks) == len(said)
+    assert all(text in remark for text, remark in zip(said, remarks, strict=True))
