@@ -128,8 +128,21 @@ def trace(ledger: Ledger, prediction: Mapping[str, Any], at: datetime | None = N
         found_later=_incidents(
             i for i in state.incidents.values() if when and i.window == window and i.recorded_at > when
         ),
-        gaps=_gaps(state, known, promoted, when, window, data=data, health=health),
+        gaps=(
+            *_gaps(state, known, promoted, when, window, data=data, health=health),
+            *_without_reasons(prediction, registered),
+        ),
     )
+
+
+def _without_reasons(prediction: Mapping[str, Any], registered: VersionRegistered | None) -> list[str]:
+    """That an adverse decision has no reason codes, where it has none."""
+    target = ((registered.declaration or {}).get("target") or {}) if registered else {}
+    adverse = {"negative": 1, "positive": 0}.get(str(target.get("favourable")))
+    decided = prediction.get("prediction")
+    if adverse is None or decided is None or decided != adverse or first(prediction, "reasons", "reason_codes"):
+        return []
+    return ["reason codes of this adverse decision: they are kept where the policy requires the gate reason_codes"]
 
 
 def _gaps(

@@ -94,12 +94,23 @@ class Tiering(_Part):
         return None
 
 
+class GivenAnswer(BaseModel):
+    """One answer as the file has it, which may not be filled in yet."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    answer: str = ""
+    """One of those that the question offers."""
+    why: str = ""
+    """The reason, in a sentence."""
+
+
 class Answers(_Part):
     """A person's answers, as a file."""
 
     model: str
     """Name of the model that they are about."""
-    answers: dict[str, TierAnswer]
+    answers: dict[str, GivenAnswer]
     """By question: `answer`, one of those offered, and `why`, the reason."""
 
 
@@ -127,13 +138,22 @@ def read_answers(path: Path, model: str, tiering: Tiering) -> dict[str, TierAnsw
     found = read_document(path, Answers)
     if found.model != model:
         raise PolicyError(f"{path}: model: found {found.model!r}, expected {model!r}")
-    if empty := [name for name, one in found.answers.items() if not one.why.strip()]:
-        raise PolicyError(f"{path}: answers.{empty[0]}.why: found nothing, expected the reason for the answer")
+    lacking = [
+        f"{name} ({' and '.join(parts)})"
+        for name, one in found.answers.items()
+        if (parts := [part for part in ("answer", "why") if not getattr(one, part).strip()])
+    ]
+    if lacking:
+        raise PolicyError(
+            f"{path}: found nothing for {', '.join(lacking)}; put one of the offered answers behind `answer:`, and the reason "
+            "behind `why:`"
+        )
+    answers = {name: TierAnswer(answer=one.answer, why=one.why) for name, one in found.answers.items()}
     try:
-        tiering.tier({name: one.answer for name, one in found.answers.items()})
+        tiering.tier({name: one.answer for name, one in answers.items()})
     except ValueError as error:
         raise PolicyError(f"{path}: answers: {error}") from None
-    return found.answers
+    return answers
 
 
 def starter(model: str, purpose: str, tiering: Tiering) -> str:

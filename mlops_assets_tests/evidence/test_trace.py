@@ -81,6 +81,17 @@ def test_score_and_prediction_are_shown(lived: Ledger):
         assert line in text
 
 
+@pytest.mark.parametrize(
+    ("prediction", "reasons", "said"),
+    [(1, [], True), (0, [], False), (1, ["Number of employees"], False)],
+    ids=["adverse", "favourable", "with reasons"],
+)
+def test_an_adverse_decision_without_reason_codes_says_so(lived: Ledger, life: Life, prediction, reasons, said):
+    life.register("9", declaration={"target": {"column": "default", "favourable": "negative"}})
+    found = trace(lived, {**ROW, "version": "9", "prediction": prediction, "reasons": reasons})
+    assert any(gap.startswith("reason codes of this adverse decision") for gap in found.gaps) is said
+
+
 def test_a_row_without_a_model_is_refused(lived: Ledger):
     with pytest.raises(ValueError, match="expected `model` and `version`"):
         trace(lived, {"score": 0.4})

@@ -61,8 +61,9 @@ def test_recorded_rules_that_cannot_be_read(rules):
 def test_the_starter_is_refused_until_it_is_filled_in(tmp_path: Path):
     path = tmp_path / "answers.yaml"
     path.write_text(starter("loans", "Order of\nthe reminder calls.", TIERING))
-    with pytest.raises(PolicyError, match="why"):
+    with pytest.raises(PolicyError, match="found nothing for ") as refused:
         read_answers(path, "loans", TIERING)
+    assert all(f"{name} (answer and why)" in str(refused.value) for name in TIERING.questions), "all of them at once"
     text = path.read_text()
     for name in TIERING.questions:
         assert f"  {name}:" in text
