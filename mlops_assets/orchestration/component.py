@@ -53,7 +53,13 @@ class ModelScaffolder(Scaffolder[ScaffoldParameters]):
                 # `dg` has made the folder, and would refuse the next try because of it.
                 if folder.is_dir() and not any(folder.iterdir()):
                     folder.rmdir()
-                raise ClickException(str(error)) from error
+                hint = ""
+                if parameters.target is not None and f"missing column {parameters.target!r}" in str(error):
+                    hint = (
+                        " Where outcomes come from a source of their own, leave out --target, and declare `target` and `outcomes` "
+                        "in the file."
+                    )
+                raise ClickException(f"{error}{hint}") from error
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "defs.yaml").write_text(text, encoding="utf-8")
 

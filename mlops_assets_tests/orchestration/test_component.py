@@ -119,6 +119,24 @@ def test_the_starter_is_a_declaration():
     assert not Declaration.model_validate(yaml.safe_load(starter("fifth"))["attributes"]).has_time
 
 
+def test_a_target_that_the_table_has_not_may_come_from_elsewhere(tmp_path):
+    from click import ClickException
+    from dagster.components import ScaffoldRequest
+
+    from mlops_assets.orchestration.component import ModelScaffolder, ScaffoldParameters
+
+    (tmp_path / "a.csv").write_text("id,age\n1,30\n2,40\n")
+    folder = tmp_path / "models" / "cards"
+    folder.mkdir(parents=True)
+    request = ScaffoldRequest(
+        type_name="mlops_assets.GovernedModel", target_path=folder, scaffold_format="yaml", project_root=tmp_path,
+        params=ScaffoldParameters(source="a.csv", target="bad"), append=False,
+    )  # fmt: skip
+    with pytest.raises(ClickException, match="leave out --target, and declare `target` and `outcomes`"):
+        ModelScaffolder().scaffold(request)
+    assert not folder.exists(), "the next try finds no folder in its way"
+
+
 def test_every_field_is_described():
     """What `dg list components` and an editor show."""
     schema = GovernedModel.get_model_cls().model_json_schema()
