@@ -17,6 +17,7 @@ from mlops_assets.commands.common import (
 )
 from mlops_assets.errors import NOT_WELL, WRONG_CALL
 from mlops_assets.evidence.as_of import as_of, as_of_text
+from mlops_assets.evidence.attention import fleet_attention
 from mlops_assets.evidence.inventory import status as status_rows
 from mlops_assets.fleet_files import fleet_rows
 
@@ -55,20 +56,25 @@ def status(context: click.Context, model: str | None, as_json: bool) -> int:
     if as_json:
         print_json(rows if model is None else rows[0])
     else:
-        print_status(rows, every=model is not None)
+        fleet = fleet_attention(platform.ledger.state().fleet) if model is None else []
+        print_status(rows, [item.to_dict() for item in fleet], every=model is not None)
     intact = ledger_holds(platform)
     return NOT_WELL if not intact or any(row["error"] for row in rows) else 0
 
 
-def print_status(rows: Sequence[Mapping[str, Any]], every: bool = False) -> None:
+def print_status(
+    rows: Sequence[Mapping[str, Any]], fleet: Sequence[Mapping[str, Any]] = (), every: bool = False
+) -> None:
     """Print the table of states and the list of what needs attention.
 
     Args:
         rows: as `mlops status --json` prints them.
+        fleet: items about no single model.
         every: whether open items without an urgent date are listed, too.
     """
     print_states(rows)
-    items = [item for row in rows for item in row["needs_attention"] if item["kind"] != "declaration"]
+    own = [item for row in rows for item in row["needs_attention"] if item["kind"] != "declaration"]
+    items = [*fleet, *own]
     listed = [item for item in items if every or item["urgency"] != "open"]
     click.echo("\nNeeds attention" if listed else "\nNothing needs attention.")
     for item in sorted(listed, key=lambda item: (item["urgency"] != "now", item["model"])):

@@ -5,7 +5,7 @@ Not here: reading times (`event_times.py`), and what is measured in a window.
 """
 
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 
 import polars as pl
@@ -22,6 +22,10 @@ CRON = {
     Cadence.YEAR: "0 0 1 1 *",
 }
 LENGTH = {Cadence.DAY: "1d", Cadence.WEEK: "1w", Cadence.MONTH: "1mo", Cadence.QUARTER: "1q", Cadence.YEAR: "1y"}
+DAYS_OF_GRACE = {Cadence.DAY: 0, Cadence.WEEK: 1, Cadence.MONTH: 2, Cadence.QUARTER: 5, Cadence.YEAR: 10}
+"""Days after the end of a window until its data is overdue."""
+DAY_HOUR = 6
+"""Hour of the day after a day's window at which its data is overdue."""
 MONTHS = {Cadence.MONTH: 1, Cadence.QUARTER: 3, Cadence.YEAR: 12}
 
 
@@ -54,6 +58,13 @@ def window_of(day: date, cadence: Cadence) -> Window:
     """The calendar window that holds `day`."""
     start = window_start(day, cadence)
     return Window(start, shift(start, Period(count=1, unit=cadence)))
+
+
+def grace(window: Window, cadence: Cadence) -> datetime:
+    """When the data of a window is overdue, in UTC."""
+    hour = DAY_HOUR if cadence is Cadence.DAY else 0
+    day = window.end + timedelta(days=DAYS_OF_GRACE[cadence])
+    return datetime(day.year, day.month, day.day, hour, tzinfo=UTC)
 
 
 def window_of_key(key: str, cadence: Cadence) -> Window:

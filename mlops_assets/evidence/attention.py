@@ -5,7 +5,7 @@ inventory holds, and how the list is shown.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Any, Literal
 
@@ -18,6 +18,8 @@ from mlops_assets.gates import contract
 from mlops_assets.ledger.events.champion import Resumption, Retirement, Rollback, Suspension
 from mlops_assets.ledger.state.model import ModelState
 
+FLEET = "fleet"
+"""Stands for the model of an item that is about no single one."""
 Urgency = Literal["now", "soon", "open"]
 UNDECLARED = "recorded in the ledger, and no longer declared"
 """Error of a model that the ledger knows and no declaration names."""
@@ -102,6 +104,11 @@ def attention(
         *_copies(model, row),
     ]
     return sorted(found, key=lambda item: ORDER.index(item.urgency))
+
+
+def fleet_attention(fleet: ModelState) -> list[AttentionItem]:
+    """Open incidents that are about no single model, such as a source that several of them read or a channel that fails."""
+    return [replace(item, model=FLEET) for item in _incidents(fleet, None)]
 
 
 def unjudged_windows(declaration: Declaration | None, state: ModelState, today: date) -> tuple[str, ...]:

@@ -90,6 +90,8 @@ RUNBOOKS = {
     "label_shift": "label-shift",
     "concept_drift": "concept-drift",
     "fairness": "a-group-falls-behind",
+    "window_overdue": "a-window-is-overdue-or-not-measurable",
+    "data_missing": "a-window-is-overdue-or-not-measurable",
     "validation_expired": "a-finding-is-overdue-or-a-validation-expires",
     "validation_missing": "a-finding-is-overdue-or-a-validation-expires",
     "finding_overdue": "a-finding-is-overdue-or-a-validation-expires",

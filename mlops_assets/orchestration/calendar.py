@@ -9,14 +9,9 @@ from functools import cache
 
 import dagster as dg
 
-from mlops_assets.datasets.windows import cron_of
+from mlops_assets.datasets.windows import DAY_HOUR, DAYS_OF_GRACE, cron_of
 from mlops_assets.declaration.declaration import Declaration
 from mlops_assets.declaration.terms import Cadence
-
-DAYS_OF_GRACE = {Cadence.DAY: 0, Cadence.WEEK: 1, Cadence.MONTH: 2, Cadence.QUARTER: 5, Cadence.YEAR: 10}
-"""Days after the end of a window until its data is overdue."""
-DAY_HOUR = 6
-"""Hour of the day after a day's window at which its data is overdue."""
 
 
 def cadences(declarations: Sequence[Declaration]) -> list[Cadence]:

@@ -3,10 +3,12 @@
 import pytest
 
 from mlops_assets.commands.fleet import Moment, print_status
+from mlops_assets.evidence.attention import fleet_attention
 from mlops_assets.evidence.inventory import inventory, status
 from mlops_assets.ledger.events import champion
 from mlops_assets.ledger.keys import SigningKey
 from mlops_assets.ledger.ledger import Ledger
+from mlops_assets.response.incidents import open_incident
 from mlops_assets_tests.evidence.conftest import Declared, declaration_of
 from mlops_assets_tests.evidence.life import MODEL, POLICY, Clock, Life, at
 
@@ -23,15 +25,23 @@ def life(tmp_path) -> Life:
 
 
 def shown(life: Life, capsys: pytest.CaptureFixture[str], every: bool = False) -> str:
-    print_status(status(inventory(life.ledger, [SBA], {MODEL: POLICY}, life.clock.at)), every=every)
+    fleet = [item.to_dict() for item in fleet_attention(life.ledger.state().fleet)]
+    print_status(status(inventory(life.ledger, [SBA], {MODEL: POLICY}, life.clock.at)), fleet, every=every)
     return capsys.readouterr().out
 
 
-def test_a_model_that_is_only_declared_needs_nothing(life: Life, capsys) -> None:
+def test_a_model_that_is_only_declared_asks_to_be_trained_and_has_no_severity(life: Life, capsys) -> None:
     text = shown(life, capsys)
-    assert "Nothing needs attention." in text
+    assert f"  {MODEL}: Not trained yet. It is declared" in text
     assert "development" in text
     assert "not_measurable" not in text, "no window was judged, so there is no severity to show"
+
+
+def test_what_is_about_no_single_model_is_shown_too(life: Life, capsys) -> None:
+    found = open_incident(life.ledger, "", kind="notifier_failing", severity="act", summary="Channel mail failed.")
+    text = shown(life, capsys)
+    assert f"  fleet: Incident {found.id}: notifier failing, act. Channel mail failed." in text
+    assert f"    mlops incident close {found.id} --disposition true|false|expected --key KEY.pem --note TEXT" in text
 
 
 def test_a_suspended_model_is_shown_as_suspended_with_the_command_that_resumes_it(life: Life, capsys) -> None:

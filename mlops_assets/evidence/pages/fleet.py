@@ -11,6 +11,7 @@ from functools import cached_property
 from itertools import groupby
 from typing import Any
 
+from mlops_assets.evidence.attention import AttentionItem, fleet_attention
 from mlops_assets.evidence.card.html import render as render_template
 from mlops_assets.evidence.inventory import DeclaredModel, inventory
 from mlops_assets.evidence.pages.event_text import event_text, is_logged
@@ -114,6 +115,7 @@ class FleetView:
         head: Digest of the last of them.
         problems: What the check of the ledger found wrong; empty when nothing is, None when it was not checked.
         links: Pages about the fleet as a whole.
+        urgent: Items about no single model that a person must act on.
     """
 
     title: str
@@ -123,6 +125,7 @@ class FleetView:
     head: str = ""
     problems: tuple[str, ...] | None = None
     links: tuple[Link, ...] = ()
+    urgent: tuple[AttentionItem, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -200,6 +203,7 @@ def view(
         title="Model fleet",
         at=at,
         models=tuple(views),
+        urgent=tuple(fleet_attention(found.fleet)),
         records=len(records),
         head=records[-1].digest if records else "",
         problems=None if problems is None else tuple(problems),

@@ -2,6 +2,7 @@ from mlops_assets.evidence.pages.fleet import Links, render, view
 from mlops_assets.ledger.events import champion
 from mlops_assets.ledger.ledger import Ledger
 from mlops_assets.policy.policy import Policy
+from mlops_assets.response.incidents import open_incident
 from mlops_assets_tests.evidence.conftest import Declared, at, declaration_of
 from mlops_assets_tests.evidence.life import Life
 
@@ -17,6 +18,13 @@ def test_broken_models_come_first_and_loudly(lived: Ledger):
     text = page(lived)
     assert text.index("half_written is broken") < text.index("<table")
     assert "teir: &lt;b&gt;unknown&lt;/b&gt; field" in text
+
+
+def test_what_is_about_no_single_model_needs_attention_too(life: Life):
+    open_incident(life.ledger, "", kind="window_overdue", severity="act", summary="2 models read <b>a table</b>.")
+    text = page(life.ledger)
+    assert text.index("Needs attention") < text.index("2 models read &lt;b&gt;a table&lt;/b&gt;.")
+    assert 'href="#fleet"' not in text
 
 
 def test_the_events_say_what_happened_and_why(lived: Ledger):
