@@ -17,6 +17,7 @@ from mlops_assets.evidence.window_evidence import OutcomeReports
 from mlops_assets.gates import contract
 from mlops_assets.ledger.events.champion import Resumption, Retirement, Rollback, Suspension
 from mlops_assets.ledger.state.model import ModelState
+from mlops_assets.policy.conduct_rules import IncidentRule
 
 FLEET = "fleet"
 """Stands for the model of an item that is about no single one."""
@@ -90,7 +91,7 @@ def attention(
         *_changed(model, row),
         *_suspension(state),
         *_signatures(state),
-        *_incidents(state, policy),
+        *_incidents(state, getattr(policy, "incidents", None)),
         *_windows(model, state, unjudged),
         *_versions(model, statuses or {}),
         *_training(model, row, state),
@@ -108,7 +109,7 @@ def attention(
 
 def fleet_attention(fleet: ModelState) -> list[AttentionItem]:
     """Open incidents that are about no single model, such as a source that several of them read or a channel that fails."""
-    return [replace(item, model=FLEET) for item in _incidents(fleet, None)]
+    return [replace(item, model=FLEET) for item in _incidents(fleet, IncidentRule())]
 
 
 def unjudged_windows(declaration: Declaration | None, state: ModelState, today: date) -> tuple[str, ...]:
@@ -175,8 +176,7 @@ def _signatures(state: ModelState) -> list[AttentionItem]:
     return found
 
 
-def _incidents(state: ModelState, policy: Any | None) -> list[AttentionItem]:
-    rule = getattr(policy, "incidents", None)
+def _incidents(state: ModelState, rule: IncidentRule | None) -> list[AttentionItem]:
     closers = ", ".join(rule.close_roles) if rule is not None else ""
     found = []
     for incident in state.open_incidents:

@@ -41,7 +41,10 @@ def test_what_is_about_no_single_model_is_shown_too(life: Life, capsys) -> None:
     found = open_incident(life.ledger, "", kind="notifier_failing", severity="act", summary="Channel mail failed.")
     text = shown(life, capsys)
     assert f"  fleet: Incident {found.id}: notifier failing, act. Channel mail failed." in text
-    assert f"    mlops incident close {found.id} --disposition true|false|expected --key KEY.pem --note TEXT" in text
+    assert (
+        f"    mlops incident close {found.id} --disposition true|false|expected --key KEY.pem --note TEXT    # validator, "
+        in text
+    )
 
 
 def test_a_suspended_model_is_shown_as_suspended_with_the_command_that_resumes_it(life: Life, capsys) -> None:

@@ -25,6 +25,7 @@ def test_what_is_about_no_single_model_needs_attention_too(life: Life):
     text = page(life.ledger)
     assert text.index("Needs attention") < text.index("2 models read &lt;b&gt;a table&lt;/b&gt;.")
     assert 'href="#fleet"' not in text
+    assert "1 open incident." in text
 
 
 def test_the_events_say_what_happened_and_why(lived: Ledger):
