@@ -5,8 +5,10 @@ read: other files of an MLflow model, pickles and code among them, are not touch
 """
 
 import hashlib
+import logging
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -16,6 +18,7 @@ import yaml
 from mlops_assets.declaration.imported import SUFFIXES, Imported, ModelFormat
 from mlops_assets.errors import MlopsAssetsError
 from mlops_assets.stores.home import Home, be_quiet
+from mlops_assets.stores.registry import own_address
 
 LARGEST = 2 * 1024**3
 """Bytes of a model file."""
@@ -96,15 +99,35 @@ def read_model_file(imported: Imported, root: Path, home: Home) -> ModelFile:
 def _downloaded(imported: Imported, home: Home, scratch: str) -> Path:
     """The folder of an MLflow model, copied from its server."""
     be_quiet()
+    from mlflow.artifacts import download_artifacts
     from mlflow.exceptions import MlflowException
-    from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
+    # It says that a model is not where models of earlier versions of MLflow are, before it looks where it is.
+    logging.getLogger("mlflow.store.artifact.artifact_repo").setLevel(logging.WARNING)
     server = imported.tracking_uri or home.tracking_uri
     try:
-        repository = get_artifact_repository(imported.artifact, tracking_uri=server, registry_uri=server)
-        return Path(repository.download_artifacts("", scratch))
+        with _asking(server):
+            return Path(download_artifacts(imported.artifact, dst_path=scratch))
     except (MlflowException, OSError) as error:
         raise ModelFileError(f"{imported.artifact} cannot be read from the MLflow server {server}: {error}") from error
+
+
+@contextmanager
+def _asking(server: str) -> Iterator[None]:
+    """MLflow asks this server: an address `models:/…` is looked up where the process asks, whatever its functions are given."""
+    import mlflow
+
+    tracking = mlflow.get_tracking_uri() if mlflow.is_tracking_uri_set() else None
+    registry = mlflow.get_registry_uri() if tracking else None
+    with own_address():
+        mlflow.set_tracking_uri(server)
+        mlflow.set_registry_uri(server)
+        try:
+            yield
+        finally:
+            # Typed as text, and takes nothing as well: the address is then unknown again.
+            mlflow.set_tracking_uri(tracking)  # pyright: ignore[reportArgumentType]
+            mlflow.set_registry_uri(registry)  # pyright: ignore[reportArgumentType]
 
 
 def _of_folder(folder: Path, imported: Imported, where: str) -> ModelFile:

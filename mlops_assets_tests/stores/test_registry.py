@@ -270,18 +270,24 @@ def test_a_model_of_another_server_is_read_by_its_address(registry, tmp_path):
 
     model = LogisticRegression().fit(pd.DataFrame({"a": np.arange(8.0)}), np.arange(8) > 3)
     mlflow.set_experiment(experiment_id=registry.experiment("of_others"))
-    with mlflow.start_run():
+    with mlflow.start_run() as run:
         for name, form in (("cards", "skops"), ("pickled", "cloudpickle")):
             mlflow.sklearn.log_model(  # pyright: ignore[reportPrivateImportUsage]
-                model, name="model", registered_model_name=name, serialization_format=form, pip_requirements=["skops"]
+                model, name=form, registered_model_name=name, serialization_format=form, pip_requirements=["skops"]
             )
-    own = Home.of(tmp_path, environment={})
+    own, other = Home.of(tmp_path, environment={}), f"sqlite:///{tmp_path}/other.db"
 
     def read(address):
         declared = Imported(artifact=address, tracking_uri=registry.home.tracking_uri, supplier="Group")
         return read_model_file(declared, tmp_path, own)
 
+    # The process asks another server, as that of a project does.
+    mlflow.set_tracking_uri(other)
+    mlflow.set_registry_uri(other)
     found = read("models:/cards/1")
+    assert read(f"runs:/{run.info.run_id}/skops").sha256 == found.sha256
+    assert (mlflow.get_tracking_uri(), mlflow.get_registry_uri()) == (other, other)
+    assert not (tmp_path / "other.db").exists()
     assert (found.format, found.where) == (ModelFormat.SKOPS, "models:/cards/1 (model.skops)")
     assert np.array_equal(skops.io.loads(found.content).coef_, model.coef_)
     with pytest.raises(ModelFileError, match=r"models:/pickled/1 \(model.pkl\) is a pickle"):
