@@ -249,7 +249,7 @@ def intervals(
             reference, 1.0, f" {reference_name} {reference:.3g}", transform=axes.get_xaxis_transform(), va="bottom"
         )
     axes.set_xlabel(axis)
-    alt = f"{title}: {axis} of {len(shown)} of {len(rows)} rows."
+    alt = f"{title}: {axis}, for {len(shown)} of {len(rows)}."
     return Picture(name, title, alt, figure)
 
 

@@ -227,6 +227,10 @@ def cell(value: object) -> str:
     return number(value)
 
 
+ABOUT = frozenset(("algorithm", "attribute", "column", "feature", "grade", "group", "name", "probe", "slice", "varied"))
+"""Keys that say what a row of a table is about."""
+
+
 def table(
     rows: Sequence[Mapping[str, Any]],
     columns: Sequence[tuple[str, str]] | None = None,
@@ -239,15 +243,16 @@ def table(
 
     Args:
         rows: One mapping per row.
-        columns: Key and heading of each column; None takes every key in order of appearance.
+        columns: Key and heading of each column; None takes every key in order of appearance, those in `ABOUT` first.
         title: Heading of the table.
         note: Sentence below it.
         limit: Rows shown; how many are left out is said in the note.
     """
     rows = [merged(row) for row in rows]
     if columns is None:
-        keys = list(dict.fromkeys(k for row in rows for k in row))
-        columns = [(k, label(k)) for k in keys]
+        keys = dict.fromkeys(k for row in rows for k in row)
+        # Evidence is stored with its keys in alphabetical order: what a row is about comes first.
+        columns = [(k, label(k)) for k in sorted(keys, key=lambda k: k not in ABOUT)]
     columns = [(k, h) for k, h in columns if any(row.get(k) not in (None, "") for row in rows)] or list(columns)
     shown = rows[:limit]
     if len(rows) > limit:

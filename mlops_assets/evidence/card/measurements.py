@@ -17,6 +17,7 @@ from mlops_assets.evidence.reading import (
     is_number,
     label,
     leftovers,
+    merged,
     number,
     records_of,
     sentences,
@@ -25,6 +26,24 @@ from mlops_assets.evidence.reading import (
 
 _VALUE_KEYS = ("value", "metric_value", "performance", "roc_auc", "auc", "selection_rate", "rate")
 _GROUP_HIDDEN = ("measurable", "mean_absolute_error")
+_GROUP_COLUMNS = (
+    ("group", "Group"),
+    ("n", "Rows"),
+    ("share", "Share of the rows"),
+    ("selection_rate", "Favourable decisions, share"),
+    ("base_rate", "Favourable outcomes, share"),
+    ("tpr", "Favourable decisions where the outcome was"),
+    ("fpr", "Favourable decisions where it was not"),
+    ("accuracy", "Accuracy"),
+    ("mean_score", "Mean score"),
+    ("mean_outcome", "Mean outcome"),
+    ("mean_error", "Mean error"),
+    ("selected", "Favourable decisions"),
+    ("favourable", "Favourable outcomes"),
+    ("selected_favourable", "Both favourable"),
+    ("correct", "Correct decisions"),
+)
+_GROUP_DRAWN = ("selection_rate", "favourable_rate", "mean_error", *_VALUE_KEYS)
 _SLICE_TITLES = {
     "declared": "Declared segments",
     "found": "Weakest segments found by a search",
@@ -211,19 +230,26 @@ def fairness(inputs: CardInputs) -> list[Block] | str:
 def _attribute(attribute: Mapping[str, Any], bases: Mapping[str, str]) -> list[Block]:
     name = str(first(attribute, "attribute", "name", "column"))
     groups = records_of(attribute.get("groups") or [], "group")
-    rows = figures.interval_rows(
-        groups, ("group", "label", "name"), ("selection_rate", "favourable_rate", *_VALUE_KEYS)
-    )
+    # One value is drawn for every group, and the title names that one.
+    kind = next((k for k in _GROUP_DRAWN if any(is_number(g.get(k)) for g in groups)), "value")
+    rows = figures.interval_rows(groups, ("group", "label", "name"), (kind,))
     basis = f" Basis: {bases[name]}" if bases.get(name) else ""
     blocks: list[Block] = [Paragraph(f"By {name}.{basis}"), *sentences(attribute.get("reason"))]
-    axis = "mean_error" if any("mean_error" in g for g in groups) else "selection_rate"
-    drawn = figures.dots(rows, "fairness_" + re.sub(r"\W+", "_", name), f"{label(axis)} by {name}", axis)
+    axis = dict(_GROUP_COLUMNS).get(kind, label(kind))
+    drawn = figures.dots(rows, "fairness_" + re.sub(r"\W+", "_", name), f"{axis} by {name}", axis)
     if drawn:
         blocks.append(drawn)
     if groups:
         shown = [{k: v for k, v in g.items() if k not in _GROUP_HIDDEN} for g in groups]
-        blocks.append(table(shown, title=f"Groups of {name}"))
+        blocks.append(table(shown, _group_columns(shown), title=f"Groups of {name}"))
     return [*blocks, *leftovers(attribute, ("attribute", "name", "column", "columns", "groups", "reason", "basis"))]
+
+
+def _group_columns(groups: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
+    """Headings of a table of groups: shares of what is favourable to the person, whichever value is the event."""
+    named = dict(_GROUP_COLUMNS)
+    others = dict.fromkeys(k for group in groups for k in merged(group) if k not in named)
+    return [*_GROUP_COLUMNS, *((k, label(k)) for k in others if k != "reason"), ("reason", "Remark")]
 
 
 def explanations(inputs: CardInputs) -> list[Block]:

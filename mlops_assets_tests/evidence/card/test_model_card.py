@@ -5,11 +5,12 @@ from datetime import timedelta
 
 import pytest
 
-from mlops_assets.evidence.blocks import Table
+from mlops_assets.evidence.blocks import Figure, Table
 from mlops_assets.evidence.card.card import CardInputs
 from mlops_assets.evidence.card.html import card_html, safe_address
 from mlops_assets.evidence.card.markdown import card_markdown, metadata
 from mlops_assets.evidence.card.model_card import build_card, write_card
+from mlops_assets.evidence.reading import table
 
 
 def sections(inputs: CardInputs) -> dict[str, str]:
@@ -239,3 +240,28 @@ def test_conclusions_about_clauses_are_listed_and_a_card_without_them_keeps_its_
     assert card.missing == build_card(card_inputs).missing
     shown = [line for line in card_markdown(card).replace("\\", "").splitlines() if "V.1.a" in line]
     assert shown == ["| sr_26_2 | V.1.a | not answered | No proxy was examined. | vera | validator | 57 |"]
+
+
+def test_the_groups_of_an_attribute_are_drawn_by_the_value_that_the_title_names(card_inputs: CardInputs):
+    def group(name: str, rate: float) -> dict:
+        return {
+            "accuracy": 0.6, "base_rate": 0.907, "group": name, "high": rate + 0.1, "low": rate - 0.1, "mean_error": 0.01,
+            "measurable": True, "n": 800, "selection_rate": rate,
+        }  # fmt: skip
+
+    evidence = {"attributes": [{"attribute": "sex", "groups": [group("F", 0.5), group("M", 0.6)]}]}
+    card = build_card(replace(card_inputs, fairness=evidence))
+    (shown,) = [s for s in card.sections if s.key == "fairness"]
+    (drawn,) = [b for b in shown.blocks if isinstance(b, Figure)]
+    assert drawn.title == "Favourable decisions, share by sex"
+    assert drawn.alt.endswith("for 2 of 2.")
+    (groups,) = [b for b in shown.blocks if isinstance(b, Table)]
+    assert groups.columns[:4] == ("Group", "Rows", "Favourable decisions, share", "Favourable outcomes, share")
+    assert "Base rate" not in groups.columns, (
+        "under Performance it is the share of events, which need not be favourable"
+    )
+
+
+def test_a_table_of_evidence_begins_with_what_its_rows_are_about():
+    rows = [{"auc": 0.55, "feature": "income", "rows": 100}]
+    assert table(rows).columns == ("Feature", "AUC", "Rows")
