@@ -82,8 +82,7 @@ def health(context: StageContext) -> StageResult:
             summary=summary,
             window=window.key,
             columns=found.columns if found.kind == "data_quality" else (),
-            # A broken feed is one fault whoever scores; any other change is found against one version's reference.
-            cause="" if found.kind == "data_quality" else f"{found.kind}:v{scored.version}",
+            cause=incident_cause(found.kind, found.columns, measured.batch, scored.version),
             rule="+".join(body["alarm_rules"]),
             happened_at=record.happened_at,
         )
@@ -97,6 +96,19 @@ def health(context: StageContext) -> StageResult:
         data_version=content,
         decisions=[severity_check(found.severity, reason, content)],
     )
+
+
+def incident_cause(kind: str, columns: Sequence[str], batch: Sequence[Fault], version: int) -> str:
+    """What an incident about a verdict is about: incidents of one cause are one while open.
+
+    A broken feed is one fault whoever scores, and another one where other columns or other signs of the delivery show it: a file
+    that cannot be read must not hide that every row of a later window is refused. Any other change is found against one version's
+    reference.
+    """
+    if kind != "data_quality":
+        return f"{kind}:v{version}"
+    about = [*sorted(set(columns)), *sorted({fault.sign for fault in batch})]
+    return f"{kind}:{','.join(about)}" if about else kind
 
 
 def without_retraining(actions: Sequence[str]) -> tuple[str, ...]:

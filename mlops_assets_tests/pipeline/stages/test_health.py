@@ -8,7 +8,8 @@ import pytest
 from mlops_assets.datasets.windows import window_of_key
 from mlops_assets.ledger.events.versions import SnapshotTaken
 from mlops_assets.ledger.ledger import Ledger
-from mlops_assets.pipeline.stages.health import trained_on
+from mlops_assets.monitoring.inputs.faults import Fault
+from mlops_assets.pipeline.stages.health import incident_cause, trained_on
 from mlops_assets.pipeline.stages.scored_window import ScoredWindow
 from mlops_assets_tests.training.tables import declare
 
@@ -40,3 +41,13 @@ def test_a_window_that_the_version_was_trained_on_is_said_to_be_one(tmp_path, ta
     found = trained_on(ledger, cast(ScoredWindow, scored))
     assert bool(found) is said, why
     assert not said or found.startswith(f"Version 2 was trained on rows before {taken['until']}, those of this window")
+
+
+def test_another_fault_of_the_delivery_is_another_incident():
+    unread, refused = Fault("unreadable_file", "a.csv: cannot be read"), Fault("quarantined_rows", "497 of 497 rows")
+    first = incident_cause("data_quality", (), [unread], 1)
+    assert first == incident_cause("data_quality", (), [unread], 2), "whoever scores"
+    assert first != incident_cause("data_quality", (), [unread, refused], 1)
+    assert first != incident_cause("data_quality", ("income",), [unread], 1)
+    assert incident_cause("data_quality", ("b", "a"), [], 1) == "data_quality:a,b"
+    assert incident_cause("covariate_shift", ("a",), [], 2) == "covariate_shift:v2"
