@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from mlops_assets.datasets.windows import declared_windows
 from mlops_assets.declaration.declaration import Declaration
+from mlops_assets.evidence.incident_life import incident_life
 from mlops_assets.evidence.reading import NOTHING, as_sentence, day, moment
 from mlops_assets.evidence.version_status import VersionStatus, waiting
 from mlops_assets.evidence.window_evidence import OutcomeReports
@@ -182,13 +183,18 @@ def _incidents(state: ModelState, rule: IncidentRule | None) -> list[AttentionIt
     for incident in state.open_incidents:
         columns = ", ".join(name for name in incident.columns if name not in incident.summary)
         detail = f"{incident.summary}{f' Columns: {columns}.' if columns else ''}"
+        life = incident_life(incident, state)
         window = f"Window {incident.window}. " if incident.window and incident.window not in incident.summary else ""
+        if len(life.windows) > 1:
+            window = f"{len(life.windows)} windows from {life.windows[0]} to {life.windows[-1]}. "
+        past = f"Version {life.superseded} decides now. " if life.superseded is not None else ""
         close = f"mlops incident close {incident.id} --disposition true|false|expected --key KEY.pem --note TEXT"
         acknowledged = f"Acknowledged by {incident.acknowledged_by}. " if incident.acknowledged_by else ""
-        title = f"Incident {incident.id}: {incident.kind.replace('_', ' ')}, {incident.severity}"
-        found.append(
-            AttentionItem(state.name, "incident", "now", title, f"{window}{acknowledged}{detail}", close, closers)
-        )
+        title = f"Incident {incident.id}: {incident.kind.replace('_', ' ')}, {life.worst}"
+        # What another version's windows show presses no more; it is still to be judged, since thresholds rest on that.
+        urgency: Urgency = "now" if life.superseded is None else "open"
+        said = f"{past}{window}{acknowledged}{detail}"
+        found.append(AttentionItem(state.name, "incident", urgency, title, said, close, closers))
     return found
 
 
