@@ -78,7 +78,7 @@ def deliver(
             _require_rows(table.rows, name)
         return Delivered(table.rows, table.columns, event_time, tuple(notes), tuple(problems))
     dtype = table.rows.collect_schema()[event_time.column]
-    values = _first_values(table.rows, event_time.column, name)
+    values = _first_values(table.rows, event_time.column, dtype, name)
     if values.is_empty() and not may_be_empty:
         _require_rows(table.rows, name)
     try:
@@ -201,10 +201,13 @@ def _open(source: DeclaredSource, root: Path) -> tuple[pl.LazyFrame, str]:
     return scan_table(source, root), str(source.path)
 
 
-def _first_values(frame: pl.LazyFrame, column: str, name: str) -> pl.Series:
-    """Some values of a column, by which it is told how it is written."""
+def _first_values(frame: pl.LazyFrame, column: str, dtype: pl.DataType, name: str) -> pl.Series:
+    """Some values of a column, by which it is told how it is written; of a column of times one, which may be missing: its type
+    tells."""
+    looked_at = pl.col(column).drop_nulls().head(LOOKED_AT)
+    first = frame.select(column).head(1) if dtype.is_temporal() else frame.select(looked_at)
     try:
-        return frame.select(pl.col(column).drop_nulls().head(LOOKED_AT)).collect(engine="streaming").to_series()
+        return first.collect(engine="streaming").to_series()
     except Exception as error:
         raise SourceError(unreadable(name, error)) from error
 

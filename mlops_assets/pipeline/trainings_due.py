@@ -32,11 +32,14 @@ def trainings_due(platform: Platform, since: int, models: Collection[str] | None
     # The cursor is Dagster's: one beyond the last verdict was written by somebody who would have none considered.
     since = last = since if newest is not None and since <= newest.seq else 0
     # At most ticks there is no new one, and years of them need not be read.
-    for verdict in ledger.of(HealthVerdict, after=since) if newest and newest.seq > since else ():
-        last = verdict.seq
-        if "retrain" in verdict.event.action and verdict.model in declarations:
-            reason = _considered(platform, verdict)
-            waiting += [f"{verdict.model}: {reason}"] if reason else []
+    for record in ledger.records(kind=HealthVerdict.KIND, after=since) if newest and newest.seq > since else ():
+        last = record.seq
+        # Most ask for nothing, and a verdict has some hundred numbers to check: a word of it says whether that is needed.
+        if record.model not in declarations or "retrain" not in str(record.body.get("action")):
+            continue
+        if isinstance(record.event, HealthVerdict) and "retrain" in record.event.action:
+            reason = _considered(platform, cast(Record[HealthVerdict], record))
+            waiting += [f"{record.model}: {reason}"] if reason else []
     due: list[Due] = []
     state = ledger.state()
     for name, declaration in declarations.items():

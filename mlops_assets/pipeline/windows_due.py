@@ -21,7 +21,7 @@ from mlops_assets.pipeline.stages.delivery import Delivery, delivery
 from mlops_assets.pipeline.stages.late_rows import notice_late_rows
 from mlops_assets.pipeline.stages.versions import declared_with
 from mlops_assets.platform import Platform
-from mlops_assets.scoring.outcome_content import NONE_KNOWN, outcomes_by_window
+from mlops_assets.scoring.outcome_content import NONE_KNOWN
 
 JUDGED_AGAIN = ("outcomes", "performance", "health")
 """What is run when outcomes come, or change, after a verdict: neither scores nor inputs have changed."""
@@ -220,7 +220,7 @@ def _outcomes(
     state = (reach.digest, declaration.digest)
     kept = _OUTCOMES_READ.get(place)
     if kept is None or kept[0] != state:
-        kept = (state, outcomes_by_window(opened().source.rows, declaration))
+        kept = (state, opened().contents.outcomes)
         _OUTCOMES_READ[place] = kept
     return kept[1]
 

@@ -1,11 +1,14 @@
-"""The outcomes a source holds, as a digest for each window, by which a verdict is known to be up to date.
+"""The outcomes and identifiers a source holds, as a digest for each window, by which a verdict is known to be up to date.
 
 Belongs here: reading outcomes as text, and digests of them. Not here: which outcome counts for which prediction
 (`outcomes.py`), and when a window is judged again (`pipeline/due.py`).
 """
 
+from dataclasses import dataclass
+
 import polars as pl
 
+from mlops_assets.datasets.accounting import ids_by_window
 from mlops_assets.datasets.reading import read_expr, time_of_row
 from mlops_assets.datasets.windows import after_training_expr, window_start_expr
 from mlops_assets.declaration.declaration import Declaration
@@ -45,11 +48,62 @@ def outcomes_by_window(source: pl.LazyFrame, declaration: Declaration) -> dict[s
         .drop_nulls()
     )
     counted = known.group_by("window").agg(
-        pl.len().alias("known"),
-        # Sixty-two bits, so that the sum of a billion rows fits into 128.
-        (pl.struct("id", "outcome").hash(0) // 4).cast(pl.Int128).sum().alias("sum"),
+        pl.len().alias("known"), _sum(pl.struct("id", "outcome").hash(0)).alias("sum")
     )
     return {
-        window.isoformat(): f"{count}-{total % 2**64:016x}"
+        window.isoformat(): _digest(count, total)
         for window, count, total in counted.collect(engine="streaming").iter_rows()
     }
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What a source holds for each window, by the window's start.
+
+    Attributes:
+        ids: as `ids_by_window` gives them.
+        outcomes: as `outcomes_by_window` gives them.
+    """
+
+    ids: dict[str, str]
+    outcomes: dict[str, str]
+
+
+def contents_by_window(source: pl.LazyFrame, declaration: Declaration) -> Contents:
+    """`ids_by_window` and `outcomes_by_window` in one scan, for whoever needs both.
+
+    Args:
+        source: rows as `sources.deliver` gives them.
+        declaration: of a model with time.
+    """
+    schema = source.collect_schema()
+    if declaration.target.column not in schema:
+        return Contents(ids_by_window(source, declaration), {})
+    time = time_of_row(schema, declaration)
+    rows = source.select(
+        window=window_start_expr(time, declaration.monitoring.cadence),
+        id=read_expr(declaration.id, schema, declaration),
+        outcome=outcome_text(declaration, schema),
+        inside=after_training_expr(time, declaration),
+    ).filter(pl.col("window").is_not_null() & pl.col("inside"))
+    known = pl.col("id").is_not_null() & pl.col("outcome").is_not_null()
+    counted = rows.group_by("window").agg(
+        pl.len().alias("rows"),
+        _sum(pl.col("id").hash(0)).alias("ids"),
+        known.sum().alias("known"),
+        _sum(pl.struct("id", "outcome").hash(0).filter(known)).alias("outcomes"),
+    )
+    found = counted.collect(engine="streaming").rows(named=True)
+    return Contents(
+        {row["window"].isoformat(): _digest(row["rows"], row["ids"]) for row in found},
+        {row["window"].isoformat(): _digest(row["known"], row["outcomes"]) for row in found if row["known"]},
+    )
+
+
+def _sum(hashes: pl.Expr) -> pl.Expr:
+    """Sum of row hashes: sixty-two bits of each, so that the sum of a billion rows fits into 128."""
+    return (hashes // 4).cast(pl.Int128).sum()
+
+
+def _digest(count: int, total: int) -> str:
+    return f"{count}-{total % 2**64:016x}"

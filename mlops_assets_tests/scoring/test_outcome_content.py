@@ -6,7 +6,8 @@ from typing import Any
 import polars as pl
 import pytest
 
-from mlops_assets.scoring.outcome_content import outcomes_by_window
+from mlops_assets.datasets.accounting import ids_by_window
+from mlops_assets.scoring.outcome_content import Contents, contents_by_window, outcomes_by_window
 from mlops_assets_tests.training.tables import declare
 
 ROWS: dict[str, list[Any]] = {
@@ -57,3 +58,21 @@ def test_windows_begin_where_the_calendar_begins_them(cadence, start) -> None:
 
 def test_a_source_without_the_target_knows_nothing() -> None:
     assert outcomes_by_window(FRAME.drop("y").lazy(), MODEL) == {}
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        FRAME,
+        FRAME.drop("y"),
+        FRAME.clear(),
+        # A row without an identifier counts as a row and as no outcome; one without a time is in no window.
+        FRAME.with_columns(
+            pl.Series("row id", ["a", None, "c", "d"]), pl.Series("opened", [*ROWS["opened"][:3], None])
+        ),
+        pl.concat([FRAME, FRAME]),
+    ],
+)
+def test_one_scan_finds_what_two_find(rows: pl.DataFrame) -> None:
+    found = contents_by_window(rows.lazy(), MODEL)
+    assert found == Contents(ids_by_window(rows.lazy(), MODEL), outcomes_by_window(rows.lazy(), MODEL))

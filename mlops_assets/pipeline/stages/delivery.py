@@ -4,9 +4,10 @@ Belongs here: opening the source once for a stage, rows that came after their wi
 of earlier readings. Not here: what is done with the rows (`data.py`, `predictions.py`, `outcomes.py`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from functools import cached_property
 from pathlib import Path
 
 import polars as pl
@@ -22,6 +23,7 @@ from mlops_assets.ledger.events.versions import SnapshotTaken
 from mlops_assets.ledger.events.windows import WindowScored
 from mlops_assets.ledger.ledger import Ledger
 from mlops_assets.ledger.state.model import ModelState
+from mlops_assets.scoring.outcome_content import Contents, contents_by_window
 from mlops_assets.stores.lake import Lake
 
 SCORED_ROWS = "scored_rows"
@@ -33,8 +35,17 @@ class Delivery:
     """A source as it is now, and at what time each of its rows is counted."""
 
     source: Delivered
-    placement: Placement
     declaration: Declaration
+
+    @cached_property
+    def placement(self) -> Placement:
+        """Where each row is counted; reads the times of all rows."""
+        return place(self.source.rows)
+
+    @cached_property
+    def contents(self) -> Contents:
+        """Digests of the identifiers and outcomes of each window; one scan."""
+        return contents_by_window(self.source.rows, self.declaration)
 
     def rows_of(self, window: Window) -> pl.LazyFrame:
         """Rows counted in a window, as delivered; of the window that the first training ends in, those after it."""
@@ -49,7 +60,7 @@ def delivery(declaration: Declaration, root: Path, required: Sequence[str] = ())
     """
     assert declaration.event_time is not None
     found = deliver(declaration, root, [declaration.event_time.column, *required])
-    return Delivery(found, place(found.rows), declaration)
+    return Delivery(found, declaration)
 
 
 def account_of(
@@ -90,13 +101,22 @@ def scored_windows(ledger: Ledger, model: str) -> dict[str, Disposition]:
     }
 
 
-def late_rows(model: ModelState, lake: Lake, declaration: Declaration, now: Delivery) -> dict[str, int]:
+def late_rows(
+    model: ModelState, lake: Lake, declaration: Declaration, now: Delivery, ids: Mapping[str, str] | None = None
+) -> dict[str, int]:
     """Rows of scored windows that were not there when they were scored, by the window's start.
 
     Only windows whose identifiers have changed since are looked into: a row is late where its identifier was neither scored
     nor quarantined, or where it is a further, different row of one that was.
+
+    Args:
+        model: its state.
+        lake: with the scored rows.
+        declaration: the model.
+        now: the source.
+        ids: of each window of the source, where they were read already.
     """
-    current = ids_by_window(now.source.rows, declaration)
+    current = ids if ids is not None else ids_by_window(now.source.rows, declaration)
     recorded = {window: scored.ids for window, scored in model.scored.items() if scored.ids}
     windows = {w.key: w for w in declared_windows(declaration, datetime.now(UTC).date())}
     changed = [key for key, ids in recorded.items() if key in windows and current.get(key, ids) != ids]

@@ -39,7 +39,8 @@ def notice_late_rows(
     place, state = f"{platform.project.defs}/{declaration.name}", (source_digest, last)
     if not last or _LOOKED_AT.get(place) == state:
         return []
-    found = late_rows(model, platform.lake, declaration, opened())
+    now = opened()
+    found = late_rows(model, platform.lake, declaration, now, now.contents.ids)
     incidents: list[Incident] = []
     if found:
         limit = platform.policy(declaration.name).gates.of(contract.GATE).max_late_share
