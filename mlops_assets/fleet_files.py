@@ -19,6 +19,7 @@ from mlops_assets.evidence.roi import RoiReport, measure_roi, read_assumptions
 from mlops_assets.evidence.window_evidence import OutcomeReports, WindowEvidence, outcome_reports, window_evidence
 from mlops_assets.inspection.requirement_results import requirement_rows
 from mlops_assets.ledger.canonical import digest
+from mlops_assets.ledger.events.windows import WindowScored
 from mlops_assets.monitoring.window_results import DRAWING, DRIFT, OUTCOMES, PERFORMANCE
 from mlops_assets.platform import Platform
 from mlops_assets.report import Report, ReportInputs, Written
@@ -145,6 +146,7 @@ def write_window_pages(reports: Path, model: ModelView, windows: Sequence[Window
     """Write `windows/<model>/<window>/index.html` for every judged window."""
     measured = {w.window: w for w in windows}
     recorded = {record.seq: record for record in model.records}
+    scorings = {record.subject: record.event for record in model.records if isinstance(record.event, WindowScored)}
     starts = [verdict.window for verdict in model.verdicts]
     for place, verdict in enumerate(model.verdicts):
         results = WindowResults(reports, model.name, verdict.window)
@@ -160,7 +162,8 @@ def write_window_pages(reports: Path, model: ModelView, windows: Sequence[Window
         )
         drift = results.shown(DRIFT)
         evidence = measured.get(verdict.window) or window_evidence(verdict.window, None, None)
-        page = window_page.render(model.name, recorded[verdict.seq], evidence, drift, links)
+        scored = scorings.get(verdict.window)
+        page = window_page.render(model.name, recorded[verdict.seq], evidence, drift, links, scored)
         path.write_text(page, encoding="utf-8")
 
 

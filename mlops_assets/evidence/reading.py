@@ -302,7 +302,7 @@ def sentences(value: object) -> list[Block]:
 
 
 def as_sentence(text: str) -> str:
-    """A text with a capital first letter (a name such as `roc_auc` keeps its own) and a full stop at the end."""
+    """A text with a capital first letter (a name such as `roc_auc` or `a.csv` keeps its own) and a full stop at the end."""
     head = text.split(" ", 1)[0]
-    text = text if "_" in head else text[:1].upper() + text[1:]
+    text = text if "_" in head or "." in head.rstrip(".:") else text[:1].upper() + text[1:]
     return text if text.endswith((".", "!", "?")) else text + "."

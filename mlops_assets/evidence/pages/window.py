@@ -13,7 +13,7 @@ from mlops_assets.evidence.card.html import render as render_template
 from mlops_assets.evidence.plots import Interval
 from mlops_assets.evidence.reading import as_sentence, label, minute, number, table
 from mlops_assets.evidence.window_evidence import OutcomeReports, WindowEvidence
-from mlops_assets.ledger.events.windows import HealthVerdict
+from mlops_assets.ledger.events.windows import HealthVerdict, WindowScored
 from mlops_assets.ledger.records import Record
 from mlops_assets.monitoring.wording import column_name
 
@@ -75,6 +75,7 @@ def render(
     evidence: WindowEvidence,
     drift: Mapping[str, Any] | None,
     links: WindowLinks,
+    scored: WindowScored | None = None,
 ) -> str:
     """The page as HTML text.
 
@@ -84,6 +85,7 @@ def render(
         evidence: what was measured.
         drift: the content of `drift.json`, None where there is none.
         links: to other pages.
+        scored: the last scoring of the window, None where it was not recorded.
     """
     return render_template(
         "window.html.j2",
@@ -98,17 +100,22 @@ def render(
         after=links.after,
         links=links.reports,
         draw=links.draw if drift else "",
-        parts=parts(model, record.event, evidence, drift),
+        parts=parts(model, record.event, evidence, drift, scored),
         minute=minute,
     )
 
 
 def parts(
-    model: str, verdict: HealthVerdict, evidence: WindowEvidence, drift: Mapping[str, Any] | None
+    model: str,
+    verdict: HealthVerdict,
+    evidence: WindowEvidence,
+    drift: Mapping[str, Any] | None,
+    scored: WindowScored | None = None,
 ) -> list[tuple[str, list[Block]]]:
     """Headings and their content; a part without content is left out."""
     found = [
         ("Causes", _causes(verdict)),
+        ("Rows", _rows(model, scored) if scored else []),
         ("Performance", _performance(evidence)),
         ("Outcomes", _outcomes(model, evidence)),
         ("Columns", _columns(evidence, drift)),
@@ -132,6 +139,30 @@ def _causes(verdict: HealthVerdict) -> list[Block]:
     lower = [cause for cause in verdict.causes if _rank(cause.severity) < _rank(verdict.severity)]
     note = "Severity is that of this window alone. The verdict is lower until the change is seen in enough windows."
     return [table(rows, note=note if lower else "")]
+
+
+def _rows(model: str, scored: WindowScored) -> list[Block]:
+    """What became of the rows that were delivered for the window, and how its source was read."""
+    delivered = scored.rows + scored.quarantined + scored.copies
+    refused = [
+        f"{number(count)} {said}"
+        for count, said in (
+            (scored.quarantined - scored.outside_restrictions, f"in quarantine (table {model}/scoring_quarantine)"),
+            (scored.outside_restrictions, "in quarantine because a restriction of use does not allow them"),
+            (scored.copies, "copies of another row"),
+        )
+        if count > 0
+    ]
+    text = f"{number(scored.rows)} of {number(delivered)} rows were scored"
+    blocks: list[Block] = [Paragraph(f"{text}; {', '.join(refused)}." if refused else f"{text}.")]
+    if scored.reasons:
+        rows = [{"reason": reason, "rows": count} for reason, count in sorted(scored.reasons.items(), key=_most)]
+        blocks.append(table(rows, (("reason", "Reason of the quarantine"), ("rows", "Rows"))))
+    return [*blocks, *(Paragraph(as_sentence(line), "muted") for line in (*scored.problems, *scored.reading))]
+
+
+def _most(item: tuple[str, int]) -> tuple[int, str]:
+    return -item[1], item[0]
 
 
 def _performance(evidence: WindowEvidence) -> list[Block]:

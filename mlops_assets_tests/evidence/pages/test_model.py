@@ -11,6 +11,7 @@ from mlops_assets.evidence.pages.model import champion_gates, commands, render, 
 from mlops_assets.evidence.pages.window import WindowLinks
 from mlops_assets.evidence.window_evidence import heat, leading_metric, window_evidence
 from mlops_assets.ledger.events import champion
+from mlops_assets.ledger.events.windows import WindowScored
 from mlops_assets.ledger.ledger import Ledger
 from mlops_assets.monitoring.outcomes.performance import measure
 from mlops_assets.monitoring.outcomes.reference_performance import build_reference
@@ -241,6 +242,27 @@ def test_a_verdict_that_is_lower_than_its_cause_says_why(alone: str, verdict: st
     assert ("The verdict is lower until" in causes.note) is lower
     assert causes.rows[0][2] == "model score"
     assert measured.text == "Nothing was measured: no row was scored."
+
+
+def test_a_window_page_says_what_became_of_every_row() -> None:
+    scored = WindowScored(
+        version=1, rows=480, quarantined=17, copies=3, outside_restrictions=2,
+        reasons={"age: below 18": 5, "income: not a number": 10}, problems=("b.csv: cannot be read",), reading=("a.csv: cp1252",),
+    )  # fmt: skip
+    event = health_verdict("2004-04-01")
+    shown = dict(window_page.parts(SBA.name, event, window_evidence("2004-04-01", None, None), None, scored))
+    (counted, reasons, *read) = shown["Rows"]
+    assert isinstance(counted, Paragraph)
+    assert counted.text == (
+        f"480 of 500 rows were scored; 15 in quarantine (table {SBA.name}/scoring_quarantine), 2 in quarantine because a "
+        "restriction of use does not allow them, 3 copies of another row."
+    )
+    assert isinstance(reasons, Table)
+    assert reasons.rows == (("income: not a number", "10"), ("age: below 18", "5"))
+    assert [block.text for block in read if isinstance(block, Paragraph)] == [
+        "B.csv: cannot be read.",
+        "A.csv: cp1252.",
+    ]
 
 
 def test_gates_show_which_are_required_and_which_an_exception_lifts(lived: Ledger, life: Life) -> None:
