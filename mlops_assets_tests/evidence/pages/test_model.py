@@ -260,8 +260,8 @@ def test_a_window_page_says_what_became_of_every_row() -> None:
     assert isinstance(reasons, Table)
     assert reasons.rows == (("income: not a number", "10"), ("age: below 18", "5"))
     assert [block.text for block in read if isinstance(block, Paragraph)] == [
-        "B.csv: cannot be read.",
-        "A.csv: cp1252.",
+        "b.csv: cannot be read.",
+        "a.csv: cp1252.",
     ]
 
 
