@@ -19,6 +19,7 @@ def refuse_hidden(value: Any, where: str) -> None:
     """
     if isinstance(value, Mapping):
         for name, inner in value.items():
+            refuse_hidden(name, f"{where}, a name")
             refuse_hidden(inner, f"{where}, {name}")
     elif isinstance(value, list | tuple):
         for inner in value:
@@ -35,10 +36,11 @@ def refuse_hidden(value: Any, where: str) -> None:
 
 
 def is_hidden(character: str) -> bool:
-    """Whether a character steers a terminal or turns the direction of writing, rather than being written."""
+    """Whether a character steers a terminal or turns the direction of writing, or is none at all, rather than being written."""
     code = ord(character)
     steers = (code < 32 and character not in "\n\t") or 127 <= code < 160
-    return steers or 0x202A <= code <= 0x202E or 0x2066 <= code <= 0x2069 or code in (0x2028, 0x2029)
+    half = 0xD800 <= code <= 0xDFFF
+    return steers or half or 0x202A <= code <= 0x202E or 0x2066 <= code <= 0x2069 or code in (0x2028, 0x2029)
 
 
 def shown(text: str) -> str:

@@ -231,7 +231,7 @@ def explain(error: ValidationError, path: Path, node: yaml.Node | None, prefix: 
         found = "" if problem["type"] in ("missing", "value_error") else f", found {problem['input']!r:.80}"
         message = problem["msg"].removeprefix("Value error, ")
         if problem["type"] == "extra_forbidden":
-            message, found = "unknown field" + _suggestion(str(location[-1]), location), ""
+            message, found = "unknown field" + _suggestion(str(problem["loc"][-1]), location), ""
         lines.append(
             f"{path}:{line}: {'.'.join(str(p) for p in location[len(prefix) :]) or 'declaration'}: {message}{found}"
         )
@@ -254,13 +254,39 @@ def parsed(text: str) -> tuple[yaml.Node | None, Any, str]:
 
 def _parsed(text: str, kind: Any) -> tuple[yaml.Node | None, Any, str]:
     loader = kind(text)
+    node = None
     try:
         node = loader.get_single_node()
         if wrong := yaml_objection(node):
             return node, None, wrong
-        return node, None if node is None else loader.construct_document(node), ""
+        if node is None:
+            return None, None, ""
+        return node, loader.construct_document(node), ""
+    except (ValueError, AttributeError, TypeError, OverflowError):
+        # What PyYAML's constructors end in for `2026-02-30` or `!!int ten`.
+        return node, None, _no_value(loader, node) if node is not None else "1: found no YAML document"
     finally:
         loader.dispose()
+
+
+def _no_value(loader: Any, root: yaml.Node) -> str:
+    """Line and text of the first value that is not of the type it is written as."""
+    waiting = [root]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, yaml.ScalarNode):
+            try:
+                loader.construct_object(node)
+            except (ValueError, AttributeError, TypeError, OverflowError):
+                kind = node.tag.rpartition(":")[2]
+                return (
+                    f"{node.start_mark.line + 1}: found {node.value!r:.80}, which is no {kind}; quote it if it is text"
+                )
+        elif isinstance(node, yaml.SequenceNode):
+            waiting += reversed(node.value)
+        elif isinstance(node, yaml.MappingNode):
+            waiting += [part for pair in reversed(node.value) for part in reversed(pair)]
+    return f"{root.start_mark.line + 1}: found values that are not of the types they are written as"
 
 
 def yaml_objection(root: yaml.Node | None) -> str:

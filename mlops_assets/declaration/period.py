@@ -3,11 +3,13 @@
 import re
 from typing import Annotated
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, model_validator
 
 from mlops_assets.declaration.terms import Cadence, Part
 
-PERIOD_PATTERN = re.compile(r"^(\d+)\s*(day|week|month|quarter|year)s?$")
+PERIOD_PATTERN = re.compile(r"^([0-9]{1,9})\s*(day|week|month|quarter|year)s?$")
+LONGEST_YEARS = 200
+A_YEAR = {Cadence.DAY: 366, Cadence.WEEK: 53, Cadence.MONTH: 12, Cadence.QUARTER: 4, Cadence.YEAR: 1}
 
 
 class Period(Part):
@@ -17,6 +19,13 @@ class Period(Part):
     """How many units."""
     unit: Cadence
     """day, week, month, quarter or year."""
+
+    @model_validator(mode="after")
+    def _within_the_calendar(self) -> "Period":
+        # Adding it to a date would leave the calendar, where nobody could say whose mistake it was.
+        if self.count > LONGEST_YEARS * A_YEAR[self.unit]:
+            raise ValueError(f"found {self}, expected at most {LONGEST_YEARS} years")
+        return self
 
     @classmethod
     def parse(cls, text: object) -> object:

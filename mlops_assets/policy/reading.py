@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from mlops_assets.errors import WRONG_CALL, MlopsAssetsError
+from mlops_assets.plain_text import refuse_hidden
 from mlops_assets.registration import generation
 from mlops_assets.strictness import OpenPart
 
@@ -63,6 +64,10 @@ def _document(path: Path, text: str, model: type[Model], _generation: int) -> Mo
     if not isinstance(content, dict):
         raise PolicyError(f"{path}:1: found {type(content).__name__}, expected a mapping with {_names(model)}")
     try:
+        refuse_hidden(content, "the file")
+    except ValueError as error:
+        raise PolicyError(f"{path}:1: {error}") from error
+    try:
         return model.model_validate(content)
     except ValidationError as error:
         raise PolicyError("\n".join(_explain(problem, path, node, model) for problem in error.errors())) from error
@@ -76,7 +81,8 @@ def explain_field(problem: Any, model: type[BaseModel]) -> str:
     match problem["type"]:
         case "extra_forbidden":
             known = list(_model_at(model, location[:-1]).model_fields)
-            close = difflib.get_close_matches(str(location[-1]), known, n=1)
+            # Not of `location`: a field whose name has a bracket is missing there.
+            close = difflib.get_close_matches(str(problem["loc"][-1]), known, n=1)
             hint = f"did you mean {close[0]!r}?" if close else f"expected one of {', '.join(known)}"
             return f"{field}: unknown field; {hint}"
         case "missing":

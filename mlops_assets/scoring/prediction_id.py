@@ -12,7 +12,9 @@ import polars as pl
 from mlops_assets.datasets import blake2s
 
 SNAPSHOT = "snapshot"
-PATTERN = re.compile(r"^([a-z][a-z0-9_]{0,62}):(\d{4}-\d{2}-\d{2}|snapshot):v([0-9A-Za-z._-]+):([0-9a-f]{32})$")
+PATTERN = re.compile(
+    r"^([a-z][a-z0-9_]{0,62}):([0-9]{4}-[0-9]{2}-[0-9]{2}|snapshot):v([0-9A-Za-z._-]+):([0-9a-f]{32})$"
+)
 HEX_DIGITS = np.array([list(f"{byte:02x}".encode()) for byte in range(256)], np.uint8).view(np.uint16).ravel()
 """The two letters of each byte, as one number."""
 

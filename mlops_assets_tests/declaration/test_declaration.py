@@ -2,9 +2,10 @@ import re
 from typing import Any
 
 import pytest
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from mlops_assets.declaration.declaration import Declaration
+from mlops_assets.declaration.period import PeriodText
 from mlops_assets.declaration.source import Source
 from mlops_assets.declaration.terms import Role
 
@@ -187,3 +188,11 @@ def test_different_paths_have_different_valid_keys():
 def test_queries_differ_by_text():
     keys = {Source(sql=f"select {i}", connection="MLOPS_SOURCE_X").key for i in (1, 2)}
     assert len(keys) == 2
+
+
+@pytest.mark.parametrize(
+    "text", ["201 years", "999999999 days", "9" * 5000 + " days", "१ year", "0 days", "1 year\nmore"]
+)
+def test_a_period_that_leaves_the_calendar_is_refused(text: str):
+    with pytest.raises(ValueError, match=r"expected|greater than 0"):
+        TypeAdapter(PeriodText).validate_python(text)

@@ -135,7 +135,7 @@ def verify(path: Any, root: str | None = None, head: str | None = None, anchors:
         found["summary"], champion = check_version(files, rows, people, signed, model, version)
         found["gates"] = gates_on_record(rows, model, version)
         found["since_card"] = check_addendum(files, rows, signed, model, version)
-        check_now(read_addendum(files)[0], rows, signed, model, champion)
+        check_now(read_addendum(files)[0]["now"], rows, signed, model, version, champion)
         issuer = next((p["name"] for p in people if p["key_id"] == found["head"]), None)
         found.update(root=people[0]["key_id"] if people else None, root_name=people[0]["name"] if people else None)
         found["not_compared"] = not_compared(files)

@@ -9,11 +9,12 @@ from datetime import date
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from mlops_assets.declaration.declaration import Declaration
 from mlops_assets.errors import MlopsAssetsError
 from mlops_assets.evidence.requirements.artefacts import ARTEFACTS
+from mlops_assets.policy.reading import PolicyError, read_document
 
 
 class Part(BaseModel):
@@ -96,17 +97,10 @@ def read_profile(path: Path) -> Profile:
     Raises:
         ProfileError: The file is no profile, or its name is not the profile's.
     """
-    import yaml
-
     try:
-        profile = Profile.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
-    except yaml.YAMLError as error:
-        raise ProfileError(f"{path}: not YAML: {error}") from None
-    except ValidationError as error:
-        lines = [
-            f"{path}: {'.'.join(str(p) for p in e['loc'])}: {e['msg']}, found {e['input']!r}" for e in error.errors()
-        ]
-        raise ProfileError("\n".join(lines)) from None
+        profile = read_document(path, Profile)
+    except PolicyError as error:
+        raise ProfileError(str(error)) from None
     if profile.profile != path.stem:
         raise ProfileError(f"{path}: found profile {profile.profile!r}, expected {path.stem!r} as the file is named")
     return profile
