@@ -4,6 +4,7 @@ Belongs here: paths, folders, globs and URLs to lists of files, and which files 
 (`sources.py`).
 """
 
+import csv
 import difflib
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -155,9 +156,12 @@ def first_line(error: Exception) -> str:
 
 def unreadable(name: str, error: Exception) -> str:
     """What is said of something that is there and cannot be read."""
+    said = f"{type(error).__name__}: {first_line(error)}"
+    if isinstance(error, csv.Error):
+        # Its name is Error, and it advises a programmer after the dash.
+        said = first_line(error).split(" - ")[0]
     return (
-        f"{name}: cannot be read; it is damaged, cut short, or not the format its name says "
-        f"({type(error).__name__}: {first_line(error)}). Deliver it again."
+        f"{name}: cannot be read; it is damaged, cut short, or not the format its name says ({said}). Deliver it again."
     )
 
 

@@ -158,7 +158,9 @@ def _rows(model: str, scored: WindowScored) -> list[Block]:
     if scored.reasons:
         rows = [{"reason": reason, "rows": count} for reason, count in sorted(scored.reasons.items(), key=_most)]
         blocks.append(table(rows, (("reason", "Reason of the quarantine"), ("rows", "Rows"))))
-    return [*blocks, *(Paragraph(as_sentence(line), "muted") for line in (*scored.problems, *scored.reading))]
+    # Outcomes are read again after the scoring: how they were read for the verdict is under Outcomes.
+    read = [line for line in scored.reading if not (line.startswith("outcomes: ") and "are quarantined" in line)]
+    return [*blocks, *(Paragraph(as_sentence(line), "muted") for line in (*scored.problems, *read))]
 
 
 def _most(item: tuple[str, int]) -> tuple[int, str]:
@@ -206,7 +208,8 @@ def _outcomes(model: str, evidence: WindowEvidence) -> list[Block]:
         blocks.append(
             table(
                 [row for row in rows if row["reports"]],
-                (("place", "Reports of outcomes, of all windows"), ("reports", "Number")),
+                (("place", "Reports"), ("reports", "Number")),
+                title="Reports of outcomes, of all windows",
                 note=quarantine_note(model, evidence.reports),
             )
         )

@@ -257,7 +257,7 @@ def batch_faults(ledger: Ledger, scored: ScoredWindow) -> list[Fault]:
 
 def delivery_faults(scored: WindowScored, limit: float) -> list[Fault]:
     """Signs that the delivery is broken: a file that cannot be read, or a larger share in quarantine than `limit`."""
-    found = [Fault("unreadable_file", problem) for problem in scored.problems]
+    found = [Fault("unreadable_file", problem.rstrip(".")) for problem in scored.problems]
     rows = scored.rows + scored.quarantined + scored.copies
     if scored.quarantined > limit * rows:
         reasons = sorted(scored.reasons.items(), key=lambda item: (-item[1], item[0]))

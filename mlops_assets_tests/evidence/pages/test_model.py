@@ -247,7 +247,8 @@ def test_a_verdict_that_is_lower_than_its_cause_says_why(alone: str, verdict: st
 def test_a_window_page_says_what_became_of_every_row() -> None:
     scored = WindowScored(
         version=1, rows=480, quarantined=17, copies=3, outside_restrictions=2,
-        reasons={"age: below 18": 5, "income: not a number": 10}, problems=("b.csv: cannot be read",), reading=("a.csv: cp1252",),
+        reasons={"age: below 18": 5, "income: not a number": 10}, problems=("b.csv: cannot be read",),
+        reading=("a.csv: cp1252", "outcomes: 2 of 9 reports are quarantined: about no row of the inputs (2)"),
     )  # fmt: skip
     event = health_verdict("2004-04-01")
     shown = dict(window_page.parts(SBA.name, event, window_evidence("2004-04-01", None, None), None, scored))

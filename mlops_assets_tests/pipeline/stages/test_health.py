@@ -1,15 +1,18 @@
 """What a verdict says beside what was measured."""
 
+import csv
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
+from mlops_assets.datasets.files import unreadable
 from mlops_assets.datasets.windows import window_of_key
 from mlops_assets.ledger.events.versions import SnapshotTaken
+from mlops_assets.ledger.events.windows import WindowScored
 from mlops_assets.ledger.ledger import Ledger
 from mlops_assets.monitoring.inputs.faults import Fault
-from mlops_assets.pipeline.stages.health import incident_cause, trained_on
+from mlops_assets.pipeline.stages.health import delivery_faults, incident_cause, trained_on
 from mlops_assets.pipeline.stages.scored_window import ScoredWindow
 from mlops_assets_tests.training.tables import declare
 
@@ -41,6 +44,18 @@ def test_a_window_that_the_version_was_trained_on_is_said_to_be_one(tmp_path, ta
     found = trained_on(ledger, cast(ScoredWindow, scored))
     assert bool(found) is said, why
     assert not said or found.startswith(f"Version 2 was trained on rows before {taken['until']}, those of this window")
+
+
+def test_what_is_wrong_with_a_delivery_joins_into_one_sentence():
+    damaged = unreadable(
+        "a.csv", csv.Error("new-line character seen in unquoted field - do you need to open the file in x mode?")
+    )
+    assert damaged.endswith(
+        "not the format its name says (new-line character seen in unquoted field). Deliver it again."
+    )
+    scored = WindowScored(version=1, rows=1, quarantined=9, reasons={"income: not a number": 9}, problems=(damaged,))
+    said = "; ".join(fault.text for fault in delivery_faults(scored, 0.05))
+    assert "Deliver it again; 9 of 10 rows (90.0%) are quarantined" in said
 
 
 def test_another_fault_of_the_delivery_is_another_incident():
