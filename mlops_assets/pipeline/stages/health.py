@@ -161,7 +161,7 @@ def judge(
 
 
 def trained_on(ledger: Ledger, scored: ScoredWindow) -> str:
-    """That the version was trained on rows of the window, where it was; empty otherwise."""
+    """That the version was trained up to a day after the window began, where it was; empty otherwise."""
     record = ledger.get(scored.registration.event.snapshot_record)
     if scored.declaration.supplied is not None or record is None or not isinstance(record.event, SnapshotTaken):
         return ""
@@ -171,8 +171,8 @@ def trained_on(ledger: Ledger, scored: ScoredWindow) -> str:
     if taken.since is not None and taken.since >= window.end:
         return ""
     return (
-        f"Version {scored.version} was trained on rows before {taken.until}, those of this window among them: what is measured "
-        "does not show how it does on new rows."
+        f"Version {scored.version} was trained on the rows before {taken.until} that had come by then, so rows of this window are "
+        "or may be among them: what is measured need not hold for new rows."
     )
 
 

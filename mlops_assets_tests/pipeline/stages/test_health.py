@@ -43,7 +43,9 @@ def test_a_window_that_the_version_was_trained_on_is_said_to_be_one(tmp_path, ta
     )
     found = trained_on(ledger, cast(ScoredWindow, scored))
     assert bool(found) is said, why
-    assert not said or found.startswith(f"Version 2 was trained on rows before {taken['until']}, those of this window")
+    assert not said or found.startswith(
+        f"Version 2 was trained on the rows before {taken['until']} that had come by then"
+    )
 
 
 def test_what_is_wrong_with_a_delivery_joins_into_one_sentence():
