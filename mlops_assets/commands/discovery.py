@@ -39,7 +39,7 @@ def discover(context: click.Context, source: str, folder: Path | None, as_json: 
     rows: list[dict[str, Any]] = [found.to_dict() for found in looked.found]
     if folder is not None:
         for row, found in zip(rows, looked.found, strict=True):
-            row["starter"] = str(_scaffold(folder, found))
+            row["starter"] = str(_scaffold(folder, found, project.root if project else None))
     if as_json:
         print_json(rows)
     elif rows:
@@ -63,16 +63,29 @@ def _project(context: click.Context) -> Project | None:
         return None
 
 
-def _scaffold(folder: Path, found: Any) -> Path:
+def _scaffold(folder: Path, found: Any, root: Path | None) -> Path:
     from mlops_assets.discovery.starter import starter
 
     path = folder / found.name / "defs.yaml"
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
         origin = f"Found at {found.where}: {found.signs.why}."
-        text = starter(found.name, origin=origin, task=found.signs.task, inputs=found.signs.inputs)
+        artifact = _importable(found.where, root)
+        signs = found.signs
+        text = starter(found.name, origin=origin, task=signs.task, inputs=signs.inputs, artifact=artifact)
         path.write_text(text, encoding="utf-8")
     return path
+
+
+def _importable(where: str, root: Path | None) -> str:
+    """The file of a found model that can be imported, from the project's root if it is below it; empty for any other finding."""
+    from mlops_assets.declaration.imported import SUFFIXES
+
+    path = Path(where)
+    if path.suffix.lower() not in SUFFIXES or not path.is_file():
+        return ""
+    found = path.resolve()
+    return str(found.relative_to(root) if root is not None and found.is_relative_to(root) else found)
 
 
 def _size(size: int | None) -> str | None:

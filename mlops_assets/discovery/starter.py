@@ -29,7 +29,7 @@ attributes:
 
   protected: []                    # fairness is measured over these; not inputs unless also listed above
   slices: []                       # segments that must not be served worse
-  candidates: [linear, hist_gradient_boosting, random_forest]   # or your own module:function
+{made}
 
 {calendar}
 
@@ -37,6 +37,13 @@ attributes:
     limitations: []
     human_oversight: Who looks at the predictions, and what they can overrule.
 """
+CANDIDATES = "  candidates: [linear, hist_gradient_boosting, random_forest]   # or your own module:function"
+IMPORTED = """\
+  origin: imported                 # its file is scored; to train the model here instead, replace these lines by candidates
+  imported:
+    artifact: {artifact}
+    supplier: Who trained it, a team or a vendor
+    # `mlops check {name} --data` says which sha256 to declare, and what else the file asks for"""
 NO_TIME = "  # event_time: created_at         # leave out for one snapshot without time: no windows, no monitoring"
 NO_CALENDAR = """\
   # With event_time, say where the first training ends and how production is watched:
@@ -51,6 +58,7 @@ def starter(
     task: str = "",
     inputs: Sequence[tuple[str, str]] = (),
     path: str = "",
+    artifact: str = "",
     table: Suggestion | None = None,
 ) -> str:
     """Text of a `defs.yaml` to be completed.
@@ -61,6 +69,7 @@ def starter(
         task: `binary`, `multiclass` or `regression`; empty: as the table suggests, else the most frequent one.
         inputs: names and roles of the inputs as far as they are known; empty: as the table suggests, else two examples.
         path: of the source; empty: an example.
+        artifact: file of a fitted model that is to be imported; empty: the model is trained here.
         table: what the source suggests; None: it was not looked at.
     """
     known = tuple(inputs) or (tuple((n, r.value) for n, r in table.features) if table else ())
@@ -80,6 +89,7 @@ def starter(
         target=_key(table.target) if table and table.target else "target",
         positive=_positive(table) if chosen == Task.BINARY.value else "",
         features="\n".join(lines),
+        made=IMPORTED.format(artifact=_key(artifact), name=name) if artifact else CANDIDATES,
         calendar=_calendar(table) if table and timed else NO_CALENDAR,
     )
 

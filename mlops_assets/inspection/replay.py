@@ -19,7 +19,7 @@ from mlops_assets.training.candidates import refit
 from mlops_assets.training.given_scores import given_pipeline
 from mlops_assets.training.imported.estimator import ImportedModel
 from mlops_assets.training.importing import imported_pipeline
-from mlops_assets.training.reproducibility import code_version, environment_digest
+from mlops_assets.training.reproducibility import code_version, environment, environment_digest
 
 ROUNDING = 1e-12
 """Largest difference of two scores, relative or absolute, that the order of additions explains."""
@@ -76,7 +76,7 @@ def replay_version(platform: Platform, model: str, version: int) -> dict[str, An
         "recorded": event.artifact_digest,
         "replayed": digest,
         "same code": code_version(declaration) == event.code_version,
-        "same environment": environment_digest() == event.environment_digest,
+        "same environment": environment_digest(environment(declaration)) == event.environment_digest,
     }
 
 

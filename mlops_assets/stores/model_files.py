@@ -6,6 +6,7 @@ read: other files of an MLflow model, pickles and code among them, are not touch
 
 import hashlib
 import logging
+import os
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -23,6 +24,7 @@ from mlops_assets.stores.registry import own_address
 LARGEST = 2 * 1024**3
 """Bytes of a model file."""
 DESCRIPTION = "MLmodel"
+RETRIES = "MLFLOW_HTTP_REQUEST_MAX_RETRIES"
 PICKLE_STARTS = tuple(bytes([0x80, protocol]) for protocol in range(2, 6))
 FLAVORS = {
     "sklearn": ("pickled_model", ModelFormat.SKOPS),
@@ -119,12 +121,17 @@ def _asking(server: str) -> Iterator[None]:
 
     tracking = mlflow.get_tracking_uri() if mlflow.is_tracking_uri_set() else None
     registry = mlflow.get_registry_uri() if tracking else None
+    patient = RETRIES in os.environ
     with own_address():
+        # MLflow goes on for minutes where nobody answers.
+        os.environ.setdefault(RETRIES, "2")
         mlflow.set_tracking_uri(server)
         mlflow.set_registry_uri(server)
         try:
             yield
         finally:
+            if not patient:
+                del os.environ[RETRIES]
             # Typed as text, and takes nothing as well: the address is then unknown again.
             mlflow.set_tracking_uri(tracking)  # pyright: ignore[reportArgumentType]
             mlflow.set_registry_uri(registry)  # pyright: ignore[reportArgumentType]

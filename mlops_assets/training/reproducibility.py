@@ -30,17 +30,21 @@ PACKAGES = (
     "skops",
     "threadpoolctl",
 )
+SCORING = ("lightgbm", "onnxruntime", "xgboost", "xgboost-cpu")
+"""Those that score files of models that others trained."""
 
 
-def environment() -> dict[str, Any]:
-    """What the numbers depend on besides data and code: Python, system, processor family, versions of `PACKAGES`."""
+def environment(declaration: Declaration | None = None) -> dict[str, Any]:
+    """What the numbers depend on besides data and code: Python, system, processor family, versions of `PACKAGES`; of a model that
+    others trained, those of the libraries that score model files as well."""
+    imported = declaration is not None and declaration.imported is not None
     return {
         "python": platform.python_version(),
         "implementation": platform.python_implementation(),
         "system": platform.system(),
         "machine": platform.machine(),
         "libc": " ".join(platform.libc_ver()).strip(),
-        "packages": {name: _version(name) for name in PACKAGES},
+        "packages": {name: _version(name) for name in (*PACKAGES, *(SCORING if imported else ()))},
     }
 
 

@@ -186,6 +186,10 @@ def test_a_starter_is_a_declaration_that_reads(tmp_path: Path) -> None:
     declaration = read_declaration(path)
     assert {name: feature.role.value for name, feature in declaration.features.items()} == dict(inputs)
     assert path.read_text(encoding="utf-8").startswith("# Found somewhere.\n")
+    path.write_text(starter("churn", inputs=inputs, artifact="models/churn (1).skops"), encoding="utf-8")
+    imported = read_declaration(path).imported
+    assert imported is not None
+    assert imported.artifact == "models/churn (1).skops"
 
 
 @pytest.mark.parametrize(

@@ -143,7 +143,7 @@ def card_inputs(
         exceptions=exceptions_in_force(ledger, policy, model, version),
         findings=findings_on_record(ledger, model),
         environment={
-            **environment(),
+            **environment(declaration),
             "code_version": registered.event.code_version,
             "digest": registered.event.environment_digest,
         },

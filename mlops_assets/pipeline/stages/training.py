@@ -122,7 +122,7 @@ def store_best(
         table=list(selection.table),
         candidates=[candidate.to_dict() for candidate in trained.fitted],
         failed=[asdict(candidate) for candidate in trained.failed],
-        environment=environment(),
+        environment=environment(declaration),
         code_version=code_version(declaration),
         data_digest=data_digest,
         probe=probe_digests(pipeline, probe, declaration),
@@ -261,7 +261,7 @@ def key_of(declaration: Declaration, data_digest: str) -> str:
         declaration.digest,
         data_digest,
         code_version(declaration),
-        environment_digest(environment()),
+        environment_digest(environment(declaration)),
         declaration.training.seed,
     )
 
