@@ -13,7 +13,7 @@ from mlops_assets.datasets.windows import declared_windows
 from mlops_assets.declaration.declaration import Declaration
 from mlops_assets.evidence.incident_life import incident_life
 from mlops_assets.evidence.reading import NOTHING, as_sentence, day, moment
-from mlops_assets.evidence.version_status import VersionStatus, waiting
+from mlops_assets.evidence.version_status import VersionStatus, required_gates, waiting
 from mlops_assets.evidence.window_evidence import OutcomeReports
 from mlops_assets.gates import contract
 from mlops_assets.ledger.events.champion import Resumption, Retirement, Rollback, Suspension
@@ -36,7 +36,7 @@ class AttentionItem:
 
     Attributes:
         model: name.
-        kind: `declaration`, `suspension`, `intervention`, `window`, `incident`, `tier`, `approval`, `policy`, `finding`,
+        kind: `declaration`, `suspension`, `intervention`, `window`, `incident`, `tier`, `approval`, `version`, `policy`, `finding`,
             `exception`, `validation`, `evidence`, `outcomes`, `training`, `retraining` or
             `copy`.
         urgency: `now`; `soon`, with an end within `SOON`; `open`, without a date that presses.
@@ -95,6 +95,7 @@ def attention(
         *_incidents(state, getattr(policy, "incidents", None)),
         *_windows(model, state, unjudged),
         *_versions(model, statuses or {}),
+        *_stopped(state, statuses or {}, policy),
         *_training(model, row, state),
         *_tier(model, row, at),
         *_findings(model, row, at),
@@ -223,6 +224,22 @@ def _versions(model: str, statuses: Mapping[str, VersionStatus]) -> list[Attenti
     who = ", ".join(f"{count} × {role}" if count > 1 else role for role, count in found.missing)
     title = f"Version {found.version} is {found.status}"
     return [AttentionItem(model, kind, "now", title, found.reason, line, who) for line in found.commands]
+
+
+def _stopped(state: ModelState, statuses: Mapping[str, VersionStatus], policy: Any | None) -> list[AttentionItem]:
+    """The newest version where a gate or a person stopped it: pressing while no version decides."""
+    (*_, newest) = (None, *statuses.values())
+    if newest is None or newest.status not in ("refused", "blocked", "rejected"):
+        return []
+    required = required_gates(policy)
+    why = [
+        f"{gate.replace('_', ' ')}: {decision.reason}"
+        for gate, decision in state.version(newest.version).decided().items()
+        if decision.outcome in ("failed", "not_measurable") and gate in required
+    ]
+    detail = f"{newest.reason} {as_sentence('; '.join(why))}" if why else newest.reason
+    urgency: Urgency = "open" if state.champion.deciding else "soon"
+    return [AttentionItem(state.name, "version", urgency, f"Version {newest.version} is {newest.status}", detail)]
 
 
 def _training(model: str, row: Mapping[str, Any], state: ModelState) -> list[AttentionItem]:

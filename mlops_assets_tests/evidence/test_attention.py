@@ -52,6 +52,26 @@ def test_a_version_that_waits_asks_only_for_signatures_that_are_missing(life: Li
     assert not [item for item in items(life) if item.kind == "approval"]
 
 
+@pytest.mark.parametrize(
+    ("outcome", "status"), [("failed", "refused"), ("not_measurable", "blocked")], ids=["failed", "not measurable"]
+)
+def test_a_version_that_a_gate_stops_is_named_with_the_reason(life: Life, outcome: str, status: str) -> None:
+    life.adopt(when="2003-09-19")
+    life.register("1", "2003-09-20")
+    for gate in POLICY.gates.required:
+        life.decide("1", gate, outcome if gate == "performance" else "passed", reason="143 rows")
+    found = of_kind(items(life), "version")
+    assert (found.urgency, found.title) == ("soon", f"Version 1 is {status}")
+    assert found.detail.endswith("Performance: 143 rows.")
+
+
+def test_a_stopped_version_presses_less_while_another_one_decides(life: Life) -> None:
+    life.adopt(when="2003-09-19")
+    life.release("1", "2003-09-20")
+    life.register("2", "2003-10-20")
+    assert of_kind(items(life), "version").urgency == "open"
+
+
 def test_a_model_that_nobody_has_trained_says_how(life: Life) -> None:
     assert of_kind(items(life), "training").command == f"dg launch --job {MODEL}__training"
     life.register("1", "2003-09-20")
