@@ -187,10 +187,26 @@ def data(inputs: CardInputs) -> list[Block]:
         for key, name in SNAPSHOT_FACTS
     ]
     blocks.append(Facts(tuple((name, text) for name, text in facts if text != NOTHING)))
-    blocks += leftovers(snapshot, [key for key, _ in SNAPSHOT_FACTS])
+    blocks += leftovers(snapshot, [*(key for key, _ in SNAPSHOT_FACTS), "account"])
+    blocks += _account(snapshot.get("account") or {})
     if d.card.references:
         blocks.append(Bullets(d.card.references, "References"))
     return blocks
+
+
+def _account(account: Mapping[str, Any]) -> list[Block]:
+    """In which place each row of the source is; the last line is their sum."""
+    counted = {place: rows for place, rows in account.items() if isinstance(rows, int) and rows and place != "rows"}
+    if not counted:
+        return []
+    late = ", ".join(f"{window}: {count:,}" for window, count in sorted((account.get("late_by_window") or {}).items()))
+    rows = [
+        {"place": f"late (window {late})" if place == "late" and late else place.replace("_", " "), "rows": count}
+        for place, count in counted.items()
+    ]
+    total = {"place": "in the source", "rows": account.get("rows")}
+    columns = (("place", "Rows are"), ("rows", "Rows"))
+    return [table([*rows, total], columns, title="Where each row of the source is")]
 
 
 def _source(d: Declaration) -> list[tuple[str, str]]:

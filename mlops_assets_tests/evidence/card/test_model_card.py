@@ -265,3 +265,20 @@ def test_the_groups_of_an_attribute_are_drawn_by_the_value_that_the_title_names(
 def test_a_table_of_evidence_begins_with_what_its_rows_are_about():
     rows = [{"auc": 0.55, "feature": "income", "rows": 100}]
     assert table(rows).columns == ("Feature", "AUC", "Rows")
+
+
+def test_the_card_says_where_each_row_of_the_source_is(card_inputs: CardInputs):
+    account = {
+        "training": 6937,
+        "late": 14,
+        "quarantined": 497,
+        "copies": 0,
+        "rows": 7448,
+        "late_by_window": {"2024-08-01": 14},
+    }
+    card = build_card(replace(card_inputs, snapshot={**(card_inputs.snapshot or {}), "account": account}))
+    (shown,) = [s for s in card.sections if s.key == "data"]
+    (places,) = [b for b in shown.blocks if isinstance(b, Table) and b.title == "Where each row of the source is"]
+    assert places.rows == (
+        ("training", "6,937"), ("late (window 2024-08-01: 14)", "14"), ("quarantined", "497"), ("in the source", "7,448"),
+    )  # fmt: skip
