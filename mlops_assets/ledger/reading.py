@@ -112,9 +112,7 @@ class LedgerReader:
         Raises:
             LedgerTampered: a row's text does not match its digest.
         """
-        query = select(kind, model, subject, known_at, happened_until, after).order_by(records_table.c.seq)
-        with self.database.reading() as connection:
-            return [read_row({**row}) for row in connection.execute(query).mappings()]
+        return self._read(select(kind, model, subject, known_at, happened_until, after))
 
     def of(
         self,
@@ -124,6 +122,7 @@ class LedgerReader:
         subject: str | None = None,
         known_at: datetime | None = None,
         after: int = 0,
+        word: str = "",
     ) -> list[Record[E]]:
         """Records whose event is of this class, in order of seq; what cannot be read as one is left out.
 
@@ -135,9 +134,15 @@ class LedgerReader:
             subject: about this only.
             known_at: as the ledger stood then.
             after: with a larger number.
+            word: those whose text has this word somewhere; of the others nothing is read.
         """
-        found = self.records(kind=event.KIND, model=model, subject=subject, known_at=known_at, after=after)
+        query = select(event.KIND, model, subject, known_at, None, after)
+        found = self._read(query.where(records_table.c.body.contains(word, autoescape=True)) if word else query)
         return [cast(Record[E], record) for record in found if isinstance(record.event, event)]
+
+    def _read(self, query: sa.Select) -> list[Record]:
+        with self.database.reading() as connection:
+            return [read_row({**row}) for row in connection.execute(query.order_by(records_table.c.seq)).mappings()]
 
     def latest_of(
         self,

@@ -13,9 +13,10 @@ from typing import Any, cast
 import dagster as dg
 
 from mlops_assets.declaration.declaration import Declaration
+from mlops_assets.ledger.state.fold import collecting_later
 from mlops_assets.orchestration.broken import broken_asset
 from mlops_assets.orchestration.fleet import fleet_assets, fleet_jobs
-from mlops_assets.orchestration.parts import Folders, Part, collecting_later, resolved, specs_by_key
+from mlops_assets.orchestration.parts import Folders, Part, resolved, specs_by_key
 from mlops_assets.orchestration.resource import project_resources
 from mlops_assets.orchestration.run_repository import is_run, run_repository
 from mlops_assets.orchestration.schedules import schedules

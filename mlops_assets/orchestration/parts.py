@@ -6,10 +6,8 @@ of the fleet grow with the square of the number of models; within its own part, 
 Belongs here: how a part is built and resolved. What is in it is the component's; how parts become a fleet is `build.py`'s.
 """
 
-import gc
 import importlib
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
@@ -46,18 +44,6 @@ class Part:
         """Keys that its assets depend on and that are not its own."""
         specs = list(self.specs())
         return {dep.asset_key for spec in specs for dep in spec.deps} - {spec.key for spec in specs}
-
-
-@contextmanager
-def collecting_later() -> Iterator[None]:
-    """Without garbage collection: a fleet is a million objects that all stay, and looking through them takes a quarter of the time."""
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()
 
 
 class Folders:

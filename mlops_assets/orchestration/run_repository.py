@@ -15,10 +15,11 @@ from typing import Any
 
 import dagster as dg
 
+from mlops_assets.ledger.state.fold import collecting_later
 from mlops_assets.orchestration.assets import asset_key, window_partitions
 from mlops_assets.orchestration.fleet import fleet_assets, fleet_jobs
 from mlops_assets.orchestration.jobs import model_of_job
-from mlops_assets.orchestration.parts import Folders, collecting_later, resolved
+from mlops_assets.orchestration.parts import Folders, resolved
 from mlops_assets.orchestration.resource import project_resources
 from mlops_assets.platform import hold_to_policy
 from mlops_assets.project import Project

@@ -14,6 +14,9 @@ from mlops_assets.platform import Platform
 from mlops_assets.policy.policy import Policy
 from mlops_assets.response import retraining
 
+RETRAIN = "retrain"
+"""The action of a verdict by which policy asks for a training."""
+
 
 def trainings_due(platform: Platform, since: int, models: Collection[str] | None = None) -> tuple[Found, int]:
     """Requests that are open, after policy has considered the verdicts recorded after `since`.
@@ -31,15 +34,14 @@ def trainings_due(platform: Platform, since: int, models: Collection[str] | None
     newest = ledger.latest_of(HealthVerdict)
     # The cursor is Dagster's: one beyond the last verdict was written by somebody who would have none considered.
     since = last = since if newest is not None and since <= newest.seq else 0
-    # At most ticks there is no new one, and years of them need not be read.
-    for record in ledger.records(kind=HealthVerdict.KIND, after=since) if newest and newest.seq > since else ():
-        last = record.seq
-        # Most ask for nothing, and a verdict has some hundred numbers to check: a word of it says whether that is needed.
-        if record.model not in declarations or "retrain" not in str(record.body.get("action")):
-            continue
-        if isinstance(record.event, HealthVerdict) and "retrain" in record.event.action:
-            reason = _considered(platform, cast(Record[HealthVerdict], record))
-            waiting += [f"{record.model}: {reason}"] if reason else []
+    # At most ticks there is no new one, and of years of them only those are read that ask for something.
+    if newest is not None and newest.seq > since:
+        last = newest.seq
+        for verdict in ledger.of(HealthVerdict, after=since, word=RETRAIN):
+            last = max(last, verdict.seq)
+            if RETRAIN in verdict.event.action and verdict.model in declarations:
+                reason = _considered(platform, verdict)
+                waiting += [f"{verdict.model}: {reason}"] if reason else []
     due: list[Due] = []
     state = ledger.state()
     for name, declaration in declarations.items():

@@ -93,11 +93,12 @@ def contents_by_window(source: pl.LazyFrame, declaration: Declaration) -> Conten
         known.sum().alias("known"),
         _sum(pl.struct("id", "outcome").hash(0).filter(known)).alias("outcomes"),
     )
-    found = counted.collect(engine="streaming").rows(named=True)
-    return Contents(
-        {row["window"].isoformat(): _digest(row["rows"], row["ids"]) for row in found},
-        {row["window"].isoformat(): _digest(row["known"], row["outcomes"]) for row in found if row["known"]},
-    )
+    found = Contents({}, {})
+    for window, count, ids, known_count, outcomes in counted.collect(engine="streaming").iter_rows():
+        found.ids[window.isoformat()] = _digest(count, ids)
+        if known_count:
+            found.outcomes[window.isoformat()] = _digest(known_count, outcomes)
+    return found
 
 
 def _sum(hashes: pl.Expr) -> pl.Expr:

@@ -10,6 +10,7 @@ from mlops_assets.governance.approvals import approval_state
 from mlops_assets.governance.validations import record_validation
 from mlops_assets.governance.verification import verify_all
 from mlops_assets.ledger.canonical import canonical_json, iso
+from mlops_assets.ledger.events.windows import WindowDue
 from mlops_assets.ledger.keys import SigningKey
 from mlops_assets.ledger.ledger import (
     ClockWentBack,
@@ -57,6 +58,14 @@ def test_records_come_back_as_they_were(ledger):
     assert ledger.latest("note").body["text"] == "ä€😀"
     assert ledger.find("note/3").seq == 4
     assert ledger.append(raw("note", {}), model="m", key="note/3").seq == 4
+
+
+def test_of_the_records_with_a_word_those_that_have_it(ledger):
+    for number, subject in enumerate(("first", "second", "third")):
+        ledger.append(WindowDue.model_validate({"ended": f"2026-01-0{number + 1}"}), model="m", subject=subject)
+    assert [r.subject for r in ledger.of(WindowDue, word="2026-01-02")] == ["second"]
+    assert ledger.of(WindowDue, word="2026_01%") == [], "a word, and no pattern"
+    assert len(ledger.of(WindowDue, word="ended")) == 3
 
 
 def test_compare_and_swap(ledger):

@@ -5,13 +5,11 @@ the code that folds: whatever differs, the state is computed again. It is never 
 audit packets do not read it, and whoever deletes it loses time only.
 """
 
-import gc
 import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -22,7 +20,7 @@ from pydantic import TypeAdapter, ValidationError
 from mlops_assets.ledger.keys import SigningKey, decode, encode
 from mlops_assets.ledger.people import People
 from mlops_assets.ledger.signatures import pae
-from mlops_assets.ledger.state.fold import Fold
+from mlops_assets.ledger.state.fold import Fold, collecting_later
 from mlops_assets.ledger.state.model import ModelState, Refused
 
 CACHE_TYPE = "application/vnd.mlops-assets.ledger-state+json"
@@ -63,7 +61,7 @@ class StateCache:
         if not self.key.public.verify(signature, pae(CACHE_TYPE, expected)):
             return None
         try:
-            with _uncollected():
+            with collecting_later():
                 kept = _adapter().validate_json(content)
         except ValidationError:
             return None
@@ -92,18 +90,6 @@ class StateCache:
         """What is signed: which people and root the state is of, which code folded it, and the digest of the content."""
         root, people = state_of
         return json.dumps([root, people, code_digest(), hashlib.sha256(content).hexdigest()]).encode()
-
-
-@contextmanager
-def _uncollected() -> Iterator[None]:
-    """Without Python's search for cycles, which is half the time of making a million objects that all stay."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
 
 
 @lru_cache

@@ -5,7 +5,9 @@ at a past moment is the fold of what had been recorded by then. Records after th
 in by nobody: whoever may write to the database cannot decide anything without a ledger key.
 """
 
-from collections.abc import Iterable
+import gc
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 
 from mlops_assets.ledger.events.base import UnknownEvent
@@ -16,6 +18,21 @@ from mlops_assets.ledger.state.acts import FoldContext, NotCounted
 from mlops_assets.ledger.state.champion import ChampionState
 from mlops_assets.ledger.state.model import LedgerState, ModelState, Refused
 from mlops_assets.ledger.state.reducers.registry import REDUCERS
+
+
+@contextmanager
+def collecting_later() -> Iterator[None]:
+    """Without garbage collection: for making very many objects that all stay, such as the state or the assets of a fleet.
+
+    Each collection goes through all of them and finds nothing; that is a quarter to a half of the time.
+    """
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 class Fold:

@@ -12,7 +12,7 @@ from mlops_assets.ledger.people import KINDS as PEOPLE_KINDS
 from mlops_assets.ledger.people import People, known_people
 from mlops_assets.ledger.records import NOTHING_BEFORE, Record
 from mlops_assets.ledger.state.cache import StateCache
-from mlops_assets.ledger.state.fold import Fold
+from mlops_assets.ledger.state.fold import Fold, collecting_later
 from mlops_assets.ledger.state.model import LedgerState
 
 WORTH_KEEPING = 200
@@ -94,7 +94,8 @@ class StateReader:
         return known_people(counting, root), counting[-1].digest if counting else NOTHING_BEFORE, until, unsealed
 
     def _continued(self, fold: Fold, until: int | None) -> Fold:
-        return fold.take(r for r in self._ledger.records(after=fold.seq) if until is None or r.seq <= until)
+        with collecting_later():
+            return fold.take(r for r in self._ledger.records(after=fold.seq) if until is None or r.seq <= until)
 
     def _still_there(self, fold: Fold, until: int | None) -> bool:
         """Whether the ledger still holds the record that a kept fold ended with."""
