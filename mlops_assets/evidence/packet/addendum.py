@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from mlops_assets.evidence.packet.verifier_version import JUDGED
+from mlops_assets.evidence.packet.verifier_addendum import JUDGED
 from mlops_assets.evidence.pages.event_text import event_text
 from mlops_assets.evidence.reading import day, minute
 from mlops_assets.ledger.canonical import iso, plain

@@ -27,6 +27,7 @@ from mlops_assets.ledger.events.people import PersonEnrolled
 from mlops_assets.ledger.ledger import Ledger
 from mlops_assets.ledger.records import Record, content_digest, record_digest
 from mlops_assets.ledger.signatures import sign_statement
+from mlops_assets.ledger.state.model import LedgerState
 from mlops_assets.release.audit import audit_promotions
 
 SEAL_PURPOSE = "packet/v1"
@@ -108,7 +109,8 @@ def _contents(ledger: Ledger, model: str, version: str, parts: PacketParts) -> d
     if problems := audit_promotions(ledger, model=model):
         raise PacketError(f"{model}: {problems[0]}; see `mlops verify`")
     as_of = records[-1].recorded_at
-    since_card = addendum(ledger, ledger.state(fresh=True), model, version, as_of)
+    state = ledger.state(fresh=True)
+    since_card = addendum(ledger, state, model, version, as_of)
     contents: dict[str, bytes] = {
         "ledger.jsonl": "".join(ledger_line(r, shown=r.model in ("", model)) + "\n" for r in records).encode(),
         "keys/head.pem": ledger.head_key.public.pem.encode(),
@@ -117,7 +119,7 @@ def _contents(ledger: Ledger, model: str, version: str, parts: PacketParts) -> d
         "addendum.md": addendum_text(since_card).encode(),
         "verify.py": standalone_verifier().encode(),
         "README.txt": _readme(model, version).encode(),
-        **{f"keys/{name}.pem": pem.encode() for name, pem in public_keys(records).items()},
+        **{f"keys/{name}.pem": pem.encode() for name, pem in public_keys(records, state).items()},
         **{f"card/{name}": data for name, data in parts.card.items()},
         **{f"evidence/{name}": data for name, data in parts.evidence.items()},
         **{f"windows/{name}": data for name, data in parts.windows.items()},
@@ -161,9 +163,14 @@ def ledger_line(record: Record, *, shown: bool = True) -> str:
     return json.dumps([record.seq, digest_text(record.model), content])
 
 
-def public_keys(records: Iterable[Record]) -> dict[str, str]:
-    """Public keys of everybody who was enrolled, by name and number of the record."""
-    enrolled = [(r.subject, r.seq, r.event.public_key) for r in records if isinstance(r.event, PersonEnrolled)]
+def public_keys(records: Iterable[Record], state: LedgerState) -> dict[str, str]:
+    """Public keys of everybody whose enrolment counts, by name and number of the record."""
+    refused = {seq for seq, _ in state.people.refused}
+    enrolled = [
+        (r.subject, r.seq, r.event.public_key)
+        for r in records
+        if isinstance(r.event, PersonEnrolled) and r.seq not in refused
+    ]
     return {f"{re.sub(r'[^A-Za-z0-9_.-]', '_', name)}-{seq}": pem for name, seq, pem in enrolled}
 
 

@@ -28,6 +28,7 @@ import os
 import zipfile
 from typing import Any
 
+from mlops_assets.evidence.packet.verifier_addendum import check_addendum, check_now, read_addendum
 from mlops_assets.evidence.packet.verifier_files import check_recorded_files, read_files
 from mlops_assets.evidence.packet.verifier_ledger import (
     check_chain,
@@ -45,11 +46,9 @@ from mlops_assets.evidence.packet.verifier_signatures import (
     public_point,
 )
 from mlops_assets.evidence.packet.verifier_version import (
-    check_addendum,
-    check_now,
     check_version,
+    evidence_since,
     gates_on_record,
-    read_addendum,
 )
 
 SEAL = "packet.json"
@@ -133,6 +132,7 @@ def verify(path: Any, root: str | None = None, head: str | None = None, anchors:
         signed = check_signatures(rows, people, model, found["remarks"])
         check_recorded_files(files, rows, model, version)
         found["summary"], champion = check_version(files, rows, people, signed, model, version)
+        found["remarks"] += evidence_since(rows, model, version)
         found["gates"] = gates_on_record(rows, model, version)
         found["since_card"] = check_addendum(files, rows, signed, model, version)
         check_now(read_addendum(files)[0]["now"], rows, signed, model, version, champion)

@@ -1,7 +1,6 @@
 """What a verifier decides again about the version: gates, exceptions, approvals, validations and policy, as promotion does."""
 
 from datetime import timedelta
-from typing import Any
 
 from mlops_assets.evidence.packet.verifier_champion import changes, check_stood, named
 from mlops_assets.evidence.packet.verifier_files import check_file
@@ -9,41 +8,14 @@ from mlops_assets.evidence.packet.verifier_judgements import (
     adoptions,
     authors_before,
     authors_of,
-    open_findings,
     registration_of,
     validations,
 )
 from mlops_assets.evidence.packet.verifier_ledger import MACHINES, Act, Row, instant, sha256
-from mlops_assets.evidence.packet.verifier_signatures import Wrong, canonical, parsed
+from mlops_assets.evidence.packet.verifier_signatures import Wrong, canonical
 from mlops_assets.evidence.packet.verifier_tier import check_tier
 
 SIGNING_SLACK = timedelta(seconds=60)
-LIFECYCLES = {"none": "development", "active": "in use", "suspended": "suspended", "retired": "retired"}
-JUDGED = (
-    *(
-        "approval",
-        "exception_granted",
-        "exception_withdrawn",
-        "finding_recorded",
-        "finding_responded",
-        "finding_extended",
-        "finding_closed",
-    ),
-    *(
-        "validation_recorded",
-        "clause_concluded",
-        "policy_adopted",
-        "tier_assessed",
-        "promotion",
-        "rollback",
-        "suspension",
-        "resumption",
-        "retirement",
-    ),
-    *("health_verdict", "incident_opened", "incident_acknowledged", "incident_closed"),
-    *("retraining_request", "retraining_closed"),
-)
-"""Kinds of records that the addendum lists."""
 
 
 def check_version(
@@ -97,6 +69,27 @@ def check_promotion(
     check_developers(people, promotion, policy, registered["body"]["developers"])
     check_approvals(before, signed, promotion, policy, authors)
     check_stood(before, signed, promotion, policy, registered, champion)
+
+
+def evidence_since(rows: list[Row], model: str, version: str) -> list[str]:
+    """Evidence in the packet that took the place of other evidence after the approvals: a remark each, as nobody signs it."""
+    mine = [r for r in rows if r["model"] == model]
+    promotions = [r for r in mine if r["kind"] == "promotion" and r["subject"] == version]
+    registered = registration_of(mine, version)
+    if not promotions or registered is None:
+        return []
+    approved = min([*promotions[-1]["body"]["approvals"], promotions[-1]["seq"]])
+    run = registered["body"]["run_id"]
+    before: dict[str, str] = {}
+    found: dict[str, str] = {}
+    for row in (r for r in mine if r["kind"] == "evidence_stored" and r["subject"] == run):
+        name, digest = row["body"]["name"], row["body"]["digest"]
+        if row["seq"] < approved:
+            before[name] = digest
+        elif name in before:
+            text = f"evidence/{name}.json is of record {row['seq']}, and other evidence was there when the version was approved"
+            found[name] = text if digest != before[name] else ""
+    return [text for text in found.values() if text]
 
 
 def gates_on_record(rows: list[Row], model: str, version: str) -> list[str]:
@@ -293,66 +286,3 @@ def check_approvals(before: list[Row], signed: dict[int, Act], promotion: Row, p
     for name, (decision, seq) in standing.items():
         if decision == "reject":
             raise Wrong(f"{what}: {name} had rejected the version (record {seq})")
-
-
-def read_addendum(files: dict[str, bytes]) -> tuple[Row, list[Row]]:
-    """The addendum, and its entries."""
-    if "addendum.json" not in files:
-        raise Wrong("addendum.json is missing")
-    addendum: Any = parsed(files["addendum.json"], "addendum.json")
-    now = addendum.get("now") if isinstance(addendum, dict) else None
-    entries = addendum.get("entries") if isinstance(addendum, dict) else None
-    if not isinstance(now, dict) or not isinstance(entries, list) or not all(isinstance(e, dict) for e in entries):
-        raise Wrong("addendum.json is no addendum: expected an object with `now` and a list of `entries`")
-    return addendum, entries
-
-
-def check_now(now: Row, rows: list[Row], signed: dict[int, Act], model: str, about: str, champion: Row) -> None:
-    """What the addendum says of champion, validation, last verdict and open findings is what the records lead to."""
-    version = champion["champion"] if champion["status"] != "retired" else None
-    mine = [row for row in rows if row["model"] == model]
-    judged = [row for row in mine if row["kind"] == "health_verdict"]
-    last = max(judged, key=lambda row: (row["subject"], row["seq"])) if judged else None
-    validated = validations(mine, signed, about)
-    found = {
-        "validation": validated[-1]["body"]["outcome"] if validated else None,
-        "last_verdict": last and {"window": last["subject"], **{k: last["body"][k] for k in ("severity", "kind")}},
-        "champion": None if version is None else str(version),
-        "lifecycle": LIFECYCLES[champion["status"]],
-        "open_findings": [f["subject"] for f in open_findings(mine, signed)],
-    }
-    stated = {
-        **now,
-        "open_findings": [finding["id"] for finding in now["open_findings"]],
-        "validation": now["validation"] and now["validation"]["outcome"],
-    }
-    for name, value in found.items():
-        if stated.get(name) != value:
-            raise Wrong(f"addendum.json states {stated.get(name)} as {name.replace('_', ' ')}, which is {value}")
-
-
-def check_addendum(files: dict[str, bytes], rows: list[Row], signed: dict[int, Act], model: str, version: str) -> int:
-    """The addendum lists every judgement on the model since the card, each as it is in the ledger; gives back how many."""
-    addendum, entries = read_addendum(files)
-    about_card = [r for r in rows if (r["kind"], r["model"], r["subject"]) == ("card_issued", model, version)]
-    since = about_card[-1]["seq"] if about_card else 0
-    stated = (addendum.get("model"), addendum.get("version"), addendum.get("card"))
-    if stated != (model, version, since or None):
-        raise Wrong(f"addendum.json is about {stated}, expected {(model, version, since or None)}")
-    listed = {entry["record"]: entry for entry in entries}
-    for row in (r for r in rows if r["model"] == model and r["seq"] > since and r["kind"] in JUDGED):
-        entry = listed.pop(row["seq"], None)
-        if entry is None:
-            raise Wrong(f"addendum.json leaves out record {row['seq']} ({row['kind']} {row['subject']})")
-        if any(entry.get(name) != row[name] for name in ("digest", "kind", "subject", "recorded_at")):
-            raise Wrong(f"addendum.json describes record {row['seq']} as another one")
-        if (
-            entry.get("counts") is not False
-            and "envelope" in row["body"]
-            and row["body"]["envelope"]
-            and row["seq"] not in signed
-        ):
-            raise Wrong(f"addendum.json counts record {row['seq']}, whose signature does not count")
-    if listed:
-        raise Wrong(f"addendum.json lists record {min(listed)}, which is none of this model since its card")
-    return len(entries)

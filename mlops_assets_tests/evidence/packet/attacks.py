@@ -2,14 +2,10 @@
 
 Each row is done in a world in which version 1 was registered, decided on, approved and carded, and nothing was promoted. It
 says what the audit of the live ledger and what the stand-alone verifier answer. Not here: files of a packet that were
-changed after it was written (`test_packet.py`, `test_verifier_files.py`).
+changed after it was written (`test_resealed.py`, `test_verifier_files.py`).
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path
-from typing import Any
 
 from mlops_assets.gates.gate import GateResult
 from mlops_assets.governance.adoption import adopt
@@ -21,65 +17,28 @@ from mlops_assets.governance.findings import record_finding
 from mlops_assets.governance.validations import record_validation
 from mlops_assets.ledger.canonical import iso
 from mlops_assets.ledger.enrolment import enrol, revoke
-from mlops_assets.ledger.events.champion import ExceptionUsed, LadderStep, Promotion
-from mlops_assets.ledger.ledger import Ledger
+from mlops_assets.ledger.events.champion import ExceptionUsed, Rollback
+from mlops_assets.ledger.events.versions import SnapshotTaken
+from mlops_assets.ledger.keys import SigningKey
 from mlops_assets.ledger.records import Record
 from mlops_assets.ledger.signatures import sign_statement
 from mlops_assets.policy.policy import Policy
-from mlops_assets.release.interventions import resume, retire, suspend
-from mlops_assets_tests.governance.world import MODEL, Clock, World, policy
-from mlops_assets_tests.ledger.made import unsigned
+from mlops_assets.release.champion import champion_state
+from mlops_assets.release.interventions import intervene, resume, retire, suspend
+from mlops_assets_tests.evidence.packet.forging import (
+    Attack,
+    Do,
+    anew,
+    approval,
+    past_promote,
+    second_version,
+    signed,
+    written_again,
+)
+from mlops_assets_tests.evidence.packet.made import BETTER_CARD, issue_card
+from mlops_assets_tests.governance.world import MODEL, World, policy, registration
+from mlops_assets_tests.ledger.made import health_verdict, unsigned
 from mlops_assets_tests.ledger.raw import raw
-
-Do = Callable[[World, Policy], None]
-
-
-@dataclass(frozen=True)
-class Attack:
-    """One attack.
-
-    Attributes:
-        name: what is tried.
-        do: the attack.
-        live: part of what the audit of the live ledger says.
-        packet: part of what the verifier says of a packet.
-    """
-
-    name: str
-    do: Do
-    live: str
-    packet: str
-
-
-def past_promote(world: World, rules: Policy, version: int = 1, **changes: Any) -> None:
-    """A promotion written past `promote`, resting on all that is on record, with changes."""
-    state = world.ledger.state().model(MODEL)
-    about = approval_subject(state, version, rules.digest)
-    given = [a for a in state.version(version).approvals if a.record.event.decision == "approve"]
-    event = Promotion(
-        former=state.champion.champion, digests=dict(about.subjects), policy_digest=rules.digest,
-        policy=rules.model_dump(mode="json"), decisions=tuple(d.seq for d in about.decisions.values()),
-        approvals=tuple(a.record.seq for a in given),
-        exceptions=tuple(ExceptionUsed(gate=e.gate, seq=e.seq, expires=e.expires) for e in state.exceptions),
-        ladder=LadderStep(step="champion", reason="nothing to climb"),
-    )  # fmt: skip
-    world.ledger.append(event.model_copy(update=changes), model=MODEL, subject=str(version))
-
-
-def signed(world: World, kind: str, purpose: str, subjects: dict[str, str], **fields: Any) -> Record:
-    """A signed record written past the function that would refuse it."""
-    person = fields.pop("person")
-    subject = fields.pop("about", "1")
-    says = {"model": MODEL, "person": person, "signed_at": iso(world.clock()), **fields}
-    envelope = sign_statement(world.keys[person], subjects, purpose, says)
-    return world.ledger.append(raw(kind, {**says, "envelope": envelope}), model=MODEL, subject=subject)
-
-
-def approval(world: World, rules: Policy, person: str, role: str) -> Record:
-    about = approval_subject(world.ledger.state().model(MODEL), 1, rules.digest)
-    says = {"version": "1", "decision": "approve", "rationale": "sound", "role": role, "person": person}
-    decisions = {gate: found.seq for gate, found in about.decisions.items()}
-    return signed(world, "approval", "approval/v1", dict(about.subjects), decisions=decisions, **says)
 
 
 def rejected(world: World, rules: Policy) -> None:
@@ -170,13 +129,6 @@ def failed_gate(world: World, rules: Policy) -> None:
     past_promote(world, rules)
 
 
-def second_version(world: World, rules: Policy, *, approved: bool = True, time: bool = False) -> None:
-    world.register(2, time=time)
-    world.decide(rules, 2)
-    if approved:
-        world.approve(rules, "validator", "risk", version=2)
-
-
 def approvals_of_another_version(world: World, rules: Policy) -> None:
     past_promote(world, rules)
     second_version(world, rules, approved=False)
@@ -191,12 +143,6 @@ def approved_afterwards(world: World, rules: Policy) -> None:
     assert head is not None
     past_promote(world, rules, approvals=(head.seq + 2, head.seq + 3))
     world.approve(rules, "validator", "risk")
-
-
-def anew(world: World, rules: Policy) -> None:
-    """Every gate decides anew, so that what was approved before does not count."""
-    world.decide(rules, performance="failed")
-    world.decide(rules)
 
 
 def enrolled_afterwards(world: World, rules: Policy) -> None:
@@ -317,20 +263,76 @@ def gate_left_out(world: World, rules: Policy) -> None:
     written_again(world, lambda r: r.seq != gone.seq)
 
 
-def written_again(world: World, keep: Callable[[Record], bool]) -> None:
-    """Another ledger in the world's place: the records that are kept, each at its time, under heads signed again."""
-    records = world.ledger.records()
-    world.ledger.close()
-    folder = Path(world.folder) / "again"
-    folder.mkdir()
-    clock = Clock()
-    ledger = Ledger(f"sqlite:///{folder}/ledger.db", world.keys["head"], folder / "anchor.json", clock=clock)
-    for one in (r for r in records if keep(r)):
-        clock.now = one.recorded_at - timedelta(milliseconds=1)
-        ledger.append(
-            raw(one.kind, one.body), model=one.model, subject=one.subject, happened_at=one.happened_at, key=one.key
-        )
-    world.ledger = ledger
+def another_card(world: World, rules: Policy) -> None:
+    """Another card is issued after the approvals."""
+    issue_card(world, BETTER_CARD)
+    past_promote(world, rules)
+
+
+def card_of_the_approvals(world: World, rules: Policy) -> None:
+    """The promotion names the card that was approved, after another one was issued."""
+    about = dict(approval_subject(world.ledger.state().model(MODEL), 1, rules.digest).subjects)
+    issue_card(world, BETTER_CARD)
+    past_promote(world, rules, digests=about)
+
+
+def key_nobody_enrolled(world: World, rules: Policy) -> None:
+    """A validator gets another key by an enrolment that its own holder signs, and approves with it."""
+    anew(world, rules)
+    world.approve(rules, "risk")
+    forger = SigningKey.generate()
+    says = {
+        "name": "second", "roles": ["validator"], "models": ["*"], "valid_from": iso(world.clock()), "valid_until": None,
+        "public_key": forger.public.pem, "follows": world.ledger.state().people.last_of("second"),
+    }  # fmt: skip
+    subjects = {"key:second": forger.public.key_id}
+    body = {**says, "key_id": forger.public.key_id, "envelope": sign_statement(forger, subjects, "enrolment/v1", says)}
+    world.ledger.append(raw("person_enrolled", body), subject="second")
+    world.keys = {**world.keys, "second": forger}
+    mine = world.ledger.state().model(MODEL).version(1).approvals[-1].record.seq
+    past_promote(world, rules, approvals=(mine, approval(world, rules, "second", "validator").seq))
+
+
+def snapshot_of_other_rows(world: World, rules: Policy) -> None:
+    """A version is registered with the digest of some rows and the record of others."""
+    taken = SnapshotTaken(
+        rows=9, quarantined=0, table="t", ordered_by="id", delta_version=1, declaration_digest="d" * 64
+    )  # fmt: skip
+    other = world.ledger.append(taken, model=MODEL, subject="e" * 64)
+    world.ledger.append(registration(2).model_copy(update={"snapshot_record": other.seq}), model=MODEL, subject="2")
+    world.registry.tags[MODEL, 2] = {}
+    world.decide(rules, 2)
+    world.approve(rules, "validator", "risk", version=2)
+    past_promote(world, rules, 2)
+
+
+def rollback_for(severity: str, version: str) -> Do:
+    """The service key rolls back because of a verdict that calls for none."""
+
+    def do(world: World, rules: Policy) -> None:
+        letting = policy(exceptions={"roles": ["model-risk"], "max_days": 90}, automation={"rollback": True})
+        adopt(world.ledger, MODEL, letting)
+        for number in (1, 2):
+            if number == 2:
+                world.register(2)
+            world.decide(letting, number)
+            world.approve(letting, "validator", "risk", version=number)
+            mine = world.ledger.state().model(MODEL).version(number).approvals[-2:]
+            past_promote(world, letting, number, approvals=tuple(a.record.seq for a in mine))
+        service = SigningKey.generate()
+        enrol(world.ledger, world.keys["root"], "automation", service.public, ["automation"])
+        found = health_verdict("2026-02-01", severity=severity, version=version)
+        seen = world.ledger.append(found, model=MODEL, subject="2026-02-01")
+        grounds = {
+            "cause": "x", "occasion": "y", "evidence": seen.seq, "former": 2, "version": "1",
+            "policy_digest": letting.digest, "policy": letting.model_dump(mode="json"),
+        }  # fmt: skip
+        now = champion_state(world.ledger, MODEL)
+        intervene(
+            world.ledger, world.registry, now, Rollback, "1", service, "because", about=grounds, roles=("automation",)
+        )  # fmt: skip
+
+    return do
 
 
 PROMOTED_PAST = (
@@ -393,4 +395,13 @@ RECORDS = (
     Attack("a gate's decision left out", gate_left_out, "gate contract was missing", "is no gate decision"),
 )  # fmt: skip
 
-ATTACKS = (*PROMOTED_PAST, *AUTHORITY, *RECORDS)
+EXCHANGED = (
+    Attack("another card after the approvals", another_card, "it was pending then", "over other digests"),
+    Attack("the approved card named, another one issued", card_of_the_approvals, "pending then", "its digest of card"),
+    Attack("a person's key exchanged by nobody's root", key_nobody_enrolled, "it was pending then", "no signed approval"),
+    Attack("a snapshot of other rows", snapshot_of_other_rows, "which has other rows", "which is none of its rows"),
+    Attack("a rollback for a good verdict", rollback_for("watch", "2"), "is at watch", "calls for no rollback"),
+    Attack("a rollback for another version's verdict", rollback_for("act", "1"), "version 1", "calls for no rollback"),
+)  # fmt: skip
+
+ATTACKS = (*PROMOTED_PAST, *AUTHORITY, *RECORDS, *EXCHANGED)

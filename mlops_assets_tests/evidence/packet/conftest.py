@@ -6,7 +6,7 @@ import pytest
 
 from mlops_assets.evidence.packet.packet import write_packet
 from mlops_assets.policy.policy import Policy
-from mlops_assets_tests.evidence.packet.made import live, parts
+from mlops_assets_tests.evidence.packet.made import approved, live, parts, usual
 from mlops_assets_tests.governance.world import MODEL, World
 
 
@@ -17,3 +17,9 @@ def packet(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, World, Polic
     path = folder / "packet.zip"
     write_packet(path, world.ledger, MODEL, "1", parts(rules))
     return path, world, rules
+
+
+@pytest.fixture(scope="session")
+def unpromoted(tmp_path_factory: pytest.TempPathFactory) -> World:
+    """A world in which version 1 was approved and not promoted; to be copied, and changed there."""
+    return approved(tmp_path_factory.mktemp("bank"), usual())

@@ -21,6 +21,7 @@ from mlops_assets.release.promotion import promote
 from mlops_assets_tests.governance.world import MODEL, World, build, policy
 
 CARD = canonical_json({"model": MODEL, "version": "1"})
+BETTER_CARD = canonical_json({"model": MODEL, "version": "1", "auc": 0.99})
 DECLARATION = canonical_json({"name": MODEL})
 OTHER = "mortgages_of_another_desk"
 CARD_PAGE, MEASURED, DRIFT = b"<p>card</p>", b"{}", b'{"rows": 3}'
@@ -60,6 +61,13 @@ def verdict(world: World) -> None:
     world.ledger.append(event, model=MODEL, subject="2026-01-01")
 
 
+def issue_card(world: World, content: str) -> None:
+    """A card of version 1 becomes the one that counts."""
+    files = {"card.html": file_digest(CARD_PAGE)}
+    card = CardIssued(digest=digest_text(content), path="cards", missing=(), files=files)
+    world.ledger.append(card, model=MODEL, subject="1")
+
+
 def approved(
     folder: Path,
     rules: Policy,
@@ -74,8 +82,7 @@ def approved(
     for model in others:
         world.register(model=model)
     world.decide(rules, **outcomes)
-    card = CardIssued(digest=digest_text(CARD), path="cards", missing=(), files={"card.html": file_digest(CARD_PAGE)})
-    world.ledger.append(card, model=MODEL, subject="1")
+    issue_card(world, CARD)
     for gate in outcomes:
         expires = world.clock() + timedelta(days=30)
         sign_exception(world.ledger, world.keys["risk"], rules, MODEL, gate, "under review", expires, version=1)
@@ -106,6 +113,20 @@ def parts(rules: Policy) -> PacketParts:
         evidence={"performance.json": MEASURED},
         windows={"2026-01-01/drift.json": DRIFT},
         reports={"requirements.json": b"[]"},
+    )
+
+
+def parts_of(world: World) -> PacketParts:
+    """What goes into the packet of version 1, and the policy that its last promotion names."""
+    state = world.ledger.state().model(MODEL)
+    promotions, issued = state.version(1).promotions, state.version(1).card
+    better = issued is not None and issued.event.digest == digest_text(BETTER_CARD)
+    return PacketParts(
+        declaration=DECLARATION,
+        policy=canonical_json(promotions[-1].event.policy) if promotions else None,
+        card={"card.json": (BETTER_CARD if better else CARD).encode(), "card.html": CARD_PAGE},
+        evidence={"performance.json": MEASURED},
+        windows={"2026-01-01/drift.json": DRIFT} if "2026-01-01" in state.window_verdicts else {},
     )
 
 

@@ -6,34 +6,21 @@ from pathlib import Path
 
 import pytest
 
-from mlops_assets.evidence.packet.packet import PacketError, PacketParts, write_packet
-from mlops_assets.ledger.canonical import canonical_json, iso
+from mlops_assets.evidence.packet.packet import PacketError, write_packet
+from mlops_assets.ledger.canonical import iso
 from mlops_assets.ledger.events.tiers import TierAssessed
 from mlops_assets.ledger.signatures import sign_statement
 from mlops_assets.release.audit import audit_promotions
-from mlops_assets_tests.evidence.packet.attacks import ATTACKS, Attack, past_promote
+from mlops_assets_tests.evidence.packet.attacks import ATTACKS
+from mlops_assets_tests.evidence.packet.forging import Attack, past_promote
 from mlops_assets_tests.evidence.packet.made import (
-    CARD,
-    CARD_PAGE,
-    DECLARATION,
-    MEASURED,
     approved,
+    parts_of,
     usual,
 )
 from mlops_assets_tests.governance.assessments import statement
 from mlops_assets_tests.governance.world import MODEL, START, World, policy
 from mlops_assets_tests.ledger.raw import raw
-
-
-def parts_of(world: World) -> PacketParts:
-    """What goes into the packet of version 1, and the policy that its promotion names."""
-    promotions = world.ledger.state().model(MODEL).version(1).promotions
-    return PacketParts(
-        declaration=DECLARATION,
-        policy=canonical_json(promotions[-1].event.policy) if promotions else None,
-        card={"card.json": CARD.encode(), "card.html": CARD_PAGE},
-        evidence={"performance.json": MEASURED},
-    )
 
 
 def test_what_was_right_makes_a_packet(tmp_path: Path):
@@ -43,12 +30,6 @@ def test_what_was_right_makes_a_packet(tmp_path: Path):
     past_promote(world, rules)
     assert audit_promotions(world.ledger, model=MODEL) == []
     assert write_packet(tmp_path / "p.zip", world.ledger, MODEL, "1", parts_of(world))["ok"]
-
-
-@pytest.fixture(scope="module")
-def unpromoted(tmp_path_factory: pytest.TempPathFactory) -> World:
-    """A world in which version 1 was approved; it is copied for each attack."""
-    return approved(tmp_path_factory.mktemp("bank"), usual())
 
 
 @pytest.mark.parametrize("attack", ATTACKS, ids=[attack.name for attack in ATTACKS])

@@ -15,6 +15,8 @@ from mlops_assets.governance.findings import record_finding
 from mlops_assets.ledger.anchors import kept_anchor
 from mlops_assets.ledger.enrolment import revoke
 from mlops_assets.ledger.events.champion import Promotion
+from mlops_assets.ledger.events.versions import EvidenceStored
+from mlops_assets.ledger.keys import SigningKey
 from mlops_assets.ledger.ledger import Ledger
 from mlops_assets.policy.policy import Policy
 from mlops_assets_tests.evidence.packet.made import (
@@ -23,6 +25,7 @@ from mlops_assets_tests.evidence.packet.made import (
     MEASURED,
     OTHER,
     contents,
+    file_digest,
     live,
     parts,
     register,
@@ -161,3 +164,27 @@ def test_a_promotion_that_was_not_right_makes_no_packet(tmp_path: Path):
     world.ledger.append(event.model_copy(update={"approvals": ()}), model=MODEL, subject="1")
     with pytest.raises(PacketError, match="as former champion"):
         write_packet(tmp_path / "p.zip", world.ledger, MODEL, "1", parts(rules))
+
+
+def test_evidence_that_was_stored_again_after_the_approvals_is_a_remark(tmp_path: Path):
+    """Nobody signs evidence, and a machine may store it again: whoever reads it has to know that it is not what was approved."""
+    world, rules = live(tmp_path)
+    world.ledger.append(EvidenceStored(name="more", digest=file_digest(b"[]")), model=MODEL, subject="run-1")
+    better = b'{"auc": 0.99}'
+    again = EvidenceStored(name="performance", digest=file_digest(better))
+    seq = world.ledger.append(again, model=MODEL, subject="run-1").seq
+    made_of = replace(parts(rules), evidence={"performance.json": better, "more.json": b"[]"})
+    found = write_packet(tmp_path / "packet.zip", world.ledger, MODEL, "1", made_of)
+    assert found["remarks"] == [
+        f"evidence/performance.json is of record {seq}, and other evidence was there when the version was approved"
+    ]
+
+
+def test_an_enrolment_that_does_not_count_keeps_no_packet_from_being_written(tmp_path: Path):
+    world, rules = live(tmp_path)
+    body = {"name": "second", "public_key": SigningKey.generate().public.pem}
+    seq = world.ledger.append(raw("person_enrolled", body), subject="second").seq
+    found = write_packet(tmp_path / "packet.zip", world.ledger, MODEL, "1", parts(rules))
+    assert [remark.split(" does not count")[0] for remark in found["remarks"]] == [
+        f"record {seq} (person_enrolled second)"
+    ]
