@@ -23,6 +23,8 @@ from mlops_assets.training.imported.trial import require_harmless
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
 
+OWN = "mlops_assets."
+
 
 def imported_pipeline(declaration: Declaration, file: ModelFile) -> "Pipeline":
     """The pipeline of a model that others trained; steps `features` and `model`.
@@ -67,7 +69,9 @@ def imported_mistakes(model: DeclaredModel, root: Path, home: Home) -> list[str]
 def _model(declaration: Declaration, file: ModelFile) -> ImportedModel:
     reader = FORMATS[file.format]
     if file.format is ModelFormat.SKOPS:
-        types_in(file.content)
+        # Those of this package are for what it stores itself; in a file of others they would pass by the checks of its format.
+        if ours := sorted(name for name in types_in(file.content) if name.startswith(OWN)):
+            raise ImportedModelError(f"the file holds types that only this package writes: {', '.join(ours)}")
         if refused := refused_types(file.content, declaration):
             raise ImportedModelError(foreign_message("the file", refused))
     if reader.native:

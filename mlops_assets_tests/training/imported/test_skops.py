@@ -1,6 +1,7 @@
 """A skops file of another team becomes a pipeline that is stored, explained and scored as any other."""
 
 import hashlib
+import os
 
 import numpy as np
 import pandas as pd
@@ -11,7 +12,7 @@ from sklearn.compose import make_column_transformer
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import OneHotEncoder
+from sklearn.preprocessing import FunctionTransformer, OneHotEncoder
 from sklearn.svm import LinearSVC
 
 from mlops_assets.declaration.imported import ModelFormat
@@ -22,12 +23,14 @@ from mlops_assets.features.frame import to_model_frame
 from mlops_assets.features.transformer import features_digest
 from mlops_assets.stores.model_files import ModelFile
 from mlops_assets.training.artifact import ArtifactError, canonical_digest, load, save
+from mlops_assets.training.imported.estimator import ImportedModel
 from mlops_assets.training.imported.opened import ImportedModelError
 from mlops_assets.training.importing import imported_pipeline
 from mlops_assets.training.metrics import scores_of
 from mlops_assets_tests.declaration.test_imported import GROUP, declared
 
 FEATURES = {"income": "numeric", "overdue": "numeric", "region": "categorical"}
+SYSTEM = f"{os.system.__module__}.system"
 
 
 class Weights:
@@ -158,6 +161,9 @@ def test_a_file_that_does_not_name_its_inputs_needs_their_order():
         (b"no zip at all", {}, "no skops file, or a damaged one"),
         (Weights(), {}, "types that are not on the allow-list: .*Weights"),
         (LogisticRegression, {}, "not on the allow-list|expected a fitted estimator"),
+        (FunctionTransformer(os.system), {}, "types that are not on the allow-list: .*system"),
+        (FunctionTransformer(os.system), {"imported": {"trusted_types": [SYSTEM]}}, "not on the allow-list: .*system"),
+        (ImportedModel("skops", "", False, "1", [], None), {}, "types that only this package writes: .*ImportedModel"),
         ({"a": 1}, {}, "the file holds a dict, expected a fitted estimator"),
         (lambda: fitted(LinearSVC()), {}, "gives no probabilities: it has no `predict_proba`"),
         (lambda: fitted(LinearRegression()), {}, "task is binary, and the file holds a regressor"),
