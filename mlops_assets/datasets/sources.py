@@ -204,10 +204,10 @@ def _open(source: DeclaredSource, root: Path) -> tuple[pl.LazyFrame, str]:
 def _first_values(frame: pl.LazyFrame, column: str, dtype: pl.DataType, name: str) -> pl.Series:
     """Some values of a column, by which it is told how it is written; of a column of times one, which may be missing: its type
     tells."""
-    looked_at = pl.col(column).drop_nulls().head(LOOKED_AT)
-    first = frame.select(column).head(1) if dtype.is_temporal() else frame.select(looked_at)
     try:
-        return first.collect(engine="streaming").to_series()
+        if dtype.is_temporal():
+            return frame.select(column).head(1).collect().to_series()
+        return frame.select(pl.col(column).drop_nulls().head(LOOKED_AT)).collect(engine="streaming").to_series()
     except Exception as error:
         raise SourceError(unreadable(name, error)) from error
 
