@@ -105,6 +105,10 @@ def test_drift_of_frames_is_drift_of_their_files(tmp_path):
     of_files = mlops_assets.drift(tmp_path / "before.parquet", tmp_path / "now.parquet", target="")
     assert of_frames.verdict == of_files.verdict
     assert of_frames.verdict["kind"] == "data_quality"
+    shown = repr(of_frames)
+    assert shown.startswith(
+        "TableComparison(act, data quality: Data quality: amount: values are 1000 times what they were"
+    )
 
 
 def test_importing_the_package_brings_nothing_heavy():

@@ -88,7 +88,9 @@ def _runs_with(platform: Platform, name: PredictionId) -> list[tuple[ScoringRun,
         row = run.predictions(platform).filter(pl.col("prediction_id") == str(name))
         found += [(run, row.to_dicts()[0])] if row.height else []
     if not found:
-        raise NotFound(f"{name}: the window {name.window} of {name.model} has no such prediction")
+        raise NotFound(
+            f"{name}: the window {name.window} of {name.model} has no such prediction; its last part is made from the identifier as text, and 0012 and 12 are two identifiers"
+        )
     return found
 
 

@@ -79,7 +79,7 @@ def test_a_canarys_decision_is_that_of_the_canary(scored):
     row = prediction_row(scored.platform, name("b", 2))
     assert (row["version"], row["role"], row["score"]) == ("2", "canary", 0.7)
     assert prediction_row(scored.platform, name("a"))["role"] == "champion"
-    with pytest.raises(NotFound, match="no such prediction"):
+    with pytest.raises(NotFound, match=r"no such prediction; .* 0012 and 12 are two identifiers"):
         prediction_row(scored.platform, name("b", 1))
 
 

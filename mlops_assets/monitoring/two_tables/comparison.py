@@ -76,6 +76,10 @@ class TableComparison:
     target_column: ColumnDrift | None = None
     remarks: tuple[str, ...] = ()
 
+    def __repr__(self) -> str:
+        found = f"{self.health.severity}, {self.health.kind}".replace("_", " ")
+        return f"TableComparison({found}: {' '.join(self.health.reasons)})"
+
     @property
     def columns(self) -> tuple[ColumnDrift, ...]:
         """Every column's name, statistic, value, p_value, effect, severity, reason and fault; worst first."""
