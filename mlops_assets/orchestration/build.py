@@ -150,7 +150,7 @@ def _whole(
         except Exception as error:
             broken[part.name] = f"{paths[part.name]}: {_root_cause(error)}"
     if os.environ.get(VALIDATING):
-        broken |= _mistakes_in_data(models, project.root)
+        broken |= _mistakes_in_data(models, project)
     if broken and os.environ.get(VALIDATING):
         raise dg.DagsterInvalidDefinitionError("\n".join(broken.values()))
     declarations = [m.declaration for m in models if m.declaration is not None and m.name not in broken]
@@ -166,13 +166,21 @@ def _whole(
     return dg.Definitions.merge(*(part.definitions for part in (*parts, *others)), shared, *over_all)
 
 
-def _mistakes_in_data(models: Sequence[DeclaredModel], root: Path) -> dict[str, str]:
-    """What is wrong with each readable declaration in view of its data, where that is on this machine."""
+def _mistakes_in_data(models: Sequence[DeclaredModel], project: Project) -> dict[str, str]:
+    """What is wrong with each readable declaration in view of its data and its model file, where these are on this machine."""
     from mlops_assets.datasets.declared_data import check_data, is_at_hand
+    from mlops_assets.training.importing import imported_mistakes
 
-    at_hand = [m for m in models if m.declaration is not None and is_at_hand(m.declaration)]
-    found = {model.name: "\n".join(check_data(model, root).mistakes) for model in at_hand}
-    return {name: lines for name, lines in found.items() if lines}
+    found: dict[str, list[str]] = {}
+    for model in models:
+        declaration = model.declaration
+        if declaration is None:
+            continue
+        lines = list(check_data(model, project.root).mistakes) if is_at_hand(declaration) else []
+        if declaration.imported is not None and not declaration.imported.in_mlflow:
+            lines += imported_mistakes(model, project.root, project.home)
+        found[model.name] = lines
+    return {name: "\n".join(lines) for name, lines in found.items() if lines}
 
 
 def fleet_definitions(declarations: Sequence[Declaration]) -> dg.Definitions:

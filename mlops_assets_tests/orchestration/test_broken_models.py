@@ -54,6 +54,18 @@ def test_checking_fails_with_every_reason(defs, monkeypatch, old, new, message, 
     assert message in str(refused.value), found
 
 
+def test_checking_finds_a_model_file_that_is_not_imported(defs, monkeypatch):
+    monkeypatch.setenv(VALIDATING, "1")
+    facts = "origin: imported\n  imported: {artifact: group.skops, supplier: Group}"
+    good = (defs / "models" / TIMED / "defs.yaml").read_text(encoding="utf-8")
+    lines = [line for line in good.splitlines() if not line.startswith("  candidates")]
+    path = declare(defs, "imported", "\n".join(lines).replace("task: binary", f"task: binary\n  {facts}"))
+    with pytest.raises(dg.DagsterInvalidDefinitionError) as error:
+        build_definitions(defs)
+    assert str(error.value).startswith(str(path))
+    assert str(error.value).endswith("imported: there is no file group.skops")
+
+
 def test_checking_finds_what_only_the_data_show(defs, monkeypatch):
     monkeypatch.setenv(VALIDATING, "1")
     good = (defs / "models" / TIMED / "defs.yaml").read_text(encoding="utf-8")
