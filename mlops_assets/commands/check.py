@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from mlops_assets.commands.common import json_option, one_line, print_json
+from mlops_assets.commands.common import json_option, one_line, print_json, shown
 from mlops_assets.errors import NOT_WELL
 from mlops_assets.governance.copies import copies
 from mlops_assets.notification.channels import unusable_channels
@@ -54,9 +54,9 @@ def check(context: click.Context, model: str | None, with_data: bool, as_json: b
         print_json(rows)
     else:
         for row in rows:
-            click.echo("\n".join(row["mistakes"]) if row["mistakes"] else f"{row['model']}: no mistake found")
+            click.echo(shown("\n".join(row["mistakes"])) if row["mistakes"] else f"{row['model']}: no mistake found")
             for text in (*row["remarks"], *row["copies"]):
-                click.echo(f"{row['model']}: {text}")
+                click.echo(shown(f"{row['model']}: {text}"))
     broken = [*unusable(), *_notification_mistakes(project)] if model is None else []
     for line in broken:
         click.echo(f"mlops: {line}", err=True)

@@ -79,8 +79,8 @@ def rationale_option(command: Any) -> Any:
 
 
 def print_json(value: Any) -> None:
-    """Print a value as JSON; dates as ISO text."""
-    click.echo(json.dumps(value, indent=2, ensure_ascii=False, default=_plain))
+    """Print a value as JSON; dates as ISO text, and characters that steer a terminal by their codes, which JSON reads back."""
+    click.echo(shown(json.dumps(value, indent=2, ensure_ascii=False, default=_plain)))
 
 
 def print_table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], title: str = "") -> None:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mlops_assets.commands.common import json_option, print_json, print_table
+from mlops_assets.commands.common import json_option, print_json, print_table, shown
 from mlops_assets.errors import NOT_WELL
 
 if TYPE_CHECKING:
@@ -114,8 +114,8 @@ def _print(found: "TableComparison") -> None:
         title = f"{judged.target} {by}, {judged.rows} of {judged.reference_rows} rows"
         print_table(metric_rows(judged), ["metric", "reference", "value", "low", "high"], title)
     click.echo(f"\n{found.health.severity.replace('_', ' ')}, {found.health.kind.replace('_', ' ')}")
-    click.echo(" ".join(found.health.reasons))
+    click.echo(shown(" ".join(found.health.reasons)))
     for cause in found.health.causes[1:]:
-        click.echo(f"Also {cause.kind.replace('_', ' ')} ({cause.severity}): {cause.evidence}.")
+        click.echo(shown(f"Also {cause.kind.replace('_', ' ')} ({cause.severity}): {cause.evidence}."))
     for remark in found.remarks:
-        click.echo(f"Remark: {remark}.")
+        click.echo(shown(f"Remark: {remark}."))

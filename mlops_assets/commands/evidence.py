@@ -146,5 +146,5 @@ def replay(context: click.Context, subject: str, version: int | None, as_json: b
         print_json(found)
     else:
         for name, value in found.items():
-            click.echo(f"{name:12} {value}")
+            click.echo(shown(f"{name:12} {value}"))
     return 0 if found["equal"] else NOT_WELL

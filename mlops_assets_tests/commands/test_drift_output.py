@@ -77,3 +77,14 @@ def test_text_and_json_of_every_result(tmp_path, change, options):
 )
 def test_numpy_values_in_a_cell(value, shown):
     assert cell(value) == shown
+
+
+def test_names_and_values_do_not_steer_the_terminal(tmp_path):
+    hostile = "am\x1b[2Jount\u202e"
+    before = rows(600, 1).select("group", pl.col("amount").alias(hostile))
+    before.write_parquet(tmp_path / "before.parquet")
+    now = before.with_columns(pl.col(hostile) + 50, group=pl.lit("x\x1b[31m\u202e"))
+    now.write_parquet(tmp_path / "now.parquet")
+    found = call_in(tmp_path, "drift", tmp_path / "before.parquet", tmp_path / "now.parquet")
+    assert "am\\u001b[2Jount\\u202e" in found.out
+    assert not set(found.out) & set("\x1b\u202e")

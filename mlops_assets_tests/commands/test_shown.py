@@ -1,4 +1,6 @@
-from mlops_assets.commands.common import cell, one_line
+import json
+
+from mlops_assets.commands.common import cell, one_line, print_json
 
 
 def test_what_would_steer_a_terminal_is_shown_as_its_code():
@@ -9,3 +11,11 @@ def test_what_would_steer_a_terminal_is_shown_as_its_code():
 
 def test_other_text_is_shown_as_it_is():
     assert cell("Größe – 好") == "Größe – 好"
+
+
+def test_json_says_the_same_without_steering_a_terminal(capsys):
+    name = "am\x1b[2Jount\u202e\x9b – 好"
+    print_json([{name: name}])
+    printed = capsys.readouterr().out
+    assert not set(printed) & set("\x1b\u202e\x9b")
+    assert json.loads(printed) == [{name: name}]

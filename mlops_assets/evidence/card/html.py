@@ -7,6 +7,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from mlops_assets.evidence.card.card import Card
+from mlops_assets.plain_text import shown
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -37,6 +38,8 @@ def _templates() -> "Environment":
         loader=PackageLoader("mlops_assets.evidence.pages", "templates"),
         autoescape=True,
         undefined=StrictUndefined,
+        # Before escaping: control characters and direction marks that data carry are shown as their codes.
+        finalize=lambda value: shown(value) if isinstance(value, str) and not isinstance(value, Markup) else value,
         trim_blocks=True,
         lstrip_blocks=True,
     )

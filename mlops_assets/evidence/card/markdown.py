@@ -7,6 +7,7 @@ from mlops_assets.declaration.terms import Task
 from mlops_assets.evidence.blocks import Block, Bullets, Facts, Figure, Missing, Paragraph, Table
 from mlops_assets.evidence.card.card import Card
 from mlops_assets.evidence.reading import estimate, label
+from mlops_assets.plain_text import shown
 
 PIPELINE_TAGS = {
     Task.BINARY: "tabular-classification",
@@ -61,15 +62,15 @@ def _front_matter(card: Card) -> str:
 def _block(block: Block) -> list[str]:
     match block:
         case Paragraph(text, tone):
-            return [f"> {_text(text)}"] if tone in ("warn", "bad") else [_text(text)]
+            return [f"> {escaped(text)}"] if tone in ("warn", "bad") else [escaped(text)]
         case Missing(what):
-            return [f"> **Evidence missing:** {_text(what)}"]
+            return [f"> **Evidence missing:** {escaped(what)}"]
         case Bullets(items, title):
-            return [*([f"**{_text(title)}**", ""] if title else []), *(f"- {_text(i)}" for i in items)]
+            return [*([f"**{escaped(title)}**", ""] if title else []), *(f"- {escaped(i)}" for i in items)]
         case Facts(items):
-            return [f"- **{_text(name)}:** {_text(value)}" for name, value in items]
+            return [f"- **{escaped(name)}:** {escaped(value)}" for name, value in items]
         case Figure(name, title, alt, _):
-            return [f"![{_text(title)}: {_text(alt)}](plots/{name}.svg)"]
+            return [f"![{escaped(title)}: {escaped(alt)}](plots/{name}.svg)"]
         case Table():
             return _table(block)
     raise TypeError(f"found a block of type {type(block).__name__}, expected one of the types in `blocks`")
@@ -77,17 +78,17 @@ def _block(block: Block) -> list[str]:
 
 def _table(block: Table) -> list[str]:
     rule = ["---:" if i in block.numeric else "---" for i in range(len(block.columns))]
-    lines = [f"**{_text(block.title)}**", ""] if block.title else []
+    lines = [f"**{escaped(block.title)}**", ""] if block.title else []
     lines += [_row(block.columns), "| " + " | ".join(rule) + " |", *(_row(r) for r in block.rows)]
-    return [*lines, "", _text(block.note)] if block.note else lines
+    return [*lines, "", escaped(block.note)] if block.note else lines
 
 
 def _row(cells: tuple[str, ...]) -> str:
-    return "| " + " | ".join(_text(c) for c in cells) + " |"
+    return "| " + " | ".join(escaped(c) for c in cells) + " |"
 
 
-def _text(text: str) -> str:
-    """Plain text in Markdown: markup and HTML are escaped, line breaks become blanks."""
-    text = re.sub(r"\s+", " ", str(text)).strip()
+def escaped(text: str) -> str:
+    """Plain text in Markdown: markup and HTML are escaped, line breaks become blanks, characters that steer their codes."""
+    text = shown(re.sub(r"\s+", " ", str(text)).strip())
     text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return re.sub(r"([\\`*\[\]|#]|(?<!\w)_|_(?!\w))", r"\\\1", text)

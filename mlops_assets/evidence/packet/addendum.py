@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
+from mlops_assets.evidence.card.markdown import escaped
 from mlops_assets.evidence.packet.verifier_addendum import JUDGED
 from mlops_assets.evidence.pages.event_text import event_text
 from mlops_assets.evidence.reading import day, minute
@@ -148,24 +149,21 @@ def addendum_text(found: Addendum) -> str:
         found_validation = now["validation"]
         outcome = found_validation["outcome"].replace("_", " ")
         lines.append(f"- Validation: {outcome}, until {day(found_validation['valid_until'])}")
-        lines += [f"- Condition: {condition}" for condition in found_validation["conditions"]]
-        lines += [f"- Restriction: {_pairs(restriction)}" for restriction in found_validation["restrictions"]]
+        lines += [f"- Condition: {escaped(condition)}" for condition in found_validation["conditions"]]
+        lines += [f"- Restriction: {escaped(_pairs(restriction))}" for restriction in found_validation["restrictions"]]
     lines += [
-        f"- Open finding {f['id']} ({f['severity']}), due {day(f['due'])}: {f['summary']}" for f in now["open_findings"]
+        f"- Open finding {f['id']} ({f['severity']}), due {day(f['due'])}: {escaped(f['summary'])}"
+        for f in now["open_findings"]
     ]
-    lines += [f"- Open incident {i['id']} ({i['severity']}): {i['summary']}" for i in now["open_incidents"]]
+    lines += [f"- Open incident {i['id']} ({i['severity']}): {escaped(i['summary'])}" for i in now["open_incidents"]]
     lines += [
-        f"- Exception to gate {e['gate']} until {day(e['expires'])}, by {e['person']}: {e['reason']}"
+        f"- Exception to gate {e['gate']} until {day(e['expires'])}, by {e['person']}: {escaped(e['reason'])}"
         for e in now["exceptions_in_force"]
     ]
     lines += ["", "## Since the card", ""]
-    lines += [f"- {minute(e.recorded_at)}, record {e.record}: {_one_line(e.text)}" for e in found.entries]
+    lines += [f"- {minute(e.recorded_at)}, record {e.record}: {escaped(e.text)}" for e in found.entries]
     return "\n".join(lines if found.entries else [*lines, "Nothing is recorded."]) + "\n"
 
 
 def _pairs(values: dict[str, Any]) -> str:
     return "; ".join(f"{name}: {value}" for name, value in values.items())
-
-
-def _one_line(text: str) -> str:
-    return " ".join(text.split())
