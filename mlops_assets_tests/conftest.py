@@ -16,7 +16,7 @@ from mlops_assets_tests.effort import examples_for_all
 examples_for_all()
 MEMORY = Path("/dev/shm")
 ROOM = 6 * 2**30
-"""Bytes that must be free there; the tests at once use less than a fifth of them."""
+"""Bytes that must be free there."""
 
 
 def pytest_configure(config: pytest.Config) -> None:
