@@ -102,7 +102,8 @@ def summary(platform: Platform) -> None:
     print_events(platform)
     urgent = sum(1 for row in rows for item in row["needs_attention"] if item["urgency"] != "open")
     if urgent:
-        click.echo(f"\n{urgent} items need attention: `{as_called('status')}` lists them with the command for each.")
+        items = "1 item needs" if urgent == 1 else f"{urgent} items need"
+        click.echo(f"\n{items} attention: `{as_called('status')}` lists what is open, with the commands.")
     reports = platform.home.reports
     click.echo("\nPages")
     for name, place in (("fleet", PAGE), ("models", "models"), ("cards", "cards"), ("windows", "windows")):
@@ -135,7 +136,7 @@ def print_events(platform: Platform) -> None:
 def next_commands(platform: Platform) -> list[tuple[str, str]]:
     """What to try next, each with what it shows; examples are of what is there."""
     found = [
-        ("dev", "opens Dagster, MLflow and the pages in a browser's reach"),
+        ("dev", "opens Dagster, MLflow and the pages for a browser on this machine"),
         ("verify", "checks ledger, registry, data and pages for tampering"),
     ]
     worst = _worst_window(platform)
