@@ -30,6 +30,7 @@ Status = Literal[
     "waiting for assessment",
     "waiting for approval",
     "waiting for policy",
+    "sent back",
     "in shadow",
     "in canary",
     "ready",
@@ -143,6 +144,8 @@ def _waiting(ledger: Ledger, policy: Policy, model: str, version: str) -> Versio
             version, "waiting for policy", f"The policy is not in force until {roles} signs it.", commands=(line,)
         )
     step = climb(known, policy, version)
+    if step.name == "sent_back":
+        return VersionStatus(version, "sent back", f"{_sentence(step.reason)}.")
     if step.waiting:
         return VersionStatus(
             version,

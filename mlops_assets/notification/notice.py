@@ -12,6 +12,7 @@ from typing import Any
 from mlops_assets.ledger.canonical import iso, plain
 from mlops_assets.ledger.events.champion import Promotion, Retirement, Rollback, Suspension
 from mlops_assets.ledger.events.response import IncidentOpened, RetrainingRequested
+from mlops_assets.ledger.events.windows import LadderTested
 from mlops_assets.ledger.ledger import Record
 from mlops_assets.plain_text import shown
 
@@ -108,6 +109,7 @@ TITLES = {
     Rollback.KIND: "rolled back",
     Suspension.KIND: "suspended",
     Retirement.KIND: "retired",
+    LadderTested.KIND: "a challenger was sent back",
     SIGNATURE: "a signature is needed",
     TAMPERED: "the ledger does not hold",
 }

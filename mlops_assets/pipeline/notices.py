@@ -13,6 +13,7 @@ from mlops_assets.ledger.events.champion import Promotion, Retirement, Rollback,
 from mlops_assets.ledger.events.judgements import Approval, GateDecided, PolicyAdopted
 from mlops_assets.ledger.events.response import IncidentOpened, RetrainingRequested
 from mlops_assets.ledger.events.tiers import TierAssessed
+from mlops_assets.ledger.events.windows import LadderTested
 from mlops_assets.ledger.ledger import Record
 from mlops_assets.notification.delivery import Post, Sent
 from mlops_assets.notification.notice import SIGNATURE, TAMPERED, Notice, damage_notice, notice_of
@@ -21,7 +22,9 @@ from mlops_assets.platform import Platform
 from mlops_assets.policy.reading import PolicyError
 from mlops_assets.response.incidents import open_incident
 
-RECORDS = tuple(e.KIND for e in (IncidentOpened, RetrainingRequested, Promotion, Rollback, Suspension, Retirement))
+RECORDS = tuple(
+    e.KIND for e in (IncidentOpened, RetrainingRequested, Promotion, Rollback, Suspension, Retirement, LadderTested)
+)
 """Kinds of records that people are told of where no route says otherwise."""
 ASKING = tuple(e.KIND for e in (GateDecided, Approval, TierAssessed, PolicyAdopted))
 """Kinds of records after which a version may wait for another signature than before."""
@@ -54,7 +57,7 @@ def send(platform: Platform, since: int) -> tuple[int, Sent]:
             rule="watch",
         )
     kinds = settings.kinds(RECORDS)
-    records = platform.ledger.records(kind=kinds, after=since)
+    records = [r for r in platform.ledger.records(kind=kinds, after=since) if kinds is None or _is_told(r)]
     asked = {r.model for r in platform.ledger.records(kind=ASKING, after=since) if r.model}
     found = [*(_notice(platform, record) for record in records), *_signatures(platform, sorted(asked))]
     sent = post_of(platform, settings).send(found, platform.ledger.clock())
@@ -78,6 +81,12 @@ def post_of(platform: Platform, settings: Settings) -> Post:
     return Post(platform.home.root, platform.project.root, settings, TOLD, looked_at)
 
 
+def _is_told(record: Record) -> bool:
+    """Of challengers, people are told of those that failed."""
+    event = record.event
+    return not isinstance(event, LadderTested) or event.outcome == "failed"
+
+
 def _notice(platform: Platform, record: Record) -> Notice:
     tier, owner = _facts(platform, record.model)
     event = record.event
@@ -89,7 +98,8 @@ def _notice(platform: Platform, record: Record) -> Notice:
         return notice_of(
             record, tier=tier, owner=owner, roles=roles, action=f"mlops incident ack {record.subject} --key KEY.pem"
         )
-    return notice_of(record, text=said, tier=tier, owner=owner)
+    severity = "watch" if isinstance(event, LadderTested) and event.outcome == "failed" else ""
+    return notice_of(record, text=said, tier=tier, owner=owner, severity=severity)
 
 
 def _signatures(platform: Platform, models: Sequence[str]) -> list[Notice]:

@@ -28,6 +28,7 @@ from mlops_assets.policy.conduct_rules import (
 from mlops_assets.policy.monitoring_thresholds import MonitoringThresholds
 from mlops_assets.policy.reading import PolicyError, explain_field, read_document
 from mlops_assets.strictness import (
+    HigherFloat,
     HigherInt,
     LowerFloat,
     LowerInt,
@@ -72,6 +73,8 @@ class Release(Part):
     """Windows in which the challenger decides the rows of `canary_share`."""
     canary_share: LowerFloat = Field(default=0.1, gt=0, lt=1)
     """Share of rows that the challenger decides as a canary."""
+    min_agreement: HigherFloat = Field(default=0.0, ge=0, le=1)
+    """Least share of rows on which a challenger beside the champion must decide as that one does, with confidence of 99 %; 0: any."""
     probation_windows: HigherInt = Field(default=1, ge=0)
     """First windows of a new champion beside a former one, in which `rollback_on` calls for a rollback."""
     rollback_on: Annotated[Literal["never", "critical", "act"], Stricter("ordered", ("never", "critical", "act"))] = (

@@ -100,7 +100,8 @@ def _promotion(record: Record, event: Promotion, state: LedgerState) -> list[str
     reasons += [f"finding {finding.id} ({finding.severity}) was open" for finding in blocking(model, policy, version)]
     reasons += objections(validation, policy, then)
     if step.waiting:
-        reasons.append(f"it was on the ladder ({step.name}): {step.reason}")
+        place = "sent back" if step.name == "sent_back" else f"on the ladder ({step.name})"
+        reasons.append(f"it was {place}: {step.reason}")
     if model.champion.status in ("suspended", "retired"):
         reasons.append(f"the model was {model.champion.status}")
     if event.former != model.champion.champion:

@@ -2,7 +2,8 @@
 
 In a shadow window the challenger scores every row and decides none; in a canary window it decides the share of rows
 that `scoring.routing` picks. A model's first champion has nobody to stand beside and climbs nothing. Where a version
-stands is read from `window_scored` records alone, by the graph and by `promote` alike, so that no path leads past it.
+stands is read from the records `window_scored` and `ladder_tested` alone, by the graph and by `promote` alike, so that no path
+leads past it. A challenger that failed a test beside the champion that decides is sent back: it is not promoted.
 """
 
 from dataclasses import dataclass
@@ -26,14 +27,14 @@ class Step:
     """Where a challenger stands.
 
     Attributes:
-        name: `none` (no ladder), `shadow`, `canary`, or `top`.
+        name: `none` (no ladder), `shadow`, `canary`, `top`, or `sent_back`.
         seen: windows of this step that it has behind it.
         asked: windows of this step that the policy asks for.
         reason: in a sentence.
         share: of rows that it is to decide in the next window: above 0 as a canary only.
     """
 
-    name: Literal["none", "shadow", "canary", "top"]
+    name: Literal["none", "shadow", "canary", "top", "sent_back"]
     seen: int
     asked: int
     reason: str
@@ -41,8 +42,15 @@ class Step:
 
     @property
     def waiting(self) -> bool:
-        """Whether it must be seen in more windows before it may be promoted."""
-        return self.name in ("shadow", "canary")
+        """Whether it must be seen in more windows before it may be promoted, or failed in one."""
+        return self.name in ("shadow", "canary", "sent_back")
+
+    @property
+    def objection(self) -> str:
+        """Why it may not be promoted; empty where nothing is against it."""
+        if self.name == "sent_back":
+            return f"it was sent back: {self.reason}"
+        return f"it is on the ladder ({self.name}): {self.reason}" if self.waiting else ""
 
 
 def climb(
@@ -72,6 +80,12 @@ def climb(
         has_windows = registered(model, version).event.has_windows
     if not has_windows:
         return Step("none", 0, 0, "no ladder: the model's data has no windows to be seen in")
+    tests = model.version(version).ladder_tests
+    failed = [test for test in tests.values() if test.outcome == "failed" and test.champion == model.champion.champion]
+    if failed:
+        first = min(failed, key=lambda test: test.window)
+        text = f"it failed beside version {first.champion} in the window {first.window} (record {first.seq}): {first.reason}"
+        return Step("sent_back", len(failed), 0, text)
     seen = model.version(version).scored_beside
     # A window that it decided in part is also one in which it scored every row.
     if len(seen) < shadow:

@@ -35,7 +35,7 @@ from mlops_assets.ledger.events.judgements import (
 )
 from mlops_assets.ledger.events.tiers import TierAssessed
 from mlops_assets.ledger.events.versions import CardIssued, VersionRegistered
-from mlops_assets.ledger.events.windows import WindowScored
+from mlops_assets.ledger.events.windows import LadderTested, WindowScored
 from mlops_assets.ledger.keys import PublicKey
 from mlops_assets.ledger.ledger import Ledger, LedgerTampered
 from mlops_assets.ledger.people import KINDS as PEOPLE_KINDS
@@ -93,6 +93,7 @@ EVIDENCE = (
     ValidationRecorded.KIND,
     PolicyAdopted.KIND,
     TierAssessed.KIND,
+    LadderTested.KIND,
     WindowScored.KIND,
 )
 """Records about a model that a promotion rests on: none may come between looking them up and writing it. The same holds
@@ -223,8 +224,7 @@ def _evidence(
     validation = standing_validation(model, version)
     reasons += objections(validation, policy, at)
     step = climb(model, policy, version)
-    if step.waiting:
-        reasons.append(f"it is on the ladder ({step.name}): {step.reason}")
+    reasons += [step.objection] if step.objection else []
     used = [(gate.gate, gate.lift) for gate in gates.excepted if gate.lift is not None]
     event = PromotionEvent(
         former=model.champion.champion,

@@ -171,6 +171,18 @@ def _window(life: Life) -> None:
         version="1", abstained=False, reason="", matured_share=1.0, checked=({"metric": "roc_auc", "estimate": 0.8},)
     )
     life.write(checked, "2026-03-01")
+    check = windows.LadderCheck(
+        name="performance", outcome="passed", reason="no worse", value=0.01, low=-0.005, high=0.02, limit=-0.01
+    )
+    tested = windows.LadderTested(
+        window=date(2026, 3, 1),
+        champion=1,
+        canary_share=0.0,
+        outcome="passed",
+        tests=(check,),
+        policy_digest=RULES.digest,
+    )
+    life.write(tested, "2")
 
 
 def _incident_and_finding(life: Life) -> None:

@@ -11,6 +11,7 @@ import pytest
 from mlops_assets.datasets.windows import window_of_key
 from mlops_assets.inspection.lookup import prediction_row
 from mlops_assets.inspection.replay import replay_prediction
+from mlops_assets.ledger.events.windows import LadderTested
 from mlops_assets.pipeline.context import StageContext, StageResult
 from mlops_assets.pipeline.stages.drift import drift
 from mlops_assets.pipeline.stages.health import health
@@ -70,6 +71,19 @@ def test_performance_and_fairness_are_of_the_rows_that_each_version_decided(cana
     found = json.loads(canary.platform.window_results(TIMED, WINDOW).path("performance").read_text(encoding="utf-8"))
     assert (found["version"], found["performance"]["n"]) == (1, rows.filter(pl.col("version") == 1).height)
     assert (found["canary_version"], found["canary"]["n"]) == (2, rows.filter(pl.col("version") == 2).height)
+
+
+def test_the_challenger_was_tested_beside_the_champion(canary, rows):
+    tests = canary.ledger.of(LadderTested, model=TIMED, subject="2")
+    assert [t.event.window.isoformat() for t in tests][-1] == WINDOW
+    event = tests[-1].event
+    assert (event.champion, event.outcome) == (1, "passed")
+    assert {t.name: t.outcome for t in event.tests}["agreement"] == "passed"
+    both = rows.filter(pl.col("version") == 1)
+    same = (both["prediction"] == both["beside_prediction"]).mean()
+    assert next(t for t in event.tests if t.name == "agreement").value == pytest.approx(same)
+    share = rows.filter(pl.col("version") == 2).height / rows.height
+    assert event.canary_share == pytest.approx(share, abs=0.05)
 
 
 def test_a_changed_declaration_and_another_scoring_leave_what_was_decided(canary, rows):

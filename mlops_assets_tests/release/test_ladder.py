@@ -1,7 +1,10 @@
+from datetime import date
+
 import pytest
 
 from mlops_assets.ledger.events.champion import Promotion
 from mlops_assets.ledger.events.judgements import Approval, GateDecided
+from mlops_assets.ledger.events.windows import LadderCheck, LadderTested
 from mlops_assets.release.audit import audit_promotions
 from mlops_assets.release.ladder import climb
 from mlops_assets.release.promotion import PromotionRefused, promote
@@ -115,3 +118,53 @@ def test_the_past_is_seen_as_it_was(beside):
     beside.score("2020-01-01", 2)
     assert climb(beside.ledger.state(then).model(MODEL), POLICY, 2).seen == 0
     assert climb(beside.ledger.state().model(MODEL), POLICY, 2).seen == 1
+
+
+def beside_champion(world: World, window: str, outcome: str, champion: int = 1) -> None:
+    event = LadderTested(
+        window=date.fromisoformat(window), champion=champion, canary_share=0.0, outcome=outcome,
+        tests=(LadderCheck(name="performance", outcome=outcome, reason="AUC fell by 0.05"),), policy_digest=POLICY.digest,
+    )  # fmt: skip
+    world.ledger.append(event, model=MODEL, subject="2")
+
+
+def climbed(world: World) -> None:
+    for window, share in (("2020-01-01", 0.0), ("2020-02-01", 0.0), ("2020-03-01", 0.25)):
+        world.score(window, 2, canary_share=share)
+
+
+def test_a_challenger_that_failed_beside_the_champion_is_sent_back(beside):
+    climbed(beside)
+    beside_champion(beside, "2020-01-01", "passed")
+    beside_champion(beside, "2020-02-01", "failed")
+    step = climb(beside.ledger.state().model(MODEL), POLICY, 2)
+    assert (step.name, step.share, step.waiting) == ("sent_back", 0.0, True)
+    with pytest.raises(
+        PromotionRefused, match=r"it was sent back: it failed beside version 1 in the window 2020-02-01"
+    ):
+        go(beside, 2)
+    # Outcomes were corrected, and the window was judged again.
+    beside_champion(beside, "2020-02-01", "passed")
+    assert go(beside, 2).record.event.ladder.step == "top"
+    assert audit_promotions(beside.ledger) == []
+
+
+def test_a_test_beside_a_former_champion_sends_nobody_back(beside):
+    climbed(beside)
+    beside_champion(beside, "2020-02-01", "failed", champion=7)
+    assert climb(beside.ledger.state().model(MODEL), POLICY, 2).name == "top"
+
+
+@pytest.mark.parametrize("outcome", ["failed", "not_measurable"])
+def test_a_promotion_written_past_a_failed_test_is_named(beside, outcome):
+    climbed(beside)
+    beside_champion(beside, "2020-02-01", outcome)
+    first = beside.ledger.latest_of(Promotion).event
+    named = {
+        "former": 1,
+        "decisions": tuple(r.seq for r in beside.ledger.of(GateDecided, model=MODEL, subject="2")),
+        "approvals": tuple(r.seq for r in beside.ledger.of(Approval, model=MODEL, subject="2")),
+    }
+    beside.ledger.append(first.model_copy(update=named), model=MODEL, subject="2")
+    said = [p.message for p in audit_promotions(beside.ledger)]
+    assert ["it was sent back" in text for text in said] == ([True] if outcome == "failed" else [])

@@ -163,3 +163,18 @@ def check_ladder(before: list[Row], promotion: Row, policy: Row, registered: Row
     if len(seen) < shadow or tried < canary:
         text = f"{len(seen)} of {shadow} windows in shadow and {tried} of {canary} as a canary"
         raise Wrong(f"{named(promotion)}: it was on the release ladder, with {text}")
+    if shadow or canary:
+        check_tests(before, promotion, now)
+
+
+def check_tests(before: list[Row], promotion: Row, now: Row) -> None:
+    """A version that failed beside the champion that it follows was sent back; of each window the last test counts."""
+    last: dict[str, Row] = {}
+    for row in before:
+        if row["kind"] == "ladder_tested" and row["subject"] == promotion["subject"]:
+            last[row["body"]["window"]] = row
+    for window, row in sorted(last.items()):
+        if row["body"]["outcome"] == "failed" and row["body"]["champion"] == now["champion"]:
+            raise Wrong(
+                f"{named(promotion)}: it had failed beside the champion in window {window} (record {row['seq']})"
+            )

@@ -25,6 +25,9 @@ QUIET = (
 """Events that have a table of their own; the event log leaves them out."""
 
 
+TESTED = {"passed": "was no worse", "failed": "failed", "not_measurable": "could not be tested"}
+
+
 def event_text(
     record: Record, required: Collection[str] | None = None, objections: Mapping[int, str] | None = None
 ) -> str:
@@ -181,6 +184,10 @@ EVENT_TEXTS: Mapping[type[Event], Callable[[Any, str], str]] = {
     ),
     versions.CardIssued: lambda e, s: f"Model card of version {s} issued.",
     judgements.PolicyAdopted: lambda e, s: f"Policy {s} came into force for tier {e.tier}.",
+    windows.LadderTested: lambda e, s: (
+        f"Version {s} {TESTED[e.outcome]} beside version {e.champion} in window {e.window:%Y-%m-%d}"
+        f"{_because('; '.join(t.reason for t in e.tests if t.outcome == e.outcome))}."
+    ),
     windows.WindowScored: lambda e, s: f"Window {s} scored by version {e.version}: {number(e.rows)} rows.",
     windows.WindowDue: lambda e, s: f"Window {s} ended.",
     people.KeyRevoked: lambda e, s: f"Key of {s} revoked{_because(e.reason)}.",

@@ -36,6 +36,7 @@ EVENTS: tuple[type[Event], ...] = (
     windows.WindowScored,
     windows.HealthVerdict,
     windows.EstimateChecked,
+    windows.LadderTested,
     response.IncidentOpened,
     response.IncidentAcknowledged,
     response.IncidentClosed,

@@ -199,6 +199,50 @@ class HealthVerdict(Event):
     supersedes: int | None = None
 
 
+class LadderCheck(BaseModel):
+    """One test of a challenger on the rows of a window.
+
+    Attributes:
+        name: `performance` or `agreement`.
+        outcome: passed, failed or not_measurable.
+        reason: in a sentence.
+        value, low, high: what was measured, with its interval, or None.
+        limit: what it is held to, or None.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    outcome: Literal["passed", "failed", "not_measurable"]
+    reason: str
+    value: float | None = None
+    low: float | None = None
+    high: float | None = None
+    limit: float | None = None
+
+
+class LadderTested(Event):
+    """A challenger was tested on the rows of a window that it scored beside the champion. The record's subject is its version.
+
+    Attributes:
+        window: start of the window.
+        champion: version that it was compared with.
+        canary_share: share of the rows that it decided; 0 in shadow.
+        outcome: failed where one test failed; not_measurable where none could be made; else passed.
+        tests: each test.
+        policy_digest: of the policy that sets the limits.
+    """
+
+    KIND: ClassVar[str] = "ladder_tested"
+
+    window: date
+    champion: int
+    canary_share: float
+    outcome: Literal["passed", "failed", "not_measurable"]
+    tests: tuple[LadderCheck, ...]
+    policy_digest: Digest
+
+
 class EstimateChecked(Event):
     """An estimate of performance was compared with what outcomes showed later.
 

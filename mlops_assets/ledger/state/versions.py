@@ -82,6 +82,25 @@ class GivenApproval:
 
 
 @dataclass(frozen=True)
+class LadderTest:
+    """How a challenger did in one window beside the champion.
+
+    Attributes:
+        window: its start.
+        champion: version that it was compared with.
+        outcome: passed, failed or not_measurable.
+        reason: in a sentence.
+        seq: number of the record.
+    """
+
+    window: str
+    champion: int
+    outcome: str
+    reason: str
+    seq: int
+
+
+@dataclass(frozen=True)
 class VersionState:
     """What is recorded about one version.
 
@@ -97,6 +116,7 @@ class VersionState:
         validations: that count, in order.
         conclusions: of people about clauses of requirement profiles, in order.
         scored_beside: windows with rows in which it scored beside a champion, with the largest share it decided.
+        ladder_tests: by window, how it did beside the champion.
     """
 
     version: str
@@ -110,6 +130,7 @@ class VersionState:
     validations: tuple[Record[ValidationRecorded], ...] = ()
     conclusions: tuple[Record[ClauseConcluded], ...] = ()
     scored_beside: Mapping[str, float] = field(default_factory=dict)
+    ladder_tests: Mapping[str, LadderTest] = field(default_factory=dict)
 
     @property
     def authors(self) -> frozenset[str]:

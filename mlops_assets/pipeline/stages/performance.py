@@ -21,6 +21,7 @@ from mlops_assets.monitoring.outcomes.reliability import Checked, Reliability, c
 from mlops_assets.monitoring.severity import at_least
 from mlops_assets.monitoring.window_results import DRIFT, OUTCOMES, PERFORMANCE, PerformanceResult
 from mlops_assets.pipeline.context import StageContext, StageResult, window_of
+from mlops_assets.pipeline.stages.beside_champion import try_challenger
 from mlops_assets.pipeline.stages.decisions import severity_check
 from mlops_assets.pipeline.stages.held_out_losses import changed_segment
 from mlops_assets.pipeline.stages.matured_outcomes import Matured, labels_of, matured
@@ -67,6 +68,7 @@ def performance(context: StageContext) -> StageResult:
     checks = record_check(ledger, scored, estimate, found)
     record = record_of_estimates(ledger, context.model, window.key)
     canary = canary_performance(platform, scored, context.declaration, thresholds)
+    beside = try_challenger(ledger, platform.lake, scored, known, context.policy)
     selective = selective_outcomes(platform.lake, scored, known, scored.declaration)
     result = PerformanceResult.of(
         found, scored.version, estimate, record, {**known.summary.to_dict(), "selective": selective},
@@ -75,7 +77,7 @@ def performance(context: StageContext) -> StageResult:
     evidence = results.write(PERFORMANCE, result)
     reason = "; ".join(found.reasons)
     return StageResult(
-        metadata=_shown(result, known, estimate, record, evidence),
+        metadata={**_shown(result, known, estimate, record, evidence), "challenger": beside or None},
         data_version=evidence,
         decisions=[severity_check(found.severity, reason, evidence)],
     )

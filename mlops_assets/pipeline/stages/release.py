@@ -311,6 +311,9 @@ def try_promotion(platform: Platform, policy: Policy, registered: Record) -> tup
         reasons = [f"gate {g.gate}: {g.reason}" for g in gates_now(ledger, policy, model, registered.subject).blocking]
         close_request(ledger, registered, "refused", "; ".join(reasons))
         return f"version {version} was refused in shadow", reasons
+    if step.name == "sent_back":
+        close_request(ledger, registered, "refused", step.reason)
+        return f"version {version} was sent back", (step.reason,)
     if step.waiting:
         return f"version {version} is on the ladder: {step.reason}", ()
     try:

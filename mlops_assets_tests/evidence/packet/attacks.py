@@ -5,7 +5,7 @@ says what the audit of the live ledger and what the stand-alone verifier answer.
 changed after it was written (`test_resealed.py`, `test_verifier_files.py`).
 """
 
-from datetime import timedelta
+from datetime import date, timedelta
 
 from mlops_assets.gates.gate import GateResult
 from mlops_assets.governance.adoption import adopt
@@ -19,6 +19,7 @@ from mlops_assets.ledger.canonical import iso
 from mlops_assets.ledger.enrolment import enrol, revoke
 from mlops_assets.ledger.events.champion import ExceptionUsed, Rollback
 from mlops_assets.ledger.events.versions import SnapshotTaken
+from mlops_assets.ledger.events.windows import LadderCheck, LadderTested
 from mlops_assets.ledger.keys import SigningKey
 from mlops_assets.ledger.records import Record
 from mlops_assets.ledger.signatures import sign_statement
@@ -239,6 +240,25 @@ def past_the_ladder(world: World, rules: Policy) -> None:
     past_promote(world, rules, 2)
 
 
+def past_a_failed_test(world: World, rules: Policy) -> None:
+    """A version that was worse than the champion beside it decides nevertheless."""
+    past_promote(world, rules)
+    second_version(world, rules, time=True)
+    for month in range(1, 1 + rules.release.shadow_windows):
+        world.score(f"2025-{month:02d}-01", 2)
+    check = LadderCheck(name="performance", outcome="failed", reason="AUC fell by 0.05")
+    test = LadderTested(
+        window=date(2025, 1, 1),
+        champion=1,
+        canary_share=0.0,
+        outcome="failed",
+        tests=(check,),
+        policy_digest=rules.digest,
+    )
+    world.ledger.append(test, model=MODEL, subject="2")
+    past_promote(world, rules, 2)
+
+
 def unsigned_rollback(world: World, rules: Policy) -> None:
     past_promote(world, rules)
     second_version(world, rules)
@@ -353,6 +373,7 @@ PROMOTED_PAST = (
     Attack("a suspension", while_suspended, "the model was suspended", "the model was suspended"),
     Attack("a retirement", after_the_end, "retired", "had been retired"),
     Attack("the release ladder", past_the_ladder, "it was on the ladder (shadow)", "it was on the release ladder"),
+    Attack("a failed test beside the champion", past_a_failed_test, "it was sent back", "had failed beside the champion"),
 )  # fmt: skip
 
 AUTHORITY = (

@@ -39,6 +39,7 @@ REDUCERS: Mapping[type[Event], Reducer] = {
     windows.WindowDue: on_windows.window_due,
     windows.WindowScored: on_windows.window_scored,
     windows.HealthVerdict: on_windows.health_verdict,
+    windows.LadderTested: on_windows.ladder_tested,
     response.IncidentOpened: on_response.incident_opened,
     response.IncidentAcknowledged: on_response.incident_acknowledged,
     response.IncidentClosed: on_response.incident_closed,

@@ -7,6 +7,7 @@ from mlops_assets.ledger.records import Record
 from mlops_assets.ledger.state.acts import FoldContext
 from mlops_assets.ledger.state.model import ModelState
 from mlops_assets.ledger.state.reducers.common import with_version
+from mlops_assets.ledger.state.versions import LadderTest
 from mlops_assets.ledger.state.windows import Scored, WindowVerdict
 
 
@@ -36,6 +37,15 @@ def window_scored(model: ModelState, record: Record[windows.WindowScored], _: Fo
     beside = model.version(event.challenger)
     seen = {**beside.scored_beside, window: max(share, beside.scored_beside.get(window, 0.0))}
     return with_version(model, replace(beside, scored_beside=seen))
+
+
+def ladder_tested(model: ModelState, record: Record[windows.LadderTested], _: FoldContext) -> ModelState:
+    """The last test of a challenger on a window."""
+    event = record.event
+    reason = "; ".join(f"{test.name}: {test.reason}" for test in event.tests if test.outcome == event.outcome)
+    version = model.version(record.subject)
+    test = LadderTest(event.window.isoformat(), event.champion, event.outcome, reason, record.seq)
+    return with_version(model, replace(version, ladder_tests={**version.ladder_tests, test.window: test}))
 
 
 def health_verdict(model: ModelState, record: Record[windows.HealthVerdict], _: FoldContext) -> ModelState:
