@@ -47,6 +47,7 @@ STATUSES = {
     "waiting for policy": "A changed policy is not in force yet.",
     "in shadow": "It scores every row and decides none.",
     "in canary": "It decides a small share of the rows.",
+    "sent back": "It was worse than the champion on the same rows, and is not promoted.",
     "ready": "Nothing is missing; the next run promotes it.",
     "superseded": "A later version was registered before it was released.",
     "not released": "It was never promoted.",

@@ -31,6 +31,7 @@ from mlops_assets.monitoring.outcomes.performance import measure
 from mlops_assets.monitoring.outcomes.reference_performance import ReferencePerformance, build_reference
 from mlops_assets.monitoring.verdict.persistence import Earlier, after_persistence
 from mlops_assets.monitoring.verdict.triage import triage
+from mlops_assets.pipeline.stages.beside_champion import agreement
 from mlops_assets.pipeline.stages.evaluation import stability_settings
 from mlops_assets.pipeline.stages.late_rows import late_incidents
 from mlops_assets.policy.policy import Policy, PolicyError, read_policy
@@ -445,6 +446,12 @@ def on_the_ladder(world: World, policy: Policy) -> object:
     return steps
 
 
+def agreeing(policy: Policy, _: Path) -> object:
+    """A challenger that decides nine rows of ten as the champion does."""
+    both = pl.DataFrame({"prediction": [1] * 1000, "beside_prediction": [1] * 900 + [0] * 100})
+    return agreement(both, policy.release.min_agreement).outcome
+
+
 def on_probation(world: World, policy: Policy) -> object:
     champion(world, policy, 1, 2)
     verdict(world, severity="act", version=2)
@@ -546,6 +553,7 @@ REST: dict[str, Scenario] = {
     "release.shadow_windows": Scenario(0, 2, in_a_world(on_the_ladder)),
     "release.canary_windows": Scenario(0, 1, in_a_world(on_the_ladder), NO_LADDER),
     "release.canary_share": Scenario(0.1, 0.3, in_a_world(on_the_ladder), {**NO_LADDER, "release.canary_windows": 1}),
+    "release.min_agreement": Scenario(0.5, 0.99, agreeing),
     "release.probation_windows": Scenario(0, 3, in_a_world(on_probation), {**NO_LADDER, "release.rollback_on": "act"}),
     "release.rollback_on": Scenario(
         "never", "act", in_a_world(on_probation), {**NO_LADDER, "release.probation_windows": 3}

@@ -73,7 +73,7 @@ def checks_of(both: pl.DataFrame, known: Matured, scored: ScoredWindow, policy: 
         policy: with the limits.
     """
     task = scored.declaration.task
-    agreed = () if task is Task.REGRESSION else (_agreement(both, policy.release.min_agreement),)
+    agreed = () if task is Task.REGRESSION else (agreement(both, policy.release.min_agreement),)
     return (_performance(both, known, scored, policy), *agreed)
 
 
@@ -106,7 +106,13 @@ def _performance(both: pl.DataFrame, known: Matured, scored: ScoredWindow, polic
     )  # fmt: skip
 
 
-def _agreement(both: pl.DataFrame, least: float) -> LadderCheck:
+def agreement(both: pl.DataFrame, least: float) -> LadderCheck:
+    """On how many rows the challenger decides as the champion does.
+
+    Args:
+        both: with `prediction` and `beside_prediction`.
+        least: share that it must be.
+    """
     rows = both.filter(pl.col("beside_prediction").is_not_null())
     if not rows.height:
         return LadderCheck(name="agreement", outcome="not_measurable", reason="no row was decided by both")
