@@ -71,7 +71,9 @@ def _reports(declaration: Declaration, root: Path) -> Delivered:
     try:
         return sources.deliver(read, root, read.columns, may_be_empty=True)
     except SourceError as error:
-        raise OutcomeSourceError(f"outcomes: {error}") from error
+        # A time that cannot be read has its remedy under another name here.
+        text = str(error).replace("`event_time", "`outcomes.recorded_at")
+        raise OutcomeSourceError(f"outcomes: {text}") from error
 
 
 def _settled(declaration: Declaration, inputs: Delivered, reports: Delivered) -> Settled:

@@ -133,3 +133,18 @@ def test_what_may_not_be_meant_about_outcomes_is_remarked(tmp_path: Path, change
     remarks = check_data(DeclaredModel("m", path, model), tmp_path).remarks
     assert len(remarks) == len(said)
     assert all(text in remark for text, remark in zip(said, remarks, strict=True))
+
+
+def test_a_time_of_reports_in_another_format_is_named_where_it_is_declared(tmp_path: Path) -> None:
+    rows = {"application": ["1", "2"], "decided_on": ["2023-10-01"] * 2, "income": [1.0, 2.0]}
+    pl.DataFrame(rows).write_csv(tmp_path / "inputs.csv")
+    reports = {"application": ["1", "2"], "defaulted": [0, 1], "reported": ["31.12.2023", "30.11.2023"]}
+    pl.DataFrame(reports).write_csv(tmp_path / "outcomes.csv")
+    outcomes = {"source": {"path": "outcomes.csv"}, "recorded_at": {"column": "reported", "format": "%Y/%m/%d"}}
+    model = declared_external(source={"path": "inputs.csv"}, outcomes=outcomes, origin="trained", external=None)
+    path = tmp_path / "defs.yaml"
+    path.write_text("attributes:\n  target: defaulted\n  source: {path: inputs.csv}\n  outcomes: {}\n")
+    (found,) = check_data(DeclaredModel("m", path, model), tmp_path).mistakes
+    assert ":4: outcomes: outcomes.csv: reported: found" in found
+    assert "`outcomes.recorded_at" in found
+    assert "`event_time" not in found
