@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 WAITING_SHOWN = 20
 PAUSE = 300.0
 """Seconds after a failed run until its cause is asked for again; Dagster's own retry of a crash comes before."""
+TICK_SECONDS = 30
+"""As often as Dagster's daemon looks at sensors: a model's windows of the past are judged one after the other, one a tick."""
 WATCH_SECONDS = 60
 """Between two looks at whether there is anything to watch; with the start of the run it is noticed within two minutes."""
 RUN_KEY = "dagster/run_key"
@@ -53,7 +55,7 @@ def _arrivals(models: Collection[str], jobs: Sequence[Any]) -> dg.SensorDefiniti
     @dg.sensor(
         name="arrivals",
         jobs=jobs,
-        minimum_interval_seconds=60,
+        minimum_interval_seconds=TICK_SECONDS,
         default_status=dg.DefaultSensorStatus.RUNNING,
         description="Starts the next window of each model when it has ended and its rows have come.",
     )
@@ -74,7 +76,7 @@ def _retraining(models: Collection[str], jobs: Sequence[Any]) -> dg.SensorDefini
     @dg.sensor(
         name="retraining",
         jobs=jobs,
-        minimum_interval_seconds=60,
+        minimum_interval_seconds=TICK_SECONDS,
         default_status=dg.DefaultSensorStatus.RUNNING,
         description="Considers new verdicts under the policy and starts the training of every open request.",
     )
@@ -92,7 +94,7 @@ def _release(models: Collection[str], jobs: Sequence[Any]) -> dg.SensorDefinitio
     @dg.sensor(
         name="release",
         jobs=jobs,
-        minimum_interval_seconds=60,
+        minimum_interval_seconds=TICK_SECONDS,
         default_status=dg.DefaultSensorStatus.RUNNING,
         description="Promotes a version when gates, approvals and the ladder leave nothing missing.",
     )
