@@ -12,6 +12,8 @@ from mlops_assets.ledger.state.response import Incident
 
 GRAVE = ("act", "critical")
 """Severities of a verdict that show the change of an incident."""
+KNOWN = ("none", "watch", *GRAVE)
+"""Severities, the gravest last."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,7 @@ def incident_life(incident: Incident, model: ModelState) -> IncidentLife:
     other = version is not None and deciding is not None and str(deciding) != version
     return IncidentLife(
         windows=tuple(shown),
-        worst=max([incident.severity, *shown.values()], key=("none", "watch", *GRAVE).index),
+        # A severity of a later release is read as it was written, and ranks below all of this one.
+        worst=max([incident.severity, *shown.values()], key=lambda one: KNOWN.index(one) if one in KNOWN else -1),
         superseded=deciding if other else None,
     )

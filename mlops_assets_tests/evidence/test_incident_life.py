@@ -60,6 +60,13 @@ def test_one_about_a_version_that_decides_no_more_presses_no_more(living, life: 
     assert urgency["2"] == ("open", "Version 2 decides now. 2 windows from 2004-01-01 to 2004-04-01. Defaults doubled")
 
 
+def test_a_severity_that_this_release_does_not_know_ranks_below_the_others(living):
+    judged, found = living
+    assert found(severity="urgent").worst == "urgent"
+    judged("act")
+    assert found().worst == "act"
+
+
 class _Row(dict):
     """A row of the inventory that has nothing but what is given."""
 
