@@ -15,7 +15,8 @@ from mlops_assets.ledger.keys import SigningKey, key_path, public_path
 from mlops_assets.ledger.records import Record
 from mlops_assets.ledger.signing.client import RemoteKey
 from mlops_assets.platform import ARTIFACT_KEY, Platform
-from mlops_assets.training.artifact import ArtifactError, canonical_digest, load, sign_folder, verify_folder
+from mlops_assets.training.artifact import ArtifactError, canonical_digest, load
+from mlops_assets.training.artifact_signature import sign_folder, verify_folder
 
 LARGEST = 2 * 1024**3
 """Bytes of a stored version that are copied to be checked."""

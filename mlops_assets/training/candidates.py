@@ -85,6 +85,34 @@ class Candidates:
     failed: tuple[FailedCandidate, ...] = ()
 
 
+def only_candidate(
+    declaration: Declaration, algorithm: str, pipeline: "Pipeline", parameters: dict[str, Any]
+) -> Candidates:
+    """A model that was not trained here, as the only candidate: nothing was fitted, and nothing compared.
+
+    Args:
+        declaration: the model.
+        algorithm: label of its algorithm.
+        pipeline: that gives its scores.
+        parameters: what is known of it, JSON-able.
+    """
+    given = FittedCandidate(
+        algorithm=algorithm,
+        label=algorithm,
+        pipeline=pipeline,
+        parameters=parameters,
+        metric=default_metric(declaration.task),
+        cv_mean={},
+        cv_std={},
+        folds=(),
+        fold_method="none",
+        cv_rows=0,
+        fit_rows=0,
+        fit_seconds=0.0,
+    )
+    return Candidates((given,))
+
+
 Choose = Callable[[Sequence[FittedCandidate]], FittedCandidate]
 
 

@@ -100,15 +100,19 @@ def test_a_canary_alone_needs_no_shadow(beside):
     assert (step.name, step.share) == ("canary", 0.1)
 
 
-def test_a_promotion_written_past_the_ladder_is_named(beside):
+def past_promote(beside: World) -> None:
+    """A promotion of version 2 of which all that it rests on is its own and counted, but for the ladder."""
     first = beside.ledger.latest_of(Promotion).event
-    # All that it rests on is version 2's own and counted: only the windows in shadow are missing.
     named = {
         "former": 1,
         "decisions": tuple(r.seq for r in beside.ledger.of(GateDecided, model=MODEL, subject="2")),
         "approvals": tuple(r.seq for r in beside.ledger.of(Approval, model=MODEL, subject="2")),
     }
     beside.ledger.append(first.model_copy(update=named), model=MODEL, subject="2")
+
+
+def test_a_promotion_written_past_the_ladder_is_named(beside):
+    past_promote(beside)
     assert ["on the ladder (shadow)" in p.message for p in audit_promotions(beside.ledger)] == [True]
 
 
@@ -159,12 +163,6 @@ def test_a_test_beside_a_former_champion_sends_nobody_back(beside):
 def test_a_promotion_written_past_a_failed_test_is_named(beside, outcome):
     climbed(beside)
     beside_champion(beside, "2020-02-01", outcome)
-    first = beside.ledger.latest_of(Promotion).event
-    named = {
-        "former": 1,
-        "decisions": tuple(r.seq for r in beside.ledger.of(GateDecided, model=MODEL, subject="2")),
-        "approvals": tuple(r.seq for r in beside.ledger.of(Approval, model=MODEL, subject="2")),
-    }
-    beside.ledger.append(first.model_copy(update=named), model=MODEL, subject="2")
+    past_promote(beside)
     said = [p.message for p in audit_promotions(beside.ledger)]
     assert ["it was sent back" in text for text in said] == ([True] if outcome == "failed" else [])

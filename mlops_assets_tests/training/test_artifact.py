@@ -20,10 +20,9 @@ from mlops_assets.training.artifact import (
     inspect,
     load,
     save,
-    sign_folder,
     trusted_types,
-    verify_folder,
 )
+from mlops_assets.training.artifact_signature import sign_folder, verify_folder
 from mlops_assets.training.candidates import refit
 from mlops_assets.training.metrics import scores_of
 from mlops_assets_tests.training.tables import declare, multiclass, regression, table

@@ -17,9 +17,8 @@ from mlops_assets.gates.applicability import OF_EXTERNAL
 from mlops_assets.ledger.ledger import Ledger
 from mlops_assets.pipeline.training_results import Explanations
 from mlops_assets.response.incidents import Incident, open_incident
-from mlops_assets.training.candidates import Candidates, FittedCandidate
+from mlops_assets.training.candidates import Candidates, only_candidate
 from mlops_assets.training.given_scores import ALGORITHM, given_pipeline
-from mlops_assets.training.metrics import default_metric
 
 NO_VERSION = "(none given)"
 VERSION_CHANGE = "vendor_version"
@@ -30,21 +29,8 @@ def given_candidate(declaration: Declaration) -> Candidates:
     """The model as the only candidate: nothing is fitted, and nothing else was tried here."""
     external = declaration.external
     assert external is not None
-    given = FittedCandidate(
-        algorithm=ALGORITHM,
-        label=ALGORITHM,
-        pipeline=given_pipeline(declaration),
-        parameters={"supplier": external.supplier, "version": external.version},
-        metric=default_metric(declaration.task),
-        cv_mean={},
-        cv_std={},
-        folds=(),
-        fold_method="none",
-        cv_rows=0,
-        fit_rows=0,
-        fit_seconds=0.0,
-    )
-    return Candidates((given,))
+    facts = {"supplier": external.supplier, "version": external.version}
+    return only_candidate(declaration, ALGORITHM, given_pipeline(declaration), facts)
 
 
 def given_threshold(declaration: Declaration, rows: pl.DataFrame) -> float | None:

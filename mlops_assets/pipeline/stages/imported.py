@@ -12,10 +12,10 @@ from mlops_assets.declaration.terms import Task
 from mlops_assets.features.frame import to_model_frame
 from mlops_assets.platform import Platform
 from mlops_assets.stores.model_files import read_declared
-from mlops_assets.training.candidates import Candidates, FittedCandidate
+from mlops_assets.training.candidates import Candidates, only_candidate
 from mlops_assets.training.imported.opened import ImportedModelError
 from mlops_assets.training.importing import imported_pipeline
-from mlops_assets.training.metrics import default_metric, scores_of
+from mlops_assets.training.metrics import scores_of
 
 ALGORITHM = "imported_{format}"
 """Label of the algorithm of such a version."""
@@ -42,21 +42,7 @@ def imported_candidate(platform: Platform, declaration: Declaration, rows: pl.Da
     about = pipeline.named_steps["model"].opened().about
     label = ALGORITHM.format(format=file.format.value)
     facts = {"supplier": imported.supplier, "version": imported.version, "artifact": imported.artifact}
-    given = FittedCandidate(
-        algorithm=label,
-        label=label,
-        pipeline=pipeline,
-        parameters={**facts, "sha256": file.sha256, **about},
-        metric=default_metric(declaration.task),
-        cv_mean={},
-        cv_std={},
-        folds=(),
-        fold_method="none",
-        cv_rows=0,
-        fit_rows=0,
-        fit_seconds=0.0,
-    )
-    return Candidates((given,))
+    return only_candidate(declaration, label, pipeline, {**facts, "sha256": file.sha256, **about})
 
 
 def require_scores(scores: np.ndarray, declaration: Declaration, where: str) -> None:

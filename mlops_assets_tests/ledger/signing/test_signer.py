@@ -30,7 +30,7 @@ from mlops_assets.ledger.signing.rules import SEAL
 from mlops_assets.ledger.signing.server import Signer, SignerError, answer_one, serve
 from mlops_assets.platform import Platform
 from mlops_assets.setup import enrol_service, prepare, service_key
-from mlops_assets.training.artifact import verify_folder
+from mlops_assets.training.artifact_signature import verify_folder
 from mlops_assets_tests.integration.small_project import SNAPSHOT, write_project
 
 ACCOUNT = "nobody"
