@@ -10,10 +10,11 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from mlops_assets.ledger.canonical import moment
 from mlops_assets.notification.apprise_service import send_text
 from mlops_assets.notification.notice import UNACKNOWLEDGED, Notice, digest_message, escalated
 from mlops_assets.notification.notifiers import NOTIFIERS
-from mlops_assets.notification.outbox import Held, Outbox
+from mlops_assets.notification.outbox import SLOWEST, Held, Outbox
 from mlops_assets.notification.routes import Channel, Settings
 from mlops_assets.notification.webhook import NotSent, post
 
@@ -22,6 +23,7 @@ REPORTED_AFTER = 3
 TRIED = 3
 """Failures of a channel in a round after which its other notices wait for the next one: each may take a time limit."""
 LATER = timedelta(minutes=1)
+NO_CHANNEL = "no channel of this name is declared"
 
 
 @dataclass(frozen=True)
@@ -78,9 +80,7 @@ class Post:
         for notice in notices:
             outbox.add(notice, self._ways(notice, now), now, repeat)
             outbox.add(escalated(notice), self.settings.escalations(notice, self.told, now), now)
-        known = outbox.waiting()
-        outbox.drop(sorted({one.channel for one in known} - set(channels)))
-        sent, failed, given_up, rounds = 0, list[Held](), list[Held](), dict[str, int]()
+        sent, failed, given_up, rounds = 0, list[Held](), self._without_channel(outbox, now), dict[str, int]()
         needless = [one for one in outbox.due(now) if one.notice.kind == UNACKNOWLEDGED and self.looked_at(one.notice)]
         outbox.mark_sent(needless, now, "acknowledged in time")
         due = outbox.due(now)
@@ -105,6 +105,14 @@ class Post:
             failed += missed
         waiting = Counter(one.channel for one in outbox.waiting())
         return Sent(sent, tuple(failed), tuple(given_up), waiting, rounds)
+
+    def _without_channel(self, outbox: Outbox, now: datetime) -> list[Held]:
+        """Notices for channels that are not declared now wait: the file may be mended. Returns those that waited too long."""
+        unknown = [one for one in outbox.due(now) if one.channel not in self.channels]
+        expired = [one for one in unknown if now - moment(one.added) >= self.give_up_after]
+        outbox.postpone([one for one in unknown if one not in expired], now + SLOWEST, NO_CHANNEL)
+        outbox.mark_failed(expired, NO_CHANNEL, now, self.give_up_after)
+        return [replace(one, reason=NO_CHANNEL) for one in expired]
 
     @property
     def give_up_after(self) -> timedelta:

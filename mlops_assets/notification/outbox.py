@@ -162,13 +162,6 @@ class Outbox:
                 [(iso(until), reason, one.channel, one.notice.key) for one in held],
             )
 
-    def drop(self, channels: Sequence[str]) -> None:
-        """Channels that are no more have nothing waiting."""
-        with self._open() as database:
-            database.executemany(
-                "DELETE FROM notices WHERE channel = ? AND state = 'waiting'", [(name,) for name in channels]
-            )
-
     def send_again(self, now: datetime) -> int:
         """Let what was given up wait once more; returns how many."""
         if not self.path.is_file():

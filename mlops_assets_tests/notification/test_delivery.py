@@ -136,6 +136,27 @@ def test_a_mail_server_that_is_down_gets_it_later_and_others_are_told_at_once(po
     assert (len(mailbox.messages), len(hook.posts)) == (1, 1)
 
 
+def test_what_waits_for_a_channel_that_is_not_declared_now_is_not_lost(post, mailbox):
+    mailbox.open = False
+    mine, without = post(MAIL), post({})
+    mine.send([notice()], NOW)
+    found = without.send([], NOW + HOUR)
+    assert (found.waiting, found.failed, found.given_up) == ({"mail": 1}, (), ())
+    assert Outbox(mine.home).count_due(NOW + 1.5 * HOUR) == 0, "no look is needed for it"
+    mailbox.open = True
+    assert mine.send([], NOW + 2 * HOUR).waiting == {}
+    assert len(mailbox.messages) == 1
+
+
+def test_what_waits_too_long_for_such_a_channel_is_given_up(post, mailbox):
+    mailbox.open = False
+    mine, without = post(MAIL), post({})
+    mine.send([notice()], NOW)
+    found = without.send([], NOW + 73 * HOUR)
+    assert [(one.channel, one.reason) for one in found.given_up] == [("mail", "no channel of this name is declared")]
+    assert [one.channel for one in Outbox(mine.home).undelivered()] == ["mail"]
+
+
 def test_no_secret_is_in_the_reason(post, monkeypatch):
     monkeypatch.setenv(
         "MLOPS_NOTIFY_MAIL", "mailto://someone:hunter2secret@127.0.0.1:9?to=a@bank.example&mode=insecure"

@@ -80,12 +80,6 @@ def test_what_failed_less_often_comes_first(outbox):
     assert [one.notice.key for one in outbox.due(NOW + HOUR)] == ["2", "1"]
 
 
-def test_a_channel_that_is_no_more_has_nothing_waiting(outbox):
-    outbox.add(notice("1"), {"mail": NOW, "pager": NOW}, NOW)
-    outbox.drop(["mail"])
-    assert [one.channel for one in outbox.waiting()] == ["pager"]
-
-
 def test_an_empty_home_has_no_file(outbox):
     assert (outbox.due(NOW), outbox.count_due(NOW), outbox.undelivered(), outbox.send_again(NOW)) == ([], 0, [], 0)
     assert not outbox.path.exists()

@@ -40,9 +40,9 @@ def try_challenger(ledger: Ledger, lake: Lake, scored: ScoredWindow, known: Matu
     event = scored.record.event
     if event.challenger is None:
         return ""
-    columns = ["id", "version", "prediction", "beside_version", "beside_score", "beside_prediction"]
-    rows = lake.read(f"{scored.model}/{PREDICTIONS}", window=scored.window.key, columns=columns)
-    both = rows.filter((pl.col("version") == scored.version) & (pl.col("beside_version") == event.challenger))
+    rows = lake.scan(f"{scored.model}/{PREDICTIONS}", window=scored.window.key)
+    mine = (pl.col("version") == scored.version) & (pl.col("beside_version") == event.challenger)
+    both = rows.filter(mine).select("id", "prediction", "beside_score", "beside_prediction").collect(engine="streaming")
     tests = checks_of(both, known, scored, policy)
     outcomes = {test.outcome for test in tests}
     found = LadderTested(
