@@ -15,10 +15,10 @@ import tarfile
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
+from mlops_assets import clock
 from mlops_assets.errors import MlopsAssetsError
 from mlops_assets.governance.verification import verify_all
 from mlops_assets.ledger.ledger import Ledger
@@ -131,7 +131,7 @@ def _write(home: Home, file: IO[bytes], folder: Path, keys: bool) -> dict[str, A
             files[name] = _add(archive, name, kept)
         found = {
             "format": FORMAT,
-            "made_at": datetime.now(UTC).isoformat(timespec="seconds"),
+            "made_at": clock.now().isoformat(timespec="seconds"),
             "last_record": last,
             "elsewhere": elsewhere(home),
             "keys": keys,

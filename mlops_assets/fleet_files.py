@@ -6,10 +6,10 @@ Belongs here: where each file is written and from what. Not here: what is on a p
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from mlops_assets import clock
 from mlops_assets.evidence.inventory import TRIAL, inventory
 from mlops_assets.evidence.pages import model as model_page
 from mlops_assets.evidence.pages import roi as roi_page
@@ -133,7 +133,7 @@ def write_model_pages(platform: Platform, fleet: FleetView) -> dict[str, Path]:
         mark = f"<!-- {_state_of(model)} -->"
         if path.is_file() and path.read_text(encoding="utf-8").endswith(mark):
             continue
-        last = model.records[-1].recorded_at if model.records else datetime.now(UTC)
+        last = model.records[-1].recorded_at if model.records else clock.now()
         windows = windows_of(platform.home.reports, model.name)
         write_window_pages(platform.home.reports, model, windows)
         judged = next(iter(alarm_precision(model.name, known)), None)

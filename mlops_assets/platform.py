@@ -79,13 +79,19 @@ class Platform:
 
     @cached_property
     def ledger(self) -> Ledger:
-        """The record of what was decided."""
+        """The record of what was decided.
+
+        Raises:
+            SimulatedClockError: it was begun under another kind of clock than this process has.
+        """
         self.home.create()
         root = key_id_of(self.home.root_key) if self.home.root_key else None
         head = self.machine_key(HEAD_KEY)
-        return Ledger(
+        ledger = Ledger(
             self.home.ledger_url, head, self.home.anchors, root=root, cache=self.home.root / "ledger_state.json"
         )
+        ledger.refuse_other_clock()
+        return ledger
 
     def machine_key(self, name: str) -> SigningKey:
         """One of the machine's keys: the signer's where one is configured (`MLOPS_SIGNER`), otherwise a file, made if missing."""

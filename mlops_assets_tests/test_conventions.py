@@ -98,3 +98,21 @@ def test_functions_can_be_read_at_once(path):
         if not is_command(node) and len([a for a in node.args.args if a.arg not in ("self", "cls")]) > MOST_PARAMETERS
     ]
     assert not [*long, *many], of(path)
+
+
+ASKS_ANOTHER_CLOCK = {
+    *("datetime.now", "datetime.today", "datetime.utcnow", "date.today", "dt.datetime.now", "dt.date.today"),
+    *("time.time", "time.time_ns", "time.gmtime", "time.localtime", "time.strftime"),
+}
+
+
+@pytest.mark.parametrize("path", FILES, ids=of)
+def test_one_module_knows_what_time_it_is(path):
+    if path == PACKAGE / "clock.py":
+        return
+    asked = [
+        f"{node.lineno}: {ast.unparse(node)}"
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Attribute) and ast.unparse(node) in ASKS_ANOTHER_CLOCK
+    ]
+    assert not asked, f"{of(path)}: {asked}: ask mlops_assets.clock, which can be simulated"

@@ -12,6 +12,7 @@ from typing import Any
 
 import click
 
+from mlops_assets import clock
 from mlops_assets.plain_text import shown
 from mlops_assets.platform import Platform, hold_to_policy
 from mlops_assets.project import Project
@@ -34,7 +35,11 @@ STYLES = {
 
 
 def open_platform(context: click.Context) -> Platform:
-    """The platform of the project that the command is about."""
+    """The platform of the project that the command is about; says on standard error that a clock is simulated."""
+    if clock.simulated() is not None:
+        click.echo(
+            f"mlops: simulated clock ({clock.SIMULATED}): it is {clock.now():%Y-%m-%d %H:%M} UTC there", err=True
+        )
     return Platform(hold_to_policy(Project.find(Path(context.obj or Path()))))
 
 

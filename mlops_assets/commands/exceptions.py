@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from mlops_assets import clock
 from mlops_assets.commands.common import json_option, key_option, open_platform, print_json, print_table
 from mlops_assets.governance import exceptions
 from mlops_assets.ledger.events.judgements import ExceptionGranted
@@ -44,7 +45,7 @@ def exception_grant(
     if (days is None) == (until is None):
         raise click.UsageError("expected either --days or --until")
     day_after = until.replace(tzinfo=UTC) + timedelta(days=1) if until else None
-    expires = day_after or datetime.now(UTC) + timedelta(days=days or 0)
+    expires = day_after or clock.now() + timedelta(days=days or 0)
     platform = open_platform(context)
     record = exceptions.sign_exception(
         platform.ledger,

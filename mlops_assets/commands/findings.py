@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 import yaml
 
+from mlops_assets import clock
 from mlops_assets.commands.common import json_option, key_option, known_model, open_platform, print_json, print_table
 from mlops_assets.governance import findings, validations
 from mlops_assets.ledger.keys import SigningKey
@@ -115,7 +116,7 @@ def finding_list(context: click.Context, model: str | None, everything: bool, as
             "condition": f.condition or None,
             "owner": f.owner,
             "due": f.due.date().isoformat(),
-            "overdue": f.overdue(datetime.now(UTC)),
+            "overdue": f.overdue(clock.now()),
             "extensions": [
                 {"due": e.due.date().isoformat(), "reason": e.reason, "person": e.person} for e in f.extensions
             ],

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from mlops_assets import clock
 from mlops_assets.commands.common import (
     json_option,
     known_model,
@@ -114,7 +115,7 @@ class Moment(click.ParamType):
         """The moment as a UTC time; of a day that has not ended, now."""
         if isinstance(value, datetime):
             return value
-        now = datetime.now(UTC)
+        now = clock.now()
         expected = "expected a day such as 2026-06-30 or a UTC time such as 2026-06-30T14:05"
         start, whole_day = _read_moment(str(value).removesuffix("Z"))
         if start is None:

@@ -1,10 +1,11 @@
 """`mlops rollback`, `suspend`, `resume`, `retire` and `retrain`: signed, recorded, effective at once."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 import click
 
+from mlops_assets import clock
 from mlops_assets.commands.common import key_option, open_platform, rationale_option
 from mlops_assets.errors import NOT_WELL
 from mlops_assets.ledger.events.champion import Intervention
@@ -94,13 +95,13 @@ def retrain(context: click.Context, model: str, until: datetime | None, key_file
     from mlops_assets.pipeline.windows_due import trainable_until
     from mlops_assets.response import retraining
 
-    if until is not None and until.date() > datetime.now(UTC).date():
+    if until is not None and until.date() > clock.today():
         raise click.BadParameter(
             f"{until:%Y-%m-%d} is in the future; expected today or an earlier day", param_hint="--until"
         )
     platform = open_platform(context)
     declaration, policy = platform.project.declaration(model), platform.policy(model)
-    today = datetime.now(UTC).date()
+    today = clock.today()
     end = until.date() if until else trainable_until(declaration, platform.ledger.state().model(model), today)
     window = window_start(end, declaration.monitoring.cadence)
     about = {"cause": rationale, "kind": "manual", "window": window.isoformat(), "until": end.isoformat()}

@@ -9,12 +9,13 @@ import difflib
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import numpy as np
 import polars as pl
 
+from mlops_assets import clock
 from mlops_assets.datasets.contract_rules import Rule, never_known, rules_of
 from mlops_assets.datasets.internal_columns import EVENT_TIME, FAULT, REASONS, RECORDED_AT, UNREADABLE
 from mlops_assets.datasets.reading import read_as_declared
@@ -152,7 +153,7 @@ def check(
     judged = read.frame.with_columns([mask.alias(UNREADABLE + name) for name, mask in read.unreadable.items()])
     repeats = _repeats(judged, declaration.id) if whole is None else _inside(whole, first, delivered.height)
     copy = pl.Series(np.isin(np.arange(delivered.height), repeats.copies.to_numpy()), dtype=pl.Boolean)
-    rules = rules_of(declaration, judged, repeats.conflicts, with_target=with_target, now=now or datetime.now(UTC))
+    rules = rules_of(declaration, judged, repeats.conflicts, with_target=with_target, now=now or clock.now())
     failed = [(rule, mask & ~copy) for rule, mask in _broken(judged, rules)]
     failed = [(rule, mask) for rule, mask in failed if mask.any()]
     without = _without_outcome_only(delivered, failed, never_known(declaration))

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 import polars as pl
 
+from mlops_assets import clock
 from mlops_assets.datasets.values import canonical_text, number
 from mlops_assets.declaration.columns import EPOCH_FORMATS, EventTime
 from mlops_assets.errors import MlopsAssetsError
@@ -196,7 +197,7 @@ def _readable(values: pl.Series, event_time: EventTime) -> pl.Series:
 
 
 def _plausible(times: pl.Series, now: datetime | None) -> pl.Series:
-    tomorrow = (now or datetime.now(UTC)).astimezone(UTC).replace(tzinfo=None) + timedelta(days=1)
+    tomorrow = (now or clock.now()).astimezone(UTC).replace(tzinfo=None) + timedelta(days=1)
     return times.is_between(EARLIEST, tomorrow).fill_null(False)
 
 

@@ -11,6 +11,7 @@ from functools import cached_property
 import numpy as np
 import polars as pl
 
+from mlops_assets import clock
 from mlops_assets.datasets.event_times import AHEAD
 from mlops_assets.datasets.internal_columns import EVENT_TIME, ROW
 from mlops_assets.datasets.windows import midnight
@@ -64,7 +65,7 @@ class Placement:
 def place(source: pl.LazyFrame, now: datetime | None = None) -> Placement:
     """Place the rows of a source that has `EVENT_TIME`; one column is read."""
     times = source.select(EVENT_TIME).collect(engine="streaming").to_series()
-    latest = (now or datetime.now(UTC)).astimezone(UTC).replace(tzinfo=None) + AHEAD
+    latest = (now or clock.now()).astimezone(UTC).replace(tzinfo=None) + AHEAD
     usable = times.is_not_null() & (times <= latest).fill_null(False)
     if usable.all():
         return Placement(times, np.empty(0, np.uint32))

@@ -6,11 +6,12 @@ an inventory that guesses is worse than one with gaps.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Protocol
 
 from pydantic import ValidationError
 
+from mlops_assets import clock
 from mlops_assets.declaration.changes import retraining_note
 from mlops_assets.declaration.declaration import Declaration
 from mlops_assets.evidence.attention import UNDECLARED, attention, unjudged_windows
@@ -96,7 +97,7 @@ def inventory(
         reports: Reports of outcomes by model, where they have a source of their own.
     """
     found = ledger.state(known_at, happened_until=as_of)
-    at = as_of or datetime.now(UTC)
+    at = as_of or clock.now()
     earned = fleet_precision(ledger.state(known_at), as_of)
     declared = {m.name: m for m in models}
     rows = []

@@ -6,9 +6,10 @@ a decision (`mlops_assets/gates/`) and nothing acts on one (`mlops_assets/releas
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Literal, cast
 
+from mlops_assets import clock
 from mlops_assets.declaration.declaration import Declaration
 from mlops_assets.gates.applicability import not_applicable
 from mlops_assets.gates.gate import GateResult
@@ -172,7 +173,7 @@ def standing(
         codes: digest of the code of gates that do not belong to this package, by gate; default: as they are now. An audit of
             the past passes none: the code that decided then need not be there any more.
     """
-    moment = at or datetime.now(UTC)
+    moment = at or clock.now()
     codes = GATES.codes() if codes is None else codes
     found = _decided(model, str(version), policy.digest)
     gates = tuple(

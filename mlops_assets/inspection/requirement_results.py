@@ -2,9 +2,10 @@
 
 import json
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
+from mlops_assets import clock
 from mlops_assets.declaration.declaration import Declaration
 from mlops_assets.evidence.card.card import CardInputs
 from mlops_assets.evidence.requirements.artefacts import Artefact, artefacts_of_card, artefacts_of_ledger
@@ -57,7 +58,7 @@ def requirement_findings(
         if why := not_applicable(profile, declaration, named):
             yield profile, (), why
         else:
-            yield profile, assess(profile, artefacts, at or datetime.now(UTC), version, conclusions, vendor=vendor), ""
+            yield profile, assess(profile, artefacts, at or clock.now(), version, conclusions, vendor=vendor), ""
 
 
 def clause_finding(platform: Platform, profile: str, clause: str, model: str) -> ClauseFinding:

@@ -14,10 +14,12 @@ from typing import Any, TypeVar, cast
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from mlops_assets import clock
 from mlops_assets.errors import MlopsAssetsError
 from mlops_assets.ledger.anchors import Anchor, sign_head, write_anchor
 from mlops_assets.ledger.canonical import canonical_json, iso
 from mlops_assets.ledger.events.base import Event
+from mlops_assets.ledger.events.clock import SimulatedClock
 from mlops_assets.ledger.people import KINDS as PEOPLE_KINDS
 from mlops_assets.ledger.reading import WHAT_TO_DO, LedgerReader
 from mlops_assets.ledger.records import (
@@ -86,6 +88,7 @@ class Ledger(LedgerReader):
             Conflict: `expect` no longer holds.
             ClockWentBack: this machine's clock is behind the last record.
             SignerUnavailable, SignerRefused: another process holds the head key, and did not sign; nothing is written.
+            SimulatedClockError: the ledger was begun under another kind of clock than this process has.
             LedgerTampered: the database no longer holds what its anchor says it held, or ends with records that nobody with
                 a ledger key wrote.
             ValueError: the record cannot be written as text, or `key` belongs to a record of another kind or model.
@@ -118,6 +121,7 @@ class Ledger(LedgerReader):
         anchor: Anchor | None,
     ) -> tuple[list[Record], Anchor | None]:
         last = self._last(connection)
+        self._refuse_other_clock(connection)
         if cut := self._cut(connection, anchor, last):
             raise LedgerTampered(f"nothing is appended: {cut}")
         if self.head_key is not None:
@@ -134,25 +138,18 @@ class Ledger(LedgerReader):
         result: list[Record] = []
         rows: list[dict[str, Any]] = []
         seq, previous = (last.seq, last.digest) if last else (0, NOTHING_BEFORE)
+        if last is None and clock.simulated() is not None:
+            opening = Entry(SimulatedClock(machine_time=datetime.fromtimestamp(clock.machine_seconds(), UTC)))
+            rows.append(_row(1, opening, canonical_json(opening.event.body()), recorded, previous))
+            seq, previous = 1, rows[-1]["digest"]
         for index, (entry, body) in enumerate(prepared):
             if index in found:
                 result.append(found[index])
                 continue
             seq += 1
-            row = {
-                "seq": seq,
-                "kind": entry.kind,
-                "model": entry.model,
-                "subject": entry.subject,
-                "happened_at": iso(entry.happened_at or recorded),
-                "recorded_at": iso(recorded),
-                "key": entry.key,
-                "body": body,
-                "previous": previous,
-            }
-            row["digest"] = previous = record_digest(**row)
-            rows.append(row)
-            result.append(read_row(row))
+            rows.append(_row(seq, entry, body, recorded, previous))
+            previous = rows[-1]["digest"]
+            result.append(read_row(rows[-1]))
         connection.execute(sa.insert(records_table), rows)
         head = None
         if self.head_key is not None:
@@ -216,3 +213,19 @@ class Ledger(LedgerReader):
                 "written by a machine whose clock is ahead: docs/how-to/runbooks.md, a clock that was ahead"
             )
         return last.recorded_at
+
+
+def _row(seq: int, entry: Entry, body: str, recorded: datetime, previous: str) -> dict[str, Any]:
+    """A record as it is stored."""
+    row = {
+        "seq": seq,
+        "kind": entry.kind,
+        "model": entry.model,
+        "subject": entry.subject,
+        "happened_at": iso(entry.happened_at or recorded),
+        "recorded_at": iso(recorded),
+        "key": entry.key,
+        "body": body,
+        "previous": previous,
+    }
+    return {**row, "digest": record_digest(**row)}

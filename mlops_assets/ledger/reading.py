@@ -5,16 +5,18 @@ Not here: appending, which is `ledger.ledger`'s. Most callers open a `Ledger`, w
 
 import time
 from collections.abc import Callable, Iterable, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import TypeVar, cast
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from mlops_assets import clock
 from mlops_assets.ledger.anchors import Anchor, read_anchor
 from mlops_assets.ledger.chain import Problem, check_chain
 from mlops_assets.ledger.events.base import Event
+from mlops_assets.ledger.events.clock import SimulatedClock
 from mlops_assets.ledger.keys import PublicKey, SigningKey
 from mlops_assets.ledger.people import KINDS as PEOPLE_KINDS
 from mlops_assets.ledger.people import People, known_people
@@ -40,11 +42,6 @@ ANCHOR_WAIT = 1.0
 """Seconds that the second writer of a new ledger waits for the first one's anchor file."""
 
 
-def utc_now() -> datetime:
-    """The time, with its zone."""
-    return datetime.now(UTC)
-
-
 class LedgerReader:
     """Everything about a ledger but appending to it; `Ledger` says what the arguments mean."""
 
@@ -56,7 +53,7 @@ class LedgerReader:
         *,
         trusted: Iterable[PublicKey] = (),
         root: str | None = None,
-        clock: Callable[[], datetime] = utc_now,
+        clock: Callable[[], datetime] = clock.now,
         cache: Path | None = None,
     ):
         self.database = LedgerDatabase(url)
@@ -66,6 +63,7 @@ class LedgerReader:
         self.root = root
         self.clock = clock
         self._counting_since: int | None = None
+        self._clock_compared = False
         # A key that another process holds signs no cache: its content could not be checked there.
         local = None if isinstance(head_key, RemoteKey) else head_key
         self._reader = StateReader(self, StateCache(cache, local) if cache is not None and local else None)
@@ -275,6 +273,40 @@ class LedgerReader:
                     Problem("anchor_missing", f"the anchor {self.anchor_path} is gone: a cut tail would not show")
                 )
         return problems
+
+    @property
+    def is_simulated(self) -> bool:
+        """Whether the ledger was begun under a simulated clock: then nothing in it happened when it says."""
+        first = self.get(1)
+        return first is not None and isinstance(first.event, SimulatedClock)
+
+    def refuse_other_clock(self) -> None:
+        """Refuse a ledger of another clock than this process has: its times, and this process's, could not be compared.
+
+        Raises:
+            SimulatedClockError: it was begun under a simulated clock and this process has the machine's, or the reverse.
+        """
+        with self.database.reading() as connection:
+            self._refuse_other_clock(connection)
+
+    def _refuse_other_clock(self, connection: Connection) -> None:
+        if self._clock_compared:
+            return
+        kind = connection.execute(sa.select(records_table.c.kind).where(records_table.c.seq == 1)).scalar()
+        if kind is None:
+            return
+        begun, now = kind == SimulatedClock.KIND, clock.simulated() is not None
+        if begun and not now:
+            raise clock.SimulatedClockError(
+                f"the ledger was begun under a simulated clock, and {clock.SIMULATED} is not set here; expected the file of "
+                "that clock, or another MLOPS_HOME"
+            )
+        if now and not begun:
+            raise clock.SimulatedClockError(
+                f"the ledger was begun under the machine's clock, and {clock.SIMULATED} is set here; nothing is read or "
+                "written: remove the variable, or begin a new MLOPS_HOME for the simulation"
+            )
+        self._clock_compared = True
 
     def close(self) -> None:
         """Close the connections; the ledger can be used again afterwards."""

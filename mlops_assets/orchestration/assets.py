@@ -5,13 +5,13 @@ Belongs here: keys, dependencies, descriptions, checks, partitions and freshness
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from functools import cache
 from inspect import signature
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
+from mlops_assets import clock
 from mlops_assets.declaration.declaration import Declaration
 from mlops_assets.orchestration.calendar import window_freshness
 from mlops_assets.orchestration.columns import lineage_of, schema_of
@@ -129,7 +129,7 @@ def _build(
         tags={"mlops/tier": declaration.tier.value, "mlops/task": declaration.task.value},
         code_version=version,
         partitions_def=partitions,
-        freshness_policy=window_freshness(declaration, datetime.now(UTC).date()) if partitions else None,
+        freshness_policy=window_freshness(declaration, clock.today()) if partitions else None,
     )
     # What `@dg.asset` makes, without its inspection of the same function and its copies of the same spec for every model.
     return dg.AssetsDefinition(

@@ -1,11 +1,11 @@
 """The fleet as a whole: an asset for each registered report, and the windows that are due by the calendar."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 import dagster as dg
 
+from mlops_assets import clock
 from mlops_assets.declaration.declaration import Declaration
 from mlops_assets.declaration.terms import Cadence
 from mlops_assets.orchestration.assets import asset_key
@@ -75,7 +75,7 @@ def _windows_due(cadence: Cadence, declarations: Sequence[Declaration]) -> dg.As
         from mlops_assets.datasets.windows import declared_windows
         from mlops_assets.ledger.events.windows import WindowDue
 
-        ledger, today = platform.open().ledger, datetime.now(UTC).date()
+        ledger, today = platform.open().ledger, clock.today()
         ended = []
         for declaration in members:
             last = [w for w in declared_windows(declaration, today) if w.end <= today][-1:]

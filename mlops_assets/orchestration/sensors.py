@@ -7,13 +7,13 @@ the reason why there are none.
 """
 
 import json
-import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from datetime import UTC, date, datetime
+from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
+from mlops_assets import clock
 from mlops_assets.declaration.declaration import Declaration
 from mlops_assets.orchestration.assets import MODEL_TAG, asset_key
 from mlops_assets.orchestration.jobs import job_name
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from mlops_assets.platform import Platform
 
 WAITING_SHOWN = 20
-PAUSE = 300.0
-"""Seconds after a failed run until its cause is asked for again; Dagster's own retry of a crash comes before."""
+PAUSE = timedelta(minutes=5)
+"""After a failed run until its cause is asked for again; Dagster's own retry of a crash comes before."""
 TICK_SECONDS = 30
 """As often as Dagster's daemon looks at sensors: a model's windows of the past are judged one after the other, one a tick."""
 WATCH_SECONDS = 60
@@ -65,7 +65,7 @@ def _arrivals(models: Collection[str], jobs: Sequence[Any]) -> dg.SensorDefiniti
         stored = json.loads(context.cursor) if context.cursor else {}
         known = {k: Arrived(d, date.fromisoformat(day) if day else None) for k, (d, day) in stored.items()}
         opened = platform.at_a_tick()
-        found, arrived = windows_due(opened, datetime.now(UTC), known, models)
+        found, arrived = windows_due(opened, clock.now(), known, models)
         cursor = json.dumps({k: [a.digest, a.last.isoformat() if a.last else None] for k, a in arrived.items()})
         return _result(context.instance, opened, found, cursor)
 
@@ -121,19 +121,19 @@ def watch(context: dg.SensorEvaluationContext, platform: PlatformResource) -> dg
 
     before = last_watched(context.instance)
     if before is None:
-        return dg.RunRequest(run_key=_watch_key("first", "", time.time()), tags={WHY_TAG: "the first look"})
+        return dg.RunRequest(run_key=_watch_key("first", "", clock.now()), tags={WHY_TAG: "the first look"})
     reason = reason_to_watch(platform.at_a_tick(), before.record)
     if reason is None:
         return dg.SkipReason("the registry agrees with the ledger, no date has passed, and no record is new")
-    key = _watch_key(before.run_id if reason.again else "", reason.text, time.time())
+    key = _watch_key(before.run_id if reason.again else "", reason.text, clock.now())
     return dg.RunRequest(run_key=key, tags={WHY_TAG: reason.text[:250]})
 
 
-def _watch_key(run_id: str, reason: str, now: float) -> str:
+def _watch_key(run_id: str, reason: str, now: datetime) -> str:
     """One run for a reason after each run that succeeded, and otherwise one each hour."""
     import hashlib
 
-    return f"watch/{run_id}/{hashlib.sha256(reason.encode()).hexdigest()[:16]}/{int(now // 3600)}"
+    return f"watch/{run_id}/{hashlib.sha256(reason.encode()).hexdigest()[:16]}/{int(now.timestamp() // 3600)}"
 
 
 def _result(
@@ -152,7 +152,7 @@ def requests_of(
     from mlops_assets.pipeline.failures import give_up
 
     for due in found.due:
-        asked = attempt(instance, run_key(due), time.time())
+        asked = attempt(instance, run_key(due), clock.now())
         if isinstance(asked, Exhausted):
             incident = give_up(platform, due, asked.reason)
             waiting.insert(0, f"{due.model}: {due.why}, but its run failed too often; close incident {incident.id}")
@@ -194,7 +194,7 @@ class Exhausted:
         self.reason = reason
 
 
-def attempt(instance: dg.DagsterInstance, cause: str, now: float) -> str | Exhausted:
+def attempt(instance: dg.DagsterInstance, cause: str, now: datetime) -> str | Exhausted:
     """The key to ask for a run with, or that the cause has failed too often.
 
     Dagster starts one run a key, ever, so a cause whose run failed would wait for ever: what is due is read from the
@@ -203,7 +203,7 @@ def attempt(instance: dg.DagsterInstance, cause: str, now: float) -> str | Exhau
     Args:
         instance: whose runs are looked at.
         cause: key that names it.
-        now: seconds since the epoch.
+        now: the time, by the clock that dates the ledger.
     """
     from mlops_assets.pipeline.failures import MOST_ATTEMPTS
 
@@ -212,7 +212,8 @@ def attempt(instance: dg.DagsterInstance, cause: str, now: float) -> str | Exhau
         runs = instance.get_run_records(dg.RunsFilter(tags={RUN_KEY: key}))
         if not runs or any(r.dagster_run.status is not dg.DagsterRunStatus.FAILURE for r in runs):
             return key
-        if now < max(r.end_time or now for r in runs) + PAUSE:
+        # Dagster dates its runs by the machine's clock.
+        if now < max(clock.at(r.end_time) if r.end_time else now for r in runs) + PAUSE:
             return key
         last = runs[0].dagster_run.run_id
         key = f"{cause}/again-{number}"

@@ -5,6 +5,7 @@ A window whose run failed is recorded as not measurable with the reason, so that
 
 from datetime import UTC, datetime
 
+from mlops_assets import clock
 from mlops_assets.datasets.windows import window_of_key
 from mlops_assets.ledger.events.windows import HealthVerdict
 from mlops_assets.pipeline.due import STAGE_FAILED, Due, last_closed
@@ -67,6 +68,6 @@ def _not_measurable(platform: Platform, due: Due, reason: str) -> None:
         ),
         model=due.model,
         subject=due.window,
-        happened_at=min(ended, datetime.now(UTC)),
+        happened_at=min(ended, clock.now()),
         key=f"failed/{due.model}/{due.state}",
     )

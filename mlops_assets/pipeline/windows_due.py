@@ -10,6 +10,7 @@ from functools import cache
 
 import polars as pl
 
+from mlops_assets import clock
 from mlops_assets.datasets.delivered import content_digest
 from mlops_assets.datasets.event_times import AHEAD
 from mlops_assets.datasets.internal_columns import EVENT_TIME
@@ -228,7 +229,7 @@ def _outcomes(
 def last_event(opened: Delivery) -> date | None:
     """The day of a source's last event; None where no row has a time."""
     # A time that was mistyped into the next century does not show how far the rows reach.
-    latest = datetime.now(UTC).replace(tzinfo=None) + AHEAD
+    latest = clock.now().replace(tzinfo=None) + AHEAD
     times = opened.source.rows.select(pl.col(EVENT_TIME).filter(pl.col(EVENT_TIME) <= latest).max())
     last = times.collect(engine="streaming").item()
     return last.date() if last is not None else None

@@ -6,11 +6,12 @@ production what it could not have seen in training. Bad rows are quarantined wit
 
 from collections import deque
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import datetime
 from itertools import islice
 
 import polars as pl
 
+from mlops_assets import clock
 from mlops_assets.datasets import contract
 from mlops_assets.datasets.contract import Checked
 from mlops_assets.datasets.internal_columns import EVENT_TIME, FAULT
@@ -62,7 +63,7 @@ def check_in_pieces(
     columns = scoring_columns(declaration, found)
     contract.require(found, columns, declaration)
     rows = rows.select(*columns, *(name for name in (EVENT_TIME, FAULT) if name in found))
-    now = now or datetime.now(UTC)
+    now = now or clock.now()
     delivered = pieces(rows, size)
     waiting = deque(islice(delivered, 2))
     whole = survey(rows, declaration, list(columns)) if len(waiting) > 1 else None

@@ -17,6 +17,7 @@ from uuid import uuid4
 
 import polars as pl
 
+from mlops_assets import clock
 from mlops_assets.declaration.terms import CASED, RESERVED_PREFIX
 from mlops_assets.errors import MlopsAssetsError
 
@@ -184,7 +185,8 @@ class WindowWriter:
     def __enter__(self) -> "WindowWriter":
         for left in self._folder.parent.glob("*"):
             with suppress(FileNotFoundError):  # its own writer may be removing it
-                if time.time() - left.stat().st_mtime > ABANDONED:
+                # The file system dates by the machine's clock.
+                if clock.machine_seconds() - left.stat().st_mtime > ABANDONED:
                     shutil.rmtree(left, ignore_errors=True)
         return self
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Protocol
 from zipfile import ZIP_DEFLATED
 
+from mlops_assets import clock
 from mlops_assets.errors import MlopsAssetsError
 from mlops_assets.stores.home import Home, be_quiet
 
@@ -315,11 +316,10 @@ class Registry:
         self, run_id: str, parameters: Mapping[str, Any], metrics: Mapping[str, float], tags: Mapping[str, str]
     ) -> None:
         """Write one candidate's parameters, metrics and tags in a single call."""
-        import time
-
         from mlflow.entities import Metric, Param, RunTag
 
-        now = int(time.time() * 1000)
+        # Beside times that MLflow writes itself.
+        now = int(clock.machine_seconds() * 1000)
         self.client.log_batch(
             run_id,
             metrics=[Metric(k, float(v), now, 0) for k, v in metrics.items()],

@@ -17,6 +17,7 @@ from mlops_assets.governance.conclusions import Judgement, sign_conclusion
 from mlops_assets.ledger.canonical import canonical_json, digest, digest_text, iso
 from mlops_assets.ledger.enrolment import enrol, revoke
 from mlops_assets.ledger.events import champion, response, versions, windows
+from mlops_assets.ledger.events.clock import SimulatedClock
 from mlops_assets.ledger.events.judgements import FindingClosed, FindingExtended, FindingResponded
 from mlops_assets.ledger.keys import SigningKey
 from mlops_assets.ledger.ledger import Ledger
@@ -122,6 +123,7 @@ def write_life(life: Life, registry: MemoryRegistry) -> None:
     life.intervene("model-risk", champion.Resumption, "2", "prices are right")
     life.intervene("model-risk", champion.Rollback, "1", "the former was better", former=2, version="1")
     life.ledger.append(raw("approval", {"person": "validator", "decision": "approve"}), model=MODEL, subject="2")
+    life.ledger.append(SimulatedClock(machine_time=at("2026-03-01")))
     life.ledger.append(raw("of_a_later_release", {"schema_version": 7}), model=MODEL, subject="x")
     other = replace(life, model=OTHER)
     other.register("1")

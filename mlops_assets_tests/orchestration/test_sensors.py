@@ -1,7 +1,7 @@
 """A cause whose run failed is asked for again, after a pause and not for ever."""
 
 import shutil
-import time
+from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
@@ -9,6 +9,7 @@ from typing import cast
 import dagster as dg
 import pytest
 
+from mlops_assets import clock
 from mlops_assets.orchestration.resource import PlatformResource, platform_resource
 from mlops_assets.orchestration.sensors import PAUSE, RUN_KEY, Exhausted, attempt, requests_of, run_key, watch
 from mlops_assets.orchestration.watching import LAST_RECORD, WATCH_KEY, last_watched
@@ -19,7 +20,7 @@ from mlops_assets.platform import Platform
 from mlops_assets_tests.integration.small_project import SNAPSHOT, declare, write_project
 
 CAUSE = "loans/2021-01-01/outcomes/abc/after-7"
-LATER = PAUSE + 60
+NOW, LATER = timedelta(0), PAUSE + timedelta(minutes=1)
 
 
 @pytest.fixture
@@ -50,9 +51,9 @@ FAILED, STARTED, CANCELED = dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.STA
 @pytest.mark.parametrize(
     ("runs", "after", "asked"),
     [
-        ([], 0.0, ""),
+        ([], NOW, ""),
         ([STARTED], LATER, ""),
-        ([FAILED], 0.0, ""),
+        ([FAILED], NOW, ""),
         ([FAILED], LATER, "/again-1"),
         ([CANCELED], LATER, ""),
         ([FAILED, STARTED], LATER, "/again-1"),
@@ -73,12 +74,12 @@ FAILED, STARTED, CANCELED = dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.STA
 def test_the_key_of_the_next_run(instance, runs, after, asked):
     for number, status in enumerate(runs):
         run(instance, CAUSE + (f"/again-{number}" if number else ""), status)
-    found = attempt(instance, CAUSE, time.time() + after)
+    found = attempt(instance, CAUSE, clock.now() + after)
     assert isinstance(found, Exhausted) if asked is None else found == CAUSE + asked
 
 
 def test_what_failed_too_often_is_given_up_and_the_others_are_asked_for(instance, monkeypatch):
-    monkeypatch.setattr("mlops_assets.orchestration.sensors.PAUSE", 0.0)
+    monkeypatch.setattr("mlops_assets.orchestration.sensors.PAUSE", timedelta(0))
     given_up: list[Due] = []
 
     def give_up(platform, due: Due, reason: str):

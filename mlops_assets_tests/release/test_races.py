@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from mlops_assets import clock
 from mlops_assets.ledger.ledger import Ledger
-from mlops_assets.ledger.reading import utc_now
 from mlops_assets.ledger.state.champion import CHAMPION_KINDS as KINDS
 from mlops_assets.ledger.state.fold import Fold
 from mlops_assets.release.champion import champion_state
@@ -23,7 +23,7 @@ PATIENCE = 600.0
 
 
 def prepare(url: str, folder: Path) -> Ledger:
-    world = build(folder, url, clock=utc_now)  # pyright: ignore[reportArgumentType]
+    world = build(folder, url, clock=clock.now)  # pyright: ignore[reportArgumentType]
     for name in ("head", "validator", "second", "risk"):
         world.keys[name].save(folder / f"{name}.pem")
     registry = FileRegistry(folder)

@@ -6,11 +6,12 @@ from the inventory, events from the ledger's records.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import cached_property
 from itertools import groupby
 from typing import Any
 
+from mlops_assets import clock
 from mlops_assets.evidence.attention import AttentionItem, fleet_attention
 from mlops_assets.evidence.card.html import render as render_template
 from mlops_assets.evidence.inventory import DeclaredModel, inventory
@@ -187,7 +188,7 @@ def view(
     for record in records:
         by_model.setdefault(record.model, []).append(record)
     # Without a date the page describes the last record, so that the same ledger gives the same page.
-    at = as_of or (records[-1].recorded_at if records else datetime.now(UTC))
+    at = as_of or (records[-1].recorded_at if records else clock.now())
     views = [
         ModelView(
             row,

@@ -5,10 +5,11 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from mlops_assets.ledger.events import champion, judgements, people, response, tiers, versions, windows
+from mlops_assets.ledger.events import champion, clock, judgements, people, response, tiers, versions, windows
 from mlops_assets.ledger.events.base import Event, UnknownEvent
 
 EVENTS: tuple[type[Event], ...] = (
+    clock.SimulatedClock,
     people.PersonEnrolled,
     people.KeyRevoked,
     versions.SnapshotTaken,

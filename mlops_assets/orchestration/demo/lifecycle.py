@@ -9,7 +9,6 @@ import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from typing import Any
 import dagster as dg
 from dagster._core.instance.ref import InstanceRef
 
+from mlops_assets import clock
 from mlops_assets.datasets.windows import declared_windows
 from mlops_assets.governance.decisions import Standing, standing
 from mlops_assets.governance.exceptions import lifts
@@ -154,7 +154,7 @@ class Demo:
         considered = 0
         told = Told()
         while True:
-            windows, known = windows_due(alone, datetime.now(UTC), known)
+            windows, known = windows_due(alone, clock.now(), known)
             if not windows.due:
                 break
             for window in windows.due:
@@ -317,7 +317,7 @@ def beside(defs: Path, say: Callable[[str], None]) -> Callable[[str], list[str]]
 
 def by_work(platform: Platform) -> list[str]:
     """Models in the order in which processes take them: those with most windows to judge first."""
-    today = datetime.now(UTC).date()
+    today = clock.today()
     declared = platform.project.declarations
     windows = {
         name: sum(1 for w in declared_windows(d, today) if w.end <= today) if d.has_time else 0

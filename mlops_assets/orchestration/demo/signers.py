@@ -6,8 +6,9 @@ demo asks for one (`lifecycle.py`). Each function returns what was signed, in th
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
+from mlops_assets import clock
 from mlops_assets.governance.adoption import adopt, adoption
 from mlops_assets.governance.approvals import sign_approval
 from mlops_assets.governance.decisions import standing
@@ -121,7 +122,7 @@ class Signers:
         reasons = {g: r for g, r in EXCEPTED.get(self.model, {}).items() if g in blocking and g not in active}
         days = min(EXCEPTION_DAYS, policy.exceptions.max_days)
         for gate, reason in reasons.items():
-            until = datetime.now(UTC) + timedelta(days=days)
+            until = clock.now() + timedelta(days=days)
             sign_exception(ledger, self._key("model-risk"), policy, self.model, gate, reason, until)
         told = [f"gate {gate} blocks version {self.version}: {blocking[gate].reason}" for gate in reasons]
         for reason in dict.fromkeys(reasons.values()):

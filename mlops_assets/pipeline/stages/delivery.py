@@ -6,12 +6,13 @@ of earlier readings. Not here: what is done with the rows (`data.py`, `predictio
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date
 from functools import cached_property
 from pathlib import Path
 
 import polars as pl
 
+from mlops_assets import clock
 from mlops_assets.datasets.accounting import Account, Disposition, Periods, account, ids_by_window
 from mlops_assets.datasets.delivered import deliver
 from mlops_assets.datasets.placement import Placement, place
@@ -80,7 +81,7 @@ def account_of(
         training: first day of the training period, first day after it, and what became of its rows; default: the declared
             first training, and what the ledger says of its last snapshot.
     """
-    today = datetime.now(UTC).date()
+    today = clock.today()
     ended = [w for w in declared_windows(declaration, today) if w.end <= today]
     since, until, found = training or _declared_training(ledger, declaration)
     periods = Periods(since, until, ended, declaration.monitoring.end)
@@ -118,7 +119,7 @@ def late_rows(
     """
     current = ids if ids is not None else ids_by_window(now.source.rows, declaration)
     recorded = {window: scored.ids for window, scored in model.scored.items() if scored.ids}
-    windows = {w.key: w for w in declared_windows(declaration, datetime.now(UTC).date())}
+    windows = {w.key: w for w in declared_windows(declaration, clock.today())}
     changed = [key for key, ids in recorded.items() if key in windows and current.get(key, ids) != ids]
     counts = {key: _late_in(lake, declaration, now, windows[key]) for key in changed}
     return {key: count for key, count in counts.items() if count}

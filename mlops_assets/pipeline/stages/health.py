@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
+from mlops_assets import clock
 from mlops_assets.declaration.changes import retraining_note
 from mlops_assets.gates import contract
 from mlops_assets.ledger.canonical import digest
@@ -234,7 +235,7 @@ def record_verdict(
         event,
         model=scored.model,
         subject=window.key,
-        happened_at=min(happened, datetime.now(UTC)),
+        happened_at=min(happened, clock.now()),
         key=f"health/{scored.model}/{window.key}/{content}/after/{earlier.seq if earlier else 0}",
     )
     return record, content

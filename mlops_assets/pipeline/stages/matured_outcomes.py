@@ -7,13 +7,13 @@ behind a few numbers a row. What is measured on them is in `performance.py`.
 from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from itertools import zip_longest
 from sys import intern
 
 import numpy as np
 import polars as pl
 
+from mlops_assets import clock
 from mlops_assets.datasets import pieces
 from mlops_assets.datasets.values import text_of
 from mlops_assets.declaration.declaration import Declaration
@@ -86,7 +86,7 @@ def matured(
     recorded = recorded_outcomes(lake, scored.model, window)
     outcomes = _Beside(recorded, "id", predicted, several)
     groups = _Beside(_group_columns(lake, declaration, window), KEY, predicted, several)
-    known_at = datetime.now(UTC)
+    known_at = clock.now()
     new_classes: Counter[str] = Counter()
     every, truth, given, ids, columns, summaries = [], [], [], [], [], []
     for piece in pieces.pieces(predicted):

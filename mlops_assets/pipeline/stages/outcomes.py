@@ -10,6 +10,7 @@ from typing import Any
 
 import polars as pl
 
+from mlops_assets import clock
 from mlops_assets.datasets.internal_columns import EVENT_TIME, RECORDED_AT
 from mlops_assets.datasets.outcome_source import Settled
 from mlops_assets.datasets.pieces import pieces
@@ -124,7 +125,7 @@ def recordings(rows: pl.DataFrame, declaration: Declaration, window: Window) -> 
     matures = declaration.target.matures_after
     end = datetime(window.end.year, window.end.month, window.end.day, tzinfo=UTC)
     due = shift(window.end, matures) if matures else window.end
-    recorded = min(datetime(due.year, due.month, due.day, tzinfo=UTC), max(end, datetime.now(UTC)))
+    recorded = min(datetime(due.year, due.month, due.day, tzinfo=UTC), max(end, clock.now()))
     when = pl.lit(recorded)
     if RECORDED_AT in rows.columns:
         when = pl.coalesce(pl.col(RECORDED_AT).dt.replace_time_zone("UTC"), when)
@@ -140,7 +141,7 @@ def withdrawn(before: pl.DataFrame, now: pl.DataFrame) -> pl.DataFrame:
     gone = last_recorded(before).filter(pl.col("outcome").is_not_null()).join(now, on="id", how="anti")
     return gone.with_columns(
         pl.lit(None, dtype=pl.String).alias("outcome"),
-        pl.lit(datetime.now(UTC)).dt.cast_time_unit("us").alias("recorded_at"),
+        pl.lit(clock.now()).dt.cast_time_unit("us").alias("recorded_at"),
     ).select(before.columns)
 
 
@@ -162,6 +163,4 @@ def changed(before: pl.DataFrame, now: pl.DataFrame) -> pl.DataFrame:
     last = last_recorded(before)
     joined = now.join(last.select("id", pl.col("outcome").alias("known")), on="id", how="left")
     new = joined.filter(~pl.col("outcome").eq_missing(pl.col("known"))).drop("known")
-    return new.with_columns(pl.lit(datetime.now(UTC)).dt.cast_time_unit("us").alias("recorded_at")).select(
-        before.columns
-    )
+    return new.with_columns(pl.lit(clock.now()).dt.cast_time_unit("us").alias("recorded_at")).select(before.columns)
