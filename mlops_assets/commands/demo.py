@@ -4,7 +4,6 @@ Belongs here: the command and what it prints at its end. What is run is in `orch
 """
 
 import os
-import signal
 import sys
 import threading
 import time
@@ -39,7 +38,7 @@ def demo(context: click.Context, processes: int) -> int:
     # Beta notices of libraries are for developers, not for users.
     warnings.filterwarnings("ignore")
     from mlops_assets.orchestration.demo.lifecycle import Demo
-    from mlops_assets.orchestration.demo.processes import interrupted
+    from mlops_assets.orchestration.demo.processes import interrupted, stop_when_asked
 
     platform = open_platform(context)
     started, printing = time.monotonic(), threading.Lock()
@@ -50,7 +49,7 @@ def demo(context: click.Context, processes: int) -> int:
 
     introduce(platform, processes)
     run = Demo(platform, say=say, stop=interrupted(), processes=processes)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    stop_when_asked()
     reported = sys.unraisablehook
     sys.unraisablehook = lambda unraisable: None if is_interrupt(unraisable.exc_type) else reported(unraisable)
     try:

@@ -25,6 +25,16 @@ def test_a_port_that_is_taken_is_named_before_anything_starts(mlops: Call, optio
         refused(mlops("dev", option, port), 2, f"port {port} is in use; choose another with {option}")
 
 
+def server(command: list[str]) -> subprocess.Popen[bytes]:
+    """A server, in a group of its own."""
+
+    # A shell starts a background job with SIGINT ignored, Dagster then has SIGTERM ignored as well, and processes inherit it.
+    def listen() -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+    return subprocess.Popen(command, stdout=subprocess.PIPE, start_new_session=True, preexec_fn=listen)
+
+
 CHILD = "import signal, time; {first}; print('ready', flush=True); time.sleep(600)"
 SERVER = """
 import subprocess, sys, time
@@ -43,7 +53,7 @@ time.sleep(600)
 def test_stopping_ends_what_a_server_has_started(tmp_path, first, patience) -> None:
     script = CHILD.format(first=first)
     command = [sys.executable, "-c", SERVER, script]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, start_new_session=True) as process:
+    with server(command) as process:
         assert process.stdout is not None
         child = int(process.stdout.readline())
         stop_all([process], patience=patience)
@@ -70,7 +80,7 @@ def test_stopping_does_not_wait_for_what_has_ended_and_nobody_collects(tmp_path:
     patience = 60
     # The child leaves the server's group, stays, and never asks after its own child, which is still in the group.
     command = [sys.executable, "-c", SERVER, LEFT]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, start_new_session=True) as process:
+    with server(command) as process:
         assert process.stdout is not None
         left = int(process.stdout.readline())
         try:

@@ -117,6 +117,15 @@ def crew(start: Start, size: int, say: Say) -> Iterator[Crew]:
         found.end()
 
 
+def stop_when_asked() -> None:
+    """Let SIGINT and SIGTERM interrupt this process, in the background of a script as well.
+
+    A script starts a background job with SIGINT ignored, and after each of its runs Dagster treats SIGTERM like SIGINT.
+    """
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
+
+
 def interrupted() -> Callable[[], bool]:
     """A function that says whether SIGINT or SIGTERM arrived since its last call.
 
@@ -146,7 +155,7 @@ def _next(waiting: "queue.SimpleQueue[str]") -> str | None:
 def _work(start: Start, pipe: Connection) -> None:
     """A further process: one model after another, until there is none left or the first process is gone."""
     warnings.filterwarnings("ignore")
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    stop_when_asked()
     threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
         for module in WARM:

@@ -167,11 +167,11 @@ def test_verdict_is_json_and_reads_back(reference):
 @pytest.mark.parametrize("rows", [200, 1000, 5000])
 @pytest.mark.parametrize("reference_rows", [1000, 20_000])
 def test_no_change_raises_no_alarm(reference_rows, rows):
-    alarms = 0
-    for seed in range(3):
+    alarms, references, windows = 0, share(1, 20), 12
+    for seed in range(references):
         known = customers(reference_rows, 100 + seed)
-        alarms += sum(judge(known, customers(rows, 1000 * seed + i)).severity != "none" for i in range(12))
-    assert alarms == 0
+        alarms += sum(judge(known, customers(rows, 1000 * seed + i)).severity != "none" for i in range(windows))
+    assert alarms <= 0.01 * references * windows
 
 
 MANY = {

@@ -2,6 +2,7 @@
 
 import os
 import queue
+import signal
 import threading
 import time
 from collections.abc import Callable
@@ -11,8 +12,9 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 import pytest
+from dagster._utils.interrupts import capture_interrupts
 
-from mlops_assets.orchestration.demo.processes import DONE, FAILURE, LINE, Crew, crew
+from mlops_assets.orchestration.demo.processes import DONE, FAILURE, LINE, Crew, crew, stop_when_asked
 
 
 @dataclass
@@ -124,3 +126,16 @@ def test_nobody_is_started_for_one_process() -> None:
         done: list[str] = []
         alone.share(["a"], done.append, lambda: None)
         assert done == ["a"]
+
+
+def test_a_background_job_can_be_asked_to_stop_after_a_run_of_dagster() -> None:
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        stop_when_asked()
+        with capture_interrupts():
+            pass
+        assert signal.getsignal(signal.SIGTERM) is signal.default_int_handler
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
