@@ -47,6 +47,8 @@ STATUSES = {
     "waiting for policy": "A changed policy is not in force yet.",
     "in shadow": "It scores every row and decides none.",
     "in canary": "It decides a small share of the rows.",
+    "in an A/B test": "It decides a fixed share of the rows until a test of both versions decides.",
+    "waiting for a step's signature": "It passed its step of the ladder, and somebody must sign that.",
     "sent back": "It was worse than the champion on the same rows, and is not promoted.",
     "ready": "Nothing is missing; the next run promotes it.",
     "superseded": "A later version was registered before it was released.",

@@ -16,6 +16,7 @@ from mlops_assets.errors import WRONG_CALL, exit_code_of
 from mlops_assets.stores.home import be_quiet
 
 COMMANDS = {
+    "advance": ("operations", "Sign that a challenger passed its step of the ladder."),
     "approve": ("approvals", "Approve or reject a version."),
     "asof": ("fleet", "Show the fleet at an earlier day or time."),
     "backup": ("backup", "Write everything under the home to one file."),

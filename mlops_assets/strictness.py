@@ -69,7 +69,7 @@ def unmarked(rule: type[BaseModel]) -> list[str]:
     return problems
 
 
-Direction = Literal["higher", "lower", "true", "false", "more", "fewer", "counts", "ordered", "fixed"]
+Direction = Literal["higher", "lower", "true", "false", "more", "fewer", "counts", "ordered", "slower", "fixed"]
 
 
 @dataclass(frozen=True)
@@ -81,6 +81,7 @@ class Stricter:
     - `more`, `fewer`: collections; a stricter one holds all of the other (`more`) or nothing beyond it (`fewer`).
     - `counts`: collections of `(role, count)`; a stricter one requires at least as many of every role.
     - `ordered`: one of `order`, which goes from lax to strict.
+    - `slower`: growing shares; a stricter list has at least as many steps, and at each step no larger share.
     - `fixed`: cannot be overridden, because neither direction is stricter.
     """
 
@@ -109,6 +110,10 @@ class Stricter:
                 return all(required.get(role, 0) >= count for role, count in _count_by_role(base).items())
             case "ordered":
                 return self.order.index(value) >= self.order.index(base)
+            case "slower":
+                return len(value) >= len(base) and all(
+                    ours <= theirs for ours, theirs in zip(value, base, strict=False)
+                )
             case "fixed":
                 return False
 
@@ -124,6 +129,7 @@ class Stricter:
             "fewer": "those, or fewer",
             "counts": "at least as many of each role",
             "ordered": f"that or a later one of {', '.join(self.order)}",
+            "slower": "at least as many steps, none with a larger share",
             "fixed": "no override: it is the same for every model of the tier",
         }[self.direction]
 

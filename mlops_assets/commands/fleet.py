@@ -77,6 +77,8 @@ def print_status(
     own = [item for row in rows for item in row["needs_attention"] if item["kind"] != "declaration"]
     items = [*fleet, *own]
     listed = [item for item in items if every or item["urgency"] != "open"]
+    for row in rows if every else ():
+        _print_ladder(row)
     click.echo("\nNeeds attention" if listed else "\nNothing needs attention.")
     for item in sorted(listed, key=lambda item: (item["urgency"] != "now", item["model"])):
         due = f" (due {item['due']})" if item["due"] else ""
@@ -84,6 +86,16 @@ def print_status(
         who = f"    # {item['who']}" if item["who"] else ""
         if item["command"]:
             click.echo(shown(f"    {item['command']}{who}"))
+
+
+def _print_ladder(row: Mapping[str, Any]) -> None:
+    """Print where the newest version stands on the ladder, and what was tested of it."""
+    (*_, newest) = (None, *row["version_status"])
+    if newest is None or not newest["tests"] or newest["status"] in ("champion", "former champion"):
+        return
+    click.echo(shown(f"\nVersion {newest['version']} is {newest['status']}. {newest['reason']}"))
+    for line in newest["tests"]:
+        click.echo(shown(f"  {line}"))
 
 
 def print_states(rows: Sequence[Mapping[str, Any]]) -> None:

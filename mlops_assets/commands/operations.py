@@ -1,4 +1,4 @@
-"""`mlops rollback`, `suspend`, `resume`, `retire` and `retrain`: signed, recorded, effective at once."""
+"""`mlops advance`, `rollback`, `suspend`, `resume`, `retire` and `retrain`: signed, recorded, effective at once."""
 
 from datetime import datetime
 from pathlib import Path
@@ -35,6 +35,25 @@ def rollback(context: click.Context, model: str, version: int | None, key_file: 
         version=version,
     )
     _report(platform, model, record, f"rolled back to version {record.subject}")
+
+
+@click.command()
+@click.argument("model")
+@click.argument("version", type=int)
+@key_option
+@rationale_option
+@click.pass_context
+def advance(context: click.Context, model: str, version: int, key_file: Path, rationale: str) -> None:
+    """Sign that VERSION of MODEL passed its step of the release ladder."""
+    from mlops_assets.release.ladder import climb
+    from mlops_assets.release.steps import sign_step
+
+    platform = open_platform(context)
+    policy = platform.policy(model)
+    record = sign_step(platform.ledger, policy, model, version, SigningKey.load(key_file), rationale)
+    after = climb(platform.ledger.state().model(model), policy, version)
+    now = after.reason if after.waiting else "it may be promoted when nothing else is missing"
+    click.echo(f"{model} version {version}: the step {record.event.step} is passed (record {record.seq}). Now: {now}.")
 
 
 @click.command()

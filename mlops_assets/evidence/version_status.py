@@ -5,7 +5,7 @@ here: the decision itself, which `release.promotion` makes again from the record
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from mlops_assets.governance.adoption import adoption
@@ -33,6 +33,8 @@ Status = Literal[
     "sent back",
     "in shadow",
     "in canary",
+    "in an A/B test",
+    "waiting for a step's signature",
     "ready",
     "superseded",
     "not released",
@@ -50,6 +52,7 @@ class VersionStatus:
         reason: why, in one sentence.
         missing: approvals that the policy still requires, as role and count.
         commands: the lines that supply what is missing; empty when nobody has to act.
+        tests: what was tested beside a champion, a sentence for each window.
     """
 
     version: str
@@ -57,6 +60,7 @@ class VersionStatus:
     reason: str
     missing: tuple[tuple[str, int], ...] = ()
     commands: tuple[str, ...] = ()
+    tests: tuple[str, ...] = ()
 
 
 def required_gates(policy: Any | None) -> frozenset[str]:
@@ -74,7 +78,21 @@ def version_statuses(ledger: Ledger, policy: Any | None, state: ModelState) -> d
     """
     registered = [name for name, known in state.versions.items() if known.registration is not None]
     newest = registered[-1] if registered else ""
-    return {name: _status(ledger, policy, state, state.versions[name], newest) for name in registered}
+    return {
+        name: replace(_status(ledger, policy, state, known, newest), tests=tests_beside(known))
+        for name, known in state.versions.items()
+        if name in registered
+    }
+
+
+def tests_beside(known: VersionState) -> tuple[str, ...]:
+    """What was tested of a version in each window beside a champion, oldest window first."""
+    return tuple(
+        f"Window {window} beside version {test.champion} (record {test.seq}): "
+        + "; ".join(f"{c.name.replace('_', ' ')} {c.outcome.replace('_', ' ')}, {c.reason}" for c in test.tests)
+        + "."
+        for window, test in sorted(known.ladder_tests.items())
+    )
 
 
 def _status(ledger: Ledger, policy: Any | None, state: ModelState, known: VersionState, newest: str) -> VersionStatus:
@@ -146,12 +164,12 @@ def _waiting(ledger: Ledger, policy: Policy, model: str, version: str) -> Versio
     step = climb(known, policy, version)
     if step.name == "sent_back":
         return VersionStatus(version, "sent back", f"{_sentence(step.reason)}.")
+    if step.to_sign:
+        line = f'mlops advance {model} {version} --key KEY.pem --rationale "…"'
+        return VersionStatus(version, "waiting for a step's signature", f"{_sentence(step.reason)}.", commands=(line,))
     if step.waiting:
-        return VersionStatus(
-            version,
-            "in shadow" if step.name == "shadow" else "in canary",
-            f"{_sentence(step.reason)}.",
-        )
+        names: dict[str, Status] = {"shadow": "in shadow", "canary": "in canary", "ab": "in an A/B test"}
+        return VersionStatus(version, names[step.name], f"{_sentence(step.reason)}.")
     return VersionStatus(version, "ready", "Nothing is missing; the sensor release promotes it at its next look.")
 
 

@@ -26,7 +26,7 @@ RECORDS = tuple(
     e.KIND for e in (IncidentOpened, RetrainingRequested, Promotion, Rollback, Suspension, Retirement, LadderTested)
 )
 """Kinds of records that people are told of where no route says otherwise."""
-ASKING = tuple(e.KIND for e in (GateDecided, Approval, TierAssessed, PolicyAdopted))
+ASKING = tuple(e.KIND for e in (GateDecided, Approval, TierAssessed, PolicyAdopted, LadderTested))
 """Kinds of records after which a version may wait for another signature than before."""
 TOLD = (*RECORDS, SIGNATURE, TAMPERED)
 

@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
+from mlops_assets.gates import performance
 from mlops_assets.gates.registry import RegisteredGateRules, gate_rules
 from mlops_assets.ledger.canonical import digest
 from mlops_assets.ledger.people import NO_JUDGES
@@ -27,10 +28,9 @@ from mlops_assets.policy.conduct_rules import (
 )
 from mlops_assets.policy.monitoring_thresholds import MonitoringThresholds
 from mlops_assets.policy.reading import PolicyError, explain_field, read_document
+from mlops_assets.policy.release_rules import Release
 from mlops_assets.strictness import (
-    HigherFloat,
     HigherInt,
-    LowerFloat,
     LowerInt,
     Part,
     Stricter,
@@ -62,31 +62,6 @@ class Retraining(Part):
     """Windows that must pass after a request before a verdict may start the next one."""
     budget_per_year: LowerInt = Field(default=4, ge=0)
     """Most automatic requests within any 365 days."""
-
-
-class Release(Part):
-    """The ladder a challenger climbs beside a champion; a model's first champion climbs nothing."""
-
-    shadow_windows: HigherInt = Field(default=1, ge=0)
-    """Windows in which the challenger scores every row and decides none."""
-    canary_windows: HigherInt = Field(default=0, ge=0)
-    """Windows in which the challenger decides the rows of `canary_share`."""
-    canary_share: LowerFloat = Field(default=0.1, gt=0, lt=1)
-    """Share of rows that the challenger decides as a canary."""
-    min_agreement: HigherFloat = Field(default=0.0, ge=0, le=1)
-    """Least share of rows on which a challenger beside the champion must decide as that one does, with confidence of 99 %; 0: any."""
-    probation_windows: HigherInt = Field(default=1, ge=0)
-    """First windows of a new champion beside a former one, in which `rollback_on` calls for a rollback."""
-    rollback_on: Annotated[Literal["never", "critical", "act"], Stricter("ordered", ("never", "critical", "act"))] = (
-        "critical"
-    )
-    """Severity of a window on probation from which on an incident asks a person to sign the rollback."""
-
-    @property
-    def ladder(self) -> tuple[tuple[str, int], ...]:
-        """The steps before champion with their lengths in windows; steps of no length are left out."""
-        steps = (("shadow", self.shadow_windows), ("canary", self.canary_windows))
-        return tuple((name, windows) for name, windows in steps if windows)
 
 
 class Findings(Part):
@@ -202,6 +177,11 @@ class Policy(Part):
     def digest(self) -> str:
         """SHA-256 over the canonical JSON of every field, defaults included: equal exactly when the same is asked."""
         return digest(self.model_dump(mode="json"))
+
+    @property
+    def champion_margin(self) -> float:
+        """Loss against the champion that still counts as no worse: `gates.performance.champion_margin`."""
+        return self.gates.of(performance.GATE).champion_margin
 
     def actions(self, kind: str) -> tuple[Action, ...]:
         """What is done about a change of this kind; nothing for `none`.

@@ -21,7 +21,7 @@ from mlops_assets.governance.findings import blocking
 from mlops_assets.governance.tiers import tier_standing
 from mlops_assets.governance.validations import objections, standing_validation
 from mlops_assets.governance.verification import head_key_problems
-from mlops_assets.ledger.events.champion import Approver, CopyOf, ExceptionUsed, LadderStep
+from mlops_assets.ledger.events.champion import Approver, CopyOf, ExceptionUsed, LadderStep, StepSigned
 from mlops_assets.ledger.events.champion import Promotion as PromotionEvent
 from mlops_assets.ledger.events.judgements import (
     Approval,
@@ -94,6 +94,7 @@ EVIDENCE = (
     PolicyAdopted.KIND,
     TierAssessed.KIND,
     LadderTested.KIND,
+    StepSigned.KIND,
     WindowScored.KIND,
 )
 """Records about a model that a promotion rests on: none may come between looking them up and writing it. The same holds

@@ -119,6 +119,11 @@ def write_life(life: Life, registry: MemoryRegistry) -> None:
     _incident_and_finding(life)
     _version(life, registry, "2")
     promote(life.ledger, registry, RULES, MODEL, 2, lambda _model, _version: ARTIFACT)
+    step = life.sign(
+        "validator", champion.StepSigned, {"registration": digest_text("2")}, version="2", step="shadow", champion=1,
+        tested=0, rationale="it was no worse",
+    )  # fmt: skip
+    life.write(step, "2")
     life.intervene("validator", champion.Suspension, "2", "prices are wrong")
     life.intervene("model-risk", champion.Resumption, "2", "prices are right")
     life.intervene("model-risk", champion.Rollback, "1", "the former was better", former=2, version="1")

@@ -11,7 +11,7 @@ import pytest
 from mlops_assets.datasets.windows import window_of_key
 from mlops_assets.inspection.lookup import prediction_row
 from mlops_assets.inspection.replay import replay_prediction
-from mlops_assets.ledger.events.windows import LadderTested
+from mlops_assets.ledger.events.windows import LadderTested, WindowScored
 from mlops_assets.pipeline.context import StageContext, StageResult
 from mlops_assets.pipeline.stages.drift import drift
 from mlops_assets.pipeline.stages.health import health
@@ -79,11 +79,16 @@ def test_the_challenger_was_tested_beside_the_champion(canary, rows):
     event = tests[-1].event
     assert (event.champion, event.outcome) == (1, "passed")
     assert {t.name: t.outcome for t in event.tests}["agreement"] == "passed"
-    both = rows.filter(pl.col("version") == 1)
-    same = (both["prediction"] == both["beside_prediction"]).mean()
+    same = (rows["prediction"] == rows["beside_prediction"]).mean()
     assert next(t for t in event.tests if t.name == "agreement").value == pytest.approx(same)
     share = rows.filter(pl.col("version") == 2).height / rows.height
     assert event.canary_share == pytest.approx(share, abs=0.05)
+    scored = canary.ledger.latest_of(WindowScored, model=TIMED, subject=WINDOW).event
+    assert (scored.challenger_rows, scored.challenger_failed) == (rows.filter(pl.col("version") == 2).height, 0)
+    found = {t.name: t for t in event.tests}
+    assert {"performance", "estimate", "score_distance", "fairness", "failed_rows", "speed"} < {*found, "agreement"}
+    assert 0 <= found["score_distance"].value <= 1
+    assert scored.challenger_time > 0
 
 
 def test_a_changed_declaration_and_another_scoring_leave_what_was_decided(canary, rows):

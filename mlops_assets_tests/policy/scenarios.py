@@ -5,7 +5,7 @@ counts for nothing.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from functools import cache
 from pathlib import Path
@@ -24,6 +24,8 @@ from mlops_assets.governance.exceptions import sign_exception
 from mlops_assets.governance.findings import blocking, record_finding
 from mlops_assets.governance.tiers import assess, tier_standing
 from mlops_assets.governance.validations import objections, record_validation
+from mlops_assets.ledger.events.windows import LadderCheck, LadderTested
+from mlops_assets.ledger.people import NotAllowed
 from mlops_assets.monitoring.inputs.column_statistics import ColumnStatistic, alarm
 from mlops_assets.monitoring.inputs.drift import compare
 from mlops_assets.monitoring.outcomes.estimate import estimate_performance
@@ -31,7 +33,7 @@ from mlops_assets.monitoring.outcomes.performance import measure
 from mlops_assets.monitoring.outcomes.reference_performance import ReferencePerformance, build_reference
 from mlops_assets.monitoring.verdict.persistence import Earlier, after_persistence
 from mlops_assets.monitoring.verdict.triage import triage
-from mlops_assets.pipeline.stages.beside_champion import agreement
+from mlops_assets.pipeline.stages import ladder_tests
 from mlops_assets.pipeline.stages.evaluation import stability_settings
 from mlops_assets.pipeline.stages.late_rows import late_incidents
 from mlops_assets.policy.policy import Policy, PolicyError, read_policy
@@ -40,6 +42,7 @@ from mlops_assets.release.automation import allowed
 from mlops_assets.release.ladder import climb
 from mlops_assets.release.oversight import due, rejection_term, review_due
 from mlops_assets.release.promotion import promote
+from mlops_assets.release.steps import sign_step
 from mlops_assets.response.incidents import close, open_incident
 from mlops_assets.response.retraining import close as close_request
 from mlops_assets.response.retraining import consider
@@ -71,6 +74,7 @@ from mlops_assets_tests.monitoring.outcomes.test_group_changes import declaratio
 from mlops_assets_tests.monitoring.outcomes.test_group_changes import people
 from mlops_assets_tests.monitoring.outcomes.test_performance import loans
 from mlops_assets_tests.monitoring.verdict.test_triage import BROKEN, QUIET, SHIFTED, alike_people
+from mlops_assets_tests.pipeline.stages import test_ladder_tests
 from mlops_assets_tests.policy.test_policy import DEFAULT
 
 Effect = Callable[[Policy, Path], object]
@@ -441,15 +445,55 @@ def on_the_ladder(world: World, policy: Policy) -> object:
     steps = []
     for window in ("2026-02-01", "2026-03-01", "2026-04-01"):
         step = climb(world.ledger.state().model(MODEL), policy, 2)
-        steps.append((step.name, step.asked, step.share))
+        steps.append((step.name, step.asked, step.share, step.to_sign))
         world.score(window, 2, canary_share=step.share or None)
     return steps
 
 
-def agreeing(policy: Policy, _: Path) -> object:
-    """A challenger that decides nine rows of ten as the champion does."""
-    both = pl.DataFrame({"prediction": [1] * 1000, "beside_prediction": [1] * 900 + [0] * 100})
-    return agreement(both, policy.release.min_agreement).outcome
+def with_tests(*checks: LadderCheck) -> Effect:
+    """Where a challenger stands whose first window had these tests."""
+
+    def climbed(world: World, policy: Policy) -> object:
+        champion(world, policy)
+        world.register(2, time=True)
+        found = []
+        for window in ("2026-02-01", "2026-03-01"):
+            world.score(window, 2, canary_share=climb(world.ledger.state().model(MODEL), policy, 2).share or None)
+            outcome = "failed" if any(c.outcome == "failed" for c in checks) and not found else "passed"
+            event = LadderTested(
+                window=date.fromisoformat(window), champion=1, canary_share=0.0, outcome=outcome,
+                tests=checks, policy_digest=policy.digest,
+            )  # fmt: skip
+            world.ledger.append(event, model=MODEL, subject="2")
+            step = climb(world.ledger.state().model(MODEL), policy, 2)
+            found.append((step.name, step.reason))
+        return found
+
+    return in_a_world(climbed)
+
+
+def step_signed_by(person: str) -> Effect:
+    def try_it(world: World, policy: Policy) -> object:
+        champion(world, policy)
+        world.register(2, time=True)
+        world.score("2026-02-01", 2)
+        try:
+            sign_step(world.ledger, policy, MODEL, 2, world.keys[person], "looks right")
+        except NotAllowed as refused:
+            return str(refused)
+        return climb(world.ledger.state().model(MODEL), policy, 2).name
+
+    return in_a_world(try_it)
+
+
+def of_window(name: str, **changes: Any) -> Effect:
+    """Outcome of a test of a challenger on the rows of a window."""
+    rows = replace(test_ladder_tests.beside(0.9, 0.2), **changes)
+    return lambda policy, _: next(c for c in ladder_tests.checks_of(rows, policy) if c.name == name).outcome
+
+
+def in_ab(policy: Policy, _: Path) -> object:
+    return ladder_tests.ab_window(test_ladder_tests.halves(0.7), policy).error
 
 
 def on_probation(world: World, policy: Policy) -> object:
@@ -533,6 +577,11 @@ def answered(kind: str) -> Effect:
 
 AT_ONCE = {"monitoring.persistence_k": 1}
 NO_LADDER = {"release.shadow_windows": 0}
+CANARY = {**NO_LADDER, "release.canary_windows": 1}
+IN_AB = {**NO_LADDER, "release.takeover": "ab"}
+AB_WINDOW = LadderCheck(name="ab", outcome="passed", reason="", value=0.0, error=0.005, rows=50)
+SPEED = {"name": "speed", "reason": "as fast"}
+APART_SCORES = test_ladder_tests.beside(0.9, 0.2).both.with_columns(challenger=pl.col("champion") / 10)
 TWO_VALIDATORS = [{"role": "validator", "count": 2}]
 SUSPENDS = {"response.concept_drift": ["suspend"]}
 REST: dict[str, Scenario] = {
@@ -551,9 +600,29 @@ REST: dict[str, Scenario] = {
     "retraining.cooldown_windows": Scenario(0, 3, in_a_world(retrained)),
     "retraining.budget_per_year": Scenario(1, 100, in_a_world(retrained), {"retraining.cooldown_windows": 0}),
     "release.shadow_windows": Scenario(0, 2, in_a_world(on_the_ladder)),
-    "release.canary_windows": Scenario(0, 1, in_a_world(on_the_ladder), NO_LADDER),
-    "release.canary_share": Scenario(0.1, 0.3, in_a_world(on_the_ladder), {**NO_LADDER, "release.canary_windows": 1}),
-    "release.min_agreement": Scenario(0.5, 0.99, agreeing),
+    "release.canary_windows": Scenario(0, 2, in_a_world(on_the_ladder), NO_LADDER),
+    "release.canary_shares": Scenario([0.1], [0.1, 0.3], in_a_world(on_the_ladder), CANARY),
+    "release.takeover": Scenario("canary", "ab", in_a_world(on_the_ladder), CANARY),
+    "release.shadow_rows": Scenario(0, 150, in_a_world(on_the_ladder)),
+    "release.canary_rows": Scenario(0, 15, in_a_world(on_the_ladder), CANARY),
+    "release.ab_windows": Scenario(1, 2, with_tests(AB_WINDOW), IN_AB),
+    "release.ab_rows": Scenario(0, 60, with_tests(AB_WINDOW), {**IN_AB, "release.ab_windows": 1}),
+    "release.ab_share": Scenario(0.5, 0.3, in_a_world(on_the_ladder), IN_AB),
+    "release.ab_test": Scenario("paired", "two_sample", in_ab, IN_AB),
+    "release.ab_confidence": Scenario(0.9, 0.99, with_tests(AB_WINDOW), {**IN_AB, "release.ab_windows": 1}),
+    "release.ab_power": Scenario(
+        0.8, 0.95, with_tests(AB_WINDOW.model_copy(update={"error": 0.1})), {**IN_AB, "release.ab_windows": 1}
+    ),
+    "release.advance": Scenario("automatic", "signed", in_a_world(on_the_ladder)),
+    "release.advance_roles": Scenario(
+        ["model-risk"], ["validator"], step_signed_by("validator"), {"release.advance": "signed"}
+    ),
+    "release.must_pass": Scenario([], ["performance"], with_tests(LadderCheck(**SPEED, outcome="passed"))),
+    "release.failed_test": Scenario("send_back", "repeat", with_tests(LadderCheck(**SPEED, outcome="failed"))),
+    "release.min_agreement": Scenario(0.5, 0.99, of_window("agreement")),
+    "release.max_score_distance": Scenario(None, 0.01, of_window("score_distance", both=APART_SCORES)),
+    "release.max_failed_share": Scenario(0.0, 0.5, of_window("failed_rows", failed=10)),
+    "release.max_time_ratio": Scenario(None, 2.0, of_window("speed", time_ratio=3.0)),
     "release.probation_windows": Scenario(0, 3, in_a_world(on_probation), {**NO_LADDER, "release.rollback_on": "act"}),
     "release.rollback_on": Scenario(
         "never", "act", in_a_world(on_probation), {**NO_LADDER, "release.probation_windows": 3}

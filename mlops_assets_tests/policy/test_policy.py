@@ -179,9 +179,9 @@ def test_a_mistake_in_a_file_names_file_line_field_found_and_expected(tmp_path, 
 
 
 def test_the_line_is_that_of_the_field(tmp_path):
-    path = changed(tmp_path, "canary_share: 0.1", "canary_share: 7")
-    line = next(i for i, text in enumerate(path.read_text().splitlines(), 1) if "canary_share: 7" in text)
-    with pytest.raises(PolicyError, match=f"high.yaml:{line}: release.canary_share: found 7"):
+    path = changed(tmp_path, "ab_share: 0.5", "ab_share: 7")
+    line = next(i for i, text in enumerate(path.read_text().splitlines(), 1) if "ab_share: 7" in text)
+    with pytest.raises(PolicyError, match=f"high.yaml:{line}: release.ab_share: found 7"):
         read_policy(path)
 
 
@@ -217,9 +217,11 @@ def test_an_empty_folder_is_refused(tmp_path):
 def test_actions_and_ladder(policies):
     assert policies["high"].actions("data_quality") == ("incident", "quarantine_window")
     assert policies["high"].actions("none") == ()
-    assert policies["high"].release.ladder == (("shadow", 1),)
-    tried = effective(policies["high"], {"release": {"canary_windows": 2}})
-    assert tried.release.ladder == (("shadow", 1), ("canary", 2))
+    assert [step.label for step in policies["high"].release.ladder] == ["shadow"]
+    tried = effective(policies["high"], {"release": {"canary_windows": 2, "canary_rows": 50}})
+    assert [(s.label, s.windows, s.rows) for s in tried.release.ladder] == [
+        ("shadow", 1, 0), ("canary 0.05", 2, 50), ("canary 0.2", 2, 50),
+    ]  # fmt: skip
     assert policies["low"].release.ladder == ()
     with pytest.raises(ValueError, match="expected none or one of data_quality"):
         policies["high"].actions("earthquake")
@@ -239,6 +241,8 @@ def test_actions_and_ladder(policies):
         (Stricter("false"), False, False, True),
         (Stricter("more"), ("a",), ("a", "b"), ("b",)),
         (Stricter("fewer"), ("a", "b"), ("a",), ("a", "c")),
+        (Stricter("slower"), (0.1, 0.5), (0.1, 0.3, 0.6), (0.2, 0.5)),
+        (Stricter("slower"), (0.1, 0.5), (0.05, 0.5), (0.1,)),
         (Stricter("ordered", ("x", "y", "z")), "y", "z", "x"),
         (Stricter("fixed"), 1, 1, 2),
     ],

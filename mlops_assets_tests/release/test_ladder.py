@@ -11,7 +11,7 @@ from mlops_assets.release.promotion import PromotionRefused, promote
 from mlops_assets_tests.governance.world import MODEL, World, policy
 from mlops_assets_tests.ledger.raw import raw
 
-POLICY = policy(release={"shadow_windows": 2, "canary_windows": 1, "canary_share": 0.25})
+POLICY = policy(release={"shadow_windows": 2, "canary_windows": 1, "canary_shares": [0.25]})
 
 
 def prepare(world: World, version: int, time: bool = True) -> None:

@@ -12,17 +12,12 @@ from mlops_assets.evidence.packet.verifier_judgements import (
     open_findings,
     validations,
 )
+from mlops_assets.evidence.packet.verifier_ladder import check_ladder, named
 from mlops_assets.evidence.packet.verifier_ledger import BY_MACHINE, MACHINES, Act, Row
 from mlops_assets.evidence.packet.verifier_signatures import Wrong
 
 CHAMPION_KINDS = ("promotion", "rollback", "suspension", "resumption", "retirement")
 VERDICTS = ("none", "watch", "act", "critical")
-
-
-def named(row: Row) -> str:
-    """A record, for a message."""
-    about = f" of version {row['subject']}" if row["subject"] else ""
-    return f"record {row['seq']} ({row['kind']}{about})"
 
 
 def changes(rows: list[Row], signed: dict[int, Act], model: str) -> Iterator[tuple[Row | None, list[Row], Row]]:
@@ -145,36 +140,4 @@ def check_stood(
     for finding in open_findings(before, signed):
         if finding["body"]["version"] in (None, version) and finding["body"]["severity"] in held:
             raise Wrong(f"{what}: finding {finding['subject']} (record {finding['seq']}) was open")
-    check_ladder(before, promotion, policy, registered, now)
-
-
-def check_ladder(before: list[Row], promotion: Row, policy: Row, registered: Row, now: Row) -> None:
-    """A version that follows a champion was seen beside it in as many windows as the policy asks for."""
-    release = policy.get("release") or {}
-    shadow, canary = release.get("shadow_windows", 1), release.get("canary_windows", 0)
-    if now["champion"] is None or registered["body"]["declaration"].get("event_time") is None:
-        return
-    seen: dict[str, float] = {}
-    for row in (r for r in before if r["kind"] == "window_scored"):
-        body, window = row["body"], row["subject"]
-        if body.get("challenger") is not None and str(body["challenger"]) == promotion["subject"] and body["rows"]:
-            seen[window] = max(seen.get(window, 0.0), float(body.get("canary_share") or 0.0))
-    tried = sum(share > 0 for share in seen.values())
-    if len(seen) < shadow or tried < canary:
-        text = f"{len(seen)} of {shadow} windows in shadow and {tried} of {canary} as a canary"
-        raise Wrong(f"{named(promotion)}: it was on the release ladder, with {text}")
-    if shadow or canary:
-        check_tests(before, promotion, now)
-
-
-def check_tests(before: list[Row], promotion: Row, now: Row) -> None:
-    """A version that failed beside the champion that it follows was sent back; of each window the last test counts."""
-    last: dict[str, Row] = {}
-    for row in before:
-        if row["kind"] == "ladder_tested" and row["subject"] == promotion["subject"]:
-            last[row["body"]["window"]] = row
-    for window, row in sorted(last.items()):
-        if row["body"]["outcome"] == "failed" and row["body"]["champion"] == now["champion"]:
-            raise Wrong(
-                f"{named(promotion)}: it had failed beside the champion in window {window} (record {row['seq']})"
-            )
+    check_ladder(before, signed, promotion, policy, registered, now)

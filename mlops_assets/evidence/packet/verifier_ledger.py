@@ -38,6 +38,7 @@ PURPOSES = {
     "tier_assessed": "tier-assessment/v1",
     "incident_acknowledged": "incident-acknowledgement/v1",
     "incident_closed": "incident-closure/v1",
+    "ladder_step_signed": "ladder-step/v1",
     "rollback": "rollback/v1",
     "suspension": "suspension/v1",
     "resumption": "resumption/v1",

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from mlops_assets.evidence.packet.verifier_champion import changes, check_stood, named
+from mlops_assets.evidence.packet.verifier_champion import changes, check_stood
 from mlops_assets.evidence.packet.verifier_files import check_file
 from mlops_assets.evidence.packet.verifier_judgements import (
     adoptions,
@@ -11,6 +11,7 @@ from mlops_assets.evidence.packet.verifier_judgements import (
     registration_of,
     validations,
 )
+from mlops_assets.evidence.packet.verifier_ladder import named
 from mlops_assets.evidence.packet.verifier_ledger import MACHINES, Act, Row, instant, sha256
 from mlops_assets.evidence.packet.verifier_signatures import Wrong, canonical
 from mlops_assets.evidence.packet.verifier_tier import check_tier

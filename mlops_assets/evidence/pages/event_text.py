@@ -25,7 +25,7 @@ QUIET = (
 """Events that have a table of their own; the event log leaves them out."""
 
 
-TESTED = {"passed": "was no worse", "failed": "failed", "not_measurable": "could not be tested"}
+TESTED = {"passed": "passed what could be tested", "failed": "failed", "not_measurable": "could not be tested"}
 
 
 def event_text(
@@ -187,6 +187,9 @@ EVENT_TEXTS: Mapping[type[Event], Callable[[Any, str], str]] = {
     windows.LadderTested: lambda e, s: (
         f"Version {s} {TESTED[e.outcome]} beside version {e.champion} in window {e.window:%Y-%m-%d}"
         f"{_because('; '.join(t.reason for t in e.tests if t.outcome == e.outcome))}."
+    ),
+    champion.StepSigned: lambda e, s: (
+        f"{e.person} signed that version {s} passed the step {e.step} beside version {e.champion}{_because(e.rationale)}."
     ),
     windows.WindowScored: lambda e, s: f"Window {s} scored by version {e.version}: {number(e.rows)} rows.",
     windows.WindowDue: lambda e, s: f"Window {s} ended.",

@@ -34,6 +34,8 @@ STATUS_TONES = {
     "waiting for policy": "watch",
     "in shadow": "watch",
     "in canary": "watch",
+    "in an A/B test": "watch",
+    "waiting for a step's signature": "watch",
     "ready": "watch",
 }
 """Status of a version to the class of its badge."""

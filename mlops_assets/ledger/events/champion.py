@@ -1,4 +1,5 @@
-"""Events that change which version of a model decides: promotion, rollback, suspension, resumption, retirement."""
+"""Events that change which version of a model decides: promotion, rollback, suspension, resumption, retirement; and the
+signature that a step on the way to promotion is passed."""
 
 from typing import Any, ClassVar
 
@@ -101,6 +102,27 @@ class Promotion(Event):
     assessment: int | None = None
     copies: tuple[CopyOf, ...] = ()
     ladder: LadderStep
+
+
+class StepSigned(SignedEvent):
+    """Somebody signed that a challenger passed a step of the release ladder. The record's subject is its version.
+
+    Attributes:
+        version: of the challenger.
+        step: label of the step, such as `shadow` or `canary 0.1`.
+        champion: version beside which it was seen.
+        tested: number of the last record of a test that the signer had seen; 0 for none.
+        rationale: why.
+    """
+
+    KIND: ClassVar[str] = "ladder_step_signed"
+    PURPOSE: ClassVar[str] = "ladder-step/v1"
+
+    version: str
+    step: str
+    champion: int
+    tested: int
+    rationale: str
 
 
 class Intervention(SignedEvent):

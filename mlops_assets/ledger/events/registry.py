@@ -38,6 +38,7 @@ EVENTS: tuple[type[Event], ...] = (
     windows.HealthVerdict,
     windows.EstimateChecked,
     windows.LadderTested,
+    champion.StepSigned,
     response.IncidentOpened,
     response.IncidentAcknowledged,
     response.IncidentClosed,

@@ -33,6 +33,10 @@ class WindowScored(Event):
         version: that decides.
         challenger: version that scored beside it, or None.
         canary_share: share of rows that the challenger decided; 0 in shadow.
+        challenger_rows: number of rows that the challenger decided; None in records from before it was counted.
+        challenger_failed: number of rows that the challenger could not score.
+        challenger_time: time that the challenger took for a row, as a multiple of the champion's for the same rows; None where
+            it was not measured.
         rows: number of scored rows.
         quarantined: number of rows refused.
         copies: number of rows that repeat another one in every column, and were left out.
@@ -58,6 +62,9 @@ class WindowScored(Event):
     version: int
     challenger: int | None = None
     canary_share: float | None = None
+    challenger_rows: int | None = None
+    challenger_failed: int = 0
+    challenger_time: float | None = None
     rows: int
     quarantined: int = 0
     copies: int = 0
@@ -203,11 +210,13 @@ class LadderCheck(BaseModel):
     """One test of a challenger on the rows of a window.
 
     Attributes:
-        name: `performance` or `agreement`.
+        name: such as `performance` or `agreement`; `ab` is the window's part of an A/B test.
         outcome: passed, failed or not_measurable.
         reason: in a sentence.
         value, low, high: what was measured, with its interval, or None.
         limit: what it is held to, or None.
+        error: standard error of `value`, or None.
+        rows: rows that it rests on, or None.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -219,6 +228,8 @@ class LadderCheck(BaseModel):
     low: float | None = None
     high: float | None = None
     limit: float | None = None
+    error: float | None = None
+    rows: int | None = None
 
 
 class LadderTested(Event):

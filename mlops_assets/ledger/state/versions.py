@@ -7,6 +7,7 @@ from datetime import datetime
 from mlops_assets.ledger.events.champion import Promotion
 from mlops_assets.ledger.events.judgements import Approval, ClauseConcluded, ValidationRecorded
 from mlops_assets.ledger.events.versions import CardIssued, VersionRegistered
+from mlops_assets.ledger.events.windows import LadderCheck
 from mlops_assets.ledger.records import Record
 
 DATA_SUBJECT = "data:"
@@ -82,6 +83,23 @@ class GivenApproval:
 
 
 @dataclass(frozen=True)
+class Beside:
+    """What a challenger did in one window beside a champion; of several scorings the largest numbers.
+
+    Attributes:
+        share: of the rows that it decided.
+        rows: that it scored.
+        decided: rows that it decided.
+        seq: number of the first record.
+    """
+
+    share: float
+    rows: int
+    decided: int
+    seq: int
+
+
+@dataclass(frozen=True)
 class LadderTest:
     """How a challenger did in one window beside the champion.
 
@@ -89,14 +107,41 @@ class LadderTest:
         window: its start.
         champion: version that it was compared with.
         outcome: passed, failed or not_measurable.
-        reason: in a sentence.
+        tests: each test.
         seq: number of the record.
     """
 
     window: str
     champion: int
     outcome: str
-    reason: str
+    tests: tuple[LadderCheck, ...]
+    seq: int
+
+    @property
+    def reason(self) -> str:
+        """Why it came out so, in a sentence."""
+        return "; ".join(f"{t.name.replace('_', ' ')}: {t.reason}" for t in self.tests if t.outcome == self.outcome)
+
+    def check(self, name: str) -> LadderCheck | None:
+        """The test of that name, where it was made."""
+        return next((test for test in self.tests if test.name == name), None)
+
+
+@dataclass(frozen=True)
+class SignedStep:
+    """A signature that a step of the ladder is passed.
+
+    Attributes:
+        step: its label.
+        champion: version beside which the challenger was seen.
+        person, role: who signed, in which role.
+        seq: number of the record.
+    """
+
+    step: str
+    champion: int
+    person: str
+    role: str
     seq: int
 
 
@@ -115,8 +160,9 @@ class VersionState:
         promotions: its promotions, in order.
         validations: that count, in order.
         conclusions: of people about clauses of requirement profiles, in order.
-        scored_beside: windows with rows in which it scored beside a champion, with the largest share it decided.
+        scored_beside: by window with rows, what it did beside a champion.
         ladder_tests: by window, how it did beside the champion.
+        steps_signed: signatures that a step of the ladder is passed, in order.
     """
 
     version: str
@@ -129,8 +175,9 @@ class VersionState:
     promotions: tuple[Record[Promotion], ...] = ()
     validations: tuple[Record[ValidationRecorded], ...] = ()
     conclusions: tuple[Record[ClauseConcluded], ...] = ()
-    scored_beside: Mapping[str, float] = field(default_factory=dict)
+    scored_beside: Mapping[str, Beside] = field(default_factory=dict)
     ladder_tests: Mapping[str, LadderTest] = field(default_factory=dict)
+    steps_signed: tuple[SignedStep, ...] = ()
 
     @property
     def authors(self) -> frozenset[str]:

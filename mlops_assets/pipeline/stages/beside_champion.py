@@ -1,49 +1,48 @@
-"""Tests of a challenger on the rows of a window that it scored beside the champion.
+"""A challenger is tested on the rows of a window that it scored beside the champion, and the result is recorded.
 
-What is tested: performance where outcomes have matured, by a paired comparison, and agreement of the decisions. The result is a
-record that `release.ladder` reads. Not here: whether a version may be promoted.
+Here: which rows, and the record, which `release.ladder` reads. The tests are in `ladder_tests.py`. Not here: whether a version
+may be promoted.
 """
 
-import numpy as np
+from typing import Any
+
 import polars as pl
 
 from mlops_assets.declaration.terms import Task
-from mlops_assets.evaluation.comparison import compare
-from mlops_assets.gates import performance as performance_gate
+from mlops_assets.governance.approval_subject import registered
+from mlops_assets.governance.exceptions import lifts
 from mlops_assets.ledger.canonical import digest
-from mlops_assets.ledger.events.windows import LadderCheck, LadderTested
+from mlops_assets.ledger.events.windows import LadderTested
 from mlops_assets.ledger.ledger import Ledger
-from mlops_assets.pipeline.stages.matured_outcomes import Matured
+from mlops_assets.monitoring.outcomes.estimate import PerformanceEstimate, estimate_performance
+from mlops_assets.pipeline.context import StageContext
+from mlops_assets.pipeline.stages.ladder_tests import CONFIDENCE, Arm, BesideRows, checks_of
+from mlops_assets.pipeline.stages.matured_outcomes import KEY, Matured, group_columns, labels_of, matured
 from mlops_assets.pipeline.stages.predictions import PREDICTIONS
 from mlops_assets.pipeline.stages.scored_window import ScoredWindow
-from mlops_assets.policy.policy import Policy
-from mlops_assets.statistics.intervals import wilson_interval
+from mlops_assets.pipeline.stages.versions import declared_with
+from mlops_assets.pipeline.training_results import REFERENCE_PERFORMANCE, REFERENCE_PROFILE
 from mlops_assets.stores.lake import Lake
 
-CONFIDENCE = 0.99
-"""A challenger that is no worse is sent back by one window in two hundred."""
 
-
-def try_challenger(ledger: Ledger, lake: Lake, scored: ScoredWindow, known: Matured, policy: Policy) -> str:
+def try_challenger(
+    context: StageContext, scored: ScoredWindow, known: Matured, moved: str | None = None
+) -> tuple[str, list[dict[str, Any]] | None]:
     """Test the challenger of a window and record the result; the same again writes nothing.
 
     Args:
-        ledger: to write to.
-        lake: with the predictions.
+        context: of the stage.
         scored: the window.
         known: the champion's predictions with their outcomes.
-        policy: the model's.
+        moved: why inputs are out of what versions are calibrated on, where they are.
 
     Returns:
-        The outcome in a sentence; empty where no challenger scored.
+        The outcome in a sentence, and a row for each test; empty where no challenger scored.
     """
-    event = scored.record.event
+    event, ledger, policy = scored.record.event, context.platform.ledger, context.policy
     if event.challenger is None:
-        return ""
-    rows = lake.scan(f"{scored.model}/{PREDICTIONS}", window=scored.window.key)
-    mine = (pl.col("version") == scored.version) & (pl.col("beside_version") == event.challenger)
-    both = rows.filter(mine).select("id", "prediction", "beside_score", "beside_prediction").collect(engine="streaming")
-    tests = checks_of(both, known, scored, policy)
+        return "", None
+    tests = checks_of(beside_rows(context, scored, known, moved), policy)
     outcomes = {test.outcome for test in tests}
     found = LadderTested(
         window=scored.window.start,
@@ -54,79 +53,86 @@ def try_challenger(ledger: Ledger, lake: Lake, scored: ScoredWindow, known: Matu
         policy_digest=policy.digest,
     )
     version = str(event.challenger)
+    _record(ledger, scored, version, found)
+    text = f"version {version} beside version {scored.version}: {found.outcome.replace('_', ' ')}"
+    shown = [{"test": t.name, "outcome": t.outcome, "value": t.value, "limit": t.limit, "why": t.reason} for t in tests]
+    return text, shown
+
+
+def _record(ledger: Ledger, scored: ScoredWindow, version: str, found: LadderTested) -> None:
     before = ledger.state().model(scored.model).version(version).ladder_tests.get(scored.window.key)
     last = ledger.get(before.seq) if before is not None else None
     if last is None or last.event != found:
         key = f"ladder/{scored.model}/{version}/{scored.window.key}/{digest(found.body())}/after/{last.seq if last else 0}"
         ledger.append(found, model=scored.model, subject=version, key=key)
-    why = "; ".join(f"{test.name}: {test.reason}" for test in tests)
-    return f"version {version} beside version {scored.version}: {found.outcome.replace('_', ' ')} ({why})"
 
 
-def checks_of(both: pl.DataFrame, known: Matured, scored: ScoredWindow, policy: Policy) -> tuple[LadderCheck, ...]:
-    """Performance and agreement on rows that both versions scored and the champion decided.
+def beside_rows(context: StageContext, scored: ScoredWindow, known: Matured, moved: str | None) -> BesideRows:
+    """What the tests of a window's challenger look at."""
+    platform, event = context.platform, scored.record.event
+    ledger, lake = platform.ledger, platform.lake
+    model, challenger = ledger.state().model(scored.model), int(event.challenger or 0)
+    both = scored_by_both(lake, scored, challenger)
+    return BesideRows(
+        declaration=scored.declaration,
+        both=both,
+        known=Arm(known.ids, known.truth, known.given),
+        tried=_tried(context, scored, challenger)
+        if scored.canary is not None and context.policy.release.takeover == "ab"
+        else None,
+        groups=_groups(lake, scored, both) if scored.declaration.protected else None,
+        failed=event.challenger_failed,
+        time_ratio=event.challenger_time,
+        estimate=_estimate(context, scored, challenger, both, moved),
+        excepted=frozenset(lifts(model, context.policy, challenger, ledger.clock())),
+    )
 
-    Args:
-        both: with `id`, `prediction`, `beside_score` and `beside_prediction`.
-        known: the champion's predictions with their outcomes.
-        scored: the window.
-        policy: with the limits.
-    """
-    task = scored.declaration.task
-    agreed = () if task is Task.REGRESSION else (agreement(both, policy.release.min_agreement),)
-    return (_performance(both, known, scored, policy), *agreed)
+
+def scored_by_both(lake: Lake, scored: ScoredWindow, challenger: int) -> pl.DataFrame:
+    """Score and decision of both versions for every row of the window, whichever decided it."""
+    own = pl.col("version") == scored.version
+    other = pl.col("beside_version") == scored.version
+    named = {"score": "", "prediction": "_decision"}
+    rows = lake.scan(f"{scored.model}/{PREDICTIONS}", window=scored.window.key)
+    mine = (own & (pl.col("beside_version") == challenger)) | (other & (pl.col("version") == challenger))
+    columns = [pl.when(own).then(c).otherwise(f"beside_{c}").alias(f"champion{n}") for c, n in named.items()]
+    columns += [pl.when(own).then(f"beside_{c}").otherwise(c).alias(f"challenger{n}") for c, n in named.items()]
+    return rows.filter(mine).select("id", *columns).collect(engine="streaming")
 
 
-def _performance(both: pl.DataFrame, known: Matured, scored: ScoredWindow, policy: Policy) -> LadderCheck:
-    def none(reason: str) -> LadderCheck:
-        return LadderCheck(name="performance", outcome="not_measurable", reason=reason)
+def _tried(context: StageContext, scored: ScoredWindow, challenger: int) -> Arm:
+    """Rows with known outcomes that the challenger decided."""
+    platform = context.platform
+    registration = registered(platform.ledger.state().model(scored.model), challenger)
+    made_under = declared_with(registration, context.declaration)
+    made = platform.version_results(registration.event.run_id)
+    reference, labels = made.read(REFERENCE_PERFORMANCE), labels_of(made.read(REFERENCE_PROFILE), made_under)
+    known = matured(platform.lake, scored, challenger, made_under, reference.classes, labels)
+    return Arm(known.ids, known.truth, known.given)
 
+
+def _groups(lake: Lake, scored: ScoredWindow, both: pl.DataFrame) -> pl.DataFrame:
+    """Protected columns of the rows, in their order."""
+    found = group_columns(lake, scored.declaration, scored.window.key).collect()
+    return both.select(pl.col("id").alias(KEY)).join(found, on=KEY, how="left", maintain_order="left").drop(KEY)
+
+
+def _estimate(
+    context: StageContext, scored: ScoredWindow, challenger: int, both: pl.DataFrame, moved: str | None
+) -> PerformanceEstimate | str:
+    """What the challenger's scores let expect of it."""
     if scored.declaration.task is Task.MULTICLASS:
-        return none("of several classes only the likeliest one's probability is kept beside the champion's")
-    margin = policy.gates.of(performance_gate.GATE).champion_margin
-    beside = pl.DataFrame({"id": known.ids}).join(both, on="id", how="left", maintain_order="left")["beside_score"]
-    there = (beside.is_not_null() & beside.is_finite()).fill_null(False).to_numpy()
-    if there.sum() < policy.monitoring.minimum_rows:
-        return none(f"{int(there.sum())} rows with outcomes, fewer than {policy.monitoring.minimum_rows}")
-    pair = compare(
-        known.truth[there],
-        known.given[there],
-        np.asarray(beside.to_numpy(), dtype=float)[there],
-        scored.declaration.task,
-        margin,
+        return "of several classes only the likeliest one's probability is kept beside the champion's"
+    platform = context.platform
+    registration = registered(platform.ledger.state().model(scored.model), challenger)
+    reference = platform.version_results(registration.event.run_id).read(REFERENCE_PERFORMANCE)
+    thresholds = context.policy.monitoring
+    return estimate_performance(
+        reference,
+        both.filter(pl.col("challenger").is_finite())["challenger"].to_numpy(),
+        inputs_moved=moved,
+        most_score_shift=thresholds.estimate_score_shift,
+        minimum_rows=thresholds.minimum_rows,
         confidence=CONFIDENCE,
         seed=scored.declaration.training.seed,
-    )
-    outcome = {"better": "passed", "no_worse": "passed", "worse": "failed"}.get(pair.verdict, "not_measurable")
-    return LadderCheck.model_validate(
-        {
-            "name": "performance", "outcome": outcome, "reason": pair.reason,
-            "value": pair.difference, "low": pair.low, "high": pair.high, "limit": -margin,
-        }
-    )  # fmt: skip
-
-
-def agreement(both: pl.DataFrame, least: float) -> LadderCheck:
-    """On how many rows the challenger decides as the champion does.
-
-    Args:
-        both: with `prediction` and `beside_prediction`.
-        least: share that it must be.
-    """
-    rows = both.filter(pl.col("beside_prediction").is_not_null())
-    if not rows.height:
-        return LadderCheck(name="agreement", outcome="not_measurable", reason="no row was decided by both")
-    same = int((rows["prediction"] == rows["beside_prediction"]).sum())
-    interval = wilson_interval(same, rows.height, CONFIDENCE)
-    share = same / rows.height
-    failed = interval.high < least
-    said = f"{share:.1%} of {rows.height} rows are decided alike"
-    return LadderCheck(
-        name="agreement",
-        outcome="failed" if failed else "passed",
-        reason=f"{said}, at least {least:.1%} must be" if failed else said,
-        value=share,
-        low=interval.low,
-        high=interval.high,
-        limit=least,
     )

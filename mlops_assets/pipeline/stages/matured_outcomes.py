@@ -85,7 +85,7 @@ def matured(
         refuse_repeated(predicted.select("id").collect().to_series())
     recorded = recorded_outcomes(lake, scored.model, window)
     outcomes = _Beside(recorded, "id", predicted, several)
-    groups = _Beside(_group_columns(lake, declaration, window), KEY, predicted, several)
+    groups = _Beside(group_columns(lake, declaration, window), KEY, predicted, several)
     known_at = clock.now()
     new_classes: Counter[str] = Counter()
     every, truth, given, ids, columns, summaries = [], [], [], [], [], []
@@ -183,7 +183,7 @@ def scores(predicted: pl.DataFrame, classes: Sequence[str]) -> np.ndarray:
     return predicted.select([f"score:{label}" for label in classes]).to_numpy()
 
 
-def _group_columns(lake: Lake, declaration: Declaration, window: str) -> pl.LazyFrame:
+def group_columns(lake: Lake, declaration: Declaration, window: str) -> pl.LazyFrame:
     """What slices and fairness read of the scored rows, beside their identifiers, `KEY`."""
     stored = lake.scan(f"{declaration.name}/{SCORED_ROWS}", window=window)
     found = set(stored.collect_schema().names())

@@ -68,7 +68,7 @@ def performance(context: StageContext) -> StageResult:
     checks = record_check(ledger, scored, estimate, found)
     record = record_of_estimates(ledger, context.model, window.key)
     canary = canary_performance(platform, scored, context.declaration, thresholds)
-    beside = try_challenger(ledger, platform.lake, scored, known, context.policy)
+    beside, tests = try_challenger(context, scored, known, moved_inputs(results))
     selective = selective_outcomes(platform.lake, scored, known, scored.declaration)
     result = PerformanceResult.of(
         found, scored.version, estimate, record, {**known.summary.to_dict(), "selective": selective},
@@ -77,7 +77,11 @@ def performance(context: StageContext) -> StageResult:
     evidence = results.write(PERFORMANCE, result)
     reason = "; ".join(found.reasons)
     return StageResult(
-        metadata={**_shown(result, known, estimate, record, evidence), "challenger": beside or None},
+        metadata={
+            **_shown(result, known, estimate, record, evidence),
+            "challenger": beside or None,
+            "tests of the challenger": tests,
+        },
         data_version=evidence,
         decisions=[severity_check(found.severity, reason, evidence)],
     )

@@ -99,6 +99,9 @@ def predictions(context: StageContext) -> StageResult:
             "version": version,
             "challenger": scorers.challenger.version if scorers.challenger else None,
             "canary_share": scorers.share,
+            "challenger_rows": scorers.beside.decided if scorers.challenger else None,
+            "challenger_failed": scorers.beside.failed,
+            "challenger_time": _rounded(scorers.beside.time_ratio),
             "rows": stored.rows,
             "quarantined": stored.quarantined,
             "copies": scoring.tally.copies,
@@ -216,6 +219,11 @@ def _record(ledger: Ledger, model: str, window: Window, stored: Stored, body: di
     return ledger.append(WindowScored.model_validate(body), model=model, subject=window.key, key=key)
 
 
+def _rounded(ratio: float | None) -> float | None:
+    """Three digits of a ratio of times, of which the others are chance."""
+    return None if ratio is None else float(f"{ratio:.3g}")
+
+
 def _shown(
     scorers: WindowScorers, scoring: Scoring, stored: Stored, record: Record, changed: str | None
 ) -> dict[str, Any]:
@@ -226,6 +234,9 @@ def _shown(
         "challenger beside it": scorers.challenger.version if scorers.challenger else None,
         "challenger that cannot score": scorers.note or None,
         "share of rows it decided as a canary": scorers.share or None,
+        "rows it could not score": f"{scorers.beside.failed}: {scorers.beside.error or 'no score'}"
+        if scorers.beside.failed
+        else None,
         "rows scored": stored.rows,
         "rows by the supplier's version": [{"version": k, "rows": v} for k, v in sorted(scoring.versions.items())]
         or None,

@@ -218,6 +218,7 @@ def monitoring_plan(declaration: Declaration, policy: Policy) -> dict[str, Any]:
         "thresholds": policy.monitoring.model_dump(mode="json"),
         "actions": policy.response.model_dump(mode="json"),
         "retraining": policy.retraining.model_dump(mode="json"),
+        "next version": policy.release.model_dump(mode="json"),
     }
 
 

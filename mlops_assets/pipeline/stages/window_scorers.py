@@ -4,8 +4,9 @@ Belongs here: the versions that score, and which of them decides a row. Which ro
 """
 
 import json
+import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -33,6 +34,8 @@ from mlops_assets.scoring.batch import score
 from mlops_assets.scoring.routing import route
 
 REASONS = "reasons"
+MOST_ERRORS = 64
+"""So often may a challenger raise while the rows are looked for that it cannot score; then all that is left of a part counts."""
 BESIDE = ("version", "score", "prediction")
 """What is kept of the version that scored a row and did not decide it, as `beside_version` and so on."""
 
@@ -86,6 +89,52 @@ class Scorer:
         return build_reference(self.pipeline, sample, self.declaration, self.registration.event.threshold)
 
 
+@dataclass
+class Beside:
+    """What a challenger did with the rows of a window; it grows piece by piece.
+
+    Attributes:
+        decided: rows that it decided.
+        failed: rows that it could not score.
+        error: the first error that it raised; empty without one.
+        seconds, champion_seconds: time that the two versions took for the same rows.
+    """
+
+    decided: int = 0
+    failed: int = 0
+    error: str = ""
+    seconds: float = 0.0
+    champion_seconds: float = 0.0
+    _errors: int = 0
+
+    @property
+    def time_ratio(self) -> float | None:
+        """Time of the challenger as a multiple of the champion's; None where nothing was scored."""
+        return self.seconds / self.champion_seconds if self.champion_seconds > 0 and self.seconds > 0 else None
+
+    def score(self, scorer: Scorer, rows: pl.DataFrame, window: Window | None, given: pl.DataFrame) -> pl.DataFrame:
+        """The challenger's predictions; without a score where it raises or gives none, as that is no reason for the champion
+        to stop.
+
+        Args:
+            scorer: the challenger.
+            rows: to score.
+            window: of the rows.
+            given: the champion's predictions of the same rows, whose form a row without a score has.
+        """
+        try:
+            return scorer.score(rows, window)
+        except Exception as error:  # a model may raise whatever it likes
+            self._errors += 1
+            self.error = self.error or f"{type(error).__name__}: {error}"
+        if rows.height <= 1 or self._errors >= MOST_ERRORS:
+            nothing = [pl.lit(None, dtype=given.schema[name]).alias(name) for name in ("score", "prediction")]
+            return given.with_columns(*nothing, pl.lit(scorer.version, dtype=pl.Int64).alias("version"))
+        half = rows.height // 2
+        parts = [self.score(scorer, rows[a:b], window, given[a:b]) for a, b in ((0, half), (half, rows.height))]
+        return pl.concat(parts, how="diagonal")
+
+
 @dataclass(frozen=True)
 class WindowScorers:
     """The versions that score a window, loaded once for all of its pieces.
@@ -96,6 +145,7 @@ class WindowScorers:
         share: of the rows that the challenger decides as a canary.
         with_reasons: whether adverse decisions get reason codes.
         note: why a version that is waiting does not score; empty otherwise.
+        beside: what the challenger did with the rows so far.
     """
 
     champion: Scorer
@@ -103,6 +153,7 @@ class WindowScorers:
     share: float = 0.0
     with_reasons: bool = False
     note: str = ""
+    beside: Beside = field(default_factory=Beside)
 
     @property
     def read(self) -> Declaration:
@@ -122,12 +173,23 @@ class WindowScorers:
     def score(self, rows: pl.DataFrame, window: Window) -> pl.DataFrame:
         """One prediction a row, in the order of the rows: id, version, score, decision and reasons are those of the version
         that decided the row. The columns are the same whoever scores."""
-        champion = self.champion.score(rows, window)
         if self.challenger is None:
-            return self._explained(rows, undecided(champion, None))
+            return self._explained(rows, undecided(self.champion.score(rows, window), None))
+        # Loaded and verified before time is taken; an artifact that is not the registered one is no row it cannot score.
+        _ = self.champion.pipeline, self.challenger.pipeline
+        start = time.perf_counter()
+        champion = self.champion.score(rows, window)
+        between = time.perf_counter()
+        challenger = self.beside.score(self.challenger, rows, window, champion)
+        self.beside.seconds += time.perf_counter() - between
+        self.beside.champion_seconds += between - start
+        scored = (challenger["score"].is_not_null() & challenger["score"].is_finite()).fill_null(False)
         identifier = self.champion.declaration.id
         chosen = route(rows[identifier], self.share, f"{self.champion.declaration.name}/{self.challenger.version}")
-        return self._explained(rows, decided(champion, self.challenger.score(rows, window), chosen))
+        chosen &= scored
+        self.beside.failed += int((~scored).sum())
+        self.beside.decided += int(chosen.sum())
+        return self._explained(rows, decided(champion, challenger, chosen))
 
     def _explained(self, rows: pl.DataFrame, predicted: pl.DataFrame) -> pl.DataFrame:
         """The predictions with the reason codes of adverse decisions, each of the version that decided the row."""

@@ -355,6 +355,33 @@ def rollback_for(severity: str, version: str) -> Do:
     return do
 
 
+def on_a_step(*outcomes: str, share: float = 0.0, signer: str = "", **release: object) -> Do:
+    """A version is promoted that stands on a step of another ladder: a window with tests, and perhaps a signature."""
+
+    def do(world: World, rules: Policy) -> None:
+        past_promote(world, rules)
+        other = policy(exceptions={"roles": ["model-risk"], "max_days": 90}, release={"shadow_windows": 0, **release})
+        adopt(world.ledger, MODEL, other)
+        second_version(world, other, time=True)
+        world.score("2025-01-01", 2, canary_share=share or None)
+        checks = tuple(
+            LadderCheck(name=name, outcome="passed", reason="", value=-0.2, error=0.01, rows=50) for name in outcomes
+        )
+        test = LadderTested(
+            window=date(2025, 1, 1), champion=1, canary_share=share, outcome="passed", tests=checks, policy_digest=other.digest
+        )  # fmt: skip
+        world.ledger.append(test, model=MODEL, subject="2")
+        if signer:
+            enrol(world.ledger, world.keys["root"], signer, world.keys[signer].public, ["developer", "model-risk"])
+            signed(
+                world, "ladder_step_signed", "ladder-step/v1", {"registration": "a" * 64}, person=signer,
+                role="model-risk", about="2", version="2", step="shadow", champion=1, tested=0, rationale="fine",
+            )  # fmt: skip
+        past_promote(world, other, 2)
+
+    return do
+
+
 PROMOTED_PAST = (
     Attack("a signed rejection", rejected, "it was rejected then", "second had rejected the version"),
     Attack(
@@ -374,6 +401,33 @@ PROMOTED_PAST = (
     Attack("a retirement", after_the_end, "retired", "had been retired"),
     Attack("the release ladder", past_the_ladder, "it was on the ladder (shadow)", "it was on the release ladder"),
     Attack("a failed test beside the champion", past_a_failed_test, "it was sent back", "had failed beside the champion"),
+    Attack(
+        "a smaller share than the ladder's last", on_a_step(share=0.1, canary_windows=1, canary_shares=[0.1, 0.4]),
+        "it was on the ladder (canary)", "in the step canary 0.4",
+    ),
+    Attack(
+        "too few rows in shadow", on_a_step(shadow_rows=101), "it was on the ladder (shadow)", "100 of 101 rows",
+    ),
+    Attack(
+        "a test that had to pass", on_a_step("speed", shadow_windows=1, must_pass=["performance"]),
+        "not passed in any of them: performance", "performance had not passed in the step shadow",
+    ),
+    Attack(
+        "a step that nobody signed", on_a_step(shadow_windows=1, advance="signed"), "waits for a signature",
+        "nobody had signed for the step shadow",
+    ),
+    Attack(
+        "a step that its author signed", on_a_step(shadow_windows=1, advance="signed", signer="developer"),
+        "waits for a signature", "nobody had signed for the step shadow",
+    ),
+    Attack(
+        "an A/B test that failed", on_a_step("ab", share=0.5, takeover="ab", ab_windows=1), "A/B test",
+        "had failed its A/B test",
+    ),
+    Attack(
+        "an A/B test without outcomes", on_a_step(share=0.5, takeover="ab", ab_windows=1),
+        "outcomes are known of 0 of 1", "its A/B test was not decided",
+    ),
 )  # fmt: skip
 
 AUTHORITY = (

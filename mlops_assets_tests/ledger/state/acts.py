@@ -226,6 +226,14 @@ def tier_assessed(world: World) -> Act:
     )  # fmt: skip
 
 
+def ladder_step_signed(world: World) -> Act:
+    statement = {"version": "1", "step": "shadow", "champion": 2, "tested": 0, "rationale": "it was no worse"}
+    return Act(
+        champion.StepSigned, "1", {"registration": _registration(world)}, statement,
+        "validator", "validator", ("service", "automation"), "validator", ("step", "canary 0.1"),
+    )  # fmt: skip
+
+
 def _intervention(world: World, event: type[champion.Intervention], subject: str, **more: Any) -> dict[str, Any]:
     now = world.ledger.state().model(MODEL).champion
     return {"subject": subject, "rationale": "because", "follows": now.seq, **more}
@@ -316,6 +324,7 @@ ACTS: dict[str, Callable[[World], Act]] = {
     "clause_concluded": clause_concluded,
     "policy_adopted": policy_adopted,
     "tier_assessed": tier_assessed,
+    "ladder_step_signed": ladder_step_signed,
     "rollback": rollback,
     "suspension": suspension,
     "resumption": resumption,

@@ -10,6 +10,16 @@ from mlops_assets.ledger.state.acts import FoldContext, NotCounted, require_same
 from mlops_assets.ledger.state.champion import ChampionChange, ChampionState
 from mlops_assets.ledger.state.model import ModelState
 from mlops_assets.ledger.state.reducers.common import number, registered, with_version
+from mlops_assets.ledger.state.versions import SignedStep
+
+
+def step_signed(model: ModelState, record: Record[champion.StepSigned], context: FoldContext) -> ModelState:
+    """A step of the ladder is passed, as somebody says who did not build the version. Which roles count says the policy."""
+    known, event = registered(model, record.subject), record.event
+    signed(context, record, barred=known.authors)
+    require_same("version", event.version, record.subject)
+    step = SignedStep(event.step, event.champion, event.person, event.role, record.seq)
+    return with_version(model, replace(known, steps_signed=(*known.steps_signed, step)))
 
 
 def promotion(model: ModelState, record: Record[champion.Promotion], _: FoldContext) -> ModelState:

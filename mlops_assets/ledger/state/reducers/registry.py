@@ -31,6 +31,7 @@ REDUCERS: Mapping[type[Event], Reducer] = {
     judgements.ClauseConcluded: on_judgements.clause_concluded,
     judgements.PolicyAdopted: on_judgements.policy_adopted,
     tiers.TierAssessed: on_judgements.tier_assessed,
+    champion.StepSigned: on_champion.step_signed,
     champion.Promotion: on_champion.promotion,
     champion.Rollback: on_champion.rollback,
     champion.Suspension: on_champion.suspension,

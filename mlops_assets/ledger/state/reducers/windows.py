@@ -7,7 +7,7 @@ from mlops_assets.ledger.records import Record
 from mlops_assets.ledger.state.acts import FoldContext
 from mlops_assets.ledger.state.model import ModelState
 from mlops_assets.ledger.state.reducers.common import with_version
-from mlops_assets.ledger.state.versions import LadderTest
+from mlops_assets.ledger.state.versions import Beside, LadderTest
 from mlops_assets.ledger.state.windows import Scored, WindowVerdict
 
 
@@ -35,16 +35,17 @@ def window_scored(model: ModelState, record: Record[windows.WindowScored], _: Fo
     if event.challenger is None or event.rows == 0:
         return model
     beside = model.version(event.challenger)
-    seen = {**beside.scored_beside, window: max(share, beside.scored_beside.get(window, 0.0))}
-    return with_version(model, replace(beside, scored_beside=seen))
+    decided = event.challenger_rows if event.challenger_rows is not None else round(share * event.rows)
+    before = beside.scored_beside.get(window, Beside(0.0, 0, 0, record.seq))
+    found = Beside(max(share, before.share), max(event.rows, before.rows), max(decided, before.decided), before.seq)
+    return with_version(model, replace(beside, scored_beside={**beside.scored_beside, window: found}))
 
 
 def ladder_tested(model: ModelState, record: Record[windows.LadderTested], _: FoldContext) -> ModelState:
     """The last test of a challenger on a window."""
     event = record.event
-    reason = "; ".join(f"{test.name}: {test.reason}" for test in event.tests if test.outcome == event.outcome)
     version = model.version(record.subject)
-    test = LadderTest(event.window.isoformat(), event.champion, event.outcome, reason, record.seq)
+    test = LadderTest(event.window.isoformat(), event.champion, event.outcome, event.tests, record.seq)
     return with_version(model, replace(version, ladder_tests={**version.ladder_tests, test.window: test}))
 
 
