@@ -1,0 +1,189 @@
+"""Two years of a bank in minutes: real daemon and code server on an empty home, deliveries by quarter, signatures when asked.
+
+    python -m mlops_assets_tests.soak.year [--windows 8] [--share 1.0] [--keep FOLDER]
+
+Everything follows a simulated clock (`mlops_assets.clock`), which this driver moves from one day on which something happens to
+the next as soon as the fleet has nothing left to do. Dagster's own scheduler follows the machine's clock, so that the driver
+starts the schedule of the windows on its simulated day. At the end each expectation is printed with what was found; exit code
+1 where one was not met.
+"""
+
+import argparse
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+import dagster as dg
+import polars as pl
+
+from mlops_assets.clock import SIMULATED, set_simulated
+from mlops_assets_tests.notification.servers import mail_server
+from mlops_assets_tests.soak.bank import (
+    MODELS,
+    START,
+    TRAINED,
+    Bank,
+    Quarter,
+    deliver,
+    loans,
+    quarters,
+    write_group_model,
+)
+from mlops_assets_tests.soak.people import People
+from mlops_assets_tests.soak.servers import Idle, Servers
+
+LATE, TWICE, CORRUPT, CORRECTED, WIDER = 1, 2, 3, 4, 5
+"""Number of the quarter whose delivery is late, comes twice, cannot be read, is corrected later, has a new column."""
+BAD_AFTER = 1
+"""Quarter after which the developer changes the declaration to one whose version is worse."""
+PATIENCE = 1500.0
+"""Seconds in which the fleet must come to rest after each step."""
+
+
+@dataclass
+class Soak:
+    """One life of the bank.
+
+    Attributes:
+        bank: its project.
+        servers: what runs.
+        people: who signs.
+        idle: knows when there is nothing left to do.
+        say: prints a line of progress.
+        told: by step: when it began, in seconds of the machine.
+    """
+
+    bank: Bank
+    servers: Servers
+    people: People
+    idle: Idle
+    say: Callable[[str], None]
+    begun: float = field(default_factory=time.monotonic)
+
+    def live(self, rows: pl.DataFrame, count: int) -> None:
+        """From the first training through that many quarters."""
+        self.begin()
+        for number, quarter in enumerate(quarters(rows, count)):
+            self.quarter(number, quarter)
+
+    def begin(self) -> None:
+        """The first version of each model, signed and released."""
+        for model in MODELS:
+            self.bank.run("dg", "launch", "--job", f"{model}__training")
+            self.said(f"{model}: trained")
+        self.servers.keep_running()
+        self.settle("the first versions are signed")
+
+    def quarter(self, number: int, quarter: Quarter) -> None:
+        """The days after the end of a quarter on which something happens."""
+        whole = self.bank.landing / quarter.file
+        if number == CORRUPT:
+            self.day(quarter, 2, "a delivery is cut off half way")
+            deliver(whole, quarter.rows)
+            data = whole.read_bytes()
+            whole.write_bytes(data[: len(data) // 2])
+            self.settle()
+        elif number != LATE:
+            self.day(quarter, 2, "the delivery arrives")
+            rows = quarter.rows
+            deliver(whole, rows.with_columns(pl.lit("web").alias("channel")) if number == WIDER else rows)
+            self.settle()
+        if number == TWICE:
+            self.day(quarter, 3, "the delivery arrives once more, under another name")
+            deliver(self.bank.landing / f"again-{quarter.file}", quarter.rows)
+            self.settle()
+        self.day(quarter, 5, "the calendar marks the window")
+        self.bank.run("dg", "launch", "--job", "fleet__mark_quarter_windows")
+        self.settle()
+        if number in (LATE, CORRUPT):
+            self.day(quarter, 9, "the delivery arrives late" if number == LATE else "the delivery arrives whole")
+            deliver(whole, quarter.rows)
+            self.settle()
+        self.day(quarter, 30, "a person closes what is open")
+        self.said(f"closed: {', '.join(self.people.close_incidents()) or 'nothing'}")
+        self.settle()
+        if number == CORRECTED + 1:
+            self.day(quarter, 40, "outcomes of the quarter before are corrected")
+            self.correct(quarter)
+            self.settle()
+        if number in (BAD_AFTER, BAD_AFTER + 1):
+            bad = number == BAD_AFTER
+            self.day(quarter, 40, f"the developer {'adds a feature' if bad else 'takes the feature out again'}")
+            self.bank.declare(TRAINED, bad=bad)
+            self.servers.reload()
+            self.settle()
+
+    def correct(self, quarter: Quarter) -> None:
+        """Deliver the quarter before once more, with other outcomes in every twentieth row."""
+        file = next(p for p in sorted(self.bank.landing.glob("loans-*.parquet"), reverse=True) if p.name < quarter.file)
+        every = pl.int_range(pl.len()) % 20 == 0
+        rows = pl.read_parquet(file)
+        deliver(file, rows.with_columns(pl.when(every).then(1 - pl.col("default")).otherwise("default").alias("default")))
+
+    def day(self, quarter: Quarter, after: int, what: str) -> None:
+        """Move the clock to that many days after the quarter's end."""
+        set_simulated(Path(self.bank.environment[SIMULATED]), quarter.day(after))
+        self.said(f"{quarter.day(after):%Y-%m-%d}: {what}")
+
+    def settle(self, what: str = "") -> None:
+        """Wait until nothing is left to do, sign what is asked for, and so on until nothing is asked."""
+        self.idle.wait()
+        while self.people.act():
+            self.idle.wait()
+        if what:
+            self.said(what)
+
+    def said(self, text: str) -> None:
+        """A line of progress with the time since the beginning."""
+        self.say(f"{time.monotonic() - self.begun:6.0f} s  {text}")
+
+
+@contextmanager
+def living(folder: Path, share: float, say: Callable[[str], None], patience: float = PATIENCE) -> Iterator[tuple]:
+    """A bank with its history, its people and its mail server; nothing is trained yet."""
+    with mail_server() as (mailbox, address):
+        set_simulated(folder / "clock.jsonl", datetime(START.year, START.month, START.day, 7, tzinfo=UTC))
+        bank = Bank.create(folder, {"MLOPS_NOTIFY_RISK": address})
+        rows = loans(share)
+        bank.landing.mkdir(parents=True)
+        write_group_model(rows, bank.root / "data" / "group.skops")
+        deliver(bank.landing / "history.parquet", rows.filter(pl.col("approval_date") < START))
+        for model in MODELS:
+            bank.declare(model)
+        bank.enrol()
+        # What this process does on behalf of people happens in the same project, at the same time.
+        os.environ.update(bank.environment)
+        servers = Servers(bank, folder / "servers.log")
+        instance = dg.DagsterInstance.from_config(bank.environment["DAGSTER_HOME"])
+        soak = Soak(bank, servers, People(bank), Idle(instance, patience, servers.keep_running), say)
+        try:
+            yield soak, rows, mailbox
+        finally:
+            servers.stop()
+
+
+def main() -> int:
+    """Live, look, and print what was expected and what was found."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--windows", type=int, default=8, help="quarters to live through")
+    parser.add_argument("--share", type=float, default=1.0, help="share of the loans")
+    parser.add_argument("--keep", type=Path, help="an empty folder to live in, which stays")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="soak") as name:
+        folder = options.keep or Path(name)
+        folder.mkdir(parents=True, exist_ok=True)
+        with living(folder, options.share, lambda line: print(line, flush=True)) as (soak, rows, mailbox):
+            soak.live(rows, options.windows)
+            print(soak.people.mlops("status"))
+            print(soak.people.signed, soak.people.left, len(mailbox.messages))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
