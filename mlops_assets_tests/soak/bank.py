@@ -195,6 +195,7 @@ class Bank:
             named = [word for name in roles for word in ("--role", name)]
             self.mlops("people", "enrol", role, "--public-key", public, *named, "--key", self.key("root"))
 
+
 class CommandFailed(AssertionError):
     """A command of the soak ended otherwise than a user may expect."""
 

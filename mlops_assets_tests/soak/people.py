@@ -73,14 +73,16 @@ class People:
 
     def mlops(self, *words: str) -> str:
         """A command of `mlops`, given in this process as its command line gives it."""
-        said, complained = io.StringIO(), io.StringIO()
+        said, complained, code = io.StringIO(), io.StringIO(), None
         with redirect_stdout(said), redirect_stderr(complained):
             try:
                 main(["--project", str(self.bank.root), *words])
             except SystemExit as end:
                 code = end.code
         if code not in (0, 1):
-            raise AssertionError(f"mlops {shlex.join(words)}: exit code {code}\n{said.getvalue()}{complained.getvalue()}")
+            raise AssertionError(
+                f"mlops {shlex.join(words)}: exit code {code}\n{said.getvalue()}{complained.getvalue()}"
+            )
         return said.getvalue()
 
     def _filled(self, item: dict[str, Any], role: str) -> list[str]:

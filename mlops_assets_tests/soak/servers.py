@@ -1,8 +1,6 @@
 """What runs while nobody looks: the code server and the daemon, started again when they die, as a service manager does."""
 
 import contextlib
-import os
-import random
 import socket
 import subprocess
 import sys
@@ -10,11 +8,10 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import dagster as dg
 
-from mlops_assets.commands.running import start, stop_all
+from mlops_assets.commands.running import stop_all
 from mlops_assets_tests.soak.bank import PACKAGE, Bank
 
 LOOPBACK = "127.0.0.1"
@@ -91,7 +88,12 @@ class Servers:
             self.restarts += before is not None
             with self.log.open("ab") as log:
                 self.running[name] = subprocess.Popen(
-                    command, cwd=self.bank.root, env=self.bank.environment, stdout=log, stderr=log, start_new_session=True
+                    command,
+                    cwd=self.bank.root,
+                    env=self.bank.environment,
+                    stdout=log,
+                    stderr=log,
+                    start_new_session=True,
                 )
             if name == "code server":
                 self._await_port()
@@ -119,24 +121,26 @@ class Servers:
 class Idle:
     """Knows when the fleet has nothing left to do: no run in flight, and every sensor has looked since."""
 
-    def __init__(self, instance: dg.DagsterInstance, patience: float, always: Callable[[], None]) -> None:
+    def __init__(self, instance: dg.DagsterInstance, patience: float) -> None:
         """
         Args:
             instance: whose runs and ticks.
             patience: seconds after which a fleet that never comes to rest is given up.
-            always: called at each look, such as to start again what died.
         """
-        self.instance, self.patience, self.always = instance, patience, always
+        self.instance, self.patience = instance, patience
 
-    def wait(self) -> None:
+    def wait(self, look: Callable[[], object]) -> None:
         """Return when there is nothing left to do.
+
+        Args:
+            look: called at each look, such as to start again what died.
 
         Raises:
             AssertionError: it did not come to rest in time; says what still runs.
         """
         since, deadline = time.time(), time.monotonic() + self.patience
         while time.monotonic() < deadline:
-            self.always()
+            look()
             with contextlib.suppress(Exception):  # the database may be away for a moment: it is killed, too
                 if self.instance.get_runs(dg.RunsFilter(statuses=ACTIVE), limit=1):
                     since = time.time()

@@ -9,6 +9,7 @@ starts the schedule of the windows on its simulated day. At the end each expecta
 """
 
 import argparse
+import json
 import os
 import sys
 import tempfile
@@ -21,11 +22,15 @@ from pathlib import Path
 
 import dagster as dg
 import polars as pl
+from sqlalchemy.exc import SQLAlchemyError
 
+from mlops_assets import clock
 from mlops_assets.clock import SIMULATED, set_simulated
-from mlops_assets_tests.notification.servers import mail_server
+from mlops_assets.platform import Platform
+from mlops_assets_tests.notification.servers import Mailbox, mail_server
 from mlops_assets_tests.soak.bank import (
     MODELS,
+    PACKAGE,
     START,
     TRAINED,
     Bank,
@@ -35,6 +40,7 @@ from mlops_assets_tests.soak.bank import (
     quarters,
     write_group_model,
 )
+from mlops_assets_tests.soak.checks import Examined, Pages, failed_runs, lines, outcome
 from mlops_assets_tests.soak.people import People
 from mlops_assets_tests.soak.servers import Idle, Servers
 
@@ -55,14 +61,17 @@ class Soak:
         servers: what runs.
         people: who signs.
         idle: knows when there is nothing left to do.
+        platform: the project, as this process looks at it.
+        pages: how current they are.
         say: prints a line of progress.
-        told: by step: when it began, in seconds of the machine.
     """
 
     bank: Bank
     servers: Servers
     people: People
     idle: Idle
+    platform: Platform
+    pages: Pages
     say: Callable[[str], None]
     begun: float = field(default_factory=time.monotonic)
 
@@ -124,7 +133,9 @@ class Soak:
         file = next(p for p in sorted(self.bank.landing.glob("loans-*.parquet"), reverse=True) if p.name < quarter.file)
         every = pl.int_range(pl.len()) % 20 == 0
         rows = pl.read_parquet(file)
-        deliver(file, rows.with_columns(pl.when(every).then(1 - pl.col("default")).otherwise("default").alias("default")))
+        deliver(
+            file, rows.with_columns(pl.when(every).then(1 - pl.col("default")).otherwise("default").alias("default"))
+        )
 
     def day(self, quarter: Quarter, after: int, what: str) -> None:
         """Move the clock to that many days after the quarter's end."""
@@ -133,11 +144,39 @@ class Soak:
 
     def settle(self, what: str = "") -> None:
         """Wait until nothing is left to do, sign what is asked for, and so on until nothing is asked."""
-        self.idle.wait()
+        self._rest()
         while self.people.act():
-            self.idle.wait()
+            self._rest()
         if what:
             self.said(what)
+
+    def _rest(self) -> None:
+        self.idle.wait(self.look)
+        self.pages.at_rest(self.look(), clock.today())
+
+    def look(self) -> int:
+        """Start again what died, and see how far the ledger is; its last record."""
+        self.servers.keep_running()
+        try:
+            head = self.platform.ledger.head()
+        except SQLAlchemyError:  # the database may be away for a moment: it is killed, too
+            return 0
+        seq = head.seq if head is not None else 0
+        self.pages.saw(seq, time.time())
+        return seq
+
+    def examined(self, rows: pl.DataFrame, count: int, mailbox: Mailbox) -> Examined:
+        """The life that has ended, ready to be looked at."""
+        return Examined(
+            self.platform,
+            self.idle.instance,
+            quarters(rows, count),
+            mailbox.subjects,
+            mailbox.texts,
+            self.pages,
+            self.people.mlops,
+            clock.today(),
+        )
 
     def said(self, text: str) -> None:
         """A line of progress with the time since the beginning."""
@@ -161,7 +200,9 @@ def living(folder: Path, share: float, say: Callable[[str], None], patience: flo
         os.environ.update(bank.environment)
         servers = Servers(bank, folder / "servers.log")
         instance = dg.DagsterInstance.from_config(bank.environment["DAGSTER_HOME"])
-        soak = Soak(bank, servers, People(bank), Idle(instance, patience, servers.keep_running), say)
+        platform = Platform.load(bank.root / PACKAGE / "defs")
+        pages = Pages(platform.home.reports / "fleet.html")
+        soak = Soak(bank, servers, People(bank), Idle(instance, patience), platform, pages, say)
         try:
             yield soak, rows, mailbox
         finally:
@@ -180,9 +221,17 @@ def main() -> int:
         folder.mkdir(parents=True, exist_ok=True)
         with living(folder, options.share, lambda line: print(line, flush=True)) as (soak, rows, mailbox):
             soak.live(rows, options.windows)
+            life = soak.examined(rows, options.windows, mailbox)
+            found = [*lines(life), failed_runs(life)]
             print(soak.people.mlops("status"))
-            print(soak.people.signed, soak.people.left, len(mailbox.messages))
-    return 0
+            (folder / "outcome.json").write_text(json.dumps(outcome(life), indent=1, sort_keys=True), encoding="utf-8")
+        print("\n".join(map(str, found)))
+        print(f"signatures and commands that were asked for: {dict(soak.people.signed)}")
+        print(f"asked for and left alone: {dict(soak.people.left)}")
+        print(
+            f"{len(mailbox.messages)} messages, {soak.servers.restarts} restarts, {time.monotonic() - soak.begun:.0f} s"
+        )
+    return 0 if all(line.met for line in found) else 1
 
 
 if __name__ == "__main__":
