@@ -11,6 +11,7 @@ starts the schedule of the windows on its simulated day. At the end each expecta
 import argparse
 import json
 import os
+import signal
 import sys
 import tempfile
 import time
@@ -107,16 +108,14 @@ class Soak:
             self.day(quarter, 3, "the delivery arrives once more, under another name")
             deliver(self.bank.landing / f"again-{quarter.file}", quarter.rows)
             self.settle()
-        self.day(quarter, 5, "the calendar marks the window")
+        self.day(quarter, 5, "the calendar marks the window, and a person closes what is open")
         self.bank.run("dg", "launch", "--job", "fleet__mark_quarter_windows")
+        self.close()
         self.settle()
         if number in (LATE, CORRUPT):
             self.day(quarter, 9, "the delivery arrives late" if number == LATE else "the delivery arrives whole")
             deliver(whole, quarter.rows)
             self.settle()
-        self.day(quarter, 30, "a person closes what is open")
-        self.said(f"closed: {', '.join(self.people.close_incidents()) or 'nothing'}")
-        self.settle()
         if number == CORRECTED + 1:
             self.day(quarter, 40, "outcomes of the quarter before are corrected")
             self.correct(quarter)
@@ -127,6 +126,11 @@ class Soak:
             self.bank.declare(TRAINED, bad=bad)
             self.servers.reload()
             self.settle()
+
+    def close(self) -> None:
+        """A person looks at what is open, and closes it."""
+        closed = self.people.close_incidents()
+        self.said(f"closed: {', '.join(closed) or 'nothing'}")
 
     def correct(self, quarter: Quarter) -> None:
         """Deliver the quarter before once more, with other outcomes in every twentieth row."""
@@ -216,6 +220,8 @@ def main() -> int:
     parser.add_argument("--share", type=float, default=1.0, help="share of the loans")
     parser.add_argument("--keep", type=Path, help="an empty folder to live in, which stays")
     options = parser.parse_args()
+    # SIGTERM ends the servers as Ctrl-C does.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     with tempfile.TemporaryDirectory(prefix="soak") as name:
         folder = options.keep or Path(name)
         folder.mkdir(parents=True, exist_ok=True)
