@@ -33,6 +33,7 @@ COMMANDS = {
     "finding": ("findings", "Record, answer, close and list findings."),
     "incident": ("incidents", "List, acknowledge, close and time incidents."),
     "init": ("init", "Start a project of your own."),
+    "inventory": ("fleet", "Show every model, and how many of those known to exist are governed."),
     "keys": ("people", "Create a key pair."),
     "lineage": ("lineage", "Export a model's lineage as OpenLineage events."),
     "locations": ("locations", "Split a large project over code locations."),

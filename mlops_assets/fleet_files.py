@@ -6,10 +6,12 @@ Belongs here: where each file is written and from what. Not here: what is on a p
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from mlops_assets import clock
+from mlops_assets.evidence.coverage import NO_DATA, Coverage, coverage
 from mlops_assets.evidence.inventory import TRIAL, inventory
 from mlops_assets.evidence.pages import model as model_page
 from mlops_assets.evidence.pages import roi as roi_page
@@ -17,6 +19,7 @@ from mlops_assets.evidence.pages import window as window_page
 from mlops_assets.evidence.pages.fleet import FleetView, Links, ModelView, render, view
 from mlops_assets.evidence.roi import RoiReport, measure_roi, read_assumptions
 from mlops_assets.evidence.window_evidence import OutcomeReports, WindowEvidence, outcome_reports, window_evidence
+from mlops_assets.governance.discoveries import rule_of
 from mlops_assets.inspection.requirement_results import requirement_rows
 from mlops_assets.ledger.canonical import digest
 from mlops_assets.ledger.events.windows import WindowScored
@@ -46,12 +49,27 @@ REPORTS = (
 """Text and file of what a window's page links to, where the file exists."""
 
 
-def fleet_rows(platform: Platform) -> list[dict[str, Any]]:
-    """The inventory of the project's models under the policies in force, with what needs attention."""
+def fleet_rows(platform: Platform, at: datetime | None = None) -> list[dict[str, Any]]:
+    """The inventory of the project's models under the policies in force, with what needs attention.
+
+    Args:
+        platform: the project with its stores.
+        at: only what had happened by then; None: everything.
+    """
     policies, reports = effective_policies(platform), reports_of_outcomes(platform)
-    return inventory(
-        platform.ledger, platform.project.models, policies, stale=stale_evidence(platform), reports=reports
-    )
+    stale = stale_evidence(platform)
+    return inventory(platform.ledger, platform.project.models, policies, at, stale=stale, reports=reports)
+
+
+def known_coverage(platform: Platform, at: datetime | None = None) -> Coverage | None:
+    """What is governed of the models that are known to exist, at a time or now; None where no source was searched."""
+    fleet = platform.ledger.state(happened_until=at).fleet
+    return coverage(fleet, at or clock.now(), rule_of(platform.policies))
+
+
+def inventory_dict(rows: list[dict[str, Any]], found: Coverage | None) -> dict[str, Any]:
+    """The inventory as JSON-able data: `models`, and `coverage`, which is None where no source was searched."""
+    return {"models": rows, "coverage": found.to_dict() if found else None}
 
 
 def reports_of_outcomes(platform: Platform) -> dict[str, OutcomeReports]:
@@ -81,7 +99,8 @@ def write_inventory(platform: Platform) -> tuple[Path, list[dict[str, Any]]]:
     rows = fleet_rows(platform)
     path = platform.home.reports / INVENTORY
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(rows, indent=2, ensure_ascii=False, default=str), encoding="utf-8")
+    content = inventory_dict(rows, known_coverage(platform))
+    path.write_text(json.dumps(content, indent=2, ensure_ascii=False, default=str), encoding="utf-8")
     return path, rows
 
 
@@ -101,7 +120,7 @@ def write_fleet_page(platform: Platform, *, check: bool = True) -> tuple[Path, l
     policies, stale = effective_policies(platform), stale_evidence(platform)
     fleet = view(
         platform.ledger, platform.project.models, policies, links=links, problems=problems, stale=stale,
-        reports=reports_of_outcomes(platform),
+        reports=reports_of_outcomes(platform), ignoring=rule_of(platform.policies),
     )  # fmt: skip
     path = reports / PAGE
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -209,7 +228,8 @@ def write_roi(platform: Platform) -> tuple[Path, RoiReport]:
     states = platform.ledger.state()
     known = incidents(states)
     precision = {n: asdict(found[0]) for n in states.models if (found := alarm_precision(n, known))}
-    found = measure_roi(platform.ledger, (state for state in states if state.versions), assumptions, precision)
+    used = (state for state in states if state.versions)
+    found = measure_roi(platform.ledger, used, assumptions, precision, known_coverage(platform))
     folder = platform.home.reports
     folder.mkdir(parents=True, exist_ok=True)
     text = json.dumps(found.to_dict(), indent=2, ensure_ascii=False, default=str)
@@ -248,8 +268,15 @@ def _inventory(given: ReportInputs) -> Written:
     members = [row for row in rows if row["lifecycle"] != TRIAL]
     table = [{name: _counted(row.get(name)) for name in shown} for row in members]
     earned = [p for row in members for p in row["alarm_precision"]]
+    found = known_coverage(given.platform)
     return Written(
-        {"models": len(members), "fleet": table, "what alarms turned out to be": earned or None, "file": path}
+        {
+            "models": len(members),
+            "coverage": found.text if found else NO_DATA,
+            "fleet": table,
+            "what alarms turned out to be": earned or None,
+            "file": path,
+        }
     )
 
 
@@ -264,6 +291,7 @@ def _roi(given: ReportInputs) -> Written:
     return Written(
         {
             "page": page,
+            "coverage": found.coverage.text if found.coverage else NO_DATA,
             "hours from rows to champion (median)": found.hours_to_champion,
             "gates decided": sum(sum(m.gates.values()) for m in found.models),
             "windows judged": sum(m.windows for m in found.models),

@@ -14,7 +14,7 @@ from mlops_assets.errors import MlopsAssetsError
 from mlops_assets.platform import Platform
 from mlops_assets.registration import Extension, Known
 
-TAKEN = ("watch", *(f"{cadence.value}_windows" for cadence in Cadence))
+TAKEN = ("watch", "discovery", *(f"{cadence.value}_windows" for cadence in Cadence))
 """Names of the other assets of the fleet."""
 
 

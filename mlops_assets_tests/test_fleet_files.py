@@ -20,7 +20,9 @@ def platform(tmp_path, monkeypatch) -> Platform:
 
 def test_the_inventory_lists_every_model_the_broken_one_with_its_error(platform):
     path, rows = write_inventory(platform)
-    assert json.loads(path.read_text(encoding="utf-8")) == json.loads(json.dumps(rows, default=str))
+    written = json.loads(path.read_text(encoding="utf-8"))
+    assert written["models"] == json.loads(json.dumps(rows, default=str))
+    assert written["coverage"] is None, "nothing was searched"
     found = {row["model"]: row for row in rows}
     assert set(found) == {TIMED, SNAPSHOT, "broken"}
     assert "tier" in found["broken"]["error"]

@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from mlops_assets.commands.common import json_option, one_line, print_json, shown
+from mlops_assets.discovery.settings import read_settings as read_sources
 from mlops_assets.errors import NOT_WELL
 from mlops_assets.governance.copies import copies
 from mlops_assets.notification.channels import unusable_channels
@@ -28,7 +29,7 @@ def check(context: click.Context, model: str | None, with_data: bool, as_json: b
 
     With --data the command also finds a source that is missing or cannot be read, columns that are missing, an event time
     that is written in another format than declared, a positive value that never occurs, and a model file that is not imported.
-    Without MODEL it also imports what the project registers, and checks who is told of what. A model with the rows and the
+    Without MODEL it also imports what the project registers, and checks who is told of what and where models are looked for. A model with the rows and the
     target of one that was retired or rejected is named as its copy. What is no mistake and may not be meant, such as rows to train
     on without an outcome, is printed as a remark.
     The exit code is 1 when it finds a mistake.
@@ -57,7 +58,7 @@ def check(context: click.Context, model: str | None, with_data: bool, as_json: b
             click.echo(shown("\n".join(row["mistakes"])) if row["mistakes"] else f"{row['model']}: no mistake found")
             for text in (*row["remarks"], *row["copies"]):
                 click.echo(shown(f"{row['model']}: {text}"))
-    broken = [*unusable(), *_notification_mistakes(project)] if model is None else []
+    broken = [*unusable(), *_notification_mistakes(project), *_discovery_mistakes(project)] if model is None else []
     for line in broken:
         click.echo(f"mlops: {line}", err=True)
     return NOT_WELL if broken or any(row["mistakes"] for row in rows) else 0
@@ -70,6 +71,15 @@ def _notification_mistakes(project: Project) -> list[str]:
     except PolicyError as error:
         return str(error).splitlines()
     return unusable_channels(settings, project.root)
+
+
+def _discovery_mistakes(project: Project) -> list[str]:
+    """What is wrong with `config/discovery.yaml`."""
+    try:
+        read_sources(project.config)
+    except PolicyError as error:
+        return str(error).splitlines()
+    return []
 
 
 def _known_copies(project: Project) -> Callable[[DeclaredModel], list[str]]:

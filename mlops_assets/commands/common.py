@@ -34,6 +34,27 @@ STYLES = {
 """Words that a terminal colours; the word itself is always printed."""
 
 
+class GroupWithDefault(click.Group):
+    """A group whose arguments go to one of its commands unless the first one names another.
+
+    Attributes:
+        default: name of that command.
+    """
+
+    def __init__(self, *given: Any, default: str, **named: Any) -> None:
+        super().__init__(*given, **named)
+        self.default = default
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Put the default before the arguments where no command is named."""
+        return super().parse_args(ctx, self.with_default(args, ctx.help_option_names))
+
+    def with_default(self, args: list[str], options: Sequence[str] = ()) -> list[str]:
+        """The arguments with the name of a command before them; `options` are those of the group itself."""
+        named = bool(args) and (args[0] in self.commands or args[0] in options)
+        return args if named else [self.default, *args]
+
+
 def open_platform(context: click.Context) -> Platform:
     """The platform of the project that the command is about; says on standard error that a clock is simulated."""
     if clock.simulated() is not None:

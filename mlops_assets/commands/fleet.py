@@ -1,4 +1,4 @@
-"""`mlops status` and `mlops asof`: the fleet now, and at an earlier time."""
+"""`mlops status`, `mlops inventory` and `mlops asof`: the fleet now, and at an earlier time."""
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -19,12 +19,26 @@ from mlops_assets.commands.common import (
 from mlops_assets.errors import NOT_WELL, WRONG_CALL
 from mlops_assets.evidence.as_of import as_of, as_of_text
 from mlops_assets.evidence.attention import fleet_attention
+from mlops_assets.evidence.coverage import NO_DATA
+from mlops_assets.evidence.inventory import TRIAL
 from mlops_assets.evidence.inventory import status as status_rows
-from mlops_assets.fleet_files import fleet_rows
+from mlops_assets.fleet_files import fleet_rows, inventory_dict, known_coverage
 
 COLUMNS = (
     *("model", "state", "severity", "kind", "window", "champion", "tier", "owner"),
     *("incidents", "findings", "exceptions", "missing"),
+)
+INVENTORY = (
+    "model",
+    "state",
+    "tier",
+    "owner",
+    "vendor",
+    "technique",
+    "champion",
+    "champion_since",
+    "valid_until",
+    "purpose",
 )
 COUNTED = {
     "incidents": "open_incidents",
@@ -57,7 +71,8 @@ def status(context: click.Context, model: str | None, as_json: bool) -> int:
     if as_json:
         print_json(rows if model is None else rows[0])
     else:
-        fleet = fleet_attention(platform.ledger.state().fleet) if model is None else []
+        found, now = known_coverage(platform), platform.ledger.clock()
+        fleet = fleet_attention(platform.ledger.state().fleet, found, now) if model is None else []
         print_status(rows, [item.to_dict() for item in fleet], every=model is not None)
     intact = ledger_holds(platform)
     return NOT_WELL if not intact or any(row["error"] for row in rows) else 0
@@ -145,6 +160,29 @@ def _read_moment(text: str) -> tuple[datetime | None, bool]:
         except ValueError:
             continue
     return None, False
+
+
+@click.command()
+@click.option("--at", type=Moment(), metavar="DATE", help="Earlier day (its end) or UTC time; default: now.")
+@json_option
+@click.pass_context
+def inventory(context: click.Context, at: datetime | None, as_json: bool) -> int:
+    """Show every model, who owns and supplies it, and how many of the models that are known to exist are governed.
+
+    Known are the models that `mlops discover` has found. Declarations are those of today. The exit code is 1 when a model is
+    broken or the ledger cannot be relied on.
+    """
+    platform = open_platform(context)
+    rows, found = [r for r in fleet_rows(platform, at) if r["lifecycle"] != TRIAL], known_coverage(platform, at)
+    if as_json:
+        print_json(inventory_dict(rows, found))
+    else:
+        print_table([{**row, "state": "broken" if row["error"] else row["lifecycle"]} for row in rows], INVENTORY)
+        click.echo(f"\n{found.text if found else NO_DATA}")
+        if found:
+            click.echo(shown(f"Searched: {found.searched}"))
+    intact = ledger_holds(platform)
+    return NOT_WELL if not intact or any(row["error"] for row in rows) else 0
 
 
 @click.command()

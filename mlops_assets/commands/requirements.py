@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from mlops_assets.commands.common import (
+    GroupWithDefault,
     json_option,
     key_option,
     known_model,
@@ -20,17 +21,7 @@ from mlops_assets.ledger.keys import SigningKey
 SHOW = "show"
 
 
-class ShowsByDefault(click.Group):
-    """A group whose arguments go to `show` unless the first one is another of its commands."""
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Put `show` before the arguments where no command is named."""
-        if not args or (args[0] not in self.commands and args[0] not in ctx.help_option_names):
-            args = [SHOW, *args]
-        return super().parse_args(ctx, args)
-
-
-@click.group(cls=ShowsByDefault)
+@click.group(cls=GroupWithDefault, default=SHOW)
 def requirements() -> None:
     """Show by clause which evidence is present, missing or stale; `mlops requirements [PROFILE] [MODEL]` is `show`."""
 

@@ -1,59 +1,39 @@
 """Whether a file is a model, and of what kind, from its bytes alone.
 
 Nothing is ever unpickled, imported or run: a pickle is read opcode by opcode, which executes none of them. Where models
-are looked for is in `discovery.py`.
+are looked for is in `search.py`.
 """
 
-import bz2
 import io
 import json
-import lzma
 import pickletools
+import re
 import zipfile
-import zlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import yaml
 
-Confidence = Literal["likely", "possible"]
+from mlops_assets.discovery import other_files
+from mlops_assets.discovery.other_files import beginning, decompressed
+from mlops_assets.discovery.signs import LIBRARIES, Signs, task_of
 
-LIBRARIES = (
-    *("sklearn", "xgboost", "lightgbm", "catboost", "statsmodels", "torch", "tensorflow", "keras", "imblearn"),
-    *("pycaret", "autogluon", "flaml", "h2o", "prophet", "pmdarima", "sktime", "pygam", "skorch", "interpret"),
-)
-"""Top-level modules whose objects are models, or parts of them."""
-READ_AT_MOST = 2 << 20
-"""Bytes of a pickle that are looked at; the class of the object is named at its beginning."""
+DESCRIPTION_AT_MOST = 1 << 20
+"""Bytes of an `MLmodel` file or of the schema in a skops file that are read."""
 SUFFIXES = {
+    ".astore": "SAS analytic store",
     ".cbm": "CatBoost model",
+    ".gguf": "weights of a language model in GGUF",
     ".h5": "HDF5 file, as Keras writes models",
     ".keras": "Keras model",
-    ".pmml": "PMML document",
+    ".mojo": "H2O model",
     ".pt": "PyTorch file",
     ".pth": "PyTorch file",
     ".safetensors": "weights in safetensors",
+    ".sas7bitm": "SAS item store, as procedures store models",
 }
 """Formats that are known by their name only."""
-
-
-@dataclass(frozen=True)
-class Signs:
-    """Why something is thought a model.
-
-    Attributes:
-        why: in a sentence, without a stop.
-        confidence: `likely` where the content says so, `possible` where only the name or the format does.
-        task: `binary`, `multiclass` or `regression`, where it is known; empty otherwise.
-        inputs: names of the inputs with their roles, where they are recorded.
-    """
-
-    why: str
-    confidence: Confidence = "likely"
-    task: str = ""
-    inputs: tuple[tuple[str, str], ...] = ()
 
 
 def signs_of(path: Path) -> Signs | None:
@@ -71,8 +51,7 @@ def signs_of(path: Path) -> Signs | None:
 
 
 def _pickle(path: Path) -> Signs | None:
-    with path.open("rb") as file:
-        names = list(_named(_decompressed(file.read(READ_AT_MOST))))
+    names = list(_named(decompressed(beginning(path))))
     if not names:
         return Signs("a pickle or joblib file that names no class", "possible")
     model = next((n for n in names if n.split(".")[0] in LIBRARIES), None)
@@ -81,25 +60,7 @@ def _pickle(path: Path) -> Signs | None:
         if names[0].split(".")[0] in ("pandas", "numpy", "polars", "pyarrow", "builtins", "collections", "datetime"):
             return None
         return Signs(f"a pickle or joblib file of {names[0]}", "possible")
-    return Signs(f"a pickle or joblib file of {model}", task=_task(model))
-
-
-def _decompressed(content: bytes) -> bytes:
-    """The beginning of what joblib or pickle wrote, whatever it was compressed with."""
-    openers: dict[bytes, Callable[[], Any]] = {
-        b"\x1f\x8b": lambda: zlib.decompressobj(31),
-        b"x": zlib.decompressobj,
-        b"BZ": bz2.BZ2Decompressor,
-        b"\xfd7zXZ": lzma.LZMADecompressor,
-        b"]\x00": lzma.LZMADecompressor,
-    }
-    for magic, opener in openers.items():
-        if content.startswith(magic):
-            try:
-                return opener().decompress(content, READ_AT_MOST)
-            except (zlib.error, OSError, lzma.LZMAError, EOFError):
-                return content
-    return content
+    return Signs(f"a pickle or joblib file of {model}", task=task_of(model))
 
 
 def _named(content: bytes) -> Iterator[str]:
@@ -121,11 +82,28 @@ def _named(content: bytes) -> Iterator[str]:
 def _skops(path: Path) -> Signs | None:
     try:
         with zipfile.ZipFile(path) as archive:
-            schema = json.loads(archive.read("schema.json"))
-    except (zipfile.BadZipFile, KeyError, ValueError):
+            with archive.open("schema.json") as file:
+                # A few bytes of a zip may stand for gigabytes.
+                text = file.read(DESCRIPTION_AT_MOST)
+            schema = _opening(text)
+    except (zipfile.BadZipFile, KeyError, ValueError, RuntimeError, NotImplementedError, EOFError):
         return Signs("named like a skops file, which it is not, or it is damaged", "possible")
     name = f"{schema.get('__module__', '')}.{schema.get('__class__', '')}".strip(".")
-    return Signs(f"a skops file of {name or 'an object without a name'}", task=_task(name))
+    return Signs(f"a skops file of {name or 'an object without a name'}", task=task_of(name))
+
+
+def _opening(text: bytes) -> dict[str, Any]:
+    """Class and module of a skops schema, which may be too long to be read whole."""
+    try:
+        content = json.loads(text)
+    except (ValueError, RecursionError):
+        found = re.search(rb'"__class__": *"([^"]{1,200})", *"__module__": *"([^"]{1,200})"', text)
+        if found is None:
+            raise ValueError("no class") from None
+        return {"__class__": found.group(1).decode(), "__module__": found.group(2).decode()}
+    if not isinstance(content, dict):
+        raise ValueError("no schema")
+    return content
 
 
 def _onnx(path: Path) -> Signs | None:
@@ -137,32 +115,49 @@ def _onnx(path: Path) -> Signs | None:
 
 def _mlmodel(path: Path) -> Signs | None:
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError):
+        with path.open("rb") as file:
+            content = described(file.read(DESCRIPTION_AT_MOST))
+    except ValueError:
         return Signs("an MLflow model whose MLmodel file is damaged", "possible")
-    if not isinstance(content, dict) or not isinstance(content.get("flavors"), dict):
+    flavors = flavors_of(content)
+    if not flavors:
         return Signs("named like an MLflow model, without flavors", "possible")
-    flavors = [name for name in content["flavors"] if name != "python_function"] or list(content["flavors"])
-    return Signs(f"an MLflow model ({', '.join(flavors)})", inputs=_inputs(content.get("signature")))
+    return Signs(f"an MLflow model ({', '.join(flavors)})", inputs=inputs_of(content.get("signature")))
 
 
-def _inputs(signature: Any) -> tuple[tuple[str, str], ...]:
+def described(text: bytes) -> dict[str, Any]:
+    """The content of an `MLmodel` file.
+
+    Raises:
+        ValueError: it cannot be read.
+    """
+    try:
+        content = yaml.safe_load(text.decode("utf-8"))
+    except (yaml.YAMLError, RecursionError) as error:
+        raise ValueError("not YAML") from error
+    return content if isinstance(content, dict) else {}
+
+
+def flavors_of(content: dict[str, Any]) -> list[str]:
+    """Flavors in an `MLmodel` file, without the general one where there is another."""
+    flavors = content.get("flavors")
+    if not isinstance(flavors, dict):
+        return []
+    return [str(name) for name in flavors if name != "python_function"] or [str(name) for name in flavors]
+
+
+def inputs_of(signature: Any) -> tuple[tuple[str, str], ...]:
     """Columns of an MLflow signature, with the role that their type suggests."""
+    roles = {"string": "categorical", "boolean": "boolean", "datetime": "date"}
     try:
         columns = json.loads(signature["inputs"])
-    except (TypeError, KeyError, ValueError):
+        return tuple(
+            (str(c["name"]), roles.get(str(c.get("type")), "numeric"))
+            for c in columns
+            if isinstance(c, dict) and c.get("name")
+        )
+    except (TypeError, KeyError, ValueError, RecursionError):
         return ()
-    roles = {"string": "categorical", "boolean": "boolean", "datetime": "date"}
-    return tuple(
-        (str(c["name"]), roles.get(str(c.get("type")), "numeric"))
-        for c in columns
-        if isinstance(c, dict) and c.get("name")
-    )
-
-
-def _task(name: str) -> str:
-    """A regressor is named so; the number of classes of a classifier is not known from its bytes."""
-    return "regression" if "Regressor" in name or name.endswith(("LinearRegression", "Ridge", "Lasso")) else ""
 
 
 READERS: dict[str, Callable[[Path], Signs | None]] = {
@@ -171,4 +166,16 @@ READERS: dict[str, Callable[[Path], Signs | None]] = {
     ".joblib": _pickle,
     ".skops": _skops,
     ".onnx": _onnx,
+    ".pmml": other_files.pmml,
+    ".lgb": other_files.trees_or(Signs("named like a LightGBM model", "possible")),
+    ".lgbm": other_files.trees_or(Signs("named like a LightGBM model", "possible")),
+    ".ubj": other_files.trees_or(Signs("named like an XGBoost model", "possible")),
+    ".xgb": other_files.trees_or(Signs("named like an XGBoost model", "possible")),
+    ".bst": other_files.trees_or(Signs("named like an XGBoost model", "possible")),
+    ".model": other_files.trees_or(Signs("named like a model", "possible")),
+    ".txt": other_files.trees,
+    ".json": other_files.trees,
+    ".rds": other_files.r_object,
+    ".rda": other_files.r_object,
+    ".rdata": other_files.r_object,
 }

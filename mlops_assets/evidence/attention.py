@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from mlops_assets.datasets.windows import declared_windows
 from mlops_assets.declaration.declaration import Declaration
+from mlops_assets.evidence.coverage import Coverage
 from mlops_assets.evidence.incident_life import incident_life
 from mlops_assets.evidence.reading import NOTHING, as_sentence, day, moment
 from mlops_assets.evidence.version_status import VersionStatus, required_gates, waiting
@@ -27,6 +28,8 @@ UNDECLARED = "recorded in the ledger, and no longer declared"
 """Error of a model that the ledger knows and no declaration names."""
 SOON = timedelta(days=30)
 """How long before its end an exception, a validation or a finding is shown as urgent."""
+NAMED = 3
+"""Models that nobody governs of which an item names the place."""
 ORDER: tuple[Urgency, ...] = ("now", "soon", "open")
 
 
@@ -38,7 +41,7 @@ class AttentionItem:
         model: name.
         kind: `declaration`, `suspension`, `intervention`, `window`, `incident`, `tier`, `approval`, `version`, `policy`, `finding`,
             `exception`, `validation`, `evidence`, `outcomes`, `training`, `retraining` or
-            `copy`.
+            `copy`; of the fleet `incident` or `discovery`.
         urgency: `now`; `soon`, with an end within `SOON`; `open`, without a date that presses.
         title: what it is, in a few words.
         detail: why, in one or two sentences.
@@ -109,9 +112,36 @@ def attention(
     return sorted(found, key=lambda item: ORDER.index(item.urgency))
 
 
-def fleet_attention(fleet: ModelState) -> list[AttentionItem]:
-    """Open incidents that are about no single model, such as a source that several of them read or a channel that fails."""
-    return [replace(item, model=FLEET) for item in _incidents(fleet, IncidentRule())]
+def fleet_attention(
+    fleet: ModelState, found: Coverage | None = None, at: datetime | None = None
+) -> list[AttentionItem]:
+    """What is open about no single model: incidents, such as of a source that several models read, and models that nobody governs.
+
+    Args:
+        fleet: what is recorded about no single model.
+        found: what is governed of the models that are known to exist; None where no source was searched.
+        at: the time against which the ends of signatures are compared (UTC).
+    """
+    items = [replace(item, model=FLEET) for item in _incidents(fleet, IncidentRule())]
+    return [*items, *_not_governed(found, at)] if found is not None and at is not None else items
+
+
+def _not_governed(found: Coverage, at: datetime) -> list[AttentionItem]:
+    """Models that are known and open, and signatures that ignore one and end soon."""
+    items = []
+    if found.open:
+        first = [f"{row.place} ({row.form})" for row in found.rows if row.standing == "open"][:NAMED]
+        more = f" and {found.open - len(first)} more" if found.open > len(first) else ""
+        detail = f"{', '.join(first)}{more}. Declare each, assign it to a declared model, or sign why it is ignored."
+        title = f"{found.open} known model{' is' if found.open == 1 else 's are'} not governed"
+        items.append(AttentionItem(FLEET, "discovery", "soon", title, detail, "mlops discover list"))
+    for row in found.rows:
+        ends = moment(row.until)
+        if row.standing == "ignored" and _within(ends, at):
+            title = f"{row.place} is ignored until {day(ends)}"
+            line = f"mlops discover ignore {row.id} --until DATE --reason TEXT --key KEY.pem"
+            items.append(AttentionItem(FLEET, "discovery", "soon", title, f"{row.how}.", line, "", _date(ends)))
+    return items
 
 
 def unjudged_windows(declaration: Declaration | None, state: ModelState, today: date) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from mlops_assets.evidence.coverage import Coverage
 from mlops_assets.ledger.events.judgements import GateDecided
 from mlops_assets.ledger.events.versions import SnapshotTaken
 from mlops_assets.ledger.ledger import Ledger
@@ -128,12 +129,14 @@ class RoiReport:
         assumptions: hours that the estimate rests on.
         lines: the estimate.
         hours_to_champion: median over all releases, None where there is none.
+        coverage: what is governed of the models that are known to exist; None where no source was searched.
     """
 
     models: tuple[ModelRoi, ...]
     assumptions: Assumptions
     lines: tuple[Line, ...]
     hours_to_champion: float | None
+    coverage: Coverage | None = None
 
     @property
     def hours(self) -> float:
@@ -146,6 +149,7 @@ class RoiReport:
         return {
             "counted": [asdict(m) for m in self.models],
             "hours_to_champion_median": self.hours_to_champion,
+            "coverage": self.coverage.to_dict() if self.coverage else None,
             "estimate": {
                 "rests_on": self.assumptions.model_dump(),
                 "declared": sorted(self.assumptions.model_fields_set),
@@ -171,6 +175,7 @@ def measure_roi(
     states: Iterable[ModelState],
     assumptions: Assumptions,
     precision: Mapping[str, Mapping[str, float | None]] | None = None,
+    found: Coverage | None = None,
 ) -> RoiReport:
     """Count what is recorded, and estimate from it.
 
@@ -179,10 +184,11 @@ def measure_roi(
         states: of the models.
         assumptions: hours a person would need.
         precision: of each model's alarms, with `precision`, `low` and `high`, where any was judged.
+        found: what is governed of the models that are known to exist; None where no source was searched.
     """
     models = tuple(model_roi(ledger, s, (precision or {}).get(s.name)) for s in sorted(states, key=lambda s: s.name))
     times = [r.hours for m in models for r in m.releases if r.hours is not None]
-    return RoiReport(models, assumptions, _estimate(models, assumptions), median(times) if times else None)
+    return RoiReport(models, assumptions, _estimate(models, assumptions), median(times) if times else None, found)
 
 
 class _Comparison(BaseModel):

@@ -10,7 +10,7 @@ def broken_asset(name: str, reason: str) -> dg.AssetsDefinition:
     @dg.asset(
         key=key,
         group_name=name,
-        description=f"**This model's declaration is broken and nothing of it runs.**\n\n```\n{reason}\n```",
+        description=f"**This declaration is broken and nothing of it runs.**\n\n```\n{reason}\n```",
         kinds={"broken"},
         metadata={"reason": reason},
         check_specs=[dg.AssetCheckSpec("declaration", asset=key, description="Can the declaration be read?")],

@@ -13,8 +13,10 @@ from typing import Any, cast
 import dagster as dg
 
 from mlops_assets.declaration.declaration import Declaration
+from mlops_assets.discovery.settings import DiscoverySettings, read_settings
 from mlops_assets.ledger.state.fold import collecting_later
 from mlops_assets.orchestration.broken import broken_asset
+from mlops_assets.orchestration.discovering import discovery_definitions
 from mlops_assets.orchestration.fleet import fleet_assets, fleet_jobs
 from mlops_assets.orchestration.parts import Folders, Part, resolved, specs_by_key
 from mlops_assets.orchestration.resource import project_resources
@@ -23,10 +25,13 @@ from mlops_assets.orchestration.schedules import schedules
 from mlops_assets.orchestration.sensors import model_sensors, watch
 from mlops_assets.orchestration.sources import source_specs
 from mlops_assets.platform import hold_to_policy
+from mlops_assets.policy.reading import PolicyError
 from mlops_assets.project import FLEET, DeclaredModel, Project, ProjectError, groups_of
 from mlops_assets.registration import Extension, register
 from mlops_assets.stores.home import be_quiet
 
+DISCOVERY = "Discovery"
+"""Stands for a broken `config/discovery.yaml`; no model has such a name."""
 VALIDATING = "DAGSTER_IS_DEFS_VALIDATION_CLI"
 
 
@@ -151,6 +156,12 @@ def _whole(
             broken[part.name] = f"{paths[part.name]}: {_root_cause(error)}"
     if os.environ.get(VALIDATING):
         broken |= _mistakes_in_data(models, project)
+    settings = DiscoverySettings()
+    if fleet:
+        try:
+            settings = read_settings(project.config)
+        except PolicyError as error:
+            broken[DISCOVERY] = str(error)
     if broken and os.environ.get(VALIDATING):
         raise dg.DagsterInvalidDefinitionError("\n".join(broken.values()))
     declarations = [m.declaration for m in models if m.declaration is not None and m.name not in broken]
@@ -162,7 +173,7 @@ def _whole(
         executor=dg.in_process_executor,
     )
     everything = [d for name, d in project.declarations.items() if name not in broken]
-    over_all = [fleet_definitions(everything)] if fleet else []
+    over_all = [fleet_definitions(everything), discovery_definitions(settings)] if fleet else []
     return dg.Definitions.merge(*(part.definitions for part in (*parts, *others)), shared, *over_all)
 
 

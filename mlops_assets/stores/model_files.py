@@ -108,14 +108,14 @@ def _downloaded(imported: Imported, home: Home, scratch: str) -> Path:
     logging.getLogger("mlflow.store.artifact.artifact_repo").setLevel(logging.WARNING)
     server = imported.tracking_uri or home.tracking_uri
     try:
-        with _asking(server):
+        with asking(server):
             return Path(download_artifacts(imported.artifact, dst_path=scratch))
     except (MlflowException, OSError) as error:
         raise ModelFileError(f"{imported.artifact} cannot be read from the MLflow server {server}: {error}") from error
 
 
 @contextmanager
-def _asking(server: str) -> Iterator[None]:
+def asking(server: str) -> Iterator[None]:
     """MLflow asks this server: an address `models:/…` is looked up where the process asks, whatever its functions are given."""
     import mlflow
 

@@ -7,8 +7,7 @@ import click
 import pytest
 
 from mlops_assets.cli import COMMANDS, cli
-from mlops_assets.commands.common import cell, one_line, print_table
-from mlops_assets.commands.requirements import SHOW, ShowsByDefault
+from mlops_assets.commands.common import GroupWithDefault, cell, one_line, print_table
 from mlops_assets_tests.commands.conftest import call_in
 
 NAMES = (
@@ -48,7 +47,7 @@ def test_every_command_explains_itself(tmp_path, words: tuple[str, ...], command
 
 
 @pytest.mark.parametrize(
-    "words", [("status",), ("asof",), ("trace",), ("verify",), ("requirements", "show"), ("replay",), ("drift",), ("drill",), ("calibrate",), ("discover",), ("policy", "diff")],
+    "words", [("status",), ("asof",), ("trace",), ("verify",), ("requirements", "show"), ("replay",), ("drift",), ("drill",), ("calibrate",), ("discover", "search"), ("discover", "list"), ("policy", "diff")],
     ids=" ".join,
 )  # fmt: skip
 def test_whatever_prints_a_table_prints_json(words: tuple[str, ...]) -> None:
@@ -98,7 +97,7 @@ def test_documents_tell_of_commands_and_options_that_there_are(where: str, line:
     command = cli.get_command(click.Context(cli), words[0])
     assert command is not None, f"{where}: mlops {line}"
     if isinstance(command, click.Group) and len(words) > 1:
-        named = SHOW if isinstance(command, ShowsByDefault) and words[1] not in command.commands else words[1]
+        named = command.with_default(words[1:])[0] if isinstance(command, GroupWithDefault) else words[1]
         command = command.get_command(click.Context(command), named)
         assert command is not None, f"{where}: mlops {line}"
     known = {"--help", *(name for parameter in command.params for name in parameter.opts)}

@@ -257,33 +257,6 @@ def test_tampering_is_named_and_the_exit_code_says_so(own: Own) -> None:
     assert f"{SNAPSHOT}/training_data" in shown.out
 
 
-def test_models_beside_the_project_are_discovered(mlops: Call, tmp_path: Path) -> None:
-    import pickle
-
-    from sklearn.linear_model import LinearRegression
-
-    (tmp_path / "scorer.pkl").write_bytes(pickle.dumps(LinearRegression()))
-    starters = tmp_path / "starters"
-    answer = mlops("discover", tmp_path, "--scaffold", starters, "--json")
-    assert answer.code == 1
-    assert [set(row) for row in answer.json] == [
-        {"name", "kind", "where", "modified", "size", "why", "confidence", "starter"}
-    ]
-    written = starters / "scorer" / "defs.yaml"
-    assert answer.json[0]["starter"] == str(written)
-    assert "task: regression" in written.read_text()
-    written.write_text("mine")
-    assert mlops("discover", tmp_path, "--scaffold", starters).code == 1
-    assert written.read_text() == "mine", "what somebody wrote is left alone"
-
-
-def test_what_is_governed_is_not_discovered(mlops: Call, lived, tmp_path: Path) -> None:
-    answer = mlops("discover", lived.platform.home.tracking_uri)
-    assert answer.code == 0
-    assert "Governed already, not listed: " + ", ".join(sorted(MODELS)) in answer.out
-    assert mlops("discover", tmp_path, "--json").json == []
-
-
 def test_lineage_is_written_a_line_an_event(mlops: Call, tmp_path: Path) -> None:
     path = tmp_path / "lineage.ndjson"
     answer = mlops("lineage", TIMED, "--version", 1, "--format", "openlineage", "-o", path)

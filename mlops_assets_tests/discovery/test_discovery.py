@@ -9,7 +9,7 @@ import pytest
 
 from mlops_assets.discovery.registries import RegistryUnreadable
 from mlops_assets.discovery.search import SourceNotFound, discover, slug
-from mlops_assets.discovery.starter import starter
+from mlops_assets.discovery.starter import ImportedFile, starter
 from mlops_assets.project import read_declaration
 
 
@@ -133,18 +133,15 @@ def registry(path: Path) -> str:
 def test_a_registry_lists_what_is_not_declared(tmp_path: Path) -> None:
     address = registry(tmp_path / "mlflow.db")
     before = (tmp_path / "mlflow.db").read_bytes()
-    looked = discover(address, governed=["loans"], own_registry=address)
-    assert [(f.name, f.where, f.kind) for f in looked.found] == [("churn_eu", "Churn (EU)", "registered model")]
-    assert looked.found[0].signs.why == "registered in MLflow with 2 versions, alias prod"
+    looked = discover(address)
+    assert [(f.name, f.where, f.form) for f in looked.found] == [
+        ("churn_eu", "Churn (EU)", "registered model"),
+        ("loans", "loans", "registered model"),
+    ]
+    assert looked.found[0].signs.why == "registered in MLflow with 2 versions, alias prod on 2"
     assert looked.found[0].modified is not None
     assert looked.found[0].modified.year == 2027
-    assert looked.governed == ("loans",)
     assert (tmp_path / "mlflow.db").read_bytes() == before
-
-
-def test_a_declared_name_in_a_foreign_registry_is_another_model(tmp_path: Path) -> None:
-    looked = discover(registry(tmp_path / "mlflow.db"), governed=["loans"], own_registry="sqlite:///mine.db")
-    assert "loans" in {f.name for f in looked.found}
 
 
 @pytest.mark.parametrize(
@@ -186,7 +183,7 @@ def test_a_starter_is_a_declaration_that_reads(tmp_path: Path) -> None:
     declaration = read_declaration(path)
     assert {name: feature.role.value for name, feature in declaration.features.items()} == dict(inputs)
     assert path.read_text(encoding="utf-8").startswith("# Found somewhere.\n")
-    path.write_text(starter("churn", inputs=inputs, artifact="models/churn (1).skops"), encoding="utf-8")
+    path.write_text(starter("churn", inputs=inputs, imported=ImportedFile("models/churn (1).skops")), encoding="utf-8")
     imported = read_declaration(path).imported
     assert imported is not None
     assert imported.artifact == "models/churn (1).skops"

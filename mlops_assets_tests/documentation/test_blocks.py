@@ -12,7 +12,7 @@ import yaml
 
 from docs_tools.blocks import Block, blocks_of, commands_of, logical_lines, missing_lines
 from mlops_assets.cli import cli
-from mlops_assets.commands.requirements import SHOW, ShowsByDefault
+from mlops_assets.commands.common import GroupWithDefault
 from mlops_assets.declaration.declaration import Declaration
 from mlops_assets.notification.routes import Settings as NotificationSettings
 from mlops_assets.policy.policy import Policy, read_policy
@@ -89,8 +89,8 @@ def parse_mlops(words: list[str]) -> None:
     while isinstance(command, click.Group):
         if rest and rest[0] == "--project":
             rest = rest[2:]
-        if isinstance(command, ShowsByDefault) and rest[0] not in command.commands:
-            rest = [SHOW, *rest]
+        if isinstance(command, GroupWithDefault):
+            rest = command.with_default(rest)
         name, command_found, rest = command.resolve_command(context, rest)
         assert command_found is not None
         command = command_found

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from mlops_assets.evidence.as_of import as_of
+from mlops_assets.evidence.coverage import coverage, row_dict
 from mlops_assets.evidence.inventory import inventory, status
 from mlops_assets.evidence.openlineage import events
 from mlops_assets.evidence.packet.addendum import addendum
@@ -28,7 +29,7 @@ from mlops_assets.governance.exceptions import lifts
 from mlops_assets.governance.findings import blocking
 from mlops_assets.governance.validations import standing_validation
 from mlops_assets.ledger.canonical import plain
-from mlops_assets.ledger.events import champion, judgements, response, tiers
+from mlops_assets.ledger.events import champion, discovery, judgements, response, tiers
 from mlops_assets.ledger.events.base import Event, SignedEvent
 from mlops_assets.ledger.events.registry import EVENTS
 from mlops_assets.ledger.keys import SigningKey
@@ -90,6 +91,12 @@ def _promotion(ledger: Ledger) -> Any:
     ]
 
 
+def _coverage(ledger: Ledger) -> Any:
+    """Of the model's records, as of those of the fleet."""
+    found = coverage(ledger.state().model(MODEL), NOW, POLICY.exceptions)
+    return [found.to_dict(), [row_dict(row) for row in found.rows]] if found else None
+
+
 READERS: Mapping[str, Callable[[Ledger], Any]] = {
     "status": _status,
     "inventory": _inventory,
@@ -100,6 +107,7 @@ READERS: Mapping[str, Callable[[Ledger], Any]] = {
     "promotion": _promotion,
     "roi": lambda ledger: measure_roi(ledger, ledger.state(), Assumptions.model_validate({})).to_dict(),
     "requirements": lambda ledger: artefacts_of_ledger(ledger.state().model(MODEL), "3"),
+    "coverage": lambda ledger: _coverage(ledger),
     "conclusions": lambda ledger: conclusions_of(ledger.state().model(MODEL), "3"),
     "lineage": lambda ledger: events(ledger, MODEL),
     "addendum": lambda ledger: addendum(ledger, ledger.state(), MODEL, "4", NOW).now,
@@ -261,6 +269,19 @@ def _retraining(life: Life, opened: Record) -> Act:
     return Act(response.RetrainingRequested, "r-9", {"policy": POLICY.digest}, fields)
 
 
+def _discovered(event: type[SignedEvent], **said: Any) -> Callable[[Life, Record], Act]:
+    def made(life: Life, opened: Record) -> Act:
+        found = discovery.ModelDiscovered(
+            source="notebooks", place="notebooks/churn.ipynb", name="churn", form="notebook", why="it calls .fit",
+            confidence="likely", digest="a" * 64, basis="b" * 64,
+        )  # fmt: skip
+        written = life.write(found, "D-1")
+        life.write(discovery.SourceSearched(found=1), "notebooks")
+        return Act(event, "D-1", {"discovery": written.digest}, {"id": "D-1", "reason": MARKER, **said})
+
+    return made
+
+
 ACTS: tuple[Callable[[Life, Record], Act], ...] = (
     _approval,
     _granted,
@@ -280,11 +301,14 @@ ACTS: tuple[Callable[[Life, Record], Act], ...] = (
     _acknowledged,
     _incident_closed,
     _retraining,
+    _discovered(discovery.DiscoveryIgnored, expires=at("2016-03-01")),
+    _discovered(discovery.DiscoveryAssigned, governed_by=MODEL),
 )
 NAMES = (
     *("approval", "exception", "withdrawal", "finding", "response", "extension", "closure", "validation"),
     *("conclusion", "policy", "assessment"),
     *("rollback", "suspension", "resumption", "retirement", "acknowledgement", "incident closure", "retraining"),
+    *("ignored discovery", "assigned discovery"),
 )
 
 

@@ -16,7 +16,7 @@ from mlops_assets.evidence.packet.packet import PacketParts, write_packet
 from mlops_assets.governance.conclusions import Judgement, sign_conclusion
 from mlops_assets.ledger.canonical import canonical_json, digest, digest_text, iso
 from mlops_assets.ledger.enrolment import enrol, revoke
-from mlops_assets.ledger.events import champion, response, versions, windows
+from mlops_assets.ledger.events import champion, discovery, response, versions, windows
 from mlops_assets.ledger.events.clock import SimulatedClock
 from mlops_assets.ledger.events.judgements import FindingClosed, FindingExtended, FindingResponded
 from mlops_assets.ledger.keys import SigningKey
@@ -62,6 +62,11 @@ def summary(state: LedgerState) -> dict[str, Any]:
     """What a state adds up to, in the fewest words that a later release must still say."""
     return {
         "models": {model.name: _model(model) for model in state},
+        "discovered": {
+            found.id: [found.governed_by, bool(found.ignored), bool(found.gone_at)]
+            for found in state.fleet.discovered.values()
+        },
+        "searches": {searched.source: [searched.found, searched.unread] for searched in state.fleet.searches.values()},
         "refused": {str(refused.seq): refused.kind for refused in state.refused},
     }
 
@@ -130,10 +135,30 @@ def write_life(life: Life, registry: MemoryRegistry) -> None:
     life.ledger.append(raw("approval", {"person": "validator", "decision": "approve"}), model=MODEL, subject="2")
     life.ledger.append(SimulatedClock(machine_time=at("2026-03-01")))
     life.ledger.append(raw("of_a_later_release", {"schema_version": 7}), model=MODEL, subject="x")
+    _discovery(replace(life, model=""))
     other = replace(life, model=OTHER)
     other.register("1")
     other.promote("1", None)
     other.intervene("model-risk", champion.Retirement, "1", "replaced by a rule")
+
+
+def _discovery(fleet: Life) -> None:
+    """Three things that a search found: one is ignored, one assigned, and one gone."""
+    for name in ("ignored", "assigned", "gone"):
+        found = discovery.ModelDiscovered(
+            source="notebooks", place=f"notebooks/{name}.ipynb", name=name, form="notebook", why="it calls .fit",
+            confidence="likely", digest=digest_text(name), basis=digest_text("fit"), facts={"version": "1"},
+        )  # fmt: skip
+        about = {"discovery": fleet.write(found, f"D-{name}").digest}
+        said: dict[str, Any] = {"id": f"D-{name}", "reason": "because"}
+        if name == "ignored":
+            event = fleet.sign("model-risk", discovery.DiscoveryIgnored, about, **said, expires=at("2026-08-01"))
+            fleet.write(event, "D-ignored")
+        if name == "assigned":
+            event = fleet.sign("model-risk", discovery.DiscoveryAssigned, about, **said, governed_by=MODEL)
+            fleet.write(event, "D-assigned")
+    fleet.write(discovery.ModelGone(source="notebooks", place="notebooks/gone.ipynb"), "D-gone")
+    fleet.write(discovery.SourceSearched(found=2, unread=1, reasons=("notebooks/x: Permission denied",)), "notebooks")
 
 
 def _version(life: Life, registry: MemoryRegistry, version: str) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from mlops_assets.evidence.reading import day, label, number, short
-from mlops_assets.ledger.events import champion, judgements, people, response, tiers, versions, windows
+from mlops_assets.ledger.events import champion, discovery, judgements, people, response, tiers, versions, windows
 from mlops_assets.ledger.events.base import Event, UnknownEvent
 from mlops_assets.ledger.records import Record
 from mlops_assets.ledger.state.versions import DATA_SUBJECT
@@ -21,6 +21,7 @@ QUIET = (
     windows.EstimateChecked,
     windows.WindowScored,
     windows.WindowDue,
+    discovery.SourceSearched,
 )
 """Events that have a table of their own; the event log leaves them out."""
 
@@ -154,6 +155,11 @@ def _assessment(event: tiers.TierAssessed, subject: str) -> str:
     return f"Tier {subject} assessed by {event.person} until {day(event.expires)}{_because(reasons)}."
 
 
+def _discovered(event: discovery.ModelDiscovered, subject: str) -> str:
+    governed = f"governed by {event.governed_by}, {event.how}" if event.governed_by else "not governed"
+    return f"{subject} found, {event.form}: {event.place}, {event.why}; {governed}."
+
+
 EVENT_TEXTS: Mapping[type[Event], Callable[[Any, str], str]] = {
     judgements.ValidationRecorded: _validation,
     judgements.ClauseConcluded: _conclusion,
@@ -194,5 +200,14 @@ EVENT_TEXTS: Mapping[type[Event], Callable[[Any, str], str]] = {
     windows.WindowScored: lambda e, s: f"Window {s} scored by version {e.version}: {number(e.rows)} rows.",
     windows.WindowDue: lambda e, s: f"Window {s} ended.",
     people.KeyRevoked: lambda e, s: f"Key of {s} revoked{_because(e.reason)}.",
+    discovery.SourceSearched: lambda e, s: (
+        f"Searched {s}: {number(e.found)} models, {number(e.unread)} places not read."
+    ),
+    discovery.ModelDiscovered: _discovered,
+    discovery.ModelGone: lambda e, s: f"{s} is gone: {e.place}.",
+    discovery.DiscoveryIgnored: lambda e, s: f"{s} ignored by {e.person} until {day(e.expires)}{_because(e.reason)}.",
+    discovery.DiscoveryAssigned: lambda e, s: (
+        f"{s} assigned to the model {e.governed_by} by {e.person}{_because(e.reason)}."
+    ),
 }
 """Class of event to the function that writes its sentence from the event and the record's subject."""

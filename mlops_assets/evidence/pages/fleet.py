@@ -14,6 +14,7 @@ from typing import Any
 from mlops_assets import clock
 from mlops_assets.evidence.attention import AttentionItem, fleet_attention
 from mlops_assets.evidence.card.html import render as render_template
+from mlops_assets.evidence.coverage import Coverage, coverage
 from mlops_assets.evidence.inventory import DeclaredModel, inventory
 from mlops_assets.evidence.pages.event_text import event_text, is_logged
 from mlops_assets.evidence.reading import day, label, minute, number
@@ -25,6 +26,7 @@ from mlops_assets.ledger.records import Record
 from mlops_assets.ledger.state.model import ModelState
 from mlops_assets.ledger.state.windows import WindowVerdict
 from mlops_assets.monitoring.verdict.fleet_control import FleetControl
+from mlops_assets.policy.policy import ExceptionRule
 
 Link = tuple[str, str]
 STATE_TONES = {"broken": "broken", "suspended": "critical", "retired": "quiet", "in use": "none"}
@@ -117,6 +119,7 @@ class FleetView:
         problems: What the check of the ledger found wrong; empty when nothing is, None when it was not checked.
         links: Pages about the fleet as a whole.
         urgent: Items about no single model that a person must act on.
+        coverage: What is governed of the models that are known to exist; None where no source was searched.
     """
 
     title: str
@@ -127,6 +130,7 @@ class FleetView:
     problems: tuple[str, ...] | None = None
     links: tuple[Link, ...] = ()
     urgent: tuple[AttentionItem, ...] = ()
+    coverage: Coverage | None = None
 
 
 @dataclass(frozen=True)
@@ -168,6 +172,7 @@ def view(
     problems: Sequence[str] | None = None,
     stale: Mapping[str, Sequence[str]] | None = None,
     reports: Mapping[str, OutcomeReports] | None = None,
+    ignoring: ExceptionRule | None = None,
 ) -> FleetView:
     """Read what the page shows.
 
@@ -180,6 +185,7 @@ def view(
         problems: What `Ledger.verify` found, as texts; None when it was not run.
         stale: Evidence that is out of date by model, a text each.
         reports: Reports of outcomes by model, where they have a source of their own.
+        ignoring: Who may sign that a model which was found needs no declaration, and for how long.
     """
     records = ledger.records(happened_until=as_of)
     rows = inventory(ledger, models, policies, as_of, stale=stale, reports=reports)
@@ -200,11 +206,15 @@ def view(
         for row in rows
     ]
     views.sort(key=lambda v: (not v.row["error"], v.name))
+    # The end of a signature passes whether or not anything is recorded.
+    moment = as_of or clock.now()
+    known = coverage(found.fleet, moment, ignoring)
     return FleetView(
         title="Model fleet",
         at=at,
         models=tuple(views),
-        urgent=tuple(fleet_attention(found.fleet)),
+        urgent=tuple(fleet_attention(found.fleet, known, moment)),
+        coverage=known,
         records=len(records),
         head=records[-1].digest if records else "",
         problems=None if problems is None else tuple(problems),

@@ -1,7 +1,8 @@
 """Return on governance on a page: what is counted, and apart from it what is estimated. One self-contained HTML file."""
 
-from mlops_assets.evidence.blocks import Block, Paragraph
+from mlops_assets.evidence.blocks import Block, Facts, Paragraph
 from mlops_assets.evidence.card.html import render as render_template
+from mlops_assets.evidence.coverage import NO_DATA, Coverage
 from mlops_assets.evidence.reading import number, table
 from mlops_assets.evidence.roi import FILE, Assumptions, ModelRoi, Release, RoiReport
 
@@ -53,7 +54,9 @@ def counted(found: RoiReport) -> list[Block]:
     if releases:
         note = "Differences are measured on the same held-out rows. Intervals are paired, as the performance gate recorded them."
         blocks.append(table(releases, title="Releases", note=note, limit=200))
-    return blocks or [Paragraph("Nothing is recorded yet.", "muted")]
+    if not blocks:
+        blocks = [Paragraph("Nothing is recorded yet.", "muted")]
+    return [*blocks, *_coverage(found.coverage)]
 
 
 def estimated(found: RoiReport) -> list[Block]:
@@ -84,6 +87,13 @@ def estimated(found: RoiReport) -> list[Block]:
             title="Assumptions",
         ),
     ]
+
+
+def _coverage(found: Coverage | None) -> list[Block]:
+    """What is governed of the models that are known to exist."""
+    if found is None:
+        return [Facts((("Coverage of known models", NO_DATA),))]
+    return [Facts((("Coverage of known models", found.text), ("Last searches", found.searched)))]
 
 
 def _precision(model: ModelRoi) -> str:

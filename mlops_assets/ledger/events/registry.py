@@ -5,7 +5,17 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from mlops_assets.ledger.events import champion, clock, judgements, people, response, tiers, versions, windows
+from mlops_assets.ledger.events import (
+    champion,
+    clock,
+    discovery,
+    judgements,
+    people,
+    response,
+    tiers,
+    versions,
+    windows,
+)
 from mlops_assets.ledger.events.base import Event, UnknownEvent
 
 EVENTS: tuple[type[Event], ...] = (
@@ -44,6 +54,11 @@ EVENTS: tuple[type[Event], ...] = (
     response.IncidentClosed,
     response.RetrainingRequested,
     response.RetrainingClosed,
+    discovery.SourceSearched,
+    discovery.ModelDiscovered,
+    discovery.ModelGone,
+    discovery.DiscoveryIgnored,
+    discovery.DiscoveryAssigned,
 )
 BY_KIND: dict[str, type[Event]] = {event.KIND: event for event in EVENTS}
 

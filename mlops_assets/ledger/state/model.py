@@ -14,6 +14,7 @@ from mlops_assets.ledger.events.tiers import TierAssessed
 from mlops_assets.ledger.people import People
 from mlops_assets.ledger.records import Record
 from mlops_assets.ledger.state.champion import ChampionChange, ChampionState
+from mlops_assets.ledger.state.discovery import Discovered, Searched
 from mlops_assets.ledger.state.judgements import Finding, GrantedException
 from mlops_assets.ledger.state.response import Incident, Request
 from mlops_assets.ledger.state.versions import Decision, Snapshot, VersionState
@@ -66,6 +67,8 @@ class ModelState:
         due: windows that the calendar marked, by start.
         scored: the last scoring by start of the window.
         snapshots: the latest snapshot by declaration digest and request.
+        discovered: what searches have found by its id, governed or not; of the fleet.
+        searches: the last one by source; of the fleet.
         latest: number of the last record of each kind, counted or not.
     """
 
@@ -88,6 +91,8 @@ class ModelState:
     due: Mapping[str, date] = field(default_factory=dict)
     scored: Mapping[str, Scored] = field(default_factory=dict)
     snapshots: tuple[Snapshot, ...] = ()
+    discovered: Mapping[str, Discovered] = field(default_factory=dict)
+    searches: Mapping[str, Searched] = field(default_factory=dict)
     latest: Mapping[str, int] = field(default_factory=dict)
 
     @property

@@ -12,6 +12,7 @@ import polars as pl
 
 from mlops_assets.datasets.values import text_of
 from mlops_assets.declaration.declaration import Declaration
+from mlops_assets.declaration.external import VERSION_CHANGE
 from mlops_assets.declaration.terms import Task
 from mlops_assets.gates.applicability import OF_EXTERNAL
 from mlops_assets.ledger.ledger import Ledger
@@ -21,8 +22,6 @@ from mlops_assets.training.candidates import Candidates, only_candidate
 from mlops_assets.training.given_scores import ALGORITHM, given_pipeline
 
 NO_VERSION = "(none given)"
-VERSION_CHANGE = "vendor_version"
-"""Kind of the incident of rows that another version of the supplier's model scored."""
 
 
 def given_candidate(declaration: Declaration) -> Candidates:
@@ -104,7 +103,7 @@ def version_incidents(
             ),
             window=window,
             cause=f"{VERSION_CHANGE}:{found}",
-            rule="vendor_version",
+            rule=VERSION_CHANGE,
         )
         for found, count in sorted(versions.items())
         if found != external.version

@@ -8,7 +8,7 @@ from typing import Any
 from mlops_assets.governance.adoption import adopt
 from mlops_assets.ledger.canonical import iso
 from mlops_assets.ledger.enrolment import enrol
-from mlops_assets.ledger.events import champion, judgements, response, tiers
+from mlops_assets.ledger.events import champion, discovery, judgements, response, tiers
 from mlops_assets.ledger.events.base import Event
 from mlops_assets.ledger.keys import SigningKey
 from mlops_assets.ledger.signatures import sign_statement
@@ -312,6 +312,39 @@ def retraining_request(world: World) -> Act:
     )  # fmt: skip
 
 
+def discover(world: World, model: str = MODEL, **changes: Any) -> str:
+    """Record that something was found, and return the digest of the record. Searches are about the fleet; the rules are the same."""
+    found = discovery.ModelDiscovered.model_validate(FOUND | changes)
+    return world.ledger.append(found, model=model, subject=FOUND_ID).digest
+
+
+FOUND_ID = "D-1"
+FOUND: dict[str, Any] = {
+    "source": "notebooks", "place": "notebooks/churn.ipynb", "name": "churn", "form": "notebook", "why": "it calls .fit",
+    "confidence": "likely", "digest": "a" * 64, "basis": "b" * 64,
+}  # fmt: skip
+
+
+def discovery_ignored(world: World) -> Act:
+    digest = discover(world)
+    discover(world, OTHER)
+    statement = {"id": FOUND_ID, "reason": "a plot", "expires": iso(world.clock.now + timedelta(days=9))}
+    return Act(
+        discovery.DiscoveryIgnored, FOUND_ID, {"discovery": digest}, statement,
+        "risk", "model-risk", ("root", "root"), "", ("reason", "no plot"),
+    )  # fmt: skip
+
+
+def discovery_assigned(world: World) -> Act:
+    digest = discover(world)
+    discover(world, OTHER)
+    statement = {"id": FOUND_ID, "governed_by": MODEL, "reason": "it was developed there"}
+    return Act(
+        discovery.DiscoveryAssigned, FOUND_ID, {"discovery": digest}, statement,
+        "risk", "model-risk", ("root", "root"), "", ("governed_by", OTHER),
+    )  # fmt: skip
+
+
 ACTS: dict[str, Callable[[World], Act]] = {
     "approval": approval,
     "exception_granted": exception_granted,
@@ -332,4 +365,6 @@ ACTS: dict[str, Callable[[World], Act]] = {
     "incident_acknowledged": incident_acknowledged,
     "incident_closed": incident_closed,
     "retraining_request": retraining_request,
+    "discovery_ignored": discovery_ignored,
+    "discovery_assigned": discovery_assigned,
 }

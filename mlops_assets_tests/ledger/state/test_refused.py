@@ -300,6 +300,8 @@ def test_signed_for_a_state_that_is_over(ready, kind):
         "finding_closed",
         "incident_acknowledged",
         "incident_closed",
+        "discovery_ignored",
+        "discovery_assigned",
     ],
 )
 def test_signed_about_another_record(ready, kind):

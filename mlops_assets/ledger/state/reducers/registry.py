@@ -6,9 +6,10 @@ a clock or a policy file: what a policy says about signatures is read from the `
 
 from collections.abc import Mapping
 
-from mlops_assets.ledger.events import champion, judgements, response, tiers, versions, windows
+from mlops_assets.ledger.events import champion, discovery, judgements, response, tiers, versions, windows
 from mlops_assets.ledger.events.base import Event
 from mlops_assets.ledger.state.reducers import champion as on_champion
+from mlops_assets.ledger.state.reducers import discovery as on_discovery
 from mlops_assets.ledger.state.reducers import judgements as on_judgements
 from mlops_assets.ledger.state.reducers import response as on_response
 from mlops_assets.ledger.state.reducers import training as on_training
@@ -46,5 +47,10 @@ REDUCERS: Mapping[type[Event], Reducer] = {
     response.IncidentClosed: on_response.incident_closed,
     response.RetrainingRequested: on_response.retraining_request,
     response.RetrainingClosed: on_response.retraining_closed,
+    discovery.SourceSearched: on_discovery.source_searched,
+    discovery.ModelDiscovered: on_discovery.model_discovered,
+    discovery.ModelGone: on_discovery.model_gone,
+    discovery.DiscoveryIgnored: on_discovery.discovery_ignored,
+    discovery.DiscoveryAssigned: on_discovery.discovery_assigned,
 }
 """What each kind changes. Events about people change who may sign, and stored evidence and checked estimates no state."""
