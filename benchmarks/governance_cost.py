@@ -90,8 +90,8 @@ MEASURING: dict[str, tuple[str, ...]] = {
     "fairness": ("mlops_assets.evaluation.fairness:measure_fairness",),
     "explanations": (
         "mlops_assets.evaluation.importance:permutation_importance",
-        "mlops_assets.evaluation.explanations:examine_reason_codes",
-        "mlops_assets.evaluation.contributions:build_reference",
+        "mlops_assets.evaluation.reasons.examination:examine_reason_codes",
+        "mlops_assets.evaluation.reasons.reference:build_reference",
     ),
 }
 MAKING: dict[str, tuple[str, ...]] = {

@@ -227,7 +227,10 @@ GATES: dict[str, Scenario] = {
         min_coverage=(0.9, 1.0, test_reason_codes.reasons(explained=95)),
         max_codes=(5, 4, test_reason_codes.reasons(most_codes=5)),
         min_faithful=(0.9, 0.99, test_reason_codes.reasons(faithful=380)),
-        min_contribution=(0.001, 0.01, test_reason_codes.reasons(least_contribution=0.005)),
+        min_share=(0.01, 0.1, test_reason_codes.reasons(least_share=0.05)),
+        min_shapley=(0.9, 0.99, test_reason_codes.reasons(shapley_agreement=0.95)),
+        min_stable=(0.9, 0.99, test_reason_codes.reasons(stable_first=0.95)),
+        min_supported=(0.3, 0.9, test_reason_codes.reasons(supported=200)),
     ),
     **on(
         "completeness",

@@ -8,9 +8,9 @@ import pytest
 
 from mlops_assets.declaration.declaration import Declaration
 from mlops_assets.declaration.training import Candidate
-from mlops_assets.evaluation.contributions import build_reference
-from mlops_assets.evaluation.explanations import examine_reason_codes
 from mlops_assets.evaluation.importance import permutation_importance
+from mlops_assets.evaluation.reasons.examination import examine_reason_codes
+from mlops_assets.evaluation.reasons.reference import build_reference
 from mlops_assets.evaluation.robustness import probe
 from mlops_assets.features.frame import target_vector, to_model_frame
 from mlops_assets.monitoring.inputs.attribution import score_importance

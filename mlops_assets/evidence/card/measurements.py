@@ -11,6 +11,7 @@ from mlops_assets.declaration.terms import Task
 from mlops_assets.evidence.blocks import Block, Missing, Paragraph, Table, Tone
 from mlops_assets.evidence.card import figures
 from mlops_assets.evidence.card.card import CardInputs
+from mlops_assets.evidence.card.reasons import reason_code_blocks
 from mlops_assets.evidence.reading import (
     estimate,
     first,
@@ -272,10 +273,7 @@ def explanations(inputs: CardInputs) -> list[Block]:
         blocks.append(table(importance, title="Importance", limit=15))
     codes = e.get("reason_codes")
     if isinstance(codes, Mapping):
-        blocks.append(Paragraph("Reason codes for adverse decisions:"))
-        blocks += [*sentences(codes.get("reason")), *leftovers(codes, ("reason", "examples", "applies"))]
-        examples = records_of(codes.get("examples") or [], "example")
-        blocks += [table(examples, title="Examples", limit=5)] if examples else []
+        blocks += reason_code_blocks(codes, inputs.decisions or ())
     elif inputs.declaration.task is Task.BINARY and not any("reason_code" in k or k == "reasons" for k in e):
         blocks.append(Missing("reason codes"))
     known = ("reason", "importance", "importances", "global_importance")

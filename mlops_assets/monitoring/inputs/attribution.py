@@ -1,7 +1,7 @@
 """What drives the scores, window against reference: needs no outcomes.
 
 Belongs here: importance of features for the *score*, on samples, and how it moved. Not here: importance for
-performance, or reasons for single decisions (`evaluation/explanations.py`).
+performance, or reasons for single decisions (`evaluation/reasons/`).
 
 A feature's importance is how far scores move, on average, when its values are shuffled among the rows (permutation
 importance with the score itself as what is lost; Breiman 2001, Fisher, Rudin & Dominici 2019). The model is fixed, so

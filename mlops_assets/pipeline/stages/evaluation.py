@@ -6,13 +6,14 @@ from typing import Any
 import polars as pl
 
 from mlops_assets.evaluation.calibration import calibrate
-from mlops_assets.evaluation.contributions import build_reference
 from mlops_assets.evaluation.cost import measure_cost
 from mlops_assets.evaluation.estimators import prepare
-from mlops_assets.evaluation.explanations import ReasonLimits, examine_reason_codes
 from mlops_assets.evaluation.fairness import measure_fairness
 from mlops_assets.evaluation.importance import permutation_importance
 from mlops_assets.evaluation.performance import evaluate
+from mlops_assets.evaluation.reasons.examination import RESAMPLES, examine_reason_codes
+from mlops_assets.evaluation.reasons.reason_codes import ReasonLimits
+from mlops_assets.evaluation.reasons.reference import build_reference
 from mlops_assets.evaluation.robustness import ProbeSettings, probe
 from mlops_assets.evaluation.slices import measure_slices
 from mlops_assets.evaluation.stability import StabilitySettings, measure_stability
@@ -200,7 +201,7 @@ def explanations(context: StageContext) -> StageResult:
     """Measure what drives the scores, give reasons for adverse decisions, and test whether they are faithful."""
     platform, declaration = context.platform, context.declaration
     held = held_out(platform, declaration, context.request)
-    limits = ReasonLimits(least=context.policy.gates.of(reason_codes_gate.GATE).min_contribution)
+    limits = ReasonLimits(least=context.policy.gates.of(reason_codes_gate.GATE).min_share)
     found = explain(held, limits) if declaration.external is None else without_explanations(declaration)
     importance, reasons = found.importance, found.reason_codes
     results = platform.version_results(held.registered.event.run_id)
@@ -229,7 +230,7 @@ def explanations(context: StageContext) -> StageResult:
 
 def explain(held: HeldOut, limits: ReasonLimits) -> Explanations:
     """Importance of the features, and reasons of adverse decisions with how true they are."""
-    reference = build_reference(held.pipeline, held.rows, held.declaration, held.threshold)
+    reference = build_reference(held.pipeline, held.rows, held.declaration, held.threshold, resamples=RESAMPLES)
     reasons = examine_reason_codes(held.pipeline, held.rows, held.declaration, held.threshold, reference, limits=limits)
     importance = permutation_importance(held.pipeline, held.rows, held.declaration)
     return Explanations(importance.to_dict(), reasons.to_dict())

@@ -15,8 +15,8 @@ import polars as pl
 from mlops_assets.datasets.windows import Window
 from mlops_assets.declaration.declaration import Declaration
 from mlops_assets.declaration.terms import Task
-from mlops_assets.evaluation.contributions import Reference, build_reference
-from mlops_assets.evaluation.explanations import ReasonLimits, reason_codes
+from mlops_assets.evaluation.reasons.reason_codes import ReasonLimits, reason_codes
+from mlops_assets.evaluation.reasons.reference import Reference, build_reference
 from mlops_assets.gates import reason_codes as reason_codes_gate
 from mlops_assets.governance.approval_subject import registered
 from mlops_assets.governance.approvals import approval_state
@@ -76,7 +76,7 @@ class Scorer:
             return {}
         threshold = self.registration.event.threshold
         limits = ReasonLimits(
-            least=self.platform.policy_of(self.declaration).gates.of(reason_codes_gate.GATE).min_contribution
+            least=self.platform.policy_of(self.declaration).gates.of(reason_codes_gate.GATE).min_share
         )
         found = reason_codes(self.pipeline, rows, self.declaration, threshold, self._typical_rows, limits)
         texts = (json.dumps([dict(reason) for reason in one], default=float) for one in found[REASONS].to_list())

@@ -179,7 +179,7 @@ def test_shapes_that_the_stages_record(card_inputs: CardInputs):
     assert "| Linear | 0.721 | yes |" in text
     assert "| Forest | 0.702 | no |" in text
     assert "Mean loss of ROC AUC when the feature is shuffled, on 1,000 held-out rows" in text
-    assert "Faithful share:** 0.990" in text
+    assert "| Removal | 99.0% | share of reasons" in text
 
 
 def test_names_of_pictures_are_names_of_files(card_inputs: CardInputs, tmp_path):

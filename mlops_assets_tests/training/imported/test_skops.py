@@ -16,9 +16,9 @@ from sklearn.preprocessing import FunctionTransformer, OneHotEncoder
 from sklearn.svm import LinearSVC
 
 from mlops_assets.declaration.imported import ModelFormat
-from mlops_assets.evaluation.contributions import build_reference
-from mlops_assets.evaluation.explanations import examine_reason_codes
 from mlops_assets.evaluation.importance import permutation_importance
+from mlops_assets.evaluation.reasons.examination import examine_reason_codes
+from mlops_assets.evaluation.reasons.reference import build_reference
 from mlops_assets.features.frame import to_model_frame
 from mlops_assets.features.transformer import features_digest
 from mlops_assets.stores.model_files import ModelFile
