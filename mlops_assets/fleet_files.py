@@ -4,6 +4,7 @@ Belongs here: where each file is written and from what. Not here: what is on a p
 """
 
 import json
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, replace
 from datetime import datetime
@@ -27,11 +28,13 @@ from mlops_assets.monitoring.window_results import DRAWING, DRIFT, OUTCOMES, PER
 from mlops_assets.platform import Platform
 from mlops_assets.report import Report, ReportInputs, Written
 from mlops_assets.response.alarm_precision import alarm_precision
-from mlops_assets.response.incidents import incidents
+from mlops_assets.response.incidents import alarms
 from mlops_assets.stores.results import WINDOWS, WindowResults, windows_with_results
 
 INVENTORY = "inventory.json"
 PAGE, START = "fleet.html", "index.html"
+PAGE_MARK, MARK_BYTES = "shows the records up to", 100
+"""Words before the number of the last record at the end of the fleet page, and the bytes in which they are looked for."""
 START_PAGE = f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>Model fleet</title><meta http-equiv="refresh" content="0; url={PAGE}"></head>
 <body><p><a href="{PAGE}">Model fleet</a></p></body></html>
@@ -126,10 +129,22 @@ def write_fleet_page(platform: Platform, *, check: bool = True) -> tuple[Path, l
     path.parent.mkdir(parents=True, exist_ok=True)
     if (reports / ROI_PAGE).is_file():
         fleet = replace(fleet, links=(("Return on governance", ROI_PAGE),))
-    path.write_text(render(fleet), encoding="utf-8")
-    (reports / START).write_text(START_PAGE, encoding="utf-8")
+    # The fleet page is the last: its mark says that every page shows the records up to there.
     write_model_pages(platform, fleet)
+    (reports / START).write_text(START_PAGE, encoding="utf-8")
+    path.write_text(f"{render(fleet)}<!-- {PAGE_MARK} {fleet.records} -->", encoding="utf-8")
     return path, problems
+
+
+def pages_show(reports: Path) -> int | None:
+    """Number of the last record that the pages show; None where they were never written."""
+    path = reports / PAGE
+    if not path.is_file():
+        return None
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - MARK_BYTES))
+        found = re.search(rf"<!-- {PAGE_MARK} (\d+) -->$", file.read().decode("utf-8", "replace"))
+    return int(found[1]) if found else 0
 
 
 def write_model_pages(platform: Platform, fleet: FleetView) -> dict[str, Path]:
@@ -142,7 +157,7 @@ def write_model_pages(platform: Platform, fleet: FleetView) -> dict[str, Path]:
     """
     folder = platform.home.reports / MODELS
     folder.mkdir(parents=True, exist_ok=True)
-    known = incidents(platform.ledger.state())
+    state = platform.ledger.state()
     pages = {}
     for model in fleet.models:
         if model.row["lifecycle"] == TRIAL:
@@ -155,7 +170,7 @@ def write_model_pages(platform: Platform, fleet: FleetView) -> dict[str, Path]:
         last = model.records[-1].recorded_at if model.records else clock.now()
         windows = windows_of(platform.home.reports, model.name)
         write_window_pages(platform.home.reports, model, windows)
-        judged = next(iter(alarm_precision(model.name, known)), None)
+        judged = next(iter(alarm_precision(model.name, alarms(state, model.name))), None)
         page = model_page.render(_from(MODELS, model), windows, at=last, precision=judged)
         path.write_text(page + mark, encoding="utf-8")
     return pages
@@ -226,8 +241,7 @@ def write_roi(platform: Platform) -> tuple[Path, RoiReport]:
     """
     assumptions = read_assumptions(platform.project.config)
     states = platform.ledger.state()
-    known = incidents(states)
-    precision = {n: asdict(found[0]) for n in states.models if (found := alarm_precision(n, known))}
+    precision = {n: asdict(found[0]) for n in states.models if (found := alarm_precision(n, alarms(states, n)))}
     used = (state for state in states if state.versions)
     found = measure_roi(platform.ledger, used, assumptions, precision, known_coverage(platform))
     folder = platform.home.reports

@@ -1,6 +1,6 @@
 """The files that `mlops init` writes into an empty folder, to start a bank's own project.
 
-Policies, the questions of tier assessments and requirement profiles are copied from the example fleet and belong to the bank from then on; models are added
+Policies, the questions of tier assessments, requirement profiles and runbooks are copied from the example fleet and belong to the bank from then on; models are added
 with `dg scaffold`. Not here: stores and keys, which `setup` creates.
 """
 
@@ -89,8 +89,8 @@ def write_project(folder: Path, name: str) -> list[Path]:
     }
     copies = {
         package / "config" / kind / file.name: file
-        for kind in ("policy", "requirements")
-        for file in sorted((PACKAGE / "config" / kind).glob("*.yaml"))
+        for kind, files in (("policy", "*.yaml"), ("requirements", "*.yaml"), ("runbooks", "*.md"))
+        for file in sorted((PACKAGE / "config" / kind).glob(files))
     }
     copies[package / "config" / TIERING] = PACKAGE / "config" / TIERING
     present = [str(path) for path in (*texts, *copies) if path.exists()]

@@ -72,7 +72,7 @@ def status(context: click.Context, model: str | None, as_json: bool) -> int:
         print_json(rows if model is None else rows[0])
     else:
         found, now = known_coverage(platform), platform.ledger.clock()
-        fleet = fleet_attention(platform.ledger.state().fleet, found, now) if model is None else []
+        fleet = fleet_attention(platform.ledger.state(), found, now) if model is None else []
         print_status(rows, [item.to_dict() for item in fleet], every=model is not None)
     intact = ledger_holds(platform)
     return NOT_WELL if not intact or any(row["error"] for row in rows) else 0
@@ -105,7 +105,7 @@ def print_status(
 
 def _print_ladder(row: Mapping[str, Any]) -> None:
     """Print where the newest version stands on the ladder, and what was tested of it."""
-    (*_, newest) = (None, *row["version_status"])
+    (*_, newest) = (None, *row.get("version_status", ()))
     if newest is None or not newest["tests"] or newest["status"] in ("champion", "former champion"):
         return
     click.echo(shown(f"\nVersion {newest['version']} is {newest['status']}. {newest['reason']}"))

@@ -120,7 +120,7 @@ def _proposal(context: click.Context, model: str, per_year: float, rows: int | N
     from mlops_assets.monitoring.thresholds.life_delays import errors_of, life_delays, tolerated
     from mlops_assets.pipeline.recorded_windows import champion_of, judged, recorded_history, usual_rows
     from mlops_assets.response.alarm_precision import alarm_precision
-    from mlops_assets.response.incidents import incidents
+    from mlops_assets.response.incidents import alarms
 
     platform = open_platform(context)
     champion = champion_of(platform, model)
@@ -171,7 +171,7 @@ def _proposal(context: click.Context, model: str, per_year: float, rows: int | N
             tolerated(thresholds, one.task == "regression")
         )
         proposal = replace(proposal, lives=tuple(lives), notes=(*proposal.notes, limits))
-    earned = alarm_precision(model, incidents(platform.ledger.state(), model), judged(platform, model))
+    earned = alarm_precision(model, alarms(platform.ledger.state(), model), judged(platform, model))
     return {
         "proposal": proposal,
         "precision": [p.to_dict() for p in earned],

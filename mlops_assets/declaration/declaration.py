@@ -66,6 +66,10 @@ class Declaration(Part):
     """The decisions it may be used in, and by whom."""
     owner: str = Field(min_length=1, examples=["team:credit-risk"])
     """Accountable owner: an e-mail address or `team:name`."""
+    runbook: str | None = Field(
+        default=None, pattern=r"^https?://[^\s]+$", examples=["https://wiki.bank.example/models/loans"]
+    )
+    """Address of the model's own runbook: its incidents and notices link to it instead of the runbook for their kind."""
     developers: tuple[str, ...] = Field(min_length=1, examples=[["developer"]])
     """Who built it: enrolled names; none of them may approve it."""
     tier: Tier = Field(examples=["high"])

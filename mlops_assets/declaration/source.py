@@ -65,6 +65,9 @@ class Source(Part):
     """Name of a registered source of the bank's own (`mlops extensions --kind sources`)."""
     settings: dict[str, Any] = Field(default_factory=dict, examples=[{"table": "loans"}])
     """What the `reader` is to read: the fields that it documents."""
+    upstream: tuple[str, ...] = Field(default=(), examples=[["core_banking/accounts"]])
+    """What the table is made from, as asset keys, parts separated by `/`. It is shown in the lineage; a fault that shows in models
+    of different tables with one upstream in the same window is one incident."""
     asset: str | None = Field(default=None, examples=["warehouse/loans"])
     """Key of another Dagster asset, parts separated by `/`; `path` then says where that asset leaves its rows."""
     separator: str | None = Field(default=None, min_length=1, max_length=1, examples=[";"])
@@ -120,11 +123,12 @@ class Source(Part):
     @field_validator("asset")
     @classmethod
     def _an_asset_key(cls, asset: str | None) -> str | None:
-        if asset is not None and not re.fullmatch(r"[A-Za-z0-9_]+(/[A-Za-z0-9_]+)*", asset):
-            raise ValueError(
-                f"found asset {asset!r}, expected the key of a Dagster asset: parts of letters, digits and _, separated by /"
-            )
-        return asset
+        return asset if asset is None else _asset_key("asset", asset)
+
+    @field_validator("upstream")
+    @classmethod
+    def _asset_keys(cls, upstream: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(_asset_key("upstream", name) for name in upstream)
 
     @field_validator("connection")
     @classmethod
@@ -169,6 +173,11 @@ class Source(Part):
         return self.path or (f"source {self.reader}" if self.reader else f"query on {self.connection}")
 
     @property
+    def origins(self) -> tuple[str, ...]:
+        """What a fault of the rows may come from, as asset keys: the table itself, and what it is made from."""
+        return ("/".join(self.key), *self.upstream)
+
+    @property
     def key(self) -> tuple[str, ...]:
         """Asset key of the source in the lineage: models that declare the same table share it, others never do.
 
@@ -189,6 +198,14 @@ class Source(Part):
             part for part in (re.sub(r"\W+", "_", part, flags=re.ASCII).strip("_") for part in path.split("/")) if part
         ]
         return ("source", *parts[:-1], f"{parts[-1] if parts else 'table'}_{_short_digest(path)}")
+
+
+def _asset_key(field: str, text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9_]+(/[A-Za-z0-9_]+)*", text):
+        raise ValueError(
+            f"found {field} {text!r}, expected the key of a Dagster asset: parts of letters, digits and _, separated by /"
+        )
+    return text
 
 
 def _short_digest(text: str) -> str:

@@ -4,22 +4,25 @@ Belongs here: which open items are urgent, by when, and what a person types. Not
 inventory holds, and how the list is shown.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from datetime import date, datetime, timedelta
 from typing import Any, Literal
 
 from mlops_assets.datasets.windows import declared_windows
 from mlops_assets.declaration.declaration import Declaration
 from mlops_assets.evidence.coverage import Coverage
-from mlops_assets.evidence.incident_life import incident_life
 from mlops_assets.evidence.reading import NOTHING, as_sentence, day, moment
 from mlops_assets.evidence.version_status import VersionStatus, required_gates, waiting
 from mlops_assets.evidence.window_evidence import OutcomeReports
 from mlops_assets.gates import contract
 from mlops_assets.ledger.events.champion import Resumption, Retirement, Rollback, Suspension
-from mlops_assets.ledger.state.model import ModelState
+from mlops_assets.ledger.state.model import LedgerState, ModelState
+from mlops_assets.ledger.state.response import Incident
 from mlops_assets.policy.conduct_rules import IncidentRule
+from mlops_assets.response.incident_acts import DISPOSITIONS
+from mlops_assets.response.incident_life import incident_life
+from mlops_assets.response.runbooks import runbook_of
 
 FLEET = "fleet"
 """Stands for the model of an item that is about no single one."""
@@ -48,6 +51,8 @@ class AttentionItem:
         command: what to type; empty where no command deals with it.
         who: roles or person; empty where anybody enrolled may.
         due: day by which it is due, as ISO text, where there is one.
+        incident: id of the incident that it is about, or empty.
+        runbook: name of the runbook that says what to do, or empty.
     """
 
     model: str
@@ -58,6 +63,8 @@ class AttentionItem:
     command: str = ""
     who: str = ""
     due: str | None = None
+    incident: str = ""
+    runbook: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON-able data."""
@@ -74,6 +81,8 @@ def attention(
     stale: Sequence[str] = (),
     reports: OutcomeReports | None = None,
     policy: Any | None = None,
+    shared: Sequence[Incident] = (),
+    model_of: Callable[[str], ModelState] | None = None,
 ) -> list[AttentionItem]:
     """Everything that is open about a model, the most urgent first.
 
@@ -86,6 +95,8 @@ def attention(
         stale: evidence that is out of date, a text each.
         reports: of outcomes, where they have a source of their own.
         policy: its effective policy, for the roles that may close an incident or grant an exception.
+        shared: incidents of the fleet that concern it.
+        model_of: the state of another model by name, for what became of those.
     """
     if state.champion.status == "retired":
         return []
@@ -95,7 +106,8 @@ def attention(
         *_changed(model, row),
         *_suspension(state),
         *_signatures(state),
-        *_incidents(state, getattr(policy, "incidents", None)),
+        *(_incident(model, i, getattr(policy, "incidents", None), lambda _: state) for i in state.open_incidents),
+        *(_incident(model, i, IncidentRule(), model_of or (lambda _: state)) for i in shared),
         *_windows(model, state, unjudged),
         *_versions(model, statuses or {}),
         *_stopped(state, statuses or {}, policy),
@@ -113,16 +125,16 @@ def attention(
 
 
 def fleet_attention(
-    fleet: ModelState, found: Coverage | None = None, at: datetime | None = None
+    state: LedgerState, found: Coverage | None = None, at: datetime | None = None
 ) -> list[AttentionItem]:
     """What is open about no single model: incidents, such as of a source that several models read, and models that nobody governs.
 
     Args:
-        fleet: what is recorded about no single model.
+        state: of the ledger.
         found: what is governed of the models that are known to exist; None where no source was searched.
         at: the time against which the ends of signatures are compared (UTC).
     """
-    items = [replace(item, model=FLEET) for item in _incidents(fleet, IncidentRule())]
+    items = [_incident(FLEET, one, IncidentRule(), state.model) for one in state.fleet.open_incidents]
     return [*items, *_not_governed(found, at)] if found is not None and at is not None else items
 
 
@@ -208,25 +220,35 @@ def _signatures(state: ModelState) -> list[AttentionItem]:
     return found
 
 
-def _incidents(state: ModelState, rule: IncidentRule | None) -> list[AttentionItem]:
-    closers = ", ".join(rule.close_roles) if rule is not None else ""
-    found = []
-    for incident in state.open_incidents:
-        columns = ", ".join(name for name in incident.columns if name not in incident.summary)
-        detail = f"{incident.summary}{f' Columns: {columns}.' if columns else ''}"
-        life = incident_life(incident, state)
-        window = f"Window {incident.window}. " if incident.window and incident.window not in incident.summary else ""
-        if len(life.windows) > 1:
-            window = f"{len(life.windows)} windows from {life.windows[0]} to {life.windows[-1]}. "
-        past = f"Version {life.superseded} decides now. " if life.superseded is not None else ""
-        close = f"mlops incident close {incident.id} --disposition true|false|expected --key KEY.pem --note TEXT"
-        acknowledged = f"Acknowledged by {incident.acknowledged_by}. " if incident.acknowledged_by else ""
-        title = f"Incident {incident.id}: {incident.kind.replace('_', ' ')}, {life.worst}"
-        # What another version's windows show presses no more; it is still to be judged, since thresholds rest on that.
-        urgency: Urgency = "now" if life.superseded is None else "open"
-        said = f"{past}{window}{acknowledged}{detail}"
-        found.append(AttentionItem(state.name, "incident", urgency, title, said, close, closers))
-    return found
+def _incident(
+    model: str, incident: Incident, rule: IncidentRule | None, model_of: Callable[[str], ModelState]
+) -> AttentionItem:
+    life = incident_life(incident, model_of)
+    columns = ", ".join(name for name in incident.columns if name not in incident.summary)
+    window = f"Window {incident.window}." if incident.window and incident.window not in incident.summary else ""
+    decides = sorted(set(life.superseded.values()))
+    said = [
+        f"Version {', '.join(map(str, decides))} decides now." if decides else "",
+        life.text if len(life.windows) > 1 or life.quiet else window,
+        f"Opened again; first opened on {day(incident.first.recorded_at)}." if incident.earlier else "",
+        f"Acknowledged by {incident.acknowledged_by}." if incident.acknowledged_by else "",
+        f"Mitigated by {incident.mitigated_by}: {as_sentence(incident.mitigation)}" if incident.mitigated_by else "",
+        f"Ticket {', '.join(incident.tickets)}." if incident.tickets else "",
+        incident.summary,
+        f"Models: {', '.join(sorted(incident.models))}." if incident.models else "",
+        f"Columns: {columns}." if columns else "",
+    ]
+    choices = "|".join(DISPOSITIONS)
+    line = f"mlops incident close {incident.id} --disposition {choices} --key KEY.pem --note TEXT"
+    title = f"Incident {incident.id}: {incident.kind.replace('_', ' ')}, {life.worst}"
+    # What another version's windows show presses no more; it is still to be judged, since thresholds rest on that.
+    urgency: Urgency = "open" if life.is_past else "now"
+    who = ", ".join(rule.close_roles) if rule is not None else ""
+    return AttentionItem(
+        *(model, "incident", urgency, title, " ".join(text for text in said if text), line, who),
+        incident=incident.id,
+        runbook=runbook_of(incident.kind),
+    )
 
 
 def _windows(model: str, state: ModelState, unjudged: Sequence[str]) -> list[AttentionItem]:

@@ -4,7 +4,7 @@ What is asked of an inventory is in SR 26-2 VI.2 and SS1/23 1.2(c). Fields that 
 an inventory that guesses is worse than one with gaps.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, Protocol
@@ -29,6 +29,9 @@ from mlops_assets.ledger.state.response import Incident
 from mlops_assets.ledger.state.versions import VersionState
 from mlops_assets.policy.policy import Policy
 from mlops_assets.response.alarm_precision import fleet_precision
+from mlops_assets.response.incident_life import incident_life
+from mlops_assets.response.incidents import concerning
+from mlops_assets.response.runbooks import runbook_of
 
 STATUS_FIELDS = (
     "model",
@@ -106,12 +109,13 @@ def inventory(
         row = _row(declared.get(name), state, policies, at)
         policy = policy_of(name, row["tier"], policies)
         granted, objected = exceptions_in_force(state, policy, at)
+        row["open_incidents"] = [_incident(i, found.model) for i in concerning(found, name) if i.is_open]
         row["exceptions"] = [_exception(e) for e in granted]
         row["exceptions_refused"] = [*refused_exceptions(ledger, found, name, at), *objected]
         row |= _tier_and_copies(found, declared.get(name), state, policy, at)
         row["alarm_precision"] = [p.to_dict() for p in earned.get(name, [])]
         about = _Read(tuple((stale or {}).get(name, ())), (reports or {}).get(name))
-        row |= _work(ledger, declared.get(name), state, row, policy, at, about)
+        row |= _work(ledger, declared.get(name), found, row, policy, at, about)
         rows.append(row)
     return rows
 
@@ -189,18 +193,21 @@ class _Read:
 def _work(
     ledger: Ledger,
     model: DeclaredModel | None,
-    state: ModelState,
+    found: LedgerState,
     row: Mapping[str, Any],
     policy: Any | None,
     at: datetime,
     about: _Read,
 ) -> dict[str, Any]:
     """What the versions wait for, which windows were not judged, and what needs a person."""
+    state = found.model(row["model"])
     statuses = version_statuses(ledger, policy, state)
+    shared = [i for i in concerning(found, state.name) if i.is_open and not i.model]
     unjudged = unjudged_windows(model.declaration if model else None, state, at.date())
     items = attention(
-        row, state, at, statuses=statuses, unjudged=unjudged, stale=about.stale, reports=about.reports, policy=policy
-    )
+        row, state, at, statuses=statuses, unjudged=unjudged, stale=about.stale, reports=about.reports, policy=policy,
+        shared=shared, model_of=found.model,
+    )  # fmt: skip
     return {
         "version_status": [asdict(status) for status in statuses.values()],
         "required_gates": sorted(required_gates(policy)),
@@ -243,7 +250,7 @@ def _row(model: DeclaredModel | None, state: ModelState, policies: Mapping[str, 
         "window": verdict.window if verdict else None,
         "severity": verdict.severity if verdict else "not_measurable",
         "kind": verdict.kind if verdict else "none",
-        "open_incidents": [_incident(i) for i in state.open_incidents],
+        "open_incidents": [],
         "exceptions": [],
         "evidence_missing": evidence_missing(known, policy),
         "error": error,
@@ -299,15 +306,22 @@ def _valid_until(known: VersionState | None) -> str | None:
     return iso(last.valid_until) if last and last.outcome != "rejected" else None
 
 
-def _incident(incident: Incident) -> dict[str, Any]:
+def _incident(incident: Incident, model_of: Callable[[str], ModelState]) -> dict[str, Any]:
+    life = incident_life(incident, model_of)
     return {
         "id": incident.id,
+        "model": incident.model or None,
         "kind": incident.kind,
         "severity": incident.severity,
         "window": incident.window,
         "summary": incident.summary,
         "state": incident.state,
         "opened_at": iso(incident.opened_at),
+        "windows": list(life.windows),
+        "worst": life.worst,
+        "models": sorted(incident.models),
+        "tickets": list(incident.tickets),
+        "runbook": runbook_of(incident.kind) or None,
     }
 
 

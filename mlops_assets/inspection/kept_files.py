@@ -1,4 +1,4 @@
-"""What is kept in files beside the ledger, held against what was recorded: evidence, cards, the reports of windows.
+"""What is kept in files beside the ledger, held against what was recorded: evidence, cards, reports of windows and incidents.
 
 People approve on cards, windows are judged by the evidence of the version's run, and policies are replayed on reports; all
 three lie where whoever trains models can write.
@@ -8,6 +8,7 @@ import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 
+from mlops_assets.ledger.events.response import IncidentReported
 from mlops_assets.ledger.events.versions import CardIssued, EvidenceStored
 from mlops_assets.ledger.events.windows import HealthVerdict
 from mlops_assets.platform import Platform
@@ -20,6 +21,7 @@ def changed_files(platform: Platform) -> Iterator[tuple[str, str]]:
     yield from _evidence(platform)
     yield from _cards(platform)
     yield from _reports(platform)
+    yield from _incident_reports(platform)
 
 
 def _evidence(platform: Platform) -> Iterator[tuple[str, str]]:
@@ -49,6 +51,23 @@ def _reports(platform: Platform) -> Iterator[tuple[str, str]]:
             path = platform.window_results(model, window).path(name)
             if why := _differs(path, digest):
                 yield "report", f"{model}, window {window}: {path} {why} (record {record.seq})"
+
+
+def signed_reports(reports: Path) -> Path:
+    """The folder of reports on incidents, in the folder of reports."""
+    return reports / "incidents"
+
+
+def signed_report(reports: Path, incident: str, digest: str) -> Path:
+    """The kept copy of a signed report on an incident."""
+    return signed_reports(reports) / f"{incident}-{digest[:12]}.md"
+
+
+def _incident_reports(platform: Platform) -> Iterator[tuple[str, str]]:
+    for record in platform.ledger.of(IncidentReported):
+        path = signed_report(platform.home.reports, record.subject, record.event.report)
+        if why := _differs(path, record.event.report):
+            yield "report", f"incident {record.subject}: {path} {why} (record {record.seq})"
 
 
 def _differs(path: Path, digest: str) -> str:

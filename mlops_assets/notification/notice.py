@@ -4,17 +4,23 @@ Belongs here: which facts a notice has, and its text. Not here: who gets it (`ro
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
 from mlops_assets.ledger.canonical import iso, plain
 from mlops_assets.ledger.events.champion import Promotion, Retirement, Rollback, Suspension
-from mlops_assets.ledger.events.response import IncidentOpened, RetrainingRequested
+from mlops_assets.ledger.events.response import (
+    IncidentOpened,
+    IncidentReopened,
+    IncidentWidened,
+    RetrainingRequested,
+)
 from mlops_assets.ledger.events.windows import LadderTested
 from mlops_assets.ledger.ledger import Record
 from mlops_assets.plain_text import shown
+from mlops_assets.response.runbooks import runbook_of
 
 LONGEST_TITLE = 160
 SHOWN = 50
@@ -37,12 +43,13 @@ class Notice:
         severity: none, watch, act or critical.
         text: what happened, in a sentence.
         at: when, as ISO text.
-        details: what else is known: `incident` (its kind), `subject`, `window`, `columns`, `record` (its number), `recorded` (when,
+        details: what else is known: `incident` (its kind), `subject`, `window`, `columns`, `models`, `record` (its number), `recorded` (when,
             as ISO text).
         tier: of the model.
         owner: of the model.
         roles: who is asked to act; empty: anybody who is enrolled, or nobody.
         action: what to do next, as a command where there is one; empty: nothing is asked of a person.
+        runbook: address of the model's own runbook; empty: the one for the kind.
     """
 
     key: str
@@ -56,6 +63,7 @@ class Notice:
     owner: str = ""
     roles: tuple[str, ...] = ()
     action: str = ""
+    runbook: str = ""
 
     @property
     def topic(self) -> str:
@@ -78,32 +86,31 @@ class Places:
 
     Attributes:
         pages: under which the folder of reports is served.
-        runbooks: page with what to do when something happens.
+        runbooks: under which the bank keeps the runbooks.
+        links: name of a runbook to the address that replaces it.
     """
 
     pages: str = ""
     runbooks: str = ""
+    links: Mapping[str, str] = field(default_factory=dict)
+
+    def runbook(self, kind: str) -> str:
+        """Address of the runbook for a kind of incident or notice; empty where there is none.
+
+        The bank's own address for it comes first, then the folder of its runbooks, then the page that is served with the reports.
+        """
+        name = runbook_of(kind)
+        if not name or name in self.links:
+            return self.links.get(name, "")
+        if self.runbooks:
+            return f"{self.runbooks.rstrip('/')}/{name}"
+        return f"{self.pages.rstrip('/')}/runbooks/{name}.html" if self.pages else ""
 
 
-RUNBOOKS = {
-    "data_quality": "data-quality-fault",
-    "covariate_shift": "covariate-shift",
-    "label_shift": "label-shift",
-    "concept_drift": "concept-drift",
-    "fairness": "a-group-falls-behind",
-    "window_overdue": "a-window-is-overdue-or-not-measurable",
-    "data_missing": "a-window-is-overdue-or-not-measurable",
-    "validation_expired": "a-finding-is-overdue-or-a-validation-expires",
-    "validation_missing": "a-finding-is-overdue-or-a-validation-expires",
-    "finding_overdue": "a-finding-is-overdue-or-a-validation-expires",
-    "unfounded_champion": "mlops-verify-names-a-problem",
-    "registry_changed": "mlops-verify-names-a-problem",
-    TAMPERED: "mlops-verify-names-a-problem",
-    SIGNATURE: "an-approval-is-missing",
-}
-"""Kind of incident or record to the section of the runbooks."""
 TITLES = {
     IncidentOpened.KIND: "incident",
+    IncidentReopened.KIND: "incident opened again",
+    IncidentWidened.KIND: "incident concerns another model",
     RetrainingRequested.KIND: "retraining requested",
     Promotion.KIND: "another version decides",
     Rollback.KIND: "rolled back",
@@ -124,6 +131,7 @@ def notice_of(
     roles: Sequence[str] = (),
     action: str = "",
     severity: str = "",
+    runbook: str = "",
 ) -> Notice:
     """The notice of a ledger record.
 
@@ -135,10 +143,11 @@ def notice_of(
         roles: who is asked to act.
         action: what to do next.
         severity: default: what the record says, or none.
+        runbook: address of the model's own runbook.
     """
     event = record.event
     texts = (getattr(event, name, None) for name in ("summary", "rationale", "cause", "reason", "note"))
-    is_incident = isinstance(event, IncidentOpened)
+    is_incident = isinstance(event, (IncidentOpened, IncidentReopened, IncidentWidened))
     details = plain(
         {
             "record": record.seq,
@@ -147,6 +156,7 @@ def notice_of(
             "subject": record.subject,
             "window": getattr(event, "window", None),
             "columns": getattr(event, "columns", None),
+            "models": [one.model for one in getattr(event, "models", ())] or None,
         }
     )
     return Notice(
@@ -161,6 +171,7 @@ def notice_of(
         owner=owner,
         roles=tuple(roles),
         action=action,
+        runbook=runbook,
     )
 
 
@@ -185,13 +196,17 @@ def message(notice: Notice, places: Places) -> Message:
     details = notice.details
     about = details.get("incident")
     kind = TITLES.get(notice.kind, notice.kind.replace("_", " "))
-    kind = f"{about}".replace("_", " ") if about else kind
+    if about:
+        again = ", opened again" if notice.kind == IncidentReopened.KIND else ""
+        more = ", another model" if notice.kind == IncidentWidened.KIND else ""
+        kind = f"{about}".replace("_", " ") + again + more
     kind += ", not acknowledged" if notice.kind == UNACKNOWLEDGED else ""
     lines = [f"What happened: {notice.text}"]
     if notice.model:
         facts = [f"{notice.tier} tier" if notice.tier else "", f"owner {notice.owner}" if notice.owner else ""]
         known = ", ".join(fact for fact in facts if fact)
         lines.append(f"Model: {notice.model}" + (f" ({known})" if known else ""))
+    lines.append(f"Models: {', '.join(map(str, details['models']))}" if details.get("models") else "")
     lines.append(f"Severity: {notice.severity}" if notice.severity != "none" else "")
     lines.append(f"Since: {_since(notice)}")
     lines.append(f"Columns: {', '.join(map(str, details['columns']))}" if details.get("columns") else "")
@@ -242,9 +257,9 @@ def _links(notice: Notice, places: Places) -> list[str]:
     if places.pages:
         page = f"models/{notice.model}.html" if notice.model else "fleet.html"
         found.append(f"Page: {places.pages.rstrip('/')}/{page}")
-    section = RUNBOOKS.get(str(notice.details.get("incident") or notice.kind))
-    if places.runbooks and section:
-        found.append(f"Runbook: {places.runbooks.rstrip('/')}#{section}")
+    runbook = notice.runbook or places.runbook(str(notice.details.get("incident") or notice.kind))
+    if runbook:
+        found.append(f"Runbook: {runbook}")
     return found
 
 

@@ -18,6 +18,7 @@ from mlops_assets.ledger.canonical import moment
 from mlops_assets.ledger.events.registry import BY_KIND
 from mlops_assets.notification.notice import Notice, Places
 from mlops_assets.policy.reading import read_document
+from mlops_assets.response.runbooks import OF_NOTICES, RUNBOOK_OF
 
 FILE = "notification.yaml"
 PREFIX = "MLOPS_NOTIFY_"
@@ -188,7 +189,10 @@ class Settings(_Part):
     pages: Address | None = None
     """Address under which the folder of reports is served; messages link to its pages."""
     runbooks: Address | None = None
-    """Address of the page with the runbooks; messages link to its sections."""
+    """Address under which the bank keeps the runbooks: the name of the runbook is added to it. Default: those that are served with
+    the pages."""
+    runbook_links: dict[str, Address] = {}
+    """Name of a runbook to the address that replaces it, such as a page of the bank's own manual."""
     time_zone: Zone = "UTC"
     """Of the times of day in this file."""
     repeat_after_hours: float = Field(default=1, ge=0, le=168)
@@ -199,6 +203,14 @@ class Settings(_Part):
     """Name to way out."""
     routes: tuple[Route, ...] = ()
     """Each is looked at for each notice."""
+
+    @model_validator(mode="after")
+    def _runbooks_are_there(self) -> "Settings":
+        known = sorted({*RUNBOOK_OF.values(), *OF_NOTICES.values()})
+        unknown = [name for name in self.runbook_links if name not in known]
+        if unknown:
+            raise ValueError(f"runbook_links: found {unknown[0]!r}, expected one of {', '.join(known)}")
+        return self
 
     @model_validator(mode="after")
     def _channels_are_there(self) -> "Settings":
@@ -216,7 +228,7 @@ class Settings(_Part):
     @property
     def places(self) -> Places:
         """What messages link to."""
-        return Places(self.pages or "", self.runbooks or "")
+        return Places(self.pages or "", self.runbooks or "", dict(self.runbook_links))
 
     def kinds(self, told: Collection[str]) -> tuple[str, ...] | None:
         """Kinds of records that some route asks for beside those that people are told of; None: every kind."""

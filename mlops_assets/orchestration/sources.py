@@ -21,6 +21,7 @@ def source_specs(declarations: Sequence[Declaration]) -> list[dg.AssetSpec]:
     return [
         dg.AssetSpec(
             dg.AssetKey(list(key)),
+            deps=[dg.AssetKey(name.split("/")) for name in where[key].upstream],
             description=f"Read by {', '.join(d.name for d in used)}.",
             group_name="sources",
             kinds={"table"},

@@ -5,13 +5,19 @@ Not here: who gets a notice and how it is sent (`notification/`), and when this 
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import replace
 
 from mlops_assets.evidence.pages.event_text import event_text
 from mlops_assets.evidence.version_status import version_statuses, waiting
 from mlops_assets.ledger.canonical import iso
 from mlops_assets.ledger.events.champion import Promotion, Retirement, Rollback, Suspension
 from mlops_assets.ledger.events.judgements import Approval, GateDecided, PolicyAdopted
-from mlops_assets.ledger.events.response import IncidentOpened, RetrainingRequested
+from mlops_assets.ledger.events.response import (
+    IncidentOpened,
+    IncidentReopened,
+    IncidentWidened,
+    RetrainingRequested,
+)
 from mlops_assets.ledger.events.tiers import TierAssessed
 from mlops_assets.ledger.events.windows import LadderTested
 from mlops_assets.ledger.ledger import Record
@@ -21,9 +27,14 @@ from mlops_assets.notification.routes import FILE, Settings, read_settings
 from mlops_assets.platform import Platform
 from mlops_assets.policy.reading import PolicyError
 from mlops_assets.response.incidents import open_incident
+from mlops_assets.response.runbooks import runbook_files, runbook_of
 
 RECORDS = tuple(
-    e.KIND for e in (IncidentOpened, RetrainingRequested, Promotion, Rollback, Suspension, Retirement, LadderTested)
+    event.KIND
+    for event in (
+        *(IncidentOpened, IncidentReopened, IncidentWidened),
+        *(RetrainingRequested, Promotion, Rollback, Suspension, Retirement, LadderTested),
+    )
 )
 """Kinds of records that people are told of where no route says otherwise."""
 ASKING = tuple(e.KIND for e in (GateDecided, Approval, TierAssessed, PolicyAdopted, LadderTested))
@@ -76,7 +87,7 @@ def post_of(platform: Platform, settings: Settings) -> Post:
 
     def looked_at(notice: Notice) -> bool:
         known = platform.ledger.state().model(notice.model).incidents.get(str(notice.details.get("subject")))
-        return known is not None and known.state != "open"
+        return known is not None and (bool(known.acknowledged_by) or not known.is_open)
 
     return Post(platform.home.root, platform.project.root, settings, TOLD, looked_at)
 
@@ -90,14 +101,16 @@ def _is_told(record: Record) -> bool:
 def _notice(platform: Platform, record: Record) -> Notice:
     tier, owner = _facts(platform, record.model)
     event = record.event
-    said = "" if isinstance(event, IncidentOpened) else event_text(record)
-    if isinstance(event, IncidentOpened):
+    incident = isinstance(event, (IncidentOpened, IncidentReopened, IncidentWidened))
+    said = "" if incident else event_text(record)
+    if incident:
         roles: Sequence[str] = ()
         if record.model in platform.project.declarations:
             roles = platform.policy(record.model).incidents.close_roles
         return notice_of(
-            record, tier=tier, owner=owner, roles=roles, action=f"mlops incident ack {record.subject} --key KEY.pem"
-        )
+            record, tier=tier, owner=owner, roles=roles, action=f"mlops incident ack {record.subject} --key KEY.pem",
+            runbook=runbook_link(platform, record.model),
+        )  # fmt: skip
     severity = "watch" if isinstance(event, LadderTested) and event.outcome == "failed" else ""
     return notice_of(record, text=said, tier=tier, owner=owner, severity=severity)
 
@@ -130,6 +143,20 @@ def _signatures(platform: Platform, models: Sequence[str]) -> list[Notice]:
             )
         )
     return found
+
+
+def runbook_place(platform: Platform, kind: str, model: str) -> str:
+    """Where the runbook for a kind of incident is: the model's own, the bank's address, or a file; empty where there is none."""
+    places = replace(settings_of(platform)[0].places, pages="")
+    address = runbook_link(platform, model) or places.runbook(kind)
+    file = runbook_files(platform.project.config).get(runbook_of(kind))
+    return address or (str(file) if file is not None else "")
+
+
+def runbook_link(platform: Platform, model: str) -> str:
+    """Address of the runbook that a model declares as its own; empty where it has none."""
+    declared = platform.project.declarations.get(model)
+    return (declared.runbook or "") if declared is not None else ""
 
 
 def _facts(platform: Platform, model: str) -> tuple[str, str]:

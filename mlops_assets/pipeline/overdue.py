@@ -1,4 +1,5 @@
-"""Windows that should have a verdict and have none, or were judged without a row: an incident for each cause.
+"""Windows that should have a verdict and have none, or were judged without a row, and pages that are out of date: an incident for
+each cause.
 
 A source that several models read and that cannot be read is one incident, which names all of them. A window is overdue a day
 after its data was due, unless the model's windows are being judged one after the other. Not here: what is run for a window
@@ -12,6 +13,7 @@ from datetime import date, datetime, timedelta
 
 from mlops_assets.datasets.windows import declared_windows, grace
 from mlops_assets.declaration.declaration import Declaration
+from mlops_assets.fleet_files import pages_show
 from mlops_assets.ledger.state.model import LedgerState, ModelState
 from mlops_assets.ledger.state.response import Incident
 from mlops_assets.pipeline.windows_due import verdict_on, windows_due
@@ -20,6 +22,9 @@ from mlops_assets.response.incidents import open_incident
 
 WINDOW_OVERDUE = "window_overdue"
 DATA_MISSING = "data_missing"
+PAGE_STALE = "page_stale"
+PAGES_WITHIN = timedelta(minutes=15)
+"""How long after a record the pages may not show it; the job that writes them runs within a minute or two."""
 PATIENCE = timedelta(days=1)
 """How long after its data was due a window is overdue; and how long a verdict shows that windows are being judged."""
 
@@ -96,6 +101,49 @@ def report_late(platform: Platform, now: datetime) -> list[str]:
     for (kind, _, reason), group in alike.items():
         opened.append(_open(platform, kind, reason, group))
     return opened
+
+
+def stale_page(platform: Platform, since: int, now: datetime) -> str:
+    """That the pages do not show records that they should, in a sentence; empty where they do, or were never written.
+
+    Args:
+        platform: of the project.
+        since: number of the last record at the last look, after which the pages were to be written: a machine that was switched
+            off for a night has left no page out of date.
+        now: the time.
+    """
+    shows = pages_show(platform.home.reports)
+    if shows is None or shows >= since:
+        return ""
+    missing = platform.ledger.get(shows + 1)
+    if missing is None or missing.recorded_at + PAGES_WITHIN >= now:
+        return ""
+    when = f"{missing.recorded_at:%Y-%m-%d %H:%M}"
+    return f"the pages show records up to {shows}; record {missing.seq} of {when} UTC and what followed are not on them"
+
+
+def page_to_be_told(platform: Platform, since: int, now: datetime) -> str:
+    """That the pages are out of date, where no incident says so yet."""
+    stands = any(i.cause == PAGE_STALE and i.is_open for i in platform.ledger.state().fleet.incidents.values())
+    return "" if stands else stale_page(platform, since, now)
+
+
+def report_stale_page(platform: Platform, since: int, now: datetime) -> list[str]:
+    """Open the incident of pages that are out of date; returns what was opened, a sentence or none."""
+    found = page_to_be_told(platform, since, now)
+    if not found:
+        return []
+    open_incident(
+        platform.ledger,
+        "",
+        kind=PAGE_STALE,
+        severity="act",
+        summary=f"People read what is out of date: {found}. The run of fleet__reconcile says why they could not be written.",
+        window=f"after record {pages_show(platform.home.reports)}",
+        cause=PAGE_STALE,
+        rule=PAGE_STALE,
+    )
+    return [found]
 
 
 def _late(declared: Declaration, model: ModelState, now: datetime) -> Late:

@@ -32,6 +32,7 @@ from mlops_assets.pipeline.training_results import EXPLANATIONS, REFERENCE_PERFO
 from mlops_assets.platform import Platform
 from mlops_assets.release.champion import champion_state
 from mlops_assets.response.alarm_precision import JudgedWindow, judged_windows
+from mlops_assets.response.incidents import alarms
 from mlops_assets.statistics.profile import Profile
 from mlops_assets.stores.results import ResultError, VersionResults
 
@@ -198,8 +199,8 @@ def _outcomes(champion: Champion, window: str) -> pl.DataFrame:
 
 def judged(platform: Platform, model: str) -> list[JudgedWindow]:
     """The last verdict on each of the model's windows, with what came of its alarm."""
-    state = platform.ledger.state().model(model)
-    return judged_windows(state.window_verdicts.values(), tuple(state.incidents.values()))
+    state = platform.ledger.state()
+    return judged_windows(state.model(model).window_verdicts.values(), alarms(state, model))
 
 
 def recorded_history(platform: Platform, model: str) -> tuple[list[RecordedWindow], list[str]]:

@@ -15,7 +15,7 @@ from mlops_assets.ledger.state.champion import CHAMPION_KINDS
 from mlops_assets.ledger.state.model import ModelState
 from mlops_assets.notification.outbox import Outbox
 from mlops_assets.pipeline import notices
-from mlops_assets.pipeline.overdue import report_late, to_be_told
+from mlops_assets.pipeline.overdue import page_to_be_told, report_late, report_stale_page, to_be_told
 from mlops_assets.platform import Platform
 from mlops_assets.policy.policy import Policy
 from mlops_assets.release import automation
@@ -104,6 +104,7 @@ def reason_to_watch(platform: Platform, since: int) -> Reason | None:
         if _to_be_acted_on(platform, state.model(name), policy, opening)
     ]
     dates += to_be_told(platform, now)
+    dates += [stale] if (stale := page_to_be_told(platform, since, now)) else []
     return Reason("; ".join([*news, *dates]), again=bool(news)) if news or dates else None
 
 
@@ -140,7 +141,8 @@ def watch(platform: Platform, since: int) -> Watched:
     except Exception as error:  # a registry that cannot be read keeps nobody from being notified of the rest
         differing, unread = 0, error
     doubtful = _audited(platform, since)
-    actions = [*_overseen(platform), *report_late(platform, platform.ledger.clock())]
+    now = platform.ledger.clock()
+    actions = [*_overseen(platform), *report_late(platform, now), *report_stale_page(platform, since, now)]
     # Before an incident about a channel is opened: the next look tells people of that one.
     last = newest_record(platform)
     fresh, sent = notices.send(platform, since)

@@ -8,6 +8,7 @@ from typing import Annotated
 
 from pydantic import Field, field_validator
 
+from mlops_assets.ledger.events.judgements import REOPEN_DAYS
 from mlops_assets.ledger.people import AUTOMATION, LEDGER, NO_JUDGES
 from mlops_assets.strictness import FalseStricter, LowerInt, Part, Stricter
 
@@ -15,12 +16,15 @@ Roles = Annotated[tuple[str, ...], Stricter("fewer")]
 
 
 class IncidentRule(Part):
-    """Who may close an incident; anybody enrolled for the model may acknowledge one."""
+    """Who may close an incident, and for how long it may open again; anybody enrolled for the model may acknowledge one."""
 
     close_roles: Roles = Field(default=("validator", "model-risk", "developer"), min_length=1)
     """Roles that may close an incident with its disposition."""
     authors_may_close: FalseStricter = True
     """Whether those who built a version of the model may close its incidents; their disposition says who was right."""
+    reopen_days: Annotated[int, Stricter("fixed")] = Field(default=REOPEN_DAYS, ge=0, le=3650)
+    """Days after its closure within which the same cause opens an incident again; later it opens another one, which names the
+    former. Windows must follow each other as closely. 0: always another one."""
 
 
 class AutomationRule(Part):

@@ -3,8 +3,9 @@
 Belongs here: which windows an incident stands for, and how often alarms were right, by model, kind and rule. Not here:
 closing incidents (`incidents.py`), and what thresholds follow from it (`monitoring/thresholds/alarm_calibration.py`).
 
-Precision is the share of true alarms among those that were true or false. An expected one (a campaign, a known migration)
-was neither: something did happen, and nobody had to be woken. Alarms that are open say nothing yet.
+Precision is the share of true alarms among those that were true or false. A fault of the data was a true alarm. An expected
+one (a campaign, a known migration) was neither: something did happen, and nobody had to be woken. Alarms that are open say
+nothing yet. An incident that was opened again is one alarm for each opening.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,6 +16,7 @@ from typing import Any, Literal
 from mlops_assets.ledger.state.model import LedgerState
 from mlops_assets.ledger.state.response import Disposition, Incident
 from mlops_assets.ledger.state.windows import WindowVerdict
+from mlops_assets.response.incidents import alarms
 from mlops_assets.statistics.intervals import wilson_interval
 
 ALARMS = ("act", "critical")
@@ -51,7 +53,8 @@ class Precision:
     Attributes:
         model: whose.
         by, name: all of the model's alarms, those of one kind, or those of one rule.
-        true, false, expected, open: incidents by disposition.
+        true, false, expected, open: incidents by disposition; true ones include those that were a fault of the data.
+        data_fault: how many of the true ones were that.
         windows: windows they stand for.
         precision: of the true and false ones; None while there are none.
         low, high: Wilson interval of 95 %.
@@ -68,6 +71,7 @@ class Precision:
     precision: float | None
     low: float | None
     high: float | None
+    data_fault: int = 0
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-able form."""
@@ -82,7 +86,7 @@ def judged_windows(verdicts: Iterable[WindowVerdict], raised: Sequence[Incident]
 
     Args:
         verdicts: the last verdict on each window of the model.
-        raised: incidents of the same model.
+        raised: about the same model, as `alarms` gives them.
     """
     last = {verdict.window: verdict for verdict in verdicts}
     found: list[JudgedWindow] = []
@@ -112,7 +116,7 @@ def alarm_precision(model: str, raised: Sequence[Incident], windows: Sequence[Ju
 
     Args:
         model: whose.
-        raised: incidents of any models; those about windows count.
+        raised: about the model, as `alarms` gives them; those about windows count.
         windows: as `judged_windows` gives them, for how many windows each stands for.
     """
     mine = [i for i in raised if i.model == model and i.window and i.severity in ALARMS]
@@ -138,7 +142,7 @@ def fleet_precision(state: LedgerState, as_of: datetime | None = None) -> dict[s
     """
     found: dict[str, list[Precision]] = {}
     for model in state:
-        raised = [_as_of(i, as_of) for i in model.incidents.values() if as_of is None or i.opened_at <= as_of]
+        raised = [_as_of(i, as_of) for i in alarms(state, model.name) if as_of is None or i.opened_at <= as_of]
         verdicts = [v for v in model.window_verdicts.values() if as_of is None or v.happened_at <= as_of]
         rows = alarm_precision(model.name, raised, judged_windows(verdicts, raised)) if raised else []
         if rows:
@@ -158,19 +162,21 @@ def rules_of(incident: Incident) -> tuple[str, ...]:
 
 
 def _precision(model: str, by: By, name: str, found: Sequence[Incident], stands_for: Mapping[str, int]) -> Precision:
-    counts = {d: sum(i.disposition == d for i in found) for d in ("true", "false", "expected", None)}
-    judged = counts["true"] + counts["false"]
-    interval = wilson_interval(counts["true"], judged) if judged else None
+    counts = {d: sum(i.disposition == d for i in found) for d in ("true", "false", "expected", "data_fault", None)}
+    true = counts["true"] + counts["data_fault"]
+    judged = true + counts["false"]
+    interval = wilson_interval(true, judged) if judged else None
     return Precision(
         model=model,
         by=by,
         name=name,
-        true=counts["true"],
+        true=true,
         false=counts["false"],
         expected=counts["expected"],
         open=counts[None],
-        windows=sum(stands_for.get(i.id, 0) for i in found),
-        precision=counts["true"] / judged if judged else None,
+        data_fault=counts["data_fault"],
+        windows=sum(stands_for.get(i.id, 0) for i in {i.id: i for i in found}.values()),
+        precision=true / judged if judged else None,
         low=interval.low if interval else None,
         high=interval.high if interval else None,
     )

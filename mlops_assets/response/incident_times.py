@@ -1,7 +1,8 @@
-"""How long incidents take: from the end of a window to detection, to the first acknowledgement, and to closure.
+"""How long incidents take: from the end of a window to detection, to acknowledgement, to mitigation, and to closure.
 
-Means over a group: time to detect (MTTD), to acknowledge (MTTA) and to close (MTTR, to resolution). Means hold only the incidents that
-came so far; what has not is counted beside them, with its age. Not here: what an incident is (`incidents.py`).
+Means over a group: time to detect (MTTD), to acknowledge (MTTA), to mitigate (MTTM) and to close (MTTR, to resolution). An incident
+that was opened again counts once for each opening, one that was merged not at all. Means hold only the incidents that came so far;
+what has not is counted beside them, with its age. Not here: what an incident is (`incidents.py`).
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -25,6 +26,8 @@ class IncidentTimes:
             promotion where that came later, since nothing watched the window before.
         acknowledged: how many somebody acknowledged, or closed at once.
         acknowledge: mean from the record of the incident until then.
+        mitigated: how many were mitigated, or closed without it.
+        mitigate: mean from the record of the incident until then.
         closed: how many are closed.
         close: mean from the record of the incident to its closure.
         oldest_unacknowledged: age of the oldest that is open and that nobody has acknowledged.
@@ -36,6 +39,8 @@ class IncidentTimes:
     detect: float | None
     acknowledged: int
     acknowledge: float | None
+    mitigated: int
+    mitigate: float | None
     closed: int
     close: float | None
     oldest_unacknowledged: float | None
@@ -64,7 +69,8 @@ def incident_times(
     """
     groups: dict[str, list[Incident]] = {}
     for incident in found:
-        groups.setdefault(group(incident), []).append(incident)
+        if not incident.merged_into:
+            groups.setdefault(group(incident), []).extend(incident.spells)
     return [_times(name, groups[name], now, cadences, watched) for name in sorted(groups)]
 
 
@@ -75,26 +81,31 @@ def _times(
     cadences: Mapping[str, Cadence],
     watched: Mapping[str, datetime],
 ) -> IncidentTimes:
-    ends = [(one, _window_end(one, cadences)) for one in found]
+    ends = [(one, window_end(one, cadences)) for one in found]
     begun = [(one, max(end, watched.get(one.model, end))) for one, end in ends if end is not None]
     looked_at = [(one, one.acknowledged_at or one.closed_at) for one in found]
     seen = [(one, when) for one, when in looked_at if when is not None]
+    ended = [(one, one.mitigated_at or one.closed_at) for one in found]
+    limited = [(one, when) for one, when in ended if when is not None]
     return IncidentTimes(
         group=name,
         incidents=len(found),
         detect=_mean([one.recorded_at - begin for one, begin in begun]),
         acknowledged=len(seen),
         acknowledge=_mean([when - one.recorded_at for one, when in seen]),
+        mitigated=len(limited),
+        mitigate=_mean([when - one.recorded_at for one, when in limited]),
         closed=sum(not one.is_open for one in found),
         close=_mean([one.closed_at - one.recorded_at for one in found if one.closed_at is not None]),
-        oldest_unacknowledged=_oldest([one for one in found if one.state == "open"], now),
+        oldest_unacknowledged=_oldest([one for one in found if one.is_open and one.acknowledged_at is None], now),
         oldest_open=_oldest([one for one in found if one.is_open], now),
     )
 
 
-def _window_end(incident: Incident, cadences: Mapping[str, Cadence]) -> datetime | None:
-    """When the window of an incident ended; None where it is about no window."""
-    cadence = cadences.get(incident.model)
+def window_end(incident: Incident, cadences: Mapping[str, Cadence]) -> datetime | None:
+    """When the window of an incident ended; None where it is about no window. Of the fleet, that of the model which showed it first."""
+    model = incident.model or next((n for n, one in incident.models.items() if one.window == incident.window), "")
+    cadence = cadences.get(model)
     if cadence is None or not incident.window:
         return None
     try:

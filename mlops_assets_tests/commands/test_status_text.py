@@ -25,7 +25,7 @@ def life(tmp_path) -> Life:
 
 
 def shown(life: Life, capsys: pytest.CaptureFixture[str], every: bool = False) -> str:
-    fleet = [item.to_dict() for item in fleet_attention(life.ledger.state().fleet)]
+    fleet = [item.to_dict() for item in fleet_attention(life.ledger.state())]
     print_status(status(inventory(life.ledger, [SBA], {MODEL: POLICY}, life.clock.at)), fleet, every=every)
     return capsys.readouterr().out
 
@@ -42,7 +42,7 @@ def test_what_is_about_no_single_model_is_shown_too(life: Life, capsys) -> None:
     text = shown(life, capsys)
     assert f"  fleet: Incident {found.id}: notifier failing, act. Channel mail failed." in text
     assert (
-        f"    mlops incident close {found.id} --disposition true|false|expected --key KEY.pem --note TEXT    # validator, "
+        f"    mlops incident close {found.id} --disposition true|false|expected|data_fault --key KEY.pem --note TEXT    # validator, "
         in text
     )
 

@@ -261,6 +261,22 @@ def _incident_closed(life: Life, opened: Record) -> Act:
     return Act(response.IncidentClosed, opened.subject, {"incident": opened.digest}, fields)
 
 
+def _mitigated(life: Life, opened: Record) -> Act:
+    return Act(
+        response.IncidentMitigated, opened.subject, {"incident": opened.digest}, {"id": opened.subject, "note": MARKER}
+    )
+
+
+def _reported(life: Life, opened: Record) -> Act:
+    fields = {"id": opened.subject, "report": "a" * 64, "note": MARKER}
+    return Act(response.IncidentReported, opened.subject, {"incident": opened.digest, "report": "a" * 64}, fields)
+
+
+def _merged(life: Life, opened: Record) -> Act:
+    fields = {"id": opened.subject, "into": "another", "into_model": "", "note": MARKER}
+    return Act(response.IncidentMerged, opened.subject, {"incident": opened.digest, "into": "b" * 64}, fields)
+
+
 def _retraining(life: Life, opened: Record) -> Act:
     fields = {
         "cause": MARKER, "window": "2004-04-01", "kind": "manual", "until": "2004-07-01", "automatic": False,
@@ -300,6 +316,9 @@ ACTS: tuple[Callable[[Life, Record], Act], ...] = (
     _intervention(champion.Retirement, "3"),
     _acknowledged,
     _incident_closed,
+    _mitigated,
+    _reported,
+    _merged,
     _retraining,
     _discovered(discovery.DiscoveryIgnored, expires=at("2016-03-01")),
     _discovered(discovery.DiscoveryAssigned, governed_by=MODEL),
@@ -307,7 +326,8 @@ ACTS: tuple[Callable[[Life, Record], Act], ...] = (
 NAMES = (
     *("approval", "exception", "withdrawal", "finding", "response", "extension", "closure", "validation"),
     *("conclusion", "policy", "assessment"),
-    *("rollback", "suspension", "resumption", "retirement", "acknowledgement", "incident closure", "retraining"),
+    *("rollback", "suspension", "resumption", "retirement", "acknowledgement", "incident closure"),
+    *("mitigation", "report", "merge", "retraining"),
     *("ignored discovery", "assigned discovery"),
 )
 

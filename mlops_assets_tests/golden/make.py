@@ -61,7 +61,7 @@ def line(record: Record) -> dict[str, Any]:
 def summary(state: LedgerState) -> dict[str, Any]:
     """What a state adds up to, in the fewest words that a later release must still say."""
     return {
-        "models": {model.name: _model(model) for model in state},
+        "models": {model.name: _model(model) for model in (state.fleet, *state)},
         "discovered": {
             found.id: [found.governed_by, bool(found.ignored), bool(found.gone_at)]
             for found in state.fleet.discovered.values()
@@ -95,7 +95,13 @@ def _model(model: ModelState) -> dict[str, Any]:
             finding.id: [finding.severity, iso(finding.due), finding.response, finding.closed_by]
             for finding in model.findings.values()
         },
-        "incidents": {i.id: [i.kind, i.state, i.disposition, i.acknowledged_by] for i in model.incidents.values()},
+        "incidents": {
+            i.id: [
+                [i.kind, i.state, i.disposition, i.acknowledged_by, i.mitigated_by, i.merged_into, sorted(i.models)],
+                [list(i.tickets), [r.person for r in i.reports], [e.disposition for e in i.earlier], i.former],
+            ]
+            for i in model.incidents.values()
+        },
         "requests": {r.id: r.closed.event.outcome if r.closed else None for r in model.requests.values()},
         "verdicts": {window: [v.severity, v.kind] for window, v in model.window_verdicts.items()},
         "scored": {window: [s.version, s.rows] for window, s in model.scored.items()},
@@ -221,7 +227,17 @@ def _incident_and_finding(life: Life) -> None:
     opened = life.incident("inc-1", window="2026-03-01")
     about = {"incident": opened.digest}
     life.write(life.sign("validator", response.IncidentAcknowledged, about, id="inc-1", note="looking"), "inc-1")
+    life.write(life.sign("validator", response.IncidentMitigated, about, id="inc-1", note="limits lowered"), "inc-1")
+    life.write(response.IncidentTicketed(reference="RISK-7"), "inc-1")
     life.close("model-risk", opened, "a new product")
+    shows = {"kind": "label_shift", "severity": "act", "window": "2026-04-01", "summary": "Defaults doubled again."}
+    again = life.write(response.IncidentReopened.model_validate(shows), "inc-1")
+    signed = life.sign(
+        "validator", response.IncidentReported, {"incident": again.digest, "report": digest_text("report")}, id="inc-1",
+        report=digest_text("report"), note="",
+    )  # fmt: skip
+    life.write(signed, "inc-1")
+    _shared_incident(life, again.digest)
     life.request("r-1", "label shift", "2026-03-01")
     life.write(response.RetrainingClosed(version="2", outcome="promoted"), "r-1")
     registration = life.ledger.state().model(MODEL).version("1").registration
@@ -232,6 +248,28 @@ def _incident_and_finding(life: Life) -> None:
     later = {"id": "F1", "due": at("2026-10-01"), "reason": "the data come in autumn"}
     life.write(life.sign("validator", FindingExtended, about, **later), "F1")
     life.write(life.sign("validator", FindingClosed, about, id="F1", note="settled"), "F1")
+
+
+def _shared_incident(life: Life, digest: str) -> None:
+    """One incident of the fleet for a source of two models, which takes up those of its models."""
+    fleet = replace(life, model="")
+    shared = {"kind": "label_shift", "severity": "act", "summary": "Defaults doubled."}
+    here = response.ConcernedModel(model=MODEL, window="2026-03-01", cause="label_shift")
+    there = response.ConcernedModel(model=OTHER, window="2026-03-01", columns=("income",), cause="label_shift")
+    opened = fleet.write(
+        response.IncidentOpened.model_validate(
+            {**shared, "window": "2026-03-01", "cause": "shared:label_shift", "models": (here,)}
+        ),
+        "inc-2",
+    )
+    fleet.write(
+        response.IncidentWidened(kind="label_shift", severity="act", concerned=there, summary="As well."), "inc-2"
+    )
+    about = {"incident": digest, "into": opened.digest}
+    statement = {"id": "inc-1", "into": "inc-2", "into_model": "", "note": "one source"}
+    life.write(life.sign("validator", response.IncidentMerged, about, **statement), "inc-1")
+    life.incident("inc-3", window="2026-03-01", former="inc-1")
+    life.write(response.IncidentTakenUp(into="inc-2", reason="one source"), "inc-3")
 
 
 def parts(policy: Policy) -> PacketParts:

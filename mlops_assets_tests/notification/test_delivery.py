@@ -78,7 +78,7 @@ def test_a_message_says_what_happened_since_when_on_what_evidence_and_what_to_do
         "To act: validator, model-risk",
         f"Next: {ACTION}",
         "https://models.bank.example/reports/models/m.html",
-        "https://models.bank.example/runbooks#data-quality-fault",
+        "https://models.bank.example/runbooks/data_quality",
         "Notice: 1:abc",
     ):
         assert said in text

@@ -9,7 +9,7 @@ from mlops_assets.pipeline.due import Due, last_closed, open_failure
 from mlops_assets.pipeline.failures import give_up
 from mlops_assets.platform import Platform
 from mlops_assets.policy.conduct_rules import IncidentRule
-from mlops_assets.response.incidents import close
+from mlops_assets.response.incident_acts import close
 from mlops_assets_tests.governance.world import MODEL, World, build
 
 TRAINING = Due(MODEL, "training", "it drifted", "r-1/abc/closed-0", request="r-1")
@@ -44,14 +44,19 @@ def test_while_it_is_open_the_same_failure_opens_no_other(world):
     assert fail(world, RELEASE) != fail(world, TRAINING), "another run is another cause"
 
 
-def test_closed_it_is_tried_again_and_a_further_failure_opens_another(world):
+def test_closed_it_is_tried_again_and_a_further_failure_opens_it_again(world):
     first = fail(world, TRAINING)
     assert open_failure(world.ledger.state().model(MODEL), TRAINING.cause) is not None
     close(world.ledger, world.keys["validator"], IncidentRule(), first, "true", "the disk was emptied")
     state = world.ledger.state().model(MODEL)
     assert open_failure(state, TRAINING.cause) is None
     assert last_closed(state, TRAINING.cause) == world.ledger.last().seq
-    assert fail(world, TRAINING) != first
+    assert fail(world, TRAINING) == first
+    state = world.ledger.state().model(MODEL)
+    assert open_failure(state, TRAINING.cause) is not None
+    assert len(state.incidents[first].earlier) == 1
+    close(world.ledger, world.keys["validator"], IncidentRule(), first, "true", "it was another disk")
+    assert last_closed(world.ledger.state().model(MODEL), TRAINING.cause) == world.ledger.last().seq
 
 
 def test_a_failure_without_a_message_is_still_an_incident(world):

@@ -11,7 +11,8 @@ from mlops_assets.ledger.ledger import Ledger
 from mlops_assets.notification.notice import SIGNATURE
 from mlops_assets.notification.notifiers import NOTICES
 from mlops_assets.pipeline.notices import ASKING, send, send_damage
-from mlops_assets.response.incidents import acknowledge, incidents, open_incident
+from mlops_assets.response.incident_acts import acknowledge
+from mlops_assets.response.incidents import incidents, open_incident
 from mlops_assets_tests.evidence.life import MODEL, POLICY, Clock, Life, at
 from mlops_assets_tests.evidence.test_version_status import measured
 
@@ -21,7 +22,7 @@ def bank(tmp_path):
     clock = Clock(at("2026-01-05"))
     life = Life(Ledger(f"sqlite:///{tmp_path}/ledger.db", clock=clock), clock, declaration={"name": MODEL})
     life.enrol("2026-01-05")
-    declared = SimpleNamespace(tier=Tier.HIGH, owner="team:cards")
+    declared = SimpleNamespace(tier=Tier.HIGH, owner="team:cards", runbook=None)
     project = SimpleNamespace(root=tmp_path, config=tmp_path, declarations={MODEL: declared})
     platform = SimpleNamespace(
         ledger=life.ledger, project=project, home=SimpleNamespace(root=tmp_path / "home"), policy=lambda model: POLICY

@@ -1,12 +1,14 @@
 """A window that nobody judged, or that no row came for, is an incident; a source that several models read is one."""
 
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 
 import pytest
 
+from mlops_assets.fleet_files import PAGE_MARK
 from mlops_assets.ledger.events.windows import WindowScored
 from mlops_assets.ledger.records import Entry
-from mlops_assets.pipeline.overdue import report_late, to_be_told
+from mlops_assets.pipeline.overdue import report_late, report_stale_page, to_be_told
 from mlops_assets.response.incidents import incidents
 from mlops_assets_tests.pipeline.test_due import WINDOWS, World
 
@@ -81,3 +83,23 @@ def test_a_model_that_decides_nothing_has_nothing_overdue(world):
     one = world()
     one.declared = {"other": one.declared["m000"].model_copy(update={"name": "other"})}
     assert to_be_told(one.platform, JUNE_4) == []
+
+
+def test_pages_that_were_not_written_at_the_last_look_are_told_of(world):
+    one = world(judged=WINDOWS)
+    platform = one.platform
+    platform.home = SimpleNamespace(reports=one.root / "reports")
+    page = platform.home.reports / "fleet.html"
+    last, later = one.ledger.last().seq, JUNE_4 + timedelta(days=1)
+    assert report_stale_page(platform, last, later) == [], "they were never written"
+    page.parent.mkdir(parents=True, exist_ok=True)
+    page.write_text(f"<p>the fleet</p><!-- {PAGE_MARK} {last - 2} -->", encoding="utf-8")
+    assert report_stale_page(platform, last - 2, later) == [], "the last look took in no more"
+    assert report_stale_page(platform, last, one.ledger.last().recorded_at) == [], "they may be being written"
+    (said,) = report_stale_page(platform, last, later)
+    assert f"record {last - 1} of" in said
+    assert report_stale_page(platform, last, later) == []
+    (found,) = incidents(one.ledger.state(), None)
+    assert (found.model, found.kind, found.severity) == ("", "page_stale", "act")
+    page.write_text(f"<p>the fleet</p><!-- {PAGE_MARK} {last} -->", encoding="utf-8")
+    assert report_stale_page(platform, last, later) == []

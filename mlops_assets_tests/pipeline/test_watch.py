@@ -17,7 +17,7 @@ def test_every_new_record_is_a_reason_to_write_the_pages_again(tmp_path):
         SimpleNamespace(
             ledger=ledger,
             registry=SimpleNamespace(everything=dict),
-            home=SimpleNamespace(root=tmp_path),
+            home=SimpleNamespace(root=tmp_path, reports=tmp_path / "reports"),
             project=SimpleNamespace(declarations={}),
         ),
     )

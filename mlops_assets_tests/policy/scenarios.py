@@ -43,7 +43,8 @@ from mlops_assets.release.ladder import climb
 from mlops_assets.release.oversight import due, rejection_term, review_due
 from mlops_assets.release.promotion import promote
 from mlops_assets.release.steps import sign_step
-from mlops_assets.response.incidents import close, open_incident
+from mlops_assets.response.incident_acts import close
+from mlops_assets.response.incidents import open_incident
 from mlops_assets.response.retraining import close as close_request
 from mlops_assets.response.retraining import consider
 from mlops_assets.statistics.counting import count_window
@@ -74,7 +75,6 @@ from mlops_assets_tests.monitoring.outcomes.test_group_changes import declaratio
 from mlops_assets_tests.monitoring.outcomes.test_group_changes import people
 from mlops_assets_tests.monitoring.outcomes.test_performance import loans
 from mlops_assets_tests.monitoring.verdict.test_triage import BROKEN, QUIET, SHIFTED, alike_people
-from mlops_assets_tests.pipeline import test_trainings_due
 from mlops_assets_tests.pipeline.stages import test_ladder_tests
 from mlops_assets_tests.policy.test_policy import DEFAULT
 
@@ -443,22 +443,6 @@ def retrained(world: World, policy: Policy) -> object:
     return said
 
 
-def asking(*kinds: str) -> Effect:
-    """Which trainings are requested over windows with these verdicts, of which the first is refused."""
-
-    def asked(policy: Policy, folder: Path) -> object:
-        world, seen = test_trainings_due.begun(folder), 0
-        test_trainings_due.of_thousand_rows(world)
-        for month, kind in enumerate(kinds, 1):
-            test_trainings_due.judge(world, f"2025-{month:02d}-01", kind)
-            _, seen = test_trainings_due.look(world, policy, seen)
-            if world.ledger.state().model(test_trainings_due.NAME).open_request is not None:
-                test_trainings_due.trained(world, 2 + month)
-        return test_trainings_due.requested(world)
-
-    return asked
-
-
 def on_the_ladder(world: World, policy: Policy) -> object:
     champion(world, policy)
     world.register(2, time=True)
@@ -544,6 +528,14 @@ def closed_by(name: str) -> Callable[[World, Policy], object]:
     return act
 
 
+def shown_again(world: World, policy: Policy) -> object:
+    adopt(world.ledger, MODEL, policy, key=world.keys["risk"], rationale="as it is")
+    facts = {"kind": "data_quality", "severity": "act", "summary": "odd"}
+    incident = open_incident(world.ledger, MODEL, window="first", **facts)
+    close(world.ledger, world.keys["validator"], policy.incidents, incident.id, "true", "looked at")
+    return open_incident(world.ledger, MODEL, window="second", **facts).former
+
+
 def intervened(kind: str) -> Callable[[World, Policy], object]:
     def act(world: World, policy: Policy) -> object:
         champion(world, policy, 1, 2)
@@ -619,13 +611,6 @@ REST: dict[str, Scenario] = {
     "retraining.mode": Scenario("automatic", "never", in_a_world(retrained)),
     "retraining.cooldown_windows": Scenario(0, 3, in_a_world(retrained)),
     "retraining.budget_per_year": Scenario(1, 100, in_a_world(retrained), {"retraining.cooldown_windows": 0}),
-    "retraining.persistent_windows": Scenario(1, 3, asking("concept_drift", "concept_drift")),
-    "retraining.every_months": Scenario(1, 6, asking("none", "none")),
-    "retraining.validation_ends_days": Scenario(10, 400, asking("none")),
-    "retraining.new_rows_share": Scenario(0.05, 0.5, asking("none", "none")),
-    "retraining.refused_in_a_row": Scenario(
-        1, 5, asking("concept_drift", "concept_drift", "concept_drift"), {"retraining.cooldown_windows": 0}
-    ),
     "release.shadow_windows": Scenario(0, 2, in_a_world(on_the_ladder)),
     "release.canary_windows": Scenario(0, 2, in_a_world(on_the_ladder), NO_LADDER),
     "release.canary_shares": Scenario([0.1], [0.1, 0.3], in_a_world(on_the_ladder), CANARY),
@@ -673,6 +658,7 @@ REST: dict[str, Scenario] = {
     "incidents.authors_may_close": Scenario(
         False, True, in_a_world(closed_by("developer")), {"incidents.close_roles": ["developer"]}
     ),
+    "incidents.reopen_days": Scenario(0, 90, in_a_world(shown_again)),
     **{
         f"interventions.{kind}": Scenario([], TWO_VALIDATORS, in_a_world(intervened(kind)), NO_LADDER)
         for kind in ("suspension", "resumption", "rollback", "retirement")

@@ -6,7 +6,8 @@ import pytest
 
 from mlops_assets.policy.conduct_rules import IncidentRule
 from mlops_assets.response.alarm_precision import alarm_precision, fleet_precision, judged_windows, rules_of
-from mlops_assets.response.incidents import close, incidents, open_incident
+from mlops_assets.response.incident_acts import close
+from mlops_assets.response.incidents import alarms, incidents, open_incident
 from mlops_assets_tests.governance.world import MODEL, World
 from mlops_assets_tests.ledger.made import health_verdict
 
@@ -42,11 +43,11 @@ def close_as(world: World, window: str, disposition: str) -> None:
 
 def windows_of(world: World):
     state = world.ledger.state()
-    return judged_windows(state.model(MODEL).window_verdicts.values(), incidents(state))
+    return judged_windows(state.model(MODEL).window_verdicts.values(), alarms(state, MODEL))
 
 
 def precisions(world: World, **which):
-    found = alarm_precision(MODEL, incidents(world.ledger.state()), windows_of(world))
+    found = alarm_precision(MODEL, alarms(world.ledger.state(), MODEL), windows_of(world))
     return {(p.by, p.name): p for p in found}
 
 

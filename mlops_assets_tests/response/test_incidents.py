@@ -1,23 +1,20 @@
 """One cause opens one incident; people sign what it turned out to be."""
 
+from datetime import timedelta
+
 import pytest
 
 from mlops_assets.governance.adoption import adopt
 from mlops_assets.governance.verification import not_counted
 from mlops_assets.ledger.enrolment import enrol, revoke
+from mlops_assets.ledger.events.judgements import REOPEN_DAYS
 from mlops_assets.ledger.events.response import IncidentAcknowledged, IncidentClosed
 from mlops_assets.ledger.keys import SigningKey
 from mlops_assets.ledger.people import NotAllowed
 from mlops_assets.ledger.signed_acts import sign_act
 from mlops_assets.policy.conduct_rules import IncidentRule
-from mlops_assets.response.incidents import (
-    IncidentError,
-    acknowledge,
-    close,
-    find,
-    incidents,
-    open_incident,
-)
+from mlops_assets.response.incident_acts import acknowledge, close
+from mlops_assets.response.incidents import IncidentError, alarms, find, incidents, open_incident
 from mlops_assets_tests.governance.world import MODEL, World, policy
 
 RULE = IncidentRule()
@@ -61,13 +58,27 @@ def test_another_cause_opens_another(ledger, other):
     assert len(incidents(ledger.state())) == 2
 
 
-def test_a_closed_one_is_not_opened_by_its_own_window_again_but_by_a_later_one(world):
+def test_a_closed_one_is_opened_again_by_a_later_window_and_not_by_its_own(world):
+    first = opened(world.ledger)
+    shut(world, first.id, "false")
+    assert opened(world.ledger).state == "closed"
+    world.clock.now += timedelta(days=REOPEN_DAYS - 1)
+    again = opened(world.ledger, window="1996-01-01")
+    assert (again.id, again.state, again.window, again.former) == (first.id, "open", "1996-01-01", "")
+    assert (again.first.window, again.disposition, again.acknowledged_by) == ("1995-01-01", None, "")
+    assert [spell.disposition for spell in again.spells] == ["false", None]
+    shut(world, again.id)
+    assert [alarm.disposition for alarm in alarms(world.ledger.state(), MODEL)] == ["false", "true"]
+
+
+def test_after_the_policys_time_another_is_opened_that_names_the_former(world):
+    adopt(world.ledger, MODEL, policy(incidents={"reopen_days": 5}))
     first = opened(world.ledger)
     shut(world, first.id)
-    assert opened(world.ledger).state == "closed"
-    again = opened(world.ledger, window="1996-01-01")
-    assert again.is_open
-    assert again.id != first.id
+    world.clock.now += timedelta(days=6)
+    later = opened(world.ledger, window="1996-01-01")
+    assert (later.is_open, later.former) == (True, first.id)
+    assert later.id != first.id
 
 
 def test_acknowledging_and_closing(world):
@@ -87,7 +98,7 @@ def test_acknowledging_and_closing(world):
     [
         (lambda w, i: shut(w, i, "true"), "already closed as 'false'"),
         (lambda w, i: acknowledge(w.ledger, w.keys["validator"], i), "is closed"),
-        (lambda w, i: shut(w, i, "whatever"), "expected one of true, false, expected"),
+        (lambda w, i: shut(w, i, "whatever"), "expected one of true, false, expected, data_fault"),
         (lambda w, i: shut(w, "nothing"), "no such incident"),
         (lambda w, i: find(w.ledger.state(), "nothing"), "no such incident"),
     ],

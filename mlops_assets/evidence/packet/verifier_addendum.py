@@ -28,7 +28,9 @@ JUDGED = (
         "resumption",
         "retirement",
     ),
-    *("health_verdict", "incident_opened", "incident_acknowledged", "incident_closed"),
+    "health_verdict",
+    *("incident_opened", "incident_reopened", "incident_taken_up", "incident_merged"),
+    *("incident_acknowledged", "incident_mitigated", "incident_reported", "incident_closed"),
     *("retraining_request", "retraining_closed"),
 )
 """Kinds of records that the addendum lists."""

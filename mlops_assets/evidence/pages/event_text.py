@@ -122,6 +122,14 @@ def _incident(event: response.IncidentOpened, subject: str) -> str:
     return f"Incident {subject} opened ({event.kind.replace('_', ' ')}){_because(event.summary or event.cause)}."
 
 
+def _widened(event: response.IncidentWidened, subject: str) -> str:
+    return f"Incident {subject} concerns {event.concerned.model} too{_because(event.summary)}."
+
+
+def _reopened(event: response.IncidentReopened, subject: str) -> str:
+    return f"Incident {subject} opened again ({event.kind.replace('_', ' ')}){_because(event.summary)}."
+
+
 def _registered(event: versions.VersionRegistered, subject: str) -> str:
     return f"Version {subject} registered ({label(event.algorithm)}), data {short(event.data_digest)}."
 
@@ -178,7 +186,16 @@ EVENT_TEXTS: Mapping[type[Event], Callable[[Any, str], str]] = {
     champion.Retirement: lambda e, s: f"Retired by {e.person}{_because(e.rationale)}.",
     judgements.ExceptionWithdrawn: lambda e, s: f"Exception to gate {s} withdrawn by {e.person}{_because(e.reason)}.",
     response.IncidentAcknowledged: lambda e, s: f"Incident {s} acknowledged by {e.person}{_because(e.note)}.",
-    response.IncidentClosed: lambda e, s: f"Incident {s} closed as {e.disposition}{_because(e.note)}.",
+    response.IncidentReopened: _reopened,
+    response.IncidentWidened: _widened,
+    response.IncidentTakenUp: lambda e, s: f"Incident {s} goes on in {e.into}{_because(e.reason)}.",
+    response.IncidentMerged: lambda e, s: f"Incident {s} merged into {e.into} by {e.person}{_because(e.note)}.",
+    response.IncidentTicketed: lambda e, s: f"Incident {s} has the ticket {e.reference}.",
+    response.IncidentMitigated: lambda e, s: f"Incident {s} mitigated by {e.person}{_because(e.note)}.",
+    response.IncidentReported: lambda e, s: f"Report {short(e.report)} on incident {s} signed by {e.person}.",
+    response.IncidentClosed: lambda e, s: (
+        f"Incident {s} closed as {e.disposition.replace('_', ' ')}{_because(e.note)}."
+    ),
     judgements.FindingRecorded: _finding,
     judgements.FindingResponded: lambda e, s: f"{e.person} answered finding {s}{_because(e.response)}.",
     judgements.FindingExtended: lambda e, s: (

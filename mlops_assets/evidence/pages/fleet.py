@@ -213,7 +213,7 @@ def view(
         title="Model fleet",
         at=at,
         models=tuple(views),
-        urgent=tuple(fleet_attention(found.fleet, known, moment)),
+        urgent=tuple(fleet_attention(found, known, moment)),
         coverage=known,
         records=len(records),
         head=records[-1].digest if records else "",

@@ -257,7 +257,8 @@ def alarm_text(found: Precision | None) -> str:
     """How often alarms were right, as far as incidents were closed; empty while there was no alarm."""
     if found is None:
         return ""
-    counts = {"true": found.true, "false": found.false, "expected": found.expected, "still open": found.open}
+    data = f"true ({found.data_fault} of them faults of the data)" if found.data_fault else "true"
+    counts = {data: found.true, "false": found.false, "expected": found.expected, "still open": found.open}
     parts = ", ".join(f"{count} {name}" for name, count in counts.items() if count)
     total = sum(counts.values())
     summary = f"{total} alarm{'' if total == 1 else 's'} opened an incident: {parts}."

@@ -248,13 +248,18 @@ class ExceptionRules(BaseModel):
     max_days: int = 0
 
 
+REOPEN_DAYS = 90
+"""Days after its closure within which a cause opens its incident again, where a policy says nothing else."""
+
+
 class IncidentRules(BaseModel):
-    """What a recorded policy says about closing incidents."""
+    """What a recorded policy says about closing incidents and opening them again."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     close_roles: tuple[str, ...] = ()
     authors_may_close: bool = False
+    reopen_days: int = REOPEN_DAYS
 
 
 class AdoptionRules(BaseModel):

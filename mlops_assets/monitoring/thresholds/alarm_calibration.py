@@ -35,7 +35,7 @@ class RecordedWindow:
     Attributes:
         window: its start.
         severity, kind: of its verdict.
-        disposition: of its alarm: true, false or expected; None where there was none, or it is open.
+        disposition: of its alarm: true, false, expected or data_fault; None where there was none, or it is open.
         values: statistics by name; None where not measured.
         held: worth acting on, and only watched because persistence asks for more windows.
     """
@@ -51,7 +51,7 @@ class RecordedWindow:
     def truth(self) -> Truth:
         """Whether something had changed, as far as people said so: a window that raised no alarm had not."""
         if self.disposition is not None:
-            return "changed" if self.disposition == "true" else "unchanged"
+            return "changed" if self.disposition in ("true", "data_fault") else "unchanged"
         return "unknown" if self.held or self.severity in ("act", "critical", "not_measurable") else "unchanged"
 
 

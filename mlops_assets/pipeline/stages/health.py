@@ -27,6 +27,7 @@ from mlops_assets.pipeline.stages.scored_window import ScoredWindow, scored_wind
 from mlops_assets.pipeline.verdicts import among_the_fleet, earlier_windows, is_verdict_of
 from mlops_assets.policy.policy import Policy
 from mlops_assets.response.incidents import Incident, open_incident
+from mlops_assets.response.shared_causes import Sign, raise_incident, related_models
 from mlops_assets.stores.results import WindowResults
 
 NOTABLE_CHANGE = 0.1
@@ -75,18 +76,21 @@ def health(context: StageContext) -> StageResult:
     record, content = record_verdict(ledger, scored, body, fleet)
     incident = None
     if "incident" in found.actions:
-        incident = open_incident(
-            ledger,
-            context.model,
+        sign = Sign(
+            model=context.model,
             kind=found.kind,
             severity=found.severity,
             summary=summary,
             window=window.key,
-            columns=found.columns if found.kind == "data_quality" else (),
+            end=window.end,
+            columns=tuple(sorted(set(found.columns))),
             cause=incident_cause(found.kind, found.columns, measured.batch, scored.version),
             rule="+".join(body["alarm_rules"]),
             happened_at=record.happened_at,
         )
+        declared = platform.project.declarations | {context.model: context.declaration}
+        origins = {name: one.source.origins for name, one in declared.items() if one.has_time}
+        incident = raise_incident(ledger, sign, related_models(origins, context.model))
     fairness = fairness_incident(
         ledger, scored, measured.performance.performance, policy.monitoring.alpha, record.happened_at
     )

@@ -72,7 +72,7 @@ def history_choice(
 
 def windows_left_out(ledger: Ledger, model: str, request: Record[RetrainingRequested] | None) -> tuple[str, ...]:
     """Quarantined windows, as they were known when the request was made; none before the first verdict."""
-    return quarantined_windows(ledger.state(request.recorded_at if request else None).model(model))
+    return quarantined_windows(ledger.state(request.recorded_at if request else None), model)
 
 
 def change_began(

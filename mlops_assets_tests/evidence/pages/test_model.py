@@ -85,7 +85,7 @@ def test_what_is_open_comes_with_the_command_that_deals_with_it(lived: Ledger) -
     page = render(of(lived, until="2004-04-10"), at=NOW)
     for shown in (
         "Incident inc-1: label shift, act",
-        "mlops incident close inc-1 --disposition true|false|expected --key KEY.pem --note TEXT",
+        "mlops incident close inc-1 --disposition true|false|expected|data_fault --key KEY.pem --note TEXT",
         "mlops exception withdraw sba_loan_default ",
         "Retraining requested by policy",
     ):

@@ -282,7 +282,7 @@ def _suspended(world: World) -> None:
 
 
 def _incident(world: World) -> tuple[str, str]:
-    (found,) = world.ledger.state().model(MODEL).open_incidents
+    found = world.ledger.state().model(MODEL).open_incidents[0]
     return found.id, found.digest
 
 
@@ -300,6 +300,33 @@ def incident_closed(world: World) -> Act:
     return Act(
         response.IncidentClosed, identity, {"incident": digest}, statement,
         "validator", "validator", ("risk", "model-risk"), "validator", ("disposition", "false"),
+    )  # fmt: skip
+
+
+def incident_mitigated(world: World) -> Act:
+    identity, digest = _incident(world)
+    return Act(
+        response.IncidentMitigated, identity, {"incident": digest}, {"id": identity, "note": "limits lowered"},
+        "developer", "developer", ("service", "automation"), "", ("note", "nothing was done"),
+    )  # fmt: skip
+
+
+def incident_reported(world: World) -> Act:
+    identity, digest = _incident(world)
+    statement = {"id": identity, "report": "b" * 64, "note": ""}
+    return Act(
+        response.IncidentReported, identity, {"incident": digest, "report": "b" * 64}, statement,
+        "developer", "developer", ("service", "automation"), "", ("report", "c" * 64),
+    )  # fmt: skip
+
+
+def incident_merged(world: World) -> Act:
+    own = open_incident(world.ledger, MODEL, kind="covariate_shift", severity="act", summary="the inputs moved")
+    (other,) = world.ledger.state().model(OTHER).open_incidents
+    statement = {"id": own.id, "into": other.id, "into_model": OTHER, "note": "one source"}
+    return Act(
+        response.IncidentMerged, own.id, {"incident": own.digest, "into": other.digest}, statement,
+        "validator", "validator", ("risk", "model-risk"), "validator", ("into", "another"),
     )  # fmt: skip
 
 
@@ -363,6 +390,9 @@ ACTS: dict[str, Callable[[World], Act]] = {
     "resumption": resumption,
     "retirement": retirement,
     "incident_acknowledged": incident_acknowledged,
+    "incident_mitigated": incident_mitigated,
+    "incident_reported": incident_reported,
+    "incident_merged": incident_merged,
     "incident_closed": incident_closed,
     "retraining_request": retraining_request,
     "discovery_ignored": discovery_ignored,

@@ -19,7 +19,8 @@ from mlops_assets.pipeline.stages.training_rows import (
     windows_left_out,
 )
 from mlops_assets.policy.conduct_rules import IncidentRule
-from mlops_assets.response.incidents import close, incidents, open_incident
+from mlops_assets.response.incident_acts import close
+from mlops_assets.response.incidents import incidents, open_incident
 from mlops_assets_tests.governance.world import MODEL, World, build
 from mlops_assets_tests.ledger.made import health_verdict, retraining_request
 from mlops_assets_tests.training.test_history import declared, rows

@@ -3,7 +3,7 @@
 import pytest
 
 from mlops_assets.evidence.attention import attention
-from mlops_assets.evidence.incident_life import IncidentLife, incident_life
+from mlops_assets.response.incident_life import IncidentLife, incident_life
 from mlops_assets_tests.evidence.life import MODEL, Life
 
 QUARTERS = ("2004-01-01", "2004-04-01", "2004-07-01", "2004-10-01", "2005-01-01")
@@ -22,7 +22,7 @@ def living(life: Life):
     def found(identity: str = "inc-1", **fields) -> IncidentLife:
         life.incident(identity, "2005-01-02", cause="label_shift:v1", **fields)
         state = life.ledger.state().model(MODEL)
-        return incident_life(state.incidents[identity], state)
+        return incident_life(state.incidents[identity], lambda _: state)
 
     return judged, found
 
@@ -30,7 +30,7 @@ def living(life: Life):
 def test_windows_that_show_the_same_belong_to_it(living):
     judged, found = living
     judged("act", "none", "critical", "watch")
-    assert found() == IncidentLife(("2004-01-01", "2004-07-01"), "critical", None)
+    assert found() == IncidentLife(("2004-01-01", "2004-07-01"), "critical", 1, {})
 
 
 def test_other_kinds_versions_columns_and_earlier_windows_do_not(living):
@@ -47,7 +47,7 @@ def test_other_kinds_versions_columns_and_earlier_windows_do_not(living):
 def test_one_about_a_version_that_decides_no_more_presses_no_more(living, life: Life):
     judged, found = living
     judged("act", "act")
-    assert found().superseded is None
+    assert not found().is_past
     row = {"error": "", "tier_assessment": None, "open_findings": (), "exceptions": (), "champion": 1}
     urgency = {}
     for version in ("1", "2"):
