@@ -64,6 +64,7 @@ BUILT_IN: Mapping[str, Mapping[str, str]] = {
     "reports": {
         "inventory": "mlops_assets.fleet_files:INVENTORY_REPORT",
         "roi_report": "mlops_assets.fleet_files:ROI_REPORT",
+        "proof_report": "mlops_assets.fleet_files:PROOF_REPORT",
         "fleet_report": "mlops_assets.fleet_files:FLEET_REPORT",
     },
     "notifiers": {

@@ -41,6 +41,10 @@ COMMANDS = {
     "packet": ("evidence", "Write the audit packet of a version."),
     "people": ("people", "Enrol, revoke and list the people who may sign."),
     "policy": ("policy", "Show, adopt and compare policies."),
+    "proof": (
+        "proof",
+        "Show what share of inventory, lineage, windows, alerts, retrainings and cards is as it should be.",
+    ),
     "replay": ("evidence", "Train a version or score a prediction again, and compare."),
     "requirements": ("requirements", "Show by clause which evidence is present, missing or stale, and conclude on it."),
     "restore": ("backup", "Restore a backup into an empty home."),

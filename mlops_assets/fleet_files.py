@@ -15,12 +15,14 @@ from mlops_assets import clock
 from mlops_assets.evidence.coverage import NO_DATA, Coverage, coverage
 from mlops_assets.evidence.inventory import TRIAL, inventory
 from mlops_assets.evidence.pages import model as model_page
+from mlops_assets.evidence.pages import proof as proof_page
 from mlops_assets.evidence.pages import roi as roi_page
 from mlops_assets.evidence.pages import window as window_page
 from mlops_assets.evidence.pages.fleet import FleetView, Links, ModelView, render, view
 from mlops_assets.evidence.roi import RoiReport, measure_roi, read_assumptions
 from mlops_assets.evidence.window_evidence import OutcomeReports, WindowEvidence, outcome_reports, window_evidence
 from mlops_assets.governance.discoveries import rule_of
+from mlops_assets.inspection.proof_inputs import proof_metrics
 from mlops_assets.inspection.requirement_results import requirement_rows
 from mlops_assets.ledger.canonical import digest
 from mlops_assets.ledger.events.windows import WindowScored
@@ -41,6 +43,7 @@ START_PAGE = f"""<!doctype html>
 """
 """What the root of the served pages shows: the fleet page."""
 ROI, ROI_PAGE = "roi.json", "roi.html"
+PROOF_PAGE = "proof.html"
 MODELS = "models"
 WINDOW_PAGE = "index.html"
 PAGE_LINK = "model page"
@@ -127,8 +130,8 @@ def write_fleet_page(platform: Platform, *, check: bool = True) -> tuple[Path, l
     )  # fmt: skip
     path = reports / PAGE
     path.parent.mkdir(parents=True, exist_ok=True)
-    if (reports / ROI_PAGE).is_file():
-        fleet = replace(fleet, links=(("Return on governance", ROI_PAGE),))
+    pages = (("Proof metrics", PROOF_PAGE), ("Return on governance", ROI_PAGE))
+    fleet = replace(fleet, links=tuple((title, page) for title, page in pages if (reports / page).is_file()))
     # The fleet page is the last: its mark says that every page shows the records up to there.
     write_model_pages(platform, fleet)
     (reports / START).write_text(START_PAGE, encoding="utf-8")
@@ -316,6 +319,15 @@ def _roi(given: ReportInputs) -> Written:
     )
 
 
+def _proof(given: ReportInputs) -> Written:
+    period, metrics = proof_metrics(given.platform)
+    given.folder.mkdir(parents=True, exist_ok=True)
+    path = given.folder / PROOF_PAGE
+    path.write_text(proof_page.render(metrics, period, PAGE), encoding="utf-8")
+    rows = [{"figure": m.title, "met": m.text, "not met": len(m.settled) - m.met} for m in metrics]
+    return Written({"page": path, "figures": rows, "since": period.to_dict()["since"]})
+
+
 def _fleet(given: ReportInputs) -> Written:
     page, problems = write_fleet_page(given.platform, check=given.verify)
     return Written({"page": page, "ledger": "not checked in this run" if problems is None else problems or "intact"})
@@ -336,10 +348,17 @@ ROI_REPORT = Report(
     page=ROI_PAGE,
     kinds=("html", "json"),
 )
+PROOF_REPORT = Report(
+    "proof_report",
+    "Proof metrics since the first record: inventory, lineage, windows, alerts, retrainings and cards, each with its definition "
+    "and what it lacks.",
+    _proof,
+    page=PROOF_PAGE,
+)
 FLEET_REPORT = Report(
     "fleet_report",
     "The fleet on one page: who decides, how windows went, what is open, and why.",
     _fleet,
     page=PAGE,
-    reads=("inventory", "roi_report"),
+    reads=("inventory", "roi_report", "proof_report"),
 )

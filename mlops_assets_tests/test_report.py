@@ -25,7 +25,7 @@ def test_every_report_is_an_asset_after_what_it_reads_and_part_of_the_job():
         definitions = dg.Definitions(assets=list(fleet_assets([])), jobs=fleet_jobs([]), resources={"platform": None})
         job = definitions.resolve_job_def("fleet__report")
         nodes = set(job.graph.node_dict)
-    assert list(assets) == ["inventory", "roi_report", "fleet_report", "tiers"]
+    assert list(assets) == ["inventory", "roi_report", "proof_report", "fleet_report", "tiers"]
     assert assets["tiers"].dependency_keys == {dg.AssetKey(["fleet", "inventory"])}
     assert assets["tiers"].code_versions_by_key[assets["tiers"].key] == code_digest(__name__)
     assert nodes == {f"fleet__{name}" for name in assets}

@@ -105,7 +105,7 @@ def print_status(
 
 def _print_ladder(row: Mapping[str, Any]) -> None:
     """Print where the newest version stands on the ladder, and what was tested of it."""
-    (*_, newest) = (None, *row.get("version_status", ()))
+    (*_, newest) = (None, *row["version_status"])
     if newest is None or not newest["tests"] or newest["status"] in ("champion", "former champion"):
         return
     click.echo(shown(f"\nVersion {newest['version']} is {newest['status']}. {newest['reason']}"))

@@ -48,6 +48,7 @@ STATUS_FIELDS = (
     "evidence_missing",
     "unjudged_windows",
     "declaration_changed",
+    "version_status",
     "needs_attention",
     "error",
     "alarm_precision",

@@ -10,7 +10,7 @@ from pydantic import Field, field_validator
 
 from mlops_assets.ledger.events.judgements import REOPEN_DAYS
 from mlops_assets.ledger.people import AUTOMATION, LEDGER, NO_JUDGES
-from mlops_assets.strictness import FalseStricter, LowerInt, Part, Stricter
+from mlops_assets.strictness import FalseStricter, LowerFloat, LowerInt, Part, Stricter
 
 Roles = Annotated[tuple[str, ...], Stricter("fewer")]
 
@@ -25,6 +25,17 @@ class IncidentRule(Part):
     reopen_days: Annotated[int, Stricter("fixed")] = Field(default=REOPEN_DAYS, ge=0, le=3650)
     """Days after its closure within which the same cause opens an incident again; later it opens another one, which names the
     former. Windows must follow each other as closely. 0: always another one."""
+
+
+class ServiceLevels(Part):
+    """Times that are promised; `mlops proof` says in how many cases each was kept."""
+
+    judged_days: LowerInt = Field(default=7, ge=1)
+    """Most days from the end of a window to its first verdict."""
+    acknowledged_hours: LowerFloat = Field(default=48.0, gt=0)
+    """Most hours until somebody acknowledges or closes an incident of severity act or critical."""
+    retrained_days: LowerInt = Field(default=30, ge=1)
+    """Most days from a retraining request to a new version that decides, or to the finding that there is none."""
 
 
 class AutomationRule(Part):

@@ -25,6 +25,7 @@ from mlops_assets.policy.conduct_rules import (
     AutomationRule,
     IncidentRule,
     InterventionRule,
+    ServiceLevels,
 )
 from mlops_assets.policy.monitoring_thresholds import MonitoringThresholds
 from mlops_assets.policy.reading import PolicyError, explain_field, read_document
@@ -150,6 +151,8 @@ class Policy(Part):
     """What the service key may do at once, without a person."""
     incidents: IncidentRule = Field(default_factory=IncidentRule)
     """Who may close an incident, and for how long it may open again."""
+    service_levels: ServiceLevels = Field(default_factory=ServiceLevels)
+    """Times that are promised."""
     interventions: InterventionRule = Field(default_factory=InterventionRule)
     """Who signs a suspension, a resumption, a rollback and a retirement."""
     validity_days: LowerInt = Field(default=365, ge=1)

@@ -121,7 +121,7 @@ def test_an_empty_project_has_definitions(defs, monkeypatch):
     monkeypatch.delenv(VALIDATING, raising=False)
     shutil.rmtree(defs / "models")
     found = {tuple(spec.key.path) for spec in build_definitions(defs).resolve_all_asset_specs()}
-    assert found == {("fleet", name) for name in ("inventory", "roi_report", "fleet_report", "watch")}
+    assert found == {("fleet", name) for name in ("inventory", "roi_report", "proof_report", "fleet_report", "watch")}
 
 
 def test_a_banks_own_definitions_beside_the_models(defs, monkeypatch):

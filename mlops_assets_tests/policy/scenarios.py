@@ -15,6 +15,7 @@ import numpy as np
 import polars as pl
 
 from mlops_assets.declaration.terms import Cadence
+from mlops_assets.evidence.proof import Period, ProofInputs, proof
 from mlops_assets.gates import contract
 from mlops_assets.gates.registry import decide
 from mlops_assets.governance.adoption import adopt, adoption
@@ -24,7 +25,7 @@ from mlops_assets.governance.exceptions import sign_exception
 from mlops_assets.governance.findings import blocking, record_finding
 from mlops_assets.governance.tiers import assess, tier_standing
 from mlops_assets.governance.validations import objections, record_validation
-from mlops_assets.ledger.events.windows import LadderCheck, LadderTested
+from mlops_assets.ledger.events.windows import HealthVerdict, LadderCheck, LadderTested
 from mlops_assets.ledger.people import NotAllowed
 from mlops_assets.monitoring.inputs.column_statistics import ColumnStatistic, alarm
 from mlops_assets.monitoring.inputs.drift import compare
@@ -43,7 +44,7 @@ from mlops_assets.release.ladder import climb
 from mlops_assets.release.oversight import due, rejection_term, review_due
 from mlops_assets.release.promotion import promote
 from mlops_assets.release.steps import sign_step
-from mlops_assets.response.incident_acts import close
+from mlops_assets.response.incident_acts import acknowledge, close
 from mlops_assets.response.incidents import open_incident
 from mlops_assets.response.retraining import close as close_request
 from mlops_assets.response.retraining import consider
@@ -70,7 +71,7 @@ from mlops_assets_tests.gates import (
 )
 from mlops_assets_tests.governance.assessments import TIERING, answers, declared
 from mlops_assets_tests.governance.world import MODEL, START, World, build
-from mlops_assets_tests.ledger.made import health_verdict
+from mlops_assets_tests.ledger.made import health_verdict, promotion
 from mlops_assets_tests.monitoring.outcomes.test_group_changes import declaration as with_groups
 from mlops_assets_tests.monitoring.outcomes.test_group_changes import people
 from mlops_assets_tests.monitoring.outcomes.test_performance import loans
@@ -536,6 +537,32 @@ def shown_again(world: World, policy: Policy) -> object:
     return open_incident(world.ledger, MODEL, window="second", **facts).former
 
 
+def promised(world: World, policy: Policy) -> object:
+    """What the proof metrics say of a verdict, an alert and a retraining that took six days each."""
+    world.ledger.append(promotion(), model=MODEL, subject="1")
+    asked = consider(
+        world.ledger, policy, MODEL, cause="c", kind="concept_drift", window=START.date(), until=START.date(),
+        cadence=Cadence.QUARTER,
+    )  # fmt: skip
+    incident = open_incident(world.ledger, MODEL, kind="data_quality", severity="act", summary="odd")
+    world.clock.pass_days(6)
+    world.ledger.append(health_verdict("2025-12-01"), model=MODEL, subject="2025-12-01")
+    acknowledge(world.ledger, world.keys["risk"], incident.id)
+    if asked.request is not None:
+        close_request(world.ledger, asked.request, "refused")
+    found = ProofInputs(
+        states=[world.ledger.state().model(MODEL)],
+        snapshots=frozenset(),
+        fleet_incidents=(),
+        verdicts=world.ledger.of(HealthVerdict),
+        unjudged={},
+        levels={MODEL: policy.service_levels},
+        coverage=None,
+        cards=(),
+    )
+    return [(metric.name, metric.text) for metric in proof(found, Period(START, world.clock.now))]
+
+
 def intervened(kind: str) -> Callable[[World, Policy], object]:
     def act(world: World, policy: Policy) -> object:
         champion(world, policy, 1, 2)
@@ -659,6 +686,9 @@ REST: dict[str, Scenario] = {
         False, True, in_a_world(closed_by("developer")), {"incidents.close_roles": ["developer"]}
     ),
     "incidents.reopen_days": Scenario(0, 90, in_a_world(shown_again)),
+    "service_levels.judged_days": Scenario(5, 7, in_a_world(promised)),
+    "service_levels.acknowledged_hours": Scenario(24.0, 200.0, in_a_world(promised)),
+    "service_levels.retrained_days": Scenario(5, 7, in_a_world(promised)),
     **{
         f"interventions.{kind}": Scenario([], TWO_VALIDATORS, in_a_world(intervened(kind)), NO_LADDER)
         for kind in ("suspension", "resumption", "rollback", "retirement")
