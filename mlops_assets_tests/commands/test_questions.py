@@ -304,3 +304,16 @@ def test_a_wrong_call_is_one_line_and_exit_code_two(mlops: Call, arguments: tupl
 
 def test_outside_of_a_project_there_is_nothing_to_ask_about(tmp_path: Path) -> None:
     refused(call_in(tmp_path, "status"), 2, "no pyproject.toml with [tool.dg.project]")
+
+
+def test_proof_counts_what_the_project_has_lived_through(mlops: Call, tmp_path: Path) -> None:
+    answer = mlops("proof", "--json")
+    figures = {metric["name"]: metric for metric in answer.json["metrics"]}
+    assert figures["lineage_complete"]["share"] == 1, figures["lineage_complete"]["cases"]
+    assert figures["windows_in_time"]["of"] > 0
+    assert answer.code == int(any(case["met"] is False for metric in figures.values() for case in metric["cases"]))
+    page = tmp_path / "proof.html"
+    said = mlops("proof", "--since", TODAY, "--html", page)
+    assert (said.err, f"From {TODAY} to {TODAY}" in said.out) == ("", True)
+    assert "Proof metrics" in page.read_text(encoding="utf-8")
+    refused(mlops("proof", "--since", TODAY + timedelta(days=1)), 2, "expected a day that is not after today")
