@@ -3,6 +3,7 @@
 The project's own registry is in `stores/registry.py`; this is for those that others keep.
 """
 
+import re
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -21,6 +22,9 @@ OWNER_TAGS = ("owner", "team", "model_owner", "contact", "responsible", "maintai
 MOST_VERSIONS = 10_000
 """Versions of one model that are looked at."""
 PAGE = 200
+PROMPT = "mlflow.prompt.is_prompt"
+SERVED = "mlflow-artifacts:/"
+"""Beginning of the address of an artifact that the server hands out itself."""
 ANSWERS_WITHIN = 15.0
 """Seconds within which a server must take a connection."""
 
@@ -159,17 +163,27 @@ def version_of(source: str, name: str, number: str) -> Version:
                 found = replace(found, metrics=dict(run.data.metrics), params=dict(run.data.params))
             except MlflowException as error:
                 found = replace(found, unread=_first_line(error))
-        return _with_description(found, name, number)
+        try:
+            place = client.get_model_version_download_uri(name, number)
+        except MlflowException as error:
+            return replace(found, unread=_first_line(error))
+        return _with_description(found, place)
 
 
-def _with_description(found: Version, name: str, number: str) -> Version:
-    """The version with flavors and inputs, from the file `MLmodel` of its artifact; no other file of it is read."""
+def _with_description(found: Version, place: str) -> Version:
+    """The version with flavors and inputs, from the file `MLmodel` of its artifact; no other file of it is read.
+
+    Only what the server itself hands out is read: a store elsewhere is another party, which nobody has asked to look at.
+    """
     from mlflow.artifacts import download_artifacts
     from mlflow.exceptions import MlflowException
 
+    if not re.match(f"{SERVED}[^/]", place):
+        where = place.partition("://")[0] if "://" in place else "a folder of its machine"
+        return replace(found, unread=f"its artifact is in {where}, which the server does not hand out")
     with tempfile.TemporaryDirectory() as scratch:
         try:
-            path = download_artifacts(f"models:/{name}/{number}/MLmodel", dst_path=scratch)
+            path = download_artifacts(f"{place.rstrip('/')}/MLmodel", dst_path=scratch)
             with Path(path).open("rb") as file:
                 content = described(file.read(DESCRIPTION_AT_MOST))
         except (MlflowException, OSError, ValueError) as error:
@@ -227,6 +241,9 @@ def _read_tables(connection: Any) -> dict[str, Registered]:
             tags.setdefault(row["name"], {})[row["key"]] = row["value"]
     found = {}
     for name in models.keys() | versions.keys():
+        if tags.get(name, {}).get(PROMPT) == "true":
+            # MLflow keeps prompts in the same tables; its own search leaves them out as well.
+            continue
         model = models.get(name) or Registered(name, (), None)
         mine = versions.get(name, {})
         changed = [_time(row["last_updated_time"]) for row in mine.values()]
