@@ -69,15 +69,33 @@ def notification() -> str:
     """Every field of `config/notification.yaml`."""
     from mlops_assets.notification.routes import Settings
 
-    parts = [
-        "# Notification\n\n" + NOTE,
+    return _settings_page(
+        Settings,
+        "Notification",
         "The file `config/notification.yaml`: who is told of what, and how. [Tell people](../how-to/notify.md) shows its use; "
         "`mlops check` reports every mistake in it.\n\n",
-    ]
-    for model in _with_parts(Settings):
-        title = "The file" if model is Settings else model.__name__
-        linked = _with_parts(Settings)
-        parts += [f"## {title}\n\n", summary(model) + "\n\n", _field_table(fields_of(model), linked=linked), "\n"]
+    )
+
+
+def discovery() -> str:
+    """Every field of `config/discovery.yaml`."""
+    from mlops_assets.discovery.settings import DiscoverySettings
+
+    return _settings_page(
+        DiscoverySettings,
+        "Discovery",
+        "The file `config/discovery.yaml`: where models are looked for unattended, and when. "
+        "[Find the models that exist](../how-to/find-models.md) shows its use; `mlops check` reports every mistake in it.\n\n",
+    )
+
+
+def _settings_page(settings: type[Any], title: str, about: str) -> str:
+    """A page on a file of settings: its fields, and those of its parts."""
+    parts = [f"# {title}\n\n" + NOTE, about]
+    linked = _with_parts(settings)
+    for model in linked:
+        head = "The file" if model is settings else model.__name__
+        parts += [f"## {head}\n\n", summary(model) + "\n\n", _field_table(fields_of(model), linked=linked), "\n"]
     return "".join(parts)
 
 
@@ -242,6 +260,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "reference/policy.md": policy,
     "reference/gates.md": gates,
     "reference/notification.md": notification,
+    "reference/discovery.md": discovery,
     "reference/assets.md": assets,
     "reference/commands.md": commands,
     "reference/records.md": records,

@@ -14,6 +14,7 @@ from docs_tools.blocks import Block, blocks_of, commands_of, logical_lines, miss
 from mlops_assets.cli import cli
 from mlops_assets.commands.common import GroupWithDefault
 from mlops_assets.declaration.declaration import Declaration
+from mlops_assets.discovery.settings import DiscoverySettings
 from mlops_assets.notification.routes import Settings as NotificationSettings
 from mlops_assets.policy.policy import Policy, read_policy
 from mlops_assets.policy.tiering import Answers
@@ -152,6 +153,8 @@ def _check_yaml(block: Block) -> None:
         TIERING.tier({name: one.answer for name, one in given.items()})
     elif "channels" in content:
         NotificationSettings.model_validate(content)
+    elif "sources" in content:
+        DiscoverySettings.model_validate(content)
     elif "attributes" in content:
         Declaration.model_validate({"name": "a_model", **content["attributes"]})
     else:
