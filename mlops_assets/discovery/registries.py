@@ -260,12 +260,12 @@ def _read_tables(connection: Any) -> dict[str, Registered]:
 
 
 def _from_server(address: str) -> list[Registered]:
+    _require_answer(address)
     from mlflow import MlflowClient
     from mlflow.exceptions import MlflowException
 
     from mlops_assets.stores.model_files import asking
 
-    _require_answer(address)
     found: list[Registered] = []
     token = None
     try:

@@ -54,6 +54,17 @@ def test_checking_fails_with_every_reason(defs, monkeypatch, old, new, message, 
     assert message in str(refused.value), found
 
 
+def test_a_broken_list_of_sources_is_shown_and_checking_fails(defs, monkeypatch):
+    monkeypatch.delenv(VALIDATING, raising=False)
+    (defs.parent / "config" / "discovery.yaml").write_text("every: minute\n")
+    specs = {spec.key: spec for spec in build_definitions(defs).resolve_all_asset_specs()}
+    assert "discovery.yaml:1: every" in specs[dg.AssetKey(["Discovery", "broken_declaration"])].metadata["reason"]
+    assert dg.AssetKey([TIMED, "champion"]) in specs
+    monkeypatch.setenv(VALIDATING, "1")
+    with pytest.raises(dg.DagsterInvalidDefinitionError, match=r"discovery\.yaml:1: every"):
+        build_definitions(defs)
+
+
 def test_checking_finds_a_model_file_that_is_not_imported(defs, monkeypatch):
     monkeypatch.setenv(VALIDATING, "1")
     facts = "origin: imported\n  imported: {artifact: group.skops, supplier: Group}"
