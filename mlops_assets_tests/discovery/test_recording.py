@@ -156,7 +156,7 @@ def test_ignored_until_a_day_or_until_it_is_another_model(world: World, folder: 
     assert counts(covered(world)) == (0, 2, 1)
     found = covered(world)
     assert {row.how for row in found.rows if row.standing == "ignored"} == {"risk (model-risk): an experiment"}
-    titles = [item.title for item in fleet_attention(world.ledger.state().fleet, found, world.clock.now)]
+    titles = [item.title for item in fleet_attention(world.ledger.state(), found, world.clock.now)]
     assert titles[0] == "1 known model is not governed"
     assert len(titles) == 3, "both signatures end soon"
     (folder / "work" / "churn.py").write_text("import sklearn\n\nm.fit(other)")
