@@ -56,9 +56,9 @@ def test_windows_lie_on_one_side_of_every_change(streams):
 @pytest.mark.parametrize(
     ("cause", "right", "why"),
     [
-        (Cause("covariate_shift", "act", "", ("a", "b")), True, "the kind, and one of the columns"),
-        (Cause("covariate_shift", "act", "", ("c",)), False, "another column"),
-        (Cause("concept_drift", "act", ""), False, "another kind"),
+        (Cause("covariate_shift", "act", (), ("a", "b")), True, "the kind, and one of the columns"),
+        (Cause("covariate_shift", "act", (), ("c",)), False, "another column"),
+        (Cause("concept_drift", "act", ()), False, "another kind"),
     ],
 )
 def test_a_cause_is_right_by_kind_and_column(cause, right, why):

@@ -20,7 +20,7 @@ from mlops_assets.monitoring.inputs.joint import JointDrift, compare_jointly
 from mlops_assets.monitoring.inputs.swapped_columns import find_swaps
 from mlops_assets.monitoring.inputs.value_faults import find_placeholders, find_unit_changes
 from mlops_assets.monitoring.severity import Severity, at_least, worst
-from mlops_assets.monitoring.wording import column_name, listed
+from mlops_assets.monitoring.wording import column_name, listed, shown_p
 from mlops_assets.policy.monitoring_thresholds import MonitoringThresholds
 from mlops_assets.statistics.between_periods import LEAST_PERIODS
 from mlops_assets.statistics.counting import ColumnCounts, WindowCounts
@@ -328,7 +328,9 @@ def _reason(
         have = "columns have" if len(shifted) > 1 else "column has"
         parts.append(f"{len(shifted)} {have} shifted, {column_name(top.name)} most ({top.reason}).")
     if joint is not None and not faults and at_least(joint.severity, "watch"):
-        parts.append(f"No column shifted alone, but columns changed in how they go together: {joint.reason}.")
+        parts.append(
+            f"No column shifted alone, but columns changed in how they go together: {joint.reason}, {shown_p(joint.p_value)}."
+        )
     if not parts:
         tiny = [c for c in columns if c.p_value is not None and c.p_value < thresholds.alpha]
         parts.append(f"No input changed by more than its threshold ({len(columns)} columns, {counts.rows} rows).")

@@ -13,7 +13,6 @@ import numpy as np
 import polars as pl
 
 from mlops_assets.monitoring.severity import Severity, at_least
-from mlops_assets.monitoring.wording import shown_p
 from mlops_assets.policy.monitoring_thresholds import MonitoringThresholds
 from mlops_assets.statistics.dependence import ChangedPair, changed_pairs, correlations, divergence, normal_scores
 from mlops_assets.statistics.profile import ColumnProfile, Profile, as_number, category_text
@@ -215,7 +214,7 @@ def _from_classifier(
         by = f", mostly by {', '.join(concerned[:3])}"
     else:
         concerned = ()
-    reason = f"a classifier tells window and reference apart{by} (AUC {test.auc:.3f}, {shown_p(test.p_value)})"
+    reason = f"a classifier tells window and reference apart{by} (AUC {test.auc:.3f})"
     return JointDrift(severity, reason, concerned, auc=test.auc, p_value=test.p_value, effect=effect)
 
 

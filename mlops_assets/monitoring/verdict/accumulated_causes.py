@@ -10,10 +10,16 @@ from mlops_assets.monitoring.inputs.drift import SCORE_COLUMN, DriftVerdict
 from mlops_assets.monitoring.severity import Kind, Severity, at_least, severity_of, worst
 from mlops_assets.monitoring.verdict.accumulated import Accumulated
 from mlops_assets.monitoring.verdict.causes import Cause
-from mlops_assets.monitoring.wording import metric_name, shown_p
+from mlops_assets.monitoring.verdict.sentences import (
+    Change,
+    Span,
+    inputs_moved_over,
+    outcomes_moved_over,
+    quality_fell_over,
+    relation_changed_over,
+)
+from mlops_assets.monitoring.wording import column_name
 from mlops_assets.policy.monitoring_thresholds import MonitoringThresholds
-
-MOST_SHIFTED = 4
 
 
 def accumulated_causes(
@@ -43,19 +49,16 @@ def accumulated_causes(
     if "relation" in by_test:
         one = by_test["relation"]
         severity = _severity(one, thresholds.relation_watch, thresholds.relation_act, thresholds)
-        clause = f"the same scores have other outcomes than in the reference, by {one.size:.2f} standard deviations"
-        named.append(_cause("concept_drift", severity, f"{clause} beyond a common shift", one, thresholds.relation_act))
+        change = relation_changed_over(one.size, _span(one))
+        named.append(_cause("concept_drift", severity, change, one, thresholds.relation_act))
     if "ranking" in by_test:
         one = by_test["ranking"]
         severity = _severity(one, thresholds.performance_drop_watch, thresholds.performance_drop_act, thresholds)
-        clause = (
-            f"model performance is lower than in {one.against}: {metric_name(metric)} by {one.size:.3f}, at least "
-            f"{one.at_least:.3f}"
-        )
         kind: Kind = "covariate_shift" if shifted and "relation" not in by_test else "concept_drift"
-        if kind == "covariate_shift":
-            clause += ", while inputs moved"
-        named.append(_cause(kind, severity, clause, one, thresholds.performance_drop_act))
+        change = quality_fell_over(
+            metric, one.size, one.at_least or 0.0, one.against, kind == "covariate_shift", _span(one)
+        )
+        named.append(_cause(kind, severity, change, one, thresholds.performance_drop_act))
     if "calibration" in by_test:
         named.append(_calibration(by_test["calibration"], thresholds, metric))
     if inputs or (moved and "calibration" not in by_test and not causes):
@@ -67,15 +70,8 @@ def _calibration(one: Accumulated, thresholds: MonitoringThresholds, metric: str
     regression = metric == "r2"
     watch = thresholds.bias_watch if regression else thresholds.calibration_watch
     act = thresholds.bias_act if regression else thresholds.calibration_act
-    least = one.at_least or 0.0
-    if regression:
-        size, unit = f"{abs(one.size):.3f}, at least {least:.3f}", "standard deviations of the target"
-    else:
-        size, unit = f"{abs(one.size):.0%}, at least {least:.0%}", "of the base rate"
-    clause = f"outcomes are {'higher' if one.size > 0 else 'lower'} than predicted, by {size}, {unit}"
-    if one.against != "the reference":
-        clause += f" more than in {one.against}"
-    return _cause("label_shift", _severity(one, watch, act, thresholds), clause, one, act)
+    change = outcomes_moved_over(one.size, one.at_least or 0.0, regression, one.against, _span(one))
+    return _cause("label_shift", _severity(one, watch, act, thresholds), change, one, act)
 
 
 def _moved(moved: Sequence[Accumulated], drift: DriftVerdict, thresholds: MonitoringThresholds) -> Cause:
@@ -85,21 +81,18 @@ def _moved(moved: Sequence[Accumulated], drift: DriftVerdict, thresholds: Monito
         severity = _severity(one, thresholds.psi_watch, thresholds.psi_act, thresholds)
         used = importance.get(one.column)
         severities.append("watch" if used is not None and used < HARDLY_USED else severity)
-    examples = "; ".join(f"{one.column} by PSI {one.size:.2f} on average" for one in moved[:MOST_SHIFTED])
-    more = f"; and {len(moved) - MOST_SHIFTED} more" if len(moved) > MOST_SHIFTED else ""
-    many = f"{len(moved)} columns are" if len(moved) > 1 else "1 column is"
-    cause = _cause(
-        "covariate_shift", worst(severities), f"{many} distributed otherwise ({examples}{more})", moved[0], 1.0
-    )
+    change = inputs_moved_over([(column_name(one.column), one.size) for one in moved], _span(moved[0]))
     columns = tuple(one.column for one in moved)
     weight = sum(importance.get(name) or 0.0 for name in columns)
-    return Cause(cause.kind, cause.severity, cause.evidence, columns, weight, accumulated=True)
+    return Cause("covariate_shift", worst(severities), (change,), columns, weight, accumulated=True)
 
 
-def _cause(kind: Kind, severity: Severity, clause: str, one: Accumulated, act: float) -> Cause:
-    many = f", over {one.windows} windows" if one.windows > 1 else ""
-    text = f"{clause}, since {one.since}{many} ({shown_p(one.p_value)} over the life of the version)"
-    return Cause(kind, severity, text, (), abs(one.size) / act, accumulated=True)
+def _cause(kind: Kind, severity: Severity, change: Change, one: Accumulated, act: float) -> Cause:
+    return Cause(kind, severity, (change,), (), abs(one.size) / act, accumulated=True)
+
+
+def _span(one: Accumulated) -> Span:
+    return Span(one.since, one.windows, one.p_value)
 
 
 def _severity(one: Accumulated, watch: float, act: float, thresholds: MonitoringThresholds) -> Severity:

@@ -10,6 +10,7 @@ from mlops_assets.monitoring.inputs.drift import SCORE_COLUMN, DriftVerdict
 from mlops_assets.monitoring.inputs.faults import Fault
 from mlops_assets.monitoring.outcomes.performance import WindowPerformance
 from mlops_assets.monitoring.severity import Kind, Severity, at_least, worst
+from mlops_assets.monitoring.verdict.sentences import Change, clauses
 
 
 @dataclass(frozen=True)
@@ -19,7 +20,7 @@ class Cause:
     Attributes:
         kind: of the change.
         severity: before persistence.
-        evidence: a clause that states what happened and how large it is, statistics last, without a full stop.
+        changes: what happened, how large it is and how sure, one entry for each sign of it.
         columns: concerned, the most important first.
         weight: ranks causes of one severity: the importance of the columns concerned, or the size of the change in units of
             the threshold for acting.
@@ -31,7 +32,7 @@ class Cause:
 
     kind: Kind
     severity: Severity
-    evidence: str
+    changes: tuple[Change, ...]
     columns: tuple[str, ...] = ()
     weight: float = 0.0
     estimated: bool = False
@@ -39,13 +40,18 @@ class Cause:
     accumulated: bool = False
     share: float | None = None
 
+    @property
+    def evidence(self) -> str:
+        """The changes as a clause, statistics last, without a full stop."""
+        return clauses(self.changes)
+
 
 def merged(first: Cause, second: Cause) -> Cause:
     """Two signs of one change as one cause: the graver severity, the evidence of both."""
     return replace(
         first,
         severity=worst([first.severity, second.severity]),
-        evidence=f"{first.evidence}; {second.evidence}",
+        changes=(*first.changes, *second.changes),
         weight=max(first.weight, second.weight),
     )
 
@@ -56,12 +62,12 @@ class Loss:
 
     Attributes:
         severity: of its size.
-        evidence: a clause with the numbers.
+        change: with its numbers.
         weight: its size in units of the threshold for acting.
     """
 
     severity: Severity
-    evidence: str
+    change: Change
     weight: float
 
 

@@ -18,6 +18,7 @@ from mlops_assets.monitoring.inputs.drift import DriftVerdict
 from mlops_assets.monitoring.outcomes.performance import WindowPerformance
 from mlops_assets.monitoring.severity import at_least
 from mlops_assets.monitoring.verdict.accumulated import Accumulated
+from mlops_assets.monitoring.verdict.sentences import chance_in_the_fleet
 from mlops_assets.monitoring.verdict.triage import Health
 from mlops_assets.statistics.multiplicity import benjamini_hochberg
 
@@ -91,8 +92,5 @@ def hold_to_fleet(health: Health, control: FleetControl, alpha: float) -> Health
     certain = any(cause.certain for cause in health.causes)
     if not at_least(health.severity, "act") or certain or control.models < 2 or control.adjusted < alpha:
         return health
-    why = (
-        f"Watched and not acted on: among the windows of {control.models} models, {control.judged} of them judged by now, "
-        f"one like this is to be expected by chance (p {control.adjusted:.2g} over the fleet, {alpha:g} is asked)."
-    )
+    why = chance_in_the_fleet(control.models, control.judged, control.adjusted, alpha)
     return replace(health, severity="watch", actions=(), reasons=(health.reasons[0], why))

@@ -12,6 +12,14 @@ from mlops_assets.monitoring.inputs.drift import DriftVerdict
 from mlops_assets.monitoring.inputs.faults import Fault
 from mlops_assets.monitoring.severity import Severity, at_least, worst
 from mlops_assets.monitoring.verdict.causes import Cause
+from mlops_assets.monitoring.verdict.sentences import (
+    columns_broken,
+    delivery_broken,
+    implied_base_rate,
+    inputs_moved,
+    moved_together,
+    scores_moved,
+)
 from mlops_assets.monitoring.wording import column_name
 
 CERTAIN = 0.5
@@ -20,15 +28,13 @@ UNMISTAKABLE = 0.9
 """Strength from which a fault counts as one even where many other columns have moved."""
 MUCH_MOVED = 0.3
 """Share of the other columns that must have moved for a weaker fault to be taken for a part of that."""
-MOST_FAULTS = 8
-MOST_SHIFTED = 4
 
 
 def batch_causes(batch: Sequence[Fault]) -> list[Cause]:
     """The delivery as a whole is broken: rows sent twice, identifiers that repeat."""
     if not batch:
         return []
-    return [Cause("data_quality", "act", "; ".join(f.text for f in batch), (), 1.0, certain=True)]
+    return [Cause("data_quality", "act", (delivery_broken([f.text for f in batch]),), (), 1.0, certain=True)]
 
 
 def data_quality_causes(drift: DriftVerdict) -> list[Cause]:
@@ -40,9 +46,6 @@ def data_quality_causes(drift: DriftVerdict) -> list[Cause]:
     severity: Severity = "critical" if carried >= 0.5 else "act"
     # Two columns that changed places give the same reason.
     reasons = list(dict.fromkeys(c.reason for c in broken))
-    text = "; ".join(reasons[:MOST_FAULTS])
-    if len(reasons) > MOST_FAULTS:
-        text += f"; and {len(reasons) - MOST_FAULTS} more columns"
     strength = 1 - math.prod(1 - c.fault_strength for c in broken)
     names = tuple(c.name for c in broken)
     others = [c for c in drift.columns if not c.fault]
@@ -52,7 +55,8 @@ def data_quality_causes(drift: DriftVerdict) -> list[Cause]:
     certain = strength >= CERTAIN and not explained
     known = any(c.importance is not None for c in drift.columns)
     share = carried if known else None
-    return [Cause("data_quality", severity, text, names, carried * strength, certain=certain, share=share)]
+    change = columns_broken(reasons, certain)
+    return [Cause("data_quality", severity, (change,), names, carried * strength, certain=certain, share=share)]
 
 
 def implied_base_rate_causes(drift: DriftVerdict, score_column: str) -> list[Cause]:
@@ -62,11 +66,8 @@ def implied_base_rate_causes(drift: DriftVerdict, score_column: str) -> list[Cau
         return []
     if any(at_least(c.severity, "watch") for c in drift.columns if c.name != score_column):
         return []
-    text = (
-        f"scores moved while no input did, as if the base rate were {score.implied_base_rate:.3f} against "
-        f"{score.reference_base_rate:.3f} in the reference (an estimate; outcomes are not known yet)"
-    )
-    return [Cause("label_shift", score.severity, text, (score_column,), 0.5, estimated=True)]
+    change = implied_base_rate(score.implied_base_rate, score.reference_base_rate or 0.0)
+    return [Cause("label_shift", score.severity, (change,), (score_column,), 0.5, estimated=True)]
 
 
 def covariate_shift_causes(drift: DriftVerdict, score_column: str) -> list[Cause]:
@@ -76,16 +77,13 @@ def covariate_shift_causes(drift: DriftVerdict, score_column: str) -> list[Cause
     if not shifted:
         return _joint_causes(drift)
     named = inputs or shifted
-    examples = "; ".join(f"{column_name(c.name)}: {c.reason}" for c in named[:MOST_SHIFTED])
-    if not inputs:
-        text = f"scores moved while no single input did ({examples}); the cause cannot be told from inputs and scores alone"
-    else:
-        columns = f"{len(inputs)} input{'s' if len(inputs) > 1 else ''} moved"
-        columns += ", and the scores with them" if len(shifted) > len(inputs) else ""
-        text = f"{columns} ({examples}{f'; and {len(named) - MOST_SHIFTED} more' if len(named) > MOST_SHIFTED else ''})"
+    sizes = [(column_name(c.name), c.reason) for c in named]
+    change = (
+        inputs_moved(sizes, len(shifted) > len(inputs), len(drift.columns)) if inputs else scores_moved(sizes[0][1])
+    )
     severity = worst([c.severity for c in shifted])
     carried = importance_share(named, len(drift.columns))
-    return [Cause("covariate_shift", severity, text, tuple(c.name for c in named), carried)]
+    return [Cause("covariate_shift", severity, (change,), tuple(c.name for c in named), carried)]
 
 
 def _joint_causes(drift: DriftVerdict) -> list[Cause]:
@@ -94,9 +92,10 @@ def _joint_causes(drift: DriftVerdict) -> list[Cause]:
     if joint is None or joint.swapped or not at_least(joint.severity, "watch"):
         return []
     concerned = [c for c in drift.columns if c.name in joint.columns]
-    text = f"no input moved alone, but inputs changed in how they go together: {joint.reason}"
     carried = importance_share(concerned, len(drift.columns))
-    return [Cause("covariate_shift", joint.severity, text, joint.columns, carried)]
+    return [
+        Cause("covariate_shift", joint.severity, (moved_together(joint.reason, joint.p_value),), joint.columns, carried)
+    ]
 
 
 def importance_share(columns: Sequence[ColumnDrift], of: int) -> float:

@@ -13,7 +13,17 @@ from mlops_assets.monitoring.outcomes.performance_verdict import new_classes_ver
 from mlops_assets.monitoring.outcomes.segments import Segment
 from mlops_assets.monitoring.severity import Severity, severity_of, worst
 from mlops_assets.monitoring.verdict.causes import Cause, Loss
-from mlops_assets.monitoring.wording import metric_name, shown_p
+from mlops_assets.monitoring.verdict.sentences import (
+    Change,
+    Outcomes,
+    confined_to,
+    look_censored,
+    new_classes,
+    outcomes_apart,
+    outcomes_moved,
+    quality_fell,
+    relation_changed,
+)
 from mlops_assets.policy.monitoring_thresholds import MonitoringThresholds
 
 BESIDE_CALIBRATION = 5
@@ -29,7 +39,9 @@ SHIFTED_ALIKE = 0.5
 def new_class_causes(performance: WindowPerformance, thresholds: MonitoringThresholds) -> list[Cause]:
     """Outcomes of classes that the reference does not have: a fault of the outcome, or a class to be learned."""
     severity, reasons = new_classes_verdict(performance.new_classes, performance.n, thresholds)
-    return [Cause("data_quality", severity, reason, (), 0.0) for reason in reasons]
+    if not reasons:
+        return []
+    return [Cause("data_quality", severity, (new_classes(performance.new_classes, performance.n),), (), 0.0)]
 
 
 def relation_causes(
@@ -59,7 +71,7 @@ def relation_causes(
     loss = _loss(performance, thresholds)
     not_an_area = performance.ranking is not None and performance.ranking.metric != "roc_auc"
     explained = unchanged_relation and (inputs_moved or (base_rate_moved and not_an_area))
-    evidence: list[str] = []
+    changes: list[Change] = []
     severities: list[Severity] = []
     weights: list[float] = []
     remainder = (
@@ -69,10 +81,10 @@ def relation_causes(
     )
     if loss is not None and remainder is not None:
         # Inputs explain a part of the loss at most: what remains is another relation.
-        evidence, severities, weights = [remainder.evidence], [remainder.severity], [remainder.weight]
+        changes, severities, weights = [remainder.change], [remainder.severity], [remainder.weight]
         loss, explained = None, True
     if loss is not None and not explained:
-        evidence, severities, weights = [loss.evidence], [loss.severity], [loss.weight]
+        changes, severities, weights = [loss.change], [loss.severity], [loss.weight]
         loss = None
     relation = performance.relation
     if relation is not None and relation.unexplained is not None and not unchanged_relation:
@@ -82,17 +94,14 @@ def relation_causes(
         if severity != "none":
             severities.append(severity)
             weights.append(size / thresholds.relation_act)
-            evidence.append(
-                f"the same scores have other outcomes than in the reference, by {relation.unexplained:.3f} beyond a common "
-                f"shift ({shown_p(relation.p_beyond)})"
-            )
-    if not evidence:
+            changes.append(relation_changed(relation.unexplained, relation.p_beyond))
+    if not changes:
         return [], loss
     columns: tuple[str, ...] = ()
     if segment is not None:
-        evidence.append(f"most of all {segment.text}")
+        changes.append(confined_to(segment.text))
         columns = (segment.column,)
-    return [Cause("concept_drift", worst(severities), "; ".join(evidence), columns, max(weights))], loss
+    return [Cause("concept_drift", worst(severities), tuple(changes), columns, max(weights))], loss
 
 
 def _unexplained_loss(performance: WindowPerformance, thresholds: MonitoringThresholds, moved: str) -> Loss | None:
@@ -109,12 +118,10 @@ def _unexplained_loss(performance: WindowPerformance, thresholds: MonitoringThre
     if severity == "none" or ranking.p_unexpected >= thresholds.alpha / TESTS or remainder < by_inputs:
         return None
     share = min(1.0, remainder / (remainder + by_inputs))
-    text = (
-        f"model performance fell: {metric_name(ranking.metric)} {ranking.window:.3f} against {ranking.reference:.3f} in the "
-        f"reference; {1 - share:.0%} of the loss comes from other {moved}, {share:.0%} from another relation "
-        f"({shown_p(ranking.p_unexpected)})"
+    change = quality_fell(
+        ranking.metric, ranking.window, ranking.reference or 0.0, ranking.p_unexpected, by_inputs=1 - share, moved=moved
     )
-    return Loss(severity, text, remainder / thresholds.performance_drop_act)
+    return Loss(severity, change, remainder / thresholds.performance_drop_act)
 
 
 def _loss(performance: WindowPerformance, thresholds: MonitoringThresholds) -> Loss | None:
@@ -124,11 +131,8 @@ def _loss(performance: WindowPerformance, thresholds: MonitoringThresholds) -> L
     severity = severity_of(ranking.drop, thresholds.performance_drop_watch, thresholds.performance_drop_act)
     if severity == "none":
         return None
-    text = (
-        f"model performance fell: {metric_name(ranking.metric)} {ranking.window:.3f} against {ranking.reference:.3f} in "
-        f"the reference ({shown_p(ranking.p_value)})"
-    )
-    return Loss(severity, text, ranking.drop / thresholds.performance_drop_act)
+    change = quality_fell(ranking.metric, ranking.window or 0.0, ranking.reference or 0.0, ranking.p_value)
+    return Loss(severity, change, ranking.drop / thresholds.performance_drop_act)
 
 
 def base_rate_causes(
@@ -163,12 +167,12 @@ def base_rate_causes(
     )
     if severity == "none":
         return []
-    text = _base_rate_evidence(performance, not_predicted)
     if inputs and not moved_with_labels(performance, thresholds.alpha):
         # Other inputs, and outcomes that did not follow as the scores foresaw: the labels did not shift, the relation did.
-        text = f"outcomes did not follow the inputs: {text}"
-        return [Cause("concept_drift", severity, text, (), calibration.size / act)]
-    return [Cause("label_shift", severity, text + _censored(performance), (), max(calibration.size, whole) / act)]
+        change = _outcomes_moved(performance, not_predicted, followed_inputs=False)
+        return [Cause("concept_drift", severity, (change,), (), calibration.size / act)]
+    changes = (_outcomes_moved(performance, not_predicted), *_censored(performance))
+    return [Cause("label_shift", severity, changes, (), max(calibration.size, whole) / act)]
 
 
 def moved_with_labels(performance: WindowPerformance, alpha: float) -> bool:
@@ -191,38 +195,39 @@ def moved_with_labels(performance: WindowPerformance, alpha: float) -> bool:
     return moved != 0 and LEAST_ALIKE <= relation.common_shift / moved <= MOST_ALIKE
 
 
-def _censored(performance: WindowPerformance) -> str:
+def _censored(performance: WindowPerformance) -> tuple[Change, ...]:
     """A remark where hardly any outcome of one kind is left, as in windows whose outcomes are not complete yet."""
     base = performance.base_rate
     if performance.task != "binary" or base is None or not base.reference or base.window is None:
-        return ""
+        return ()
     for value, rate, before in ((1, base.window, base.reference), (0, 1 - base.window, 1 - base.reference)):
         if rate < before / CENSORED:
-            return f"; nearly all outcomes are {1 - value}: they look censored or immature"
-    return ""
+            return (look_censored(1 - value),)
+    return ()
 
 
-def _base_rate_evidence(performance: WindowPerformance, not_predicted: bool) -> str:
+def _outcomes_moved(performance: WindowPerformance, not_predicted: bool, followed_inputs: bool = True) -> Change:
     calibration, base = performance.calibration, performance.base_rate
     assert calibration is not None
     if calibration.label and base is not None and calibration.label in base.classes:
         share = base.classes[calibration.label]
-        return (
-            f"class {calibration.label!r} has a share of {share['window']:.3f} against {share['reference']:.3f} in the "
-            f"reference; the model predicted {share['window'] - calibration.change:.3f} on average "
-            f"({shown_p(calibration.p_value)})"
+        found = Outcomes(
+            f"share of class {calibration.label!r}",
+            share["window"],
+            share["window"] - calibration.change,
+            share["reference"],
+            calibration.p_value,
         )
+        return outcomes_moved(found, followed_inputs=followed_inputs)
     p_value = calibration.p_value if not_predicted or base is None else base.p_value
     if base is None or base.reference is None or base.window is None:
-        direction = "above" if calibration.change > 0 else "below"
-        return f"outcomes are {direction} the predictions by {abs(calibration.change):.3f} ({shown_p(p_value)})"
-    name = "mean outcome" if performance.task == "regression" else "base rate"
+        return outcomes_apart(calibration.change, p_value)
+    number = performance.task == "regression"
     # By the reference's outcomes at these scores, so that a score that was never calibrated reads right too.
     predicted = base.expected if base.expected is not None else base.window - calibration.change
-    return (
-        f"the {name} is {base.window:.3f} against {base.reference:.3f} in the reference; the model predicted "
-        f"{predicted:.3f} on average ({shown_p(p_value)})"
-    )
+    name = "mean outcome" if number else "base rate"
+    found = Outcomes(name, base.window, predicted, base.reference, p_value, number)
+    return outcomes_moved(found, followed_inputs=followed_inputs)
 
 
 def label_shift_size(performance: WindowPerformance) -> float:

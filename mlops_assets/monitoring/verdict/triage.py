@@ -25,18 +25,18 @@ from mlops_assets.monitoring.verdict.input_causes import (
 )
 from mlops_assets.monitoring.verdict.outcome_causes import base_rate_causes, new_class_causes, relation_causes
 from mlops_assets.monitoring.verdict.persistence import Earlier, after_persistence, run_before
-from mlops_assets.monitoring.wording import KIND_NAMES, sentence
+from mlops_assets.monitoring.verdict.sentences import (
+    NEEDS_OUTCOMES,
+    finding,
+    outcomes_agree,
+    outcomes_not_known,
+    quality_not_measurable,
+    same_meaning,
+    too_small,
+    what_to_do,
+)
 from mlops_assets.policy.monitoring_thresholds import MonitoringThresholds
 
-ADVICE: dict[Kind, str] = {
-    "none": "",
-    "data_quality": "Repair the data before these rows are used; a model retrained on them would learn the fault.",
-    "covariate_shift": "Check whether the model still performs well on these inputs.",
-    "label_shift": "Recalibrate the scores before they are used as probabilities.",
-    "concept_drift": "Retrain the model on recent rows, or suspend it.",
-}
-"""What to do where no policy attaches an action."""
-NO_ACTION = "No action required; keep monitoring."
 EXPLAINS = 0.1
 """Share of all importance from which broken columns may explain a loss, and block what would be done about it otherwise."""
 LOSS = "performance_loss"
@@ -74,7 +74,8 @@ class Health:
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-able form."""
-        return asdict(self)
+        evidence = [{"evidence": cause.evidence} for cause in self.causes]
+        return asdict(self) | {"causes": [asdict(c) | e for c, e in zip(self.causes, evidence, strict=True)]}
 
 
 def triage(
@@ -127,7 +128,15 @@ def triage(
     severity = worst([held for _, held in ranked])
     actions = _actions(ranked, severity, lost, response)
     causes = tuple(cause for cause, _ in ranked)
-    reasons = (_finding(first, earlier), _follow_up(causes, severity, raw, actions))
+    asked = what_to_do(
+        first.kind,
+        actions,
+        act=at_least(severity, "act"),
+        waits=at_least(raw[first.kind], "act"),
+        persistence=(thresholds.persistence_k, thresholds.persistence_n),
+        others=[cause.kind for cause in causes[1:]],
+    )
+    reasons = (finding(first.changes, run_before(first.kind, earlier)), asked)
     return Health(severity, first.kind, causes, actions, first.columns, reasons, raw, unknown)
 
 
@@ -190,7 +199,7 @@ def _with_loss(cause: Cause, loss: Loss) -> Cause:
     return replace(
         cause,
         severity=worst([cause.severity, loss.severity]),
-        evidence=f"{cause.evidence}; {loss.evidence}, while each score has the outcomes that it had",
+        changes=(*cause.changes, loss.change, same_meaning()),
         weight=max(cause.weight, loss.weight),
     )
 
@@ -227,37 +236,15 @@ def _actions(
 def _unknown(performance: WindowPerformance | None) -> tuple[str, ...]:
     if performance is not None and performance.measurable:
         return ()
-    return ("Label shift and concept drift need outcomes, and too few are known.",)
+    return (NEEDS_OUTCOMES,)
 
 
 def _nothing_found(drift: DriftVerdict, performance: WindowPerformance | None, severity: Severity) -> tuple[str, ...]:
-    if severity == "not_measurable" and performance is not None and performance.measurable:
-        return (drift.reason, f"Performance is not measurable: {sentence(performance.reasons[0])}")
+    known = performance if performance is not None and performance.measurable else None
     if severity == "not_measurable":
-        return (drift.reason, "The window is too small for a verdict; keep monitoring.")
-    if performance is not None and performance.measurable:
-        return (drift.reason, f"Outcomes agree with the scores. {NO_ACTION}")
-    return (drift.reason, f"Whether outcomes agree with the scores is not known yet. {NO_ACTION}")
-
-
-def _finding(first: Cause, earlier: Sequence[Earlier]) -> str:
-    """What happened, how large it is, and since when."""
-    clause = f"data quality: {first.evidence}" if first.kind == "data_quality" else first.evidence
-    run = run_before(first.kind, earlier)
-    since = f" Seen in {len(run) + 1} windows in a row, since {run[0]}." if run else ""
-    return sentence(clause) + since
-
-
-def _follow_up(causes: Sequence[Cause], severity: Severity, raw: Mapping[str, Severity], actions: Sequence[str]) -> str:
-    """What to do, and which other causes there are."""
-    first = causes[0]
-    if actions:
-        text = f"Actions by policy: {', '.join(a.replace('_', ' ') for a in actions)}."
-    elif at_least(severity, "act"):
-        text = ADVICE[first.kind]
-    elif at_least(raw[first.kind], "act"):
-        text = "No action yet: it must be seen in more windows. Keep monitoring."
-    else:
-        text = NO_ACTION
-    others = dict.fromkeys(KIND_NAMES[cause.kind] for cause in causes[1:])
-    return f"{text} Also found: {', '.join(others)}." if others else text
+        return (drift.reason, quality_not_measurable(known.reasons[0]) if known else too_small())
+    if known is None:
+        return (drift.reason, outcomes_not_known())
+    if known.ranking is None:
+        return (drift.reason, outcomes_agree("", None))
+    return (drift.reason, outcomes_agree(known.ranking.metric, known.ranking.smallest_detectable))

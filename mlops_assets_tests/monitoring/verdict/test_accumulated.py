@@ -13,6 +13,7 @@ from mlops_assets.monitoring.thresholds.life_delays import Errors, drawn_lives, 
 from mlops_assets.monitoring.verdict.accumulated import LEVEL, Judged, accumulate, window_evidence
 from mlops_assets.monitoring.verdict.accumulated_causes import accumulated_causes
 from mlops_assets.monitoring.verdict.causes import Cause
+from mlops_assets.monitoring.verdict.sentences import Change
 from mlops_assets.monitoring.verdict.triage import triage
 from mlops_assets.policy.monitoring_thresholds import MonitoringThresholds
 from mlops_assets_tests.monitoring.lives import distance_lives, restless_lives
@@ -80,9 +81,9 @@ def test_the_verdict_says_what_how_large_since_when_and_how_sure():
     health = triage(QUIET, None, [], RULES, {}, accumulated=[found])
     assert (health.severity, health.kind) == ("watch", "concept_drift")
     assert health.reasons[0].startswith(
-        f"Model performance is lower than in {found.against}: quality by 0.0{round(found.size * 1000)}, at least "
+        f"Model performance is lower than in {found.against}: quality by 0.0{round(found.size * 1000)} on average, at least "
     )
-    assert "since 2024-05-01, over 5 windows (p " in health.reasons[0]
+    assert "; 5 windows since 2024-05-01 (p " in health.reasons[0]
     assert found.at_least is not None
     assert 0.006 <= found.at_least < found.size
 
@@ -121,15 +122,18 @@ def test_an_input_that_moves_a_little_in_each_window_is_named():
     found = accumulate(moved(3.0, 0.12, 5), RULES, False)
     health = triage(QUIET, None, [], RULES, {}, accumulated=found)
     assert (health.kind, health.severity, health.columns) == ("covariate_shift", "watch", ("age",))
-    assert "1 column is distributed otherwise (age by PSI 0.12 on average), since 2024-01-01" in health.reasons[0]
+    assert (
+        "1 input moved, seen over several windows: age (PSI 0.12 on average); 5 windows since 2024-01-01"
+        in health.reasons[0]
+    )
     assert accumulate(moved(-0.5, 0.01, 60), RULES, False) == []
 
 
 def test_what_the_window_shows_itself_is_not_said_twice():
     found = accumulate(moved(3.0, 0.12, 5), RULES, False)
-    shown = Cause("covariate_shift", "act", "1 input moved", ("age",))
+    shown = Cause("covariate_shift", "act", (Change("1 input moved"),), ("age",))
     assert accumulated_causes(found, [shown], QUIET, RULES, "roc_auc") == []
-    fault = Cause("data_quality", "act", "age is missing", ("age",), certain=True)
+    fault = Cause("data_quality", "act", (Change("age is missing"),), ("age",), certain=True)
     assert accumulated_causes(found, [fault], QUIET, RULES, "roc_auc") == []
 
 

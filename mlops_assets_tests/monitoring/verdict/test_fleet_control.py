@@ -11,6 +11,7 @@ from mlops_assets.monitoring.inputs.joint import JointDrift
 from mlops_assets.monitoring.outcomes.performance import WindowPerformance
 from mlops_assets.monitoring.verdict.causes import Cause
 from mlops_assets.monitoring.verdict.fleet_control import hold_to_fleet, over_fleet, window_p_value
+from mlops_assets.monitoring.verdict.sentences import Change
 from mlops_assets.monitoring.verdict.triage import Health
 
 ALPHA = 0.01
@@ -30,7 +31,7 @@ def outcomes(**p_adjusted: float) -> WindowPerformance:
 
 
 def alarm(certain: bool = False) -> Health:
-    cause = Cause("covariate_shift", "act", "c0 moved", ("c0",), certain=certain)
+    cause = Cause("covariate_shift", "act", (Change("c0 moved"),), ("c0",), certain=certain)
     return Health("act", "covariate_shift", (cause,), ("retrain",), ("c0",), ("c0 moved.", "Act."), {"covariate_shift": "act"}, ())  # fmt: skip
 
 

@@ -298,7 +298,7 @@ def test_no_label_shift_is_named_where_labels_did_not_shift(reference):
     assert {c.kind for c in health.causes} == {"concept_drift", "covariate_shift"}
     health = judged(MOVED, measure(reference, *outcomes_that_stay()), [Earlier("2020-01", {"concept_drift": "act"})])
     assert health.kind == "concept_drift"
-    assert "outcomes did not follow the inputs: the base rate is" in health.causes[0].evidence
+    assert "inputs moved and outcomes did not follow them: base rate" in health.causes[0].evidence
     with_labels = judged(MOVED, measure(reference, *more_positives(8000, 1.6)))
     assert with_labels.kind == "label_shift"
 
@@ -319,7 +319,7 @@ def test_a_loss_behind_moved_inputs_is_parted(reference):
     lost = judged(SHIFTED, outcomes(reference, flip=0.3))
     assert {c.kind for c in lost.causes} >= {"concept_drift", "covariate_shift"}
     drifted = next(c for c in lost.causes if c.kind == "concept_drift")
-    assert "of the loss comes from other inputs, " in drifted.evidence
+    assert "of the loss from other inputs and " in drifted.evidence
     alike = judged(SHIFTED, alike_people(reference))
     assert [c.kind for c in alike.causes] == ["covariate_shift"], "inputs explain all of it"
 
@@ -370,4 +370,4 @@ def test_outcomes_of_nearly_one_value_look_censored(reference):
     y, score = loans(4000, 2)
     health = judged(QUIET, measure(reference, np.where(np.arange(4000) % 20 == 0, y, 0), score))
     assert health.kind == "label_shift"
-    assert "nearly all outcomes are 0: they look censored or immature" in health.reasons[0]
+    assert "nearly all outcomes are 0, so they look censored or immature" in health.reasons[0]
