@@ -5,6 +5,7 @@ what is not known is still shown, so that nothing that was recorded disappears f
 """
 
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -32,7 +33,16 @@ _NAMES = {
     "ks": "Kolmogorov-Smirnov",
     "log_loss": "Log loss",
     "mae": "Mean absolute error",
+    "cv_rows": "Rows in cross-validation",
+    "fit_rows": "Rows of the final fit",
+    "is_input": "Is an input",
+    "mlflow_run": "MLflow run",
     "n": "Rows",
+    "overall": "All rows together",
+    "rarest": "Rows of the rarest outcome",
+    "searched": "Segments searched",
+    "std": "Standard deviation",
+    "undamaged": "Without damage",
     "p_value": "p-value",
     "pr_auc": "AUC (precision-recall)",
     "psi": "PSI",
@@ -53,6 +63,8 @@ _NAMES = {
     "tpr": "True positive rate",
     "tnr": "True negative rate",
 }
+
+_INSTANT = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d")
 
 
 @dataclass(frozen=True)
@@ -219,7 +231,7 @@ def cell(value: object) -> str:
             return found.text
         return "; ".join(f"{label(str(k))}: {cell(v)}" for k, v in value.items()) or NOTHING
     if isinstance(value, str):
-        return value or NOTHING
+        return minute(value) if _INSTANT.match(value) and moment(value) else value or NOTHING
     if isinstance(value, Iterable):
         parts = [cell(v) for v in value]
         rest = f" and {len(parts) - LIST_SHOWN} more" if len(parts) > LIST_SHOWN + 1 else ""

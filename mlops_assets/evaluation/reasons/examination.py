@@ -47,7 +47,7 @@ RESAMPLES = 5
 """Bootstrap resamples of the reference that reasons are given under again."""
 OUTCOME_ALPHA = 0.05
 """Chance that any factor of a model of noise is taken to help, over all its factors."""
-OUTCOME_CALLS = 100_000
+OUTCOME_CALLS = 80_000
 LEAST_OUTCOMES = 10
 """Rows of each outcome without which no factor can be said to help."""
 
@@ -156,7 +156,9 @@ def examine_reason_codes(
             counts[names[j]] += 1
     blocks = output_columns(pipeline.named_steps["features"])
     codes, explained_rows = sum(map(len, found.named)), sum(map(bool, found.named))
-    helpful = helpful_factors(pipeline, sample, declaration, columns_of(reference.factors))
+    factors = columns_of(reference.factors)
+    most_known = max(500, OUTCOME_CALLS // max(len(factors), 1))
+    helpful = helpful_factors(pipeline, frame[np.sort(order[:most_known])], declaration, factors)
     removal = _removal(score, found, reference, declaration.training.seed)
     return ReasonCodeReport(
         adverse=found.rows.height,
@@ -267,7 +269,6 @@ def helpful_factors(
     if declaration.target.column not in frame.columns:
         return None
     known = frame.filter(pl.col(declaration.target.column).is_not_null())
-    known = known.head(max(500, OUTCOME_CALLS // max(len(factors), 1)))
     y = target_vector(known, declaration) if known.height else np.empty(0)
     if min(int(np.sum(y == 1)), int(np.sum(y == 0))) < LEAST_OUTCOMES:
         return None

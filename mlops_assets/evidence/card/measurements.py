@@ -26,6 +26,8 @@ from mlops_assets.evidence.reading import (
 )
 
 _VALUE_KEYS = ("value", "metric_value", "performance", "roc_auc", "auc", "selection_rate", "rate")
+_NOT_OF_THE_FIT = ("n_jobs", "verbose", "warm_start")
+_STRONGEST = 3
 _GROUP_HIDDEN = ("measurable", "mean_absolute_error")
 _GROUP_COLUMNS = (
     ("group", "Group"),
@@ -65,7 +67,19 @@ def screening(inputs: CardInputs) -> list[Block]:
     """Checks for leakage, label bias and proxies before the training."""
     if inputs.screening is None:
         return [Missing("screening for leakage, label bias and proxies")]
-    return leftovers(inputs.screening, ()) or [Missing("screening: the evidence is empty")]
+    proxies = [_proxy(p) for p in records_of(inputs.screening.get("proxies") or [], "attribute")]
+    shown = [table(proxies, title="Proxies")] if proxies else []
+    return [*leftovers(inputs.screening, ("proxies",)), *shown] or [Missing("screening: the evidence is empty")]
+
+
+def _proxy(proxy: Mapping[str, Any]) -> dict[str, Any]:
+    """A protected attribute with the features that tell most of it; columns keep their own names."""
+    features = proxy.get("features")
+    if not isinstance(features, Mapping):
+        return dict(proxy)
+    known = sorted(((n, v) for n, v in features.items() if is_number(v)), key=lambda item: -item[1])
+    named = ", ".join(f"{name} {number(value)}" for name, value in known[:_STRONGEST])
+    return {**proxy, "features": named + (f" and {len(known) - _STRONGEST} more" if len(known) > _STRONGEST else "")}
 
 
 def candidates(inputs: CardInputs) -> list[Block]:
@@ -88,8 +102,16 @@ def _candidate(candidate: Mapping[str, Any], metric: str, chosen: str) -> dict[s
         if isinstance(found, Mapping):
             row[title] = found.get(metric)
     row |= {k: v for k, v in candidate.items() if k not in hidden and k != "algorithm" and v != {}}
+    if isinstance(row.get("parameters"), Mapping):
+        row["parameters"] = parameters_text(row["parameters"])
     row.setdefault("selected", chosen in (candidate.get("label"), candidate.get("algorithm")))
     return row
+
+
+def parameters_text(parameters: Mapping[str, Any]) -> str:
+    """Parameters under the names and with the values of the library; without those that were left open or change no fit."""
+    chosen = {k: v for k, v in parameters.items() if k not in _NOT_OF_THE_FIT and v is not None and v != "deprecated"}
+    return ", ".join(f"{name} = {value}" for name, value in chosen.items())
 
 
 def performance(inputs: CardInputs) -> list[Block]:
@@ -243,7 +265,14 @@ def _attribute(attribute: Mapping[str, Any], bases: Mapping[str, str]) -> list[B
     if groups:
         shown = [{k: v for k, v in g.items() if k not in _GROUP_HIDDEN} for g in groups]
         blocks.append(table(shown, _group_columns(shown), title=f"Groups of {name}"))
-    return [*blocks, *leftovers(attribute, ("attribute", "name", "column", "columns", "groups", "reason", "basis"))]
+    disparities = [
+        {**one, "name": label(str(one["name"]))} if one.get("name") else one
+        for one in records_of(attribute.get("disparities") or [])
+    ]
+    if disparities:
+        blocks.append(table(disparities, title="Differences between groups"))
+    known = ("attribute", "name", "column", "columns", "groups", "reason", "basis", "disparities", "intersection")
+    return [*blocks, *leftovers(attribute, (*known, "measurable"))]
 
 
 def _group_columns(groups: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:

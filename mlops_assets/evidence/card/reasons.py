@@ -23,7 +23,9 @@ def reason_code_blocks(codes: Codes, decisions: Sequence[Mapping[str, Any]]) -> 
     blocks += _caveats(codes)
     frequent = codes.get("frequent") or {}
     if frequent:
-        rows = [{"feature": name, "decisions": count} for name, count in frequent.items()]
+        # Evidence is stored with its keys in alphabetical order.
+        most = sorted(frequent.items(), key=lambda item: (-item[1], item[0]))
+        rows = [{"feature": name, "decisions": count} for name, count in most]
         blocks.append(table(rows, title="Most frequent reasons", limit=15))
     examples = _examples(codes)
     if examples:
@@ -94,7 +96,8 @@ def _caveats(codes: Codes) -> list[Block]:
         )
     if codes.get("not_supported"):
         names = ", ".join(map(str, codes["not_supported"]))
-        found.append(Paragraph(f"Given as reasons, though outcomes do not show that they help: {names}."))
+        text = f"Given as reasons, though outcomes do not show that they help, each by itself: {names}. What other factors imply "
+        found.append(Paragraph(text + "in part can be missed."))
     return found
 
 
@@ -110,5 +113,5 @@ def _examples(codes: Codes) -> list[dict[str, Any]]:
 _SHOWN = (
     "reason", "examples", "applies", "adverse", "explained", "codes", "most_codes", "faithful", "faithful_share", "coverage",
     "shapley_agreement", "shapley_first", "shapley_error", "shapley_exact", "stable_first", "stable", "tested", "supported",
-    "drop", "random_drop", "drop_error", "correlated", "not_supported", "frequent",
+    "least_share", "drop", "random_drop", "drop_error", "correlated", "not_supported", "frequent",
 )  # fmt: skip

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from mlops_assets.monitoring.two_tables.comparison import TableComparison
 from mlops_assets.monitoring.two_tables.outcomes import TableOutcomes, metric_rows
+from mlops_assets.plain_text import shown
 
 STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 70rem; padding: 0 1rem; color: #1c2733 }
@@ -17,6 +18,11 @@ td.n { text-align: right; font-variant-numeric: tabular-nums } tr { border-botto
 .act, .critical { color: #b3261e; font-weight: 600 } .watch { color: #8a5a00; font-weight: 600 }
 .none, .not_measurable { color: #51606e }
 """
+
+
+def say(text: str) -> str:
+    """Text of a user's table for the page: marks of HTML escaped, control characters and direction marks as their codes."""
+    return html.escape(shown(text))
 
 
 def write_page(found: TableComparison, path: Path) -> Path:
@@ -28,7 +34,6 @@ def write_page(found: TableComparison, path: Path) -> Path:
 
 def page_of(found: TableComparison) -> str:
     """The whole page."""
-    say = html.escape
     rows = "".join(
         f"<tr><td>{say(c.name)}</td><td class='{c.severity}'>{c.severity.replace('_', ' ')}</td>"
         f"<td class='n'>{_number(c.value)}</td><td class='n'>{_number(c.effect)}</td>"
@@ -59,8 +64,8 @@ def _causes(found: TableComparison) -> str:
     if not found.health.causes:
         return ""
     rows = "".join(
-        f"<tr><td>{html.escape(c.kind.replace('_', ' '))}</td><td class='{c.severity}'>{c.severity}</td>"
-        f"<td>{html.escape(', '.join(c.columns[:8]))}</td><td>{html.escape(c.evidence)}</td></tr>"
+        f"<tr><td>{say(c.kind.replace('_', ' '))}</td><td class='{c.severity}'>{c.severity}</td>"
+        f"<td>{say(', '.join(c.columns[:8]))}</td><td>{say(c.evidence)}</td></tr>"
         for c in found.health.causes
     )
     return _table("Causes, ranked", ("kind", "severity", "columns", "evidence"), rows)
@@ -70,7 +75,7 @@ def _outcomes(found: TableOutcomes | None) -> str:
     if found is None or found.performance is None:
         return ""
     rows = "".join(
-        f"<tr><td>{html.escape(row['metric'].replace('_', ' '))}</td>"
+        f"<tr><td>{say(row['metric'].replace('_', ' '))}</td>"
         + "".join(f"<td class='n'>{_number(row[key])}</td>" for key in ("reference", "value", "low", "high"))
         + "</tr>"
         for row in metric_rows(found)
@@ -90,8 +95,8 @@ def _outcomes(found: TableOutcomes | None) -> str:
 
 
 def _table(title: str, columns: Sequence[str], rows: str) -> str:
-    head = "".join(f"<th>{html.escape(column)}</th>" for column in columns)
-    return f"<h2>{html.escape(title)}</h2><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
+    head = "".join(f"<th>{say(column)}</th>" for column in columns)
+    return f"<h2>{say(title)}</h2><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
 
 
 def _number(value: float | None) -> str:

@@ -9,6 +9,7 @@ from mlops_assets.evidence.blocks import Figure, Table
 from mlops_assets.evidence.card.card import CardInputs
 from mlops_assets.evidence.card.html import card_html, safe_address
 from mlops_assets.evidence.card.markdown import card_markdown, metadata
+from mlops_assets.evidence.card.measurements import parameters_text
 from mlops_assets.evidence.card.model_card import build_card, write_card
 from mlops_assets.evidence.reading import table
 
@@ -282,3 +283,22 @@ def test_the_card_says_where_each_row_of_the_source_is(card_inputs: CardInputs):
     assert places.rows == (
         ("training", "6,937"), ("late (window 2024-08-01: 14)", "14"), ("quarantined", "497"), ("in the source", "7,448"),
     )  # fmt: skip
+
+
+def test_parameters_are_shown_as_the_library_names_them():
+    parameters = {"C": 1.0, "penalty": "deprecated", "random_state": 20261121, "class_weight": None, "n_jobs": 1}
+    assert parameters_text(parameters) == "C = 1.0, random_state = 20261121"
+
+
+def test_moments_columns_and_measures_are_written_for_people(card_inputs: CardInputs):
+    changed = replace(
+        card_inputs,
+        screening={"proxies": [{"attribute": "female", "auc": 0.6, "features": {"pay_0": 0.5, "bill_amt1": 0.6}}]},
+        validation={"outcome": "approved", "date": "2026-11-29 09:42:36.081793+00:00"},
+        fairness={"attributes": [{"attribute": "female", "disparities": [{"name": "demographic_parity_ratio", "value": 0.9}]}]},
+    )  # fmt: skip
+    text = card_markdown(build_card(changed))
+    assert "bill_amt1 0.600, pay_0 0.500" in text.replace("\\_", "_")
+    assert "2026-11-29 09:42 UTC" in text
+    assert "081793" not in text
+    assert "| Demographic parity ratio | 0.900 |" in text

@@ -299,3 +299,15 @@ def test_an_alarm_that_no_order_explains_has_no_such_remark(tmp_path: Path) -> N
     found = compare_tables(reference, window)
     assert found.health.severity != "none"
     assert not any("--any-order" in remark for remark in found.remarks)
+
+
+def test_the_page_of_hostile_tables_steers_nothing(tables):
+    rows = customers(400, 3)
+    hostile = "\x1b[2J<script>\u202e"
+    pl.DataFrame(rows.with_columns(pl.lit("a").alias(hostile))).write_parquet(tables / "hostile_before.parquet")
+    now = rows.with_columns(pl.lit(hostile).alias(hostile), pl.lit(1).alias("more" + hostile))
+    now.write_parquet(tables / "hostile_now.parquet")
+    found = compare_tables(tables / "hostile_before.parquet", tables / "hostile_now.parquet")
+    page = write_page(found, tables / "hostile.html").read_text()
+    assert "\\u001b[2J&lt;script&gt;\\u202e" in page
+    assert not any(c in page for c in ("\x1b", "\u202e", "<script"))
