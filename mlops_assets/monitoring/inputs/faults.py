@@ -154,7 +154,7 @@ def renamed_category(reference: ColumnProfile, window: ColumnCounts, thresholds:
             new_share = rows / window.present
             spread = 4 * np.sqrt(share * (1 - share) * (1 / window.present + 1 / reference.present))
             if abs(new_share - share) <= max(spread, 0.1 * share):
-                gone = float(np.exp(window.present * np.log1p(-share)))
+                gone = float(np.exp(window.present * np.log1p(-min(share, 1 - 1e-9))))
                 text = (
                     f"{reference.name}: category {value!r} ({share:.1%} of the reference) is gone and {name!r} "
                     f"({new_share:.1%} of the window) is new"
