@@ -39,7 +39,7 @@ def counted_disparities(
     cells: np.ndarray, names: Sequence[str], minimum_outcomes: int, confidence: float = 0.95
 ) -> dict[str, Disparity]:
     """Disparities of decisions from counts of shape (groups, 2, 2): group, favourable outcome, favourable decision."""
-    selection = cells.sum(1)
+    selection = cells.sum(1)  # (groups, decision): outcomes added up
     found = {
         "demographic_parity_difference": _disparity(selection, names, "difference", confidence),
         "demographic_parity_ratio": _disparity(selection, names, "ratio", confidence),
@@ -54,9 +54,21 @@ def counted_disparities(
             continue
         kept = [name for name, ok in zip(names, enough, strict=True) if ok]
         odds.append(_disparity(table[enough], kept, "difference", confidence))
+    found["predictive_parity_difference"] = _predictive_parity(cells, names, minimum_outcomes, confidence)
     found["equal_opportunity_difference"] = odds[0]
     found["equalized_odds_difference"] = _larger(*odds)
     return found
+
+
+def _predictive_parity(cells: np.ndarray, names: Sequence[str], minimum: int, confidence: float) -> Disparity:
+    """Of the favourable decisions, the share with a favourable outcome (Chouldechova, 2017, Big Data 5(2), definition 2.2)."""
+    table = cells[:, :, 1]
+    enough = table.sum(1) >= minimum
+    if enough.sum() < 2:
+        reason = f"{enough.sum()} groups have {minimum} or more favourable decisions: a disparity needs two"
+        return Disparity(None, None, None, None, "", "", reason)
+    kept = [name for name, ok in zip(names, enough, strict=True) if ok]
+    return _disparity(table[enough], kept, "difference", confidence)
 
 
 def mean_disparity(

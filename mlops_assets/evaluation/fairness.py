@@ -43,6 +43,7 @@ class Group:
         selection_rate: share of favourable decisions (binary), with its Wilson interval `low` to `high`.
         base_rate: share of favourable outcomes (binary).
         tpr, fpr: of those with a favourable, with an unfavourable outcome, the share decided favourably.
+        ppv: of those decided favourably, the share with a favourable outcome (positive predictive value).
         selected, favourable, selected_favourable: rows decided favourably, with a favourable outcome, with both.
         accuracy, correct: share and number of rows predicted right (classification).
         mean_score: mean score (binary) or prediction (regression).
@@ -62,6 +63,7 @@ class Group:
     base_rate: float | None = None
     tpr: float | None = None
     fpr: float | None = None
+    ppv: float | None = None
     selected: int | None = None
     favourable: int | None = None
     selected_favourable: int | None = None
@@ -85,8 +87,8 @@ class AttributeFairness:
     measurable: bool
     groups: tuple[Group, ...]
     disparities: dict[str, Disparity]
-    """Binary: demographic_parity_difference, demographic_parity_ratio, equal_opportunity_difference,
-    equalized_odds_difference, mean_score_difference. Regression: mean_error_difference, mean_prediction_difference,
+    """Binary: demographic_parity_difference, demographic_parity_ratio, predictive_parity_difference,
+    equal_opportunity_difference, equalized_odds_difference, mean_score_difference. Regression: mean_error_difference, mean_prediction_difference,
     both in standard deviations of the target. Multiclass: accuracy_difference."""
     reason: str
 
@@ -263,7 +265,9 @@ class _Measure:
                 known: dict[str, Any] = {name: _value(numbers[index]) for name, numbers in values.items()}
                 if known.get("accuracy") is not None:
                     known["correct"] = round(known["accuracy"] * n)
-                group = replace(group, **known, **({} if cells is None else _counts(cells[index])))
+                group = replace(
+                    group, **known, **({} if cells is None else _counts(cells[index], self.minimum_outcomes))
+                )
             groups.append(group)
         return tuple(groups)
 
@@ -293,14 +297,15 @@ class _Measure:
         return {"accuracy_difference": mean_disparity(right, segments, large, 1.0)}
 
 
-def _counts(cells: np.ndarray) -> dict[str, Any]:
-    """Counts and shares of one group from its cells of shape (2, 2)."""
+def _counts(cells: np.ndarray, minimum: int) -> dict[str, Any]:
+    """Counts and shares of one group from its cells of shape (2, 2); no predictive value of fewer than `minimum` decisions."""
     n, selected, favourable = int(cells.sum()), int(cells[:, 1].sum()), int(cells[1].sum())
     interval = wilson_interval(selected, n)
     return {
         "low": interval.low,
         "high": interval.high,
         "base_rate": favourable / n,
+        "ppv": int(cells[1, 1]) / selected if selected >= max(minimum, 1) else None,
         "selected": selected,
         "favourable": favourable,
         "selected_favourable": int(cells[1, 1]),

@@ -61,6 +61,7 @@ _NAMES = {
     "fpr": "False positive rate",
     "fnr": "False negative rate",
     "tpr": "True positive rate",
+    "ppv": "Positive predictive value",
     "tnr": "True negative rate",
 }
 

@@ -23,6 +23,8 @@ class FairnessRule(RuleOnDeclared):
     """Largest difference of true- or false-positive rates between groups, the larger of the two."""
     max_equal_opportunity: LowerLimit = Field(default=None, ge=0, le=1)
     """Largest difference of true-positive rates between groups."""
+    max_predictive_parity: LowerLimit = Field(default=None, ge=0, le=1)
+    """Largest difference between groups of the share of favourable decisions that a favourable outcome follows (predictive parity)."""
     max_error_difference: LowerFloat = Field(default=0.5, ge=0)
     """Largest difference of group mean errors in standard deviations of the target (regression)."""
     max_accuracy_difference: LowerFloat = Field(default=0.2, ge=0, le=1)
@@ -161,6 +163,10 @@ def _true_positive(groups: Sequence[GroupCounts], evidence: FairnessEvidence, ru
     return _rates(groups, [(g.selected_favourable, g.favourable) for g in groups], rule.min_group_positives)
 
 
+def _predictive_value(groups: Sequence[GroupCounts], evidence: FairnessEvidence, rule: FairnessRule) -> list[Groups]:
+    return _rates(groups, [(g.selected_favourable, g.selected) for g in groups], rule.min_group_positives)
+
+
 def _odds(groups: Sequence[GroupCounts], evidence: FairnessEvidence, rule: FairnessRule) -> list[Groups]:
     pairs = [
         (None, None)
@@ -193,6 +199,7 @@ _LIMITS: dict[Task, tuple[_Limit, ...]] = {
         _Limit("demographic parity difference", "max_difference", "difference", _selection),
         _Limit("equalized odds difference", "max_equalized_odds", "difference", _odds),
         _Limit("equal opportunity difference", "max_equal_opportunity", "difference", _true_positive),
+        _Limit("predictive parity difference", "max_predictive_parity", "difference", _predictive_value),
     ),
     Task.MULTICLASS: (_Limit("accuracy difference", "max_accuracy_difference", "difference", _accuracy),),
     Task.REGRESSION: (_Limit("mean error difference", "max_error_difference", "difference", _mean_errors),),

@@ -5,6 +5,7 @@ import numpy as np
 import polars as pl
 import pytest
 from scipy import stats
+from sklearn.metrics import precision_score
 
 from mlops_assets.declaration.columns import Protected
 from mlops_assets.evaluation.disparities import counted_disparities
@@ -50,6 +51,11 @@ def test_equals_fairlearn_on_the_rows(favourable):
         ).by_group
         for group, (_, row) in zip(found.attribute(name).groups, by_group.iterrows(), strict=True):
             assert (group.tpr, group.fpr, group.selection_rate) == pytest.approx(tuple(row))
+        right = [
+            precision_score(outcome[groups == one], decision[groups == one]) for one in dict.fromkeys(sorted(groups))
+        ]
+        assert [group.ppv for group in found.attribute(name).groups] == pytest.approx(right)
+        assert disparities["predictive_parity_difference"].value == pytest.approx(max(right) - min(right))
     json.dumps(found.to_dict(), allow_nan=False)
 
 
@@ -165,6 +171,14 @@ def test_a_group_without_an_outcome_has_no_rate_for_it():
     assert found.disparities["equal_opportunity_difference"].value is None
     assert "1 groups have 10" in found.disparities["equal_opportunity_difference"].reason
     assert found.disparities["equalized_odds_difference"].value is not None
+
+
+def test_a_group_that_is_hardly_selected_has_no_predictive_value():
+    frame, y, score = people(2000)
+    score = np.where(frame["sex"].to_numpy() == 2, 0.9, score)  # no woman gets the favourable decision
+    found = measure_fairness(prepare(y, score, "binary", threshold=0.4), frame, [SEX]).attribute("sex")
+    assert (found.groups[0].ppv is None, found.groups[1].ppv) == (False, None)
+    assert "1 groups have 10 or more favourable decisions" in found.disparities["predictive_parity_difference"].reason
 
 
 def test_nobody_selected_has_no_ratio():

@@ -44,6 +44,7 @@ def accuracies(a: int, b: int, n: int = 1000) -> dict[str, Any]:
 
 ODDS = {"min_ratio": None, "max_equalized_odds": 0.2}
 OPPORTUNITY = {"min_ratio": None, "max_equal_opportunity": 0.2}
+PARITY = {"min_ratio": None, "max_predictive_parity": 0.2}
 CASES: list[Case] = [
     # rule, evidence, outcome, why
     ({}, fairness(two(0.95)), P, "surely above four fifths"),
@@ -68,6 +69,9 @@ CASES: list[Case] = [
     (ODDS, fairness(attribute(group("a", tpr=0.6, fpr=0.2), group("b", tpr=0.6, fpr=0.25))), P, "both rates close"),
     (ODDS, fairness(attribute(group("a", tpr=0.6, fpr=0.1), group("b", tpr=0.6, fpr=0.6))), F, "one rate apart"),
     (ODDS, fairness(attribute(group("a"), {**group("b"), "favourable": 5, "selected_favourable": 3})), N, "one side only"),
+    (PARITY, fairness(attribute(group("a", tpr=0.6), group("b", tpr=0.55))), P, "predictive values close"),
+    (PARITY, fairness(attribute(group("a", tpr=0.9), group("b", tpr=0.5))), F, "predictive values apart"),
+    (PARITY, fairness(attribute(group("a"), {**group("b"), "selected": 4, "selected_favourable": 3})), N, "nobody selected"),
     ({}, errors(2.0), P, "a tenth of a deviation"),
     ({}, errors(16.0), F, "eight tenths of a deviation"),
     ({}, errors(10.0), N, "exactly half a deviation"),

@@ -216,6 +216,7 @@ GATES: dict[str, Scenario] = {
         max_difference=(None, 0.01, FAIR(TWO(0.95)), LOW),
         max_equalized_odds=(None, 0.1, FAIR(APART), LOW),
         max_equal_opportunity=(None, 0.1, FAIR(APART), {**LOW, "max_equalized_odds": None}),
+        max_predictive_parity=(None, 0.1, FAIR(APART), {**LOW, "max_equalized_odds": None}),
         max_error_difference=(0.5, 0.01, test_fairness.errors(2.0)),
         max_accuracy_difference=(0.2, 0.001, test_fairness.accuracies(800, 780)),
         include_intersections=(False, True, FAIR(TWO(0.95), TWO(0.1, name="sex & age", intersection=True))),

@@ -37,6 +37,7 @@ _GROUP_COLUMNS = (
     ("base_rate", "Favourable outcomes, share"),
     ("tpr", "Favourable decisions where the outcome was"),
     ("fpr", "Favourable decisions where it was not"),
+    ("ppv", "Favourable outcomes where the decision was"),
     ("accuracy", "Accuracy"),
     ("mean_score", "Mean score"),
     ("mean_outcome", "Mean outcome"),

@@ -220,7 +220,7 @@ def _selection(rows: BesideRows, rule: FairnessRule) -> LadderCheck | None:
     decided = rows.both["challenger_decision"].is_not_null()
     decisions = rows.both["challenger_decision"].filter(decided).to_numpy()
     assert rows.groups is not None
-    none_of_outcomes = {"max_equalized_odds": None, "max_equal_opportunity": None}
+    none_of_outcomes = dict.fromkeys(("max_equalized_odds", "max_equal_opportunity", "max_predictive_parity"))
     return _judged(
         rows.declaration,
         np.zeros(len(decisions)),
