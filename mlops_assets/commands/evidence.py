@@ -109,6 +109,7 @@ def verify(
             if found["ok"]:
                 click.echo(f"  the root key is {compared}" if compared else f"  {NOT_COMPARED}")
         return 0 if found["ok"] else WRONG_CALL if found.get("unreadable") else NOT_WELL
+    from mlops_assets.inspection.lake_check import removed_rows
     from mlops_assets.inspection.live_check import check_everything
 
     platform = open_platform(context)
@@ -128,6 +129,9 @@ def verify(
             f"{head.seq} records in {address}; digest of the last one: {head.digest}"
             + ("\nThey were written under a simulated clock: nothing happened when they say." if simulated else "")
         )
+        removed = list(removed_rows(platform))
+        if removed:
+            print_table(removed, ["model", "table", "what"], "\nRemoved from the lake by signed records")
     return NOT_WELL if problems else 0
 
 

@@ -47,11 +47,12 @@ def rows_digest(frame: pl.DataFrame, by: str | None = None) -> str:
     """SHA-256 over the rows' content, the same whatever their order, file format, process or Polars version.
 
     What is hashed: the number of rows, then for each column in order of name: its name, its kind, one byte a row for
-    missing (1) or not (0), and its values in row order. Rows are sorted by `by` (where that is not unique or not
-    given, by all columns in order of name). Numbers are little-endian float64 (so 1 and 1.0 are the same; -0.0
-    counts as 0.0, NaN as missing); whole-number columns that go beyond 2**53 are text. Text is UTF-8: all byte
-    lengths as little-endian uint32, then the bytes. Booleans are one byte; dates and times are little-endian int64
-    microseconds since 1970 in UTC. Any other type is hashed as the text Polars casts it to.
+    missing (1) or not (0), and its values in row order. A column without a value counts as absent: a table has it as soon as
+    other rows do. Rows are sorted by `by` (where that is not unique or not given, by all columns in order of name).
+    Numbers are little-endian float64 (so 1 and 1.0 are the same; -0.0 counts as 0.0, NaN as missing); whole-number columns
+    that go beyond 2**53 are text. Text is UTF-8: all byte lengths as little-endian uint32, then the bytes. Booleans are one
+    byte; dates and times are little-endian int64 microseconds since 1970 in UTC; bytes are text in hexadecimal. Any other
+    type is hashed as the text Polars casts it to.
     """
     return digest_by_column(frame.columns, frame.height, frame.get_column, by)
 
@@ -162,6 +163,8 @@ def _canonical(series: pl.Series) -> pl.Series:
         return utc.cast(pl.Datetime("us"))
     if dtype == pl.Date:
         return series.cast(pl.Datetime("us"))
+    if dtype == pl.Binary:
+        return series.bin.encode("hex")
     if dtype.is_nested():
         as_struct = series.to_frame().select(pl.struct(pl.col(series.name)).struct.json_encode().alias(series.name))
         return as_struct.to_series()
@@ -176,9 +179,8 @@ def _update(digest: "hashlib._Hash", series: pl.Series, order: np.ndarray) -> No
 
     missing = series.null_count()
     if missing == len(series):
-        # A column without a value has no kind: it reads as text from one format and as numbers from another.
-        kind, values = "nothing", None
-    elif series.dtype == pl.String:
+        return
+    if series.dtype == pl.String:
         kind, values = "text", None
     elif series.dtype == pl.Boolean:
         kind, values = "boolean", series.fill_null(False).cast(pl.UInt8).to_numpy()

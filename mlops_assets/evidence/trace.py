@@ -40,7 +40,7 @@ class Trace:
         role: `champion`, or what the row says.
         decided: whether this version decided: it was champion when it scored, or a canary that decided the row; None when the
             time of scoring is not known.
-        data: training data: digest, and what its snapshot's record holds.
+        data: training data: digest, what its snapshot's record holds, and what was removed of it by a signed record.
         artifact: digests of artifact, features, declaration, environment, and the code version.
         policy_digest: policy under which the version was promoted.
         tier: under which it was promoted, and the assessment that counted; None before a promotion.
@@ -103,7 +103,7 @@ def trace(ledger: Ledger, prediction: Mapping[str, Any], at: datetime | None = N
     decided = None if when is None else canary or state.champion_at(when) == version
     window = text(prediction, "window")
     gates = known.decided(promoted.event.policy_digest if promoted else "")
-    data, health = _data(ledger, registered), _health(state, window)
+    data, health = _data(ledger, state, registered), _health(state, window)
     return Trace(
         prediction=plain(dict(prediction)),
         model=model,
@@ -177,13 +177,16 @@ def _fields(event: VersionRegistered | SnapshotTaken, names: Iterable[str]) -> d
     return {name: value for name in names if (value := getattr(event, name)) is not None}
 
 
-def _data(ledger: Ledger, registered: VersionRegistered | None) -> dict[str, Any]:
+def _data(ledger: Ledger, state: ModelState, registered: VersionRegistered | None) -> dict[str, Any]:
     if registered is None:
         return {}
     found: dict[str, Any] = {"data_digest": registered.data_digest}
     taken = ledger.get(registered.snapshot_record)
     if taken is not None and isinstance(taken.event, SnapshotTaken) and taken.subject == registered.data_digest:
         found |= {**_fields(taken.event, SNAPSHOT_FIELDS), "record": taken.seq}
+        removal = state.removals.get(taken.event.root or "")
+        if removal is not None:
+            found["removed"] = removal.words
     return found
 
 

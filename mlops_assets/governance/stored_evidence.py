@@ -17,19 +17,20 @@ class EvidenceBook:
 
     ledger: Callable[[], Ledger]
 
-    def keep(self, model: str, run_id: str, name: str, digest: str) -> None:
-        """Record that `name` was stored with the run; the same again writes nothing."""
-        before = self._latest(run_id, name)
+    def keep(self, model: str, run_id: str, name: str, digest: str, root: str | None = None) -> None:
+        """Record that `name` was stored with the run (a table with the root of its rows); the same again writes nothing."""
+        before = self.latest(run_id, name)
         if before is not None and before.event.digest == digest:
             return
         key = f"evidence/{run_id}/{name}/{digest}/after/{before.seq if before else 0}"
-        self.ledger().append(EvidenceStored(name=name, digest=digest), model=model, subject=run_id, key=key)
+        self.ledger().append(EvidenceStored(name=name, digest=digest, root=root), model=model, subject=run_id, key=key)
 
     def digest(self, run_id: str, name: str) -> str | None:
         """SHA-256 of what was stored last under that name; None where nothing was recorded."""
-        found = self._latest(run_id, name)
+        found = self.latest(run_id, name)
         return found.event.digest if found is not None else None
 
-    def _latest(self, run_id: str, name: str) -> Record[EvidenceStored] | None:
+    def latest(self, run_id: str, name: str) -> Record[EvidenceStored] | None:
+        """The last record about that name; None where there is none."""
         records = self.ledger().of(EvidenceStored, subject=run_id)
         return next((r for r in reversed(records) if r.event.name == name), None)

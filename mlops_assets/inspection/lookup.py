@@ -1,15 +1,16 @@
 """Looking up a prediction across the stores: the run that made it, its row, and what was said of it."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
 import polars as pl
 
-from mlops_assets.datasets.snapshot import rows_digest
 from mlops_assets.errors import MlopsAssetsError
 from mlops_assets.governance.approval_subject import registered
+from mlops_assets.inspection.recorded_tables import ChangedRows, Recorded, recorded_rows
+from mlops_assets.inspection.tables_on_record import recorded_window
 from mlops_assets.ledger.events.windows import WindowScored
 from mlops_assets.ledger.records import Record
 from mlops_assets.platform import Platform
@@ -25,11 +26,6 @@ class ChangedPredictions(MlopsAssetsError, RuntimeError):
     """What the lake holds of a window is not what was scored."""
 
 
-def predictions_digest(rows: pl.DataFrame) -> str:
-    """Digest of a window's predictions as `window_scored` records it."""
-    return rows_digest(rows.drop(WINDOW, strict=False), by="prediction_id")
-
-
 @dataclass(frozen=True)
 class ScoringRun:
     """One run over a window's rows; a window that was scored again has several, and all of them stay on record.
@@ -37,40 +33,63 @@ class ScoringRun:
     Attributes:
         record: of the run.
         newest: whether it is the last one, whose rows readers of the tables see.
+        identifier: column of the scored rows that names each; None where the version is not on record.
     """
 
     record: Record[WindowScored]
     newest: bool
+    identifier: str | None
+
+    def recorded(self, table: str) -> Recorded | None:
+        """What is on record of the run's rows in `predictions` or `scored_rows`."""
+        made = f"{self.record.model}/{table}"
+        known = (found for found in recorded_window(self.record, self.identifier) if found.table == made)
+        # Readers of the tables see the newest version of a window.
+        return next((replace(found, version=None) if self.newest else found for found in known), None)
 
     def read(self, platform: Platform, table: str) -> pl.DataFrame:
-        """The rows that the run wrote to `predictions` or `scored_rows`."""
-        event = self.record.event
-        version = event.predictions_version if table == "predictions" else event.rows_version
-        address, window = f"{self.record.model}/{table}", self.record.subject
-        if window not in platform.lake.windows(address):
-            raise NotFound(f"the lake has no window {window} of {address}")
-        return platform.lake.read(address, window=window, version=None if self.newest else version).drop(WINDOW)
-
-    def predictions(self, platform: Platform) -> pl.DataFrame:
-        """The predictions of the run.
+        """The rows that the run wrote to `predictions` or `scored_rows`.
 
         Raises:
+            NotFound: they are not in the lake.
             ChangedPredictions: they are not those that were recorded.
+            RowsRemoved: they left the lake by a signed record.
         """
-        rows, event = self.read(platform, "predictions"), self.record.event
-        if predictions_digest(rows) != event.predictions_digest:
+        address, window, event = f"{self.record.model}/{table}", self.record.subject, self.record.event
+        recorded, removals = self.recorded(table), platform.ledger.state().model(self.record.model).removals
+        removal = recorded.removal(removals) if recorded is not None else None
+        if window not in platform.lake.windows(address) and removal is None:
+            raise NotFound(f"the lake has no window {window} of {address}")
+        if recorded is None:
+            version = event.predictions_version if table == "predictions" else event.rows_version
+            return platform.lake.read(address, window=window, version=None if self.newest else version).drop(WINDOW)
+        try:
+            return recorded_rows(platform.lake, recorded, removals)
+        except ChangedRows as error:
+            what = "predictions" if table == "predictions" else "scored rows"
             raise ChangedPredictions(
-                f"the predictions of the window {self.record.subject} of {self.record.model} in the lake are not those that "
-                f"record {self.record.seq} says were made; version {event.predictions_version} of the table held those: "
-                "`mlops verify`"
-            )
-        return rows
+                f"the {what} of the window {window} of {self.record.model} in the lake are not those that record "
+                f"{self.record.seq} says were made; version {event.predictions_version if table == 'predictions' else event.rows_version} "
+                "of the table held those: `mlops verify`"
+            ) from error
+
+    def erased(self, platform: Platform, table: str = "predictions") -> str:
+        """What was removed of the run's rows, as a clause; empty where nothing was."""
+        recorded = self.recorded(table)
+        removal = recorded.removal(platform.ledger.state().model(self.record.model).removals) if recorded else None
+        return removal.words if removal else ""
 
 
 def scoring_runs(platform: Platform, model: str, window: str) -> list[ScoringRun]:
     """Every run over a window, the first one first."""
     records = platform.ledger.of(WindowScored, model=model, subject=window)
-    return [ScoringRun(record, newest=record is records[-1]) for record in records]
+    state = platform.ledger.state().model(model)
+    identifiers = {
+        version: known.registration.event.declaration["id"] if known.registration else None
+        for version in {record.event.version for record in records}
+        for known in [state.version(version)]
+    }
+    return [ScoringRun(r, newest=r is records[-1], identifier=identifiers[r.event.version]) for r in records]
 
 
 def _runs_with(platform: Platform, name: PredictionId) -> list[tuple[ScoringRun, dict[str, Any]]]:
@@ -85,8 +104,13 @@ def _runs_with(platform: Platform, name: PredictionId) -> list[tuple[ScoringRun,
         raise NotFound(f"{name}: the ledger has no record that the window {name.window} of {name.model} was scored")
     found = []
     for run in runs:
-        row = run.predictions(platform).filter(pl.col("prediction_id") == str(name))
+        row = run.read(platform, "predictions").filter(pl.col("prediction_id") == str(name))
         found += [(run, row.to_dicts()[0])] if row.height else []
+    erased = next((words for run in runs if (words := run.erased(platform))), "")
+    if not found and erased:
+        raise NotFound(
+            f"{name}: the window {name.window} of {name.model} has no such prediction now; {erased}, and it may be among them"
+        )
     if not found:
         raise NotFound(
             f"{name}: the window {name.window} of {name.model} has no such prediction; its last part is made from the identifier as text, and 0012 and 12 are two identifiers"
@@ -161,13 +185,10 @@ def scored_row(platform: Platform, name: PredictionId) -> pl.DataFrame:
     (run, predicted), *_ = _runs_with(platform, name)
     registration = registered(platform.ledger.state().model(name.model), name.version)
     column = registration.event.declaration["id"]
-    rows, recorded = run.read(platform, "scored_rows"), run.record.event.rows_digest
-    if recorded is not None and rows_digest(rows, by=column) != recorded:
-        raise ChangedPredictions(
-            f"{name}: the scored rows of the window {name.window} in the lake are not those that record "
-            f"{run.record.seq} says were scored: `mlops verify`"
-        )
-    found = rows.filter(pl.col(column) == predicted["id"])
+    found = run.read(platform, "scored_rows").filter(pl.col(column) == predicted["id"])
     if found.height:
         return found[0]
+    erased = run.erased(platform, "scored_rows")
+    if erased:
+        raise NotFound(f"{name}: its input row is not in the lake now; {erased}")
     raise NotFound(f"{name}: its input row is not in the window {name.window} of {name.model}/scored_rows")

@@ -5,11 +5,16 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import polars as pl
+
 from mlops_assets.declaration.declaration import Declaration
 from mlops_assets.governance.approval_subject import registered
 from mlops_assets.inspection.lookup import NotFound, prediction_row, scored_row
+from mlops_assets.inspection.recorded_tables import RowsRemoved, recorded_rows
+from mlops_assets.inspection.tables_on_record import recorded_snapshots
 from mlops_assets.inspection.versions import load_verified
 from mlops_assets.ledger.events.versions import SnapshotTaken
+from mlops_assets.ledger.records import Record
 from mlops_assets.platform import Platform
 from mlops_assets.scoring.batch import score
 from mlops_assets.scoring.prediction_id import parse
@@ -57,7 +62,7 @@ def replay_version(platform: Platform, model: str, version: int) -> dict[str, An
         raise NotFound(
             f"{model} version {version}: found no snapshot of its training rows in record {event.snapshot_record}"
         )
-    rows = platform.lake.read(snapshot.event.table, version=snapshot.event.delta_version)
+    rows = _training_rows(platform, snapshot)
     with tempfile.TemporaryDirectory() as folder:
         if declaration.imported is not None:
             file = read_declared(declaration.imported, platform.project.root, platform.home)
@@ -78,6 +83,20 @@ def replay_version(platform: Platform, model: str, version: int) -> dict[str, An
         "same code": code_version(declaration) == event.code_version,
         "same environment": environment_digest(environment(declaration)) == event.environment_digest,
     }
+
+
+def _training_rows(platform: Platform, snapshot: Record[SnapshotTaken]) -> pl.DataFrame:
+    """The rows of a snapshot, all of them.
+
+    Raises:
+        RowsRemoved: some of them left the lake, so that no training can be done again as it was.
+    """
+    recorded, *_ = recorded_snapshots(snapshot)
+    removals = platform.ledger.state().model(snapshot.model).removals
+    removal = recorded.removal(removals)
+    if removal is not None:
+        raise RowsRemoved(f"{recorded.name}: {removal.words}, so the training cannot be replayed any more")
+    return recorded_rows(platform.lake, recorded, removals)
 
 
 def replay_prediction(platform: Platform, text: str) -> dict[str, Any]:

@@ -28,12 +28,14 @@ class OutcomesResult:
         content: digest of the outcomes as the source has them; by it a verdict is known to be out of date.
         delta_version: of the table that holds them; None where the source has no outcomes yet.
         digest: of the rows of that table; None where there are none.
+        root: of the tree over them.
         reports: of a source of outcomes of its own, how many of its reports are in which place, and why some are in quarantine.
     """
 
     content: str
     delta_version: int | None = None
     digest: str | None = None
+    root: str | None = None
     reports: Mapping[str, Any] = field(default_factory=dict)
 
 

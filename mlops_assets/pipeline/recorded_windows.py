@@ -24,6 +24,7 @@ from mlops_assets.monitoring.thresholds.alarm_statistics import input_statistics
 from mlops_assets.monitoring.thresholds.resampled_windows import HeldOut
 from mlops_assets.monitoring.window_results import DRIFT, PERFORMANCE
 from mlops_assets.pipeline.context import StageError
+from mlops_assets.pipeline.stages.data import snapshot_rows
 from mlops_assets.pipeline.stages.matured_outcomes import targets
 from mlops_assets.pipeline.stages.outcomes import TABLE as OUTCOMES
 from mlops_assets.pipeline.stages.predictions import SCORED_ROWS
@@ -82,7 +83,7 @@ class Champion:
         """The snapshot it was trained from."""
         snapshot = self.platform.ledger.get(self.registration.event.snapshot_record)
         assert snapshot is not None
-        return self.platform.lake.read(snapshot.event.table, version=snapshot.event.delta_version)
+        return snapshot_rows(self.platform, snapshot)
 
     @cached_property
     def reference_sample(self) -> pl.DataFrame:

@@ -158,8 +158,9 @@ class Policy(Part):
     validity_days: LowerInt = Field(default=365, ge=1)
     """Longest time, in days, for which a validation holds; then `response.validation_expired` applies."""
     retention_days: HigherInt = Field(default=3650, ge=1)
-    """Least number of days for which data, evidence and logs of a version are kept after it retired; nothing is erased
-    here, before or after it: the lake keeps every version that a record names."""
+    """Days for which the data of a version are kept after it has ended: it decides no more, and does not stay ready as the
+    former champion. Nothing is removed before; `mlops retention --enforce` removes them afterwards, with a signed record.
+    Records, evidence and cards stay."""
     assessment: AssessmentRule = Field(default_factory=AssessmentRule)
     """Who assesses the tier of a model, and for how long that counts."""
     adoption: AdoptionRule = Field(default_factory=AdoptionRule)

@@ -8,9 +8,10 @@ import json
 import re
 import shutil
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -18,17 +19,24 @@ from uuid import uuid4
 import polars as pl
 
 from mlops_assets import clock
-from mlops_assets.declaration.terms import CASED, RESERVED_PREFIX
+from mlops_assets.declaration.terms import RESERVED_PREFIX
 from mlops_assets.errors import MlopsAssetsError
+from mlops_assets.stores.stored_columns import SAME_IN_PARQUET, as_named, given, types, writable
 
 WINDOW = RESERVED_PREFIX + "window"
 """Column that names a row's window, and partitions the table."""
 DIGEST = "mlops_digest"
+ROWS = "mlops_rows"
+WRITTEN = "mlops_written_at"
+SALT = RESERVED_PREFIX + "salt"
+"""Column of random bytes that go into the hash of their row; readers see it only where they ask for it."""
 # A replay must still find what a record names ten years later (EU AI Act, Article 18), while Delta's own default
 # drops its log after thirty days.
 RETENTION = {
     "delta.logRetentionDuration": "interval 4000 days",
     "delta.deletedFileRetentionDuration": "interval 4000 days",
+    # Least and greatest values of a column are somebody's values, and would stay in the log when the rows are removed.
+    "delta.dataSkippingNumIndexedCols": "0",
 }
 ATTEMPTS = 6
 PLAIN_KEY = re.compile(r"[A-Za-z0-9._-]+")
@@ -37,11 +45,6 @@ UNFINISHED = "_unfinished"
 """Folder of a table with what is being written; Delta passes over names that begin so."""
 ABANDONED = 86_400.0
 """Seconds after which nobody is taken to be still writing."""
-SAME_IN_PARQUET = (
-    pl.String, pl.Boolean, pl.Int8, pl.Int16, pl.Int32, pl.Int64, pl.Float32, pl.Float64, pl.Date,
-    pl.Datetime("us"), pl.Datetime("us", "UTC"),
-)  # fmt: skip
-"""Types that Polars writes as Delta keeps them; Delta's own writer converts the others."""
 
 
 class LakeError(MlopsAssetsError):
@@ -76,11 +79,15 @@ class Lake:
         known = self.version_of(table, digest)
         if known is not None:
             return Written(table, known, frame.height)
-        self._write(table, frame, digest, {"mode": "overwrite", "schema_mode": "overwrite"})
+        self.replace_snapshot(table, frame, digest)
         version = self.version_of(table, digest)
         if version is None:
             raise LakeError(f"{table}: the version just written is not in the table's history")
         return Written(table, version, frame.height)
+
+    def replace_snapshot(self, table: str, frame: pl.DataFrame, digest: str) -> None:
+        """Make `frame` the newest version of `table`, found by this digest from now on (empty: by none)."""
+        self._write(table, frame, digest, {"mode": "overwrite", "schema_mode": "overwrite"})
 
     def write_window(self, table: str, window: str, frame: pl.DataFrame) -> Written:
         """Replace the rows of one window; other windows stay as they are."""
@@ -99,25 +106,34 @@ class Lake:
         version: int | None = None,
         window: str | None = None,
         columns: Sequence[str] | None = None,
+        salted: bool = False,
     ) -> pl.DataFrame:
-        """Rows of a table, of one version of it, or of one window; of all columns, or of those named, in their order."""
-        found = self.scan(table, version=version, window=window)
-        try:
-            return (found if columns is None else found.select(columns)).collect()
-        except BaseException as error:
-            # A file that was changed past Delta makes its Rust reader panic, which Python's `except Exception` misses.
-            if type(error).__name__ != "PanicException":
-                raise
-            raise LakeError(
-                f"{table}: its files are not those that Delta wrote ({str(error)[:120]}); restore them from a backup"
-            ) from error
+        """Rows of a table, of one version of it, or of one window; of all columns, or of those named, in their order.
 
-    def scan(self, table: str, *, version: int | None = None, window: str | None = None) -> pl.LazyFrame:
+        The salts are not among the columns, unless they are asked for.
+        """
+        found = self.scan(table, version=version, window=window, salted=salted)
+        return self.collect(table, found if columns is None else found.select(columns))
+
+    def collect(self, table: str, rows: pl.LazyFrame) -> pl.DataFrame:
+        """Rows that `scan` found.
+
+        Raises:
+            LakeError: a file of the table is not what Delta wrote.
+        """
+        with reading(table):
+            return rows.collect()
+
+    def scan(
+        self, table: str, *, version: int | None = None, window: str | None = None, salted: bool = False
+    ) -> pl.LazyFrame:
         """The same as `read`, lazily."""
         if not self.exists(table):
             raise LakeError(f"{table}: no such table under {self.root}; materialize the asset that writes it first")
-        frame = _as_named(pl.scan_delta(str(self.path(table)), version=version))
-        return frame if window is None else frame.filter(pl.col(WINDOW) == window)
+        frame = as_named(pl.scan_delta(str(self.path(table)), version=version))
+        if window is not None:
+            frame = frame.filter(pl.col(WINDOW) == window)
+        return frame if salted else frame.drop(SALT, strict=False)
 
     def windows(self, table: str) -> list[str]:
         """Windows that hold rows, in order."""
@@ -126,16 +142,29 @@ class Lake:
         found = {str(partition[WINDOW]) for partition in self._open(table).partitions()}
         return sorted(found)
 
-    def digests(self, table: str) -> dict[int, str]:
-        """Content digest by version, newest first, of the versions that were written with one."""
+    def digests(self, table: str, rows: int | None = None) -> dict[int, str]:
+        """Content digest by version, newest first, of the versions that were written with one.
+
+        Args:
+            table: name.
+            rows: only of versions with so many rows.
+        """
         if not self.exists(table):
             return {}
-        history = self._open(table).history()
-        return {int(commit["version"]): str(commit[DIGEST]) for commit in history if commit.get(DIGEST)}
+        history = [commit for commit in self._open(table).history() if commit.get(DIGEST)]
+        known = [commit for commit in history if rows is None or str(commit.get(ROWS)) == str(rows)]
+        return {int(commit["version"]): str(commit[DIGEST]) for commit in known}
 
     def version_of(self, table: str, digest: str) -> int | None:
         """Newest version that was written with this content digest."""
         return next((version for version, found in self.digests(table).items() if found == digest), None)
+
+    def written_at(self, table: str) -> dict[str, datetime]:
+        """When content was written first, by its digest."""
+        if not self.exists(table):
+            return {}
+        commits = [commit for commit in self._open(table).history() if commit.get(DIGEST)]
+        return {str(commit[DIGEST]): datetime.fromisoformat(commit[WRITTEN]) for commit in commits}
 
     def latest_version(self, table: str) -> int | None:
         """Number of the newest version."""
@@ -147,13 +176,16 @@ class Lake:
         return DeltaTable(str(self.path(table)))
 
     def _write(self, table: str, frame: pl.DataFrame, digest: str, options: Mapping[str, Any]) -> None:
-        arrow = _writable(frame).to_arrow()
-        self._write_arrow(table, lambda: arrow, digest, options)
+        arrow = writable(frame).to_arrow()
+        self._write_arrow(table, lambda: arrow, _named(digest, frame.height), options)
 
-    def _write_arrow(self, table: str, rows: Callable[[], Any], digest: str, options: Mapping[str, Any]) -> None:
-        from deltalake import CommitProperties, write_deltalake
+    def _write_arrow(
+        self, table: str, rows: Callable[[], Any], told: Mapping[str, str], options: Mapping[str, Any]
+    ) -> None:
+        """Write rows by Delta's own writer, with what is told of them in the log of the table."""
+        from deltalake import write_deltalake
 
-        properties = CommitProperties(custom_metadata={DIGEST: digest}) if digest else None
+        properties = _properties(told)
         self.path(table).mkdir(parents=True, exist_ok=True)
 
         def write() -> None:
@@ -199,7 +231,7 @@ class WindowWriter:
         Raises:
             ValueError: they have other columns than the rows before.
         """
-        frame = _writable(frame.with_columns(pl.lit(self.window).alias(WINDOW)))
+        frame = writable(frame.with_columns(pl.lit(self.window).alias(WINDOW)))
         if self._empty is None:
             self._empty = frame.clear()
         elif frame.schema != self._empty.schema:
@@ -216,21 +248,34 @@ class WindowWriter:
     @property
     def columns(self) -> list[str]:
         """Of the rows, under the names they were given."""
-        return [] if self._empty is None else [_given(name) for name in self._empty.columns if name != WINDOW]
+        return [] if self._empty is None else [given(name) for name in self._empty.columns if name != WINDOW]
 
     def read(self, column: str) -> pl.Series:
         """One column of all rows so far, the only one that is in memory where there are several pieces."""
         assert self._empty is not None
-        stored = next(name for name in self._empty.columns if _given(name) == column)
+        stored = next(name for name in self._empty.columns if given(name) == column)
         if len(self._pieces) < 2:
             return (self._empty if self._only is None else self._only)[stored].alias(column)
         return (
             pl.scan_parquet(self._pieces, glob=False).select(stored).collect(engine="streaming")[stored].alias(column)
         )
 
-    def commit(self) -> Written:
+    def pieces(self) -> Iterator[pl.DataFrame]:
+        """All rows so far, in the order in which they were added, a piece at a time."""
+        if self._empty is not None and len(self._pieces) < 2:
+            frames: Iterable[pl.DataFrame] = [self._empty if self._only is None else self._only]
+        else:
+            frames = (pl.read_parquet(piece) for piece in self._pieces)
+        for frame in frames:
+            found = frame.drop(WINDOW, strict=False)
+            yield found.rename({name: given(name) for name in found.columns if name != given(name)})
+
+    def commit(self, name: str = "") -> Written:
         """Let the rows take the place of those the window had; they are read in the order in which they were added, unless
         Delta's own writer was needed, which keeps none.
+
+        Args:
+            name: digest under which this version is found.
 
         Raises:
             ValueError: nothing was added, not even an empty frame, so that the columns are not known.
@@ -242,9 +287,10 @@ class WindowWriter:
         # The table is made first, so that no write is ever without a predicate: two processes that write the first two
         # windows would replace each other's.
         self._create(self._empty)
-        if not self._add_file(self._empty):
+        told = _named(name, self.rows)
+        if not self._add_file(self._empty, told):
             options = {"predicate": f"{WINDOW} = '{self.window}'", "schema_mode": "merge", "partition_by": [WINDOW]}
-            self.lake._write_arrow(self.table, self._batches, "", {"mode": "overwrite", **options})
+            self.lake._write_arrow(self.table, self._batches, told, {"mode": "overwrite", **options})
         return Written(self.table, self.lake._open(self.table).version(), self.rows)
 
     def _create(self, empty: pl.DataFrame) -> None:
@@ -268,7 +314,7 @@ class WindowWriter:
             if not self.lake.exists(self.table):
                 raise
 
-    def _add_file(self, empty: pl.DataFrame) -> bool:
+    def _add_file(self, empty: pl.DataFrame, told: Mapping[str, str]) -> bool:
         """Commit what Polars wrote, which takes a third of the time of Delta's own writer.
 
         Returns False, with nothing written, where that writer is needed: for other columns or types than the table's, for
@@ -281,7 +327,7 @@ class WindowWriter:
         if not self._pieces or not plain:
             return False
         schema = Schema.from_arrow(empty.to_arrow().schema)
-        if _types(self.lake._open(self.table).schema()) != _types(schema):
+        if types(self.lake._open(self.table).schema()) != types(schema):
             return False
         name = f"{WINDOW}={self.window}/part-{uuid4()}.parquet"
         path = self.lake.path(self.table) / name
@@ -292,7 +338,7 @@ class WindowWriter:
         add = AddAction(name, status.st_size, {WINDOW: self.window}, int(status.st_mtime * 1000), True, stats)
         _repeated(
             lambda: self.lake._open(self.table).create_write_transaction(
-                [add], "overwrite", schema, [WINDOW], [(WINDOW, "=", self.window)]
+                [add], "overwrite", schema, [WINDOW], [(WINDOW, "=", self.window)], commit_properties=_properties(told)
             )
         )
         return True
@@ -320,6 +366,35 @@ class WindowWriter:
         )
 
 
+@contextmanager
+def reading(table: str) -> Iterator[None]:
+    """While files of a table are read.
+
+    Raises:
+        LakeError: a file is not what Delta wrote.
+    """
+    try:
+        yield
+    except BaseException as error:
+        # A file that was changed past Delta makes its Rust reader panic, which Python's `except Exception` misses.
+        if type(error).__name__ != "PanicException":
+            raise
+        raise LakeError(
+            f"{table}: its files are not those that Delta wrote ({str(error)[:120]}); restore them from a backup"
+        ) from error
+
+
+def _named(digest: str, rows: int) -> dict[str, str]:
+    """What the log says of a version that is found by its digest; nothing without one."""
+    return {DIGEST: digest, ROWS: str(rows), WRITTEN: clock.now().isoformat()} if digest else {}
+
+
+def _properties(told: Mapping[str, str]) -> Any:
+    from deltalake import CommitProperties
+
+    return CommitProperties(custom_metadata=dict(told)) if told else None
+
+
 def _repeated(write: Callable[[], None]) -> None:
     """Write, again where another run wrote another window of the same table at this moment."""
     from deltalake.exceptions import CommitFailedError
@@ -333,43 +408,3 @@ def _repeated(write: Callable[[], None]) -> None:
             time.sleep(0.05 * 2**attempt)
         else:
             return
-
-
-def _types(schema: Any) -> dict[str, str]:
-    """Type of each column as Delta names it, whatever the columns' order."""
-    return {field.name: str(field.type) for field in schema.fields}
-
-
-def _as_stored(names: Sequence[str]) -> dict[str, str]:
-    """New names for columns that differ from an earlier one in capitals only, which Delta takes for the same."""
-    groups: dict[str, list[str]] = {}
-    for name in sorted(names):
-        groups.setdefault(name.casefold(), []).append(name)
-    return {
-        name: f"{CASED}{position}:{name}"
-        for group in groups.values()
-        for position, name in enumerate(group)
-        if position > 0
-    }
-
-
-def _as_named(frame: pl.LazyFrame) -> pl.LazyFrame:
-    """The columns under the names they were given."""
-    stored = [name for name in frame.collect_schema().names() if name.startswith(CASED)]
-    return frame.rename({name: _given(name) for name in stored}) if stored else frame
-
-
-def _given(stored: str) -> str:
-    """The name that a column was given, from the one that it has in the table."""
-    return stored.partition(":")[2] if stored.startswith(CASED) else stored
-
-
-def _writable(frame: pl.DataFrame) -> pl.DataFrame:
-    frame = frame.rename(_as_stored(frame.columns))
-    # Delta's writer stops on dictionary columns.
-    text = [name for name, kind in frame.schema.items() if kind in (pl.Categorical, pl.Enum)]
-    # A column without a single value has no type that Delta knows.
-    empty = [name for name, kind in frame.schema.items() if kind == pl.Null]
-    # Delta keeps nanoseconds as a feature that its readers do not have; a microsecond is what an event is known to.
-    times = [pl.col(n).dt.cast_time_unit("us") for n, k in frame.schema.items() if isinstance(k, pl.Datetime)]
-    return frame.with_columns(pl.col(text + empty).cast(pl.String), *times)

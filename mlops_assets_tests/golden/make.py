@@ -19,6 +19,7 @@ from mlops_assets.ledger.enrolment import enrol, revoke
 from mlops_assets.ledger.events import champion, discovery, response, versions, windows
 from mlops_assets.ledger.events.clock import SimulatedClock
 from mlops_assets.ledger.events.judgements import FindingClosed, FindingExtended, FindingResponded
+from mlops_assets.ledger.events.privacy import RemovedFrom, RemovedLeaf, RowsErased, RowsExpired
 from mlops_assets.ledger.keys import SigningKey
 from mlops_assets.ledger.ledger import Ledger
 from mlops_assets.ledger.records import Record
@@ -105,6 +106,7 @@ def _model(model: ModelState) -> dict[str, Any]:
         "requests": {r.id: r.closed.event.outcome if r.closed else None for r in model.requests.values()},
         "verdicts": {window: [v.severity, v.kind] for window, v in model.window_verdicts.items()},
         "scored": {window: [s.version, s.rows] for window, s in model.scored.items()},
+        "removals": {place: [r.cause, r.rows, r.removed] for place, r in model.removals.items()},
         "due": {window: ended.isoformat() for window, ended in model.due.items()},
     }
 
@@ -138,6 +140,7 @@ def write_life(life: Life, registry: MemoryRegistry) -> None:
     life.intervene("validator", champion.Suspension, "2", "prices are wrong")
     life.intervene("model-risk", champion.Resumption, "2", "prices are right")
     life.intervene("model-risk", champion.Rollback, "1", "the former was better", former=2, version="1")
+    _removed_rows(life)
     life.ledger.append(raw("approval", {"person": "validator", "decision": "approve"}), model=MODEL, subject="2")
     life.ledger.append(SimulatedClock(machine_time=at("2026-03-01")))
     life.ledger.append(raw("of_a_later_release", {"schema_version": 7}), model=MODEL, subject="x")
@@ -165,6 +168,27 @@ def _discovery(fleet: Life) -> None:
             fleet.write(event, "D-assigned")
     fleet.write(discovery.ModelGone(source="notebooks", place="notebooks/gone.ipynb"), "D-gone")
     fleet.write(discovery.SourceSearched(found=2, unread=1, reasons=("notebooks/x: Permission denied",)), "notebooks")
+
+
+def _removed_rows(life: Life) -> None:
+    """A row that was erased, and a window that was past its date."""
+    table, root = f"{MODEL}/predictions", digest_text("rows")
+    leaf = RemovedLeaf(position=3, leaf=digest_text("a row and its salt"))
+    one = RemovedFrom(
+        table=table, window="2026-03-01", digest=digest_text("digest"), root=root, rows=10, removed=1, columns=("id",),
+        leaves=(leaf,),
+    )  # fmt: skip
+    subjects = {"tables": digest_text("tables")}
+    erased = life.sign(
+        "model-risk", RowsErased, subjects, id="erasure-1", reason="asked for", basis="GDPR Article 17", tables=(one,)
+    )
+    life.write(erased, "erasure-1")
+    whole = RemovedFrom(table=table, window="2026-02-01", root=digest_text("other rows"), rows=5, removed=5)
+    expired = life.sign(
+        "model-risk", RowsExpired, subjects, day=date(2026, 4, 2), reason="past its date", policy_digest=RULES.digest, retention_days=3650,
+        versions=("1",), tables=(whole,),
+    )  # fmt: skip
+    life.write(expired, "2026-04-02")
 
 
 def _version(life: Life, registry: MemoryRegistry, version: str) -> None:

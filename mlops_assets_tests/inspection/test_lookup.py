@@ -6,7 +6,8 @@ from typing import cast
 import polars as pl
 import pytest
 
-from mlops_assets.inspection.lookup import ChangedPredictions, NotFound, prediction_row, predictions_digest, scored_row
+from mlops_assets.datasets.kept_rows import SaltedWindow
+from mlops_assets.inspection.lookup import ChangedPredictions, NotFound, prediction_row, scored_row
 from mlops_assets.ledger.events.windows import WindowScored
 from mlops_assets.ledger.ledger import Ledger
 from mlops_assets.platform import Platform
@@ -49,17 +50,25 @@ class Scored:
                 "reasons": [f'[{{"phrase": "too little", "feature": "a", "version": {v}}}]' for v in versions],
             }
         )
-        written = self.lake.write_window(f"{MODEL}/predictions", WINDOW, rows)
-        kept = self.lake.write_window(
-            f"{MODEL}/scored_rows", WINDOW, pl.DataFrame({"nr": numbers, "a": list(scores.values())})
-        )
+        inputs = pl.DataFrame({"nr": numbers, "a": list(scores.values())})
+        with (
+            SaltedWindow(self.lake, f"{MODEL}/predictions", WINDOW, "prediction_id") as predicted,
+            SaltedWindow(self.lake, f"{MODEL}/scored_rows", WINDOW, "nr") as kept,
+        ):
+            predicted.add(rows)
+            kept.add(inputs)
+            of_predictions, of_rows = predicted.sealed("prediction_id"), kept.sealed("nr")
+            versions_written = predicted.commit().version, kept.commit().version
         event = WindowScored(
             version=1,
             challenger=2 if canary else None,
             rows=len(scores),
-            predictions_digest=predictions_digest(rows),
-            predictions_version=written.version,
-            rows_version=kept.version,
+            predictions_digest=of_predictions.digest,
+            predictions_root=of_predictions.root,
+            predictions_version=versions_written[0],
+            rows_digest=of_rows.digest,
+            rows_root=of_rows.root,
+            rows_version=versions_written[1],
         )
         self.ledger.append(event, model=MODEL, subject=WINDOW)
 

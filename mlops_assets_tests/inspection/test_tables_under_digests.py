@@ -7,7 +7,7 @@ import pytest
 from deltalake import DeltaTable, write_deltalake
 
 from mlops_assets.datasets.windows import window_of_key
-from mlops_assets.inspection.live_check import lake_problems
+from mlops_assets.inspection.lake_check import lake_problems
 from mlops_assets.inspection.lookup import ChangedPredictions, prediction_row
 from mlops_assets.inspection.recorded_tables import ChangedRows
 from mlops_assets.pipeline.context import StageContext

@@ -12,7 +12,7 @@ import pytest
 from mlops_assets.datasets.outcome_source import NO_ROW
 from mlops_assets.evidence.packet.verifier import verify
 from mlops_assets.governance.decisions import standing
-from mlops_assets.inspection.live_check import lake_problems
+from mlops_assets.inspection.lake_check import lake_problems
 from mlops_assets.inspection.lookup import prediction_row
 from mlops_assets.inspection.packets import make_packet
 from mlops_assets.inspection.recorded_tables import ChangedRows
@@ -215,14 +215,14 @@ def test_windows_are_compared_with_applicants_who_can_have_no_outcome_as_well(ve
 
 def test_rows_without_an_outcome_that_were_changed_are_not_used(vendor, monkeypatch):
     taken, lake = vendor.ledger.of(SnapshotTaken, model=SELECTIVE)[-1], vendor.platform.lake
-    kept = rows_without_outcome(lake, taken)
+    kept = rows_without_outcome(vendor.platform, taken)
     assert kept.height == taken.event.without_outcome.rows
     assert not list(lake_problems(vendor.platform))
-    table, read = taken.event.without_outcome.table, Lake.read
-    changed = kept.with_columns(pl.col("income") + 1)
-    monkeypatch.setattr(Lake, "read", lambda lake, name, **how: changed if name == table else read(lake, name, **how))
+    table, scan = taken.event.without_outcome.table, Lake.scan
+    changed = lake.read(table, salted=True).with_columns(pl.col("income") + 1).lazy()
+    monkeypatch.setattr(Lake, "scan", lambda lake, name, **how: changed if name == table else scan(lake, name, **how))
     with pytest.raises(ChangedRows, match=f"materialize {SELECTIVE}/training_data again"):
-        rows_without_outcome(lake, taken)
+        rows_without_outcome(vendor.platform, taken)
     assert [table in problem["what"] for problem in lake_problems(vendor.platform)] == [True]
 
 

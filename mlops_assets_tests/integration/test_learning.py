@@ -92,10 +92,10 @@ def test_rows_that_were_fitted_on_are_refused_in_the_reference(lived, monkeypatc
     declaration = platform.project.declaration(SNAPSHOT)
     context = StageContext(platform, declaration, platform.policy(SNAPSHOT), run_id="a test")
 
-    def flattering(lake, snapshot, part: str | None = None):
-        return feature_rows(lake, snapshot, "fit" if part == "holdout" else part)
+    def flattering(platform, snapshot, part: str | None = None):
+        return feature_rows(platform, snapshot, "fit" if part == "holdout" else part)
 
-    assert PART in feature_rows(platform.lake, current_snapshot(platform.ledger, declaration, None)).columns
+    assert PART in feature_rows(platform, current_snapshot(platform.ledger, declaration, None)).columns
     monkeypatch.setattr(reference, "feature_rows", flattering)
     with pytest.raises(ValueError, match="rows that the model was fitted on"):
         reference.reference_profile(context)

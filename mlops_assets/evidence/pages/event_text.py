@@ -7,7 +7,17 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from mlops_assets.evidence.reading import day, label, number, short
-from mlops_assets.ledger.events import champion, discovery, judgements, people, response, tiers, versions, windows
+from mlops_assets.ledger.events import (
+    champion,
+    discovery,
+    judgements,
+    people,
+    privacy,
+    response,
+    tiers,
+    versions,
+    windows,
+)
 from mlops_assets.ledger.events.base import Event, UnknownEvent
 from mlops_assets.ledger.records import Record
 from mlops_assets.ledger.state.versions import DATA_SUBJECT
@@ -168,6 +178,13 @@ def _discovered(event: discovery.ModelDiscovered, subject: str) -> str:
     return f"{subject} found, {event.form}: {event.place}, {event.why}; {governed}."
 
 
+def _removed(event: privacy.RowsErased | privacy.RowsExpired, subject: str) -> str:
+    rows = sum(table.removed for table in event.tables)
+    tables = len({table.table for table in event.tables})
+    how = "erased from" if isinstance(event, privacy.RowsErased) else "removed under retention from"
+    return f"{number(rows)} rows {how} {tables} tables by {event.person}{_because(event.reason)}."
+
+
 EVENT_TEXTS: Mapping[type[Event], Callable[[Any, str], str]] = {
     judgements.ValidationRecorded: _validation,
     judgements.ClauseConcluded: _conclusion,
@@ -216,6 +233,8 @@ EVENT_TEXTS: Mapping[type[Event], Callable[[Any, str], str]] = {
     ),
     windows.WindowScored: lambda e, s: f"Window {s} scored by version {e.version}: {number(e.rows)} rows.",
     windows.WindowDue: lambda e, s: f"Window {s} ended.",
+    privacy.RowsErased: _removed,
+    privacy.RowsExpired: _removed,
     people.KeyRevoked: lambda e, s: f"Key of {s} revoked{_because(e.reason)}.",
     discovery.SourceSearched: lambda e, s: (
         f"Searched {s}: {number(e.found)} models, {number(e.unread)} places not read."

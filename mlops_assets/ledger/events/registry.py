@@ -11,6 +11,7 @@ from mlops_assets.ledger.events import (
     discovery,
     judgements,
     people,
+    privacy,
     response,
     tiers,
     versions,
@@ -66,6 +67,8 @@ EVENTS: tuple[type[Event], ...] = (
     discovery.ModelGone,
     discovery.DiscoveryIgnored,
     discovery.DiscoveryAssigned,
+    privacy.RowsErased,
+    privacy.RowsExpired,
 )
 BY_KIND: dict[str, type[Event]] = {event.KIND: event for event in EVENTS}
 

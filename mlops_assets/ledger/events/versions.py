@@ -17,6 +17,7 @@ class RowsWithoutOutcome(BaseModel):
         table: table in the lake.
         delta_version: version of the Delta table.
         digest: of the rows, in the order of the snapshot.
+        root: of the tree over the rows, or None in older records.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -25,6 +26,7 @@ class RowsWithoutOutcome(BaseModel):
     table: str
     delta_version: int
     digest: Digest
+    root: Digest | None = None
 
 
 class SnapshotTaken(Event):
@@ -37,6 +39,7 @@ class SnapshotTaken(Event):
         table: table in the lake.
         ordered_by: column that orders the rows for the digest.
         delta_version: version of the Delta table.
+        root: of the tree over the rows, or None in older records.
         since: first day of the training rows, or None.
         until: the rows are from before this day, or None.
         history: how far back to train was chosen, or None.
@@ -58,6 +61,7 @@ class SnapshotTaken(Event):
     table: str
     ordered_by: str
     delta_version: int
+    root: Digest | None = None
     since: date | None = None
     until: date | None = None
     history: dict[str, Any] | None = None
@@ -138,12 +142,14 @@ class EvidenceStored(Event):
     Attributes:
         name: of the result.
         digest: SHA-256 of its content.
+        root: of the tree over its rows, where it is a table.
     """
 
     KIND: ClassVar[str] = "evidence_stored"
 
     name: str
     digest: Digest
+    root: Digest | None = None
 
 
 class CardIssued(Event):

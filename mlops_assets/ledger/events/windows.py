@@ -49,9 +49,11 @@ class WindowScored(Event):
         content_digest: of the inputs alone, to recognise a batch that was delivered twice.
         sent_twice: rows whose inputs occur more than once.
         predictions_digest: of the predictions, reasons included.
+        predictions_root: of the tree over the predictions, or None in older records.
         predictions_version: Delta version of the predictions.
         rows_version: Delta version of the scored rows.
         rows_digest: of the scored rows.
+        rows_root: of the tree over the scored rows, or None in older records.
         source_digest: of the source as it was.
         given_versions: of a model that others run, rows by the supplier's version.
         rescoring_of: number of the record of the window's first scoring, whose predictions stay on record; None for the first.
@@ -77,9 +79,11 @@ class WindowScored(Event):
     content_digest: Digest | None = None
     sent_twice: Any = None
     predictions_digest: Digest | None = None
+    predictions_root: Digest | None = None
     predictions_version: int | None = None
     rows_version: int | None = None
     rows_digest: Digest | None = None
+    rows_root: Digest | None = None
     source_digest: str | None = None
     given_versions: dict[str, int] = Field(default_factory=dict)
     rescoring_of: int | None = None

@@ -16,6 +16,7 @@ from mlops_assets.ledger.records import Record
 from mlops_assets.ledger.state.champion import ChampionChange, ChampionState
 from mlops_assets.ledger.state.discovery import Discovered, Searched
 from mlops_assets.ledger.state.judgements import Finding, GrantedException
+from mlops_assets.ledger.state.removals import Removals
 from mlops_assets.ledger.state.response import Incident, Request
 from mlops_assets.ledger.state.versions import Decision, Snapshot, VersionState
 from mlops_assets.ledger.state.windows import Scored, WindowVerdict
@@ -69,6 +70,7 @@ class ModelState:
         snapshots: the latest snapshot by declaration digest and request.
         discovered: what searches have found by its id, governed or not; of the fleet.
         searches: the last one by source; of the fleet.
+        removals: rows that left the lake by a signed record, by the root of their table.
         latest: number of the last record of each kind, counted or not.
     """
 
@@ -93,6 +95,7 @@ class ModelState:
     snapshots: tuple[Snapshot, ...] = ()
     discovered: Mapping[str, Discovered] = field(default_factory=dict)
     searches: Mapping[str, Searched] = field(default_factory=dict)
+    removals: Removals = field(default_factory=dict)
     latest: Mapping[str, int] = field(default_factory=dict)
 
     @property

@@ -10,14 +10,16 @@ from mlops_assets.datasets.accounting import Account, Disposition, account_of_sn
 from mlops_assets.datasets.contract import Checked, check, declared_columns
 from mlops_assets.datasets.delivered import deliver
 from mlops_assets.datasets.internal_columns import PART
+from mlops_assets.datasets.kept_rows import keep_snapshot
 from mlops_assets.datasets.screening import Screening, screen
-from mlops_assets.datasets.snapshot import rows_digest, select_training, split
+from mlops_assets.datasets.snapshot import select_training, split
 from mlops_assets.datasets.sources import Delivered
 from mlops_assets.declaration.declaration import Declaration
 from mlops_assets.declaration.terms import Task
 from mlops_assets.gates.gate import GateInputs, GateResult
 from mlops_assets.gates.registry import GateRules, decide_stage
 from mlops_assets.inspection.recorded_tables import recorded_rows
+from mlops_assets.inspection.tables_on_record import FEATURES, features_on_record, recorded_snapshots
 from mlops_assets.ledger.events.versions import RowsWithoutOutcome, SnapshotTaken
 from mlops_assets.ledger.ledger import Record
 from mlops_assets.pipeline.context import StageContext, StageError, StageResult
@@ -34,14 +36,14 @@ from mlops_assets.pipeline.stages.training_rows import (
     training_period,
     windows_left_out,
 )
-from mlops_assets.stores.lake import Lake
+from mlops_assets.platform import Platform
+from mlops_assets.stores.results import OF
 from mlops_assets.training.history import HistoryChoice
 
 SNAPSHOT = "training_data"
 QUARANTINE = "quarantine"
 WITHOUT_OUTCOME = "without_outcome"
 """Rows of the training period of which no outcome can be known, as declared."""
-FEATURES = "features"
 HELD_OUT_BY = {
     "time": "time: the latest days",
     "hash": "seeded draw within each class",
@@ -55,10 +57,10 @@ def training_data(context: StageContext) -> StageResult:
     ledger, lake = context.platform.ledger, context.platform.lake
     read = read_training_rows(context)
     rows, checked = read.rows, read.checked
-    digest, quarantine = rows_digest(rows, by=declaration.id), rows_digest(checked.quarantined)
-    kept = lake.write_snapshot(context.table(SNAPSHOT), rows, digest)
+    kept = keep_snapshot(lake, context.table(SNAPSHOT), rows, declaration.id)
+    digest, quarantine = kept.digest, ""
     if checked.quarantined.height:
-        lake.write_snapshot(context.table(QUARANTINE), checked.quarantined, quarantine)
+        quarantine = keep_snapshot(lake, context.table(QUARANTINE), checked.quarantined).digest
     without = keep_without_outcome(context, read.without_outcome)
     screening = screen(rows, declaration)
     evidence = checked.to_dict()
@@ -68,9 +70,10 @@ def training_data(context: StageContext) -> StageResult:
             rows=rows.height,
             quarantined=checked.quarantined.height,
             reasons=checked.summary,
-            table=kept.table,
+            table=kept.written.table,
             ordered_by=declaration.id,
-            delta_version=kept.version,
+            delta_version=kept.written.version,
+            root=kept.root,
             since=read.period.since,
             until=read.period.until,
             history=read.choice.to_dict() if read.choice else None,
@@ -109,8 +112,8 @@ def training_data(context: StageContext) -> StageResult:
             "period": period_text(read.period),
             "how far back": read.choice.reason if read.choice else None,
             "windows left out (broken feed)": list(read.left_out) or None,
-            "table": str(lake.path(kept.table)),
-            "delta version": kept.version,
+            "table": str(lake.path(kept.written.table)),
+            "delta version": kept.written.version,
             "snapshot digest": digest,
             "ledger record": record.seq,
             "strongest single features": screening_table(screening),
@@ -185,22 +188,32 @@ def keep_without_outcome(context: StageContext, rows: pl.DataFrame) -> RowsWitho
     """Write the rows that have no outcome beside the snapshot; None where there are none."""
     if not rows.height:
         return None
-    digest = rows_digest(rows, by=context.declaration.id)
-    kept = context.platform.lake.write_snapshot(context.table(WITHOUT_OUTCOME), rows, digest)
-    return RowsWithoutOutcome(rows=rows.height, table=kept.table, delta_version=kept.version, digest=digest)
+    kept = keep_snapshot(context.platform.lake, context.table(WITHOUT_OUTCOME), rows, context.declaration.id)
+    table, version = kept.written.table, kept.written.version
+    return RowsWithoutOutcome(rows=rows.height, table=table, delta_version=version, digest=kept.digest, root=kept.root)
 
 
-def rows_without_outcome(lake: Lake, snapshot: Record[SnapshotTaken]) -> pl.DataFrame | None:
+def snapshot_rows(platform: Platform, snapshot: Record[SnapshotTaken]) -> pl.DataFrame:
+    """The rows of a snapshot.
+
+    Raises:
+        ChangedRows: they are not those that were recorded.
+        RowsRemoved: they were removed.
+    """
+    recorded, *_ = recorded_snapshots(snapshot)
+    return recorded_rows(platform.lake, recorded, platform.ledger.state().model(snapshot.model).removals)
+
+
+def rows_without_outcome(platform: Platform, snapshot: Record[SnapshotTaken]) -> pl.DataFrame | None:
     """The rows that `keep_without_outcome` wrote beside a snapshot; None where it has none.
 
     Raises:
         ChangedRows: they are not those that were recorded.
     """
-    kept = snapshot.event.without_outcome
-    if kept is None:
+    _, *kept = recorded_snapshots(snapshot)
+    if not kept:
         return None
-    remedy = f"{snapshot.model}/training_data"
-    return recorded_rows(lake, kept.table, kept.delta_version, kept.digest, snapshot.event.ordered_by, remedy)
+    return recorded_rows(platform.lake, kept[0], platform.ledger.state().model(snapshot.model).removals)
 
 
 def decide_data(
@@ -228,13 +241,13 @@ def features(context: StageContext) -> StageResult:
     """Part the snapshot into rows to fit on and rows held out, and keep the declared inputs of both."""
     declaration, lake = context.declaration, context.platform.lake
     snapshot = current_snapshot(context.platform.ledger, declaration, context.request)
-    rows = lake.read(snapshot.event.table, version=snapshot.event.delta_version)
-    parts = split(rows, declaration)
+    parts = split(snapshot_rows(context.platform, snapshot), declaration)
     table = pl.concat(
         [parts.fit.with_columns(pl.lit("fit").alias(PART)), parts.holdout.with_columns(pl.lit("holdout").alias(PART))]
     )
-    digest = rows_digest(table, by=declaration.id)
-    kept = lake.write_snapshot(context.table(FEATURES), table, f"{digest}:{snapshot.subject}")
+    kept = keep_snapshot(lake, context.table(FEATURES), table, declaration.id, tag=f":{snapshot.subject}")
+    subject = f"{context.model}{OF}{snapshot.subject}"
+    context.platform.evidence_book.keep(context.model, subject, FEATURES, kept.digest, kept.root)
     return StageResult(
         metadata={
             "rows to fit on": parts.fit.height,
@@ -245,27 +258,26 @@ def features(context: StageContext) -> StageResult:
                 {"feature": name, "role": f.role.value, "description": f.description}
                 for name, f in declaration.features.items()
             ],
-            "delta version": kept.version,
+            "delta version": kept.written.version,
         },
-        data_version=digest,
+        data_version=kept.digest,
     )
 
 
-def feature_rows(
-    lake: Lake, snapshot: Record, part: str | None = None, *, columns: Sequence[str] | None = None
-) -> pl.DataFrame:
-    """Rows of the features table that belong to a snapshot: all, `fit` or `holdout`; of all columns, or of those named.
+def feature_rows(platform: Platform, snapshot: Record, part: str | None = None) -> pl.DataFrame:
+    """Rows of the features table that belong to a snapshot: all, `fit` or `holdout`.
 
     Raises:
         StageError: the snapshot has no features yet.
+        ChangedRows: they are not those that were recorded.
+        RowsRemoved: they were removed.
     """
-    table = f"{snapshot.model}/{FEATURES}"
-    version = next((v for v, digest in lake.digests(table).items() if digest.endswith(f":{snapshot.subject}")), None)
-    if version is None:
+    recorded = features_on_record(platform, snapshot.model, snapshot.subject, snapshot.event.ordered_by)
+    if recorded is None:
         raise StageError(
-            f"{snapshot.model}: no features of snapshot {snapshot.subject[:12]}; materialize {table} first"
+            f"{snapshot.model}: no features of snapshot {snapshot.subject[:12]}; materialize {snapshot.model}/{FEATURES} first"
         )
-    rows = lake.read(table, version=version, columns=None if columns is None else [*columns, PART])
+    rows = recorded_rows(platform.lake, recorded, platform.ledger.state().model(snapshot.model).removals)
     return rows if part is None else rows.filter(pl.col(PART) == part).drop(PART)
 
 

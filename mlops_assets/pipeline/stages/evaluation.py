@@ -51,7 +51,7 @@ def evaluation(context: StageContext) -> StageResult:
     platform, rules = context.platform, context.policy.gates
     held = held_out(platform, context.declaration, context.request)
     snapshot = current_snapshot(platform.ledger, context.declaration, context.request)
-    fit = feature_rows(platform.lake, snapshot, "fit")
+    fit = feature_rows(platform, snapshot, "fit")
     against = against_champion(platform, held, rules.of(performance_gate.GATE).champion_margin)
     found = measure_version(held, fit, rules, against, cost_of(platform, held))
     digest = platform.version_results(held.registered.event.run_id).write(EVALUATION, found)

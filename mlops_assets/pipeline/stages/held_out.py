@@ -23,6 +23,7 @@ from mlops_assets.evaluation.comparison import QUALITY_METRIC, compare
 from mlops_assets.features.frame import target_vector
 from mlops_assets.gates.gate import GateInputs
 from mlops_assets.governance.approval_subject import registered as registration_of
+from mlops_assets.inspection.recorded_tables import RowsRemoved
 from mlops_assets.inspection.versions import load_verified
 from mlops_assets.ledger.events.versions import SnapshotTaken, VersionRegistered
 from mlops_assets.ledger.ledger import Record
@@ -97,7 +98,7 @@ def held_out(platform: Platform, declaration: Declaration, request: str | None) 
     """Held-out rows of the current snapshot with the scores of the version that was trained on it."""
     registered = current_version(platform.ledger, declaration, request)
     pipeline = load_verified(platform, declaration, int(registered.subject))
-    rows = feature_rows(platform.lake, current_snapshot(platform.ledger, declaration, request), "holdout")
+    rows = feature_rows(platform, current_snapshot(platform.ledger, declaration, request), "holdout")
     return HeldOut(
         declaration=declaration,
         registered=registered,
@@ -194,8 +195,8 @@ def fitted_rows(platform: Platform, registration: Record[VersionRegistered], hel
     if elsewhere or snapshot is None or not isinstance(snapshot.event, SnapshotTaken):
         return FittedRows(None)
     try:
-        fit = feature_rows(platform.lake, snapshot, "fit", columns=[made.id])[made.id]
-    except (StageError, LakeError, OSError):
+        fit = feature_rows(platform, snapshot, "fit")[made.id]
+    except (StageError, LakeError, RowsRemoved, OSError):
         # Retention has removed them.
         return FittedRows(None)
     seen = held.rows[made.id].cast(pl.String).is_in(fit.cast(pl.String).implode()).fill_null(False).to_numpy()

@@ -10,7 +10,8 @@ import polars as pl
 from mlops_assets.declaration.declaration import Declaration
 from mlops_assets.declaration.terms import RESERVED_PREFIX
 from mlops_assets.evaluation.estimators import prepare
-from mlops_assets.inspection.recorded_tables import keep_with_version, kept_with_version
+from mlops_assets.inspection.recorded_tables import HELD_OUT_LOSSES as TABLE
+from mlops_assets.inspection.recorded_tables import RowsRemoved, keep_with_version, kept_with_version
 from mlops_assets.monitoring.outcomes.grades import quality_losses
 from mlops_assets.monitoring.outcomes.performance import split_classes
 from mlops_assets.monitoring.outcomes.reference_performance import ReferencePerformance
@@ -22,7 +23,6 @@ from mlops_assets.platform import Platform
 from mlops_assets.statistics.profile import Profile
 from mlops_assets.stores.lake import LakeError
 
-TABLE = "held_out_losses"
 LOSS = RESERVED_PREFIX + "loss"
 MOST_ROWS = 20_000
 
@@ -40,7 +40,8 @@ def keep_losses(
         losses: of the same rows.
     """
     chosen = _sample(rows.height, declaration)
-    kept = rows.select(list(declaration.features))[chosen]
+    # Nobody computes from the identifier: by it a person's row is found who is to be erased.
+    kept = rows.select(list(dict.fromkeys([declaration.id, *declaration.features])))[chosen]
     kept = kept.with_columns(pl.Series(LOSS, losses[chosen], dtype=pl.Float64))
     keep_with_version(platform, declaration.name, TABLE, version, kept)
 
@@ -61,7 +62,7 @@ def changed_segment(
     features = list(declaration.features)
     try:
         before = kept_with_version(platform, scored.model, TABLE, scored.version)
-    except LakeError:
+    except (LakeError, RowsRemoved):
         return None
     if before.is_empty():
         return None

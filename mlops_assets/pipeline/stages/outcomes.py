@@ -12,10 +12,10 @@ import polars as pl
 
 from mlops_assets import clock
 from mlops_assets.datasets.internal_columns import EVENT_TIME, RECORDED_AT
+from mlops_assets.datasets.kept_rows import SaltedWindow, keep_snapshot
 from mlops_assets.datasets.outcome_source import Settled
 from mlops_assets.datasets.pieces import pieces
 from mlops_assets.datasets.reading import read_expr
-from mlops_assets.datasets.snapshot import digest_by_column, rows_digest
 from mlops_assets.datasets.windows import Window, shift
 from mlops_assets.declaration.declaration import Declaration
 from mlops_assets.monitoring.window_results import OUTCOMES, OutcomesResult
@@ -24,7 +24,7 @@ from mlops_assets.pipeline.stages.delivery import delivery
 from mlops_assets.pipeline.stages.scored_window import scored_window
 from mlops_assets.scoring.outcome_content import NONE_KNOWN, outcome_text, outcomes_by_window
 from mlops_assets.scoring.outcomes import different
-from mlops_assets.stores.lake import WINDOW, Lake, Written
+from mlops_assets.stores.lake import SALT, WINDOW, Lake, Written
 
 TABLE = "outcomes"
 QUARANTINE = "outcome_quarantine"
@@ -48,7 +48,9 @@ def outcomes(context: StageContext) -> StageResult:
     settled = now.source.reports
     reports = keep_reports(platform.lake, declaration.name, settled) if settled is not None else None
     content = outcomes_by_window(rows, declaration).get(window.key, NONE_KNOWN)
-    results.write(OUTCOMES, OutcomesResult(content, recorded.written.version, recorded.digest, reports or {}))
+    results.write(
+        OUTCOMES, OutcomesResult(content, recorded.written.version, recorded.digest, recorded.root, reports or {})
+    )
     return StageResult(
         metadata={
             "known": recorded.known,
@@ -70,7 +72,7 @@ def keep_reports(lake: Lake, model: str, settled: Settled) -> dict[str, Any]:
     """Count every report of a source of outcomes of its own into its place, and keep those in quarantine with the reason."""
     quarantined = settled.quarantined
     if quarantined.height:
-        lake.write_snapshot(f"{model}/{QUARANTINE}", quarantined, rows_digest(quarantined))
+        keep_snapshot(lake, f"{model}/{QUARANTINE}", quarantined)
     return {"places": settled.counts, "reasons": settled.reasons}
 
 
@@ -83,19 +85,22 @@ class Recorded:
         delivered: rows that the source has of the window.
         known: identifiers with an outcome.
         digest: of all recordings.
+        root: of the tree over them.
     """
 
     written: Written
     delivered: int
     known: int
     digest: str
+    root: str
 
 
 def record_outcomes(lake: Lake, rows: pl.LazyFrame, declaration: Declaration, window: Window) -> Recorded:
     """Add to the window's recordings what the source now has otherwise, a piece at a time."""
     table, delivered = f"{declaration.name}/{TABLE}", 0
-    before = lake.scan(table, window=window.key).drop(WINDOW) if window.key in lake.windows(table) else None
-    with lake.window_writer(table, window.key) as kept:
+    there = window.key in lake.windows(table)
+    before = lake.scan(table, window=window.key, salted=True).drop(WINDOW) if there else None
+    with SaltedWindow(lake, table, window.key) as kept:
         if before is not None:
             for piece in pieces(before):
                 kept.add(piece)
@@ -106,12 +111,12 @@ def record_outcomes(lake: Lake, rows: pl.LazyFrame, declaration: Declaration, wi
                 kept.add(now)
                 continue
             ids = piece.select(read_expr(declaration.id, piece.schema, declaration).alias("id"))["id"]
-            known = of_ids(before, ids)
+            known = of_ids(before, ids).drop(SALT, strict=False)
             kept.add(changed(known, now))
             kept.add(withdrawn(known, now))
-        digest = digest_by_column(kept.columns, kept.rows, kept.read, by="id")
+        found = kept.sealed(by="id")
         known = different(standing(kept.read("id"), kept.read("outcome"), kept.read("recorded_at")))
-        return Recorded(kept.commit(), delivered, known, digest)
+        return Recorded(kept.commit(), delivered, known, found.digest, found.root)
 
 
 def of_ids(recorded: pl.LazyFrame, ids: pl.Series) -> pl.DataFrame:

@@ -11,6 +11,7 @@ from mlops_assets.declaration.declaration import Declaration
 from mlops_assets.evaluation.performance import plain
 from mlops_assets.governance.approval_subject import registered
 from mlops_assets.inspection.recorded_tables import require_recorded
+from mlops_assets.inspection.tables_on_record import recorded_outcomes
 from mlops_assets.ledger.canonical import digest
 from mlops_assets.ledger.events.windows import EstimateChecked
 from mlops_assets.ledger.ledger import Ledger
@@ -91,8 +92,10 @@ def _require_recorded(platform: Platform, scored: ScoredWindow, results: WindowR
     """Refuse predictions, rows or outcomes of the window that are not those on record."""
     scored.require_recorded(platform.lake)
     if results.has(OUTCOMES):
-        table, digest = f"{scored.model}/outcomes", results.read(OUTCOMES).digest
-        require_recorded(platform.lake, table, scored.window.key, digest, by="id", remedy=table)
+        known = results.read(OUTCOMES)
+        if known.digest is not None:
+            recorded = recorded_outcomes(scored.model, scored.window.key, known.digest, known.root)
+            require_recorded(platform.lake, recorded, scored.removals)
 
 
 def measure_part(

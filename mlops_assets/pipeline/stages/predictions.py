@@ -16,8 +16,8 @@ from mlops_assets.datasets.accounting import ids_by_window
 from mlops_assets.datasets.contract import Tally, extra_columns
 from mlops_assets.datasets.delivered import content_digest, deliver
 from mlops_assets.datasets.internal_columns import REASONS as QUARANTINE_REASONS
+from mlops_assets.datasets.kept_rows import SaltedWindow, Sealed
 from mlops_assets.datasets.pieces import regrouped
-from mlops_assets.datasets.snapshot import digest_by_column
 from mlops_assets.datasets.values import delivered_text
 from mlops_assets.datasets.windows import Window
 from mlops_assets.declaration.changes import retraining_note
@@ -68,10 +68,10 @@ class Scoring:
 
 @dataclass(frozen=True)
 class Stored:
-    """What the lake holds after a run: digests and mean score of the predictions, rows, and the tables' versions."""
+    """What the lake holds after a run: hashes and mean score of the predictions, hashes of the rows, and the tables' versions."""
 
-    digest: str
-    rows_digest: str
+    predictions: Sealed
+    scored: Sealed
     mean: Any
     rows: int
     quarantined: int
@@ -136,7 +136,7 @@ def predictions(context: StageContext) -> StageResult:
             "incidents about the supplier's version": [incident.id for incident in changed] or None,
             "incidents about late rows": [incident.id for incident in late] or None,
         },
-        data_version=stored.digest,
+        data_version=stored.predictions.digest,
         decisions=[replace(checked, gate="input_contract")],
     )
 
@@ -152,10 +152,11 @@ def _score(
     """Check, score and write the rows a piece at a time; nothing is seen in the lake before all of them are there."""
     declaration = scorers.champion.declaration
     with ExitStack() as open_tables:
-        rows_kept, predicted, quarantine = (
-            open_tables.enter_context(lake.window_writer(f"{declaration.name}/{table}", window.key))
-            for table in (SCORED_ROWS, PREDICTIONS, QUARANTINE)
+        rows_kept, predicted = (
+            open_tables.enter_context(SaltedWindow(lake, f"{declaration.name}/{table}", window.key, key))
+            for table, key in ((SCORED_ROWS, declaration.id), (PREDICTIONS, "prediction_id"))
         )
+        quarantine = open_tables.enter_context(lake.window_writer(f"{declaration.name}/{QUARANTINE}", window.key))
         for rows in regrouped(_acceptable(delivered, scorers.read, limits, quarantine, scoring)):
             rows_kept.add(rows)
             scoring.hashes.append(row_hashes(rows, [*declaration.features, *given_scores(declaration)]))
@@ -164,13 +165,12 @@ def _score(
             predicted.add(piece)
             scoring.first = scoring.first or piece["prediction_id"].head(3).to_list()
             del rows, piece  # what follows needs their memory
-        digest = digest_by_column(predicted.columns, predicted.rows, predicted.read, by="prediction_id")
-        of_rows = digest_by_column(rows_kept.columns, rows_kept.rows, rows_kept.read, by=declaration.id)
+        of_predictions, of_rows = predicted.sealed(by="prediction_id"), rows_kept.sealed(by=declaration.id)
         mean = predicted.read("score").mean()
         kept_at, predicted_at = rows_kept.commit(), predicted.commit()
         if quarantine.rows or window.key in lake.windows(quarantine.table):
             quarantine.commit()
-    return Stored(digest, of_rows, mean, predicted.rows, quarantine.rows, predicted_at.version, kept_at.version)
+    return Stored(of_predictions, of_rows, mean, predicted.rows, quarantine.rows, predicted_at.version, kept_at.version)
 
 
 def _acceptable(
@@ -206,16 +206,22 @@ def _record(ledger: Ledger, model: str, window: Window, stored: Stored, body: di
     beside those before it, which the lake keeps under their own versions."""
     runs = ledger.of(WindowScored, model=model, subject=window.key)
     last = runs[-1].event if runs else None
-    if last and last.predictions_digest == stored.digest and (last.reasons, last.ids) == (body["reasons"], body["ids"]):
+    if (
+        last
+        and last.predictions_digest == stored.predictions.digest
+        and (last.reasons, last.ids) == (body["reasons"], body["ids"])
+    ):
         return runs[-1]
     body |= {
-        "predictions_digest": stored.digest,
+        "predictions_digest": stored.predictions.digest,
+        "predictions_root": stored.predictions.root,
         "predictions_version": stored.predictions_version,
         "rows_version": stored.rows_version,
-        "rows_digest": stored.rows_digest,
+        "rows_digest": stored.scored.digest,
+        "rows_root": stored.scored.root,
         "rescoring_of": runs[0].seq if runs else None,
     }
-    key = f"scored/{model}/{window.key}/{stored.digest}/after/{runs[-1].seq if runs else 0}"
+    key = f"scored/{model}/{window.key}/{stored.predictions.digest}/after/{runs[-1].seq if runs else 0}"
     return ledger.append(WindowScored.model_validate(body), model=model, subject=window.key, key=key)
 
 

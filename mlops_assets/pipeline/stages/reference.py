@@ -35,15 +35,15 @@ SAMPLE_ROWS = 5000
 def reference_profile(context: StageContext) -> StageResult:
     """Profile what the version was made with, so that a window can be compared without reading a reference row."""
     platform, declaration = context.platform, context.declaration
-    ledger, lake = platform.ledger, platform.lake
+    ledger = platform.ledger
     registered = current_version(ledger, declaration, context.request)
     snapshot = current_snapshot(ledger, declaration, context.request)
     version = int(registered.subject)
-    rows = feature_rows(lake, snapshot)
+    rows = feature_rows(platform, snapshot)
     request = request_record(ledger, context.model, context.request)
-    held_out = feature_rows(lake, snapshot, "holdout")
+    held_out = feature_rows(platform, snapshot, "holdout")
     holdout = since_change(ledger, declaration, request, held_out)
-    every, scored, without = rows.drop(PART), holdout, rows_without_outcome(lake, snapshot)
+    every, scored, without = rows.drop(PART), holdout, rows_without_outcome(platform, snapshot)
     if without is not None:
         # A window holds such rows as well: without them, its inputs and scores would seem to have moved.
         beside = held_out_alike(without.select(every.columns), split(every, declaration), declaration)

@@ -3,7 +3,7 @@
 Belongs here: what every stage after `predictions` starts from.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import polars as pl
@@ -15,11 +15,13 @@ from mlops_assets.declaration.declaration import Declaration
 from mlops_assets.features.frame import given_scores, required_columns
 from mlops_assets.governance.approval_subject import registered
 from mlops_assets.inspection.recorded_tables import require_recorded
+from mlops_assets.inspection.tables_on_record import recorded_window
 from mlops_assets.ledger.events.versions import VersionRegistered
 from mlops_assets.ledger.events.windows import WindowScored
 from mlops_assets.ledger.ledger import Ledger
 from mlops_assets.ledger.records import Record
-from mlops_assets.pipeline.stages.predictions import PREDICTIONS, SCORED_ROWS, scored_record
+from mlops_assets.ledger.state.removals import Removals
+from mlops_assets.pipeline.stages.predictions import SCORED_ROWS, scored_record
 from mlops_assets.pipeline.stages.versions import declared_with
 from mlops_assets.stores.lake import Lake
 
@@ -33,12 +35,14 @@ class ScoredWindow:
         record: of its last scoring.
         registration: of the champion that scored it.
         declaration: under which that version was made.
+        removals: rows of the model that left the lake by a signed record.
     """
 
     window: Window
     record: Record[WindowScored]
     registration: Record[VersionRegistered]
     declaration: Declaration
+    removals: Removals = field(default_factory=dict)
 
     @property
     def model(self) -> str:
@@ -65,13 +69,11 @@ class ScoredWindow:
 
         Raises:
             ChangedRows: other rows are in the lake.
+            RowsRemoved: they left the lake by a signed record.
         """
-        event, remedy = self.record.event, f"{self.model}/{PREDICTIONS}"
-        for table, digest, by in (
-            (PREDICTIONS, event.predictions_digest, "prediction_id"),
-            (SCORED_ROWS, event.rows_digest, self.declaration.id),
-        ):
-            require_recorded(lake, f"{self.model}/{table}", self.window.key, digest, by, remedy)
+        for recorded in recorded_window(self.record, self.declaration.id):
+            # What stages read is the newest version of the table.
+            require_recorded(lake, replace(recorded, version=None), self.removals)
 
     def rows(self, lake: Lake) -> pl.DataFrame | StoredRows:
         """Identifier and what the model reads of the rows; those of a window that may not fit into memory stay in the lake."""
@@ -96,5 +98,6 @@ def scored_window(ledger: Ledger, declaration: Declaration, window: Window) -> S
         StageError: it was not scored.
     """
     record = scored_record(ledger, declaration.name, window)
-    registration = registered(ledger.state().model(declaration.name), record.event.version)
-    return ScoredWindow(window, record, registration, declared_with(registration, declaration))
+    model = ledger.state().model(declaration.name)
+    registration = registered(model, record.event.version)
+    return ScoredWindow(window, record, registration, declared_with(registration, declaration), model.removals)

@@ -56,15 +56,15 @@ def candidates(context: StageContext) -> StageResult:
     """Fit and compare every declared algorithm, or read the file of a model that others trained; what was made before from the
     same inputs is not made again."""
     platform, declaration = context.platform, context.declaration
-    registry, lake = platform.registry, platform.lake
+    registry = platform.registry
     snapshot = current_snapshot(platform.ledger, declaration, context.request)
     key = key_of(declaration, snapshot.subject)
     known = registry.run_with_key(context.model, key)
     if known is not None:
         shown = _shown(platform.version_results(known).read(CANDIDATES), registry.run_url(known))
         return StageResult(metadata={**shown, "note": "same inputs as before: not trained again"}, data_version=key)
-    rows = feature_rows(lake, snapshot, "fit")
-    held = feature_rows(lake, snapshot, "holdout")
+    rows = feature_rows(platform, snapshot, "fit")
+    held = feature_rows(platform, snapshot, "holdout")
     probe = probe_rows(held, declaration)
     if declaration.trained_here:
         trained = fit_candidates(declaration, rows, lambda compared: best(compared).chosen)
@@ -151,7 +151,7 @@ def challenger(context: StageContext) -> StageResult:
     version = register(platform, declaration, trained, run_id)
     registered = record_version(platform, declaration, snapshot, trained, run_id, version, context.request)
     carry_over(ledger, policy, context.model, snapshot.subject, version)
-    probe = probe_rows(feature_rows(platform.lake, snapshot, "holdout"), declaration)
+    probe = probe_rows(feature_rows(platform, snapshot, "holdout"), declaration)
     measured = {
         "artifact": artifact_facts(platform, declaration, registered),
         "parity": parity_facts(platform, declaration, version, trained, probe),
@@ -269,7 +269,7 @@ def key_of(declaration: Declaration, data_digest: str) -> str:
 def version_threshold(platform: Platform, declaration: Declaration, snapshot: Record) -> float | None:
     """Score from which on the version predicts positive: declared, or as its supplier's decisions show, or the share of
     positives among the rows it was fitted on (of a model that is not trained here: among the reference rows)."""
-    rows = feature_rows(platform.lake, snapshot, "fit" if declaration.trained_here else "holdout")
+    rows = feature_rows(platform, snapshot, "fit" if declaration.trained_here else "holdout")
     if declaration.external is not None and declaration.decision_threshold is None:
         seen = given_threshold(declaration, rows)
         if seen is not None:

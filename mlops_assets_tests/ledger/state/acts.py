@@ -8,7 +8,7 @@ from typing import Any
 from mlops_assets.governance.adoption import adopt
 from mlops_assets.ledger.canonical import iso
 from mlops_assets.ledger.enrolment import enrol
-from mlops_assets.ledger.events import champion, discovery, judgements, response, tiers
+from mlops_assets.ledger.events import champion, discovery, judgements, privacy, response, tiers
 from mlops_assets.ledger.events.base import Event
 from mlops_assets.ledger.keys import SigningKey
 from mlops_assets.ledger.signatures import sign_statement
@@ -372,6 +372,33 @@ def discovery_assigned(world: World) -> Act:
     )  # fmt: skip
 
 
+def _removed_from(rows: int, leaves: int) -> dict[str, Any]:
+    """One row of a table, or all of it."""
+    return {
+        "table": f"{MODEL}/predictions", "window": "2026-01-01", "digest": "d" * 64, "root": "e" * 64, "rows": rows,
+        "removed": leaves or rows, "columns": ["id"], "leaves": [{"position": 2, "leaf": "f" * 64}] * leaves,
+    }  # fmt: skip
+
+
+def rows_erased(world: World) -> Act:
+    statement = {"id": "erasure-1", "reason": "asked for", "basis": "law", "tables": [_removed_from(9, 1)]}
+    return Act(
+        privacy.RowsErased, "erasure-1", {"tables": "a" * 64}, statement,
+        "risk", "model-risk", ("validator", "validator"), "model-risk", ("reason", "another"),
+    )  # fmt: skip
+
+
+def rows_expired(world: World) -> Act:
+    statement = {
+        "day": "2026-01-05", "reason": "past its date", "policy_digest": UNDER.digest, "retention_days": 9, "versions": ["1"],
+        "tables": [_removed_from(9, 0)],
+    }  # fmt: skip
+    return Act(
+        privacy.RowsExpired, "2026-01-05", {"policy": UNDER.digest}, statement,
+        "risk", "model-risk", ("validator", "validator"), "model-risk", ("retention_days", 1),
+    )  # fmt: skip
+
+
 ACTS: dict[str, Callable[[World], Act]] = {
     "approval": approval,
     "exception_granted": exception_granted,
@@ -385,6 +412,8 @@ ACTS: dict[str, Callable[[World], Act]] = {
     "policy_adopted": policy_adopted,
     "tier_assessed": tier_assessed,
     "ladder_step_signed": ladder_step_signed,
+    "rows_erased": rows_erased,
+    "rows_expired": rows_expired,
     "rollback": rollback,
     "suspension": suspension,
     "resumption": resumption,

@@ -10,7 +10,9 @@ import polars as pl
 import pytest
 
 from mlops_assets.datasets.internal_columns import PART
+from mlops_assets.datasets.kept_rows import keep_snapshot
 from mlops_assets.datasets.snapshot import rows_digest
+from mlops_assets.governance.stored_evidence import EvidenceBook
 from mlops_assets.ledger.events.versions import SnapshotTaken, VersionRegistered
 from mlops_assets.ledger.ledger import Ledger
 from mlops_assets.ledger.records import Record
@@ -80,15 +82,17 @@ class TestRowsTheChampionWasFittedOn:
             pl.when(pl.col("index") < 300).then(pl.lit("fit")).otherwise(pl.lit("holdout")).alias(PART)
         )
         digest = rows_digest(ROWS)
-        lake.write_snapshot(f"{DECLARED.name}/features", parts.drop("index"), f"x:{digest}")
+        kept = keep_snapshot(lake, f"{DECLARED.name}/features", parts.drop("index"), "row id", tag=f":{digest}")
         event = SnapshotTaken(
             rows=400, quarantined=0, table="t", ordered_by="row id", delta_version=0, declaration_digest=DECLARED.digest
         )
         ledger.append(event, model=DECLARED.name, subject=digest)
-        return cast(Platform, SimpleNamespace(ledger=ledger, lake=lake))
+        book = EvidenceBook(lambda: ledger)
+        book.keep(DECLARED.name, f"{DECLARED.name}@{digest}", "features", kept.digest, kept.root)
+        return cast(Platform, SimpleNamespace(ledger=ledger, lake=lake, evidence_book=book))
 
     def registered(self, platform: Platform, snapshot: int | None = None) -> Record[VersionRegistered]:
-        last = platform.ledger.records()[-1].seq
+        last = platform.ledger.records(kind="snapshot_taken")[-1].seq
         event = registration(
             DECLARED.name, declaration_digest=DECLARED.digest, snapshot_record=last if snapshot is None else snapshot
         )

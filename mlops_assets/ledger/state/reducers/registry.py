@@ -6,11 +6,12 @@ a clock or a policy file: what a policy says about signatures is read from the `
 
 from collections.abc import Mapping
 
-from mlops_assets.ledger.events import champion, discovery, judgements, response, tiers, versions, windows
+from mlops_assets.ledger.events import champion, discovery, judgements, privacy, response, tiers, versions, windows
 from mlops_assets.ledger.events.base import Event
 from mlops_assets.ledger.state.reducers import champion as on_champion
 from mlops_assets.ledger.state.reducers import discovery as on_discovery
 from mlops_assets.ledger.state.reducers import judgements as on_judgements
+from mlops_assets.ledger.state.reducers import privacy as on_privacy
 from mlops_assets.ledger.state.reducers import response as on_response
 from mlops_assets.ledger.state.reducers import training as on_training
 from mlops_assets.ledger.state.reducers import windows as on_windows
@@ -59,5 +60,7 @@ REDUCERS: Mapping[type[Event], Reducer] = {
     discovery.ModelGone: on_discovery.model_gone,
     discovery.DiscoveryIgnored: on_discovery.discovery_ignored,
     discovery.DiscoveryAssigned: on_discovery.discovery_assigned,
+    privacy.RowsErased: on_privacy.rows_erased,
+    privacy.RowsExpired: on_privacy.rows_expired,
 }
 """What each kind changes. Events about people change who may sign, and stored evidence and checked estimates no state."""
