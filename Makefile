@@ -88,10 +88,12 @@ bench: $(STAMP) $(PEERS) ## benchmarks, side by side with the peers, at small si
 mutation: $(STAMP) ## change each comparison of the gates in turn: do their tests notice?
 	@PYTHONPATH=. $(BIN)/python benchmarks/gate_mutations.py
 
-soak: $(STAMP) ## the long forms: thousands of drawn examples, processes killed at random, simulated lives of versions
+soak: $(STAMP) ## the long forms: drawn examples, two years of a bank in minutes, processes killed at random, simulated lives
 	@MLOPS_ASSETS_SOAK=1 $(BIN)/python -m pytest -m soak -vv --durations=0 --durations-min=1
 	@$(BIN)/python -m mlops_assets_tests.soak.races
 	@$(BIN)/python -m mlops_assets_tests.soak.lives
+	@$(BIN)/python -m mlops_assets_tests.soak.noise
+	@$(BIN)/python -m mlops_assets_tests.soak.year
 
 lock: ## compile requirements.lock again, with hashes and without index addresses
 	$(BIN)/uv pip compile pyproject.toml --group dev --universal --generate-hashes --no-annotate --no-header --no-emit-index-url -o requirements.lock
