@@ -83,6 +83,7 @@ def attention(
     policy: Any | None = None,
     shared: Sequence[Incident] = (),
     model_of: Callable[[str], ModelState] | None = None,
+    declared: str = "",
 ) -> list[AttentionItem]:
     """Everything that is open about a model, the most urgent first.
 
@@ -97,13 +98,14 @@ def attention(
         policy: its effective policy, for the roles that may close an incident or grant an exception.
         shared: incidents of the fleet that concern it.
         model_of: the state of another model by name, for what became of those.
+        declared: digest of its declaration.
     """
     if state.champion.status == "retired":
         return []
     model = state.name
     found = [
         *_declaration(model, row),
-        *_changed(model, row),
+        *_changed(model, row, state, declared),
         *_suspension(state),
         *_signatures(state),
         *(_incident(model, i, getattr(policy, "incidents", None), lambda _: state) for i in state.open_incidents),
@@ -177,9 +179,11 @@ def _declaration(model: str, row: Mapping[str, Any]) -> list[AttentionItem]:
     return [AttentionItem(model, "declaration", "now", "Declaration broken", str(row["error"]), "dg check defs")]
 
 
-def _changed(model: str, row: Mapping[str, Any]) -> list[AttentionItem]:
-    """A champion that was made under another declaration."""
-    if not row.get("declaration_changed"):
+def _changed(model: str, row: Mapping[str, Any], state: ModelState, declared: str) -> list[AttentionItem]:
+    """A champion that was made under another declaration, while no version of the present one was asked for or made."""
+    newest = state.newest_version
+    made = newest.registration.event.declaration_digest if newest is not None and newest.registration else ""
+    if not row.get("declaration_changed") or state.open_request is not None or (declared and made == declared):
         return []
     due = "retraining" if row["declaration_changed"].endswith("so a retraining is due.") else "a new version"
     title = f"Declaration changed: {due} is due"

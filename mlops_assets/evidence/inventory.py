@@ -208,6 +208,7 @@ def _work(
     items = attention(
         row, state, at, statuses=statuses, unjudged=unjudged, stale=about.stale, reports=about.reports, policy=policy,
         shared=shared, model_of=found.model,
+        declared=model.declaration.digest if model and model.declaration else "",
     )  # fmt: skip
     return {
         "version_status": [asdict(status) for status in statuses.values()],

@@ -1,13 +1,18 @@
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
+from mlops_assets.evidence.attention import attention
 from mlops_assets.evidence.inventory import STATUS_FIELDS, inventory, status
 from mlops_assets.gates.registry import GATES, gate_rules
 from mlops_assets.ledger.canonical import canonical_json
 from mlops_assets.ledger.events.judgements import ExceptionGranted
 from mlops_assets.ledger.keys import SigningKey
 from mlops_assets.ledger.ledger import Ledger
+from mlops_assets.ledger.state.model import ModelState
+from mlops_assets.ledger.state.response import Request
 from mlops_assets_tests.evidence.conftest import Declared, at, declaration_of
 from mlops_assets_tests.evidence.life import MODEL, POLICY, Life, signed
 
@@ -43,6 +48,28 @@ def test_a_champion_made_under_another_declaration_asks_for_a_retraining(lived: 
     row = next(row for row in found if row["model"] == MODEL)
     assert "input bank_state was removed" in row["declaration_changed"]
     assert "Declaration changed: retraining is due" in [item["title"] for item in row["needs_attention"]]
+
+
+def test_nobody_is_asked_again_for_the_retraining_that_a_changed_declaration_needs(lived: Ledger):
+    """While it was asked for, or a version of the present declaration is there, whatever became of that."""
+    state, row = lived.state().model(MODEL), {**rows(lived)[MODEL], "declaration_changed": "so a retraining is due."}
+    newest = state.newest_version
+    assert newest is not None
+    assert newest.registration is not None
+    event = SimpleNamespace(automatic=False, cause="the developer asks")
+    open_one = cast(Request, SimpleNamespace(is_open=True, id="r-1", record=SimpleNamespace(event=event)))
+    asked = replace(state, requests={"r-1": open_one})
+
+    def titles(state: ModelState, declared: str) -> list[str]:
+        return [
+            item.title
+            for item in attention(row, state, at("2026-06-01"), declared=declared)
+            if item.kind == "retraining"
+        ]
+
+    (due,) = (title for title in titles(state, "another") if title.startswith("Declaration changed"))
+    assert due not in titles(state, newest.registration.event.declaration_digest)
+    assert due not in titles(asked, "another")
 
 
 def test_a_model_with_a_life(lived: Ledger):
