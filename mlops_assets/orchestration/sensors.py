@@ -27,9 +27,10 @@ if TYPE_CHECKING:
 WAITING_SHOWN = 20
 PAUSE = timedelta(minutes=5)
 """After a failed run until its cause is asked for again; Dagster's own retry of a crash comes before."""
-TICK_SECONDS = 30
-"""As often as Dagster's daemon looks at sensors: a model's windows of the past are judged one after the other, one a tick."""
-WATCH_SECONDS = 60
+TICK_SECONDS = 2 if clock.simulated() else 30
+"""As often as Dagster's daemon looks at sensors: a model's windows of the past are judged one after the other, one a tick. Under a simulated clock the daemon looks as
+often as it can, because seconds of the machine are days there."""
+WATCH_SECONDS = 2 if clock.simulated() else 60
 """Between two looks at whether there is anything to watch; with the start of the run it is noticed within two minutes."""
 RUN_KEY = "dagster/run_key"
 WHY_TAG = "mlops/why"

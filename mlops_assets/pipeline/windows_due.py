@@ -42,8 +42,8 @@ def windows_due(
     known: Mapping[str, Arrived] | None = None,
     models: Collection[str] | None = None,
 ) -> tuple[Found, dict[str, Arrived]]:
-    """The next window of each model that has ended, has rows (or is overdue), and has no verdict; where there is none,
-    a window whose outcomes came, or were changed, after its verdict.
+    """The next window of each model that has ended, has rows (or is overdue), and has no verdict; where there is none, a window
+    that was judged before its rows came, or one whose outcomes came, or were changed, after its verdict.
 
     One window a model at a time: a verdict needs those before it, and may change the champion of those after it. A window
     that is judged again is not scored again; its verdict is a further record, and the one before it stays. Rows that came for
@@ -125,6 +125,8 @@ def _of_model(
     if (last.digest, last.day) != (reach.digest, now.date()):
         found, reason = _next_window(declared, reach, model, now)
         if found is None:
+            found = _scored_without_rows(made, reach, model, now, opened)
+        if found is None:
             found = _judged_again(platform, made, reach, model, now, opened)
             # The run of a window that is due counts late rows itself.
             notice_late_rows(platform, made, reach.digest, model, opened)
@@ -174,6 +176,30 @@ def _next_window(declared: Declaration, reach: Arrived, model: ModelState, now: 
         )
         return Due(declared.name, "monitoring", f"the window {window.key} has no verdict", state, window.key), ""
     return None, "every window that has ended has its verdict"
+
+
+def _scored_without_rows(
+    declaration: Declaration, reach: Arrived, model: ModelState, now: datetime, opened: Callable[[], Delivery]
+) -> Due | None:
+    """The first window that was judged when no row of it had come, and of which there are rows now.
+
+    Nothing was decided in it yet, so that it is scored as if it had just ended; of a window of which some rows had come, it is a
+    person's decision to score the others.
+    """
+    for window in declared_windows(declaration, now.date()):
+        scored, verdict = model.scored.get(window.key), verdict_on(model, window)
+        if scored is None or verdict is None or scored.rows + scored.quarantined:
+            continue
+        if open_failure(model, failure_cause("monitoring", window.key)) or window.key not in opened().contents.ids:
+            continue
+        return Due(
+            declaration.name,
+            "monitoring",
+            f"rows have come for the window {window.key}, which was judged without any",
+            f"{window.key}/rows/{reach.digest[:12]}/after-{verdict.seq}",
+            window.key,
+        )
+    return None
 
 
 def _judged_again(

@@ -225,6 +225,22 @@ def test_rows_that_come_after_their_window_was_scored_open_an_incident(tmp_path)
     assert len(world.ledger.records()) == records, "told once"
 
 
+def test_a_window_that_was_judged_before_its_rows_came_is_scored_when_they_are_there(tmp_path):
+    world = World(tmp_path)
+    missing = ROWS.filter(pl.col("opened").dt.month() != 2)
+    world.deliver("m000", missing)
+    world.judge(*WINDOWS)
+    world.ledger.append(WindowScored(version=1, rows=0, ids="0"), model="m000", subject=WINDOWS[1])
+    assert not world.due().due, "rows of other windows are no reason"
+    world.deliver("m000", ROWS)
+    (due,) = world.due().due
+    assert (due.window, due.stages) == (WINDOWS[1], ())
+    assert due.why == f"rows have come for the window {WINDOWS[1]}, which was judged without any"
+    assert "late_rows" not in [i.rule for i in world.ledger.state().model("m000").incidents.values()]
+    world.judge(WINDOWS[1])
+    assert not world.due().due
+
+
 def test_a_corrected_outcome_is_no_late_row(tmp_path):
     world = World(tmp_path)
     world.judge(*WINDOWS)
