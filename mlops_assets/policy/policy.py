@@ -30,6 +30,7 @@ from mlops_assets.policy.conduct_rules import (
 from mlops_assets.policy.monitoring_thresholds import MonitoringThresholds
 from mlops_assets.policy.reading import PolicyError, explain_field, read_document
 from mlops_assets.policy.release_rules import Release
+from mlops_assets.policy.retraining_rules import Retraining
 from mlops_assets.strictness import (
     HigherInt,
     LowerInt,
@@ -49,20 +50,6 @@ class ExceptionRule(Part):
     """Roles that may sign an exception; none: no exception is possible."""
     max_days: LowerInt = Field(default=90, ge=1)
     """Longest time, in days, until an exception expires."""
-
-
-class Retraining(Part):
-    """When a model may be trained again."""
-
-    mode: Annotated[
-        Literal["automatic", "on_signed_request", "never"],
-        Stricter("ordered", ("automatic", "on_signed_request", "never")),
-    ] = "automatic"
-    """`automatic`: a verdict starts it; `on_signed_request`: a person signs first; `never`: replaced instead."""
-    cooldown_windows: HigherInt = Field(default=1, ge=0)
-    """Windows that must pass after a request before a verdict may start the next one."""
-    budget_per_year: LowerInt = Field(default=4, ge=0)
-    """Most automatic requests within any 365 days."""
 
 
 class Findings(Part):

@@ -15,13 +15,16 @@ from mlops_assets.ledger.events.response import RetrainingClosed, RetrainingRequ
 from mlops_assets.ledger.ledger import Conflict, Ledger
 from mlops_assets.ledger.records import Expected, Record
 from mlops_assets.ledger.state.model import LedgerState
+from mlops_assets.ledger.state.response import Request
 from mlops_assets.policy.policy import Policy
 
 REQUEST_TAG = "mlops/retraining_request"
 """Tag of a run that answers a request; its value is the request's id."""
 BUDGET_PERIOD = timedelta(days=365)
 
-Status = Literal["requested", "known", "needs_signature", "never", "in_flight", "cooling_down", "budget_spent"]
+Status = Literal[
+    "requested", "known", "needs_signature", "without_effect", "never", "in_flight", "cooling_down", "budget_spent"
+]
 RequestOutcome = Literal["challenger", "promoted", "refused", "failed", "withdrawn"]
 
 
@@ -99,7 +102,8 @@ def consider(
         return Consideration("in_flight", f"request {open_one.id} is not closed yet", open_one.record)
     if not signed:
         made = [request.record.event for request in state.requests.values()]
-        refusal = _hold(policy, model, made, window, cadence)
+        refusal = _without_effect(policy, model, tuple(state.requests.values()), kind)
+        refusal = refusal or _hold(policy, model, made, window, cadence)
         if refusal is not None:
             return refusal
     event = RetrainingRequested(
@@ -159,6 +163,35 @@ def windows_between(earlier: date, later: date, cadence: Cadence) -> int:
         return (later - earlier).days // 7
     months = 12 * (later.year - earlier.year) + later.month - earlier.month
     return months // {Cadence.MONTH: 1, Cadence.QUARTER: 3, Cadence.YEAR: 12}[cadence]
+
+
+def refused_in_a_row(requests: Sequence[Request], kind: str) -> tuple[Request, ...]:
+    """The last trainings for a kind of cause whose versions were refused or sent back, since a version was promoted."""
+    found: list[Request] = []
+    for request in sorted(requests, key=lambda one: one.record.seq):
+        if request.closed is None:
+            continue
+        if request.closed.event.outcome == "promoted":
+            found = []
+        elif request.record.event.kind == kind and request.closed.event.outcome == "refused":
+            found.append(request)
+    return tuple(found)
+
+
+def _without_effect(policy: Policy, model: str, requests: Sequence[Request], kind: str) -> Consideration | None:
+    """Why a cause may not ask again by itself after trainings that did not help; None where it may."""
+    refused = refused_in_a_row(requests, kind)
+    if len(refused) < policy.retraining.refused_in_a_row:
+        return None
+    last = refused[-1]
+    assert last.closed is not None
+    version, note = last.closed.event.version, last.closed.event.note
+    times = "the last training" if len(refused) == 1 else f"{len(refused)} trainings in a row"
+    reason = (
+        f"{times} for {kind.replace('_', ' ')} did not help: version {version} of request {last.id} was refused"
+        f"{f' ({note})' if note else ''}; the next one waits for a signature"
+    )
+    return Consideration("without_effect", reason, command=f"mlops retrain {model} --key PEM --rationale TEXT")
 
 
 def _hold(

@@ -76,6 +76,7 @@ from mlops_assets_tests.monitoring.outcomes.test_group_changes import declaratio
 from mlops_assets_tests.monitoring.outcomes.test_group_changes import people
 from mlops_assets_tests.monitoring.outcomes.test_performance import loans
 from mlops_assets_tests.monitoring.verdict.test_triage import BROKEN, QUIET, SHIFTED, alike_people
+from mlops_assets_tests.pipeline import test_trainings_due
 from mlops_assets_tests.pipeline.stages import test_ladder_tests
 from mlops_assets_tests.policy.test_policy import DEFAULT
 
@@ -447,6 +448,22 @@ def retrained(world: World, policy: Policy) -> object:
     return said
 
 
+def asking(*kinds: str) -> Effect:
+    """Which trainings are requested over windows with these verdicts, of which the first is refused."""
+
+    def asked(policy: Policy, folder: Path) -> object:
+        world, seen = test_trainings_due.begun(folder), 0
+        test_trainings_due.of_thousand_rows(world)
+        for month, kind in enumerate(kinds, 1):
+            test_trainings_due.judge(world, f"2025-{month:02d}-01", kind)
+            _, seen = test_trainings_due.look(world, policy, seen)
+            if world.ledger.state().model(test_trainings_due.NAME).open_request is not None:
+                test_trainings_due.trained(world, 2 + month)
+        return test_trainings_due.requested(world)
+
+    return asked
+
+
 def on_the_ladder(world: World, policy: Policy) -> object:
     champion(world, policy)
     world.register(2, time=True)
@@ -641,6 +658,13 @@ REST: dict[str, Scenario] = {
     "retraining.mode": Scenario("automatic", "never", in_a_world(retrained)),
     "retraining.cooldown_windows": Scenario(0, 3, in_a_world(retrained)),
     "retraining.budget_per_year": Scenario(1, 100, in_a_world(retrained), {"retraining.cooldown_windows": 0}),
+    "retraining.persistent_windows": Scenario(1, 3, asking("concept_drift", "concept_drift")),
+    "retraining.every_months": Scenario(1, 6, asking("none", "none")),
+    "retraining.validation_ends_days": Scenario(10, 400, asking("none")),
+    "retraining.new_rows_share": Scenario(0.05, 0.5, asking("none", "none")),
+    "retraining.refused_in_a_row": Scenario(
+        1, 5, asking("concept_drift", "concept_drift", "concept_drift"), {"retraining.cooldown_windows": 0}
+    ),
     "release.shadow_windows": Scenario(0, 2, in_a_world(on_the_ladder)),
     "release.canary_windows": Scenario(0, 2, in_a_world(on_the_ladder), NO_LADDER),
     "release.canary_shares": Scenario([0.1], [0.1, 0.3], in_a_world(on_the_ladder), CANARY),
