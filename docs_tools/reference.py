@@ -255,12 +255,40 @@ def python_api() -> str:
     return "".join(parts)
 
 
+def runbooks() -> str:
+    """The runbook for each kind of incident, as it is shipped."""
+    from mlops_assets.response.runbooks import OF_NOTICES, RUNBOOK_OF, runbook_files
+
+    kinds: dict[str, list[str]] = {}
+    for kind, name in (RUNBOOK_OF | OF_NOTICES).items():
+        kinds.setdefault(name, []).append(kind)
+    texts = {name: path.read_text(encoding="utf-8") for name, path in runbook_files().items()}
+    titles = {name: text.splitlines()[0].removeprefix("# ") for name, text in texts.items()}
+    parts = [
+        "# Runbooks\n\n" + NOTE,
+        "What to do about an incident of each kind. `mlops init` copies these files into `config/runbooks/` of a project, where you edit them; "
+        "incidents, pages and notices link to them, or to your own pages ([live with an incident](../how-to/incidents.md#runbooks)).\n\n",
+        table(
+            ["runbook", "kinds of incidents and notices"],
+            (
+                [f"[{titles[name]}](#{name.replace('_', '-')})", ", ".join(f"`{k}`" for k in kinds[name])]
+                for name in sorted(texts)
+            ),
+        ),
+    ]
+    for name in sorted(texts):
+        body = texts[name].split("\n", 1)[1].strip()
+        parts.append(f"\n## {titles[name]} {{: #{name.replace('_', '-')} }}\n\n{body}\n")
+    return "".join(parts)
+
+
 PAGES: dict[str, Callable[[], str]] = {
     "reference/declaration.md": declaration,
     "reference/policy.md": policy,
     "reference/gates.md": gates,
     "reference/notification.md": notification,
     "reference/discovery.md": discovery,
+    "reference/runbooks.md": runbooks,
     "reference/assets.md": assets,
     "reference/commands.md": commands,
     "reference/records.md": records,

@@ -17,20 +17,26 @@ from mlops_assets.evidence.inventory import TRIAL, inventory
 from mlops_assets.evidence.pages import model as model_page
 from mlops_assets.evidence.pages import proof as proof_page
 from mlops_assets.evidence.pages import roi as roi_page
+from mlops_assets.evidence.pages import runbook as runbook_page
 from mlops_assets.evidence.pages import window as window_page
 from mlops_assets.evidence.pages.fleet import FleetView, Links, ModelView, render, view
 from mlops_assets.evidence.roi import RoiReport, measure_roi, read_assumptions
 from mlops_assets.evidence.window_evidence import OutcomeReports, WindowEvidence, outcome_reports, window_evidence
-from mlops_assets.governance.discoveries import rule_in
+from mlops_assets.governance.discoveries import rule_of
 from mlops_assets.inspection.proof_inputs import proof_metrics
 from mlops_assets.inspection.requirement_results import requirement_rows
 from mlops_assets.ledger.canonical import digest
 from mlops_assets.ledger.events.windows import WindowScored
 from mlops_assets.monitoring.window_results import DRAWING, DRIFT, OUTCOMES, PERFORMANCE
+from mlops_assets.notification.notice import Places
+from mlops_assets.notification.routes import read_settings
 from mlops_assets.platform import Platform
+from mlops_assets.policy.reading import PolicyError
 from mlops_assets.report import Report, ReportInputs, Written
 from mlops_assets.response.alarm_precision import alarm_precision
-from mlops_assets.response.incidents import alarms
+from mlops_assets.response.incident_times import IncidentTimes, first_promotions, incident_times
+from mlops_assets.response.incidents import alarms, incidents
+from mlops_assets.response.runbooks import runbook_files
 from mlops_assets.stores.results import WINDOWS, WindowResults, windows_with_results
 
 INVENTORY = "inventory.json"
@@ -44,7 +50,7 @@ START_PAGE = f"""<!doctype html>
 """What the root of the served pages shows: the fleet page."""
 ROI, ROI_PAGE = "roi.json", "roi.html"
 PROOF_PAGE = "proof.html"
-MODELS = "models"
+MODELS, RUNBOOKS = "models", "runbooks"
 WINDOW_PAGE = "index.html"
 PAGE_LINK = "model page"
 REPORTS = (
@@ -70,7 +76,7 @@ def fleet_rows(platform: Platform, at: datetime | None = None) -> list[dict[str,
 def known_coverage(platform: Platform, at: datetime | None = None) -> Coverage | None:
     """What is governed of the models that are known to exist, at a time or now; None where no source was searched."""
     fleet = platform.ledger.state(happened_until=at).fleet
-    return coverage(fleet, at or clock.now(), rule_in(platform.project.config))
+    return coverage(fleet, at or clock.now(), rule_of(platform.policies))
 
 
 def inventory_dict(rows: list[dict[str, Any]], found: Coverage | None) -> dict[str, Any]:
@@ -126,17 +132,37 @@ def write_fleet_page(platform: Platform, *, check: bool = True) -> tuple[Path, l
     policies, stale = effective_policies(platform), stale_evidence(platform)
     fleet = view(
         platform.ledger, platform.project.models, policies, links=links, problems=problems, stale=stale,
-        reports=reports_of_outcomes(platform), ignoring=rule_in(platform.project.config),
+        reports=reports_of_outcomes(platform), ignoring=rule_of(platform.policies),
     )  # fmt: skip
     path = reports / PAGE
     path.parent.mkdir(parents=True, exist_ok=True)
     pages = (("Proof metrics", PROOF_PAGE), ("Return on governance", ROI_PAGE))
     fleet = replace(fleet, links=tuple((title, page) for title, page in pages if (reports / page).is_file()))
+    fleet = replace(fleet, runbooks=write_runbooks(platform), times=times_of_incidents(platform))
     # The fleet page is the last: its mark says that every page shows the records up to there.
     write_model_pages(platform, fleet)
     (reports / START).write_text(START_PAGE, encoding="utf-8")
     path.write_text(f"{render(fleet)}<!-- {PAGE_MARK} {fleet.records} -->", encoding="utf-8")
     return path, problems
+
+
+def write_runbooks(platform: Platform) -> dict[str, str]:
+    """Write a page for each runbook of the project; returns name to address, relative to the fleet page or the bank's own."""
+    try:
+        places = replace(read_settings(platform.project.config).places, pages="")
+    except PolicyError:  # an incident says so; the pages are written all the same
+        places = Places()
+    files = runbook_files(platform.project.config)
+    runbook_page.write(platform.home.reports / RUNBOOKS, files)
+    return {name: places.own_runbook(name) or f"{RUNBOOKS}/{name}.html" for name in files}
+
+
+def times_of_incidents(platform: Platform) -> tuple[IncidentTimes, ...]:
+    """How long incidents took, by kind."""
+    ledger, declared = platform.ledger, platform.project.declarations
+    cadences = {name: one.monitoring.cadence for name, one in declared.items() if one.has_time}
+    known = incidents(ledger.state())
+    return tuple(incident_times(known, lambda one: one.kind, ledger.clock(), cadences, first_promotions(ledger)))
 
 
 def pages_show(reports: Path) -> int | None:
@@ -174,7 +200,8 @@ def write_model_pages(platform: Platform, fleet: FleetView) -> dict[str, Path]:
         windows = windows_of(platform.home.reports, model.name)
         write_window_pages(platform.home.reports, model, windows)
         judged = next(iter(alarm_precision(model.name, alarms(state, model.name))), None)
-        page = model_page.render(_from(MODELS, model), windows, at=last, precision=judged)
+        up = {name: place if "://" in place else f"../{place}" for name, place in fleet.runbooks.items()}
+        page = model_page.render(_from(MODELS, model), windows, at=last, precision=judged, runbooks=up)
         path.write_text(page + mark, encoding="utf-8")
     return pages
 
@@ -225,7 +252,7 @@ def windows_of(reports: Path, model: str) -> list[WindowEvidence]:
 
 def _state_of(model: ModelView) -> str:
     last = model.records[-1].digest if model.records else ""
-    links = [list(model.links.model), sorted(model.links.windows.items())]
+    links = [list(model.links.model), sorted(model.links.windows.items()), [repr(one) for one in model.incidents]]
     return digest({"row": json.loads(json.dumps(model.row, default=str)), "last": last, "links": links})
 
 

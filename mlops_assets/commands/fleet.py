@@ -90,7 +90,9 @@ def print_status(
     """
     print_states(rows)
     own = [item for row in rows for item in row["needs_attention"] if item["kind"] != "declaration"]
-    items = [*fleet, *own]
+    # An incident of the fleet is one item here, and an item of each model that it names where one model is looked at.
+    said = {item["incident"] for item in fleet if item.get("incident")}
+    items = [*fleet, *(item for item in own if item.get("incident") not in said)]
     listed = [item for item in items if every or item["urgency"] != "open"]
     for row in rows if every else ():
         _print_ladder(row)

@@ -12,7 +12,6 @@ from mlops_assets.evidence.incident_facts import incident_facts
 from mlops_assets.evidence.incident_report import incident_report as report_text
 from mlops_assets.evidence.reading import minute
 from mlops_assets.inspection.kept_files import signed_report, signed_reports
-from mlops_assets.ledger.events.champion import Promotion
 from mlops_assets.ledger.keys import SigningKey
 from mlops_assets.ledger.state.response import Incident
 from mlops_assets.pipeline.notices import runbook_place
@@ -21,8 +20,8 @@ from mlops_assets.platform import Platform
 from mlops_assets.policy.conduct_rules import IncidentRule
 from mlops_assets.response import incident_acts as acts
 from mlops_assets.response import incidents
+from mlops_assets.response.incident_times import first_model, first_promotions, window_end
 from mlops_assets.response.incident_times import incident_times as times_of
-from mlops_assets.response.incident_times import window_end
 
 
 @click.group()
@@ -95,9 +94,7 @@ def incident_times(context: click.Context, by: str, since: datetime | None, as_j
         if since is None or one.recorded_at.date() >= since.date()
     ]
     cadences = {name: one.monitoring.cadence for name, one in declared.items() if one.has_time}
-    promoted: dict[str, datetime] = {}
-    for record in platform.ledger.of(Promotion):
-        promoted.setdefault(record.model, record.recorded_at)
+    promoted = first_promotions(platform.ledger)
     rows = [one.to_dict() for one in times_of(found, groups[by], platform.ledger.clock(), cadences, promoted)]
     if as_json:
         print_json(rows)
@@ -126,7 +123,7 @@ def incident_show(context: click.Context, identity: str, as_json: bool) -> None:
         return
     click.echo(shown(f"{found.incident.id}: {found.incident.summary}"))
     for name, value in facts.items():
-        if name not in ("id", "summary", "events") and value not in (None, "", [], {}):
+        if name not in ("id", "summary", "events") and value not in (None, "", 0, [], {}):
             text = ", ".join(map(str, value)) if isinstance(value, list) else value
             click.echo(shown(f"  {name.replace('_', ' ')}: {text}"))
     click.echo("  what happened:")
@@ -232,7 +229,10 @@ def incident_report(context: click.Context, identity: str, output: Path | None, 
     cadences = {name: one.monitoring.cadence for name, one in platform.project.declarations.items() if one.has_time}
     runbook = runbook_place(platform, facts.incident.kind, facts.incident.model)
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(report_text(facts, window_end(facts.incident.first, cadences), runbook), encoding="utf-8")
+    ended = window_end(facts.incident.first, cadences)
+    watched = first_promotions(platform.ledger).get(first_model(facts.incident.first))
+    begun = max(ended, watched) if ended is not None and watched is not None else ended
+    path.write_text(report_text(facts, begun, runbook), encoding="utf-8")
     click.echo(f"report on incident {identity} written to {path}")
 
 

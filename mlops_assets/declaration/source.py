@@ -173,9 +173,9 @@ class Source(Part):
         return self.path or (f"source {self.reader}" if self.reader else f"query on {self.connection}")
 
     @property
-    def origins(self) -> tuple[str, ...]:
-        """What a fault of the rows may come from, as asset keys: the table itself, and what it is made from."""
-        return ("/".join(self.key), *self.upstream)
+    def origins(self) -> dict[str, str]:
+        """What a fault of the rows may come from: the table itself, and what it is made from; asset key to words."""
+        return {"/".join(self.key): self.described, **{name: name for name in self.upstream}}
 
     @property
     def key(self) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ inventory holds, and how the list is shown.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Any, Literal
 
@@ -52,7 +52,7 @@ class AttentionItem:
         who: roles or person; empty where anybody enrolled may.
         due: day by which it is due, as ISO text, where there is one.
         incident: id of the incident that it is about, or empty.
-        runbook: name of the runbook that says what to do, or empty.
+        runbook: name of the runbook that says what to do, or address of the model's own; empty where there is none.
     """
 
     model: str
@@ -108,7 +108,11 @@ def attention(
         *_changed(model, row, state, declared),
         *_suspension(state),
         *_signatures(state),
-        *(_incident(model, i, getattr(policy, "incidents", None), lambda _: state) for i in state.open_incidents),
+        *(
+            replace(item, runbook=row.get("runbook") or item.runbook)
+            for i in state.open_incidents
+            for item in (_incident(model, i, getattr(policy, "incidents", None), lambda _: state),)
+        ),
         *(_incident(model, i, IncidentRule(), model_of or (lambda _: state)) for i in shared),
         *_windows(model, state, unjudged),
         *_versions(model, statuses or {}),

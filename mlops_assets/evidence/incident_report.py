@@ -21,7 +21,8 @@ def incident_report(facts: IncidentFacts, ended: datetime | None, runbook: str =
 
     Args:
         facts: of the incident.
-        ended: end of the window that shows it first; None where it is about no window.
+        ended: when it could be detected first: the end of its window, or the model's first promotion where that came later; None
+            where it is about no window.
         runbook: address or file of the runbook for its kind.
     """
     incident = facts.incident
@@ -68,7 +69,7 @@ def _times(incident: Incident, ended: datetime | None) -> list[tuple[str, ...]]:
     rows: list[tuple[str, ...]] = []
     for count, spell in enumerate(incident.spells, 1):
         begun = spell.recorded_at
-        detected = _span(begun - ended) + " after the window's end" if ended is not None and count == 1 else "–"
+        detected = _span(begun - ended) + " after it could be seen" if ended is not None and count == 1 else "–"
         rows.append((str(count), "opened" if count == 1 else "opened again", "the system", minute(begun), detected))
         for step, by, at in (
             ("acknowledged", spell.acknowledged_by, spell.acknowledged_at),

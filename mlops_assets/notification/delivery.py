@@ -27,6 +27,15 @@ NO_CHANNEL = "no channel of this name is declared"
 
 
 @dataclass(frozen=True)
+class Ticket:
+    """A ticket that a channel opened about a notice."""
+
+    notice: Notice
+    channel: str
+    reference: str
+
+
+@dataclass(frozen=True)
 class Sent:
     """What came of one round.
 
@@ -36,6 +45,7 @@ class Sent:
         given_up: of those, what is not tried again.
         waiting: how many notices still wait, by channel.
         rounds: of the channels that failed, how many rounds in a row did.
+        tickets: references of tickets that were opened, with the notice.
     """
 
     sent: int = 0
@@ -43,6 +53,7 @@ class Sent:
     given_up: tuple[Held, ...] = ()
     waiting: Mapping[str, int] = field(default_factory=dict)
     rounds: Mapping[str, int] = field(default_factory=dict)
+    tickets: tuple["Ticket", ...] = ()
 
     @property
     def to_report(self) -> dict[str, Held]:
@@ -81,6 +92,7 @@ class Post:
             outbox.add(notice, self._ways(notice, now), now, repeat)
             outbox.add(escalated(notice), self.settings.escalations(notice, self.told, now), now)
         sent, failed, given_up, rounds = 0, list[Held](), self._without_channel(outbox, now), dict[str, int]()
+        tickets: list[Ticket] = []
         needless = [one for one in outbox.due(now) if one.notice.kind == UNACKNOWLEDGED and self.looked_at(one.notice)]
         outbox.mark_sent(needless, now, "acknowledged in time")
         due = outbox.due(now)
@@ -92,7 +104,7 @@ class Post:
                     outbox.postpone(tried, now + LATER, missed[-1].reason)
                     continue
                 try:
-                    self.send_bundle(channel, [one.notice for one in tried], now)
+                    opened = self.send_bundle(channel, [one.notice for one in tried], now)
                 except Exception as error:  # a way out may raise whatever it likes
                     reason = str(error) if isinstance(error, NotSent) else f"{type(error).__name__}: {error}"
                     given_up += outbox.mark_failed(tried, reason, now, self.give_up_after)
@@ -100,11 +112,12 @@ class Post:
                 else:
                     outbox.mark_sent(tried, now)
                     sent += len(tried)
+                    tickets += [Ticket(notice, name, reference) for notice, reference in opened]
             if mine:
                 rounds[name] = outbox.failed_rounds(name, bool(missed))
             failed += missed
         waiting = Counter(one.channel for one in outbox.waiting())
-        return Sent(sent, tuple(failed), tuple(given_up), waiting, rounds)
+        return Sent(sent, tuple(failed), tuple(given_up), waiting, rounds, tuple(tickets))
 
     def _without_channel(self, outbox: Outbox, now: datetime) -> list[Held]:
         """Notices for channels that are not declared now wait: the file may be mended. Returns those that waited too long."""
@@ -126,8 +139,11 @@ class Post:
         own = {name: Channel(notifier=name) for name in NOTIFIERS if name not in named}
         return {**own, **self.settings.channels}
 
-    def send_bundle(self, channel: Channel, notices: Sequence[Notice], now: datetime) -> None:
+    def send_bundle(self, channel: Channel, notices: Sequence[Notice], now: datetime) -> list[tuple[Notice, str]]:
         """Send notices in one message; a webhook and a notifier take one at a time.
+
+        Returns:
+            The notices about which a ticket was opened, with its reference.
 
         Raises:
             NotSent: with the reason; a notifier may raise anything.
@@ -140,10 +156,11 @@ class Post:
             for notice in notices:
                 NOTIFIERS[channel.notifier].send(notice, self.home)
         elif channel.webhook is not None:
-            for notice in notices:
-                post(channel, notice, self.settings.places, self.root, now)
+            opened = [(notice, post(channel, notice, self.settings.places, self.root, now)) for notice in notices]
+            return [(notice, reference) for notice, reference in opened if reference]
         elif channel.apprise is not None:
             send_text(channel.apprise, digest_message(notices, self.settings.places))
+        return []
 
     def _ways(self, notice: Notice, now: datetime) -> dict[str, datetime]:
         """A registered notifier that no channel names gets what people are told of, at once."""

@@ -100,11 +100,14 @@ class Places:
         The bank's own address for it comes first, then the folder of its runbooks, then the page that is served with the reports.
         """
         name = runbook_of(kind)
-        if not name or name in self.links:
-            return self.links.get(name, "")
-        if self.runbooks:
-            return f"{self.runbooks.rstrip('/')}/{name}"
-        return f"{self.pages.rstrip('/')}/runbooks/{name}.html" if self.pages else ""
+        if not name:
+            return ""
+        served = f"{self.pages.rstrip('/')}/runbooks/{name}.html" if self.pages else ""
+        return self.own_runbook(name) or served
+
+    def own_runbook(self, name: str) -> str:
+        """The bank's own address for a runbook; empty where it has none."""
+        return self.links.get(name) or (f"{self.runbooks.rstrip('/')}/{name}" if self.runbooks else "")
 
 
 TITLES = {

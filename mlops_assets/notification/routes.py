@@ -81,6 +81,9 @@ class Channel(_Part):
     """Webhook: variable with the secret that the posted body is signed with (Standard Webhooks, HMAC-SHA256)."""
     template: str | None = None
     """Webhook: file of the project, a Jinja template of the JSON to post, such as a new issue in a tracker."""
+    ticket: str | None = Field(default=None, pattern=r"^[^.\s]+(\.[^.\s]+)*$")
+    """Webhook with `template`: field of the answer, as JSON, that holds the reference of the ticket which it opened, such as `key`;
+    parts of a path are separated by dots. The reference is noted on the incident."""
     headers: dict[str, Variable] = {}
     """Webhook: header to the variable that holds its value, such as `Authorization`."""
 
@@ -93,6 +96,8 @@ class Channel(_Part):
             )
         if self.webhook is None and (self.secret or self.template or self.headers):
             raise ValueError("secret, template and headers are for a webhook")
+        if self.ticket is not None and self.template is None:
+            raise ValueError("ticket is for a webhook with a template, which opens the ticket")
         return self
 
 

@@ -21,6 +21,8 @@ from mlops_assets.notification.routes import Channel
 
 TIMEOUT = (5, 15)
 """Seconds to connect, and to wait for an answer."""
+LONGEST_ANSWER = 100_000
+"""Characters of an answer in which the reference of a ticket is looked for."""
 SHOWN = 200
 """Characters of an answer that are kept as the reason of a failure."""
 
@@ -29,7 +31,7 @@ class NotSent(MlopsAssetsError, RuntimeError):
     """A notice could not be sent; the message says why, without any secret."""
 
 
-def post(channel: Channel, notice: Notice, places: Places, root: Path, now: datetime) -> None:
+def post(channel: Channel, notice: Notice, places: Places, root: Path, now: datetime) -> str:
     """Post one notice.
 
     Args:
@@ -38,6 +40,9 @@ def post(channel: Channel, notice: Notice, places: Places, root: Path, now: date
         places: for links.
         root: the project's, where its template is.
         now: the time, which is part of what is signed.
+
+    Returns:
+        The reference of the ticket that was opened, where the channel says in which field of the answer it is; else empty.
 
     Raises:
         NotSent: it was not accepted, or cannot be written.
@@ -62,6 +67,23 @@ def post(channel: Channel, notice: Notice, places: Places, root: Path, now: date
     if not 200 <= answer.status_code < 300:
         said = " ".join(answer.text[:SHOWN].split())
         raise NotSent(f"{channel.webhook} answered {answer.status_code}" + (f": {said}" if said else ""))
+    return reference_in(answer.text[:LONGEST_ANSWER], channel.ticket) if channel.ticket is not None else ""
+
+
+def reference_in(answer: str, field: str) -> str:
+    """The reference of a ticket in an answer; empty where there is none: the notice was accepted all the same.
+
+    Args:
+        answer: as it came.
+        field: where the reference is, parts separated by dots.
+    """
+    try:
+        found: Any = json.loads(answer)
+        for part in field.split("."):
+            found = found[part]
+    except (ValueError, LookupError, TypeError):
+        return ""
+    return str(found).strip() if isinstance(found, (str, int)) and not isinstance(found, bool) else ""
 
 
 def cloud_event(notice: Notice, places: Places, project: str) -> dict[str, Any]:

@@ -5,6 +5,7 @@ Not here: who gets a notice and how it is sent (`notification/`), and when this 
 
 import hashlib
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 
 from mlops_assets.evidence.pages.event_text import event_text
@@ -26,7 +27,8 @@ from mlops_assets.notification.notice import SIGNATURE, TAMPERED, Notice, damage
 from mlops_assets.notification.routes import FILE, Settings, read_settings
 from mlops_assets.platform import Platform
 from mlops_assets.policy.reading import PolicyError
-from mlops_assets.response.incidents import open_incident
+from mlops_assets.response.incident_acts import add_ticket
+from mlops_assets.response.incidents import IncidentError, open_incident
 from mlops_assets.response.runbooks import runbook_files, runbook_of
 
 RECORDS = tuple(
@@ -73,6 +75,7 @@ def send(platform: Platform, since: int) -> tuple[int, Sent]:
     found = [*(_notice(platform, record) for record in records), *_signatures(platform, sorted(asked))]
     sent = post_of(platform, settings).send(found, platform.ledger.clock())
     _report_failing(platform, sent)
+    _note_tickets(platform, sent)
     return len(found), sent
 
 
@@ -163,6 +166,15 @@ def _facts(platform: Platform, model: str) -> tuple[str, str]:
     """Tier and owner of a declared model."""
     declared = platform.project.declarations.get(model)
     return (declared.tier.value, declared.owner) if declared is not None else ("", "")
+
+
+def _note_tickets(platform: Platform, sent: Sent) -> None:
+    """Note the tickets that channels opened on their incidents; what is no reference of one is left out."""
+    for ticket in sent.tickets:
+        identity = str(ticket.notice.details.get("subject", ""))
+        if ticket.notice.details.get("incident") and identity:
+            with suppress(ValueError, IncidentError):
+                add_ticket(platform.ledger, identity, ticket.reference, ticket.channel)
 
 
 def _report_failing(platform: Platform, sent: Sent) -> None:

@@ -12,6 +12,8 @@ from typing import Any
 
 from mlops_assets.datasets.windows import window_of_key
 from mlops_assets.declaration.terms import Cadence
+from mlops_assets.ledger.events.champion import Promotion
+from mlops_assets.ledger.ledger import Ledger
 from mlops_assets.ledger.state.response import Incident
 
 
@@ -82,7 +84,7 @@ def _times(
     watched: Mapping[str, datetime],
 ) -> IncidentTimes:
     ends = [(one, window_end(one, cadences)) for one in found]
-    begun = [(one, max(end, watched.get(one.model, end))) for one, end in ends if end is not None]
+    begun = [(one, max(end, watched.get(first_model(one), end))) for one, end in ends if end is not None]
     looked_at = [(one, one.acknowledged_at or one.closed_at) for one in found]
     seen = [(one, when) for one, when in looked_at if when is not None]
     ended = [(one, one.mitigated_at or one.closed_at) for one in found]
@@ -102,10 +104,22 @@ def _times(
     )
 
 
+def first_promotions(ledger: Ledger) -> dict[str, datetime]:
+    """By model, when a version first came to decide."""
+    found: dict[str, datetime] = {}
+    for record in ledger.of(Promotion):
+        found.setdefault(record.model, record.recorded_at)
+    return found
+
+
+def first_model(incident: Incident) -> str:
+    """The model that an incident is about; of the fleet, the one that showed it first; empty where there is none."""
+    return incident.model or next((n for n, one in incident.models.items() if one.window == incident.window), "")
+
+
 def window_end(incident: Incident, cadences: Mapping[str, Cadence]) -> datetime | None:
     """When the window of an incident ended; None where it is about no window. Of the fleet, that of the model which showed it first."""
-    model = incident.model or next((n for n, one in incident.models.items() if one.window == incident.window), "")
-    cadence = cadences.get(model)
+    cadence = cadences.get(first_model(incident))
     if cadence is None or not incident.window:
         return None
     try:

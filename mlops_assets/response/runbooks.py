@@ -29,6 +29,7 @@ RUNBOOK_OF = {
     "finding_overdue": "finding_overdue",
     "suspension_due": "suspension_due",
     "probation_failed": "probation_failed",
+    "retraining_without_effect": "retraining",
     "exception_ended": "exception_ended",
     "policy_loosened": "policy_loosened",
     "registry_changed": "registry_changed",

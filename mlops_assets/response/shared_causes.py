@@ -181,17 +181,17 @@ def _with_part(ledger: Ledger, incident: Incident, part: ConcernedModel, summary
     return find(ledger.state(), incident.id)
 
 
-def related_models(origins: Mapping[str, tuple[str, ...]], model: str) -> dict[str, str]:
-    """Other models whose rows share an origin with the model's, to that origin.
+def related_models(origins: Mapping[str, Mapping[str, str]], model: str) -> dict[str, str]:
+    """Other models whose rows share an origin with the model's, to that origin in words.
 
     Args:
-        origins: by model, what its rows may come from.
+        origins: by model, what its rows may come from, with its description.
         model: whose relatives are wanted.
     """
-    mine = origins.get(model, ())
+    mine = origins.get(model, {})
     found: dict[str, str] = {}
     for name, theirs in origins.items():
         common = [origin for origin in mine if origin in theirs]
         if name != model and common:
-            found[name] = common[0]
+            found[name] = mine[common[0]]
     return found

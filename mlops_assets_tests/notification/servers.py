@@ -57,7 +57,7 @@ class Endpoint:
     """What was posted to an address, and how it answers."""
 
     def __init__(self):
-        self.posts, self.status, self.url = [], 204, ""
+        self.posts, self.status, self.url, self.answer = [], 204, "", b"said"
 
 
 @contextmanager
@@ -73,9 +73,9 @@ def endpoint():
             self.send_response(received.status)
             if received.status == 302:
                 self.send_header("Location", received.url + "elsewhere")
-            self.send_header("Content-Length", "4")
+            self.send_header("Content-Length", str(len(received.answer)))
             self.end_headers()
-            self.wfile.write(b"said")
+            self.wfile.write(received.answer)
 
         def log_message(self, *_):
             """Quiet."""

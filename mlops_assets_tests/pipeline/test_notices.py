@@ -15,6 +15,7 @@ from mlops_assets.response.incident_acts import acknowledge
 from mlops_assets.response.incidents import incidents, open_incident
 from mlops_assets_tests.evidence.life import MODEL, POLICY, Clock, Life, at
 from mlops_assets_tests.evidence.test_version_status import measured
+from mlops_assets_tests.notification.servers import endpoint
 
 
 @pytest.fixture
@@ -93,3 +94,31 @@ def test_a_ledger_that_does_not_hold_is_told_of_once_a_day(bank):
         send_damage(bank.platform, "record 5 was changed")
     lines = (bank.folder / "home" / NOTICES).read_text().splitlines()
     assert [json.loads(line)["severity"] for line in lines] == ["critical"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "field", "tickets"),
+    [
+        (b'{"id": "10", "key": "RISK-7"}', "key", ("RISK-7",)),
+        (b'{"result": {"number": 12}}', "result.number", ("12",)),
+        (b'{"id": "10"}', "key", ()),
+        (b"accepted", "key", ()),
+        (b'{"key": "two\\nlines"}', "key", ()),
+    ],
+    ids=["a field", "a path", "no such field", "no JSON", "no reference of one line"],
+)
+def test_the_ticket_that_a_tracker_opened_is_noted_on_the_incident(bank, answer, field, tickets):
+    (bank.folder / "issue.json.j2").write_text('{"summary": {{ title | tojson }}}')
+    found = open_incident(bank.life.ledger, MODEL, kind="data_quality", severity="act", summary="income is gone")
+    with endpoint() as tracker:
+        tracker.answer, tracker.status = answer, 201
+        (bank.folder / "notification.yaml").write_text(
+            f"channels: {{tracker: {{webhook: '{tracker.url}', template: issue.json.j2, ticket: {field}}}}}\n"
+            "routes: [{to: [tracker], records: [incident_opened]}]"
+        )
+        bank.told()
+        assert len(tracker.posts) == 1
+        bank.told()
+        assert len(tracker.posts) == 1, "a notice is posted once"
+    assert incidents(bank.life.ledger.state(), MODEL)[0].tickets == tickets
+    assert found.tickets == ()

@@ -1,8 +1,10 @@
 """Times of incidents, by hand."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from mlops_assets.declaration.terms import Cadence
+from mlops_assets.ledger.events.response import ConcernedModel
 from mlops_assets.ledger.state.response import Incident
 from mlops_assets.response.incident_times import incident_times
 
@@ -59,3 +61,18 @@ def test_a_window_that_ended_before_anything_watched_it_was_not_detected_late():
 
 def test_no_incident_has_no_times():
     assert times() == []
+
+
+def test_each_opening_counts_and_a_merged_incident_does_not():
+    again = incident(recorded="2026-03-05", acknowledged=1, window="2026-02-02")
+    reopened = replace(again, earlier=(replace(incident(closed=10), mitigated_at=NOW - timedelta(days=8, hours=-3)),))
+    (found,) = times(reopened, replace(incident(closed=1), merged_into="another"))
+    assert (found.incidents, found.closed, found.close) == (2, 1, 10)
+    assert (found.mitigated, found.mitigate) == (1, 3)
+
+
+def test_one_of_the_fleet_was_seen_when_the_first_of_its_models_showed_it():
+    part = {"m": ConcernedModel(model="m", window="2026-02-01")}
+    watched = {"m": datetime(2026, 3, 1, 12, tzinfo=UTC)}
+    (found,) = times(replace(incident(model=""), models=part), watched=watched)
+    assert found.detect == 12

@@ -13,11 +13,12 @@ from mlops_assets.response.quarantined_windows import quarantined_windows
 from mlops_assets.response.shared_causes import Sign, raise_incident, related_models
 from mlops_assets_tests.ledger.made import health_verdict
 
-ORIGINS = {f"m{number}": ("source/loans",) for number in range(1, 7)} | {
+KEYS = {f"m{number}": ("source/loans",) for number in range(1, 7)} | {
     "far": ("source/cards",),
     "other_table": ("source/offers", "core/accounts"),
     "same_system": ("source/limits", "core/accounts"),
 }
+ORIGINS = {model: {key: key for key in keys} for model, keys in KEYS.items()}
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from mlops_assets import clock
 from mlops_assets.evidence.attention import AttentionItem, fleet_attention
 from mlops_assets.evidence.card.html import render as render_template
 from mlops_assets.evidence.coverage import Coverage, coverage
+from mlops_assets.evidence.incident_rows import IncidentRow, incident_rows
 from mlops_assets.evidence.inventory import DeclaredModel, inventory
 from mlops_assets.evidence.pages.event_text import event_text, is_logged
 from mlops_assets.evidence.reading import day, label, minute, number
@@ -27,6 +28,7 @@ from mlops_assets.ledger.state.model import ModelState
 from mlops_assets.ledger.state.windows import WindowVerdict
 from mlops_assets.monitoring.verdict.fleet_control import FleetControl
 from mlops_assets.policy.policy import ExceptionRule
+from mlops_assets.response.incident_times import IncidentTimes
 
 Link = tuple[str, str]
 STATE_TONES = {"broken": "broken", "suspended": "critical", "retired": "quiet", "in use": "none"}
@@ -58,6 +60,7 @@ class ModelView:
         records: everything that is recorded about it, in order.
         objections: why records of these have no effect, by number.
         links: to other pages.
+        incidents: about it, the last first.
     """
 
     row: Mapping[str, Any]
@@ -65,6 +68,7 @@ class ModelView:
     records: tuple[Record, ...] = ()
     objections: Mapping[int, str] = field(default_factory=dict)
     links: Links = field(default_factory=Links)
+    incidents: tuple[IncidentRow, ...] = ()
 
     @property
     def name(self) -> str:
@@ -97,8 +101,13 @@ class ModelView:
 
     @property
     def urgent(self) -> list[Mapping[str, Any]]:
-        """Items that a person must act on now or soon."""
-        return [item for item in self.row["needs_attention"] if item["urgency"] in ("now", "soon")]
+        """Items that a person must act on now or soon; an incident of the fleet is an item of the fleet."""
+        own = {one["id"] for one in self.row["open_incidents"] if one["model"]}
+        return [
+            item
+            for item in self.row["needs_attention"]
+            if item["urgency"] in ("now", "soon") and (not item["incident"] or item["incident"] in own)
+        ]
 
     @property
     def page(self) -> str:
@@ -119,6 +128,8 @@ class FleetView:
         problems: What the check of the ledger found wrong; empty when nothing is, None when it was not checked.
         links: Pages about the fleet as a whole.
         urgent: Items about no single model that a person must act on.
+        times: How long incidents took, by kind.
+        runbooks: Name of a runbook to its address.
         coverage: What is governed of the models that are known to exist; None where no source was searched.
     """
 
@@ -131,6 +142,14 @@ class FleetView:
     links: tuple[Link, ...] = ()
     urgent: tuple[AttentionItem, ...] = ()
     coverage: Coverage | None = None
+    times: tuple[IncidentTimes, ...] = ()
+    runbooks: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def open_incidents(self) -> int:
+        """How many incidents are open, each once."""
+        ids = {one["id"] for model in self.models for one in model.row["open_incidents"]}
+        return len(ids | {item.incident for item in self.urgent if item.incident})
 
 
 @dataclass(frozen=True)
@@ -202,6 +221,7 @@ def view(
             tuple(by_model.get(row["model"], ())),
             found.objections(by_model.get(row["model"], ())),
             (links or {}).get(row["model"], Links()),
+            incident_rows(found, row["model"]),
         )
         for row in rows
     ]

@@ -4,7 +4,7 @@ Belongs here: what the page shows, in the order in which it shows it. Not here: 
 from the inventory, events from the ledger's records, measurements from the windows' reports.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -142,6 +142,7 @@ def render(
     at: datetime,
     precision: Precision | None = None,
     fleet: str = "../fleet.html",
+    runbooks: Mapping[str, str] | None = None,
 ) -> str:
     """The page as HTML text.
 
@@ -151,6 +152,7 @@ def render(
         at: the time the page describes.
         precision: of all the model's alarms, None while there was none.
         fleet: relative address of the fleet page.
+        runbooks: name of a runbook to its address.
     """
     metric = leading_metric(windows)
     return render_template(
@@ -160,6 +162,7 @@ def render(
         state=model.state,
         at=at,
         fleet=fleet,
+        runbooks=runbooks or {},
         strip=strip(model),
         versions=versions(model),
         windows=window_rows(model, windows, metric),
