@@ -99,8 +99,8 @@ class Champion:
             A frame of the same library, one row a row and in the same order: `id` (the row's identifier as text),
             `prediction_id`, `version`, `score`, `prediction`, of several classes a column `score:<class>` each, `reasons`
             (reason codes of an adverse decision as JSON text, or null), and `problem` (why the row may not be scored, or
-            null). A row that breaks the input contract, or lies outside the population that the version was approved for,
-            has a problem and no score.
+            null). A row that breaks the input contract, lies outside the population that the version was approved for, or is in a
+            paused segment has a problem and no score.
 
         Raises:
             mlops_assets.datasets.contract.ContractError: a column that scoring needs is missing.
@@ -111,6 +111,7 @@ class Champion:
         from mlops_assets.datasets.reading import read_expr
         from mlops_assets.governance.restrictions import check as check_restrictions
         from mlops_assets.governance.validations import restrictions_of
+        from mlops_assets.release.segments import paused_rows
         from mlops_assets.scoring.input_contract import check
 
         rows = frame if isinstance(frame, pl.DataFrame) else pl.from_pandas(frame)
@@ -120,7 +121,8 @@ class Champion:
             checked.quarantined[REASONS].alias("problem")
         )
         accepted = checked.accepted
-        limits = restrictions_of(self.platform.ledger.state().model(self.model), self.version)
+        known = self.platform.ledger.state().model(self.model)
+        limits = restrictions_of(known, self.version)
         if limits:
             found = check_restrictions(accepted, limits)
             outside = accepted.select(pl.col(identifier).alias("id"), found.reasons.alias("problem")).filter(
@@ -128,6 +130,13 @@ class Champion:
             )
             problems = pl.concat([problems, outside])
             accepted = accepted.filter(~found.refused)
+        if known.pauses:
+            by = {one.seq: f"paused: rows where {one.where} (record {one.seq})" for one in known.pauses.values()}
+            paused = paused_rows(accepted, known.pauses.values())
+            text = paused.replace_strict(by, default=None, return_dtype=pl.String)
+            stopped = accepted.select(pl.col(identifier).alias("id"), text.alias("problem"))
+            problems = pl.concat([problems, stopped.filter(paused.is_not_null())])
+            accepted = accepted.filter(paused.is_null())
         scored = self._scored(accepted, reasons)
         answered = (
             rows.select(read_expr(identifier, rows.schema, self.declaration).alias("id"))

@@ -12,7 +12,7 @@ from mlops_assets.ledger.events.champion import Intervention
 from mlops_assets.ledger.keys import SigningKey
 from mlops_assets.ledger.records import Record
 from mlops_assets.platform import Platform
-from mlops_assets.release import interventions
+from mlops_assets.release import interventions, segments
 from mlops_assets.release.promotion import VerifyArtifact
 
 
@@ -56,27 +56,49 @@ def advance(context: click.Context, model: str, version: int, key_file: Path, ra
     click.echo(f"{model} version {version}: the step {record.event.step} is passed (record {record.seq}). Now: {now}.")
 
 
+where_option = click.option(
+    "--where",
+    help="Only rows of this segment, such as \"state == 'TX'\": columns of the declaration, compared with values.",
+)
+
+
 @click.command()
 @click.argument("model")
+@where_option
 @key_option
 @rationale_option
 @click.pass_context
-def suspend(context: click.Context, model: str, key_file: Path, rationale: str) -> None:
-    """Suspend MODEL: no version decides until it is resumed."""
+def suspend(context: click.Context, model: str, where: str | None, key_file: Path, rationale: str) -> None:
+    """Suspend MODEL: no version decides until it is resumed.
+
+    With --where, nothing is decided about the rows of a segment, and the other rows go on. A row whose value is missing counts
+    as one of the segment.
+    """
     platform = open_platform(context)
+    if where is not None:
+        declaration = platform.project.declaration(model)
+        key = SigningKey.load(key_file)
+        record = segments.pause(platform.ledger, platform.registry, declaration, where, key, rationale)
+        _report(platform, model, record, f"rows where {record.subject} are paused")
+        return
     record = interventions.suspend(platform.ledger, platform.registry, model, SigningKey.load(key_file), rationale)
     _report(platform, model, record, "suspended")
 
 
 @click.command()
 @click.argument("model")
+@where_option
 @key_option
 @rationale_option
 @click.pass_context
-def resume(context: click.Context, model: str, key_file: Path, rationale: str) -> None:
-    """Resume the suspended MODEL: its champion decides again."""
+def resume(context: click.Context, model: str, where: str | None, key_file: Path, rationale: str) -> None:
+    """Resume the suspended MODEL: its champion decides again; with --where, about the rows of a paused segment."""
     platform = open_platform(context)
     key = SigningKey.load(key_file)
+    if where is not None:
+        record = segments.resume(platform.ledger, platform.registry, model, where, key, rationale)
+        _report(platform, model, record, f"rows where {record.subject} are decided again")
+        return
     record = interventions.resume(platform.ledger, platform.registry, model, key, rationale, _verify(platform))
     _report(platform, model, record, "resumed")
 

@@ -4,6 +4,7 @@ Belongs here: which open items are urgent, by when, and what a person types. Not
 inventory holds, and how the list is shown.
 """
 
+import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime, timedelta
@@ -16,7 +17,14 @@ from mlops_assets.evidence.reading import NOTHING, as_sentence, day, moment
 from mlops_assets.evidence.version_status import VersionStatus, required_gates, waiting
 from mlops_assets.evidence.window_evidence import OutcomeReports
 from mlops_assets.gates import contract
-from mlops_assets.ledger.events.champion import Resumption, Retirement, Rollback, Suspension
+from mlops_assets.ledger.events.champion import (
+    Resumption,
+    Retirement,
+    Rollback,
+    SegmentPaused,
+    SegmentResumed,
+    Suspension,
+)
 from mlops_assets.ledger.state.model import LedgerState, ModelState
 from mlops_assets.ledger.state.response import Incident
 from mlops_assets.policy.conduct_rules import IncidentRule
@@ -107,6 +115,7 @@ def attention(
         *_declaration(model, row),
         *_changed(model, row, state, declared),
         *_suspension(state),
+        *_pauses(state),
         *_signatures(state),
         *(
             replace(item, runbook=row.get("runbook") or item.runbook)
@@ -206,7 +215,21 @@ def _suspension(state: ModelState) -> list[AttentionItem]:
     ]
 
 
+def _pauses(state: ModelState) -> list[AttentionItem]:
+    """Segments about whose rows nothing is decided."""
+    return [
+        AttentionItem(
+            state.name, "suspension", "now", f"Paused where {one.where}: these rows get no decision",
+            f"Since {day(one.since)}, by {one.person} (record {one.seq}). {one.rationale}",
+            f"mlops resume {state.name} --where {shlex.quote(one.where)} --key KEY.pem --rationale TEXT", "no author of it",
+        )
+        for one in state.pauses.values()
+    ]  # fmt: skip
+
+
 COMMANDS = {
+    SegmentPaused.KIND: "suspend",
+    SegmentResumed.KIND: "resume",
     Suspension.KIND: "suspend",
     Resumption.KIND: "resume",
     Rollback.KIND: "rollback",
@@ -221,9 +244,10 @@ def _signatures(state: ModelState) -> list[AttentionItem]:
         signed = state.signed(kind, version)
         by = ", ".join(f"{record.event.person} ({record.event.role})" for record in signed)
         missing = ", ".join(f"{count} × {role}" for role, count in state.missing_signatures(kind, version).items())
-        line = f"mlops {COMMANDS[kind]} {state.name} --key KEY.pem --rationale TEXT"
+        where = f" --where {shlex.quote(version)}" if kind in (SegmentPaused.KIND, SegmentResumed.KIND) else ""
+        line = f"mlops {COMMANDS[kind]} {state.name}{where} --key KEY.pem --rationale TEXT"
         detail = f"Signed by {by}: {signed[0].event.rationale}"
-        title = f"A {kind} waits for signatures"
+        title = f"A {kind.replace('_', ' ')} waits for signatures"
         found.append(AttentionItem(state.name, "intervention", "now", title, detail, line, missing))
     return found
 

@@ -38,8 +38,8 @@ class Trace:
         model: name.
         version: version that made it.
         role: `champion`, or what the row says.
-        decided: whether this version decided: it was champion when it scored, or a canary that decided the row; None when the
-            time of scoring is not known.
+        decided: whether this version decided: it was champion when it scored, or a canary that decided the row; not where the
+            row's segment was paused; None when the time of scoring is not known.
         data: training data: digest, what its snapshot's record holds, and what was removed of it by a signed record.
         artifact: digests of artifact, features, declaration, environment, and the code version.
         policy_digest: policy under which the version was promoted.
@@ -101,6 +101,7 @@ def trace(ledger: Ledger, prediction: Mapping[str, Any], at: datetime | None = N
     promoted = _promotion(known, when)
     canary = text(prediction, "role") == "canary"
     decided = None if when is None else canary or state.champion_at(when) == version
+    decided = False if prediction.get("paused") else decided
     window = text(prediction, "window")
     gates = known.decided(promoted.event.policy_digest if promoted else "")
     data, health = _data(ledger, state, registered), _health(state, window)
@@ -284,7 +285,16 @@ def _prediction_lines(found: Trace) -> list[str]:
         for name in ("score", "prediction", "value", "decision")
         if row.get(name) is not None
     ]
-    if found.decided is not None:
+    paused = row.get("paused")
+    if paused:
+        lines.append(
+            f"  decided    no: rows where {paused['where']} were paused by {paused['person']} (record {paused['record']}): "
+            f"{paused['rationale']}"
+        )
+        lines += (
+            [f"  unused     {cell(row['beside_score'])}, what the champion made of it"] if "beside_score" in row else []
+        )
+    elif found.decided is not None:
         yes_no = "yes, it was champion then" if found.decided else "no, another version was champion then"
         yes_no = "yes, as a canary beside the champion" if found.role == "canary" else yes_no
         lines.append(f"  decided    {yes_no}")

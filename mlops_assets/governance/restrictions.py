@@ -160,15 +160,16 @@ def _outside(rows: pl.DataFrame, restriction: Restriction) -> pl.Series:
     missing = values.is_null()
     inside = ~missing
     if restriction.allowed is not None:
-        inside &= _is_one_of(values, restriction.allowed).fill_null(False)
+        inside &= is_one_of(values, restriction.allowed).fill_null(False)
     if restriction.minimum is not None:
-        inside &= (values >= _bound(values.dtype, restriction.minimum, name)).fill_null(False)
+        inside &= (values >= bound_of(values.dtype, restriction.minimum, name)).fill_null(False)
     if restriction.maximum is not None:
-        inside &= (values <= _bound(values.dtype, restriction.maximum, name)).fill_null(False)
+        inside &= (values <= bound_of(values.dtype, restriction.maximum, name)).fill_null(False)
     return ~(inside | missing) if restriction.missing_allowed else ~inside
 
 
-def _is_one_of(values: pl.Series, allowed: Sequence[Any]) -> pl.Series:
+def is_one_of(values: pl.Series, allowed: Sequence[Any]) -> pl.Series:
+    """Which values are one of those allowed, as numbers in a column of numbers and else as text; null where there is none."""
     if values.dtype.is_numeric():
         # 1 and 1.0 are the same value, whatever type the column was read as.
         numbers = [float(v) for v in allowed if isinstance(v, int | float)]
@@ -177,7 +178,12 @@ def _is_one_of(values: pl.Series, allowed: Sequence[Any]) -> pl.Series:
     return values.cast(pl.String).is_in(texts)
 
 
-def _bound(dtype: pl.DataType, bound: float | str, name: str) -> Any:
+def bound_of(dtype: pl.DataType, bound: float | str, name: str) -> Any:
+    """A bound as values of this type are compared with: a number, or a date or time from its ISO text.
+
+    Raises:
+        RestrictionError: a column of this type cannot be held to it.
+    """
     try:
         if dtype.is_temporal():
             moment = datetime.fromisoformat(str(bound))

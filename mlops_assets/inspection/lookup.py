@@ -11,6 +11,7 @@ from mlops_assets.errors import MlopsAssetsError
 from mlops_assets.governance.approval_subject import registered
 from mlops_assets.inspection.recorded_tables import ChangedRows, Recorded, recorded_rows
 from mlops_assets.inspection.tables_on_record import recorded_window
+from mlops_assets.ledger.events.champion import SegmentPaused
 from mlops_assets.ledger.events.windows import WindowScored
 from mlops_assets.ledger.records import Record
 from mlops_assets.platform import Platform
@@ -122,7 +123,8 @@ def prediction_row(platform: Platform, text: str) -> dict[str, Any]:
     """The prediction of that id, as it was decided: by the version in the id, in the first run that made it.
 
     Returns:
-        The row with the deciding version, its score, decision and reasons. `role` is `canary` where that version was not the
+        The row with the deciding version, its score, decision and reasons. `paused` says why nothing was decided about a row of a
+        paused segment; what the champion made of it is in `beside_score` and `beside_prediction`. `role` is `canary` where that version was not the
         champion of the window, and `scored_again` lists later runs that made a prediction of the same id.
 
     Raises:
@@ -145,6 +147,7 @@ def prediction_row(platform: Platform, text: str) -> dict[str, Any]:
         "record": run.record.seq,
         "role": "champion" if str(run.record.event.version) == name.version else "canary",
         "reasons": [f"{r['phrase']} ({r['feature']})" for r in reasons],
+        "paused": paused_by(platform, zoned.get("paused")),
         "scored_again": [
             {
                 "record": again.record.seq,
@@ -155,6 +158,15 @@ def prediction_row(platform: Platform, text: str) -> dict[str, Any]:
             for again, row in later
         ],
     }
+
+
+def paused_by(platform: Platform, seq: Any) -> dict[str, Any] | None:
+    """Why nothing was decided about a row, from the number of the record that paused its segment; None where a version decided."""
+    record = platform.ledger.get(int(seq)) if seq is not None else None
+    if record is None or not isinstance(record.event, SegmentPaused):
+        return None
+    event = record.event
+    return {"where": event.where, "person": event.person, "rationale": event.rationale, "record": record.seq}
 
 
 def given_with(platform: Platform, name: PredictionId) -> dict[str, Any]:

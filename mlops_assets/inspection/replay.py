@@ -117,10 +117,13 @@ def replay_prediction(platform: Platform, text: str) -> dict[str, Any]:
     ).to_dicts()[0]
     model = pipeline.named_steps["model"]
     rounding = SINGLE if isinstance(model, ImportedModel) and model.opened().single else ROUNDING
-    pairs = [(again[name], recorded[name]) for name in ("score", "prediction")]
+    # About a row of a paused segment nothing was decided; what the champion made of it is beside it.
+    prefix = "beside_" if recorded["paused"] else ""
+    pairs = [(again[name], recorded[f"{prefix}{name}"]) for name in ("score", "prediction")]
     return {
         "equal": all(found == before or same_number(found, before, rounding) for found, before in pairs),
         "prediction": text,
-        "recorded": recorded["score"],
+        "recorded": recorded[f"{prefix}score"],
         "replayed": again["score"],
+        "paused": recorded["paused"],
     }

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from mlops_assets.ledger.canonical import iso, plain
-from mlops_assets.ledger.events.champion import Promotion, Retirement, Rollback, Suspension
+from mlops_assets.ledger.events.champion import Promotion, Retirement, Rollback, SegmentPaused, Suspension
 from mlops_assets.ledger.events.response import (
     IncidentOpened,
     IncidentReopened,
@@ -118,6 +118,7 @@ TITLES = {
     Promotion.KIND: "another version decides",
     Rollback.KIND: "rolled back",
     Suspension.KIND: "suspended",
+    SegmentPaused.KIND: "a segment is paused",
     Retirement.KIND: "retired",
     LadderTested.KIND: "a challenger was sent back",
     SIGNATURE: "a signature is needed",

@@ -11,7 +11,7 @@ from dataclasses import replace
 from mlops_assets.evidence.pages.event_text import event_text
 from mlops_assets.evidence.version_status import version_statuses, waiting
 from mlops_assets.ledger.canonical import iso
-from mlops_assets.ledger.events.champion import Promotion, Retirement, Rollback, Suspension
+from mlops_assets.ledger.events.champion import Promotion, Retirement, Rollback, SegmentPaused, Suspension
 from mlops_assets.ledger.events.judgements import Approval, GateDecided, PolicyAdopted
 from mlops_assets.ledger.events.response import (
     IncidentOpened,
@@ -35,7 +35,7 @@ RECORDS = tuple(
     event.KIND
     for event in (
         *(IncidentOpened, IncidentReopened, IncidentWidened),
-        *(RetrainingRequested, Promotion, Rollback, Suspension, Retirement, LadderTested),
+        *(RetrainingRequested, Promotion, Rollback, Suspension, SegmentPaused, Retirement, LadderTested),
     )
 )
 """Kinds of records that people are told of where no route says otherwise."""

@@ -137,6 +137,11 @@ def write_life(life: Life, registry: MemoryRegistry) -> None:
         tested=0, rationale="it was no worse",
     )  # fmt: skip
     life.write(step, "2")
+    where = "state == 'TX'"
+    life.intervene("validator", champion.SegmentPaused, where, "floods", where=where)
+    paused = life.ledger.latest_of(champion.SegmentPaused, model=MODEL)
+    assert paused is not None
+    life.intervene("model-risk", champion.SegmentResumed, where, "they are over", where=where, pause=paused.seq)
     life.intervene("validator", champion.Suspension, "2", "prices are wrong")
     life.intervene("model-risk", champion.Resumption, "2", "prices are right")
     life.intervene("model-risk", champion.Rollback, "1", "the former was better", former=2, version="1")

@@ -42,6 +42,8 @@ PURPOSES = {
     "incident_merged": "incident-merge/v1",
     "incident_closed": "incident-closure/v1",
     "ladder_step_signed": "ladder-step/v1",
+    "segment_paused": "segment-pause/v1",
+    "segment_resumed": "segment-resumption/v1",
     "rollback": "rollback/v1",
     "suspension": "suspension/v1",
     "resumption": "resumption/v1",

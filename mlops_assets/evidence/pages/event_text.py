@@ -228,6 +228,8 @@ EVENT_TEXTS: Mapping[type[Event], Callable[[Any, str], str]] = {
         f"Version {s} {TESTED[e.outcome]} beside version {e.champion} in window {e.window:%Y-%m-%d}"
         f"{_because('; '.join(t.reason for t in e.tests if t.outcome == e.outcome))}."
     ),
+    champion.SegmentPaused: lambda e, s: f"Rows where {s} paused by {e.person}{_because(e.rationale)}.",
+    champion.SegmentResumed: lambda e, s: f"Rows where {s} resumed by {e.person}{_because(e.rationale)}.",
     champion.StepSigned: lambda e, s: (
         f"{e.person} signed that version {s} passed the step {e.step} beside version {e.champion}{_because(e.rationale)}."
     ),

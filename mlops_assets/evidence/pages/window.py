@@ -155,6 +155,11 @@ def _rows(model: str, scored: WindowScored) -> list[Block]:
     ]
     text = f"{number(scored.rows)} of {number(delivered)} rows were scored"
     blocks: list[Block] = [Paragraph(f"{text}; {', '.join(refused)}." if refused else f"{text}.")]
+    if scored.paused:
+        count = sum(scored.paused.values())
+        records = ", ".join(f"record {seq}" for seq in scored.paused)
+        text = f"Nothing was decided about {number(count)} of them, whose segment is paused ({records})."
+        blocks.append(Paragraph(text, "warn"))
     if scored.reasons:
         rows = [{"reason": reason, "rows": count} for reason, count in sorted(scored.reasons.items(), key=_most)]
         blocks.append(table(rows, (("reason", "Reason of the quarantine"), ("rows", "Rows"))))

@@ -129,7 +129,7 @@ class Intervention(SignedEvent):
     """A signed change of the champion state. The record's subject is the version concerned.
 
     Attributes:
-        subject: version concerned, or empty.
+        subject: version concerned, or empty; of a segment, the segment.
         rationale: why.
         follows: number of the record that made the state which this changes; 0 for none.
         cause, occasion, evidence, policy_digest, policy: of an act of the service key: what called for it, which time, the
@@ -146,6 +146,34 @@ class Intervention(SignedEvent):
     evidence: int | None = None
     policy_digest: Digest | None = None
     policy: dict[str, Any] | None = None
+
+
+class SegmentPaused(Intervention):
+    """No version decides about the rows of a segment. The record's subject is the segment, as it is written.
+
+    Attributes:
+        where: the segment, such as `state == 'TX'`.
+    """
+
+    KIND: ClassVar[str] = "segment_paused"
+    PURPOSE: ClassVar[str] = "segment-pause/v1"
+
+    where: str
+
+
+class SegmentResumed(Intervention):
+    """Versions decide again about the rows of a segment. The record's subject is the segment, as it is written.
+
+    Attributes:
+        where: the segment.
+        pause: number of the record by which it was paused.
+    """
+
+    KIND: ClassVar[str] = "segment_resumed"
+    PURPOSE: ClassVar[str] = "segment-resumption/v1"
+
+    where: str
+    pause: int
 
 
 class Rollback(Intervention):

@@ -299,8 +299,9 @@ class InterventionRules(BaseModel):
     retirement: tuple[SignatureCount, ...] = ()
 
     def of(self, kind: str) -> tuple[SignatureCount, ...]:
-        """Signatures that an intervention of this kind needs."""
-        found: tuple[SignatureCount, ...] = getattr(self, kind)
+        """Signatures that an intervention of this kind needs; those of a segment are those of the whole model."""
+        whole = {"segment_paused": "suspension", "segment_resumed": "resumption"}
+        found: tuple[SignatureCount, ...] = getattr(self, whole.get(kind, kind))
         return found
 
 

@@ -50,6 +50,8 @@ EVENTS: tuple[type[Event], ...] = (
     windows.EstimateChecked,
     windows.LadderTested,
     champion.StepSigned,
+    champion.SegmentPaused,
+    champion.SegmentResumed,
     response.IncidentOpened,
     response.IncidentReopened,
     response.IncidentWidened,

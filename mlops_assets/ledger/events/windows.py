@@ -45,6 +45,7 @@ class WindowScored(Event):
         reading: how the source was read: guesses, and files that differ or were left out.
         outside_restrictions: rows refused because a validation restricts the use.
         flagged: rows scored and marked as outside the approved population.
+        paused: by number of the record that paused a segment, rows about which nothing was decided.
         reasons: refused rows by reason.
         content_digest: of the inputs alone, to recognise a batch that was delivered twice.
         sent_twice: rows whose inputs occur more than once.
@@ -75,6 +76,7 @@ class WindowScored(Event):
     reading: tuple[str, ...] = ()
     outside_restrictions: int = 0
     flagged: int = 0
+    paused: dict[str, int] = Field(default_factory=dict)
     reasons: dict[str, int] = Field(default_factory=dict)
     content_digest: Digest | None = None
     sent_twice: Any = None

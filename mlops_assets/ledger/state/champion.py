@@ -44,6 +44,25 @@ class ChampionState:
 
 
 @dataclass(frozen=True)
+class Pause:
+    """A segment about whose rows no version decides.
+
+    Attributes:
+        where: the segment, such as `state == 'TX'`.
+        person: who paused it.
+        rationale: why.
+        seq: number of the record.
+        since: when that was recorded.
+    """
+
+    where: str
+    person: str
+    rationale: str
+    seq: int
+    since: datetime
+
+
+@dataclass(frozen=True)
 class ChampionChange:
     """One change of the version that decides.
 

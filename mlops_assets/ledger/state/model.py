@@ -13,7 +13,7 @@ from mlops_assets.ledger.events.judgements import PolicyAdopted
 from mlops_assets.ledger.events.tiers import TierAssessed
 from mlops_assets.ledger.people import People
 from mlops_assets.ledger.records import Record
-from mlops_assets.ledger.state.champion import ChampionChange, ChampionState
+from mlops_assets.ledger.state.champion import ChampionChange, ChampionState, Pause
 from mlops_assets.ledger.state.discovery import Discovered, Searched
 from mlops_assets.ledger.state.judgements import Finding, GrantedException
 from mlops_assets.ledger.state.removals import Removals
@@ -52,6 +52,7 @@ class ModelState:
         champion: which version decides.
         suspension: the record by which it is suspended now, or None.
         retirement: the record by which it was retired, or None.
+        pauses: segments about whose rows nothing is decided, by the segment, in order.
         waiting: signatures on a change of the champion state that needs more of them under the policy in force.
         changes: every change of the version that decides, in order.
         versions: by number, in order of number.
@@ -78,6 +79,7 @@ class ModelState:
     champion: ChampionState
     suspension: Record[Intervention] | None = None
     retirement: Record[Intervention] | None = None
+    pauses: Mapping[str, Pause] = field(default_factory=dict)
     waiting: tuple[Record[Intervention], ...] = ()
     changes: tuple[ChampionChange, ...] = ()
     versions: Mapping[str, VersionState] = field(default_factory=dict)

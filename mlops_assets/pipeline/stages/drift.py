@@ -106,9 +106,9 @@ def judge_inputs(
 
 
 def champion_scores(lake: Lake, scored: ScoredWindow) -> pl.DataFrame:
-    """Identifier and champion's score of every row of the window, also of rows that a canary decided."""
+    """Identifier and champion's score of every row of the window, also of rows that a canary decided or nobody."""
     table, window = f"{scored.model}/{PREDICTIONS}", scored.window.key
-    if scored.canary is None:
+    if scored.canary is None and not scored.record.event.paused:
         return lake.read(table, window=window, columns=["id", SCORE])
     found = lake.read(table, window=window, columns=["id", SCORE, "version", "beside_score"])
     return found.select("id").with_columns(scores_of_version(found, scored.version).alias(SCORE))

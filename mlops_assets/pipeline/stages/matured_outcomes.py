@@ -133,6 +133,9 @@ def _predicted(lake: Lake, scored: ScoredWindow, version: int, classes: Sequence
     table = lake.scan(f"{scored.model}/{PREDICTIONS}", window=scored.window.key)
     if scored.canary is not None:
         table = table.filter(pl.col("version") == version)
+    if scored.record.event.paused:
+        # About rows of a paused segment nothing was decided.
+        table = table.filter(pl.col("paused").is_null())
     return table.select("id", "event_time", SCORE, *(f"score:{label}" for label in classes))
 
 

@@ -111,6 +111,7 @@ def predictions(context: StageContext) -> StageResult:
             "reading": now.source.notes,
             "outside_restrictions": scoring.outside,
             "flagged": scoring.flagged,
+            "paused": {str(seq): rows for seq, rows in sorted(scorers.paused.items())},
             "reasons": scoring.tally.summary,
             # Of inputs alone, so that a batch delivered twice under new identifiers is recognised.
             "content_digest": content.digest,
@@ -225,6 +226,14 @@ def _record(ledger: Ledger, model: str, window: Window, stored: Stored, body: di
     return ledger.append(WindowScored.model_validate(body), model=model, subject=window.key, key=key)
 
 
+def paused_table(scorers: WindowScorers) -> list[dict[str, Any]]:
+    """Paused segments with the rows that nothing was decided about."""
+    return [
+        {"segment": one.where, "rows": scorers.paused[one.seq], "record": one.seq, "why": one.rationale}
+        for one in scorers.pauses
+    ]
+
+
 def _rounded(ratio: float | None) -> float | None:
     """Three digits of a ratio of times, of which the others are chance."""
     return None if ratio is None else float(f"{ratio:.3g}")
@@ -251,6 +260,7 @@ def _shown(
         "how the source was read": list(record.event.reading) or None,
         "files that cannot be read": list(record.event.problems) or None,
         "outside the approved population": scoring.outside or None,
+        "without a decision, as their segment is paused": paused_table(scorers) or None,
         "quarantine reasons": [{"reason": k, "rows": v} for k, v in scoring.tally.summary.items()] or None,
         "mean score": stored.mean,
         "prediction ids, such as": scoring.first or None,

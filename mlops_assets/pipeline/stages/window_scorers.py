@@ -5,6 +5,7 @@ Belongs here: the versions that score, and which of them decides a row. Which ro
 
 import json
 import time
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -26,10 +27,12 @@ from mlops_assets.inspection.recorded_tables import REFERENCE_SAMPLE, kept_with_
 from mlops_assets.inspection.versions import load_verified
 from mlops_assets.ledger.events.versions import VersionRegistered
 from mlops_assets.ledger.ledger import Ledger, Record
+from mlops_assets.ledger.state.champion import Pause
 from mlops_assets.pipeline.stages.versions import declared_with
 from mlops_assets.platform import Platform
 from mlops_assets.policy.policy import Policy
 from mlops_assets.release.ladder import climb
+from mlops_assets.release.segments import paused_rows
 from mlops_assets.scoring.batch import score
 from mlops_assets.scoring.routing import route
 
@@ -146,6 +149,8 @@ class WindowScorers:
         with_reasons: whether adverse decisions get reason codes.
         note: why a version that is waiting does not score; empty otherwise.
         beside: what the challenger did with the rows so far.
+        pauses: segments about whose rows nothing is decided.
+        paused: rows of them so far, by number of the record that paused them.
     """
 
     champion: Scorer
@@ -154,6 +159,8 @@ class WindowScorers:
     with_reasons: bool = False
     note: str = ""
     beside: Beside = field(default_factory=Beside)
+    pauses: tuple[Pause, ...] = ()
+    paused: Counter[int] = field(default_factory=Counter)
 
     @property
     def read(self) -> Declaration:
@@ -172,9 +179,13 @@ class WindowScorers:
 
     def score(self, rows: pl.DataFrame, window: Window) -> pl.DataFrame:
         """One prediction a row, in the order of the rows: id, version, score, decision and reasons are those of the version
-        that decided the row. The columns are the same whoever scores."""
+        that decided the row. A row of a paused segment has no score and no decision: what the champion makes of it is beside it.
+        The columns are the same whoever scores."""
+        paused = paused_rows(rows, self.pauses)
+        self.paused.update(paused.drop_nulls().to_list())
         if self.challenger is None:
-            return self._explained(rows, undecided(self.champion.score(rows, window), None))
+            predicted = undecided(self.champion.score(rows, window), None)
+            return self._explained(rows, without_decision(predicted, paused))
         # Loaded and verified before time is taken; an artifact that is not the registered one is no row it cannot score.
         _ = self.champion.pipeline, self.challenger.pipeline
         start = time.perf_counter()
@@ -186,10 +197,10 @@ class WindowScorers:
         scored = (challenger["score"].is_not_null() & challenger["score"].is_finite()).fill_null(False)
         identifier = self.champion.declaration.id
         chosen = route(rows[identifier], self.share, f"{self.champion.declaration.name}/{self.challenger.version}")
-        chosen &= scored
+        chosen &= scored & paused.is_null()
         self.beside.failed += int((~scored).sum())
         self.beside.decided += int(chosen.sum())
-        return self._explained(rows, decided(champion, challenger, chosen))
+        return self._explained(rows, without_decision(decided(champion, challenger, chosen), paused))
 
     def _explained(self, rows: pl.DataFrame, predicted: pl.DataFrame) -> pl.DataFrame:
         """The predictions with the reason codes of adverse decisions, each of the version that decided the row."""
@@ -198,7 +209,8 @@ class WindowScorers:
         texts: dict[Any, str] = {}
         for scorer in (self.champion, self.challenger):
             if scorer is not None:
-                texts |= scorer.reasons(rows.filter(predicted["version"] == scorer.version))
+                mine = (predicted["version"] == scorer.version) & predicted["prediction"].is_not_null()
+                texts |= scorer.reasons(rows.filter(mine))
         column = pl.Series(REASONS, [texts.get(one) for one in predicted["id"].to_list()], dtype=pl.String)
         return predicted.with_columns(column)
 
@@ -220,14 +232,16 @@ def load_scorers(
     champion = Scorer(platform, registration, declared_with(registration, declaration))
     explained = declaration.task is Task.BINARY and declaration.external is None
     with_reasons = policy.gates.of(reason_codes_gate.GATE).required and explained
+    pauses = tuple(ledger.state().model(model).pauses.values())
     waiting = waiting_challenger(ledger, model, version)
     if waiting is None:
-        return WindowScorers(champion, with_reasons=with_reasons)
+        return WindowScorers(champion, with_reasons=with_reasons, pauses=pauses)
     challenger = Scorer(platform, waiting, declared_with(waiting, declaration))
     if problem := cannot_score(champion.declaration, challenger.declaration, columns):
         note = f"version {challenger.version} does not score beside the champion: {problem}"
-        return WindowScorers(champion, with_reasons=with_reasons, note=note)
-    return WindowScorers(champion, challenger, canary_share(ledger, policy, waiting), with_reasons)
+        return WindowScorers(champion, with_reasons=with_reasons, note=note, pauses=pauses)
+    share = canary_share(ledger, policy, waiting)
+    return WindowScorers(champion, challenger, share, with_reasons, pauses=pauses)
 
 
 def waiting_challenger(ledger: Ledger, model: str, champion: int) -> Record[VersionRegistered] | None:
@@ -286,7 +300,24 @@ def decided(champion: pl.DataFrame, challenger: pl.DataFrame, chosen: pl.Series)
     return pl.DataFrame([second[name].zip_with(chosen, first[name]) for name in first.columns])
 
 
+def without_decision(predicted: pl.DataFrame, paused: pl.Series) -> pl.DataFrame:
+    """Predictions with the column `paused`; rows that have a number in it lose score and decision, and have the champion's beside.
+
+    Args:
+        predicted: with the other version's predictions beside them; those of rows that are paused are the champion's.
+        paused: for each row the number of the record that paused it, or null.
+    """
+    gone = paused.is_not_null()
+    found = predicted.with_columns(paused.alias("paused"))
+    if not gone.any():
+        return found
+    kept = [pl.when(gone).then(name).otherwise(f"beside_{name}").alias(f"beside_{name}") for name in BESIDE]
+    dropped = [name for name in predicted.columns if name in ("score", "prediction") or name.startswith("score:")]
+    return found.with_columns(*kept, *(pl.when(~gone).then(name).alias(name) for name in dropped))
+
+
 def scores_of_version(predictions: pl.DataFrame, version: int) -> pl.Series:
     """One version's score of every row, whether or not it decided the row."""
-    own = pl.when(pl.col("version") == version).then("score").otherwise("beside_score")
+    decided_it = (pl.col("version") == version) & pl.col("score").is_not_null()
+    own = pl.when(decided_it).then("score").otherwise("beside_score")
     return predictions.select(own.alias("score")).to_series()

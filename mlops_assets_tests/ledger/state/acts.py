@@ -246,6 +246,25 @@ def suspension(world: World) -> Act:
     )  # fmt: skip
 
 
+def segment_paused(world: World) -> Act:
+    where = "state == 'TX'"
+    return Act(
+        champion.SegmentPaused, where, {"state": "a" * 64},
+        _intervention(world, champion.SegmentPaused, where, where=where),
+        "developer", "developer", ("service", "automation"), "", ("rationale", "another"),
+    )  # fmt: skip
+
+
+def segment_resumed(world: World) -> Act:
+    paused, where = segment_paused(world), "state == 'TX'"
+    seq = paused.write(world, paused.body(world))
+    return Act(
+        champion.SegmentResumed, where, {"state": "a" * 64},
+        _intervention(world, champion.SegmentResumed, where, where=where, pause=seq),
+        "validator", "validator", ("service", "automation"), "validator", ("rationale", "another"),
+    )  # fmt: skip
+
+
 def resumption(world: World) -> Act:
     _suspended(world)
     return Act(
@@ -416,6 +435,8 @@ ACTS: dict[str, Callable[[World], Act]] = {
     "rows_expired": rows_expired,
     "rollback": rollback,
     "suspension": suspension,
+    "segment_paused": segment_paused,
+    "segment_resumed": segment_resumed,
     "resumption": resumption,
     "retirement": retirement,
     "incident_acknowledged": incident_acknowledged,

@@ -129,7 +129,7 @@ def test_signed_in_a_role_that_the_signer_does_not_hold(ready, kind):
 @pytest.mark.parametrize(
     "kind",
     ["approval", "exception_granted", "finding_recorded", "finding_extended", "finding_closed", "validation_recorded",
-     "clause_concluded", "policy_adopted", "tier_assessed", "ladder_step_signed", "rows_erased", "rows_expired", "rollback", "resumption", "retirement", "incident_closed"],
+     "clause_concluded", "policy_adopted", "tier_assessed", "ladder_step_signed", "rows_erased", "rows_expired", "rollback", "resumption", "segment_resumed", "retirement", "incident_closed"],
 )  # fmt: skip
 def test_signed_by_an_author(ready, kind):
     act = ACTS[kind](ready)

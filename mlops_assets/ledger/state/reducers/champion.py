@@ -7,7 +7,7 @@ from mlops_assets.ledger.events import champion
 from mlops_assets.ledger.people import AUTOMATION
 from mlops_assets.ledger.records import Record
 from mlops_assets.ledger.state.acts import FoldContext, NotCounted, require_same, signed
-from mlops_assets.ledger.state.champion import ChampionChange, ChampionState
+from mlops_assets.ledger.state.champion import ChampionChange, ChampionState, Pause
 from mlops_assets.ledger.state.model import ModelState
 from mlops_assets.ledger.state.reducers.common import number, registered, with_version
 from mlops_assets.ledger.state.versions import SignedStep
@@ -80,6 +80,39 @@ def retirement(model: ModelState, record: Record[champion.Retirement], context: 
     state = replace(model.champion, status="retired")
     changed = _changed(model, record, state, None, record.event.person, record.event.rationale)
     return replace(changed, retirement=record)
+
+
+def segment_paused(model: ModelState, record: Record[champion.SegmentPaused], context: FoldContext) -> ModelState:
+    """Nothing is decided about the rows of a segment; anybody may stop that, authors too."""
+    event = record.event
+    _intervention(model, record, context, frozenset())
+    require_same("segment", event.where, record.subject)
+    if event.where in model.pauses:
+        raise NotCounted(f"the segment was paused before (record {model.pauses[event.where].seq})")
+    if (waiting := _waiting(model, record)) is not None:
+        return waiting
+    pause = Pause(event.where, event.person, event.rationale, record.seq, record.recorded_at)
+    return replace(_signed_enough(model, record), pauses={**model.pauses, event.where: pause})
+
+
+def segment_resumed(model: ModelState, record: Record[champion.SegmentResumed], context: FoldContext) -> ModelState:
+    """Versions decide again about the rows of a segment; the champion's authors may not do that."""
+    event, pause = record.event, model.pauses.get(record.subject)
+    _intervention(model, record, context, model.authors_of(model.champion.champion))
+    require_same("segment", event.where, record.subject)
+    if pause is None:
+        raise NotCounted("the segment was not paused")
+    require_same("record", event.pause, pause.seq)
+    if (waiting := _waiting(model, record)) is not None:
+        return waiting
+    left = {where: one for where, one in model.pauses.items() if where != record.subject}
+    return replace(_signed_enough(model, record), pauses=left)
+
+
+def _signed_enough(model: ModelState, record: Record[Any]) -> ModelState:
+    """The model without the signatures that waited for this one."""
+    kept = tuple(r for r in model.waiting if (r.kind, r.subject) != (record.kind, record.subject))
+    return replace(model, waiting=kept)
 
 
 def _intervention(model: ModelState, record: Record[Any], context: FoldContext, barred: frozenset[str]) -> None:

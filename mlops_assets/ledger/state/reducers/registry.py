@@ -34,6 +34,8 @@ REDUCERS: Mapping[type[Event], Reducer] = {
     judgements.PolicyAdopted: on_judgements.policy_adopted,
     tiers.TierAssessed: on_judgements.tier_assessed,
     champion.StepSigned: on_champion.step_signed,
+    champion.SegmentPaused: on_champion.segment_paused,
+    champion.SegmentResumed: on_champion.segment_resumed,
     champion.Promotion: on_champion.promotion,
     champion.Rollback: on_champion.rollback,
     champion.Suspension: on_champion.suspension,
