@@ -27,7 +27,6 @@ RUNBOOK_OF = {
     "validation_rejected": "validation",
     "rejection_term_ended": "validation",
     "finding_overdue": "finding_overdue",
-    "retraining_without_effect": "retraining",
     "suspension_due": "suspension_due",
     "probation_failed": "probation_failed",
     "retraining_without_effect": "retraining",
