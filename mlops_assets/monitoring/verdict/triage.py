@@ -74,8 +74,10 @@ class Health:
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-able form."""
-        evidence = [{"evidence": cause.evidence} for cause in self.causes]
-        return asdict(self) | {"causes": [asdict(c) | e for c, e in zip(self.causes, evidence, strict=True)]}
+        found = asdict(self)
+        for cause, shown in zip(self.causes, found["causes"], strict=True):
+            shown["evidence"] = cause.evidence
+        return found
 
 
 def triage(
