@@ -20,6 +20,7 @@ from mlops_assets.ledger.records import Record
 from mlops_assets.ledger.state.model import ModelState
 from mlops_assets.ledger.state.response import Incident
 from mlops_assets.ledger.state.versions import Decision, VersionState
+from mlops_assets.response.incidents import alarms
 
 ARTIFACT_FIELDS = (
     *("artifact_digest", "features_digest", "declaration_digest", "environment_digest", "code_version"),
@@ -95,7 +96,8 @@ def trace(ledger: Ledger, prediction: Mapping[str, Any], at: datetime | None = N
     if not model or not version:
         raise ValueError(f"found a prediction with the fields {', '.join(prediction)}, expected `model` and `version`")
     when = moment(first(prediction, "scored_at", "at")) or at
-    state = ledger.state().model(model)
+    everything = ledger.state()
+    state, raised = everything.model(model), alarms(everything, model)
     known = state.version(version)
     registered = known.registration.event if known.registration else None
     promoted = _promotion(known, when)
@@ -125,10 +127,8 @@ def trace(ledger: Ledger, prediction: Mapping[str, Any], at: datetime | None = N
         promotion={"record": promoted.seq, "at": iso(promoted.happened_at)} if promoted else None,
         reasons=_reasons(first(prediction, "reasons", "reason_codes")),
         health=health,
-        incidents=_incidents(i for i in state.incidents.values() if when and _open_at(i, when)),
-        found_later=_incidents(
-            i for i in state.incidents.values() if when and i.window == window and i.recorded_at > when
-        ),
+        incidents=_incidents(i for i in raised if when and _open_at(i, when)),
+        found_later=_incidents(i for i in raised if when and i.window == window and i.recorded_at > when),
         gaps=(
             *_gaps(state, known, promoted, when, window, data=data, health=health),
             *_without_reasons(prediction, registered),

@@ -46,7 +46,8 @@ def windows_due(
     that was judged before its rows came, or one whose outcomes came, or were changed, after its verdict.
 
     One window a model at a time: a verdict needs those before it, and may change the champion of those after it. A window
-    that is judged again is not scored again; its verdict is a further record, and the one before it stays. Rows that came for
+    that is judged again is not scored again; its verdict is a further record, and the one before it stays. So is one whose
+    verdict blames a file that could not be read, once it was mended or removed. Rows that came for
     a window after it was scored open an incident here, where their share is above the policy's.
 
     Args:
@@ -127,6 +128,8 @@ def _of_model(
         if found is None:
             found = _scored_without_rows(made, reach, model, now, opened)
         if found is None:
+            found = _file_mended(platform, made, model, now, opened)
+        if found is None:
             found = _judged_again(platform, made, reach, model, now, opened)
             # The run of a window that is due counts late rows itself.
             notice_late_rows(platform, made, reach.digest, model, opened)
@@ -200,6 +203,40 @@ def _scored_without_rows(
             window.key,
         )
     return None
+
+
+def _file_mended(
+    platform: Platform, declaration: Declaration, model: ModelState, now: datetime, opened: Callable[[], Delivery]
+) -> Due | None:
+    """The first window whose verdict blames files that could not be read and that were all mended or removed since.
+
+    It is not scored again: rows of a mended file that belong to it are late rows, which are counted as such.
+    """
+    for window in declared_windows(declaration, now.date()):
+        scored, verdict = model.scored.get(window.key), verdict_on(model, window)
+        if scored is None or verdict is None or not scored.problems:
+            continue
+        if set(scored.problems) & set(opened().source.problems) or not _blames(platform, verdict, scored.problems):
+            continue
+        if open_failure(model, failure_cause("monitoring", window.key)):
+            continue
+        return Due(
+            declaration.name,
+            "monitoring",
+            f"the files that could not be read when the window {window.key} was scored were mended or removed",
+            f"{window.key}/mended/after-{verdict.seq}",
+            window.key,
+            stages=JUDGED_AGAIN,
+            outcomes=verdict.outcomes,
+        )
+    return None
+
+
+def _blames(platform: Platform, verdict: WindowVerdict, problems: Collection[str]) -> bool:
+    """Whether a verdict names one of these files."""
+    record = platform.ledger.get(verdict.seq)
+    said = str(record.body) if record is not None else ""
+    return any(problem.split(": cannot be read")[0] in said for problem in problems)
 
 
 def _judged_again(

@@ -1,6 +1,7 @@
 """What is due, read from a real ledger; the project is a stand-in, so that a fleet of a hundred costs no training."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any, cast
@@ -209,6 +210,39 @@ def test_outcomes_that_come_late_and_in_parts(tmp_path):
     world.deliver("m000", ROWS)
     (rest,) = world.due().due
     assert (rest.window, rest.state == part.state) == (WINDOWS[0], False)
+
+
+def test_a_window_is_judged_again_when_the_file_that_its_verdict_blames_is_mended(tmp_path, monkeypatch):
+    world, damaged = World(tmp_path), "late.csv: cannot be read; it is damaged. Deliver it again."
+    world.judge(*WINDOWS)
+    end = window_of_key(WINDOWS[1], world.declared["m000"].monitoring.cadence).end
+    scored = WindowScored(version=1, rows=4, ids=ids_by_window(world.rows("m000"), world.declared["m000"])[WINDOWS[1]], problems=(damaged,))  # fmt: skip
+
+    def judged(reason: str) -> Entry:
+        known = world.content()[WINDOWS[1]]
+        return Entry(health_verdict(WINDOWS[1], window_end=end, outcomes=known, reasons=[reason]), "m000", WINDOWS[1])
+
+    world.ledger.append_all([Entry(scored, "m000", WINDOWS[1]), judged(f"Data quality: {damaged}")])
+    problems = [damaged]
+    real = windows_due_module.delivery
+    monkeypatch.setattr(windows_due_module, "delivery", lambda made, root: Damaged(real(made, root), problems))
+    assert not world.due().due, "it still cannot be read"
+    problems.clear()
+    world.moment += timedelta(days=1)
+    (due,) = world.due(world.moment + timedelta(days=1)).due
+    assert (due.window, due.stages) == (WINDOWS[1], JUDGED_AGAIN)
+    assert "were mended or removed" in due.why
+    world.ledger.append_all([judged("No change was found.")])
+    assert not world.due(world.moment + timedelta(days=1)).due
+
+
+class Damaged:
+    """A delivery with files that cannot be read."""
+
+    def __init__(self, opened, problems):
+        self.source = replace(opened.source, problems=tuple(problems))
+        self.contents = opened.contents
+        self.placement = opened.placement
 
 
 def test_rows_that_come_after_their_window_was_scored_open_an_incident(tmp_path):

@@ -74,6 +74,7 @@ class Scored:
         seq: of the record.
         recorded_at: when.
         ids: fingerprint of the identifiers that the source had in the window; "" where none was recorded.
+        problems: files of the source that could not be read.
     """
 
     window: str
@@ -85,3 +86,4 @@ class Scored:
     seq: int
     recorded_at: datetime
     ids: str = ""
+    problems: tuple[str, ...] = ()

@@ -1,11 +1,12 @@
 """The stage `health`: one verdict for the window, and what the policy attaches to it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
 from mlops_assets import clock
+from mlops_assets.datasets.files import SourceError
 from mlops_assets.declaration.changes import retraining_note
 from mlops_assets.gates import contract
 from mlops_assets.ledger.canonical import digest
@@ -23,6 +24,7 @@ from mlops_assets.monitoring.verdict.triage import ANSWERED, Health, triage
 from mlops_assets.monitoring.window_results import DRIFT, OUTCOMES, PERFORMANCE, DriftResult, PerformanceResult
 from mlops_assets.pipeline.context import StageContext, StageResult, window_of
 from mlops_assets.pipeline.stages.decisions import severity_check
+from mlops_assets.pipeline.stages.delivery import delivery
 from mlops_assets.pipeline.stages.scored_window import ScoredWindow, scored_window
 from mlops_assets.pipeline.verdicts import among_the_fleet, earlier_windows, is_verdict_of
 from mlops_assets.policy.policy import Policy
@@ -59,7 +61,8 @@ def health(context: StageContext) -> StageResult:
     ledger = platform.ledger
     scored = scored_window(ledger, context.declaration, window)
     limit = policy.gates.of(contract.GATE).max_quarantined_share
-    faults = [*batch_faults(ledger, scored), *delivery_faults(scored.record.event, limit)]
+    mended = mended_files(context, scored.record.event)
+    faults = [*batch_faults(ledger, scored), *delivery_faults(scored.record.event, limit, mended)]
     measured = read_results(context.window_results(), faults)
     accumulated = over_windows(ledger, policy, scored, measured)
     fleet = among_the_fleet(
@@ -260,9 +263,26 @@ def batch_faults(ledger: Ledger, scored: ScoredWindow) -> list[Fault]:
     return faults_of_content(content, earlier)
 
 
-def delivery_faults(scored: WindowScored, limit: float) -> list[Fault]:
-    """Signs that the delivery is broken: a file that cannot be read, or a larger share in quarantine than `limit`."""
-    found = [Fault("unreadable_file", problem.rstrip(".")) for problem in scored.problems]
+def mended_files(context: StageContext, scored: WindowScored) -> frozenset[str]:
+    """What kept files from being read when the window was scored, and no longer does: they were mended or removed."""
+    if not scored.problems:
+        return frozenset()
+    try:
+        now = delivery(context.declaration, context.platform.project.root).source.problems
+    except SourceError:  # nothing of the source can be read now
+        return frozenset()
+    return frozenset(scored.problems) - frozenset(now)
+
+
+def delivery_faults(scored: WindowScored, limit: float, mended: Collection[str] = ()) -> list[Fault]:
+    """Signs that the delivery is broken: a file that cannot be read, or a larger share in quarantine than `limit`.
+
+    Args:
+        scored: the scoring.
+        limit: largest share in quarantine.
+        mended: problems of files that are over.
+    """
+    found = [Fault("unreadable_file", problem.rstrip(".")) for problem in scored.problems if problem not in mended]
     rows = scored.rows + scored.quarantined + scored.copies
     if scored.quarantined > limit * rows:
         reasons = sorted(scored.reasons.items(), key=lambda item: (-item[1], item[0]))

@@ -68,3 +68,9 @@ def test_another_fault_of_the_delivery_is_another_incident():
     assert first != incident_cause("data_quality", ("income",), [unread], 1)
     assert incident_cause("data_quality", ("b", "a"), [], 1) == "data_quality:a,b"
     assert incident_cause("covariate_shift", ("a",), [], 2) == "covariate_shift:v2"
+
+
+def test_a_file_that_was_mended_is_no_fault_any_more():
+    scored = WindowScored(version=1, rows=10, problems=("a.csv: cannot be read.", "b.csv: cannot be read."))
+    found = delivery_faults(scored, 0.05, {"a.csv: cannot be read."})
+    assert [fault.text for fault in found] == ["b.csv: cannot be read"]

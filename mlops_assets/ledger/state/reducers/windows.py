@@ -30,6 +30,7 @@ def window_scored(model: ModelState, record: Record[windows.WindowScored], _: Fo
         record.seq,
         record.recorded_at,
         ids=event.ids,
+        problems=event.problems,
     )
     model = replace(model, scored={**model.scored, window: last})
     if event.challenger is None or event.rows == 0:
