@@ -299,6 +299,10 @@ def _prediction_lines(found: Trace) -> list[str]:
         yes_no = "yes, as a canary beside the champion" if found.role == "canary" else yes_no
         lines.append(f"  decided    {yes_no}")
     lines += [f"  reason     {reason}" for reason in found.reasons]
+    if "outcome" in row:
+        known = row["outcome"]
+        said = f"{cell(known['value'])}, recorded {minute(known['recorded_at'])}" if known else "not known yet"
+        lines.append(f"  outcome    {said}")
     lines += _supplier_lines(row)
     return lines + [
         f"  again      {minute(run['at'])}, record {run['record']}: score {number(run['score'])}; the decision stays as above"

@@ -148,6 +148,7 @@ def prediction_row(platform: Platform, text: str) -> dict[str, Any]:
         "role": "champion" if str(run.record.event.version) == name.version else "canary",
         "reasons": [f"{r['phrase']} ({r['feature']})" for r in reasons],
         "paused": paused_by(platform, zoned.get("paused")),
+        "outcome": outcome_of(platform, name, found.get("id")),
         "scored_again": [
             {
                 "record": again.record.seq,
@@ -167,6 +168,24 @@ def paused_by(platform: Platform, seq: Any) -> dict[str, Any] | None:
         return None
     event = record.event
     return {"where": event.where, "person": event.person, "rationale": event.rationale, "record": record.seq}
+
+
+def outcome_of(platform: Platform, name: PredictionId, row: object) -> dict[str, Any] | None:
+    """What turned out to be true of a row, as it is recorded last: `value` and `recorded_at`; None where nothing is known.
+
+    Args:
+        platform: the project.
+        name: of the prediction.
+        row: its identifier in the source.
+    """
+    table = f"{name.model}/outcomes"
+    if row is None or not platform.lake.exists(table) or name.window not in platform.lake.windows(table):
+        return None
+    known = platform.lake.read(table, window=name.window).filter(pl.col("id") == str(row))
+    if known.is_empty():
+        return None
+    last = known.sort("recorded_at", maintain_order=True).row(-1, named=True)
+    return {"value": last["outcome"], "recorded_at": last["recorded_at"]}
 
 
 def given_with(platform: Platform, name: PredictionId) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """What was decided is found for ever, also in a window that was scored again."""
 
+from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import cast
 
@@ -105,6 +106,15 @@ def test_a_later_run_is_listed_and_changes_no_decision(scored):
     row = prediction_row(scored.platform, name("c"))
     assert row["score"] == 0.9
     assert [(run["score"], run["record"]) for run in row["scored_again"]] == [(0.8, scored.ledger.last().seq)]
+
+
+def test_what_turned_out_to_be_true_is_shown_as_it_is_known_last(scored):
+    assert prediction_row(scored.platform, name("a"))["outcome"] is None
+    known = [datetime(2021, day, 1, tzinfo=UTC) for day in (5, 6, 6)]
+    rows = pl.DataFrame({"id": ["a", "a", "c"], "outcome": ["0", "1", "0"], "recorded_at": known})
+    scored.lake.write_window(f"{MODEL}/outcomes", WINDOW, rows)
+    assert prediction_row(scored.platform, name("a"))["outcome"] == {"value": "1", "recorded_at": known[1]}
+    assert prediction_row(scored.platform, name("b", 2))["outcome"] is None
 
 
 def test_rows_that_were_written_past_the_scoring_are_refused(scored):
