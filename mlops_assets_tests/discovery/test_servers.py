@@ -45,7 +45,7 @@ class Server:
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """MLflow's own server, with two registered models."""
     import mlflow.server
-    from mlflow.server import handlers
+    from mlflow.server import constants, handlers
     from werkzeug.serving import make_server
 
     home = Home.of(tmp_path_factory.mktemp("theirs"), environment={})
@@ -58,10 +58,10 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         return mlflow.server.app(environ, start)
 
     with pytest.MonkeyPatch.context() as patched:
-        patched.setenv(mlflow.server.BACKEND_STORE_URI_ENV_VAR, home.tracking_uri)
-        patched.setenv(mlflow.server.ARTIFACT_ROOT_ENV_VAR, "mlflow-artifacts:/")
-        patched.setenv(mlflow.server.ARTIFACTS_DESTINATION_ENV_VAR, str(home.mlflow / "artifacts"))
-        patched.setenv(mlflow.server.SERVE_ARTIFACTS_ENV_VAR, "true")
+        patched.setenv(constants.BACKEND_STORE_URI_ENV_VAR, home.tracking_uri)
+        patched.setenv(constants.ARTIFACT_ROOT_ENV_VAR, "mlflow-artifacts:/")
+        patched.setenv(constants.ARTIFACTS_DESTINATION_ENV_VAR, str(home.mlflow / "artifacts"))
+        patched.setenv(constants.SERVE_ARTIFACTS_ENV_VAR, "true")
         for name in ("_tracking_store", "_model_registry_store", "_artifact_repo"):
             patched.setattr(handlers, name, None)
         running = make_server("127.0.0.1", 0, recorded, threaded=True)

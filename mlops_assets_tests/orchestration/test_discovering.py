@@ -20,7 +20,7 @@ def test_nothing_is_searched_that_nobody_has_named() -> None:
 @pytest.mark.parametrize(("every", "cron"), [("hour", "45 * * * *"), ("day", "45 6 * * *"), ("week", "45 6 * * 1")])
 def test_a_schedule_that_runs_by_itself(every: str, cron: str) -> None:
     settings = DiscoverySettings.model_validate({"every": every, "at": "06:45", "sources": [{"folder": "work"}]})
-    (schedule,) = discovery_definitions(settings).schedules or ()
+    (schedule,) = list(discovery_definitions(settings).schedules or [])
     assert isinstance(schedule, dg.ScheduleDefinition)
     assert (schedule.cron_schedule, schedule.job_name) == (cron, DISCOVERY_JOB)
     assert schedule.default_status is dg.DefaultScheduleStatus.RUNNING
@@ -38,7 +38,9 @@ def test_a_source_that_cannot_be_searched_opens_an_incident_and_stops_no_other(
     config.write_text("sources: [{mlflow: 'http://127.0.0.1:9'}, {folder: work}]")
 
     def run() -> dg.MaterializeResult:
-        return fleet_discovery(platform=platform_resource(defs))
+        made = fleet_discovery(platform=platform_resource(defs))
+        assert isinstance(made, dg.MaterializeResult)
+        return made
 
     with pytest.raises(dg.Failure, match="nobody answers there"):
         run()
