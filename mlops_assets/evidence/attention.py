@@ -126,6 +126,7 @@ def attention(
         *_windows(model, state, unjudged),
         *_versions(model, statuses or {}),
         *_stopped(state, statuses or {}, policy),
+        *_approved_in_vain(state, statuses or {}),
         *_training(model, row, state),
         *_tier(model, row, at),
         *_findings(model, row, at),
@@ -324,6 +325,21 @@ def _stopped(state: ModelState, statuses: Mapping[str, VersionStatus], policy: A
     detail = f"{newest.reason} {as_sentence('; '.join(why))}" if why else newest.reason
     urgency: Urgency = "open" if state.champion.deciding else "soon"
     return [AttentionItem(state.name, "version", urgency, f"Version {newest.version} is {newest.status}", detail)]
+
+
+def _approved_in_vain(state: ModelState, statuses: Mapping[str, VersionStatus]) -> list[AttentionItem]:
+    """The last version that people approved and that a later one superseded, until a version after it was promoted."""
+    promoted = max((int(number) for number in state.champion.promoted), default=0)
+    for number, found in reversed(list(statuses.items())):
+        if int(number) <= promoted:
+            break
+        approvals = [one.record.event for one in state.version(number).approvals]
+        people = [event.person for event in approvals if event.decision == "approve"]
+        if found.status == "superseded" and people:
+            title = f"Version {number} was approved and is not released"
+            detail = f"{found.reason} The signature of {', '.join(people)} does not count for another version."
+            return [AttentionItem(state.name, "version", "soon", title, detail)]
+    return []
 
 
 def _training(model: str, row: Mapping[str, Any], state: ModelState) -> list[AttentionItem]:

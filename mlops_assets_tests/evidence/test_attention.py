@@ -11,6 +11,7 @@ from mlops_assets.evidence.window_evidence import OutcomeReports
 from mlops_assets.ledger.events import champion
 from mlops_assets_tests.evidence.conftest import Declared, declaration_of
 from mlops_assets_tests.evidence.life import MODEL, POLICY, Life, at
+from mlops_assets_tests.evidence.test_version_status import measured
 
 SBA = Declared(MODEL, declaration_of(MODEL))
 DAY = timedelta(days=1)
@@ -222,3 +223,20 @@ def test_a_copy_of_a_retired_model_is_named(life: Life) -> None:
     rows = {row["model"]: row for row in inventory(life.ledger, [SBA], {MODEL: POLICY}, life.clock.at)}
     assert [copy["model"] for copy in rows[MODEL]["copies"]] == ["former"]
     assert "A copy of former, which was retired" in [item["title"] for item in rows[MODEL]["needs_attention"]]
+
+
+def test_a_signature_on_a_version_that_a_later_one_superseded_is_said_until_one_decides(life: Life) -> None:
+    life.adopt(when="2003-09-19")
+    life.release("1", "2003-09-20")
+    measured(life, "2")
+    life.approve("validator", "2")
+    measured(life, "3")
+
+    def said() -> list[str]:
+        return [item.detail for item in items(life) if item.kind == "version"]
+
+    assert said() == [
+        "Version 3 was registered before this one was released. The signature of validator does not count for another version."
+    ]
+    life.promote("3", 1)
+    assert said() == []
