@@ -3,6 +3,7 @@
 `outcome` is the end state that two runs of the same life must have in common, however often one of them was killed.
 """
 
+import json
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -323,6 +324,12 @@ def outcome(life: Examined) -> dict[str, Any]:
             "predictions": sorted(log.to_list()),
         }
     return found
+
+
+def alike(one: dict[str, Any], other: dict[str, Any]) -> Line:
+    """Whether two lives came to the same; the second as it was read from a file."""
+    found = list(difference(json.loads(json.dumps(one)), other))
+    return Line("the same end state as another life", "no difference", "; ".join(found[:5]) or "none", not found)
 
 
 def difference(one: Any, other: Any, where: str = "") -> Iterator[str]:

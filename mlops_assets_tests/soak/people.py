@@ -3,7 +3,9 @@
 import io
 import json
 import shlex
+import time
 from collections import Counter
+from collections.abc import Sequence
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,11 +28,13 @@ class People:
 
     Attributes:
         bank: their project.
+        attempts: how often a command is given that ends with an error, such as one that a killed database breaks off.
         signed: how often each kind of item was dealt with.
         left: titles of items of a kind that nobody here deals with.
     """
 
     bank: Bank
+    attempts: int = 1
     signed: Counter[str] = field(default_factory=Counter)
     left: Counter[str] = field(default_factory=Counter)
 
@@ -73,17 +77,26 @@ class People:
 
     def mlops(self, *words: str) -> str:
         """A command of `mlops`, given in this process as its command line gives it."""
+        for attempt in range(self.attempts):
+            if attempt:
+                time.sleep(5)
+            code, said, complained = self._once(words)
+            # A command that breaks off ends with 1 as well, and prints an error alone.
+            if code == 0 or (code == 1 and (said or attempt == self.attempts - 1)):
+                return said
+            if attempt == self.attempts - 1:
+                raise AssertionError(f"mlops {shlex.join(words)}: exit code {code}\n{said}{complained}")
+        return ""
+
+    def _once(self, words: Sequence[str]) -> tuple[object, str, str]:
+        """Exit code of a command, what it prints, and what it complains about."""
         said, complained, code = io.StringIO(), io.StringIO(), None
         with redirect_stdout(said), redirect_stderr(complained):
             try:
                 main(["--project", str(self.bank.root), *words])
             except SystemExit as end:
                 code = end.code
-        if code not in (0, 1):
-            raise AssertionError(
-                f"mlops {shlex.join(words)}: exit code {code}\n{said.getvalue()}{complained.getvalue()}"
-            )
-        return said.getvalue()
+        return code, said.getvalue(), complained.getvalue()
 
     def _filled(self, item: dict[str, Any], role: str) -> list[str]:
         """The printed command as words, with what a person puts in."""

@@ -13,7 +13,7 @@ from pathlib import Path
 import dagster as dg
 
 from mlops_assets.commands.running import stop_all
-from mlops_assets_tests.soak.bank import PACKAGE, Bank
+from mlops_assets_tests.soak.bank import PACKAGE, Bank, CommandFailed
 
 LOOPBACK = "127.0.0.1"
 WORKSPACE = """\
@@ -59,6 +59,11 @@ class Servers:
     Attributes:
         bank: whose project.
         log: file that both write to.
+        port: of the code server.
+        running: processes by name.
+        restarts: how often one of them was started again.
+        attempts: how often a job that a person starts is tried.
+        beneath: keeps running what they stand on, such as a database.
     """
 
     bank: Bank
@@ -66,6 +71,8 @@ class Servers:
     port: int = field(default_factory=free_port)
     running: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
     restarts: int = 0
+    attempts: int = 1
+    beneath: Callable[[], None] = lambda: None
 
     def commands(self) -> dict[str, list[str]]:
         """The command line of each server."""
@@ -83,6 +90,7 @@ class Servers:
 
     def keep_running(self) -> None:
         """Start what does not run."""
+        self.beneath()
         self.workspace.write_text(WORKSPACE.format(port=self.port, name=PACKAGE), encoding="utf-8")
         for name, command in self.commands().items():
             before = self.running.get(name)
@@ -103,7 +111,15 @@ class Servers:
 
     def launch(self, job: str) -> None:
         """Run a job, as a person or a schedule would start it."""
-        self.bank.run("dg", "launch", "--job", job)
+        for attempt in range(self.attempts):
+            try:
+                self.bank.run("dg", "launch", "--job", job)
+                return
+            except CommandFailed:
+                if attempt == self.attempts - 1:
+                    raise
+                self.keep_running()
+                time.sleep(5)
 
     def reload(self) -> None:
         """Start the code server again, as after a change of the declarations."""

@@ -16,7 +16,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -32,6 +32,7 @@ from mlops_assets_tests.notification.servers import Mailbox, mail_server
 from mlops_assets_tests.soak.bank import (
     MODELS,
     PACKAGE,
+    ROOT,
     START,
     TRAINED,
     Bank,
@@ -41,13 +42,18 @@ from mlops_assets_tests.soak.bank import (
     quarters,
     write_group_model,
 )
-from mlops_assets_tests.soak.checks import Examined, Pages, failed_runs, lines, outcome, ticks
+from mlops_assets_tests.soak.chaos import Chaos, Database, database
+from mlops_assets_tests.soak.checks import Examined, Pages, alike, failed_runs, lines, outcome, ticks
 from mlops_assets_tests.soak.in_process import InProcess
 from mlops_assets_tests.soak.people import People
 from mlops_assets_tests.soak.servers import Servers
 
 LATE, TWICE, CORRUPT, CORRECTED, WIDER = 1, 2, 3, 4, 5
 """Number of the quarter whose delivery is late, comes twice, cannot be read, is corrected later, has a new column."""
+ATTEMPTS = 10
+"""How often a person repeats a command that is broken off while databases are killed."""
+LONGEST_RUN = 600
+"""Seconds after which a run counts as dead, where workers are killed."""
 BAD_AFTER = 1
 """Quarter after which the developer changes the declaration to one whose version is worse."""
 
@@ -184,11 +190,26 @@ class Soak:
 
 
 @contextmanager
-def living(folder: Path, share: float, say: Callable[[str], None], in_process: bool) -> Iterator[tuple]:
-    """A bank with its history, its people and its mail server; nothing is trained yet."""
+def living(
+    folder: Path, share: float, say: Callable[[str], None], *, in_process: bool = False, chaos: Database | None = None
+) -> Iterator[tuple]:
+    """A bank with its history, its people and its mail server; nothing is trained yet.
+
+    Args:
+        folder: an empty one.
+        share: of the loans.
+        say: prints a line of progress.
+        in_process: without servers.
+        chaos: the database that is killed; None: SQLite, and nothing is killed.
+    """
     with mail_server() as (mailbox, address):
         set_simulated(folder / "clock.jsonl", datetime(START.year, START.month, START.day, 7, tzinfo=UTC))
-        bank = Bank.create(folder, {"MLOPS_NOTIFY_RISK": address})
+        bank = Bank.create(folder, {"MLOPS_NOTIFY_RISK": address, **(chaos.variables if chaos else {})})
+        if chaos is not None:
+            settings = (ROOT / "deploy" / "postgres" / "dagster.yaml").read_text(encoding="utf-8")
+            # A worker that dies together with its code server is noticed by nobody until its run is too old.
+            settings = settings.replace("max_runtime_seconds: 14400", f"max_runtime_seconds: {LONGEST_RUN}")
+            (bank.root / "dagster.yaml").write_text(settings, encoding="utf-8")
         rows = loans(share)
         bank.landing.mkdir(parents=True)
         write_group_model(rows, bank.root / "data" / "group.skops")
@@ -201,7 +222,10 @@ def living(folder: Path, share: float, say: Callable[[str], None], in_process: b
         servers = InProcess(bank) if in_process else Servers(bank, folder / "servers.log")
         platform = Platform.load(bank.root / PACKAGE / "defs")
         pages = Pages(platform.home.reports / "fleet.html")
+        if chaos is not None and isinstance(servers, Servers):
+            servers.beneath, servers.attempts = chaos.keep_running, ATTEMPTS
         soak = Soak(bank, servers, People(bank), platform, pages, say)
+        soak.people.attempts = ATTEMPTS if chaos is not None else 1
         try:
             yield soak, rows, mailbox
         finally:
@@ -213,6 +237,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--windows", type=int, default=8, help="quarters to live through")
     parser.add_argument("--share", type=float, default=1.0, help="share of the loans")
+    parser.add_argument("--chaos", action="store_true", help="kill what runs, at random; databases on PostgreSQL")
+    parser.add_argument("--seed", type=int, default=7, help="of what is killed")
+    parser.add_argument("--like", type=Path, help="outcome.json of another life, which must have come to the same")
     parser.add_argument("--in-process", action="store_true", help="without servers: see in_process.py")
     parser.add_argument("--keep", type=Path, help="an empty folder to live in, which stays")
     options = parser.parse_args()
@@ -225,12 +252,26 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="soak") as name:
         folder = options.keep or Path(name)
         folder.mkdir(parents=True, exist_ok=True)
-        with living(folder, options.share, say, options.in_process) as (soak, rows, mailbox):
+        with (
+            database() if options.chaos else nullcontext() as beneath,
+            living(folder, options.share, say, in_process=options.in_process, chaos=beneath) as (soak, rows, mailbox),
+        ):
+            killer = Chaos(soak.servers, beneath, options.seed) if options.chaos else None
+            if killer is not None:
+                killer.start()
             soak.live(rows, options.windows)
+            if killer is not None:
+                killer.stop()
+                say(f"killed: {dict(killer.killed)}")
+                soak.settle()
             life = soak.examined(rows, options.windows, mailbox)
-            found = [*lines(life), failed_runs(life)]
+            found = list(lines(life))
+            if not options.chaos:
+                found.append(failed_runs(life))
             if not options.in_process:
                 found.append(ticks(life))
+            if options.like is not None:
+                found.append(alike(outcome(life), json.loads(options.like.read_text(encoding="utf-8"))))
             print(soak.people.mlops("status"))
             (folder / "outcome.json").write_text(json.dumps(outcome(life), indent=1, sort_keys=True), encoding="utf-8")
         print("\n".join(map(str, found)))
