@@ -160,7 +160,10 @@ def _late(declared: Declaration, model: ModelState, now: datetime) -> Late:
         overdue = []
     judged = [w for w in ended if verdict_on(model, w) is not None]
     last = model.scored.get(judged[-1].key) if judged else None
-    empty = last is not None and last.rows + last.quarantined == 0
+    verdict = verdict_on(model, judged[-1]) if judged else None
+    # Where the verdict says that the delivery is broken, that is why no row came, and its incident stands for it.
+    broken = verdict is not None and verdict.kind == "data_quality"
+    empty = last is not None and last.rows + last.quarantined == 0 and not broken
     return Late(declared.name, tuple(w.key for w in overdue), judged[-1].key if empty else "")
 
 

@@ -5,11 +5,14 @@ from types import SimpleNamespace
 
 import pytest
 
+from mlops_assets.datasets.windows import window_of_key
+from mlops_assets.declaration.terms import Cadence
 from mlops_assets.fleet_files import PAGE_MARK
 from mlops_assets.ledger.events.windows import WindowScored
 from mlops_assets.ledger.records import Entry
 from mlops_assets.pipeline.overdue import report_late, report_stale_page, to_be_told
 from mlops_assets.response.incidents import incidents
+from mlops_assets_tests.ledger.made import health_verdict
 from mlops_assets_tests.pipeline.test_due import WINDOWS, World
 
 JUNE_2 = datetime(2021, 6, 2, 23, tzinfo=UTC)
@@ -103,3 +106,16 @@ def test_pages_that_were_not_written_at_the_last_look_are_told_of(world):
     assert (found.model, found.kind, found.severity) == ("", "page_stale", "act")
     page.write_text(f"<p>the fleet</p><!-- {PAGE_MARK} {last} -->", encoding="utf-8")
     assert report_stale_page(platform, last, later) == []
+
+
+def test_a_broken_delivery_is_told_of_once(world):
+    """Where the verdict says why no row came, its own incident stands for that."""
+    one = world(judged=WINDOWS)
+    one.ledger.append_all([Entry(WindowScored(version=1, rows=0), "m000", WINDOWS[4])])
+    end = window_of_key(WINDOWS[4], Cadence.MONTH).end
+    one.ledger.append(
+        health_verdict(WINDOWS[4], window_end=end, severity="act", kind="data_quality"),
+        model="m000",
+        subject=WINDOWS[4],
+    )
+    assert to_be_told(one.platform, JUNE_4) == []

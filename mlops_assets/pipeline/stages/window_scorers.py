@@ -236,6 +236,11 @@ def load_scorers(
     waiting = waiting_challenger(ledger, model, version)
     if waiting is None:
         return WindowScorers(champion, with_reasons=with_reasons, pauses=pauses)
+    step = climb(ledger.state().model(model), policy, waiting.subject)
+    if step.name == "sent_back":
+        # It becomes no champion any more, and each further window would tell people of the same failure.
+        note = f"version {waiting.subject} does not score beside the champion: {step.reason}"
+        return WindowScorers(champion, with_reasons=with_reasons, pauses=pauses, note=note)
     challenger = Scorer(platform, waiting, declared_with(waiting, declaration))
     if problem := cannot_score(champion.declaration, challenger.declaration, columns):
         note = f"version {challenger.version} does not score beside the champion: {problem}"

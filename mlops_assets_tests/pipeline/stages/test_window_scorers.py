@@ -1,14 +1,28 @@
 """Who decides a row: every prediction is that of the version that decided it, with the other version's beside it."""
 
+from datetime import date
+from types import SimpleNamespace
+from typing import cast
+
 import polars as pl
 import pytest
 
 from mlops_assets.declaration.changes import retraining_note
+from mlops_assets.ledger.events.windows import LadderCheck, LadderTested
+from mlops_assets.ledger.ledger import Ledger
 from mlops_assets.ledger.records import Record
 from mlops_assets.pipeline.stages.versions import declared_with
-from mlops_assets.pipeline.stages.window_scorers import cannot_score, decided, scores_of_version, undecided
+from mlops_assets.pipeline.stages.window_scorers import (
+    cannot_score,
+    decided,
+    load_scorers,
+    scores_of_version,
+    undecided,
+)
+from mlops_assets.platform import Platform
+from mlops_assets.policy.policy import Policy
 from mlops_assets.scoring.routing import route
-from mlops_assets_tests.ledger.made import registration
+from mlops_assets_tests.ledger.made import promotion, registration
 from mlops_assets_tests.training.tables import declare
 
 CHOSEN = pl.Series([False, True, False])
@@ -62,6 +76,36 @@ def test_a_class_that_one_version_does_not_know_has_no_probability():
     found = decided(first, second, CHOSEN)
     assert found["score:letter"].to_list() == [0.4, 0.0, 0.4]
     assert found["score:pallet"].to_list() == [0.0, 0.5, 0.0]
+
+
+def test_a_challenger_that_was_sent_back_scores_no_further_window(tmp_path):
+    ledger, declaration, policy = (
+        Ledger(f"sqlite:///{tmp_path}/l.db"),
+        declare(name="m"),
+        Policy(tier="low", approvals=()),
+    )
+    made = {"declaration_digest": declaration.digest, "declaration": declaration.model_dump(mode="json")}
+    for version in ("1", "2"):
+        ledger.append(registration("m", **made), model="m", subject=version)
+        if version == "1":
+            ledger.append(promotion(), model="m", subject="1")
+    platform = cast(Platform, SimpleNamespace(ledger=ledger))
+    beside = load_scorers(platform, policy, declaration, 1, list(declaration.columns))
+    assert beside.challenger is not None
+    assert (beside.challenger.version, beside.note) == (2, "")
+    check = LadderCheck(name="performance", outcome="failed", reason="it ranks worse")
+    failed = LadderTested(
+        window=date(2021, 1, 1),
+        champion=1,
+        canary_share=0.0,
+        outcome="failed",
+        tests=(check,),
+        policy_digest=policy.digest,
+    )
+    ledger.append(failed, model="m", subject="2")
+    beside = load_scorers(platform, policy, declaration, 1, list(declaration.columns))
+    assert beside.challenger is None
+    assert "does not score beside the champion: it failed beside version 1" in beside.note
 
 
 def test_the_same_rows_are_the_canarys_at_every_run():
