@@ -20,7 +20,6 @@ RUNBOOK_OF = {
     "window_overdue": "window_overdue",
     "data_missing": "data_missing",
     "stage_failed": "stage_failed",
-    "retraining_without_effect": "retraining",
     "page_stale": "page_stale",
     "discovery_failed": "discovery",
     "validation_expired": "validation",
