@@ -31,12 +31,18 @@ def trace(context: click.Context, prediction: str, as_json: bool) -> None:
 @click.argument("model")
 @click.argument("version", type=int)
 @click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="ZIP file to write.")
+@click.option(
+    "--prediction",
+    "predictions",
+    multiple=True,
+    help="Show this prediction and the row that was scored, provably and without other rows. Repeat for several.",
+)
 @click.pass_context
-def packet(context: click.Context, model: str, version: int, output: Path) -> None:
+def packet(context: click.Context, model: str, version: int, output: Path, predictions: tuple[str, ...]) -> None:
     """Write the audit packet of VERSION: evidence, signatures, and a verifier that needs only Python."""
     from mlops_assets.inspection.packets import make_packet
 
-    make_packet(open_platform(context), model, version, output)
+    make_packet(open_platform(context), model, version, output, predictions)
     click.echo(f"{output}\nto check it:  unzip -p {output} verify.py > verify.py && python3 -I verify.py {output}")
 
 

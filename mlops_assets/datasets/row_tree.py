@@ -119,6 +119,16 @@ def leaves_of(frames: Iterable[pl.DataFrame], columns: Sequence[str]) -> np.ndar
     return np.concatenate(found) if found else np.empty((0, HASH_BYTES), np.uint8)
 
 
+def cells_of(row: pl.DataFrame, columns: Sequence[str]) -> list[tuple[int, bytes, str]]:
+    """Kind, eight bytes and text of each value of one row, as it is written in its leaf."""
+    found = []
+    for name in columns:
+        kinds, values, text = _cells(row[name])
+        content = np.ascontiguousarray(values).view(np.uint8).tobytes()
+        found.append((int(kinds[0]), content, text[0] if text is not None else ""))
+    return found
+
+
 def as_array(leaves: Sequence[bytes]) -> np.ndarray:
     """Leaves as the tree takes them: shape (n, 32), bytes."""
     return np.frombuffer(b"".join(leaves), np.uint8).reshape(-1, HASH_BYTES)

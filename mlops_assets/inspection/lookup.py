@@ -93,7 +93,7 @@ def scoring_runs(platform: Platform, model: str, window: str) -> list[ScoringRun
     return [ScoringRun(r, newest=r is records[-1], identifier=identifiers[r.event.version]) for r in records]
 
 
-def _runs_with(platform: Platform, name: PredictionId) -> list[tuple[ScoringRun, dict[str, Any]]]:
+def runs_with(platform: Platform, name: PredictionId) -> list[tuple[ScoringRun, dict[str, Any]]]:
     """The runs in which a prediction of that id was made, each with its row; the first one is what was decided.
 
     Raises:
@@ -133,7 +133,7 @@ def prediction_row(platform: Platform, text: str) -> dict[str, Any]:
         ValueError: the text is no prediction id.
     """
     name = parse(text)
-    (run, found), *later = _runs_with(platform, name)
+    (run, found), *later = runs_with(platform, name)
     reasons = json.loads(found.pop("reasons", None) or "[]")
     # Times in the lake are UTC without a zone.
     zoned = {k: v.replace(tzinfo=UTC) if isinstance(v, datetime) and v.tzinfo is None else v for k, v in found.items()}
@@ -213,7 +213,7 @@ def scored_row(platform: Platform, name: PredictionId) -> pl.DataFrame:
     Raises:
         NotFound: it is not in the lake.
     """
-    (run, predicted), *_ = _runs_with(platform, name)
+    (run, predicted), *_ = runs_with(platform, name)
     registration = registered(platform.ledger.state().model(name.model), name.version)
     column = registration.event.declaration["id"]
     found = run.read(platform, "scored_rows").filter(pl.col(column) == predicted["id"])

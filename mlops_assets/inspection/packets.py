@@ -1,6 +1,8 @@
 """What goes into an audit packet from the stores: card, evidence, reports of windows, requirement results, lineage."""
 
 import json
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +10,7 @@ from mlops_assets.evidence.openlineage import events, text_of
 from mlops_assets.evidence.packet.packet import PacketError, PacketParts, write_packet
 from mlops_assets.governance.approval_subject import registered
 from mlops_assets.inspection.requirement_results import requirement_rows
+from mlops_assets.inspection.row_proofs import shown_prediction
 from mlops_assets.ledger.canonical import canonical_json
 from mlops_assets.ledger.events.versions import EvidenceStored
 from mlops_assets.ledger.events.windows import HealthVerdict
@@ -15,14 +18,30 @@ from mlops_assets.platform import Platform
 from mlops_assets.stores.registry import RegistryError, evidence_bytes
 
 
-def make_packet(platform: Platform, model: str, version: int, path: Path) -> dict[str, Any]:
+def make_packet(
+    platform: Platform, model: str, version: int, path: Path, predictions: Sequence[str] = ()
+) -> dict[str, Any]:
     """Write the audit packet of a version; returns what the verifier found in it.
 
+    Args:
+        platform: the project.
+        model: name.
+        version: its number.
+        path: of the file.
+        predictions: ids of predictions of the version that are shown in it, each with the row that was scored.
+
     Raises:
+        NotFound: there is no such prediction.
         NotRegistered: there is no such version.
         PacketError: a file that a record names is gone or was changed, or the packet would not be whole.
     """
-    return write_packet(path, platform.ledger, model, str(version), packet_parts(platform, model, version))
+    parts = packet_parts(platform, model, version)
+    shown = {f"{place:04d}.json": _shown(platform, text) for place, text in enumerate(predictions, 1)}
+    return write_packet(path, platform.ledger, model, str(version), replace(parts, predictions=shown))
+
+
+def _shown(platform: Platform, text: str) -> bytes:
+    return (json.dumps(shown_prediction(platform, text), ensure_ascii=False, indent=1) + "\n").encode()
 
 
 def packet_parts(platform: Platform, model: str, version: int) -> PacketParts:

@@ -50,6 +50,7 @@ class PacketParts:
         evidence: name to bytes of what the gates decided on.
         windows: name (`2004-01-01/drift.json`) to bytes of the reports that verdicts rest on.
         reports: name to bytes of what is computed from the records, such as requirement results and lineage.
+        predictions: name to bytes of single predictions that were asked for, each with its way to the root on record.
     """
 
     declaration: str
@@ -58,6 +59,7 @@ class PacketParts:
     evidence: Mapping[str, bytes] = field(default_factory=dict)
     windows: Mapping[str, bytes] = field(default_factory=dict)
     reports: Mapping[str, bytes] = field(default_factory=dict)
+    predictions: Mapping[str, bytes] = field(default_factory=dict)
 
 
 def write_packet(path: Path, ledger: Ledger, model: str, version: str, parts: PacketParts) -> dict[str, Any]:
@@ -124,6 +126,7 @@ def _contents(ledger: Ledger, model: str, version: str, parts: PacketParts) -> d
         **{f"evidence/{name}": data for name, data in parts.evidence.items()},
         **{f"windows/{name}": data for name, data in parts.windows.items()},
         **{f"reports/{name}": data for name, data in parts.reports.items()},
+        **{f"predictions/{name}": data for name, data in parts.predictions.items()},
     }
     if parts.policy is not None:
         contents["policy.json"] = parts.policy.encode()
@@ -230,6 +233,7 @@ addendum.json      exceptions, interventions; as text, and as data with the reco
 evidence/          what the gates decided on
 windows/           the reports that the verdicts on windows rest on
 reports/           what follows from the records: requirement profiles, lineage (OpenLineage), bill of materials
+predictions/       single predictions that were asked for, if any, with the rows that were scored; each leads to a root on record
 verify.py          the program that checks all this
 
 What it shows: nothing was changed since it was signed, these keys signed it, and the promotion was right under the policy

@@ -30,6 +30,7 @@ from typing import Any
 
 from mlops_assets.evidence.packet.verifier_addendum import check_addendum, check_now, read_addendum
 from mlops_assets.evidence.packet.verifier_files import check_recorded_files, read_files
+from mlops_assets.evidence.packet.verifier_history import removals
 from mlops_assets.evidence.packet.verifier_ledger import (
     check_chain,
     check_head_key,
@@ -37,6 +38,7 @@ from mlops_assets.evidence.packet.verifier_ledger import (
     check_signatures,
     instant,
 )
+from mlops_assets.evidence.packet.verifier_rows import PREDICTIONS, check_predictions
 from mlops_assets.evidence.packet.verifier_signatures import (
     LARGEST_JSON,
     Point,
@@ -56,7 +58,7 @@ FILES = (
     *(SEAL, "ledger.jsonl", "declaration.json", "policy.json", "addendum.json", "addendum.md"),
     *("README.txt", "verify.py"),
 )
-FOLDERS = ("keys/", "card/", "evidence/", "windows/", "reports/")
+FOLDERS = ("keys/", "card/", "evidence/", "windows/", "reports/", PREDICTIONS)
 LONGEST_LINE = 1000
 MOST_REMARKS = 100
 
@@ -138,6 +140,8 @@ def verify(path: Any, root: str | None = None, head: str | None = None, anchors:
         found["summary"], champion = check_version(files, rows, people, signed, model, version)
         found["remarks"] += evidence_since(rows, model, version)
         found["gates"] = gates_on_record(rows, model, version)
+        found["predictions"] = check_predictions(files, rows, model, version)
+        found["removed"] = removals(rows, signed, model)
         found["since_card"] = check_addendum(files, rows, signed, model, version)
         check_now(read_addendum(files)[0]["now"], rows, signed, model, version, champion)
         issuer = next((p["name"] for p in people if p["key_id"] == found["head"]), None)
@@ -182,6 +186,7 @@ def report(found: dict[str, Any]) -> list[str]:
         f"sealed with head key {found['head']}{issuer}",
         f"people enrolled by root key {found['root']}, of {found['root_name']}",
     ]
+    lines += [*found["predictions"], *found["removed"]]
     lines.append(f"written by the issuer, and compared with no record: {'; '.join(found['not_compared'])}")
     if withheld:
         lines.insert(3, f"records of other models: {withheld}; their digests are in the chain, their content is not")

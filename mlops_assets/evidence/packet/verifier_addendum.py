@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from mlops_assets.evidence.packet.verifier_judgements import open_findings, validations
+from mlops_assets.evidence.packet.verifier_history import history_of
 from mlops_assets.evidence.packet.verifier_ledger import Act, Row
 from mlops_assets.evidence.packet.verifier_signatures import Wrong, parsed
 
@@ -22,6 +22,8 @@ JUDGED = (
         "clause_concluded",
         "policy_adopted",
         "tier_assessed",
+        "rows_erased",
+        "rows_expired",
         "promotion",
         "rollback",
         "suspension",
@@ -51,16 +53,16 @@ def read_addendum(files: dict[str, bytes]) -> tuple[Row, list[Row]]:
 def check_now(now: Row, rows: list[Row], signed: dict[int, Act], model: str, about: str, champion: Row) -> None:
     """What the addendum says of champion, validation, last verdict and open findings is what the records lead to."""
     version = champion["champion"] if champion["status"] != "retired" else None
-    mine = [row for row in rows if row["model"] == model]
-    judged = [row for row in mine if row["kind"] == "health_verdict"]
+    mine = history_of(rows, signed, model)
+    judged = mine.of("health_verdict")
     last = max(judged, key=lambda row: (row["subject"], row["seq"])) if judged else None
-    validated = validations(mine, signed, about)
+    validated = mine.validations(about)
     found = {
         "validation": validated[-1]["body"]["outcome"] if validated else None,
         "last_verdict": last and {"window": last["subject"], **{k: last["body"][k] for k in ("severity", "kind")}},
         "champion": None if version is None else str(version),
         "lifecycle": LIFECYCLES[champion["status"]],
-        "open_findings": [f["subject"] for f in open_findings(mine, signed)],
+        "open_findings": [f["subject"] for f in mine.open_findings()],
     }
     stated = {
         **now,

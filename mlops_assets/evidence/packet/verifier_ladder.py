@@ -6,7 +6,7 @@ It reads the records of windows, tests and signatures that stand before the prom
 from statistics import NormalDist
 from typing import Any
 
-from mlops_assets.evidence.packet.verifier_judgements import authors_of
+from mlops_assets.evidence.packet.verifier_history import History, authors_of
 from mlops_assets.evidence.packet.verifier_ledger import Act, Row
 from mlops_assets.evidence.packet.verifier_signatures import Wrong
 
@@ -20,7 +20,7 @@ def named(row: Row) -> str:
 
 
 def check_ladder(
-    before: list[Row], signed: dict[int, Act], promotion: Row, policy: Row, registered: Row, now: Row
+    before: History, signed: dict[int, Act], promotion: Row, policy: Row, registered: Row, now: Row
 ) -> None:
     """A version that follows a champion passed every step of the policy's ladder beside it."""
     if now["champion"] is None or registered["body"]["declaration"].get("event_time") is None:
@@ -64,13 +64,11 @@ def ladder_steps(release: Row) -> list[tuple[str, float, int, int]]:
     return [step for step in steps if step[2] or step[3]]
 
 
-def seen_beside(before: list[Row], version: str) -> dict[str, Row]:
+def seen_beside(before: History, version: str) -> dict[str, Row]:
     """By window with rows, what a version did beside a champion: largest share, rows, decided rows, and the first record."""
     found: dict[str, Row] = {}
-    for row in (r for r in before if r["kind"] == "window_scored"):
+    for row in before.beside.get(version, []):
         body = row["body"]
-        if body.get("challenger") is None or str(body["challenger"]) != version or not body["rows"]:
-            continue
         share = float(body.get("canary_share") or 0.0)
         decided = body.get("challenger_rows")
         decided = round(share * body["rows"]) if decided is None else decided
@@ -83,23 +81,20 @@ def seen_beside(before: list[Row], version: str) -> dict[str, Row]:
     return dict(sorted(found.items()))
 
 
-def tests_beside(before: list[Row], version: str, champion: Any) -> dict[str, Row]:
+def tests_beside(before: History, version: str, champion: Any) -> dict[str, Row]:
     """Of each window the last test of a version, where it was made beside this champion."""
     last: dict[str, Row] = {}
-    for row in before:
-        if row["kind"] == "ladder_tested" and row["subject"] == version:
-            last[row["body"]["window"]] = row
+    for row in before.of("ladder_tested", version):
+        last[row["body"]["window"]] = row
     return {w: row for w, row in sorted(last.items()) if row["body"]["champion"] == champion}
 
 
 def step_signatures(
-    before: list[Row], signed: dict[int, Act], version: str, registered: Row, champion: Any
+    before: History, signed: dict[int, Act], version: str, registered: Row, champion: Any
 ) -> list[tuple[int, str, str]]:
     """Number, step and role of each signature, by somebody who did not build the version, that it passed beside a champion."""
     found = []
-    for row in (
-        r for r in before if r["kind"] == "ladder_step_signed" and r["subject"] == version and r["seq"] in signed
-    ):
+    for row in before.signed_of("ladder_step_signed", version):
         person, _, statement = signed[row["seq"]]
         about = (statement["version"], statement["champion"]) == (version, champion)
         if about and person.casefold() not in authors_of(registered["body"]):

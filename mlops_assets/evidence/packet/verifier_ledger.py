@@ -44,6 +44,8 @@ PURPOSES = {
     "ladder_step_signed": "ladder-step/v1",
     "segment_paused": "segment-pause/v1",
     "segment_resumed": "segment-resumption/v1",
+    "rows_erased": "erasure/v1",
+    "rows_expired": "retention/v1",
     "rollback": "rollback/v1",
     "suspension": "suspension/v1",
     "resumption": "resumption/v1",

@@ -3,7 +3,7 @@
 from datetime import timedelta
 from typing import Any
 
-from mlops_assets.evidence.packet.verifier_judgements import authors_before
+from mlops_assets.evidence.packet.verifier_history import History
 from mlops_assets.evidence.packet.verifier_ledger import Act, Row, instant, sha256
 from mlops_assets.evidence.packet.verifier_signatures import Wrong, canonical
 
@@ -15,7 +15,7 @@ DEFAULT_RULE: Row = {"roles": ["model-risk", "validator"], "max_days": 365}
 """What a policy asks that was recorded before it could say so."""
 
 
-def check_tier(before: list[Row], signed: dict[int, Act], promotion: Row, policy: Row, declaration: Row) -> None:
+def check_tier(before: History, signed: dict[int, Act], promotion: Row, policy: Row, declaration: Row) -> None:
     """The policy was of the assessed tier or a higher one; without an assessment that counted, of the highest."""
     what = f"record {promotion['seq']} (promotion of version {promotion['subject']})"
     counted = standing_assessment(before, signed, policy, declaration, instant(promotion["recorded_at"]))
@@ -29,16 +29,16 @@ def check_tier(before: list[Row], signed: dict[int, Act], promotion: Row, policy
 
 
 def standing_assessment(
-    before: list[Row], signed: dict[int, Act], policy: Row, declaration: Row, then: Any
+    before: History, signed: dict[int, Act], policy: Row, declaration: Row, then: Any
 ) -> Row | None:
     """The latest assessment that the policy accepts, where it had not ended; None where there is none."""
     rule = policy.get("assessment") or DEFAULT_RULE
-    builders = authors_before(before, None) | {str(d).strip().casefold() for d in declaration.get("developers") or ()}
+    declared = {str(d).strip().casefold() for d in declaration.get("developers") or ()}
     latest: Row | None = None
     last = 0
-    for row in (r for r in before if r["kind"] == "tier_assessed" and r["seq"] in signed):
+    for row in before.signed_of("tier_assessed"):
         person, subjects, statement = signed[row["seq"]]
-        if person.casefold() in authors_before(before, row["seq"]) or statement["role"] in NO_ASSESSORS:
+        if before.built(person, row["seq"]) or statement["role"] in NO_ASSESSORS:
             continue
         rules = statement["rules"]
         whole = sha256(canonical(rules)) == statement["rules_digest"] == subjects.get("rules")
@@ -48,7 +48,8 @@ def standing_assessment(
         too_long = instant(statement["expires"]) - instant(row["recorded_at"]) > (
             timedelta(rule["max_days"]) + ASSESSMENT_SLACK
         )
-        if statement["role"] in rule["roles"] and person.casefold() not in builders and not too_long:
+        author = person.casefold() in declared or before.built(person, None)
+        if statement["role"] in rule["roles"] and not author and not too_long:
             latest = row
     if latest is None:
         return None

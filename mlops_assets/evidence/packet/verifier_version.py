@@ -4,13 +4,7 @@ from datetime import timedelta
 
 from mlops_assets.evidence.packet.verifier_champion import changes, check_stood
 from mlops_assets.evidence.packet.verifier_files import check_file
-from mlops_assets.evidence.packet.verifier_judgements import (
-    adoptions,
-    authors_before,
-    authors_of,
-    registration_of,
-    validations,
-)
+from mlops_assets.evidence.packet.verifier_history import History, authors_of
 from mlops_assets.evidence.packet.verifier_ladder import named
 from mlops_assets.evidence.packet.verifier_ledger import MACHINES, Act, Row, instant, sha256
 from mlops_assets.evidence.packet.verifier_signatures import Wrong, canonical
@@ -25,7 +19,7 @@ def check_version(
     """The version's digests, and every change of the model's champion decided again; gives back a summary, and the
     champion after the last record."""
     mine = [r for r in rows if r["model"] == model and r["subject"] == version]
-    registered = registration_of(mine, version)
+    registered = next((r for r in mine if r["kind"] == "version_registered"), None)
     if registered is None:
         raise Wrong(f"version {version} of {model} was never registered")
     check_file(files, "declaration.json", registered["body"]["declaration_digest"], "the version was registered with")
@@ -34,9 +28,12 @@ def check_version(
         named_policy = promotions[-1]["body"]["policy_digest"]
         check_file(files, "policy.json", named_policy, "the version was promoted under")
     champion: Row = {}
+    enrolled: dict[str, int] = {}
+    for person in people:
+        enrolled.setdefault(person["name"].casefold(), person["enrolled"])
     for promotion, before, champion in changes(rows, signed, model):
         if promotion is not None:
-            check_promotion(before, people, signed, promotion, champion)
+            check_promotion(before, enrolled, signed, promotion, champion)
     conflicting = {r["body"]["artifact_digest"] for r in mine if r["kind"] == "version_registered"}
     if len(conflicting) > 1:
         raise Wrong(f"version {version} was registered with different artifacts")
@@ -50,11 +47,11 @@ def check_version(
 
 
 def check_promotion(
-    before: list[Row], people: list[Row], signed: dict[int, Act], promotion: Row, champion: Row
+    before: History, enrolled: dict[str, int], signed: dict[int, Act], promotion: Row, champion: Row
 ) -> None:
     """One promotion, of this version or of another: everything that it rested on held, and nothing stood in its way."""
     what, version, policy = named(promotion), promotion["subject"], promotion["body"]["policy"]
-    registered = registration_of(before, version)
+    registered = before.registration(version)
     if registered is None:
         raise Wrong(f"{what}: the version was not registered then")
     if sha256(canonical(policy)) != promotion["body"]["policy_digest"]:
@@ -67,7 +64,7 @@ def check_promotion(
     for exception in promotion["body"]["exceptions"]:
         check_exception(before, signed, promotion, exception, policy, authors)
     check_validation(before, signed, promotion, policy)
-    check_developers(people, promotion, policy, registered["body"]["developers"])
+    check_developers(enrolled, promotion, policy, registered["body"]["developers"])
     check_approvals(before, signed, promotion, policy, authors)
     check_stood(before, signed, promotion, policy, registered, champion)
 
@@ -76,7 +73,7 @@ def evidence_since(rows: list[Row], model: str, version: str) -> list[str]:
     """Evidence in the packet that took the place of other evidence after the approvals: a remark each, as nobody signs it."""
     mine = [r for r in rows if r["model"] == model]
     promotions = [r for r in mine if r["kind"] == "promotion" and r["subject"] == version]
-    registered = registration_of(mine, version)
+    registered = next((r for r in mine if (r["kind"], r["subject"]) == ("version_registered", version)), None)
     if not promotions or registered is None:
         return []
     approved = min([*promotions[-1]["body"]["approvals"], promotions[-1]["seq"]])
@@ -111,32 +108,29 @@ def gates_on_record(rows: list[Row], model: str, version: str) -> list[str]:
     ]
 
 
-def check_policy(before: list[Row], signed: dict[int, Act], promotion: Row) -> None:
+def check_policy(before: History, signed: dict[int, Act], promotion: Row) -> None:
     """The policy of the promotion was the one in force, where any had come into force."""
-    in_force = [adopted["body"]["policy_digest"] for adopted in adoptions(before, signed)][-1:]
+    in_force = [adopted["body"]["policy_digest"] for adopted in before.adopted[-1:]]
     if in_force and in_force[0] != promotion["body"]["policy_digest"]:
         raise Wrong(f"{named(promotion)} is under a policy that was not in force then")
 
 
-def check_snapshot(before: list[Row], registered: Row) -> None:
+def check_snapshot(before: History, registered: Row) -> None:
     """The rows that the version was trained on were recorded before it: a snapshot with the digest of its registration."""
     seq, data = registered["body"].get("snapshot_record"), registered["body"]["data_digest"]
     if not seq:
         return  # registered from rows that were never recorded as a snapshot: there is nothing to compare
-    taken = next((row for row in before if row["seq"] == seq), None)
+    taken = before.by_seq.get(seq)
     if taken is None or (taken["kind"], taken["subject"]) != ("snapshot_taken", data) or seq > registered["seq"]:
         raise Wrong(f"{named(registered)} names record {seq} as its snapshot, which is none of its rows")
 
 
-def check_gates(before: list[Row], promotion: Row, registered: Row, policy: Row) -> None:
+def check_gates(before: History, promotion: Row, registered: Row, policy: Row) -> None:
     """Every gate that the policy requires had decided, and passed unless an exception lifts it; the digests that were
     approved are those of the records."""
     what, body, version = named(promotion), promotion["body"], promotion["subject"]
     lifted = {exception["gate"] for exception in body["exceptions"]}
-    latest: dict[str, Row] = {}
-    for row in (r for r in before if r["kind"] == "gate_decision" and r["subject"] == version):
-        if row["seq"] > registered["seq"] and row["body"]["policy_digest"] == body["policy_digest"]:
-            latest[row["body"]["gate"]] = row
+    latest = before.gates.get((version, body["policy_digest"]), {})
     counting = {row["seq"] for row in latest.values()}
     for seq in body["decisions"]:
         if seq not in counting:
@@ -156,14 +150,14 @@ def check_gates(before: list[Row], promotion: Row, registered: Row, policy: Row)
     check_digests(before, promotion, registered, latest)
 
 
-def check_digests(before: list[Row], promotion: Row, registered: Row, latest: dict[str, Row]) -> None:
+def check_digests(before: History, promotion: Row, registered: Row, latest: dict[str, Row]) -> None:
     """What the approvals were signed over is what the ledger held: registration, policy, files, card and gates."""
     what, body = named(promotion), promotion["body"]
     expected = {"registration": registered["digest"], "policy": body["policy_digest"]}
     for name in ("artifact", "data", "declaration", "features"):
         if registered["body"].get(name + "_digest"):
             expected[name] = registered["body"][name + "_digest"]
-    cards = [r for r in before if r["kind"] == "card_issued" and r["subject"] == promotion["subject"]]
+    cards = before.of("card_issued", promotion["subject"])
     if cards:
         expected["card"] = cards[-1]["body"]["digest"]
     expected.update({f"gate:{gate}": row["digest"] for gate, row in latest.items()})
@@ -196,7 +190,7 @@ def blocks(policy: Row, gate: str, decided: Row) -> bool:
 
 
 def check_exception(
-    before: list[Row], signed: dict[int, Act], promotion: Row, used: Row, policy: Row, authors: set[str]
+    before: History, signed: dict[int, Act], promotion: Row, used: Row, policy: Row, authors: set[str]
 ) -> None:
     """An exception was signed before the promotion by somebody who may, and was in force for this gate and version."""
     what, then, version = (
@@ -204,7 +198,7 @@ def check_exception(
         instant(promotion["recorded_at"]),
         promotion["subject"],
     )
-    row = next((r for r in before if r["seq"] == used["seq"]), None)
+    row = before.by_seq.get(used["seq"])
     act = signed.get(used["seq"])
     if row is None or act is None or row["kind"] != "exception_granted":
         raise Wrong(f"{what} is no signed record before the promotion")
@@ -217,22 +211,21 @@ def check_exception(
     if statement["role"] not in rule["roles"]:
         raise Wrong(f"{what} was signed as {statement['role']}, which the policy does not allow")
     # An exception for every version is no matter of any version's author.
-    if person.casefold() in authors | authors_before(before, row["seq"], statement["version"]):
+    if person.casefold() in authors or before.built(person, row["seq"], statement["version"]):
         raise Wrong(f"{what} was signed by {person}, who built this version")
-    registered = registration_of(before, version)
+    registered = before.registration(version)
     if statement["version"] and registered and subjects.get("registration") != registered["digest"]:
         raise Wrong(f"{what} was signed for another registration of version {version}")
     if instant(statement["expires"]) - instant(row["recorded_at"]) > timedelta(rule["max_days"]) + SIGNING_SLACK:
         raise Wrong(f"{what} lasts longer than the {rule['max_days']} days that the policy allows")
-    for other in before:
-        act = signed.get(other["seq"])
-        if other["kind"] == "exception_withdrawn" and act and act[2].get("seq") == row["seq"]:
-            raise Wrong(f"{what} had been withdrawn by record {other['seq']}")
+    withdrawn = before.withdrawn.get(row["seq"])
+    if withdrawn is not None:
+        raise Wrong(f"{what} had been withdrawn by record {withdrawn['seq']}")
 
 
-def check_validation(before: list[Row], signed: dict[int, Act], promotion: Row, policy: Row) -> None:
+def check_validation(before: History, signed: dict[int, Act], promotion: Row, policy: Row) -> None:
     """The last validation before the promotion did not reject the version, and had not ended."""
-    counting = validations(before, signed, promotion["subject"])
+    counting = before.validations(promotion["subject"])
     if not counting:
         if policy.get("validation", {}).get("required"):
             raise Wrong(f"{named(promotion)}: the policy requires a validation, and none is signed before it")
@@ -247,15 +240,15 @@ def check_validation(before: list[Row], signed: dict[int, Act], promotion: Row, 
         raise Wrong(f"{named(promotion)}: the validation of record {last['seq']} had ended")
 
 
-def check_developers(people: list[Row], promotion: Row, policy: Row, developers: list[str]) -> None:
+def check_developers(enrolled: dict[str, int], promotion: Row, policy: Row, developers: list[str]) -> None:
     """Where approvals are required, every declared developer was enrolled: else an author could approve under another name."""
-    enrolled = {p["name"].casefold() for p in people if p["enrolled"] < promotion["seq"]}
-    unknown = sorted(name for name in developers if name.strip().casefold() not in enrolled)
+    then = promotion["seq"]
+    unknown = sorted(name for name in developers if enrolled.get(name.strip().casefold(), then) >= then)
     if policy["approvals"] and unknown:
         raise Wrong(f"{named(promotion)}: the developers {', '.join(unknown)} were not enrolled when it was approved")
 
 
-def check_approvals(before: list[Row], signed: dict[int, Act], promotion: Row, policy: Row, authors: set[str]) -> None:
+def check_approvals(before: History, signed: dict[int, Act], promotion: Row, policy: Row, authors: set[str]) -> None:
     """Enough different people, none of them an author, in the required roles, over exactly these digests; and nobody's
     rejection of them stood."""
     what, version, digests = named(promotion), promotion["subject"], promotion["body"]["digests"]
@@ -279,7 +272,7 @@ def check_approvals(before: list[Row], signed: dict[int, Act], promotion: Row, p
         if roles.count(role) < count:
             raise Wrong(f"{what}: the policy requires {count} approval(s) as {role}, found {roles.count(role)}")
     standing: dict[str, tuple[str, int]] = {}
-    for row in (r for r in before if r["kind"] == "approval" and r["subject"] == version and r["seq"] in signed):
+    for row in before.signed_of("approval", version):
         name, subjects, approval = signed[row["seq"]]
         mine = subjects == digests and approval["role"] in (required or {approval["role"]})
         if mine and name.casefold() not in authors:

@@ -17,7 +17,7 @@ from mlops_assets.governance.findings import record_finding
 from mlops_assets.governance.validations import record_validation
 from mlops_assets.ledger.canonical import iso
 from mlops_assets.ledger.enrolment import enrol, revoke
-from mlops_assets.ledger.events.champion import ExceptionUsed, Rollback
+from mlops_assets.ledger.events.champion import ExceptionUsed, Rollback, Suspension
 from mlops_assets.ledger.events.versions import SnapshotTaken
 from mlops_assets.ledger.events.windows import LadderCheck, LadderTested
 from mlops_assets.ledger.keys import SigningKey
@@ -355,6 +355,36 @@ def rollback_for(severity: str, version: str) -> Do:
     return do
 
 
+def suspended_for(severity: str, kind: str, version: str = "1") -> Do:
+    """The service key suspends the champion on a verdict, under a policy that lets it for a broken relation."""
+
+    def do(world: World, rules: Policy) -> None:
+        letting = policy(
+            exceptions={"roles": ["model-risk"], "max_days": 90},
+            automation={"suspend": True},
+            response={"concept_drift": ["incident", "suspend"]},
+        )
+        adopt(world.ledger, MODEL, letting)
+        world.decide(letting)
+        world.approve(letting, "validator", "risk")
+        mine = world.ledger.state().model(MODEL).version(1).approvals[-2:]
+        past_promote(world, letting, approvals=tuple(a.record.seq for a in mine))
+        service = SigningKey.generate()
+        enrol(world.ledger, world.keys["root"], "automation", service.public, ["automation"])
+        found = health_verdict("2026-02-01", severity=severity, kind=kind, version=version)
+        seen = world.ledger.append(found, model=MODEL, subject="2026-02-01")
+        grounds = {
+            "cause": "x", "occasion": "y", "evidence": seen.seq, "policy_digest": letting.digest,
+            "policy": letting.model_dump(mode="json"),
+        }  # fmt: skip
+        now = champion_state(world.ledger, MODEL)
+        intervene(
+            world.ledger, world.registry, now, Suspension, "1", service, "because", about=grounds, roles=("automation",)
+        )  # fmt: skip
+
+    return do
+
+
 def on_a_step(*outcomes: str, share: float = 0.0, signer: str = "", **release: object) -> Do:
     """A version is promoted that stands on a step of another ladder: a window with tests, and perhaps a signature."""
 
@@ -476,6 +506,9 @@ EXCHANGED = (
     Attack("a person's key exchanged by nobody's root", key_nobody_enrolled, "it was pending then", "no signed approval"),
     Attack("a snapshot of other rows", snapshot_of_other_rows, "which has other rows", "which is none of its rows"),
     Attack("a rollback for a good verdict", rollback_for("watch", "2"), "is at watch", "calls for no rollback"),
+    Attack("a suspension for a mild verdict", suspended_for("watch", "concept_drift"), "no suspension", "no suspension"),
+    Attack("a suspension for a shift that needs none", suspended_for("act", "covariate_shift"), "no suspension", "no suspension"),
+    Attack("a suspension for another version", suspended_for("act", "concept_drift", "2"), "version 2", "no suspension"),
     Attack("a rollback for another version's verdict", rollback_for("act", "1"), "version 1", "calls for no rollback"),
 )  # fmt: skip
 

@@ -16,8 +16,11 @@ from mlops_assets.ledger.enrolment import enrol, revoke
 from mlops_assets.ledger.keys import SigningKey
 from mlops_assets.policy.policy import Policy
 from mlops_assets.release.audit import audit_promotions
+from mlops_assets.release.automation import act
 from mlops_assets.release.interventions import resume, retire, rollback, suspend
+from mlops_assets.release.oversight import due
 from mlops_assets.release.promotion import promote
+from mlops_assets_tests.evidence.packet.attacks import suspended_for
 from mlops_assets_tests.evidence.packet.forging import second_version
 from mlops_assets_tests.evidence.packet.made import parts_of, usual, verdict
 from mlops_assets_tests.governance.world import MODEL, World, policy
@@ -149,9 +152,43 @@ def author_of_another_version(world: World, rules: Policy) -> None:
     promoted(world, rules, 2)
 
 
+def suspended_by_policy(world: World, rules: Policy) -> None:
+    suspended_for("critical", "concept_drift")(world, rules)
+
+
+def suspended_overdue(world: World, rules: Policy) -> None:
+    """Nobody has validated the champion in time, and later somebody rejects it."""
+    letting = policy(
+        exceptions={"roles": ["model-risk"], "max_days": 90},
+        automation={"suspend": True},
+        response={"validation_expired": ["incident", "suspend"]},
+        validity_days=30,
+        validation={"rejection_term_days": 5},
+    )
+    adopt(world.ledger, MODEL, letting)
+    decided_anew(world, letting)
+    promoted(world, letting)
+    service = SigningKey.generate()
+    enrol(world.ledger, world.keys["root"], "automation", service.public, ["automation"])
+    world.clock.pass_days(31)
+    suspended_at_once(world, letting, service)
+    resume(world.ledger, world.registry, MODEL, world.keys["validator"], "in a week", world.verify_artifact)
+    ends = world.clock() + timedelta(days=20)
+    record_validation(world.ledger, world.keys["second"], letting, MODEL, 1, "rejected", "as found", valid_until=ends)
+    world.clock.pass_days(6)
+    suspended_at_once(world, letting, service)
+
+
+def suspended_at_once(world: World, rules: Policy, service: SigningKey) -> None:
+    """What the policy calls for now is a suspension, and the service key does it."""
+    (opening,) = (o for o in due(world.ledger.state(), rules, MODEL, world.clock()) if o.act == "suspension")
+    assert act(world.ledger, world.registry, rules, MODEL, opening, service, world.verify_artifact) is not None
+
+
 HISTORIES = (
     retired, reverted_and_followed, promoted_twice, suspended_and_resumed, another_exception, withdrawn_since, policy_changed_twice,
-    changed_mind, finding_closed, validated_after_a_rejection, people_changed, author_of_another_version,
+    changed_mind, finding_closed, validated_after_a_rejection, people_changed, author_of_another_version, suspended_by_policy,
+    suspended_overdue,
 )  # fmt: skip
 
 
