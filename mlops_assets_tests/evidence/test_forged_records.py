@@ -29,7 +29,7 @@ from mlops_assets.governance.exceptions import lifts
 from mlops_assets.governance.findings import blocking
 from mlops_assets.governance.validations import standing_validation
 from mlops_assets.ledger.canonical import plain
-from mlops_assets.ledger.events import champion, discovery, judgements, response, tiers
+from mlops_assets.ledger.events import champion, discovery, judgements, privacy, response, tiers
 from mlops_assets.ledger.events.base import Event, SignedEvent
 from mlops_assets.ledger.events.registry import EVENTS
 from mlops_assets.ledger.keys import SigningKey
@@ -298,6 +298,30 @@ def _discovered(event: type[SignedEvent], **said: Any) -> Callable[[Life, Record
     return made
 
 
+def _erased(life: Life, opened: Record) -> Act:
+    leaf = {"position": 2, "leaf": "f" * 64}
+    table = {
+        "table": f"{MODEL}/predictions",
+        "root": "e" * 64,
+        "rows": 9,
+        "removed": 1,
+        "columns": ["id"],
+        "leaves": [leaf],
+    }
+    fields = {"id": "erasure-9", "reason": MARKER, "basis": "law", "tables": [table]}
+    return Act(privacy.RowsErased, "erasure-9", {"tables": "a" * 64}, fields)
+
+
+def _expired(life: Life, opened: Record) -> Act:
+    life.adopt(SIGNED_POLICY)
+    table = {"table": f"{MODEL}/predictions", "root": "e" * 64, "rows": 9, "removed": 9}
+    fields = {
+        "day": "2016-01-01", "reason": MARKER, "policy_digest": SIGNED_POLICY.digest, "retention_days": 9,
+        "tables": [table],
+    }  # fmt: skip
+    return Act(privacy.RowsExpired, "2016-01-01", {"policy": SIGNED_POLICY.digest}, fields)
+
+
 ACTS: tuple[Callable[[Life, Record], Act], ...] = (
     _approval,
     _granted,
@@ -322,6 +346,8 @@ ACTS: tuple[Callable[[Life, Record], Act], ...] = (
     _retraining,
     _discovered(discovery.DiscoveryIgnored, expires=at("2016-03-01")),
     _discovered(discovery.DiscoveryAssigned, governed_by=MODEL),
+    _erased,
+    _expired,
 )
 NAMES = (
     *("approval", "exception", "withdrawal", "finding", "response", "extension", "closure", "validation"),
@@ -329,6 +355,7 @@ NAMES = (
     *("rollback", "suspension", "resumption", "retirement", "acknowledgement", "incident closure"),
     *("mitigation", "report", "merge", "retraining"),
     *("ignored discovery", "assigned discovery"),
+    *("erasure", "retention"),
 )
 
 
