@@ -111,8 +111,11 @@ def _print_ladder(row: Mapping[str, Any]) -> None:
     if newest is None or not newest["tests"] or newest["status"] in ("champion", "former champion"):
         return
     click.echo(shown(f"\nVersion {newest['version']} is {newest['status']}. {newest['reason']}"))
-    for line in newest["tests"]:
-        click.echo(shown(f"  {line}"))
+    for test in newest["tests"]:
+        head = f"Window {test['window']} beside version {test['champion']}: {test['outcome']} (record {test['record']})"
+        click.echo(shown(f"  {head}"))
+        for check in test["checks"]:
+            click.echo(shown(f"    {check['name']}: {check['outcome']}, {check['reason']}"))
 
 
 def print_states(rows: Sequence[Mapping[str, Any]]) -> None:

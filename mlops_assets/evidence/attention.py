@@ -216,13 +216,18 @@ def _suspension(state: ModelState) -> list[AttentionItem]:
     ]
 
 
+def _quoted(segment: str) -> str:
+    """A segment as a person types it to a shell."""
+    return shlex.quote(segment) if set(segment) & set('"$`\\!') else f'"{segment}"'
+
+
 def _pauses(state: ModelState) -> list[AttentionItem]:
     """Segments about whose rows nothing is decided."""
     return [
         AttentionItem(
             state.name, "suspension", "now", f"Paused where {one.where}: these rows get no decision",
             f"Since {day(one.since)}, by {one.person} (record {one.seq}). {one.rationale}",
-            f"mlops resume {state.name} --where {shlex.quote(one.where)} --key KEY.pem --rationale TEXT", "no author of it",
+            f"mlops resume {state.name} --where {_quoted(one.where)} --key KEY.pem --rationale TEXT", "no author of it",
         )
         for one in state.pauses.values()
     ]  # fmt: skip
@@ -245,7 +250,7 @@ def _signatures(state: ModelState) -> list[AttentionItem]:
         signed = state.signed(kind, version)
         by = ", ".join(f"{record.event.person} ({record.event.role})" for record in signed)
         missing = ", ".join(f"{count} × {role}" for role, count in state.missing_signatures(kind, version).items())
-        where = f" --where {shlex.quote(version)}" if kind in (SegmentPaused.KIND, SegmentResumed.KIND) else ""
+        where = f" --where {_quoted(version)}" if kind in (SegmentPaused.KIND, SegmentResumed.KIND) else ""
         line = f"mlops {COMMANDS[kind]} {state.name}{where} --key KEY.pem --rationale TEXT"
         detail = f"Signed by {by}: {signed[0].event.rationale}"
         title = f"A {kind.replace('_', ' ')} waits for signatures"

@@ -52,7 +52,8 @@ class VersionStatus:
         reason: why, in one sentence.
         missing: approvals that the policy still requires, as role and count.
         commands: the lines that supply what is missing; empty when nobody has to act.
-        tests: what was tested beside a champion, a sentence for each window.
+        tests: what was tested beside a champion: for each window `window`, `champion`, `outcome`, `record`, and `checks` with
+            `name`, `outcome` and `reason`.
     """
 
     version: str
@@ -60,7 +61,7 @@ class VersionStatus:
     reason: str
     missing: tuple[tuple[str, int], ...] = ()
     commands: tuple[str, ...] = ()
-    tests: tuple[str, ...] = ()
+    tests: tuple[Mapping[str, Any], ...] = ()
 
 
 def required_gates(policy: Any | None) -> frozenset[str]:
@@ -85,12 +86,19 @@ def version_statuses(ledger: Ledger, policy: Any | None, state: ModelState) -> d
     }
 
 
-def tests_beside(known: VersionState) -> tuple[str, ...]:
+def tests_beside(known: VersionState) -> tuple[Mapping[str, Any], ...]:
     """What was tested of a version in each window beside a champion, oldest window first."""
     return tuple(
-        f"Window {window} beside version {test.champion} (record {test.seq}): "
-        + "; ".join(f"{c.name.replace('_', ' ')} {c.outcome.replace('_', ' ')}, {c.reason}" for c in test.tests)
-        + "."
+        {
+            "window": window,
+            "champion": test.champion,
+            "outcome": test.outcome.replace("_", " "),
+            "record": test.seq,
+            "checks": [
+                {"name": c.name.replace("_", " "), "outcome": c.outcome.replace("_", " "), "reason": c.reason}
+                for c in test.tests
+            ],
+        }
         for window, test in sorted(known.ladder_tests.items())
     )
 

@@ -117,7 +117,7 @@ def _consider(
             kind=WITHOUT_EFFECT,
             severity="act",
             window=window.key,
-            summary=f"{trigger.cause}: {considered.reason}: {considered.command}",
+            summary=f"{trigger.cause.rstrip('.')}: {considered.reason}: {considered.command}",
             cause=f"{WITHOUT_EFFECT}:{trigger.kind}",
             rule="retraining",
             happened_at=happened_at,

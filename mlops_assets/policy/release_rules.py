@@ -43,8 +43,8 @@ class Release(Part):
     """The ladder a challenger climbs beside a champion; a model's first champion climbs nothing."""
 
     takeover: Annotated[Takeover, Stricter("fixed")] = "canary"
-    """What follows the shadow: `canary` (decides a growing share), `blue_green` (all rows at once; the former champion goes on
-    scoring beside it on probation), or `ab` (decides a fixed share until a test of both decides)."""
+    """What follows the shadow: `canary` (decides a growing share), `blue_green` (all rows at once, whatever the
+    canary's fields say; the former champion stays ready, and probation or one signed act brings it back), or `ab` (decides a fixed share until a test of both decides)."""
     shadow_windows: HigherInt = Field(default=1, ge=0)
     """Least number of windows in which the challenger scores every row and decides none."""
     shadow_rows: HigherInt = Field(default=0, ge=0)

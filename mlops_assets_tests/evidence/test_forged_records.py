@@ -251,6 +251,24 @@ def _intervention(event: type[champion.Intervention], subject: str, **more: Any)
     return made
 
 
+def _step(life: Life, opened: Record) -> Act:
+    fields = {"version": "4", "step": "shadow", "champion": 3, "tested": 0, "rationale": MARKER}
+    return Act(champion.StepSigned, "4", {"registration": "a" * 64}, fields)
+
+
+def _segment(event: type[champion.Intervention]) -> Callable[[Life, Record], Act]:
+    where = "state == 'TX'"
+
+    def made(life: Life, opened: Record) -> Act:
+        more: dict[str, Any] = {"where": where}
+        if event is champion.SegmentResumed:
+            life.intervene("model-risk", champion.SegmentPaused, where, "a look at it", where=where)
+            more["pause"] = life.ledger.state().model(MODEL).pauses[where].seq
+        return _intervention(event, where, **more)(life, opened)
+
+    return made
+
+
 def _acknowledged(life: Life, opened: Record) -> Act:
     subjects = {"incident": opened.digest}
     return Act(response.IncidentAcknowledged, opened.subject, subjects, {"id": opened.subject, "note": MARKER})
@@ -338,6 +356,9 @@ ACTS: tuple[Callable[[Life, Record], Act], ...] = (
     _intervention(champion.Suspension, "3"),
     _intervention(champion.Resumption, "3"),
     _intervention(champion.Retirement, "3"),
+    _step,
+    _segment(champion.SegmentPaused),
+    _segment(champion.SegmentResumed),
     _acknowledged,
     _incident_closed,
     _mitigated,
@@ -352,7 +373,8 @@ ACTS: tuple[Callable[[Life, Record], Act], ...] = (
 NAMES = (
     *("approval", "exception", "withdrawal", "finding", "response", "extension", "closure", "validation"),
     *("conclusion", "policy", "assessment"),
-    *("rollback", "suspension", "resumption", "retirement", "acknowledgement", "incident closure"),
+    *("rollback", "suspension", "resumption", "retirement"),
+    *("step of the ladder", "pause of a segment", "resumption of a segment", "acknowledgement", "incident closure"),
     *("mitigation", "report", "merge", "retraining"),
     *("ignored discovery", "assigned discovery"),
     *("erasure", "retention"),

@@ -4,6 +4,7 @@ Not here: which rows those are, and writing the record (`beside_champion.py`), a
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -28,6 +29,13 @@ from mlops_assets.statistics.intervals import wilson_interval
 CONFIDENCE = 0.99
 """A challenger that is no worse is sent back by one window in two hundred, for each test."""
 FLOORS = {Task.BINARY: "min_auc", Task.MULTICLASS: "min_skill", Task.REGRESSION: "min_skill"}
+OF_DECISIONS = ("min_ratio", "max_difference")
+OF_OUTCOMES = tuple(
+    name
+    for name in FairnessRule.model_fields
+    if name.startswith("max_") and name not in ("max_difference", "max_error_difference", "max_accuracy_difference")
+)
+"""Limits of the gate `fairness` on a binary model: of decisions alone, and of decisions given what turned out to be true."""
 Outcome = Literal["passed", "failed", "not_measurable"]
 
 
@@ -205,29 +213,19 @@ def fairness(rows: BesideRows, policy: Policy) -> LadderCheck:
     strict = rule.model_copy(update={"alpha": 1 - CONFIDENCE})
     found = [one for one in (_selection(rows, strict), _by_outcome(rows, strict, policy)) if one is not None]
     if not found:
-        return _none(name, "no outcome is known yet")
-    failed = [one for one in found if one.outcome == "failed"]
-    measured = failed or [one for one in found if one.outcome == "passed"]
-    if not measured:
-        return _none(name, found[0].reason)
-    return measured[0]
+        return _none(name, "no limit of the gate can be held yet: outcomes are not known, or no limit is set")
+    # The worst of both, as in the gate: what passed in part did not pass.
+    return min(found, key=lambda one: ("failed", "not_measurable", "passed").index(one.outcome))
 
 
 def _selection(rows: BesideRows, rule: FairnessRule) -> LadderCheck | None:
     """Rates of favourable decisions, for which no outcome is needed (binary)."""
-    if rows.declaration.task is not Task.BINARY:
+    if rows.declaration.task is not Task.BINARY or rows.groups is None or not _limited(rule, OF_DECISIONS):
         return None
     decided = rows.both["challenger_decision"].is_not_null()
     decisions = rows.both["challenger_decision"].filter(decided).to_numpy()
-    assert rows.groups is not None
-    none_of_outcomes = dict.fromkeys(("max_equalized_odds", "max_equal_opportunity", "max_predictive_parity"))
-    return _judged(
-        rows.declaration,
-        np.zeros(len(decisions)),
-        decisions,
-        rows.groups.filter(decided),
-        rule.model_copy(update=none_of_outcomes),
-    )
+    alone = rule.model_copy(update=dict.fromkeys(OF_OUTCOMES))
+    return _judged(rows.declaration, np.zeros(len(decisions)), decisions, rows.groups.filter(decided), alone)
 
 
 def _by_outcome(rows: BesideRows, rule: FairnessRule, policy: Policy) -> LadderCheck | None:
@@ -236,12 +234,18 @@ def _by_outcome(rows: BesideRows, rule: FairnessRule, policy: Policy) -> LadderC
     values, there = _scores(rows.known.ids, rows.both, "challenger_decision" if binary else "challenger")
     if there.sum() < policy.monitoring.minimum_rows or rows.groups is None:
         return None
+    if binary and not _limited(rule, OF_OUTCOMES):
+        return None
     if binary:
-        rule = rule.model_copy(update={"min_ratio": None, "max_difference": None})
+        rule = rule.model_copy(update=dict.fromkeys(OF_DECISIONS))
     placed = pl.DataFrame({"id": rows.known.ids}).join(
         rows.groups.with_columns(rows.both["id"]), on="id", how="left", maintain_order="left"
     )
     return _judged(rows.declaration, rows.known.truth[there], values[there], placed.filter(pl.Series(there)), rule)
+
+
+def _limited(rule: FairnessRule, fields: Sequence[str]) -> bool:
+    return any(getattr(rule, name) is not None for name in fields)
 
 
 def _judged(

@@ -129,7 +129,16 @@ def test_fairness_needs_no_outcome_for_decisions_and_one_for_errors():
     few = unfair(0.9)
     few = replace(few, known=Arm(few.known.ids[:5], few.known.truth[:5], few.known.own[:5]))
     assert measured(few)["fairness"].outcome == "failed"
-    assert measured(few, rules(limits))["fairness"].outcome == "passed", "no limit on decisions, and no outcomes"
+    found = measured(few, rules(limits))["fairness"]
+    assert (found.outcome, "outcomes are not known" in found.reason) == ("not_measurable", True)
+
+
+def test_what_needs_outcomes_is_not_judged_without_them():
+    """Every limit of the gate belongs to one of the two halves: decisions alone, or decisions and outcomes."""
+    few = unfair(0.5)
+    few = replace(few, known=Arm(few.known.ids[:5], few.known.truth[:5], few.known.own[:5]))
+    for name in ("max_equalized_odds", "max_equal_opportunity", "max_predictive_parity"):
+        assert measured(few, rules({"fairness": {name: 0.0}}))["fairness"].outcome == "passed", name
 
 
 @pytest.mark.parametrize(
