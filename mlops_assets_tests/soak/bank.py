@@ -26,6 +26,8 @@ START = date(2004, 1, 1)
 """First day of the first window; everything before it is history."""
 HISTORY_FROM = date(2001, 10, 1)
 REPORTED_FROM = date(2004, 7, 1)
+LATE, TWICE, CORRUPT, CORRECTED, WIDER = 1, 2, 3, 4, 5
+"""Number of the quarter whose delivery is late, comes twice, cannot be read, is corrected later, has a new column."""
 TRAINED, VENDOR, IMPORTED = "loan_default", "vendor_default", "group_default"
 MODELS = (TRAINED, VENDOR, IMPORTED)
 ROLES = {"developer": ("developer",), "validator": ("validator",), "model-risk": ("model-risk",)}

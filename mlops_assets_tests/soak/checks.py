@@ -19,8 +19,10 @@ from mlops_assets.ledger.state.model import ModelState
 from mlops_assets.orchestration.watching import LAST_RECORD, WATCH_KEY
 from mlops_assets.platform import Platform
 from mlops_assets.response.incidents import incidents
-from mlops_assets_tests.soak.bank import BAD_FEATURE, IMPORTED, MODELS, TRAINED, VENDOR, Quarter
+from mlops_assets_tests.soak.bank import BAD_FEATURE, CORRUPT, IMPORTED, LATE, MODELS, TRAINED, VENDOR, Quarter
 
+UPSTREAM = ("data_quality", "data_missing", "window_overdue")
+"""Kinds of incidents about what was delivered."""
 TICKS = 2
 """Looks of the sensor `watch` within which the pages show a new record."""
 
@@ -141,7 +143,7 @@ def lines(life: Examined) -> Iterator[Line]:
     yield from retraining(life)
     yield from bad_challenger(life)
     yield from supplied(life)
-    yield upstream_fault(life)
+    yield from upstream_faults(life)
     yield from predictions(life)
     yield from messages(life)
     yield from whole(life)
@@ -218,17 +220,18 @@ def supplied(life: Examined) -> Iterator[Line]:
         )
 
 
-def upstream_fault(life: Examined) -> Line:
-    """The delivery that could not be read is one incident, of all models that read it."""
-    about_source = [
-        r
-        for r in life.platform.ledger.of(IncidentOpened)
-        if "source" in r.event.kind or r.event.kind == "window_overdue"
-    ]
-    naming_all = [r for r in about_source if all(name in r.event.summary for name in MODELS)]
-    found = "; ".join(f"{r.model or 'fleet'} {r.event.kind} {r.event.window}" for r in about_source) or "none"
-    met = len(naming_all) == 1 and len(about_source) == 1
-    return Line("the delivery that could not be read", f"one incident that names {', '.join(MODELS)}", found, met)
+def upstream_faults(life: Examined) -> Iterator[Line]:
+    """A delivery that came late, and one that could not be read, are one incident each, of all models that read them."""
+    state = life.platform.ledger.state()
+    known = [*state.fleet.incidents.values(), *(i for name in MODELS for i in state.model(name).incidents.values())]
+    for what, number in (("came late", LATE), ("could not be read", CORRUPT)):
+        if number >= len(life.quarters):
+            continue
+        window = life.quarters[number].start.isoformat()
+        about = [i for i in known if i.window == window and i.kind in UPSTREAM and not i.merged_into]
+        found = "; ".join(f"{i.id} ({i.kind}): {', '.join(i.models) or i.summary[:90]}" for i in about) or "none"
+        met = len(about) == 1 and all(name in i.models or name in i.summary for i in about for name in MODELS)
+        yield Line(f"the delivery that {what}", f"one incident that names {', '.join(MODELS)}", found, met)
 
 
 def predictions(life: Examined) -> Iterator[Line]:

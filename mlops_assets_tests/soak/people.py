@@ -45,23 +45,17 @@ class People:
 
     def act(self) -> int:
         """Do what is asked now; returns how many commands were given."""
-        given = 0
+        given, before = 0, Counter[tuple[str, str]]()
         for item in self.items():
-            if item["kind"] not in ASKED or not item["command"]:
+            wanted = item["kind"] in ASKED and item["command"]
+            if not wanted or (item["kind"] == "retraining" and not item["title"].startswith("Declaration changed")):
                 self.left[f"{item['kind']}: {item['title']}"] += 1
                 continue
-            if item["kind"] == "retraining":
-                if not item["title"].startswith("Declaration changed"):
-                    self.left[f"{item['kind']}: {item['title']}"] += 1
-                    continue
-                roles = ["developer"]
-            else:
-                roles = [r.strip().rpartition(" ")[2] for r in item["who"].replace(" or ", ",").split(",") if r.strip()]
-            for role in roles or ["model-risk"]:
-                words = self._filled(item, role)
-                self.mlops(*words)
-                self.signed[item["kind"]] += 1
-                given += 1
+            about = (item["model"], item["kind"])
+            self.mlops(*self._filled(item, self._role(item, before[about])))
+            self.signed[item["kind"]] += 1
+            before[about] += 1
+            given += 1
         return given
 
     def close_incidents(self) -> list[str]:
@@ -97,6 +91,15 @@ class People:
             except SystemExit as end:
                 code = end.code
         return code, said.getvalue(), complained.getvalue()
+
+    def _role(self, item: dict[str, Any], place: int) -> str:
+        """Who signs: of several items about one version, each is for another of the roles that are asked for."""
+        if item["kind"] == "retraining":
+            return "developer"
+        asked = [
+            part.strip().rpartition(" ")[2] for part in item["who"].replace(" or ", ",").split(",") if part.strip()
+        ]
+        return asked[min(place, len(asked) - 1)] if asked else "model-risk"
 
     def _filled(self, item: dict[str, Any], role: str) -> list[str]:
         """The printed command as words, with what a person puts in."""

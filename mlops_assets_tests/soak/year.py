@@ -30,11 +30,16 @@ from mlops_assets.clock import SIMULATED, set_simulated
 from mlops_assets.platform import Platform
 from mlops_assets_tests.notification.servers import Mailbox, mail_server
 from mlops_assets_tests.soak.bank import (
+    CORRECTED,
+    CORRUPT,
+    LATE,
     MODELS,
     PACKAGE,
     ROOT,
     START,
     TRAINED,
+    TWICE,
+    WIDER,
     Bank,
     Quarter,
     deliver,
@@ -48,8 +53,6 @@ from mlops_assets_tests.soak.in_process import InProcess
 from mlops_assets_tests.soak.people import People
 from mlops_assets_tests.soak.servers import Servers
 
-LATE, TWICE, CORRUPT, CORRECTED, WIDER = 1, 2, 3, 4, 5
-"""Number of the quarter whose delivery is late, comes twice, cannot be read, is corrected later, has a new column."""
 ATTEMPTS = 10
 """How often a person repeats a command that is broken off while databases are killed."""
 LONGEST_RUN = 600
