@@ -19,7 +19,7 @@ class ReasonCodesRule(RuleOnDeclared):
     """Share of all that counted against the person below which no further reason is given after the first."""
     min_faithful: HigherFloat = Field(default=0.65, ge=0, le=1)
     """Share of reasons whose removal lowers the score, and by more than the removal of another factor drawn at random."""
-    min_shapley: HigherFloat = Field(default=0.85, ge=0, le=1)
+    min_shapley: HigherFloat = Field(default=0.65, ge=0, le=1)
     """Share of reasons that count against the person by their Shapley value too."""
     min_stable: HigherFloat = Field(default=0.6, ge=0, le=1)
     """Share of decisions whose first reason stays the first when other reference rows are drawn."""
