@@ -56,7 +56,7 @@ def erase(
         {
             "model": name,
             "table": one.part.table,
-            "part": f"window {one.part.window}" if one.part.window else one.part.what,
+            "part": one.part.words,
             "rows": one.removed.removed,
             "of": one.removed.rows,
         }

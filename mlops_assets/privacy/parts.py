@@ -53,6 +53,11 @@ class PartOfTable:
         return self.table.split("/", 1)[0]
 
     @property
+    def words(self) -> str:
+        """Which part of the table it is, and the record that names its hashes: runs over one window differ in it."""
+        return f"{self.what}, record {self.on_record.seq}" if self.on_record else self.what
+
+    @property
     def recorded(self) -> Recorded | None:
         """Its hashes on record."""
         return self.on_record.recorded if self.on_record else None

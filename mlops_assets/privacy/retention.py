@@ -48,8 +48,13 @@ class Due:
 
     def to_dict(self) -> dict[str, Any]:
         """As a row of a table for people."""
-        part = f"window {self.part.window}" if self.part.window else self.part.what
-        return {"table": self.part.table, "part": part, "rows": self.rows, "since": self.since.date(), "why": self.why}
+        return {
+            "table": self.part.table,
+            "part": self.part.words,
+            "rows": self.rows,
+            "since": self.since.date(),
+            "why": self.why,
+        }
 
 
 @dataclass(frozen=True)
