@@ -249,7 +249,8 @@ def _judged_again(
 ) -> Due | None:
     """The first window whose outcomes are not those its verdict rests on, or have matured since."""
     # After a change of the cadence, verdicts on windows of another length stay as they are.
-    verdicts = {w.key: v for w in declared_windows(declaration, now.date()) if (v := verdict_on(model, w))}
+    windows = [w for w in declared_windows(declaration, now.date()) if w.key not in model.removed_windows]
+    verdicts = {w.key: v for w in windows if (v := verdict_on(model, w))}
     current = _outcomes(platform, declaration, reach, opened) if verdicts else {}
     for window, verdict in sorted(verdicts.items()):
         content, mature = current.get(window, NONE_KNOWN), mature_at(declaration, window)

@@ -16,6 +16,7 @@ from mlops_assets.declaration.declaration import Declaration
 from mlops_assets.ledger.events.windows import HealthVerdict, WindowDue, WindowScored
 from mlops_assets.ledger.ledger import Ledger
 from mlops_assets.ledger.records import Entry
+from mlops_assets.ledger.state.model import ModelState
 from mlops_assets.pipeline import windows_due as windows_due_module
 from mlops_assets.pipeline.due import Due, Found
 from mlops_assets.pipeline.failures import give_up
@@ -257,6 +258,16 @@ def test_rows_that_come_after_their_window_was_scored_open_an_incident(tmp_path)
     records = len(world.ledger.records())
     world.due()
     assert len(world.ledger.records()) == records, "told once"
+
+
+def test_a_window_whose_rows_were_removed_is_not_judged_again_and_has_no_late_rows(tmp_path, monkeypatch):
+    world = World(tmp_path)
+    world.judge(*WINDOWS)
+    monkeypatch.setattr(ModelState, "removed_windows", frozenset({WINDOWS[0], "2021-02-01"}))
+    late = ROWS[:1].with_columns(pl.lit("late").alias("row id"), pl.lit(None, pl.String).alias("y"))
+    world.deliver("m000", pl.concat([corrected(5, "bad"), late]))
+    assert not world.due().due
+    assert not world.ledger.state().model("m000").incidents
 
 
 def test_a_window_that_was_judged_before_its_rows_came_is_scored_when_they_are_there(tmp_path):

@@ -47,6 +47,7 @@ def test_it_is_removed_and_said(third):
     assert third.lake.windows(f"{MODEL}/predictions") == ["2021-02-01"]
     assert due(third.platform, MODEL, third.clock.at) == []
     assert len(third.ledger.records()) == verdicts + 1, "no record goes"
+    assert third.ledger.state().model(MODEL).removed_windows == {"2021-01-01"}
     for asked in (
         lambda: prediction_row(third.platform, names("r00008")),
         lambda: replay_version(third.platform, MODEL, 1),

@@ -128,6 +128,12 @@ class ModelState:
         return {role: count - given.count(role) for role, count in required.items() if count > given.count(role)}
 
     @property
+    def removed_windows(self) -> frozenset[str]:
+        """Windows whose predictions left the lake as a whole: nothing of them can be judged again."""
+        mine = (r for r in self.removals.values() if r.whole and r.table == f"{self.name}/predictions")
+        return frozenset(removal.window for removal in mine)
+
+    @property
     def last_verdict(self) -> WindowVerdict | None:
         """The verdict on the latest window."""
         by_window = self.window_verdicts

@@ -118,7 +118,9 @@ def late_rows(
         ids: of each window of the source, where they were read already.
     """
     current = ids if ids is not None else ids_by_window(now.source.rows, declaration)
-    recorded = {window: scored.ids for window, scored in model.scored.items() if scored.ids}
+    # Of a window whose rows were removed nobody can say which are late.
+    removed = model.removed_windows
+    recorded = {w: scored.ids for w, scored in model.scored.items() if scored.ids and w not in removed}
     windows = {w.key: w for w in declared_windows(declaration, clock.today())}
     changed = [key for key, ids in recorded.items() if key in windows and current.get(key, ids) != ids]
     counts = {key: _late_in(lake, declaration, now, windows[key]) for key in changed}
