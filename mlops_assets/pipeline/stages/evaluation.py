@@ -211,10 +211,10 @@ def explanations(context: StageContext) -> StageResult:
             "version": held.version,
             "importance": importance["features"][:20] or importance.get("reason"),
             "frequent reasons": [
-                {"feature": k, "decisions": v} for k, v in list(reasons.get("frequent", {}).items())[:10]
+                {"feature": k, "decisions": v} for k, v in list((reasons.get("frequent") or {}).items())[:10]
             ]
             or None,
-            "examples": list(reasons.get("examples", ()))[:3] or None,
+            "examples": list(reasons.get("examples") or ())[:3] or None,
             "evidence digest": digest,
         },
         data_version=digest,
