@@ -107,7 +107,7 @@ def test_drift_of_frames_is_drift_of_their_files(tmp_path):
     assert of_frames.verdict["kind"] == "data_quality"
     shown = repr(of_frames)
     assert shown.startswith(
-        "TableComparison(critical, data quality: Data quality: amount: values are 1000 times what they were"
+        "TableComparison(critical, data quality: 1 column looks broken: amount: values are 1000 times what they were"
     )
 
 

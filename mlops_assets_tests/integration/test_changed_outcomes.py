@@ -80,7 +80,7 @@ def test_a_window_whose_outcomes_are_corrected_has_a_second_verdict(tmp_path, mo
     assert after.body["outcomes"] != first.body["outcomes"]
     (changed,) = [cause for cause in after.body["causes"] if cause["kind"] == "concept_drift"]
     assert changed["columns"] == ["größe"], "labels were turned round for one size"
-    assert "most of all where größe = mittel" in changed["evidence"]
+    assert "the change is largest where größe = mittel" in changed["evidence"]
     assert len(again.ledger.records(kind="window_scored", model=TIMED)) == 1, "nothing was scored again"
 
     kept = again.platform.lake.read(f"{TIMED}/outcomes", window=WINDOW)

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from mlops_assets.evidence.packet.verifier_history import history_of
 from mlops_assets.evidence.packet.verifier_ladder import check_ladder
 from mlops_assets.evidence.packet.verifier_signatures import Wrong
 from mlops_assets.ledger.events.windows import LadderCheck, LadderTested
@@ -210,7 +211,8 @@ def test_the_verifier_follows_the_ladder_as_promotion_does(beside):
         climbing(beside, at, version, generator)
     state = beside.ledger.state().model(MODEL)
     rows = [
-        {"seq": r.seq, "kind": r.kind, "subject": r.subject, "body": r.event.body()} for r in beside.ledger.records()
+        {"seq": r.seq, "kind": r.kind, "model": r.model, "subject": r.subject, "body": r.event.body()}
+        for r in beside.ledger.records()
     ]
     signed = {r["seq"]: (r["body"]["person"], {}, r["body"]) for r in rows if r["kind"] == "ladder_step_signed"}
     for version, at in policies.items():
@@ -218,7 +220,14 @@ def test_the_verifier_follows_the_ladder_as_promotion_does(beside):
         promotion = {"seq": 9999, "kind": "promotion", "subject": str(version), "body": {}}
         step = climb(state, at, version)
         try:
-            check_ladder(rows, signed, promotion, at.model_dump(mode="json"), registered, {"champion": 1})
+            check_ladder(
+                history_of(rows, signed, MODEL),
+                signed,
+                promotion,
+                at.model_dump(mode="json"),
+                registered,
+                {"champion": 1},
+            )
             said = ""
         except Wrong as wrong:
             said = str(wrong)

@@ -275,7 +275,7 @@ def test_a_class_more_frequent_than_expected_is_named():
     drift = DriftVerdict(4000, 6000, "none", (), (), (), (), "No column moved.")
     health = triage(drift, found, [], MonitoringThresholds(), {})
     assert health.kind == "label_shift"
-    assert "Class 'c' has a share of 0.568 against 0.3" in health.reasons[0]
+    assert "share of class 'c' 0.568, predicted 0.405" in health.reasons[0]
 
 
 def test_silence_says_what_would_have_been_seen(reference):

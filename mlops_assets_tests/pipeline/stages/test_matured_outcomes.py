@@ -29,7 +29,8 @@ def lake(tmp_path) -> Lake:
 
 def test_a_third_label_of_a_binary_model_is_counted_and_left_out(lake):
     declaration = declare(name="m")
-    scored = cast(Any, SimpleNamespace(window=SimpleNamespace(key=WINDOW), model="m", canary=None))
+    record = SimpleNamespace(event=SimpleNamespace(paused={}))
+    scored = cast(Any, SimpleNamespace(window=SimpleNamespace(key=WINDOW), model="m", canary=None, record=record))
     found = matured(lake, scored, 1, declaration, (), ("bad", "good"))
     assert found.new_classes == {"withdrawn": 2}
     assert (found.truth.tolist(), len(found.given), len(found.ids), len(found.scores)) == ([1, 0, 0], 3, 3, 5)
