@@ -22,7 +22,7 @@ from mlops_assets.evidence.pages import window as window_page
 from mlops_assets.evidence.pages.fleet import FleetView, Links, ModelView, render, view
 from mlops_assets.evidence.roi import RoiReport, measure_roi, read_assumptions
 from mlops_assets.evidence.window_evidence import OutcomeReports, WindowEvidence, outcome_reports, window_evidence
-from mlops_assets.governance.discoveries import rule_of
+from mlops_assets.governance.discoveries import rule_in
 from mlops_assets.inspection.proof_inputs import proof_metrics
 from mlops_assets.inspection.requirement_results import requirement_rows
 from mlops_assets.ledger.canonical import digest
@@ -76,7 +76,7 @@ def fleet_rows(platform: Platform, at: datetime | None = None) -> list[dict[str,
 def known_coverage(platform: Platform, at: datetime | None = None) -> Coverage | None:
     """What is governed of the models that are known to exist, at a time or now; None where no source was searched."""
     fleet = platform.ledger.state(happened_until=at).fleet
-    return coverage(fleet, at or clock.now(), rule_of(platform.policies))
+    return coverage(fleet, at or clock.now(), rule_in(platform.project.config))
 
 
 def inventory_dict(rows: list[dict[str, Any]], found: Coverage | None) -> dict[str, Any]:
@@ -132,7 +132,7 @@ def write_fleet_page(platform: Platform, *, check: bool = True) -> tuple[Path, l
     policies, stale = effective_policies(platform), stale_evidence(platform)
     fleet = view(
         platform.ledger, platform.project.models, policies, links=links, problems=problems, stale=stale,
-        reports=reports_of_outcomes(platform), ignoring=rule_of(platform.policies),
+        reports=reports_of_outcomes(platform), ignoring=rule_in(platform.project.config),
     )  # fmt: skip
     path = reports / PAGE
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -195,9 +195,9 @@ def _platform(context: click.Context) -> Platform | None:
 
 
 def _rule(platform: Platform) -> Any:
-    from mlops_assets.governance.discoveries import rule_of
+    from mlops_assets.governance.discoveries import rule_in
 
-    return rule_of(platform.policies)
+    return rule_in(platform.project.config)
 
 
 def _required_rule(platform: Platform) -> Any:

@@ -12,7 +12,7 @@ from mlops_assets.declaration.external import VERSION_CHANGE
 from mlops_assets.discovery.governed import Declared
 from mlops_assets.discovery.inventory_file import InventoryUnreadable
 from mlops_assets.discovery.registries import RegistryUnreadable
-from mlops_assets.discovery.search import REASONS_KEPT, Discovery, Found, SourceNotFound, discover
+from mlops_assets.discovery.search import REASONS_KEPT, Discovery, Found, SourceNotFound, discover, writable
 from mlops_assets.discovery.settings import read_settings
 from mlops_assets.errors import MlopsAssetsError
 from mlops_assets.ledger.events.discovery import ModelDiscovered, ModelGone, SourceSearched
@@ -141,9 +141,9 @@ def report_failure(ledger: Ledger, source: str, error: MlopsAssetsError) -> None
 
 def _event(search: Discovery, found: Found, declared: Declared, before: Discovered | None) -> ModelDiscovered:
     governed = declared.governing(found, before)
-    facts = {name: str(value)[:FACT_LENGTH] for name, value in found.signs.facts.items()}
+    facts = {writable(name): writable(value)[:FACT_LENGTH] for name, value in found.signs.facts.items()}
     return ModelDiscovered(
-        source=search.source, place=found.place, name=found.name, form=found.form, why=found.signs.why,
+        source=search.source, place=found.place, name=found.name, form=found.form, why=writable(found.signs.why),
         confidence=found.signs.confidence, digest=found.digest, basis=found.basis, facts=facts,
         governed_by=governed.by, how=governed.how,
     )  # fmt: skip

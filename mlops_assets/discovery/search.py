@@ -166,6 +166,11 @@ def stored_source(source: str, root: Path | None) -> str:
     return shown_address(source) if is_registry(source) else _Look(root, frozenset(), {}).place(Path(source))
 
 
+def writable(text: str) -> str:
+    """A text with what no encoding has (names of files may be any bytes) as its code, so that it can be stored and printed."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
 def identity(place: str) -> str:
     """Short name of what is at a place."""
     return f"D-{_digest(place)[:DIGITS]}"
@@ -183,7 +188,7 @@ def _in_registry(source: str) -> Discovery:
         signs = Signs(why, facts={name: value for name, value in facts.items() if value})
         found.append(
             Found(
-                slug(model.name), "registered model", model.name, f"{address}#{model.name}", model.modified, None, signs,
+                slug(model.name), "registered model", writable(model.name), f"{address}#{writable(model.name)}", model.modified, None, signs,
                 content, model,
             )
         )  # fmt: skip
@@ -221,9 +226,8 @@ class _Look:
         """The path from the project's root where it is below it, else from the root of the file system."""
         # Not resolved as a whole: a link is at the place where it is.
         full = Path(os.path.abspath(path))
-        if self.root is not None and full.is_relative_to(self.root):
-            return str(full.relative_to(self.root))
-        return str(full)
+        inside = self.root is not None and full.is_relative_to(self.root)
+        return writable(str(full.relative_to(self.root) if self.root is not None and inside else full))
 
     def note(self, path: str, reason: str | None) -> None:
         self.unreadable[self.place(Path(path))] = reason or "cannot be read"
@@ -274,7 +278,7 @@ def _found_in(path: Path, look: _Look) -> Iterator[Found]:
     for one in signs:
         form = one.form or ("MLflow model" if path.name == "MLmodel" else "model file")
         place = look.place(whole) + (LLM if form == "LLM use" else "")
-        yield Found(name, form, str(whole), place, _modified(status), size, one, digest)
+        yield Found(name, form, writable(str(whole)), place, _modified(status), size, one, digest)
 
 
 def _telling(folder: Path) -> str:
@@ -328,4 +332,4 @@ def _within(path: str, folder: str) -> bool:
 
 
 def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
+    return hashlib.sha256(writable(text).encode("utf-8")).hexdigest()

@@ -8,6 +8,7 @@ from mlops_assets.governance.discoveries import objection, standing
 from mlops_assets.ledger.canonical import iso
 from mlops_assets.ledger.state.discovery import Discovered
 from mlops_assets.ledger.state.model import ModelState
+from mlops_assets.plain_text import shown
 from mlops_assets.policy.policy import ExceptionRule
 
 NO_DATA = "No data: no source was searched for models (mlops discover)"
@@ -141,7 +142,8 @@ def _row(found: Discovered, at: datetime, rule: ExceptionRule | None) -> Row:
         how, until = f"{ignored.person} ({ignored.role}): {ignored.reason}", iso(ignored.expires)
     elif stands == "open" and ignored is not None:
         how = objection(rule, found) or f"ignored until {iso(ignored.expires)[:10]}, which is over"
+    # Names of files and words in code are others', and may steer a terminal or turn the direction of a page's text.
     return Row(
-        found.id, found.name, found.form, found.place, stands, found.governed_by, how, until, found.why, found.confidence,
-        iso(found.first_at), iso(found.changed_at),
+        found.id, found.name, found.form, shown(found.place), stands, found.governed_by, shown(how), until,
+        shown(found.why), found.confidence, iso(found.first_at), iso(found.changed_at),
     )  # fmt: skip

@@ -4,8 +4,8 @@ The rules are those of exceptions in the policy of the highest tier, because nob
 not declared: who may sign, and for how long at most. They are applied when it is signed, and again when it is read.
 """
 
-from collections.abc import Mapping
 from datetime import datetime, timedelta
+from pathlib import Path
 
 from mlops_assets.ledger.canonical import iso
 from mlops_assets.ledger.events.discovery import DiscoveryAssigned, DiscoveryIgnored
@@ -18,12 +18,20 @@ from mlops_assets.ledger.state.discovery import Discovered, Standing
 from mlops_assets.ledger.state.judgements import SIGNING_SLACK
 from mlops_assets.ledger.state.model import ModelState
 from mlops_assets.ledger.tiering import HIGHEST
-from mlops_assets.policy.policy import ExceptionRule, Policy
+from mlops_assets.policy.policy import ExceptionRule, load_policies
+from mlops_assets.policy.reading import PolicyError
 
 
-def rule_of(policies: Mapping[str, Policy]) -> ExceptionRule | None:
-    """The rule on exceptions of the highest tier's policy; None where there is no such policy."""
-    policy = policies.get(HIGHEST)
+def rule_in(config: Path) -> ExceptionRule | None:
+    """The rule on exceptions of the highest tier's policy; None where there is no such policy, or it cannot be read.
+
+    Args:
+        config: folder of the project's policies; what is wrong in it is said wherever models are listed.
+    """
+    try:
+        policy = load_policies(config / "policy").get(HIGHEST)
+    except PolicyError:
+        return None
     return policy.exceptions if policy is not None else None
 
 

@@ -10,7 +10,7 @@ from mlops_assets.datasets.windows import declared_windows
 from mlops_assets.evidence.attention import unjudged_windows
 from mlops_assets.evidence.coverage import coverage
 from mlops_assets.evidence.proof import CardNeeds, Period, ProofInputs, ProofMetric, proof
-from mlops_assets.governance.discoveries import rule_of
+from mlops_assets.governance.discoveries import rule_in
 from mlops_assets.inspection.requirement_results import profiles_of, requirement_findings
 from mlops_assets.ledger.events.versions import SnapshotTaken
 from mlops_assets.ledger.events.windows import HealthVerdict
@@ -38,7 +38,7 @@ def proof_metrics(platform: Platform, since: datetime | None = None) -> tuple[Pe
         verdicts=ledger.of(HealthVerdict),
         unjudged=_unjudged(platform, state, now),
         levels={name: platform.policy(name).service_levels for name in platform.project.declarations},
-        coverage=coverage(state.fleet, now, rule_of(platform.policies)),
+        coverage=coverage(state.fleet, now, rule_in(platform.project.config)),
         cards=list(_cards(platform, state)),
     )
     return period, proof(found, period)

@@ -160,3 +160,11 @@ def test_outside_of_a_project_nothing_is_kept(tmp_path: Path) -> None:
     assert "Nothing was kept" in answer.out
     assert [path.name for path in tmp_path.iterdir()] == ["m.pkl"]
     refused(call_in(tmp_path, "discover", tmp_path, "--declare"), "found no project here")
+
+
+def test_a_policy_that_cannot_be_read_hides_no_figure(mlops: Call, root: Path) -> None:
+    mlops("discover", root / "work")
+    (next(root.glob("*/defs")).parent / "config" / "policy" / "high.yaml").write_text("tier: high\nteir: low\n")
+    assert "0 of 2 known models are governed" in mlops("inventory").out
+    assert "2 known models are not governed" in mlops("status").out
+    refused(mlops("discover", "assign", "D-0", SNAPSHOT, "--reason", "x", "--key", "none.pem"), "cannot be read")

@@ -1,5 +1,7 @@
 """What of a search is kept: what is new, changed and gone, who governs it, who ignores it, and how much is covered."""
 
+import os
+import shutil
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -100,6 +102,22 @@ def test_changes_are_recorded_and_what_is_gone_may_come_back(world: World, folde
     path.write_text(text)
     assert len(look(world, folder).new) == 1
     assert covered(world).known == 3
+
+
+def test_names_that_no_text_should_have_are_kept_by_their_codes(world: World, tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    for name in (b"\xff.py", "b\u202ec.py".encode(), b"d\x1b[2J.py", b"e\nf.py", b"g#h.py"):
+        path = Path(os.fsdecode(os.fsencode(tmp_path / "a") + b"/" + name))
+        path.write_text("import openai\nc.responses.create(model='\\ud800')", encoding="utf-8")
+    assert len(look(world, tmp_path, where="a").new) == 5
+    assert look(world, tmp_path, where="a").changed == ()
+    assert [row.place for row in covered(world).rows] == [
+        "a/\\udcff.py#llm", "a/b\\u202ec.py#llm", "a/d\\u001b[2J.py#llm", "a/e\nf.py#llm", "a/g#h.py#llm",
+    ]  # fmt: skip
+    assert {row.why.rpartition(" ")[2] for row in covered(world).rows} == {"\\ud800"}
+    shutil.rmtree(tmp_path / "a")
+    (tmp_path / "a").mkdir()
+    assert len(look(world, tmp_path, where="a").gone) == 5
 
 
 def test_only_what_a_search_would_have_seen_is_gone(world: World, folder: Path) -> None:
