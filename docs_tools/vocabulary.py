@@ -4,6 +4,7 @@ from typing import Any
 
 from mlops_assets.evidence.version_status import Status
 from mlops_assets.gates.gate import GateOutcome
+from mlops_assets.ledger.state.discovery import Standing
 from mlops_assets.monitoring.severity import Kind, Severity
 from mlops_assets.policy.policy import Action
 
@@ -60,11 +61,19 @@ TIERS = {
     "medium": "Some gates and one signature.",
     "low": "Gates decide alone.",
 }
+STANDINGS = {
+    "governed": "A declaration governs it, or a person has assigned it to a declared model.",
+    "ignored": "A person has signed that it needs no declaration until a day.",
+    "open": "Neither. It counts against the coverage.",
+    "gone": "A later search did not find it any more. It is not counted.",
+}
+
 LISTS: tuple[tuple[str, Any, dict[str, str]], ...] = (
     ("Severities of a window", Severity, SEVERITIES),
     ("Kinds of change", Kind, KINDS),
     ("Outcomes of a gate", GateOutcome, OUTCOMES),
     ("Actions of a policy", Action, ACTIONS),
     ("Status of a version", Status, STATUSES),
+    ("Standing of a model that a search found", Standing, STANDINGS),
 )
 """Heading, type and meanings."""

@@ -13,6 +13,7 @@ from mlops_assets.discovery.registries import Version, is_server, version_of
 from mlops_assets.discovery.search import Found
 from mlops_assets.discovery.signs import task_of
 from mlops_assets.discovery.starter import ExternalModel, ImportedFile, starter
+from mlops_assets.ledger.tiering import TIERS
 from mlops_assets.plain_text import is_hidden
 
 DEFS = "defs.yaml"
@@ -110,13 +111,22 @@ def _alias(found: Found) -> str:
 def _text(name: str, found: Found, source: str, version: Version | None, root: Path | None, *, imported: bool) -> str:
     registered = found.registered
     if registered is None or version is None:
-        artifact = importable(found, root)
+        artifact, facts = importable(found, root), found.signs.facts
+        others = [
+            f"{what} {_plain(value)}"
+            for what, value in facts.items()
+            if what not in ("purpose", "owner", "tier", "name")
+        ]
+        more = f"\nIt says: {', '.join(others)}." if others else ""
         return starter(
             name,
-            origin=f"Found at {_plain(found.where)}: {_plain(found.signs.why)}.",
+            origin=f"Found at {_plain(found.where)}: {_plain(found.signs.why)}.{more}",
             task=found.signs.task,
             inputs=found.signs.inputs,
             imported=ImportedFile(artifact, sha256=found.digest) if artifact else None,
+            purpose=_plain(facts.get("purpose", "")),
+            owner=_owner(facts.get("owner", "")),
+            tier=next((tier for tier in TIERS if facts.get("tier", "").casefold().startswith(tier)), ""),
         )
     address = found.place.partition("#")[0]
     task = next((task for text in (*version.tags.values(), *version.params.values()) if (task := task_of(text))), "")
@@ -125,7 +135,7 @@ def _text(name: str, found: Found, source: str, version: Version | None, root: P
         "task": task,
         "inputs": version.inputs,
         "purpose": _plain(registered.description),
-        "owner": registered.owner if OWNER.fullmatch(registered.owner) else _team(registered.owner),
+        "owner": _owner(registered.owner),
     }
     if imported and version.number:
         file = ImportedFile(
@@ -157,8 +167,10 @@ def _shown(version: Version) -> list[str]:
     return lines
 
 
-def _team(owner: str) -> str:
-    """A name that a tag gives as an owner that a declaration takes."""
+def _owner(owner: str) -> str:
+    """An owner that a tag or a table names, as a declaration takes one."""
+    if OWNER.fullmatch(owner):
+        return owner
     words = "-".join(re.findall(r"[A-Za-z0-9]+", owner)).lower()
     return f"team:{words}" if words else ""
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from mlops_assets.datasets.suggestion import Suggestion
 from mlops_assets.declaration.imported import ModelFormat
-from mlops_assets.declaration.terms import Task
+from mlops_assets.declaration.terms import Task, Tier
 
 STARTER = """\
 {origin}type: mlops_assets.GovernedModel
@@ -16,7 +16,7 @@ attributes:
   intended_use: The decisions it may be used in, and by whom.
   owner: {owner}
   developers: [developer]          # enrolled names; none of them may approve the model
-  tier: medium                     # high, medium or low: decides gates, approvals and monitoring (config/policy/)
+  tier: {tier:<26} # high, medium or low: decides gates, approvals and monitoring (config/policy/)
   task: {task:<26} # binary, multiclass or regression
 
   source:
@@ -114,6 +114,7 @@ def starter(
     external: ExternalModel | None = None,
     purpose: str = "",
     owner: str = "",
+    tier: str = "",
     table: Suggestion | None = None,
 ) -> str:
     """Text of a `defs.yaml` to be completed.
@@ -128,6 +129,7 @@ def starter(
         external: a model that others run; None: the model is trained here.
         purpose: of the model; empty: to be written.
         owner: of the model; empty: to be written.
+        tier: `high`, `medium` or `low`; empty: `medium`, to be judged.
         table: what the source suggests; None: it was not looked at.
     """
     known = tuple(inputs) or (tuple((n, r.value) for n, r in table.features) if table else ())
@@ -154,6 +156,7 @@ def starter(
         features="\n".join(lines),
         purpose=_key(purpose) if len(purpose) >= SHORTEST_PURPOSE else PURPOSE,
         owner=_key(owner) if owner else OWNER,
+        tier=tier or Tier.MEDIUM.value,
         made=_imported(imported, name) if imported else _external(external) if external else CANDIDATES,
         calendar=_calendar(table) if table and timed else NO_CALENDAR,
     )

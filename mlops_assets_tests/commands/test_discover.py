@@ -99,6 +99,18 @@ def test_starters_say_what_the_file_shows_and_leave_alone_what_somebody_wrote(ml
     assert starters["scorer"].read_text() == "mine"
 
 
+def test_a_starter_says_what_an_inventory_says(mlops: Call, root: Path) -> None:
+    path = root / "models.csv"
+    path.write_text(
+        "Model;Owner;Risk tier;Purpose;Vendor\nAML alerts;Financial Crime;High (1);Payments to look at: # odd ones;ACME\n"
+    )
+    (row,) = mlops("discover", path, "--scaffold", root / "starters", "--json").json
+    declaration = read_declaration(Path(row["starter"]))
+    assert (declaration.owner, declaration.tier, declaration.name) == ("team:financial-crime", "high", "aml_alerts")
+    assert declaration.purpose == "Payments to look at: # odd ones"
+    assert "# It says: supplier ACME." in Path(row["starter"]).read_text(encoding="utf-8")
+
+
 def test_registered_models_become_declared_ones_and_are_governed(mlops: Call, root: Path, tmp_path: Path) -> None:
     address = registry(tmp_path / "theirs" / "mlflow.db", "Churn (EU)", SNAPSHOT)
     before = (tmp_path / "theirs" / "mlflow.db").read_bytes()
