@@ -187,7 +187,10 @@ class Declaration(Part):
         if self.outcomes is not None and self.outcomes.event_day is not None and self.event_time is None:
             raise ValueError("outcomes.event_day needs event_time: a snapshot without time has no day to agree with")
         if not self.trained_here and self.task is Task.MULTICLASS:
-            raise ValueError(f"origin {self.origin.value} is for binary and regression tasks, found task 'multiclass'")
+            raise ValueError(
+                f"origin {self.origin.value} is for binary and regression tasks, found task 'multiclass'; declare a model for each "
+                "outcome that is decided on, as binary"
+            )
         if not self.trained_here and self.candidates != type(self).model_fields["candidates"].default:
             raise ValueError(
                 f"candidates are for models that are trained here; leave them out with origin {self.origin.value}"

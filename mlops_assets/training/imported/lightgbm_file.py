@@ -56,7 +56,7 @@ def open_model(content: bytes, asked: Asked) -> Opened:
     if asked.texts is not None and len(asked.texts) != len(known):
         raise ImportedModelError(
             f"the model was trained with {len(known)} categorical columns of pandas, and {len(asked.texts)} features are "
-            "declared as categorical"
+            "declared as categorical; declare exactly the columns that were categorical in training"
         )
     texts = dict(zip(asked.texts or (), known, strict=False))
     names = tuple(booster.feature_name())

@@ -123,6 +123,11 @@ def require_objective(found: str, asked: Asked, binary: Sequence[str], no_values
         )
     if asked.regression and found.startswith(tuple(no_values)):
         raise ImportedModelError(f"task is regression, and the model was trained with the objective {found!r}")
+    if not asked.regression and found.startswith("multi"):
+        raise ImportedModelError(
+            f"the model tells several classes apart (objective {found!r}), and only binary and regression models are imported; have "
+            "its maker hand over a model of the one outcome that is decided on"
+        )
     if not asked.regression and found not in binary:
         raise ImportedModelError(
             f"task is binary, and the model was trained with the objective {found!r}; expected one that gives a probability: "

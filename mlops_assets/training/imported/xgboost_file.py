@@ -51,9 +51,21 @@ def open_model(content: bytes, asked: Asked) -> Opened:
     except (xgboost.core.XGBoostError, ValueError, KeyError) as error:
         raise ImportedModelError(f"XGBoost does not read the file ({first_line(error)})") from error
     require_objective(objective, asked, BINARY, NO_VALUES)
-    if asked.texts or "c" in (booster.feature_types or ()):
+    coded = [
+        name
+        for name, kind in zip(booster.feature_names or (), booster.feature_types or (), strict=False)
+        if kind == "c"
+    ]
+    if coded or "c" in (booster.feature_types or ()):
         raise ImportedModelError(
-            "categorical inputs of an XGBoost file are not supported; have its maker encode them as numbers before the model"
+            f"categorical inputs of an XGBoost file are not supported (found {', '.join(coded) or 'some'}): which text a code stands "
+            "for is not certain from the file. Have its maker encode them as numbers before the model, or hand over a pipeline "
+            "that encodes them, as skops or ONNX"
+        )
+    if asked.texts:
+        raise ImportedModelError(
+            f"the model takes numbers only, and {', '.join(asked.texts)} {'is' if len(asked.texts) == 1 else 'are'} declared as "
+            "categorical; declare the number that its maker made of it, as numeric"
         )
     # The scikit-learn interface predicts with the best of the rounds, the other one with all of them.
     best = booster.best_iteration + 1 if booster.attr(WRAPPED) and booster.attr("best_iteration") else 0

@@ -177,8 +177,15 @@ def test_what_does_not_fit_the_declaration_is_refused():
         ImportedModelError, match=r"task is regression, and the model was trained with .*'binary:logistic'"
     ):
         ours(content, XGBOOST, table, declared(features=NUMBERS, task="regression", imported=GROUP))
-    with pytest.raises(ImportedModelError, match="categorical inputs of an XGBoost file are not supported"):
+    with pytest.raises(ImportedModelError, match="takes numbers only, and overdue is declared as categorical; declare"):
         ours(content, XGBOOST, table, declared(features=TEXTS, imported=GROUP))
+    coded = table.assign(overdue=pd.Categorical(table["overdue"].astype(str)))
+    model = xgboost.XGBClassifier(n_estimators=2, enable_categorical=True).fit(coded[ORDER], coded["defaulted"])
+    with pytest.raises(ImportedModelError, match=r"not supported \(found overdue\): .* as skops or ONNX"):
+        ours(bytes(model.get_booster().save_raw("ubj")), XGBOOST, table, declared(features=TEXTS, imported=GROUP))
+    several = boosted(XGBOOST, table, target=np.arange(200) % 3, objective="multi:softprob", num_class=3)[1]
+    with pytest.raises(ImportedModelError, match=r"several classes apart .objective 'multi:softprob'.*one outcome"):
+        ours(several, XGBOOST, table)
     with pytest.raises(ImportedModelError, match="not declared as features: overdue"):
         ours(content, XGBOOST, table, declared(features={"income": "numeric"}, imported=GROUP))
 
