@@ -21,7 +21,7 @@ from mlops_assets_tests.integration.small_project import ROOT, TIMED, WINDOWS, p
 
 pytestmark = pytest.mark.integration
 SEED = 20261121
-KILLS = share(3, 12)
+KILLS = share(2, 12)
 TRUNK = """
 import os, sys, warnings
 warnings.simplefilter("ignore")
