@@ -93,7 +93,7 @@ soak: $(STAMP) ## the long forms: drawn examples, two years of a bank in minutes
 	@$(BIN)/python -m mlops_assets_tests.soak.races
 	@$(BIN)/python -m mlops_assets_tests.soak.lives
 	@$(BIN)/python -m mlops_assets_tests.soak.noise
-	@$(BIN)/python -m mlops_assets_tests.soak.year
+	@$(BIN)/python -m mlops_assets_tests.soak.year --in-process
 
 lock: ## compile requirements.lock again, with hashes and without index addresses
 	$(BIN)/uv pip compile pyproject.toml --group dev --universal --generate-hashes --no-annotate --no-header --no-emit-index-url -o requirements.lock

@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -124,11 +125,21 @@ def incident_show(context: click.Context, identity: str, as_json: bool) -> None:
     click.echo(shown(f"{found.incident.id}: {found.incident.summary}"))
     for name, value in facts.items():
         if name not in ("id", "summary", "events") and value not in (None, "", 0, [], {}):
-            text = ", ".join(map(str, value)) if isinstance(value, list) else value
-            click.echo(shown(f"  {name.replace('_', ' ')}: {text}"))
+            click.echo(shown(f"  {name.replace('_', ' ')}: {_fact(name, value)}"))
     click.echo("  what happened:")
     for when, what in found.events:
         click.echo(shown(f"    {minute(when)}  {what}"))
+
+
+def _fact(name: str, value: Any) -> str:
+    """One of the facts of an incident in words."""
+    if name == "reports":
+        return ", ".join(f"{one['digest'][:12]} signed by {one['person']} at {minute(one['at'])}" for one in value)
+    if name == "superseded_by":
+        return ", ".join(f"{model} version {version}" for model, version in value.items())
+    if isinstance(value, list):
+        return ", ".join(map(str, value))
+    return minute(value) if name.endswith("_at") else str(value)
 
 
 @incident.command("ack")

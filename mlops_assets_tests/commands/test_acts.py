@@ -257,6 +257,19 @@ def test_an_incident_is_acknowledged_and_closed_with_what_it_was(own: Own) -> No
     first = own("incident", "list", TIMED, "--json").json[0]
     key = own.key("validator")
     assert own("incident", "ack", first["id"], "--key", key, "--note", "I look").code == 0
+    assert "mitigated by" in own("incident", "mitigate", first["id"], "--key", key, "--note", "scored by the rule").out
+    assert "has the tickets RISK-7" in own("incident", "ticket", first["id"], "--reference", "RISK-7").out
+    refused(own("incident", "ticket", first["id"], "--reference", "two words\x1b"), 2, "--reference")
+    report = own.root / "report.md"
+    assert own("incident", "report", first["id"], "-o", report).code == 0
+    refused(own("incident", "report", first["id"], "-o", report), 2, "is there already")
+    assert "RISK-7" in report.read_text(encoding="utf-8")
+    signed = own("incident", "sign", first["id"], report, "--key", key)
+    assert "signed by" in signed.out, signed.err
+    told = own("incident", "show", first["id"]).out
+    for line in ("  tickets: RISK-7", "  state: mitigated", "  recorded at: 20", "  what happened:"):
+        assert line in told, told
+    assert "{" not in told, told
     refused(
         own("incident", "close", first["id"], "--disposition", "perhaps", "--note", "x", "--key", key), 2, "perhaps"
     )
