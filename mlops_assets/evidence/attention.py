@@ -1,22 +1,22 @@
 """What needs a person now: one list over a model, with the command and the roles for each item.
 
-Belongs here: which open items are urgent, by when, and what a person types. Not here: the facts themselves, which the
-inventory holds, and how the list is shown.
+Belongs here: which open items are urgent, by when, and what a person types. Not here: the item itself and those about judgements
+and evidence (`attention_items.py`), the facts, which the inventory holds, and how the list is shown.
 """
 
 import shlex
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
-from datetime import date, datetime, timedelta
-from typing import Any, Literal
+from dataclasses import replace
+from datetime import date, datetime
+from typing import Any
 
 from mlops_assets.datasets.windows import declared_windows
 from mlops_assets.declaration.declaration import Declaration
+from mlops_assets.evidence.attention_items import AttentionItem, Urgency, date_text, judgement_items, within
 from mlops_assets.evidence.coverage import Coverage
-from mlops_assets.evidence.reading import NOTHING, as_sentence, day, moment
+from mlops_assets.evidence.reading import as_sentence, day, moment
 from mlops_assets.evidence.version_status import VersionStatus, required_gates, waiting
 from mlops_assets.evidence.window_evidence import OutcomeReports
-from mlops_assets.gates import contract
 from mlops_assets.ledger.events.champion import (
     Resumption,
     Retirement,
@@ -34,49 +34,11 @@ from mlops_assets.response.runbooks import runbook_of
 
 FLEET = "fleet"
 """Stands for the model of an item that is about no single one."""
-Urgency = Literal["now", "soon", "open"]
 UNDECLARED = "recorded in the ledger, and no longer declared"
 """Error of a model that the ledger knows and no declaration names."""
-SOON = timedelta(days=30)
-"""How long before its end an exception, a validation or a finding is shown as urgent."""
 NAMED = 3
 """Models that nobody governs of which an item names the place."""
 ORDER: tuple[Urgency, ...] = ("now", "soon", "open")
-
-
-@dataclass(frozen=True)
-class AttentionItem:
-    """One item on which a person has to act.
-
-    Attributes:
-        model: name.
-        kind: `declaration`, `suspension`, `intervention`, `window`, `incident`, `tier`, `approval`, `version`, `policy`, `finding`,
-            `exception`, `validation`, `evidence`, `outcomes`, `training`, `retraining` or
-            `copy`; of the fleet `incident` or `discovery`.
-        urgency: `now`; `soon`, with an end within `SOON`; `open`, without a date that presses.
-        title: what it is, in a few words.
-        detail: why, in one or two sentences.
-        command: what to type; empty where no command deals with it.
-        who: roles or person; empty where anybody enrolled may.
-        due: day by which it is due, as ISO text, where there is one.
-        incident: id of the incident that it is about, or empty.
-        runbook: name of the runbook that says what to do, or address of the model's own; empty where there is none.
-    """
-
-    model: str
-    kind: str
-    urgency: Urgency
-    title: str
-    detail: str
-    command: str = ""
-    who: str = ""
-    due: str | None = None
-    incident: str = ""
-    runbook: str = ""
-
-    def to_dict(self) -> dict[str, Any]:
-        """As JSON-able data."""
-        return asdict(self)
 
 
 def attention(
@@ -128,14 +90,7 @@ def attention(
         *_stopped(state, statuses or {}, policy),
         *_approved_in_vain(state, statuses or {}),
         *_training(model, row, state),
-        *_tier(model, row, at),
-        *_findings(model, row, at),
-        *_exceptions(model, row, at, policy),
-        *_validation(model, row, at),
-        *_evidence(model, row, stale),
-        *_outcomes(model, reports, policy),
-        *_requests(model, state),
-        *_copies(model, row),
+        *judgement_items(row, state, at, stale=stale, reports=reports, policy=policy),
     ]
     return sorted(found, key=lambda item: ORDER.index(item.urgency))
 
@@ -165,10 +120,10 @@ def _not_governed(found: Coverage, at: datetime) -> list[AttentionItem]:
         items.append(AttentionItem(FLEET, "discovery", "soon", title, detail, "mlops discover list"))
     for row in found.rows:
         ends = moment(row.until)
-        if row.standing == "ignored" and _within(ends, at):
+        if row.standing == "ignored" and within(ends, at):
             title = f"{row.place} is ignored until {day(ends)}"
             line = f"mlops discover ignore {row.id} --until DATE --reason TEXT --key KEY.pem"
-            items.append(AttentionItem(FLEET, "discovery", "soon", title, f"{row.how}.", line, "", _date(ends)))
+            items.append(AttentionItem(FLEET, "discovery", "soon", title, f"{row.how}.", line, "", date_text(ends)))
     return items
 
 
@@ -353,126 +308,3 @@ def _training(model: str, row: Mapping[str, Any], state: ModelState) -> list[Att
         return []
     detail = "It is declared, and no version of it has been registered."
     return [AttentionItem(model, "training", "soon", "Not trained yet", detail, f"dg launch --job {model}__training")]
-
-
-def _tier(model: str, row: Mapping[str, Any], at: datetime) -> list[AttentionItem]:
-    """The assessment of the tier of a model that is in use, where the next version could not be promoted without another."""
-    tier = row.get("tier_assessment")
-    if not tier or row["champion"] is None:
-        return []
-    expires = moment(tier.get("expires"))
-    line, who = tier["command"], ", ".join(tier["roles"])
-    if tier["objection"]:
-        title = "The tier must be assessed" if tier["problem"] else "The declared tier is too low"
-        detail = f"The champion decides on. No further version can be promoted: {tier['objection']}."
-        return [AttentionItem(model, "tier", "soon", title, detail, line, who, _date(expires))]
-    if tier["problem"] or not _within(expires, at):
-        return []
-    title = f"The assessment of the tier expires on {day(expires)}"
-    return [AttentionItem(model, "tier", "soon", title, "It has to be made again.", line, who, _date(expires))]
-
-
-def _copies(model: str, row: Mapping[str, Any]) -> list[AttentionItem]:
-    return [
-        AttentionItem(model, "copy", "open", f"A copy of {copy['model']}, which was {copy['ended']}", copy["text"])
-        for copy in row.get("copies") or ()
-    ]
-
-
-def _findings(model: str, row: Mapping[str, Any], at: datetime) -> list[AttentionItem]:
-    found = []
-    for finding in row["open_findings"]:
-        severity = finding.get("severity")
-        due = moment(finding.get("due"))
-        overdue = due is not None and due < at
-        urgency: Urgency = "now" if overdue or severity == "critical" else "soon" if _within(due, at) else "open"
-        head = f"Finding {finding['id']}{f', {severity}' if severity else ''}"
-        condition = f" Condition: {finding['condition']}." if finding.get("condition") else ""
-        owner = f" Owner: {finding['owner']}." if finding.get("owner") else ""
-        answer = f" Answer: {finding['response']}" if finding.get("response") else ""
-        answered = bool(finding.get("response"))
-        line = f"mlops finding respond {model} {finding['id']} --response TEXT --key KEY.pem"
-        if answered:
-            line = f"mlops finding close {model} {finding['id']} --note TEXT --key KEY.pem"
-        who = "validator, model-risk" if answered else str(finding.get("owner") or "")
-        found.append(
-            AttentionItem(
-                *(model, "finding", urgency, f"{head}{', overdue' if overdue else ''}"),
-                f"{finding.get('summary') or ''}{condition}{owner}{answer}".strip(),
-                *(line, who, _date(due)),
-            )
-        )
-    return found
-
-
-def _exceptions(model: str, row: Mapping[str, Any], at: datetime, policy: Any | None) -> list[AttentionItem]:
-    rule = getattr(policy, "exceptions", None)
-    who = ", ".join(rule.roles) if rule is not None else ""
-    found = []
-    for granted in row["exceptions"]:
-        expires = moment(granted["expires"])
-        title = f"Exception to gate {granted['gate']} until {day(expires)}"
-        detail = f"Granted by {granted['person'] or granted['role']}: {granted['reason']}"
-        line = f"mlops exception withdraw {model} {granted['record']} --reason TEXT --key KEY.pem"
-        urgency: Urgency = "soon" if _within(expires, at) else "open"
-        found.append(AttentionItem(model, "exception", urgency, title, detail, line, who, _date(expires)))
-    for refused in row["exceptions_refused"]:
-        title = f"Record {refused['record']} claims an exception to gate {refused['gate']} and does not count"
-        found.append(AttentionItem(model, "exception", "now", title, refused["why"], "mlops verify"))
-    return found
-
-
-def _validation(model: str, row: Mapping[str, Any], at: datetime) -> list[AttentionItem]:
-    ends = moment(row.get("valid_until"))
-    if ends is None or not (ends < at or _within(ends, at)):
-        return []
-    line = f"mlops validation record {model} {row['version']} --outcome OUTCOME --summary TEXT --key KEY.pem"
-    urgency: Urgency = "now" if ends < at else "soon"
-    title = f"Validation {'expired' if ends < at else 'expires'} on {day(ends)}"
-    detail = f"Version {row['version']} needs a new validation."
-    return [AttentionItem(model, "validation", urgency, title, detail, line, "validator, model-risk", _date(ends))]
-
-
-def _evidence(model: str, row: Mapping[str, Any], stale: Sequence[str]) -> list[AttentionItem]:
-    found = []
-    # A model without a version has been declared only: nothing of it runs yet.
-    missing = [name for name in row["evidence_missing"] if name != "model_version"]
-    if missing:
-        names = ", ".join(name.replace(":", " ").replace("_", " ") for name in missing)
-        found.append(
-            AttentionItem(model, "evidence", "soon", "Evidence missing", f"{names}.", f"mlops status {model} --json")
-        )
-    if stale:
-        found.append(
-            AttentionItem(model, "evidence", "soon", "Evidence out of date", "; ".join(stale), "mlops requirements")
-        )
-    return found
-
-
-def _outcomes(model: str, reports: OutcomeReports | None, policy: Any | None) -> list[AttentionItem]:
-    """Reports of outcomes that could not be used: urgent from the share on that policy allows of the rows of a source."""
-    if reports is None or not reports.quarantined:
-        return []
-    gates = getattr(policy, "gates", None)
-    most = gates.of(contract.GATE).max_quarantined_share if gates is not None else 0.0
-    urgency: Urgency = "soon" if reports.quarantined > most * reports.total else "open"
-    detail = f"{as_sentence(reports.why)} They are in the table {model}/outcome_quarantine; a later report about the same row settles what contradicts."
-    return [AttentionItem(model, "outcomes", urgency, as_sentence(reports.summary).rstrip("."), detail)]
-
-
-def _requests(model: str, state: ModelState) -> list[AttentionItem]:
-    found = []
-    for request in state.requests.values():
-        if request.is_open:
-            event = request.record.event
-            origin = "by policy" if event.automatic else "by a signed request"
-            found.append(AttentionItem(model, "retraining", "open", f"Retraining requested {origin}", event.cause))
-    return found
-
-
-def _within(end: datetime | None, at: datetime) -> bool:
-    return end is not None and end - at <= SOON
-
-
-def _date(value: datetime | None) -> str | None:
-    return None if value is None else day(value) if day(value) != NOTHING else None

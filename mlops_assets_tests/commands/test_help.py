@@ -79,7 +79,9 @@ def lines_of_documents() -> list[tuple[str, str]]:
     """Every call of `mlops` that a document tells people to make, with where it stands."""
     root = Path(__file__).parents[2]
     documents = [root / "README.md", *sorted((root / "docs").rglob("*.md"))]
-    documents += [root / "mlops_assets" / "evidence" / name for name in ("attention.py", "pages/model.py")]
+    documents += [
+        root / "mlops_assets" / "evidence" / name for name in ("attention.py", "attention_items.py", "pages/model.py")
+    ]
     found = []
     for path in documents:
         text = path.read_text(encoding="utf-8")

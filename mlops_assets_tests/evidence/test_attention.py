@@ -5,7 +5,8 @@ from datetime import timedelta
 
 import pytest
 
-from mlops_assets.evidence.attention import UNDECLARED, AttentionItem
+from mlops_assets.evidence.attention import UNDECLARED
+from mlops_assets.evidence.attention_items import AttentionItem
 from mlops_assets.evidence.inventory import inventory
 from mlops_assets.evidence.window_evidence import OutcomeReports
 from mlops_assets.ledger.events import champion

@@ -12,7 +12,8 @@ from itertools import groupby
 from typing import Any
 
 from mlops_assets import clock
-from mlops_assets.evidence.attention import AttentionItem, fleet_attention
+from mlops_assets.evidence.attention import fleet_attention
+from mlops_assets.evidence.attention_items import AttentionItem
 from mlops_assets.evidence.card.html import render as render_template
 from mlops_assets.evidence.coverage import Coverage, coverage
 from mlops_assets.evidence.incident_rows import IncidentRow, incident_rows
